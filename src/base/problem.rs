@@ -1,0 +1,144 @@
+//! How every failure is told: what, where, why, and the way out. Touches nothing.
+//!
+//! A floor makes a [`Problem`] where it has the facts; `report` maps its [`Code`] to an exit class and renders it.
+
+use std::fmt;
+
+use super::words::vocabulary;
+
+vocabulary! {
+    /// A stable name of a kind of failure; tests and scripts rely on these, not on prose.
+    Code {
+        Differs = "E_DIFFERS", Locked = "E_LOCKED", Lint = "E_LINT",
+        Usage = "E_USAGE", Recipe = "E_RECIPE", Unpinned = "E_UNPINNED", InputEscape = "E_INPUT_ESCAPE",
+        Provision = "E_PROVISION", FwCfgLimit = "E_FWCFG_LIMIT", Secret = "E_SECRET", OutputPath = "E_OUTPUT_PATH",
+        Hash = "E_HASH", UpstreamMoved = "E_UPSTREAM_MOVED", ImageFormat = "E_IMAGE_FORMAT",
+        ImageBacking = "E_IMAGE_BACKING", ImageDataFile = "E_IMAGE_DATAFILE", ImageFeature = "E_IMAGE_FEATURE",
+        ImageDirty = "E_IMAGE_DIRTY", ImageLimit = "E_IMAGE_LIMIT", CacheCorrupt = "E_CACHE_CORRUPT",
+        Offline = "E_OFFLINE", NetDns = "E_NET_DNS", NetConnect = "E_NET_CONNECT", NetTls = "E_NET_TLS",
+        NetStall = "E_NET_STALL", NetStatus = "E_NET_STATUS", NetRedirect = "E_NET_REDIRECT",
+        NetProtocol = "E_NET_PROTOCOL", NetSize = "E_NET_SIZE",
+        Io = "E_IO", NoSpace = "E_NOSPC", CacheReadOnly = "E_CACHE_RO", CacheVersion = "E_CACHE_VERSION",
+        CacheLock = "E_CACHE_LOCK", CachePerm = "E_CACHE_PERM", OutputExists = "E_OUTPUT_EXISTS",
+        Tool = "E_TOOL", Preflight = "E_PREFLIGHT", Bug = "E_BUG", Interrupted = "E_INTERRUPTED",
+    }
+}
+
+/// A place in a text file the user wrote: line and column count characters from 1.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub file: String,
+    pub line: u32,
+    pub column: u32,
+    /// How many characters are meant, at least 1.
+    pub width: u32,
+    /// The offending line, without its line end; empty where it holds a secret.
+    pub text: String,
+}
+
+/// One failure as a value.
+///
+/// `headline` is lower case without a full stop, the thing in backticks. Nothing in it is secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub code: Code,
+    pub headline: String,
+    pub place: Option<Place>,
+    /// Aligned when shown: `expected`, `received`, `from`, …
+    pub facts: Vec<(&'static str, String)>,
+    /// Outermost first.
+    pub causes: Vec<String>,
+    /// The state left behind.
+    pub note: Option<String>,
+    /// The exact command or line to change, only when sure.
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// Begins a problem.
+    pub fn new(code: Code, headline: impl Into<String>) -> Self {
+        Self { code, headline: headline.into(), place: None, facts: vec![], causes: vec![], note: None, hint: None }
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn fact(mut self, label: &'static str, value: impl fmt::Display) -> Self {
+        self.facts.push((label, value.to_string()));
+        self
+    }
+
+    /// Adds a cause, after those already there.
+    #[must_use]
+    pub fn cause(mut self, cause: impl fmt::Display) -> Self {
+        self.causes.push(cause.to_string());
+        self
+    }
+
+    /// Says what state is left behind.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+
+    /// Says the way out.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says where in a text.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Tells an I/O failure about `what`; a full disk and a read-only place have codes of their own.
+    pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let code = if matches!(error.kind(), StorageFull | QuotaExceeded) { Code::NoSpace } else { Code::Io };
+        Self::new(code, what.to_string()).cause(error)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.headline)?;
+        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// One or more failures told together; the first decides the exit code. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problems(pub Vec<Problem>);
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<_> = self.0.iter().map(Problem::to_string).collect();
+        f.write_str(&shown.join("\n"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_a_code_of_its_own() {
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert_eq!(Problem::io("cannot write", &full).code, Code::NoSpace);
+        assert_eq!(Problem::io("cannot write", &std::io::Error::other("x")).code, Code::Io);
+    }
+}

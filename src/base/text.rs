@@ -1,0 +1,65 @@
+//! Text from elsewhere made fit to show: no control or direction characters ever reach a terminal. Touches nothing.
+
+use std::borrow::Cow;
+
+/// Tells whether a character changes the direction of the text around it.
+pub fn is_bidi(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Tells whether a character may not reach a terminal: C0, DEL, C1 and direction marks; `\n` and `\t` may.
+pub fn is_unsafe(c: char) -> bool {
+    (c.is_control() && c != '\n' && c != '\t') || is_bidi(c)
+}
+
+/// Writes every unsafe character as `\u{…}`.
+pub fn sanitise(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_unsafe(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
+
+/// Like [`sanitise`], and in one line of at most `limit` characters.
+pub fn one_line(text: &str, limit: usize) -> String {
+    let flat: String = text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).collect();
+    let shown = sanitise(&flat);
+    if shown.chars().count() <= limit {
+        return shown.into_owned();
+    }
+    shown.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Finds the candidate nearest to a misspelt word, if one is near enough to suggest.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_14_escapes_never_survive() {
+        let hostile = "a\u{1b}[31mb\r\u{9b}c\u{202e}d\u{7f}";
+        assert!(!sanitise(hostile).chars().any(is_unsafe));
+        assert_eq!(sanitise("plain\ntext"), "plain\ntext");
+        assert_eq!(one_line("a\nb\u{1b}", 40), "a b\\u{1b}");
+        assert_eq!(one_line("abcdef", 4), "abc…");
+    }
+
+    #[test]
+    fn a_near_word_is_suggested_and_a_far_one_is_not() {
+        assert_eq!(nearest("memroy", ["memory", "vcpus"]), Some("memory"));
+        assert_eq!(nearest("zebra", ["memory", "vcpus"]), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! Addresses of inputs. Credentials in them are never shown. Touches nothing.
+
+use std::fmt;
+
+/// An absolute URL whose user name, password and query are hidden when shown.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Url(::url::Url);
+
+/// Why a text is no usable URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// White space or control characters, which a parser would silently drop.
+    #[error("a URL holds no spaces or control characters")]
+    Character,
+    /// More than 2048 bytes.
+    #[error("a URL is at most 2048 bytes long")]
+    Long,
+    /// A scheme other than http, https or file.
+    #[error("the scheme `{0}` is not one of http, https, file")]
+    Scheme(String),
+    /// Anything else the URL standard refuses.
+    #[error("not a URL: {0}")]
+    Form(String),
+}
+
+impl Url {
+    /// Reads an absolute `http`, `https` or `file` URL.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        if text.chars().any(|c| c.is_control() || c.is_whitespace() || super::text::is_bidi(c)) {
+            return Err(UrlError::Character);
+        }
+        if text.len() > 2048 {
+            return Err(UrlError::Long);
+        }
+        let url = ::url::Url::parse(text).map_err(|error| UrlError::Form(error.to_string()))?;
+        match url.scheme() {
+            "http" | "https" if url.host_str().is_none_or(str::is_empty) => Err(UrlError::Form("no host".into())),
+            "file" if url.host_str().is_some_and(|host| !host.is_empty()) => {
+                Err(UrlError::Form("a file URL names no host: write file:///path".into()))
+            }
+            "http" | "https" | "file" => Ok(Self(url)),
+            other => Err(UrlError::Scheme(other.to_owned())),
+        }
+    }
+
+    /// Returns the address with its credentials, for the one who opens it; never print this.
+    pub fn expose(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Returns `http`, `https` or `file`.
+    pub fn scheme(&self) -> &str {
+        self.0.scheme()
+    }
+
+    /// Tells whether the address is `http` or `https`.
+    pub fn is_remote(&self) -> bool {
+        self.0.scheme() != "file"
+    }
+
+    /// Returns the host, without port.
+    pub fn host(&self) -> Option<&str> {
+        self.0.host_str()
+    }
+
+    /// Returns the path part, percent-encoded as written.
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
+
+    /// Returns the last segment of the path, empty for a directory.
+    pub fn file_name(&self) -> &str {
+        self.0.path().rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Tells whether a user name or password is written in the address.
+    pub fn has_credentials(&self) -> bool {
+        !self.0.username().is_empty() || self.0.password().is_some()
+    }
+
+    /// Returns the address of a sibling in the same directory, without query or fragment.
+    pub fn sibling(&self, file_name: &str) -> Result<Self, UrlError> {
+        let mut url = self.0.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop().push(file_name);
+        }
+        Self::parse(url.as_str())
+    }
+
+    /// Returns the address without user name, password, query and fragment, as locks and messages show it.
+    pub fn without_secrets(&self) -> Self {
+        let mut url = self.0.clone();
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        url.set_fragment(None);
+        Self(url)
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.without_secrets();
+        let text = shown.0.as_str();
+        match text.split_once("://") {
+            Some((scheme, rest)) if self.has_credentials() => write!(f, "{scheme}://***@{rest}")?,
+            _ => f.write_str(text)?,
+        }
+        if self.0.query().is_some() { f.write_str("?***") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Url({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sec_5_credentials_are_never_shown() {
+        let url = Url::parse("https://user:hunter2@example.org/a/b.qcow2?token=hunter3").unwrap();
+        for shown in [url.to_string(), format!("{url:?}"), url.without_secrets().to_string()] {
+            assert!(!shown.contains("hunter") && !shown.contains("user"), "{shown}");
+        }
+        assert_eq!(url.to_string(), "https://***@example.org/a/b.qcow2?***");
+        assert!(url.expose().contains("hunter2"));
+    }
+
+    #[test]
+    fn rec_9_odd_urls_are_refused() {
+        for bad in [
+            "",
+            "nas.qcow2",
+            "ftp://h/x",
+            "data:,x",
+            "http://",
+            "http://h/a b",
+            "http://h/\r\nx",
+            "javascript:1",
+            "file://host/x",
+        ] {
+            assert!(Url::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(Url::parse(&format!("http://h/{}", "a".repeat(2048))).is_err());
+    }
+
+    #[test]
+    fn a_sibling_stays_in_the_directory() {
+        let url = Url::parse("https://h/d/x.qcow2?y").unwrap();
+        assert_eq!(url.sibling("x.qcow2.sha256").unwrap().expose(), "https://h/d/x.qcow2.sha256");
+        assert_eq!(url.sibling("../../etc").unwrap().expose(), "https://h/d/..%2F..%2Fetc");
+        assert_eq!(url.file_name(), "x.qcow2");
+    }
+}

@@ -1,0 +1,187 @@
+//! Small closed vocabularies and strings with a rule. Touches nothing.
+
+use std::fmt;
+
+macro_rules! vocabulary {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            /// Every word a recipe may use, as written there.
+            pub const WORDS: &'static [&'static str] = &[$($text),+];
+
+            /// Returns the word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// Reads the word.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use vocabulary;
+
+vocabulary! {
+    /// The guest's processor architecture.
+    Arch { X86_64 = "x86_64", Aarch64 = "aarch64" }
+}
+vocabulary! {
+    /// What kind of file the base is.
+    BaseKind {
+        /// A disk image the system boots from.
+        Qcow2 = "qcow2",
+        /// An installer that writes the system disk at its first boot.
+        Iso = "iso",
+    }
+}
+vocabulary! {
+    /// What applies the configuration in the guest.
+    Engine { Ignition = "ignition", Combustion = "combustion", Both = "both" }
+}
+vocabulary! {
+    /// How a configuration reaches the guest.
+    Transport { Disk = "disk", FwCfg = "fw_cfg" }
+}
+
+impl Engine {
+    /// Tells whether Ignition takes part.
+    pub const fn uses_ignition(self) -> bool {
+        matches!(self, Self::Ignition | Self::Both)
+    }
+
+    /// Tells whether Combustion takes part.
+    pub const fn uses_combustion(self) -> bool {
+        matches!(self, Self::Combustion | Self::Both)
+    }
+}
+
+/// A disk's serial: 1 to 20 characters `[A-Za-z0-9_-]`, the most that virtio-blk carries.
+///
+/// The guest finds the disk as `/dev/disk/by-id/virtio-<serial>`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct DiskSerial(String);
+
+/// Why a text is no serial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a serial is 1 to 20 characters of A-Z a-z 0-9 _ -, beginning with a letter or digit (virtio carries no more than 20)"
+)]
+pub struct SerialError;
+
+impl DiskSerial {
+    /// Checks the rule.
+    pub fn parse(text: &str) -> Result<Self, SerialError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+        if first && text.len() <= 20 && text.chars().all(plain) { Ok(Self(text.to_owned())) } else { Err(SerialError) }
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for DiskSerial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+vocabulary! {
+    /// The label of the config disk, exactly as the guest looks for it: lower case (see `format::fat`).
+    DiskLabel { Ignition = "ignition", Combustion = "combustion" }
+}
+
+vocabulary! {
+    /// The fw_cfg key an engine reads, at most 55 bytes (QEMU docs/specs/fw_cfg.rst).
+    FwCfgName {
+        /// Ignition: internal/providers/qemu/qemu_fwcfg.go.
+        Ignition = "opt/com.coreos/config",
+        /// Combustion: its README and script. No other key below that directory may exist.
+        Combustion = "opt/org.opensuse.combustion/script",
+    }
+}
+
+/// The absolute directory on the host where an instance's files will live.
+///
+/// It is written into XML, shell and virt-install options; virt-install 4.1 mis-escapes `" ' & <`, so only
+/// `[A-Za-z0-9/._+@-]` is taken and no `.` or `..` component.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+pub struct StorageDir(String);
+
+/// Why a text is no storage directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a storage directory is an absolute path of A-Z a-z 0-9 / . _ + @ - without `.` or `..` parts (virt-install mishandles others)"
+)]
+pub struct StorageError;
+
+impl StorageDir {
+    /// Checks the rule; a trailing `/` is dropped.
+    pub fn parse(text: &str) -> Result<Self, StorageError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '+' | '@' | '-');
+        let trimmed = text.trim_end_matches('/');
+        let dots = trimmed.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
+        let good = trimmed.starts_with('/') && trimmed.len() <= 512 && trimmed.chars().all(plain) && !dots;
+        if good { Ok(Self(trimmed.to_owned())) } else { Err(StorageError) }
+    }
+
+    /// Returns the path, without a trailing `/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StorageDir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serials_fit_virtio() {
+        assert!(DiskSerial::parse("data-1_A").is_ok());
+        for bad in ["", "-a", "a.b", "a b", "ä", &"a".repeat(21)] {
+            assert!(DiskSerial::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn out_3_storage_paths_that_virt_install_mishandles_are_refused() {
+        assert_eq!(StorageDir::parse("/var/lib/libvirt/images/").unwrap().as_str(), "/var/lib/libvirt/images");
+        for bad in [
+            "", "/", "images", "/a b", "/a'b", "/a\"", "/a&b", "/a<b", "/a,b", "/a/../b", "/a//b", "/a/./b", "/a\nb",
+            "/é",
+        ] {
+            assert!(StorageDir::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn out_5_fw_cfg_names_fit() {
+        assert!(FwCfgName::WORDS.iter().all(|name| name.len() <= 55 && name.starts_with("opt/")));
+    }
+
+    #[test]
+    fn words_read_back() {
+        for word in Engine::WORDS {
+            assert_eq!(Engine::parse(word).map(Engine::as_str), Some(*word));
+        }
+    }
+}

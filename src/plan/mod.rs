@@ -1,0 +1,5 @@
+//! (`Recipe`, `Lock`, `LocalFiles`) → [`Plan`]: derivations, canonical encoding, ids.
+
+pub mod machine;
+
+pub use machine::*;

@@ -1,0 +1,266 @@
+//! What a recipe can say. Values only; every text with a rule has its type. Touches nothing.
+
+use crate::base::words::vocabulary;
+use crate::base::{
+    Arch, BaseKind, ByteSize, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Transport, Url,
+};
+
+/// A value and where it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    pub value: T,
+    pub place: Place,
+}
+
+/// A whole recipe, checked for form; whether files exist and inputs are pinned is found out later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipe {
+    /// The recipe's file name as the user gave it, for messages only.
+    pub file: String,
+    pub name: Name,
+    /// Free text without control characters; shown by libvirt.
+    pub description: Option<String>,
+    /// Seconds since 1970 that stand for every time stamp; default 315532800 (1980-01-01, FAT's first day).
+    pub epoch: u64,
+    pub base: Base,
+    pub machine: MachineSpec,
+    pub provision: Provision,
+}
+
+/// `[base]`: the image everything starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    pub source: Located<Source>,
+    pub kind: BaseKind,
+    /// The pin, when the recipe itself carries it; else the lock does.
+    pub sha256: Option<Digest>,
+    pub size: Option<ByteSize>,
+    pub mirrors: Vec<Url>,
+}
+
+/// Where an input comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// `http`, `https` or `file` URL.
+    Url(Url),
+    /// A path relative to the recipe's directory, beneath it, with `/` between parts; never absolute, no `..`.
+    Path(RecipePath),
+}
+
+/// A relative path beneath the recipe's directory: parts of printable characters, none of them empty, `.` or `..`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecipePath(pub(super) String);
+
+impl RecipePath {
+    /// Returns the path with `/` between its parts.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the last part.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+vocabulary! {
+    /// What starts the machine.
+    Firmware { Bios = "bios", Uefi = "uefi" }
+}
+vocabulary! {
+    /// How the machine shows a screen; every machine has a serial console.
+    Graphics { None = "none", Vnc = "vnc", Spice = "spice" }
+}
+vocabulary! {
+    /// Hardware virtualisation, or QEMU's software emulation (slow, works everywhere).
+    Accel { Kvm = "kvm", Tcg = "tcg" }
+}
+vocabulary! {
+    /// How the system disk is made from the base.
+    SystemMode {
+        /// Reads through to the base; cheap.
+        Overlay = "overlay",
+        /// A grown copy of the base that needs nothing else.
+        Standalone = "standalone",
+    }
+}
+vocabulary! {
+    /// Extra form of the config disk.
+    Media {
+        /// Whole-disk FAT volume only.
+        Disk = "disk",
+        /// Also `config-usb.raw`, the volume as a partition of a GPT disk.
+        Gpt = "gpt",
+    }
+}
+
+/// How the machine reaches the network.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Network {
+    /// A libvirt network, by name (`"network:default"`).
+    Network(Name),
+    /// A bridge on the host (`"bridge:br0"`); the name has at most 15 characters.
+    Bridge(Name),
+    /// User-mode networking; needs no privileges (`"user"`).
+    User,
+    /// No network card (`"none"`).
+    None,
+}
+
+/// `[machine]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MachineSpec {
+    pub arch: Arch,
+    /// Default 2 GiB; whole MiB, 16 MiB to 16 TiB.
+    pub memory: ByteSize,
+    /// Default 2; 1 to 1024.
+    pub vcpus: u32,
+    /// Default bios; uefi for aarch64.
+    pub firmware: Firmware,
+    /// Default kvm.
+    pub accel: Accel,
+    /// Default the libvirt network `default`.
+    pub network: Network,
+    /// Default none.
+    pub graphics: Graphics,
+    /// A libosinfo short id; where unset, told from the base's name.
+    pub osinfo: Option<Name>,
+    /// Default `/var/lib/libvirt/images`.
+    pub storage: StorageDir,
+    pub system: SystemSpec,
+    /// `[[machine.disk]]`, in the order written.
+    pub disks: Vec<DataDisk>,
+}
+
+/// `[machine.system]`: the disk the system lives on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemSpec {
+    /// Virtual size; where unset, the base's own (for an ISO it must be set). Whole sectors.
+    pub size: Option<Located<ByteSize>>,
+    /// Default overlay; an ISO has no mode.
+    pub mode: SystemMode,
+}
+
+/// One `[[machine.disk]]`: a blank disk.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct DataDisk {
+    /// Unique without case; not `system`, `config` or `install`.
+    pub serial: DiskSerial,
+    /// Whole sectors, 1 MiB to 64 TiB.
+    pub size: ByteSize,
+}
+
+/// `[provision]`: what the user wants in the guest.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Provision {
+    /// Default ignition.
+    pub engine: Option<Located<Engine>>,
+    /// Which set of launch files is the default one; default disk.
+    pub transport: Option<Transport>,
+    pub media: Option<Media>,
+    /// A ready-made `config.ign`.
+    pub config: Option<Located<RecipePath>>,
+    /// A ready-made Combustion script.
+    pub script: Option<Located<RecipePath>>,
+    /// Side files that lie beside the script in the guest, each under its own file name.
+    pub side_files: Vec<Located<RecipePath>>,
+    /// Whether to add the `/home` subvolume entry where Ignition needs it (default true; MicroOS hides `/home`).
+    pub home_subvolume: Option<bool>,
+    pub root: Option<Located<Account>>,
+    /// `[[provision.user]]`.
+    pub users: Vec<Located<User>>,
+    /// `[[provision.file]]`.
+    pub files: Vec<Located<GuestFile>>,
+    /// `[[provision.unit]]`.
+    pub units: Vec<Located<Unit>>,
+}
+
+impl Provision {
+    /// Returns the engine that applies.
+    pub fn engine(&self) -> Engine {
+        self.engine.as_ref().map_or(Engine::Ignition, |engine| engine.value)
+    }
+
+    /// Tells whether anything typed (not ready-made) is wanted.
+    pub fn has_typed(&self) -> bool {
+        self.root.is_some() || !(self.users.is_empty() && self.files.is_empty() && self.units.is_empty())
+    }
+
+    /// Tells whether anything at all is wanted in the guest.
+    pub fn is_wanted(&self) -> bool {
+        self.has_typed() || self.config.is_some() || self.script.is_some()
+    }
+}
+
+/// How somebody may log in.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Account {
+    /// In crypt form; checked for shape by `provision`.
+    pub password_hash: Option<Secret<String>>,
+    /// OpenSSH public keys, one a line; checked by `provision`.
+    pub ssh_keys: Vec<Located<String>>,
+}
+
+/// `[[provision.user]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub name: String,
+    pub account: Account,
+    pub uid: Option<u32>,
+    pub groups: Vec<String>,
+    pub shell: Option<String>,
+    pub home: Option<String>,
+    pub gecos: Option<String>,
+    pub system: bool,
+}
+
+/// Where bytes for the guest come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    Text(Secret<String>),
+    /// A file beside the recipe, at most 1 MiB.
+    Path(Located<RecipePath>),
+}
+
+/// `[[provision.file]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GuestFile {
+    /// Absolute path in the guest.
+    pub path: String,
+    pub content: Content,
+    /// Permission bits, at most `0o7777`; default `0o644`.
+    pub mode: u32,
+    /// Owner by name; default root.
+    pub user: Option<String>,
+    pub group: Option<String>,
+}
+
+/// `[[provision.unit]]`: a systemd unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    pub name: String,
+    pub enable: Option<bool>,
+    pub mask: bool,
+    pub content: Option<Content>,
+    pub dropins: Vec<Dropin>,
+}
+
+/// `[[provision.unit.dropin]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropin {
+    /// Ends in `.conf`.
+    pub name: String,
+    pub content: Content,
+}
+
+impl std::fmt::Display for Network {
+    /// Writes the network as a recipe does.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Network(name) => write!(f, "network:{name}"),
+            Self::Bridge(name) => write!(f, "bridge:{name}"),
+            Self::User => f.write_str("user"),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
