@@ -1,0 +1,61 @@
+//! The files beside a recipe, as values: read once by `host`, before planning. Touches nothing.
+
+use std::collections::BTreeMap;
+
+use super::{Content, Recipe, RecipePath, Source};
+use crate::base::{ByteSize, Digest, Secret};
+
+/// The most that a file may hold whose content enters the plan: ready-made configs, scripts, files for the guest.
+pub const CONTENT_LIMIT: ByteSize = ByteSize::mib(1);
+
+/// One file beside a recipe, read through one descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalFile {
+    pub digest: Digest,
+    pub size: ByteSize,
+    /// Its bytes, for files whose content enters the plan.
+    pub content: Option<Secret<Vec<u8>>>,
+}
+
+/// Every file a recipe names, by its path as written.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct LocalFiles(pub BTreeMap<RecipePath, LocalFile>);
+
+impl LocalFiles {
+    /// Returns the content of a file that the recipe names for its content.
+    pub fn content(&self, path: &RecipePath) -> Option<&[u8]> {
+        self.0.get(path).and_then(|file| file.content.as_ref()).map(|content| content.expose().as_slice())
+    }
+}
+
+/// What a named file is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Use {
+    /// Only hashed; its bytes stream into the store.
+    Input,
+    /// Its bytes enter the plan; at most [`CONTENT_LIMIT`].
+    Content,
+}
+
+impl Recipe {
+    /// Lists every file beside the recipe that it names, sorted, each with what it is read for.
+    pub fn local_files(&self) -> BTreeMap<RecipePath, Use> {
+        let mut files = BTreeMap::new();
+        if let Source::Path(path) = &self.base.source.value {
+            files.insert(path.clone(), Use::Input);
+        }
+        let provision = &self.provision;
+        let ready = provision.config.iter().chain(&provision.script).chain(&provision.side_files);
+        let units = provision
+            .units
+            .iter()
+            .flat_map(|unit| unit.value.content.iter().chain(unit.value.dropins.iter().map(|dropin| &dropin.content)));
+        let typed = provision.files.iter().map(|file| &file.value.content).chain(units);
+        let typed = typed.filter_map(|content| match content {
+            Content::Path(path) => Some(path),
+            Content::Text(_) => None,
+        });
+        files.extend(ready.chain(typed).map(|path| (path.value.clone(), Use::Content)));
+        files
+    }
+}

@@ -1,0 +1,19 @@
+//! Readers and writers that hash, verify, bound and count while bytes pass. Touches nothing.
+
+use crate::base::Problem;
+
+/// Where a transfer lands: a growing file that may already hold a first part from an earlier run.
+///
+/// `store` implements it, `fetch` feeds it; so neither knows the other.
+pub trait Sink {
+    /// Returns how many bytes are there.
+    fn position(&self) -> u64;
+    /// Appends bytes; fails when the cap would be passed or the disk refuses.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Problem>;
+    /// Forgets everything received, so that the transfer begins at byte 0 again.
+    fn restart(&mut self) -> Result<(), Problem>;
+    /// Returns the strong validator (ETag) under which the bytes so far were received.
+    fn validator(&self) -> Option<String>;
+    /// Remembers the validator for a later run; `None` forgets it.
+    fn set_validator(&mut self, validator: Option<&str>) -> Result<(), Problem>;
+}
