@@ -59,6 +59,9 @@ pub struct Machine {
     pub transport: Transport,
 }
 
+/// Revision of the launch files' text; it enters every plan id, so a change of their bytes bumps it.
+pub const LAUNCH_REVISION: u64 = 1;
+
 /// The serial of the system disk.
 pub const SYSTEM_SERIAL: &str = "system";
 /// The serial of the config disk.

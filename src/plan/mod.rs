@@ -1,5 +1,94 @@
-//! (`Recipe`, `Lock`, `LocalFiles`) → [`Plan`]: derivations, canonical encoding, ids.
+//! (`Recipe`, pinned base, `LocalFiles`, lowered provisioning) → [`Plan`]: derivations, canonical encoding, ids.
+//!
+//! All deciding happens here, on values; the same three inputs give the same plan on any machine. Touches nothing.
+//! Read next: [`machine`] (what launch files are written from), then `realise`, which makes a plan exist.
 
+pub mod derivation;
+mod encode;
 pub mod machine;
+mod make;
+mod show;
 
+use std::collections::BTreeMap;
+
+pub use derivation::{Builder, Derivation};
 pub use machine::*;
+pub use make::plan;
+
+use crate::base::{BaseKind, ByteSize, DerivationId, Digest, Name, Secret};
+use crate::provision::Warning;
+use crate::recipe::{RecipePath, Source};
+
+/// Where the bytes of a fixed-output derivation come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Any of these addresses, tried in order.
+    Pinned { sources: Vec<Source>, size: Option<ByteSize>, kind: BaseKind },
+    /// A file beside the recipe.
+    Beside { path: RecipePath, size: ByteSize },
+    /// Text that the plan itself holds; it may hold secrets.
+    Text(Secret<Vec<u8>>),
+}
+
+/// What a bundle file is for; stands in the manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Base,
+    System,
+    Data,
+    ConfigDisk,
+    ConfigUsb,
+    IgnitionConfig,
+    CombustionScript,
+    Launch,
+}
+
+impl Role {
+    /// Tells whether the file holds provisioning, which others on the host must not read.
+    pub const fn is_private(self) -> bool {
+        matches!(self, Self::ConfigDisk | Self::ConfigUsb | Self::IgnitionConfig | Self::CombustionScript)
+    }
+}
+
+/// One file of the bundle that a derivation makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output {
+    pub derivation: DerivationId,
+    pub role: Role,
+}
+
+/// Everything that a build will do, as a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The digest of all that reaches a byte of the bundle.
+    pub id: Digest,
+    pub name: Name,
+    pub epoch: u64,
+    /// Inputs before what reads them.
+    pub derivations: Vec<Derivation>,
+    /// One for every fixed-output derivation.
+    pub origins: BTreeMap<DerivationId, Origin>,
+    /// Which of them hold provisioning.
+    pub private: std::collections::BTreeSet<DerivationId>,
+    /// By file name in the bundle.
+    pub outputs: BTreeMap<String, Output>,
+    pub machine: Machine,
+    /// What the rules noticed; no part of the id.
+    pub warnings: Vec<Warning>,
+}
+
+impl Plan {
+    /// Finds a derivation by id.
+    pub fn derivation(&self, id: &DerivationId) -> Option<&Derivation> {
+        self.derivations.iter().find(|derivation| derivation.id == *id)
+    }
+
+    /// Returns the pinned base: its derivation and where it comes from.
+    pub fn base(&self) -> Option<(&Derivation, &Origin)> {
+        self.derivations.iter().find_map(|derivation| {
+            let origin = self.origins.get(&derivation.id)?;
+            matches!(origin, Origin::Pinned { .. }).then_some((derivation, origin))
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! Makes the plan: which derivations, under which names, for which machine. Touches nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::encode::Encoder;
+use super::{Builder, Derivation, Machine, Origin, Output, Plan, Role, file};
+use crate::base::{BaseKind, ByteSize, Code, DerivationId, Digest, FwCfgName, Problem, Secret, Transport};
+use crate::lock::PinnedBase;
+use crate::provision::Lowered;
+use crate::recipe::{LocalFiles, Media, Recipe, Source, SystemMode};
+
+/// Plans a bundle from values alone.
+///
+/// `lowered` is what `provision` made of the same recipe and files. Fails only where a side file was not read.
+pub fn plan(recipe: &Recipe, base: &PinnedBase, files: &LocalFiles, lowered: Lowered) -> Result<Plan, Problem> {
+    let mut draft = Draft::default();
+    let base_id = draft.base(recipe, base);
+    draft.system(recipe, base_id);
+    draft.data(recipe);
+    draft.provisioning(recipe, files, &lowered)?;
+    let machine = machine(recipe, &lowered);
+    let id = plan_id(recipe, &draft.outputs, &machine);
+    Ok(Plan {
+        id,
+        name: recipe.name.clone(),
+        epoch: recipe.epoch,
+        derivations: draft.derivations,
+        origins: draft.origins,
+        private: draft.private,
+        outputs: draft.outputs,
+        machine,
+        warnings: lowered.warnings,
+    })
+}
+
+#[derive(Default)]
+struct Draft {
+    derivations: Vec<Derivation>,
+    origins: BTreeMap<DerivationId, Origin>,
+    private: BTreeSet<DerivationId>,
+    outputs: BTreeMap<String, Output>,
+}
+
+impl Draft {
+    fn add(&mut self, title: &str, builder: Builder) -> DerivationId {
+        let id = builder.id();
+        if !self.derivations.iter().any(|derivation| derivation.id == id) {
+            self.derivations.push(Derivation { id, title: title.to_owned(), builder });
+        }
+        id
+    }
+
+    fn fixed(&mut self, title: &str, digest: Digest, origin: Origin) -> DerivationId {
+        let id = self.add(title, Builder::Fixed { digest });
+        self.origins.entry(id).or_insert(origin);
+        id
+    }
+
+    fn output(&mut self, file_name: impl Into<String>, derivation: DerivationId, role: Role) {
+        self.outputs.insert(file_name.into(), Output { derivation, role });
+        if role.is_private() {
+            self.private.insert(derivation);
+        }
+    }
+
+    fn base(&mut self, recipe: &Recipe, pinned: &PinnedBase) -> DerivationId {
+        let kind = recipe.base.kind;
+        let origin = Origin::Pinned { sources: pinned.sources.clone(), size: pinned.size, kind };
+        let id = self.fixed("base", pinned.digest, origin);
+        match kind {
+            BaseKind::Iso => self.output(file::BASE_ISO, id, Role::Base),
+            BaseKind::Qcow2 if recipe.machine.system.mode == SystemMode::Overlay => {
+                self.output(file::BASE_QCOW2, id, Role::Base);
+            }
+            BaseKind::Qcow2 => {}
+        }
+        id
+    }
+
+    fn system(&mut self, recipe: &Recipe, base: DerivationId) {
+        let size = recipe.machine.system.size.as_ref().map(|size| size.value);
+        let builder = match (recipe.base.kind, recipe.machine.system.mode) {
+            // A recipe on an ISO states the size; `recipe` refuses one that does not.
+            (BaseKind::Iso, _) => Builder::Blank { size: size.unwrap_or(ByteSize::gib(24)) },
+            (BaseKind::Qcow2, SystemMode::Overlay) => Builder::Overlay { base, backing_file: file::BASE_QCOW2, size },
+            (BaseKind::Qcow2, SystemMode::Standalone) => Builder::Grow { base, size },
+        };
+        let id = self.add(file::SYSTEM, builder);
+        self.output(file::SYSTEM, id, Role::System);
+    }
+
+    fn data(&mut self, recipe: &Recipe) {
+        for disk in &recipe.machine.disks {
+            let name = file::data(&disk.serial);
+            let id = self.add(&name, Builder::Blank { size: disk.size });
+            self.output(name, id, Role::Data);
+        }
+    }
+
+    fn text(&mut self, name: &str, content: &Secret<Vec<u8>>, role: Role) -> DerivationId {
+        let id = self.fixed(name, Digest::of(content.expose()), Origin::Text(content.clone()));
+        self.output(name, id, role);
+        id
+    }
+
+    fn provisioning(&mut self, recipe: &Recipe, local: &LocalFiles, lowered: &Lowered) -> Result<(), Problem> {
+        let Some(label) = lowered.label else { return Ok(()) };
+        let mut files = BTreeMap::new();
+        if let Some(config) = &lowered.config {
+            let id = self.text(file::CONFIG_IGN, config, Role::IgnitionConfig);
+            files.insert(format!("ignition/{}", file::CONFIG_IGN), id);
+        }
+        if let Some(script) = &lowered.script {
+            let id = self.text(file::SCRIPT, script, Role::CombustionScript);
+            files.insert(format!("combustion/{}", file::SCRIPT), id);
+        }
+        for (name, path) in &lowered.side_files {
+            let read = local
+                .0
+                .get(path)
+                .ok_or_else(|| Problem::new(Code::Bug, format!("the side file `{}` was never read", path.as_str())))?;
+            let origin = match &read.content {
+                Some(content) => Origin::Text(content.clone()),
+                None => Origin::Beside { path: path.clone(), size: read.size },
+            };
+            let id = self.fixed(path.as_str(), read.digest, origin);
+            self.private.insert(id);
+            files.insert(format!("combustion/{name}"), id);
+        }
+        let raw = self.add(file::CONFIG_RAW, Builder::FatVolume { label, epoch: recipe.epoch, files });
+        self.output(file::CONFIG_RAW, raw, Role::ConfigDisk);
+        let qcow2 = self.add(file::CONFIG_QCOW2, Builder::Qcow2FromRaw { raw });
+        self.output(file::CONFIG_QCOW2, qcow2, Role::ConfigDisk);
+        if recipe.provision.media == Some(Media::Gpt) {
+            let usb = self.add(file::CONFIG_USB, Builder::GptDisk { volume: raw, label });
+            self.output(file::CONFIG_USB, usb, Role::ConfigUsb);
+        }
+        Ok(())
+    }
+}
+
+fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
+    let spec = &recipe.machine;
+    let mut fw_cfg = Vec::new();
+    if lowered.config.is_some() {
+        fw_cfg.push((FwCfgName::Ignition, file::CONFIG_IGN));
+    }
+    if lowered.script.is_some() {
+        fw_cfg.push((FwCfgName::Combustion, file::SCRIPT));
+    }
+    Machine {
+        name: recipe.name.clone(),
+        description: recipe.description.clone(),
+        arch: spec.arch,
+        memory: spec.memory,
+        vcpus: spec.vcpus,
+        firmware: spec.firmware,
+        accel: spec.accel,
+        network: spec.network.clone(),
+        graphics: spec.graphics,
+        osinfo: spec.osinfo.as_ref().map_or_else(|| osinfo(&recipe.base.source.value).into(), ToString::to_string),
+        storage: spec.storage.clone(),
+        base: recipe.base.kind,
+        mode: spec.system.mode,
+        data: spec.disks.clone(),
+        config_disk: lowered.label,
+        fw_cfg,
+        transport: recipe.provision.transport.unwrap_or(Transport::Disk),
+    }
+}
+
+/// Tells a libosinfo id that databases of 2022 already know from the image's name.
+///
+/// `opensusemicroos` came in December 2025 only, and virt-install fails on an unknown id
+/// (virt-manager: virtinst/osdict.py), so MicroOS goes by Tumbleweed's.
+fn osinfo(source: &Source) -> &'static str {
+    let name = match source {
+        Source::Url(url) => url.file_name(),
+        Source::Path(path) => path.file_name(),
+    };
+    if name.contains("Leap") {
+        "linux2022"
+    } else if name.contains("MicroOS") || name.contains("Tumbleweed") {
+        "opensusetumbleweed"
+    } else {
+        "linux2022"
+    }
+}
+
+/// Hashes all that reaches a byte: outputs, the machine, the revision of the launch files.
+fn plan_id(recipe: &Recipe, outputs: &BTreeMap<String, Output>, machine: &Machine) -> Digest {
+    let mut encoder = Encoder::new("plan");
+    encoder.text(recipe.name.as_str()).number(recipe.epoch).number(super::machine::LAUNCH_REVISION);
+    encoder.number(outputs.len() as u64);
+    for (name, output) in outputs {
+        encoder.text(name).digest(&output.derivation.0);
+    }
+    encode_machine(&mut encoder, machine);
+    encoder.finish()
+}
+
+fn encode_machine(encoder: &mut Encoder, machine: &Machine) {
+    encoder.text(machine.name.as_str()).text(machine.arch.as_str()).number(machine.memory.0);
+    match &machine.description {
+        Some(description) => encoder.number(1).text(description),
+        None => encoder.number(0),
+    };
+    encoder.number(u64::from(machine.vcpus)).text(machine.firmware.as_str()).text(machine.accel.as_str());
+    encoder.text(&machine.network.to_string()).text(machine.graphics.as_str()).text(&machine.osinfo);
+    encoder.text(machine.storage.as_str()).text(machine.base.as_str()).text(machine.mode.as_str());
+    encoder.number(machine.data.len() as u64);
+    for disk in &machine.data {
+        encoder.text(disk.serial.as_str()).number(disk.size.0);
+    }
+    encoder.text(machine.config_disk.map_or("", |label| label.as_str())).number(machine.fw_cfg.len() as u64);
+    for (name, file) in &machine.fw_cfg {
+        encoder.text(name.as_str()).text(file);
+    }
+    encoder.text(machine.transport.as_str());
+}
