@@ -1,1 +1,11 @@
-//! (being written)
+//! This machine: environment, clock, files the user named. The only floor that reads them.
+//!
+//! Names `base` only; may touch the environment, the clock and the files that the user named on the command line or in
+//! a recipe. Read next: [`files`] (how files beside a recipe are read), then `realise`.
+#![expect(clippy::disallowed_methods, reason = "this floor is the address of these effects")]
+
+pub mod environment;
+pub mod files;
+
+pub use environment::Environment;
+pub use files::{Beside, FileContent, FileSummary};

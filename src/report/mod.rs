@@ -1,1 +1,161 @@
-//! (being written)
+//! A failure as a person meets it: the exit class of every code, the text and the JSON form.
+//!
+//! The one table of codes and exit classes stands here. Touches nothing. Read next: `cli`, which prints it.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde_json::{Value, json};
+
+use crate::base::{Code, Place, Problem, text};
+
+/// Returns the exit code of a kind of failure: 1 the answer is no, 2 usage or recipe, 3 integrity, 4 not available,
+/// 5 this machine, 70 our bug, 130 interrupted.
+pub const fn exit_code(code: Code) -> u8 {
+    use Code::*;
+    match code {
+        Differs | Locked | Lint => 1,
+        Usage | Recipe | Unpinned | InputEscape | Provision | FwCfgLimit | Secret | OutputPath => 2,
+        Hash | UpstreamMoved | ImageFormat | ImageBacking | ImageDataFile | ImageFeature | ImageDirty | ImageLimit
+        | CacheCorrupt => 3,
+        Offline | NetDns | NetConnect | NetTls | NetStall | NetStatus | NetRedirect | NetProtocol | NetSize => 4,
+        Io | NoSpace | CacheReadOnly | CacheVersion | CacheLock | CachePerm | OutputExists | Tool | Preflight => 5,
+        Bug => 70,
+        Interrupted => 130,
+    }
+}
+
+/// How severe what is shown is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// Renders one problem as lines for a person, without a final line end.
+///
+/// Everything in it is made free of control characters; colours are added only when asked.
+pub fn render(problem: &Problem, severity: Severity, coloured: bool) -> String {
+    let mut lines = vec![headline(problem, severity, coloured)];
+    if let Some(place) = &problem.place {
+        lines.push(snippet(place, coloured));
+    }
+    let width = problem.facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 1;
+    for (label, value) in &problem.facts {
+        lines.push(format!("  {:<width$} {}", format!("{label}:"), shown(value)));
+    }
+    lines.extend(problem.causes.iter().map(|cause| format!("  because: {}", shown(cause))));
+    lines.extend(problem.note.iter().map(|note| format!("  note: {}", shown(note))));
+    lines.extend(problem.hint.iter().map(|hint| format!("{} {}", strong("hint:", "36", coloured), shown(hint))));
+    lines.join("\n")
+}
+
+fn headline(problem: &Problem, severity: Severity, coloured: bool) -> String {
+    let (word, colour) = match severity {
+        Severity::Error => ("error", "31"),
+        Severity::Warning => ("warning", "33"),
+    };
+    let label = match severity {
+        Severity::Error => format!("{word}[{}]:", problem.code),
+        Severity::Warning => format!("{word}:"),
+    };
+    format!("{} {}", strong(&label, colour, coloured), shown(&problem.headline))
+}
+
+fn strong(word: &str, colour: &str, coloured: bool) -> String {
+    if coloured { format!("\u{1b}[1;{colour}m{word}\u{1b}[0m") } else { word.to_owned() }
+}
+
+fn shown(value: &str) -> String {
+    text::sanitise(value).replace('\n', "\n    ")
+}
+
+/// Draws `--> file:line:column` and the offending line; the line is empty where it holds a secret.
+fn snippet(place: &Place, coloured: bool) -> String {
+    let path = text::one_line(&place.file, 200);
+    if place.text.is_empty() {
+        return format!(" --> {path}:{}:{}", place.line, place.column);
+    }
+    let line = text::sanitise(&place.text).replace('\t', " ");
+    // Columns count characters of the line as written; an escaped control character before them only shifts the mark.
+    let start = byte_of(&line, place.column.saturating_sub(1));
+    let end = byte_of(&line, place.column.saturating_sub(1) + place.width.max(1)).max(start);
+    let source = Snippet::source(line.clone())
+        .line_start(place.line as usize)
+        .path(path)
+        .annotation(AnnotationKind::Primary.span(start..end.max((start + 1).min(line.len()))));
+    let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+    let drawn = renderer.render(&[Group::with_level(Level::ERROR).element(source)]);
+    drawn.trim_end().to_owned()
+}
+
+fn byte_of(line: &str, column: u32) -> usize {
+    line.char_indices().nth(column as usize).map_or(line.len(), |(byte, _)| byte)
+}
+
+/// Returns a problem as JSON.
+pub fn to_json(problem: &Problem) -> Value {
+    let facts: serde_json::Map<_, _> =
+        problem.facts.iter().map(|(label, value)| ((*label).to_owned(), json!(value))).collect();
+    json!({
+        "code": problem.code,
+        "exit": exit_code(problem.code),
+        "headline": problem.headline,
+        "place": problem.place.as_ref().map(|place| json!({"file": place.file, "line": place.line, "column": place.column})),
+        "facts": facts,
+        "causes": problem.causes,
+        "note": problem.note,
+        "hint": problem.hint,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem() -> Problem {
+        Problem::new(Code::Hash, "digest mismatch for input `base`")
+            .fact("expected", "sha256:9f86")
+            .fact("from", "https://example.org/\u{1b}[31m")
+            .cause("the server sent something else")
+            .note("nothing was added to the store")
+            .hint("run `arca-build update nas.toml`")
+    }
+
+    #[test]
+    fn a_problem_reads_what_where_why_and_the_way_out() {
+        let text = render(&problem(), Severity::Error, false);
+        assert_eq!(
+            text,
+            "error[E_HASH]: digest mismatch for input `base`\n  expected: sha256:9f86\n  from:     https://example.org/\\u{1b}[31m\n  because: the server sent something else\n  note: nothing was added to the store\nhint: run `arca-build update nas.toml`"
+        );
+    }
+
+    #[test]
+    fn the_offending_line_is_shown_and_marked() {
+        let place = Place { file: "nas.toml".into(), line: 12, column: 1, width: 6, text: "memroy = \"2GiB\"".into() };
+        let text = render(&Problem::new(Code::Recipe, "unknown key `memroy`").at(place), Severity::Error, false);
+        assert!(
+            text.contains("nas.toml:12:1") && text.contains("12 | memroy = \"2GiB\"") && text.contains("^^^^^^"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn out_14_a_hostile_place_draws_nothing_raw_and_does_not_panic() {
+        for column in [0, 1, 3, 9, 400] {
+            let place =
+                Place { file: "a\u{1b}b".into(), line: 0, column, width: 900, text: "é\u{9b}\u{202e}x".into() };
+            let text = render(&Problem::new(Code::Recipe, "x").at(place), Severity::Error, false);
+            assert!(!text.chars().any(text::is_unsafe), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_code_has_an_exit_class_of_the_table() {
+        for word in Code::WORDS {
+            let code = Code::parse(word).unwrap();
+            assert!([1, 2, 3, 4, 5, 70, 130].contains(&exit_code(code)), "{word}");
+        }
+        assert_eq!(exit_code(Code::Unpinned), 2);
+        assert_eq!(exit_code(Code::Offline), 4);
+    }
+}

@@ -1,0 +1,117 @@
+//! What the process was started with, read once.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::base::{Code, Problem};
+
+/// The environment variables and working directory as they were at the start.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    variables: BTreeMap<OsString, OsString>,
+    directory: PathBuf,
+}
+
+/// The line every cache directory carries (<https://bford.info/cachedir/>), so that backups skip it.
+const TAG_SIGNATURE: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55";
+/// What our own tags say below it.
+const TAG_OWNER: &str = "arca-build";
+
+impl Environment {
+    /// Reads variables and working directory.
+    pub fn capture() -> Result<Self, Problem> {
+        let directory = std::env::current_dir().map_err(|error| {
+            Problem::io("the working directory cannot be told", &error).hint("`cd` to one that exists")
+        })?;
+        Ok(Self { variables: std::env::vars_os().collect(), directory })
+    }
+
+    /// Returns a variable that is set and not empty.
+    pub fn variable(&self, name: &str) -> Option<&OsString> {
+        self.variables.get(&OsString::from(name)).filter(|value| !value.is_empty())
+    }
+
+    /// Returns the working directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns the time, for what is about time: grace periods of collection.
+    pub fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    /// Chooses the store's directory: `asked`, else `ARCA_CACHE`, else the nearest `cache/` above the working
+    /// directory that carries our tag, else `$XDG_CACHE_HOME/arca-build`.
+    pub fn cache_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Problem> {
+        if let Some(asked) = asked {
+            return Ok(self.directory.join(asked));
+        }
+        if let Some(named) = self.variable("ARCA_CACHE") {
+            return Ok(self.directory.join(named));
+        }
+        if let Some(tagged) = self.directory.ancestors().map(|above| above.join("cache")).find(|dir| is_tagged(dir)) {
+            return Ok(tagged);
+        }
+        let base = self.base_directory("XDG_CACHE_HOME", ".cache").ok_or_else(|| {
+            Problem::new(Code::Usage, "no cache directory: neither XDG_CACHE_HOME nor HOME is set")
+                .hint("name one with `--cache DIR`")
+        })?;
+        Ok(base.join("arca-build"))
+    }
+
+    /// Returns the default configuration file, `$XDG_CONFIG_HOME/arca-build/config.toml`.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        Some(self.base_directory("XDG_CONFIG_HOME", ".config")?.join("arca-build/config.toml"))
+    }
+
+    /// The XDG base directory specification: a relative value is ignored.
+    fn base_directory(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        let set = self.variable(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+        set.or_else(|| Some(PathBuf::from(self.variable("HOME")?).join(below_home)))
+    }
+}
+
+fn is_tagged(directory: &Path) -> bool {
+    std::fs::read(directory.join("CACHEDIR.TAG"))
+        .is_ok_and(|tag| tag.starts_with(TAG_SIGNATURE) && String::from_utf8_lossy(&tag).contains(TAG_OWNER))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)], directory: &Path) -> Environment {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Environment { variables, directory: directory.to_owned() }
+    }
+
+    #[test]
+    fn the_cache_directory_is_found_in_the_order_told() {
+        let top = tempfile::tempdir().unwrap();
+        let below = top.path().join("a/b");
+        std::fs::create_dir_all(&below).unwrap();
+        let env = environment(&[("HOME", "/home/u")], &below);
+        assert_eq!(env.cache_directory(None).unwrap(), Path::new("/home/u/.cache/arca-build"));
+        let env = environment(&[("HOME", "/home/u"), ("XDG_CACHE_HOME", "/c")], &below);
+        assert_eq!(env.cache_directory(None).unwrap(), Path::new("/c/arca-build"));
+
+        std::fs::create_dir(top.path().join("cache")).unwrap();
+        assert_eq!(env.cache_directory(None).unwrap(), Path::new("/c/arca-build"), "an untagged directory is not ours");
+        let tag = [TAG_SIGNATURE, b"\n# made by arca-build\n"].concat();
+        std::fs::write(top.path().join("cache/CACHEDIR.TAG"), tag).unwrap();
+        assert_eq!(env.cache_directory(None).unwrap(), top.path().join("cache"));
+
+        let env = environment(&[("ARCA_CACHE", "x")], &below);
+        assert_eq!(env.cache_directory(None).unwrap(), below.join("x"));
+        assert_eq!(env.cache_directory(Some(Path::new("/y"))).unwrap(), Path::new("/y"));
+    }
+
+    #[test]
+    fn without_a_home_the_way_out_is_told() {
+        let problem = environment(&[], Path::new("/")).cache_directory(None).unwrap_err();
+        assert!(problem.hint.unwrap().contains("--cache"));
+    }
+}

@@ -1,0 +1,322 @@
+//! Files the user named: recipes, what lies beside them, the lock, links to results.
+//!
+//! Each is opened once, must be a regular file, is read through that one descriptor with a cap, and a path in a recipe
+//! never leaves the recipe's directory (openat2 with `RESOLVE_BENEATH`).
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use sha2::Digest as _;
+
+use crate::base::{ByteSize, Code, Digest, Problem};
+
+/// Where the files beside a recipe are.
+#[derive(Debug)]
+pub enum Beside {
+    /// In a directory, held open.
+    Directory { path: PathBuf, handle: OwnedFd },
+    /// Inside this program.
+    Embedded(&'static [(&'static str, &'static [u8])]),
+}
+
+/// A file's digest and size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSummary {
+    pub digest: Digest,
+    pub size: ByteSize,
+}
+
+/// What reading a file for its content gives.
+#[derive(Debug)]
+pub struct FileContent {
+    pub summary: FileSummary,
+    pub bytes: Vec<u8>,
+}
+
+impl Beside {
+    /// Opens the directory that a recipe lies in.
+    pub fn open(recipe: &Path) -> Result<Self, Problem> {
+        let path = match recipe.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let handle = rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| Problem::io(format!("cannot open the directory `{}`", path.display()), &error.into()))?;
+        Ok(Self::Directory { path, handle })
+    }
+
+    /// Opens a file beneath the recipe's directory for reading.
+    pub fn reader(&self, path: &str) -> Result<Box<dyn Read + Send>, Problem> {
+        match self {
+            Self::Directory { handle, .. } => Ok(Box::new(open_beneath(handle, path)?)),
+            Self::Embedded(files) => match files.iter().find(|(name, _)| *name == path) {
+                Some((_, bytes)) => Ok(Box::new(*bytes)),
+                None => Err(missing(path)),
+            },
+        }
+    }
+
+    /// Hashes a file without keeping its bytes.
+    pub fn summarise(&self, path: &str) -> Result<FileSummary, Problem> {
+        let mut reader = self.reader(path)?;
+        summarise(&mut reader).map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))
+    }
+
+    /// Reads a file of at most `cap` bytes whole.
+    pub fn read(&self, path: &str, cap: ByteSize) -> Result<FileContent, Problem> {
+        let bytes = read_capped(&mut self.reader(path)?, path, cap)?;
+        let summary = FileSummary { digest: Digest::of(&bytes), size: ByteSize(bytes.len() as u64) };
+        Ok(FileContent { summary, bytes })
+    }
+
+    /// Returns the directory, for the lock that lies in it.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Directory { path, .. } => Some(path),
+            Self::Embedded(_) => None,
+        }
+    }
+}
+
+fn missing(path: &str) -> Problem {
+    Problem::new(Code::Recipe, format!("there is no file `{path}` beside the recipe"))
+        .hint("paths in a recipe are relative to the recipe's own directory")
+}
+
+fn open_beneath(directory: &OwnedFd, path: &str) -> Result<File, Problem> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = rustix::fs::openat2(
+        directory.as_fd(),
+        path,
+        flags,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
+    );
+    let opened = match opened {
+        Err(rustix::io::Errno::NOSYS) => Err(rustix::io::Errno::NOTSUP),
+        other => other,
+    };
+    match opened {
+        Ok(file) => regular(File::from(file), path),
+        Err(rustix::io::Errno::NOENT) => Err(missing(path)),
+        Err(rustix::io::Errno::XDEV) => {
+            Err(Problem::new(Code::InputEscape, format!("`{path}` leads out of the recipe's directory"))
+                .note("a shared recipe could otherwise read any file of its user's")
+                .hint("copy the file beside the recipe"))
+        }
+        Err(error) => Err(Problem::io(format!("cannot open `{path}`"), &error.into())),
+    }
+}
+
+fn regular(file: File, path: &str) -> Result<File, Problem> {
+    let metadata = file.metadata().map_err(|error| Problem::io(format!("cannot look at `{path}`"), &error))?;
+    if metadata.is_file() {
+        return Ok(file);
+    }
+    Err(Problem::new(Code::Recipe, format!("`{path}` is no regular file"))
+        .hint("directories, pipes and devices are not read"))
+}
+
+/// Opens any regular file the user named.
+pub fn open(path: &Path) -> Result<File, Problem> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let shown = path.display().to_string();
+    match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => regular(File::from(file), &shown),
+        Err(error) => Err(Problem::io(format!("cannot open `{shown}`"), &error.into())),
+    }
+}
+
+/// Reads a text file the user named, at most 1 MiB of UTF-8; `None` where there is none.
+pub fn read_text(path: &Path) -> Result<Option<String>, Problem> {
+    let shown = path.display().to_string();
+    let mut file = match rustix::fs::open(
+        path,
+        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY,
+        Mode::empty(),
+    ) {
+        Ok(file) => regular(File::from(file), &shown)?,
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(Problem::io(format!("cannot open `{shown}`"), &error.into())),
+    };
+    let bytes = read_capped(&mut file, &shown, ByteSize::mib(1))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) => Err(Problem::new(Code::Recipe, format!("`{shown}` is not UTF-8 text"))
+            .fact("first bad byte", error.utf8_error().valid_up_to())),
+    }
+}
+
+fn read_capped(reader: &mut impl Read, path: &str, cap: ByteSize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    reader
+        .take(cap.0 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))?;
+    if bytes.len() as u64 > cap.0 {
+        return Err(Problem::new(Code::Recipe, format!("`{path}` is larger than {cap}")));
+    }
+    Ok(bytes)
+}
+
+fn summarise(reader: &mut impl Read) -> std::io::Result<FileSummary> {
+    let mut hasher = sha2::Sha256::new();
+    let mut buffer = vec![0; 256 << 10];
+    let mut size = 0;
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                size += count as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(FileSummary { digest: Digest::from_bytes(hasher.finalize().into()), size: ByteSize(size) })
+}
+
+/// Writes a file whole or not at all: a sibling temporary, synced, renamed over the old one.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    write_sibling(path, bytes, |temporary| temporary.persist(path).map(drop).map_err(|error| error.error))
+}
+
+/// Writes a new file; one that is there already is left alone and told.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    if path.symlink_metadata().is_ok() {
+        return Err(Problem::new(Code::OutputExists, format!("`{}` exists already", path.display()))
+            .note("nothing was written")
+            .hint("choose another name, or move that file away"));
+    }
+    write_sibling(path, bytes, |temporary| temporary.persist_noclobber(path).map(drop).map_err(|error| error.error))
+}
+
+fn write_sibling(
+    path: &Path,
+    bytes: &[u8],
+    persist: impl FnOnce(tempfile::NamedTempFile) -> std::io::Result<()>,
+) -> Result<(), Problem> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let mut temporary = tempfile::Builder::new()
+            .prefix(".arca-")
+            .permissions(std::fs::Permissions::from_mode(0o644))
+            .tempfile_in(parent)?;
+        temporary.write_all(bytes)?;
+        temporary.as_file().sync_all()?;
+        persist(temporary)?;
+        File::open(parent)?.sync_all()
+    };
+    write().map_err(|error| Problem::io(format!("cannot write `{}`", path.display()), &error))
+}
+
+/// Makes `link` a symbolic link to `target`, replacing an older link of ours but nothing else.
+///
+/// Returns whether anything changed. A file, directory or foreign link in the way is `E_OUTPUT_EXISTS`.
+pub fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) -> Result<bool, Problem> {
+    let shown = link.display();
+    let exists = |what: &str| {
+        Problem::new(Code::OutputExists, format!("`{shown}` exists and is {what}"))
+            .note("the bundle is in the store; only the link was not made")
+            .hint("move it away, or build with `--no-link` or `--out DIR`")
+    };
+    match std::fs::symlink_metadata(link) {
+        Ok(metadata) if !metadata.file_type().is_symlink() => return Err(exists("no link of ours")),
+        Ok(_) => match std::fs::read_link(link) {
+            Ok(old) if old == target => return Ok(false),
+            Ok(old) if is_ours(&old) => {}
+            _ => return Err(exists("a link to something else")),
+        },
+        Err(_) => {}
+    }
+    let parent = link.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let make = || -> std::io::Result<()> {
+        let temporary = tempfile::Builder::new().prefix(".arca-link-").make_in(parent, |path| symlink(target, path))?;
+        std::fs::rename(temporary.path(), link)?;
+        let _ = temporary.into_temp_path().keep();
+        Ok(())
+    };
+    make().map_err(|error| Problem::io(format!("cannot make the link `{shown}`"), &error))?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree() -> (tempfile::TempDir, Beside) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        std::fs::write(dir.path().join("sub/file"), b"content").unwrap();
+        let beside = Beside::open(&dir.path().join("recipe.toml")).unwrap();
+        (dir, beside)
+    }
+
+    #[test]
+    fn a_file_beside_the_recipe_is_read_with_its_digest() {
+        let (_dir, beside) = tree();
+        let read = beside.read("sub/file", ByteSize(7)).unwrap();
+        assert_eq!(read.bytes, b"content");
+        assert_eq!(beside.summarise("sub/file").unwrap(), read.summary);
+        assert_eq!(read.summary.digest, Digest::of(b"content"));
+        assert!(beside.read("sub/file", ByteSize(6)).unwrap_err().headline.contains("larger than 6 B"));
+    }
+
+    #[test]
+    fn rec_6_no_path_leaves_the_recipes_directory() {
+        let (dir, beside) = tree();
+        symlink("/etc/hostname", dir.path().join("absolute")).unwrap();
+        symlink("../../../../../../etc/hostname", dir.path().join("relative")).unwrap();
+        symlink("sub/file", dir.path().join("inside")).unwrap();
+        for escape in ["absolute", "relative", "../x", "/etc/hostname"] {
+            let code = beside.reader(escape).map(drop).unwrap_err().code;
+            assert_eq!(code, Code::InputEscape, "{escape}");
+        }
+        assert!(beside.reader("inside").is_ok());
+    }
+
+    #[test]
+    fn net_19_pipes_and_directories_are_not_read() {
+        let (dir, beside) = tree();
+        rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("pipe"), Mode::from_raw_mode(0o600)).unwrap();
+        for odd in ["pipe", "sub"] {
+            assert!(beside.reader(odd).map(drop).unwrap_err().headline.contains("no regular file"), "{odd}");
+        }
+        assert!(open(Path::new("/dev/zero")).unwrap_err().headline.contains("no regular file"));
+    }
+
+    #[test]
+    fn out_15_a_result_link_replaces_only_a_link_of_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let link = dir.path().join("result-nas");
+        let ours = |old: &Path| old.starts_with("/store");
+        assert!(link_result(&link, Path::new("/store/a"), ours).unwrap());
+        assert!(!link_result(&link, Path::new("/store/a"), ours).unwrap());
+        assert!(link_result(&link, Path::new("/store/b"), ours).unwrap());
+        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new("/store/b"));
+        std::fs::remove_file(&link).unwrap();
+        symlink("/somewhere", &link).unwrap();
+        assert_eq!(link_result(&link, Path::new("/store/b"), ours).unwrap_err().code, Code::OutputExists);
+        std::fs::remove_file(&link).unwrap();
+        std::fs::write(&link, "precious").unwrap();
+        assert_eq!(link_result(&link, Path::new("/store/b"), ours).unwrap_err().code, Code::OutputExists);
+        assert_eq!(std::fs::read(&link).unwrap(), b"precious");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary stays");
+    }
+
+    #[test]
+    fn a_new_file_never_replaces_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new.toml");
+        write_new(&path, b"1").unwrap();
+        assert_eq!(write_new(&path, b"2").unwrap_err().code, Code::OutputExists);
+        write_whole(&path, b"3").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"3");
+    }
+}
