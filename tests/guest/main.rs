@@ -1,0 +1,13 @@
+//! Does it boot and apply? See tests/README.md.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests touch the world, and end loudly"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod kernel;
