@@ -4,7 +4,11 @@
 //! publisher with exact paths; a [`Behaviour`] per request, in order, the last one repeated, changes what a path does.
 //! `&[]` behaviours means honest for ever. Read next: `tests/fault/net.rs`.
 #![allow(dead_code, reason = "each test binary uses its own part")]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a server in a test owns its sockets and its time")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a server in a test owns its sockets and its time"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -276,7 +280,12 @@ fn choose(request: &Request, shared: &Shared) -> (Vec<u8>, Behaviour) {
     }
 }
 
-fn answer(stream: &TcpStream, shared: &Shared, request: &Request, (file, how): (Vec<u8>, Behaviour)) -> io::Result<bool> {
+fn answer(
+    stream: &TcpStream,
+    shared: &Shared,
+    request: &Request,
+    (file, how): (Vec<u8>, Behaviour),
+) -> io::Result<bool> {
     let file = how.body.clone().unwrap_or(file);
     let (head, body) = compose(request, &file, &how);
     match &how.head {
@@ -298,12 +307,18 @@ fn answer(stream: &TcpStream, shared: &Shared, request: &Request, (file, how): (
 
 /// Makes the head and the body an honest server would send, then lets the behaviour change them.
 fn compose(request: &Request, file: &[u8], how: &Behaviour) -> (Vec<u8>, Vec<u8>) {
-    let etag = format!("\"{:x}-{:x}\"", file.len(), file.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte)));
-    let mut lines = vec![("ETag", etag), ("Accept-Ranges", "bytes".into()), ("Content-Type", "application/octet-stream".into())];
+    let etag = format!(
+        "\"{:x}-{:x}\"",
+        file.len(),
+        file.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte))
+    );
+    let mut lines =
+        vec![("ETag", etag), ("Accept-Ranges", "bytes".into()), ("Content-Type", "application/octet-stream".into())];
     lines.retain(|(name, _)| how.headers.iter().all(|(other, _)| other != name));
     let told_etag = how.headers.iter().chain(&lines).find(|(name, _)| *name == "ETag").map(|(_, value)| value.as_str());
     let fresh = request.headers.get("if-range").is_none_or(|ours| told_etag == Some(ours));
-    let start = request.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    let start =
+        request.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     let (mut status, mut body) = ("200 OK", file);
     if let (Some(start), true, false) = (start, fresh, how.ignores_range) {
         if start < file.len() {
