@@ -1,0 +1,168 @@
+//! One request with its redirects: the HTTP library set up our way. Touches the network and the CA files.
+//!
+//! Two clients, each made when first needed: the one for https reads the CA files, the one for http trusts nobody, so that
+//! plain http works on a machine without any. HTTP/1.1 only, no content decoding, no cookies, no referer.
+//! Read next: `transfer`.
+
+use std::sync::OnceLock;
+
+use reqwest::blocking::{Client, ClientBuilder, Response};
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Certificate, Method, redirect::Policy};
+
+use super::answer::Head;
+use super::failure::Failure;
+use super::redirect::{self, Route, Rules};
+use super::transfer::{self, Transfer};
+use super::{Arrived, Bounds, Fetch, Proxy, Settings, Text};
+use crate::base::text::one_line;
+use crate::base::{Code, Events, Problem, Url};
+use crate::stream::Sink;
+
+/// Fetches over HTTP and HTTPS.
+pub struct Http {
+    pub(super) settings: Settings,
+    plain: OnceLock<Result<Client, Problem>>,
+    secure: OnceLock<Result<Client, Problem>>,
+}
+
+/// A head that was read and a body that was not.
+pub(super) struct Answer {
+    pub head: Head,
+    pub body: Response,
+    /// The last address, with whatever secret the redirect put into it.
+    pub from: url::Url,
+}
+
+impl Http {
+    /// Takes the limits; opens nothing and reads nothing yet.
+    pub const fn new(settings: Settings) -> Self {
+        Self { settings, plain: OnceLock::new(), secure: OnceLock::new() }
+    }
+
+    /// Asks once, following redirects; the body is left unread.
+    pub(super) fn ask(&self, method: &Method, url: &Url, headers: &HeaderMap) -> Result<Answer, Failure> {
+        let rules = Rules {
+            hops: self.settings.redirects,
+            allow_private: self.settings.allow_private_redirect,
+            lookup: redirect::lookup,
+        };
+        let mut route = Route::begin(url, rules)?;
+        loop {
+            let response = self.send(method, route.here(), headers)?;
+            if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+                let length = body_length(method, &response);
+                let head = Head::read(response.status().as_u16(), response.headers(), length)?;
+                return Ok(Answer { head, body: response, from: route.here().clone() });
+            }
+            route.follow(response.headers().get(header::LOCATION).map(header::HeaderValue::as_bytes))?;
+        }
+    }
+
+    fn send(&self, method: &Method, url: &url::Url, headers: &HeaderMap) -> Result<Response, Failure> {
+        let client = self.client(url.scheme())?;
+        let request = client.request(method.clone(), url.clone()).headers(headers.clone());
+        request.send().map_err(|error| Failure::of(&error, url, &self.settings))
+    }
+
+    fn client(&self, scheme: &str) -> Result<&Client, Problem> {
+        let slot = match scheme {
+            "https" => self.secure.get_or_init(|| self.secure_client()),
+            "http" => self.plain.get_or_init(|| self.plain_client()),
+            other => return Err(Problem::new(Code::Bug, format!("`{other}` URLs are not fetched over the network"))),
+        };
+        slot.as_ref().map_err(Clone::clone)
+    }
+
+    fn plain_client(&self) -> Result<Client, Problem> {
+        let nobody = rustls::ClientConfig::builder_with_provider(provider().into())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Problem::new(Code::NetTls, "TLS cannot be set up").cause(error))?
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        build(self.builder()?.tls_backend_preconfigured(nobody))
+    }
+
+    fn secure_client(&self) -> Result<Client, Problem> {
+        // The HTTP library takes its provider from the process; one that somebody else installed is as good.
+        let _ = provider().install_default();
+        let mut extra = vec![];
+        for file in &self.settings.ca_files {
+            let shown = one_line(&file.display().to_string(), 200);
+            let pem = std::fs::read(file)
+                .map_err(|error| Problem::io(format!("cannot read the CA file `{shown}`"), &error))?;
+            let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
+            if found.is_empty() {
+                return Err(Problem::new(Code::NetTls, format!("the CA file `{shown}` holds no PEM certificate")));
+            }
+            extra.extend(found);
+        }
+        build(self.builder()?.tls_certs_merge(extra)).map_err(|problem| {
+            problem.hint("install your system's CA certificates (package `ca-certificates`), or name a PEM file in SSL_CERT_FILE")
+        })
+    }
+
+    fn builder(&self) -> Result<ClientBuilder, Problem> {
+        let builder = ClientBuilder::new()
+            .user_agent(concat!("arca-build/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(self.settings.connect)
+            .timeout(self.settings.stall); // of the head, then of each read: the blocking client has no total
+        Ok(match &self.settings.proxy {
+            Proxy::Environment => builder,
+            Proxy::Never => builder.no_proxy(),
+            Proxy::Through(url) => {
+                let proxy = reqwest::Proxy::all(url.expose());
+                builder.proxy(proxy.map_err(|_| Problem::new(Code::Usage, format!("`{url}` is no proxy address")))?)
+            }
+        })
+    }
+}
+
+fn provider() -> rustls::crypto::CryptoProvider {
+    rustls::crypto::ring::default_provider()
+}
+
+fn build(builder: ClientBuilder) -> Result<Client, Problem> {
+    builder.build().map_err(|error| {
+        let cause = std::error::Error::source(&error).map_or_else(|| "unknown".into(), ToString::to_string);
+        Problem::new(Code::NetTls, "cannot set up HTTPS").cause(one_line(&cause, 200))
+    })
+}
+
+/// Returns the length as framed; an answer to HEAD has no body, so there the field itself is read.
+fn body_length(method: &Method, response: &Response) -> Option<u64> {
+    if method != Method::HEAD {
+        return response.content_length();
+    }
+    response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+impl Fetch for Http {
+    fn download(
+        &self,
+        what: &str,
+        url: &Url,
+        bounds: &Bounds,
+        sink: &mut dyn Sink,
+        events: Events<'_>,
+    ) -> Result<Arrived, Problem> {
+        Transfer::new(self, what, url, *bounds, events).told().run(sink)
+    }
+
+    fn text(&self, what: &str, url: &Url, cap: u64, events: Events<'_>) -> Result<Text, Problem> {
+        let mut memory = transfer::Memory::default();
+        let arrived = Transfer::new(self, what, url, Bounds::at_most(cap), events).whole().run(&mut memory)?;
+        match arrived.content_encoding {
+            Some(coding) => Err(Problem::new(Code::NetProtocol, format!("cannot read `{what}`: it came encoded"))
+                .fact("coding", coding)
+                .fact("from", url)),
+            None => Ok(Text { body: memory.into_bytes(), from: arrived.from }),
+        }
+    }
+
+    fn size(&self, url: &Url) -> Result<Option<u64>, Problem> {
+        transfer::size(self, url)
+    }
+}

@@ -1,0 +1,188 @@
+//! What a failed attempt means: which code, whether another attempt can help, and words without secrets.
+//!
+//! Touches nothing. The HTTP library's own text is not used as a headline: it names URLs with their queries.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use rustls::CertificateError;
+
+use super::Settings;
+use crate::base::text::one_line;
+use crate::base::{Code, Problem, Url};
+
+/// Whether and when another attempt is sensible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retry {
+    Never,
+    /// After our own growing pause.
+    Soon,
+    /// After the pause the server asked for.
+    After(Duration),
+}
+
+/// One failed attempt. The problem's headline is the bare reason until [`Failure::finish`] says what it was for.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub problem: Problem,
+    pub retry: Retry,
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self { problem, retry: Retry::Never }
+    }
+}
+
+impl Failure {
+    /// Makes a failure that another attempt may heal.
+    pub(super) fn passing(code: Code, reason: impl Into<String>) -> Self {
+        Self { problem: Problem::new(code, reason), retry: Retry::Soon }
+    }
+
+    /// Reads an error of the HTTP library, met while asking `url` or reading its body.
+    pub(super) fn of(error: &(dyn Error + 'static), url: &url::Url, settings: &Settings) -> Self {
+        let host = one_line(url.host_str().unwrap_or_default(), 100);
+        if let Some(tls) = find::<rustls::Error>(error) {
+            return of_tls(tls, &host).into();
+        }
+        let (code, reason) = classify(error, &host, settings);
+        let problem = Problem::new(code, reason).cause(one_line(&deepest(error).to_string(), 200));
+        Self { problem, retry: Retry::Soon }
+    }
+
+    /// Tells the person: what could not be fetched, from where, after how many attempts.
+    pub(super) fn finish(self, what: &str, url: &Url, attempts: u32) -> Problem {
+        let mut problem = self.problem;
+        if problem.code.as_str().starts_with("E_NET") {
+            problem.headline = format!("cannot fetch `{}`: {}", one_line(what, 200), problem.headline);
+            problem = problem.fact("from", url);
+        }
+        if attempts > 1 { problem.fact("attempts", attempts) } else { problem }
+    }
+}
+
+fn classify(error: &(dyn Error + 'static), host: &str, settings: &Settings) -> (Code, String) {
+    let http = |test: fn(&reqwest::Error) -> bool| {
+        links(error).any(|link| link.downcast_ref::<reqwest::Error>().is_some_and(test))
+    };
+    let timeout = http(reqwest::Error::is_timeout);
+    if http(reqwest::Error::is_dns) {
+        (Code::NetDns, format!("the host `{host}` cannot be found"))
+    } else if timeout && http(reqwest::Error::is_connect) {
+        (Code::NetConnect, format!("no connection to `{host}` within {} s", settings.connect.as_secs_f32()))
+    } else if timeout {
+        (Code::NetStall, format!("`{host}` sent nothing for {} s", settings.stall.as_secs_f32()))
+    } else if http(reqwest::Error::is_connect) {
+        (Code::NetConnect, format!("cannot connect to `{host}`"))
+    } else if links(error).any(is_break) {
+        (Code::NetConnect, format!("the connection to `{host}` broke"))
+    } else {
+        (Code::NetProtocol, format!("`{host}` does not answer in proper HTTP"))
+    }
+}
+
+/// Tells whether a link of the chain is a connection that ended too early.
+fn is_break(link: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    let kind = link.downcast_ref::<io::Error>().map(io::Error::kind);
+    matches!(kind, Some(BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof))
+        // hyper's own error type is not ours to name; it is one of its documented texts.
+        || link.to_string().contains("closed before message completed")
+}
+
+fn of_tls(error: &rustls::Error, host: &str) -> Problem {
+    let (reason, hint) = tls_reason(error);
+    let problem = Problem::new(Code::NetTls, format!("{reason} (`{host}`)")).cause(one_line(&error.to_string(), 200));
+    match hint {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
+}
+
+const CLOCK: &str = "check this machine's clock; else only the server's owner can mend it";
+
+fn tls_reason(error: &rustls::Error) -> (&'static str, Option<&'static str>) {
+    use CertificateError::*;
+    let rustls::Error::InvalidCertificate(certificate) = error else {
+        return match error {
+            rustls::Error::InvalidMessage(_) => ("the server does not speak TLS", None),
+            rustls::Error::PeerIncompatible(_) => ("the server offers no TLS version we accept", None),
+            _ => ("the TLS handshake failed", None),
+        };
+    };
+    match certificate {
+        Expired | ExpiredContext { .. } => ("the server's certificate has expired", Some(CLOCK)),
+        NotValidYet | NotValidYetContext { .. } => ("the server's certificate is not valid yet", Some(CLOCK)),
+        NotValidForName | NotValidForNameContext { .. } => ("the server's certificate is for another host", None),
+        UnknownIssuer => (
+            "the server's certificate comes from an authority unknown to this machine",
+            Some("where a proxy inspects TLS, name a PEM file with its certificate in SSL_CERT_FILE"),
+        ),
+        Revoked => ("the server's certificate is revoked", None),
+        _ => ("the server's certificate is not acceptable", None),
+    }
+}
+
+/// Walks an error and its causes; an `io::Error` hides the error it wraps from `source`, so it is opened here.
+fn links<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |link: &&'a (dyn Error + 'static)| {
+        let link: &'a (dyn Error + 'static) = *link;
+        match link.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => link.source(),
+        }
+    })
+}
+
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    links(error).find_map(|link| link.downcast_ref::<T>())
+}
+
+fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    links(error).last().unwrap_or(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(error: io::Error) -> Failure {
+        let url = url::Url::parse("https://user:hunter2@h.example/x?token=hunter3").unwrap();
+        Failure::of(&error, &url, &Settings::default())
+    }
+
+    #[test]
+    fn net_14_tls_failures_say_which() {
+        let tls = |error| of(io::Error::other(rustls::Error::InvalidCertificate(error)));
+        for (error, word) in [
+            (CertificateError::Expired, "expired"),
+            (CertificateError::NotValidYet, "not valid yet"),
+            (CertificateError::NotValidForName, "another host"),
+            (CertificateError::UnknownIssuer, "authority"),
+            (CertificateError::Revoked, "revoked"),
+        ] {
+            let failure = tls(error);
+            assert_eq!((failure.problem.code, failure.retry), (Code::NetTls, Retry::Never));
+            assert!(failure.problem.headline.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_broken_connection_is_worth_another_attempt() {
+        let failure = of(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert_eq!((failure.problem.code, failure.retry), (Code::NetConnect, Retry::Soon));
+        let failure = of(io::Error::other("odd \u{1b}[31m"));
+        assert_eq!(failure.problem.code, Code::NetProtocol);
+        assert!(!format!("{}", failure.problem).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn sec_5_a_finished_problem_shows_no_secret() {
+        let url = Url::parse("https://user:hunter2@h.example/x?token=hunter3").unwrap();
+        let problem = of(io::Error::from(io::ErrorKind::ConnectionReset)).finish("base", &url, 3);
+        assert!(!format!("{problem:?}").contains("hunter"), "{problem:?}");
+        assert_eq!(problem.headline, "cannot fetch `base`: the connection to `h.example` broke");
+    }
+}
