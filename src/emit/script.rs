@@ -1,0 +1,132 @@
+//! Words and lines of POSIX shell, and the templates they are put into. Touches nothing.
+
+use super::quote;
+
+/// One word of a command line, parts of which are known only when the script runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    /// A shell variable of our own scripts.
+    Variable(&'static str),
+}
+
+impl Word {
+    /// Begins a word with text that is not yet encoded for the shell.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::default().then(text)
+    }
+
+    /// Appends text.
+    #[must_use]
+    pub fn then(mut self, text: impl Into<String>) -> Self {
+        match (self.0.last_mut(), text.into()) {
+            (Some(Piece::Text(last)), text) => last.push_str(&text),
+            (_, text) => self.0.push(Piece::Text(text)),
+        }
+        self
+    }
+
+    /// Appends the value that a variable of the script has when it runs.
+    #[must_use]
+    pub fn variable(mut self, name: &'static str) -> Self {
+        self.0.push(Piece::Variable(name));
+        self
+    }
+
+    /// Writes the word for the shell, as plainly as is safe: bare, in one pair of double quotes, or piece by piece.
+    pub fn shell(&self) -> String {
+        let plain = |c: char| c.is_ascii_alphanumeric() || ",=./_:@+-".contains(c);
+        let quotable = |c: char| !"\\\"$`!".contains(c);
+        match self.0.as_slice() {
+            [Piece::Text(text)] if !text.is_empty() && text.chars().all(plain) => text.clone(),
+            [Piece::Text(text)] => quote::shell(text).into_owned(),
+            pieces if self.texts().all(|text| text.chars().all(quotable)) => {
+                format!("\"{}\"", pieces.iter().map(Piece::quoted).collect::<String>())
+            }
+            pieces => pieces.iter().map(Piece::shell).collect(),
+        }
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Text(text) => Some(text.as_str()),
+            Piece::Variable(_) => None,
+        })
+    }
+}
+
+impl Piece {
+    /// Writes the piece for the inside of double quotes.
+    fn quoted(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Variable(name) => format!("${{{name}}}"),
+        }
+    }
+
+    /// Writes the piece by itself.
+    fn shell(&self) -> String {
+        match self {
+            Self::Text(text) => quote::shell(text).into_owned(),
+            Self::Variable(name) => format!("\"${name}\""),
+        }
+    }
+}
+
+/// Writes words in one line.
+pub fn line(words: &[Word]) -> String {
+    words.iter().map(Word::shell).collect::<Vec<_>>().join(" ")
+}
+
+/// Puts values into a template's places, each written `@NAME@`, in one pass: a value is never looked into.
+pub fn fill(template: &str, values: &[(&str, String)]) -> String {
+    let (mut filled, mut rest) = (String::with_capacity(template.len()), template);
+    while let Some(at) = rest.find('@') {
+        let (before, after) = (&rest[..at], &rest[at + 1..]);
+        let place = |name: &str| after.strip_prefix(name).and_then(|tail| tail.strip_prefix('@'));
+        filled.push_str(before);
+        match values.iter().find_map(|(name, value)| place(name).map(|tail| (value.as_str(), tail))) {
+            Some((value, tail)) => {
+                filled.push_str(value);
+                rest = tail;
+            }
+            None => {
+                filled.push('@');
+                rest = after;
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_1_text_is_quoted_and_variables_expand_as_one_word() {
+        let path = |end: &str| Word::text("path=").variable("directory").then(end);
+        for (word, shell) in [
+            (path("/a b,c=d"), r#""path=${directory}/a b,c=d""#),
+            (path("/'$c"), r#"'path='"$directory""/'"'$c'"#),
+            (Word::text("a=b,c"), "a=b,c"),
+            (Word::text("-rf"), "-rf"),
+            (Word::text("~"), "'~'"),
+            (Word::text("$x"), "'$x'"),
+            (Word::text(""), "''"),
+        ] {
+            assert_eq!(word.shell(), shell);
+        }
+        assert_eq!(line(&[Word::text("a"), Word::text("b c")]), "a 'b c'");
+    }
+
+    #[test]
+    fn places_are_filled_and_values_are_not_looked_into() {
+        let values = [("A", "1@B@".to_owned()), ("B", "2".to_owned())];
+        assert_eq!(fill("x=@A@ [@-]@A@;@B@@", &values), "x=1@B@ [@-]1@B@;2@");
+    }
+}

@@ -1,0 +1,220 @@
+//! The shell scripts of a bundle, from the templates beside this file. Touches nothing.
+//!
+//! A template is POSIX shell (checked by shellcheck, dash, bash and busybox in `tests/oracle/scripts.rs`); what depends
+//! on the machine comes in at places like `@NAME@`, each encoded for the shell. Read next: the `.sh.in` files,
+//! [`super::script`].
+
+use super::Identity;
+use super::domain::transport_words;
+use super::form::{self, Drive, Form, INITRD, KERNEL, Role, Stage, installer_arguments, loader_directory};
+use super::quote::shell;
+use super::script::{Word, fill, line};
+use super::virt_install;
+use crate::base::{Arch, BaseKind, Transport};
+use crate::plan::{Accel, Firmware, Machine, Network, file};
+
+const COMMON: &str = include_str!("common.sh.in");
+const VET: &str = include_str!("vet.sh.in");
+const EXTRACT: &str = include_str!("extract.sh.in");
+const INSTALL: &str = include_str!("install.sh.in");
+const VIRT_INSTALL: &str = include_str!("virt-install.sh.in");
+const RUN_QEMU: &str = include_str!("run-qemu.sh.in");
+
+/// Writes `install.sh`, which copies what the VM needs into its directory.
+pub fn install(machine: &Machine, domains: &[String]) -> String {
+    let iso = machine.base == BaseKind::Iso;
+    let old = format!("{}/{}", machine.storage, machine.name);
+    let loader = || loader(machine.arch, "\"$temporary/base.iso\"", "$temporary").replace("    ", "") + "\n";
+    let values = [
+        ("NAME", shell(machine.name.as_str()).into_owned()),
+        ("STORAGE", shell(machine.storage.as_str()).into_owned()),
+        ("COMMON", COMMON.trim_end().to_owned()),
+        ("VET", VET.trim_end().to_owned()),
+        ("EXTRACT", if iso { format!("{}\n\n", EXTRACT.trim_end()) } else { String::new() }),
+        ("COPIES", copies(machine, domains)),
+        ("LOADER", if iso { loader() } else { String::new() }),
+        ("DOMAINS", domains.join(" ")),
+        // A dot is the only character of the storage rule that a basic regular expression knows.
+        ("OLD", old.replace('.', "[.]")),
+        ("NEXT", next(machine)),
+    ];
+    fill(INSTALL, &values)
+}
+
+/// Lists what is copied, and the mode it gets: disks are written by the VM, configurations hold secrets.
+fn copies(machine: &Machine, domains: &[String]) -> String {
+    let (writable, private, public) = ("0600", "0600", "0444");
+    let base = match machine.base {
+        BaseKind::Iso => Some(file::BASE_ISO),
+        BaseKind::Qcow2 => machine.backing_file(),
+    };
+    let mut files = vec![(file::SYSTEM.to_owned(), writable)];
+    files.extend(machine.data_files().map(|(_, name)| (name, writable)));
+    files.extend(base.map(|name| (name.to_owned(), public)));
+    files.extend(machine.config_disk.map(|_| (file::CONFIG_QCOW2.to_owned(), private)));
+    files.extend(machine.fw_cfg.iter().map(|(_, name)| ((*name).to_owned(), private)));
+    files.extend(domains.iter().map(|name| (name.clone(), "0644")));
+    files.iter().map(|(name, mode)| format!("copy {} {mode}\n", shell(name))).collect::<String>().trim_end().to_owned()
+}
+
+/// Takes the installer's kernel and initrd out of the medium.
+fn loader(arch: Arch, medium: &str, target: &str) -> String {
+    let from = loader_directory(arch);
+    [KERNEL, INITRD].map(|name| format!("extract {medium} {from}/{name} \"{target}/{name}\"")).join("\n    ")
+}
+
+fn next(machine: &Machine) -> String {
+    let name = shell(machine.name.as_str());
+    match machine.base {
+        BaseKind::Qcow2 => format!("virsh define $target/domain.xml && virsh start {name}"),
+        BaseKind::Iso => "virsh create $target/domain.xml && virsh define $target/domain-installed.xml".to_owned(),
+    }
+}
+
+/// Writes a `virt-install*.sh` under the name `own`.
+pub fn virt_install(form: &Form, own: &str) -> String {
+    let lines = virt_install::arguments(form);
+    let arguments: Vec<_> = lines.iter().map(|words| format!("    {}", line(words))).collect();
+    let values = [
+        ("OWN", own.to_owned()),
+        ("NAME", shell(form.machine.name.as_str()).into_owned()),
+        ("STORAGE", shell(form.machine.storage.as_str()).into_owned()),
+        ("TRANSPORT", transport_words(form.transport).to_owned()),
+        ("COMMON", COMMON.trim_end().to_owned()),
+        ("VET", VET.trim_end().to_owned()),
+        ("ARGUMENTS", arguments.join(" \\\n")),
+        ("AFTER", if form.stage == Stage::Installing { INSTALLING } else { "" }.to_owned()),
+    ];
+    fill(VIRT_INSTALL, &values)
+}
+
+/// What a person wants to know about an installing machine.
+const INSTALLING: &str =
+    "It installs without asking, goes on into the installed system, and is switched off at that system's first
+reboot; start it again with virsh.
+";
+
+/// Writes `run-qemu.sh`, which boots the bundle as it lies there.
+pub fn run_qemu(machine: &Machine, identity: &Identity) -> String {
+    let iso = machine.base == BaseKind::Iso;
+    let stage = if iso { Stage::Installing } else { Stage::Ready };
+    let form = |transport| Form { machine, identity, transport, stage };
+    let disk = form(Transport::Disk).drives();
+    let (config, plain): (Vec<&Drive>, Vec<&Drive>) = disk.iter().partition(|drive| drive.role == Role::Config);
+    let values = [
+        ("NAME", shell(machine.name.as_str()).into_owned()),
+        ("TRANSPORT", machine.transport.as_str().to_owned()),
+        ("COMMON", COMMON.trim_end().to_owned()),
+        ("EXTRACT", if iso { format!("{}\n\n", EXTRACT.trim_end()) } else { String::new() }),
+        ("ACCEL", if machine.accel == Accel::Tcg { "tcg" } else { "auto" }.to_owned()),
+        ("QEMU", format!("qemu-system-{}", machine.arch)),
+        ("MACHINE", main_arguments(machine, identity)),
+        ("DRIVES", drives(machine.arch, &plain)),
+        ("CONFIG_DISK", drives(machine.arch, &config)),
+        ("CONFIG_FW_CFG", fw_cfg(&form(Transport::FwCfg))),
+        ("NETWORK", network(machine, identity)),
+        ("FIRMWARE", firmware(machine)),
+        ("KERNEL", if iso { kernel(machine.arch) } else { String::new() }),
+    ];
+    fill(RUN_QEMU, &values)
+}
+
+fn main_arguments(machine: &Machine, identity: &Identity) -> String {
+    let screen = if machine.arch == Arch::X86_64 { "-vga std " } else { "" };
+    format!(
+        "-name {} -uuid {} -machine {} -cpu max -m {}M -smp {} -rtc base=utc \\\n    \
+         -nodefaults -no-user-config -display none {screen}-serial mon:stdio -boot strict=on \\\n    \
+         -object rng-random,id=rng0,filename=/dev/urandom -device virtio-rng-pci,rng=rng0",
+        shell(machine.name.as_str()),
+        identity.uuid,
+        form::machine_type(machine.arch),
+        machine.memory.0 >> 20,
+        machine.vcpus,
+    )
+}
+
+/// A line that puts words before those collected so far.
+fn collect(words: &str) -> String {
+    format!("set -- {words} \"$@\"")
+}
+
+fn drives(arch: Arch, drives: &[&Drive]) -> String {
+    if drives.is_empty() {
+        return ":".to_owned();
+    }
+    collect(&drives.iter().map(|drive| drive_arguments(arch, drive)).collect::<Vec<_>>().join(" \\\n    "))
+}
+
+/// `snapshot=on` puts every write into a file that QEMU makes in `TMPDIR` and has unlinked already.
+fn drive_arguments(arch: Arch, drive: &Drive) -> String {
+    let id = drive.serial.as_ref().map_or("install".to_owned(), |serial| format!("disk-{serial}"));
+    let keep = if drive.is_readonly() { "readonly=on" } else { "snapshot=on" };
+    let media = if drive.role == Role::Medium { ",media=cdrom" } else { "" };
+    let backend = Word::text(format!("if=none,id={id},format={},{keep}{media},file=", drive.format));
+    let backend = backend.variable("files").then(format!("/{}", drive.file));
+    let boot = if drive.role == Role::System { ",bootindex=1" } else { "" };
+    let device = match (&drive.serial, arch) {
+        (Some(serial), _) => format!("-device virtio-blk-pci,drive={id},serial={serial}{boot}"),
+        (None, Arch::X86_64) => format!("-device ide-cd,drive={id},bus=ide.0"),
+        (None, Arch::Aarch64) => format!("-device virtio-scsi-pci -device scsi-cd,drive={id}"),
+    };
+    format!("-drive {} {device}", backend.shell())
+}
+
+fn fw_cfg(form: &Form) -> String {
+    if form.fw_cfg().is_empty() {
+        return ":".to_owned();
+    }
+    let item = |key: &str, name: &str| {
+        let word = Word::text(format!("name={key},file=")).variable("files").then(format!("/{name}"));
+        format!("-fw_cfg {}", word.shell())
+    };
+    collect(&form.fw_cfg().iter().map(|(key, name)| item(key.as_str(), name)).collect::<Vec<_>>().join(" \\\n    "))
+}
+
+fn network(machine: &Machine, identity: &Identity) -> String {
+    if machine.network == Network::None {
+        return "[ -z \"$ssh_port\" ] || fail 'this machine has no network'".to_owned();
+    }
+    fill(include_str!("network.sh.in"), &[("MAC", identity.mac.clone())]).trim_end().to_owned()
+}
+
+fn firmware(machine: &Machine) -> String {
+    let candidates = match (machine.firmware, machine.arch) {
+        (Firmware::Bios, _) => return String::new(),
+        (Firmware::Uefi, Arch::X86_64) => OVMF,
+        (Firmware::Uefi, Arch::Aarch64) => AAVMF,
+    };
+    let pairs: String = candidates.iter().map(|(code, vars)| format!("    {code} {vars} \\\n")).collect();
+    fill(include_str!("firmware.sh.in"), &[("PAIRS", pairs.trim_end().trim_end_matches('\\').trim().to_owned())])
+}
+
+/// Where distributions keep UEFI firmware without secure boot and its empty variable store: Debian and Ubuntu, openSUSE,
+/// Fedora, Arch, Alpine, NixOS's QEMU.
+const OVMF: &[(&str, &str)] = &[
+    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+    ("/usr/share/qemu/ovmf-x86_64-4m-code.bin", "/usr/share/qemu/ovmf-x86_64-4m-vars.bin"),
+    ("/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
+    ("/run/current-system/sw/share/qemu/edk2-x86_64-code.fd", "/run/current-system/sw/share/qemu/edk2-i386-vars.fd"),
+    ("/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"),
+];
+
+/// See [`OVMF`].
+const AAVMF: &[(&str, &str)] = &[
+    ("/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+    ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
+    ("/usr/share/qemu/aavmf-aarch64-code.bin", "/usr/share/qemu/aavmf-aarch64-vars.bin"),
+    ("/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw", "/usr/share/edk2/aarch64/vars-template-pflash.raw"),
+    ("/run/current-system/sw/share/qemu/edk2-aarch64-code.fd", "/run/current-system/sw/share/qemu/edk2-arm-vars.fd"),
+    ("/usr/share/qemu/edk2-aarch64-code.fd", "/usr/share/qemu/edk2-arm-vars.fd"),
+];
+
+/// The installer's kernel must not come back after a reboot, so the run ends there.
+fn kernel(arch: Arch) -> String {
+    let arguments = shell(&installer_arguments(arch)).into_owned();
+    let values = [("LOADER", loader(arch, "\"$here/base.iso\"", "$temporary")), ("ARGUMENTS", arguments)];
+    fill(include_str!("kernel.sh.in"), &values)
+}

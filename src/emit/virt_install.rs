@@ -1,0 +1,178 @@
+//! virt-install's arguments (virt-install(1); its option parser is virtinst/cli.py, seen at 4.1). Touches nothing.
+//!
+//! Everything that virt-install would otherwise choose by osinfo's age is spelt out. `--disk` has no option for an
+//! existing chain of backing files (`backing_store=` makes a new overlay), so the chain is set by `xpath…=` options,
+//! which 4.0, the oldest version that knows `--osinfo`, has. Read next: [`super::domain`], which must say the same.
+
+use super::form::{self, Drive, Form, INITRD, KERNEL, Role};
+use super::quote::virt_option;
+use super::script::Word;
+use crate::base::Arch;
+use crate::plan::{Accel, Firmware, Graphics, Network};
+
+/// The shell variable that holds the instance's directory; it is vetted before, so it needs no encoding for virt-install.
+const DIRECTORY: &str = "directory";
+
+/// An option's value being put together: `a=…,b=…`.
+struct Options(Word);
+
+impl Options {
+    fn new(first: &str) -> Self {
+        Self(Word::text(first))
+    }
+
+    fn key(self, key: &str) -> Word {
+        let separator = if self.0 == Word::text("") { "" } else { "," };
+        self.0.then(format!("{separator}{key}="))
+    }
+
+    fn set(self, key: &str, value: &str) -> Self {
+        Self(self.key(key).then(virt_option(value)))
+    }
+
+    /// Sets a key to a file of the instance.
+    fn file(self, key: &str, name: &str) -> Self {
+        Self(self.key(key).variable(DIRECTORY).then(format!("/{name}")))
+    }
+
+    /// Makes or sets a node of the device's XML: `path` or `path=value`.
+    fn node(self, index: usize, path: &str) -> Self {
+        let verb = if path.contains('=') { "set" } else { "create" };
+        self.set(&format!("xpath{index}.{verb}"), path)
+    }
+}
+
+/// Lists the arguments, in lines of one option each.
+pub fn arguments(form: &Form) -> Vec<Vec<Word>> {
+    let mut lines = machine(form);
+    lines.extend(install(form));
+    lines.extend(form.drives().iter().map(|drive| option("--disk", disk(form, drive))));
+    if form.drives().iter().any(|drive| drive.role == Role::Medium) && form::cd_bus(form.machine.arch) == "scsi" {
+        lines.push(option("--controller", Options::new("type=scsi").set("model", "virtio-scsi")));
+    }
+    lines.extend(sysinfo(form));
+    lines.push(option("--network", network(form)));
+    lines.extend(
+        [
+            ("--serial", "pty"),
+            ("--console", "pty,target.type=serial"),
+            ("--channel", "unix,target.type=virtio,target.name=org.qemu.guest_agent.0"),
+            ("--rng", "/dev/urandom"),
+            ("--memballoon", "model=virtio"),
+            ("--tpm", "none"),
+        ]
+        .map(|(name, value)| option(name, Options::new(value))),
+    );
+    lines.extend(screen(form.machine.graphics));
+    lines.push(vec![Word::text("--noautoconsole")]);
+    lines
+}
+
+fn option(name: &str, options: Options) -> Vec<Word> {
+    vec![Word::text(name), options.0]
+}
+
+fn machine(form: &Form) -> Vec<Vec<Word>> {
+    let machine = form.machine;
+    let plain = |name, value: &str| option(name, Options::new(value));
+    let mut lines = vec![plain("--name", machine.name.as_str()), plain("--uuid", &form.identity.uuid)];
+    if let Some(description) = &machine.description {
+        lines.push(option("--metadata", Options::new("").set("description", description)));
+    }
+    lines.extend([
+        plain("--osinfo", &virt_option(&machine.osinfo)),
+        plain("--virt-type", form::virt_type(machine.accel)),
+        plain("--arch", machine.arch.as_str()),
+        plain("--machine", form::machine_type(machine.arch)),
+        plain("--memory", &(machine.memory.0 >> 20).to_string()),
+        plain("--vcpus", &machine.vcpus.to_string()),
+        option("--cpu", cpu(machine.accel)),
+        plain("--events", "on_poweroff=destroy,on_reboot=restart,on_crash=destroy"),
+    ]);
+    lines.extend(clock(machine.arch).map(|value| plain("--clock", value)));
+    lines.extend((machine.firmware == Firmware::Uefi).then(|| plain("--boot", UEFI)));
+    lines
+}
+
+/// See `domain::os` for why secure boot is named.
+const UEFI: &str = "firmware=efi,firmware.feature0.name=secure-boot,firmware.feature0.enabled=no";
+
+fn cpu(accel: Accel) -> Options {
+    match accel {
+        Accel::Kvm => Options::new(form::cpu_mode(accel)),
+        Accel::Tcg => Options::new("").set("mode", form::cpu_mode(accel)),
+    }
+}
+
+const fn clock(arch: Arch) -> Option<&'static str> {
+    match arch {
+        Arch::X86_64 => Some("offset=utc,rtc_tickpolicy=catchup,pit_tickpolicy=delay,hpet_present=no"),
+        Arch::Aarch64 => None,
+    }
+}
+
+/// The installer's kernel is used for the first run only; what virt-install defines has none.
+fn install(form: &Form) -> Vec<Vec<Word>> {
+    match form.kernel() {
+        None => vec![vec![Word::text("--import")]],
+        Some(arguments) => {
+            let install = Options::new("").file("kernel", KERNEL).file("initrd", INITRD);
+            vec![option("--install", install.set("kernel_args", &arguments).set("kernel_args_overwrite", "yes"))]
+        }
+    }
+}
+
+fn disk(form: &Form, drive: &Drive) -> Options {
+    let disk = Options::new("").file("path", &drive.file);
+    let disk = match drive.role {
+        Role::Medium => disk.set("device", "cdrom").set("target.bus", form::cd_bus(form.machine.arch)),
+        Role::System | Role::Data | Role::Config => disk.set("target.bus", "virtio"),
+    };
+    let disk = disk.set("target.dev", &drive.target).set("driver.name", "qemu").set("driver.type", drive.format);
+    let disk = if drive.is_readonly() { disk.set("readonly", "on") } else { disk.set("driver.discard", "unmap") };
+    let disk = match &drive.serial {
+        Some(serial) => disk.set("serial", serial),
+        None => disk.set("source.startupPolicy", "optional"),
+    };
+    let disk = if drive.role == Role::System { disk.set("boot.order", "1") } else { disk };
+    backing(disk, drive)
+}
+
+fn backing(disk: Options, drive: &Drive) -> Options {
+    let Some(base) = drive.backing else {
+        return disk.node(0, "./backingStore");
+    };
+    let disk = disk.node(0, "./backingStore/@type=file").node(1, "./backingStore/format/@type=qcow2");
+    let source = Options(
+        disk.key("xpath2.set").then("./backingStore/source/@file=").variable(DIRECTORY).then(format!("/{base}")),
+    );
+    source.node(3, "./backingStore/backingStore")
+}
+
+fn sysinfo(form: &Form) -> Option<Vec<Word>> {
+    let entries = form.fw_cfg();
+    let options = (0..).zip(entries).fold(Options::new("type=fwcfg"), |options, (index, (key, name))| {
+        options.set(&format!("entry{index}.name"), key.as_str()).file(&format!("entry{index}.file"), name)
+    });
+    (!entries.is_empty()).then(|| option("--sysinfo", options))
+}
+
+fn network(form: &Form) -> Options {
+    let options = match &form.machine.network {
+        Network::None => return Options::new("none"),
+        Network::User => Options::new("user"),
+        Network::Network(name) => Options::new("").set("network", name.as_str()),
+        Network::Bridge(name) => Options::new("").set("bridge", name.as_str()),
+    };
+    options.set("model.type", "virtio").set("mac.address", &form.identity.mac)
+}
+
+fn screen(graphics: Graphics) -> Vec<Vec<Word>> {
+    let plain = |name, value: &str| option(name, Options::new(value));
+    let shown = match graphics {
+        Graphics::None => return vec![plain("--graphics", "none")],
+        Graphics::Vnc | Graphics::Spice => plain("--graphics", graphics.as_str()),
+    };
+    let lean = [("--video", "virtio"), ("--sound", "none"), ("--redirdev", "none")];
+    [shown].into_iter().chain(lean.map(|(name, value)| plain(name, value))).collect()
+}

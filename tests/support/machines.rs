@@ -1,0 +1,104 @@
+//! The machines that golden and oracle tests of launch files are about.
+#![allow(dead_code, reason = "not every test binary uses every machine")]
+
+use arca_build::base::{
+    Arch, BaseKind, ByteSize, Digest, DiskLabel, DiskSerial, Engine, FwCfgName, Name, StorageDir, Transport,
+};
+use arca_build::emit::{Identity, LaunchFile, launch_files};
+use arca_build::plan::{Accel, DataDisk, Firmware, Graphics, Machine, Network, SystemMode, file};
+
+pub fn name(text: &str) -> Name {
+    Name::parse(text).unwrap()
+}
+
+fn data(serial: &str) -> DataDisk {
+    DataDisk { serial: DiskSerial::parse(serial).unwrap(), size: ByteSize::mib(64) }
+}
+
+/// A machine with two data disks and a description that every encoder must mind.
+pub fn machine(engine: Engine, transport: Transport, base: BaseKind) -> Machine {
+    let mut fw_cfg = vec![];
+    if engine.uses_ignition() {
+        fw_cfg.push((FwCfgName::Ignition, file::CONFIG_IGN));
+    }
+    if engine.uses_combustion() {
+        fw_cfg.push((FwCfgName::Combustion, file::SCRIPT));
+    }
+    Machine {
+        name: name("nas"),
+        description: Some("Bob's <NAS>, \"50% off\" & more: $HOME \\ `id`; entry1.name=x,,y".to_owned()),
+        arch: Arch::X86_64,
+        memory: ByteSize::gib(2),
+        vcpus: 2,
+        firmware: Firmware::Bios,
+        accel: Accel::Kvm,
+        network: Network::Network(name("default")),
+        graphics: Graphics::None,
+        osinfo: "opensusetumbleweed".to_owned(),
+        storage: StorageDir::parse("/var/lib/libvirt/images").unwrap(),
+        base,
+        mode: SystemMode::Overlay,
+        data: vec![data("tank-1"), data("tank-2")],
+        config_disk: Some(if engine.uses_ignition() { DiskLabel::Ignition } else { DiskLabel::Combustion }),
+        fw_cfg,
+        transport,
+    }
+}
+
+/// The eight cases of the issue, each by its name.
+pub fn eight() -> Vec<(String, Machine)> {
+    let mut cases = vec![];
+    for engine in [Engine::Ignition, Engine::Combustion] {
+        for base in [BaseKind::Qcow2, BaseKind::Iso] {
+            for transport in [Transport::Disk, Transport::FwCfg] {
+                cases.push((format!("{engine}-{base}-{transport}"), machine(engine, transport, base)));
+            }
+        }
+    }
+    cases
+}
+
+/// Further machines, each by its name.
+pub fn others() -> Vec<(String, Machine)> {
+    let base = || machine(Engine::Both, Transport::Disk, BaseKind::Qcow2);
+    let uefi = Machine { firmware: Firmware::Uefi, graphics: Graphics::Vnc, mode: SystemMode::Standalone, ..base() };
+    let spice =
+        Machine { graphics: Graphics::Spice, network: Network::Bridge(name("br0")), accel: Accel::Tcg, ..base() };
+    let arm = Machine {
+        arch: Arch::Aarch64,
+        firmware: Firmware::Uefi,
+        network: Network::User,
+        graphics: Graphics::Vnc,
+        accel: Accel::Tcg,
+        ..machine(Engine::Ignition, Transport::FwCfg, BaseKind::Iso)
+    };
+    let plain = Machine {
+        description: None,
+        network: Network::None,
+        data: vec![],
+        config_disk: None,
+        fw_cfg: vec![],
+        accel: Accel::Tcg,
+        ..base()
+    };
+    let cases = [
+        ("both-uefi-vnc-standalone", uefi),
+        ("both-bridge-spice-tcg", spice),
+        ("aarch64-iso-user", arm),
+        ("unprovisioned-no-network", plain),
+    ];
+    cases.map(|(name, machine)| (name.to_owned(), machine)).into()
+}
+
+pub fn identity(machine: &Machine) -> Identity {
+    Identity::new(&Digest::of(b"a plan"), &machine.name)
+}
+
+pub fn files(machine: &Machine) -> Vec<LaunchFile> {
+    launch_files(machine, &identity(machine)).unwrap()
+}
+
+pub fn text(files: &[LaunchFile], name: &str) -> String {
+    let file = files.iter().find(|file| file.name == name).unwrap_or_else(|| panic!("no {name}"));
+    String::from_utf8(file.bytes.clone()).unwrap()
+}
