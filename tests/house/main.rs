@@ -12,3 +12,4 @@ mod support;
 
 mod dependencies;
 mod harness;
+mod scripts;

@@ -1,0 +1,13 @@
+//! Does the field agree? Real tools judge what we make; see tests/README.md.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests touch the world, and end loudly"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod nix;
