@@ -4,11 +4,7 @@
 //! Touches the network, the CA files it is given, and the proxy variables that `reqwest` reads. Knows nothing of digests: the
 //! caller's [`Sink`] hashes, and whoever names the bytes decides whether they are right. `file` URLs belong to `host`.
 //! Read next: `transfer` (the loop over attempts), `answer` (what a server's head means), `redirect`, `failure`.
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "the network, its clock and its pauses have their one address here"
-)]
+#![expect(clippy::disallowed_methods, reason = "the network, its clock and its pauses have their one address here")]
 
 mod answer;
 mod client;

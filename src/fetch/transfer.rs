@@ -35,11 +35,10 @@ pub(super) struct Transfer<'a> {
     ticker: Ticker,
 }
 
-/// Where one read of the body ended.
-enum End {
+/// Whether a body goes on.
+enum Flow {
     More,
-    Eof,
-    Broken(Failure),
+    End,
 }
 
 impl<'a> Transfer<'a> {
@@ -127,39 +126,38 @@ impl<'a> Transfer<'a> {
         let mut piece = vec![0; PIECE];
         let mut floor = Floor::new(&self.http.settings);
         loop {
-            let (length, end) = self.collect(&mut answer, &mut piece, &mut floor);
+            let (length, flow) = self.collect(&mut answer, &mut piece, &mut floor);
             self.keep(&piece[..length], sink)?;
-            match end {
-                End::More => {}
-                End::Broken(failure) => return Err(failure.with_amounts(sink.position(), total)),
-                End::Eof if total.is_some_and(|total| sink.position() < total) => {
+            match flow.map_err(|failure| failure.with_amounts(sink.position(), total))? {
+                Flow::More => {}
+                Flow::End if total.is_some_and(|total| sink.position() < total) => {
                     let early = Failure::passing(Code::NetSize, "the server ended the file too early");
                     return Err(early.with_amounts(sink.position(), total));
                 }
-                End::Eof => return Ok(self.arrived(public(&answer.from, self.url), Some(&answer))),
+                Flow::End => return Ok(self.arrived(public(&answer.from, self.url), Some(&answer))),
             }
         }
     }
 
-    /// Reads until the piece is full, a tick has passed, or the body ends.
-    fn collect(&mut self, answer: &mut Answer, piece: &mut [u8], floor: &mut Floor) -> (usize, End) {
+    /// Reads until the piece is full, a tick has passed, or the body ends; what came before a failure counts.
+    fn collect(&mut self, answer: &mut Answer, piece: &mut [u8], floor: &mut Floor) -> (usize, Result<Flow, Failure>) {
         let (mut length, begun) = (0, Instant::now());
         while length < piece.len() {
             let before = Instant::now();
             let count = match answer.body.read(&mut piece[length..]) {
-                Ok(0) => return (length, End::Eof),
+                Ok(0) => return (length, Ok(Flow::End)),
                 Ok(count) => count,
-                Err(error) => return (length, End::Broken(Failure::of(&error, &answer.from, &self.http.settings))),
+                Err(error) => return (length, Err(Failure::of(&error, &answer.from, &self.http.settings))),
             };
             length += count;
             if !floor.keeps(count, before.elapsed()) {
-                return (length, End::Broken(self.too_slow()));
+                return (length, Err(self.too_slow()));
             }
             if begun.elapsed() >= TICK {
                 break;
             }
         }
-        (length, End::More)
+        (length, Ok(Flow::More))
     }
 
     fn too_slow(&self) -> Failure {

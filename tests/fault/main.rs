@@ -4,3 +4,4 @@
 mod server;
 
 mod net;
+mod net_tls;

@@ -4,6 +4,7 @@
 //! publisher with exact paths; a [`Behaviour`] per request, in order, the last one repeated, changes what a path does.
 //! `&[]` behaviours means honest for ever. Read next: `tests/fault/net.rs`.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test helper fails loudly")]
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -139,10 +140,15 @@ impl Request {
     }
 }
 
+/// A file's honest bytes, and what is done with them.
+type File = (Vec<u8>, Vec<Behaviour>);
+
 #[derive(Default)]
 struct Shared {
-    files: Mutex<BTreeMap<String, (Vec<u8>, Vec<Behaviour>)>>,
+    files: Mutex<BTreeMap<String, File>>,
     requests: Mutex<Vec<Request>>,
+    /// Requests so far by path; the next one's behaviour.
+    turns: Mutex<BTreeMap<String, usize>>,
     connections: AtomicUsize,
     sent: AtomicUsize,
     stop: AtomicBool,
@@ -178,8 +184,9 @@ impl Server {
         server
     }
 
-    /// Puts a file at a path, or replaces it and what it does.
+    /// Puts a file at a path, or replaces it and what it does, beginning with the first behaviour.
     pub fn put(&self, path: &str, bytes: impl Into<Vec<u8>>, behaviours: &[Behaviour]) {
+        self.shared.turns.lock().unwrap().remove(path);
         self.shared.files.lock().unwrap().insert(path.to_owned(), (bytes.into(), behaviours.to_vec()));
     }
 
@@ -270,7 +277,9 @@ fn parse(head: &[u8]) -> Request {
 }
 
 fn choose(request: &Request, shared: &Shared) -> (Vec<u8>, Behaviour) {
-    let nth = shared.requests.lock().unwrap().iter().filter(|past| past.path() == request.path()).count();
+    let mut turns = shared.turns.lock().unwrap();
+    let turn = turns.entry(request.path().to_owned()).or_default();
+    let nth = std::mem::replace(turn, *turn + 1);
     match shared.files.lock().unwrap().get(request.path()) {
         None => (vec![], Behaviour::status("404 Not Found")),
         Some((bytes, behaviours)) => {
