@@ -87,6 +87,7 @@ fn machine(form: &Form) -> Vec<Vec<Word>> {
         plain("--memory", &(machine.memory.0 >> 20).to_string()),
         plain("--vcpus", &machine.vcpus.to_string()),
         option("--cpu", cpu(machine.accel)),
+        plain("--features", features(machine.arch)),
         plain("--events", "on_poweroff=destroy,on_reboot=restart,on_crash=destroy"),
     ]);
     lines.extend(clock(machine.arch).map(|value| plain("--clock", value)));
@@ -101,6 +102,13 @@ fn cpu(accel: Accel) -> Options {
     match accel {
         Accel::Kvm => Options::new(form::cpu_mode(accel)),
         Accel::Tcg => Options::new("").set("mode", form::cpu_mode(accel)),
+    }
+}
+
+const fn features(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "acpi=on,apic=on,vmport=off",
+        Arch::Aarch64 => "acpi=on",
     }
 }
 

@@ -1,13 +1,23 @@
 //! Does the field agree? Real tools judge what we make; see tests/README.md.
 #![allow(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "tests touch the world, and end loudly"
 )]
 
+#[path = "../support/launch.rs"]
+mod launch;
+#[path = "../support/machines.rs"]
+mod machines;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/xml.rs"]
+mod xml;
 
+mod libvirt;
 mod nix;
+mod scripts;
+mod virt_install;

@@ -99,6 +99,7 @@ virt-install \
     --memory 2048 \
     --vcpus 2 \
     --cpu mode=maximum \
+    --features acpi=on \
     --events on_poweroff=destroy,on_reboot=restart,on_crash=destroy \
     --boot firmware=efi,firmware.feature0.name=secure-boot,firmware.feature0.enabled=no \
     --install 'kernel='"$directory"'/linux,initrd='"$directory"'/initrd,kernel_args="root=install:CDLABEL=INSTALL rd.kiwi.oem.installdevice=/dev/disk/by-id/virtio-system console=tty0 console=ttyAMA0,115200",kernel_args_overwrite=yes' \

@@ -97,6 +97,7 @@ virt-install \
     --memory 2048 \
     --vcpus 2 \
     --cpu host-passthrough \
+    --features acpi=on,apic=on,vmport=off \
     --events on_poweroff=destroy,on_reboot=restart,on_crash=destroy \
     --clock offset=utc,rtc_tickpolicy=catchup,pit_tickpolicy=delay,hpet_present=no \
     --boot firmware=efi,firmware.feature0.name=secure-boot,firmware.feature0.enabled=no \

@@ -99,6 +99,7 @@ virt-install \
     --memory 2048 \
     --vcpus 2 \
     --cpu host-passthrough \
+    --features acpi=on,apic=on,vmport=off \
     --events on_poweroff=destroy,on_reboot=restart,on_crash=destroy \
     --clock offset=utc,rtc_tickpolicy=catchup,pit_tickpolicy=delay,hpet_present=no \
     --install 'kernel='"$directory"'/linux,initrd='"$directory"'/initrd,kernel_args="root=install:CDLABEL=INSTALL rd.kiwi.oem.installdevice=/dev/disk/by-id/virtio-system console=tty0 console=ttyS0,115200",kernel_args_overwrite=yes' \

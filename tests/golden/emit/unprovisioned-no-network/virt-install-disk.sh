@@ -96,6 +96,7 @@ virt-install \
     --memory 2048 \
     --vcpus 2 \
     --cpu mode=maximum \
+    --features acpi=on,apic=on,vmport=off \
     --events on_poweroff=destroy,on_reboot=restart,on_crash=destroy \
     --clock offset=utc,rtc_tickpolicy=catchup,pit_tickpolicy=delay,hpet_present=no \
     --import \
