@@ -1,9 +1,19 @@
 //! TOML text → [`Recipe`] as written, every complaint with file, line and column.
 //!
-//! Parsing touches no file and no network. Read next: [`model`] (what a recipe can say), then `lock`.
+//! Parsing touches no file and no network. Read next: [`model`] (what a recipe can say), [`keys`] (how it is written),
+//! `parse/` (how one becomes the other), then `lock`.
 
+pub mod keys;
 pub mod local;
 pub mod model;
+mod parse;
+pub(crate) mod reader;
+mod rules;
+mod template;
 
+pub use keys::{KEYS, Key, KeyType};
 pub use local::{CONTENT_LIMIT, LocalFile, LocalFiles, Use};
 pub use model::*;
+pub use parse::{FORMAT, parse};
+pub use reader::FILE_LIMIT;
+pub use rules::PathError;

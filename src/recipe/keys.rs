@@ -1,0 +1,186 @@
+//! Every key a recipe may hold, once: the parser refuses all others, and the documents are written from it. Touches nothing.
+
+use std::fmt;
+
+use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
+use crate::base::{Arch, BaseKind, Engine, Transport};
+
+/// What is written under a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyType {
+    Text,
+    Number,
+    Flag,
+    /// Text such as `"30GiB"`.
+    Size,
+    /// Octal permission bits as text, such as `"0644"`.
+    Mode,
+    /// 64 hexadecimal digits.
+    Digest,
+    /// A path beneath the recipe's directory.
+    Path,
+    Texts,
+    Paths,
+    Urls,
+    Word(&'static [&'static str]),
+    Table,
+    /// `[[…]]`, any number of them.
+    Tables,
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// With dots; `[]` follows the name of an array of tables.
+    pub path: &'static str,
+    pub kind: KeyType,
+    /// `required`, a value, or empty where leaving the key out means nothing is set.
+    pub default: &'static str,
+    /// One line.
+    pub doc: &'static str,
+}
+
+const fn key(path: &'static str, kind: KeyType, default: &'static str, doc: &'static str) -> Key {
+    Key { path, kind, default, doc }
+}
+
+use KeyType as T;
+
+/// All keys, in the order they are documented.
+pub const KEYS: &[Key] = &[
+    key("format", T::Number, "required", "the recipe format this file is written in: 1"),
+    key("name", T::Text, "required", "names the bundle and the virtual machine: A-Z a-z 0-9 . _ -, at most 63"),
+    key("description", T::Text, "", "free text, shown by libvirt"),
+    key("epoch", T::Number, "315532800", "seconds since 1970 that stand for every time stamp (1980-01-01)"),
+    key("base", T::Table, "required", "the image everything starts from"),
+    key("base.url", T::Text, "required", "http, https or file URL, or a path beneath the recipe's directory"),
+    key("base.sha256", T::Digest, "from arca.lock", "the image's digest; left out, `arca-build update` pins it"),
+    key("base.size", T::Size, "", "the image file's size in bytes, checked while it is fetched"),
+    key("base.kind", T::Word(BaseKind::WORDS), "from the file name", "what the image is"),
+    key("base.mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
+    key("machine", T::Table, "", "the virtual machine"),
+    key("machine.arch", T::Word(Arch::WORDS), "x86_64", "the processor"),
+    key("machine.memory", T::Size, "2GiB", "whole MiB, 16MiB to 16TiB"),
+    key("machine.vcpus", T::Number, "2", "1 to 1024"),
+    key("machine.firmware", T::Word(Firmware::WORDS), "bios (uefi on aarch64)", "what starts the machine"),
+    key("machine.accel", T::Word(Accel::WORDS), "kvm", "hardware virtualisation, or emulation that works everywhere"),
+    key("machine.network", T::Text, "network:default", "network:NAME (libvirt), bridge:NAME, user or none"),
+    key("machine.graphics", T::Word(Graphics::WORDS), "none", "a screen besides the serial console"),
+    key("machine.osinfo", T::Text, "from the base's name", "a libosinfo short id"),
+    key("machine.storage", T::Text, "/var/lib/libvirt/images", "where an instance's files will live on the host"),
+    key("machine.system", T::Table, "", "the disk the system lives on"),
+    key("machine.system.size", T::Size, "the base's own", "whole sectors, 1MiB to 64TiB; required for an ISO"),
+    key("machine.system.mode", T::Word(SystemMode::WORDS), "overlay", "reads through to the base, or is a grown copy"),
+    key("machine.disk[]", T::Tables, "", "a blank disk; at most 24"),
+    key(
+        "machine.disk[].serial",
+        T::Text,
+        "required",
+        "/dev/disk/by-id/virtio-SERIAL in the guest; at most 20 characters",
+    ),
+    key("machine.disk[].size", T::Size, "required", "whole sectors, 1MiB to 64TiB"),
+    key("provision", T::Table, "", "what is set up in the guest at its first boot"),
+    key("provision.engine", T::Word(Engine::WORDS), "ignition", "what applies it"),
+    key("provision.transport", T::Word(Transport::WORDS), "disk", "which launch files are the default ones"),
+    key("provision.media", T::Word(Media::WORDS), "disk", "gpt: also an image for a USB stick"),
+    key("provision.config", T::Path, "", "a ready-made Ignition config"),
+    key("provision.script", T::Path, "", "a ready-made Combustion script"),
+    key("provision.side_files", T::Paths, "[]", "files that lie beside the script in the guest"),
+    key("provision.home_subvolume", T::Flag, "true", "mount /home while Ignition runs, where it is needed"),
+    key("provision.root", T::Table, "", "how root may log in"),
+    key("provision.root.password_hash", T::Text, "", "made by `openssl passwd -6`"),
+    key("provision.root.ssh_keys", T::Texts, "[]", "OpenSSH public keys"),
+    key("provision.user[]", T::Tables, "", "a further user"),
+    key("provision.user[].name", T::Text, "required", "the login name, at most 32 characters"),
+    key("provision.user[].password_hash", T::Text, "", "made by `openssl passwd -6`"),
+    key("provision.user[].ssh_keys", T::Texts, "[]", "OpenSSH public keys"),
+    key("provision.user[].uid", T::Number, "the next free", "1 to 4294967294"),
+    key("provision.user[].groups", T::Texts, "[]", "further groups"),
+    key("provision.user[].shell", T::Text, "the guest's", "absolute path"),
+    key("provision.user[].home", T::Text, "/home/NAME", "absolute path"),
+    key("provision.user[].gecos", T::Text, "", "the full name"),
+    key("provision.user[].system", T::Flag, "false", "a system user"),
+    key("provision.file[]", T::Tables, "", "a file in the guest"),
+    key("provision.file[].path", T::Text, "required", "absolute path in the guest"),
+    key("provision.file[].text", T::Text, "", "its content; or `source`"),
+    key("provision.file[].source", T::Path, "", "a file beside the recipe, at most 1MiB; or `text`"),
+    key("provision.file[].mode", T::Mode, "0644", "octal, in quotes"),
+    key("provision.file[].user", T::Text, "root", "its owner, by name"),
+    key("provision.file[].group", T::Text, "root", "its group, by name"),
+    key("provision.unit[]", T::Tables, "", "a systemd unit"),
+    key("provision.unit[].name", T::Text, "required", "with its ending, like `nas.service`"),
+    key("provision.unit[].enable", T::Flag, "", "start it at boot, or not"),
+    key("provision.unit[].mask", T::Flag, "false", "make it impossible to start"),
+    key("provision.unit[].text", T::Text, "", "the unit file; or `source`"),
+    key("provision.unit[].source", T::Path, "", "a file beside the recipe; or `text`"),
+    key("provision.unit[].dropin[]", T::Tables, "", "a drop-in for the unit"),
+    key("provision.unit[].dropin[].name", T::Text, "required", "ends in .conf"),
+    key("provision.unit[].dropin[].text", T::Text, "", "its content; or `source`"),
+    key("provision.unit[].dropin[].source", T::Path, "", "a file beside the recipe; or `text`"),
+];
+
+/// Returns the names of the keys right below a table, by its path.
+pub(crate) fn below(table: &str) -> Vec<&'static str> {
+    KEYS.iter().filter_map(|key| name_below(key.path, table)).collect()
+}
+
+fn name_below(path: &'static str, table: &str) -> Option<&'static str> {
+    let rest = if table.is_empty() { path } else { path.strip_prefix(table)?.strip_prefix('.')? };
+    let name = rest.trim_end_matches("[]");
+    (!name.contains('.')).then_some(name)
+}
+
+/// Returns the table that does know a key, for one written in the wrong place.
+pub(crate) fn owner(name: &str) -> Option<&'static str> {
+    let mut owners = KEYS.iter().filter_map(|key| key.path.trim_end_matches("[]").rsplit_once('.'));
+    owners.find(|(_, last)| *last == name).map(|(table, _)| table)
+}
+
+impl fmt::Display for KeyType {
+    /// Writes the type as the documents name it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Number => "whole number",
+            Self::Flag => "true or false",
+            Self::Size => "size",
+            Self::Mode => "octal text",
+            Self::Digest => "64 hexadecimal digits",
+            Self::Path => "path",
+            Self::Texts => "list of text",
+            Self::Paths => "list of paths",
+            Self::Urls => "list of URLs",
+            Self::Word(words) => return f.write_str(&words.join(", ")),
+            Self::Table => "table",
+            Self::Tables => "tables",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_below_a_table_are_its_own() {
+        assert_eq!(below(""), ["format", "name", "description", "epoch", "base", "machine", "provision"]);
+        assert_eq!(below("machine.disk[]"), ["serial", "size"]);
+        assert_eq!(below("provision.unit[]"), ["name", "enable", "mask", "text", "source", "dropin"]);
+    }
+
+    #[test]
+    fn a_key_elsewhere_is_found() {
+        assert_eq!(owner("memory"), Some("machine"));
+        assert_eq!(owner("serial"), Some("machine.disk[]"));
+        assert_eq!(owner("zebra"), None);
+    }
+
+    #[test]
+    fn no_key_stands_twice_and_each_lies_in_a_table_of_the_list() {
+        for (index, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[..index].iter().all(|other| other.path != key.path), "{}", key.path);
+            let parent = key.path.rsplit_once('.').map_or("base", |(parent, _)| parent);
+            assert!(KEYS.iter().any(|other| other.path == parent), "{}", key.path);
+        }
+    }
+}

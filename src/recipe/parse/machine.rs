@@ -1,0 +1,148 @@
+//! `[machine]` with its disks. Touches nothing.
+
+use std::collections::BTreeSet;
+
+use super::super::reader::{Table, Value};
+use super::super::{Accel, DataDisk, Firmware, Graphics, Located, MachineSpec, Network, SystemMode, SystemSpec};
+use super::{BaseParts, refuse_unknown};
+use crate::base::text::one_line;
+use crate::base::{Arch, BaseKind, ByteSize, DiskSerial, Name, StorageDir};
+
+/// A q35 machine's root bus has 32 slots; the chip set, network, config and system disk take their share.
+const DISK_LIMIT: usize = 24;
+
+/// Serials of the disks that every bundle may have.
+const RESERVED: [&str; 3] = ["system", "config", "install"];
+
+/// Where libvirt's default pool lives.
+const DEFAULT_STORAGE: &str = "/var/lib/libvirt/images";
+
+const SECTOR: ByteSize = ByteSize(512);
+const SMALLEST_DISK: ByteSize = ByteSize::mib(1);
+const LARGEST_DISK: ByteSize = ByteSize::gib(64 << 10);
+const SMALLEST_MEMORY: ByteSize = ByteSize::mib(16);
+const LARGEST_MEMORY: ByteSize = ByteSize::gib(16 << 10);
+
+/// Reads the machine; a recipe without `[machine]` gets all defaults.
+pub(super) fn lower(root: &Table<'_>, base: Option<&BaseParts>) -> Option<MachineSpec> {
+    let table = root.table("machine", "machine");
+    let get = |key| table.as_ref().and_then(|table| table.get(key));
+    if let Some(table) = &table {
+        refuse_unknown(table);
+    }
+    let arch = get("arch").and_then(|value| value.word(Arch::parse, Arch::WORDS)).unwrap_or(Arch::X86_64);
+    Some(MachineSpec {
+        arch,
+        memory: get("memory")
+            .and_then(|value| value.size(SMALLEST_MEMORY..=LARGEST_MEMORY, ByteSize::mib(1)))
+            .unwrap_or(ByteSize::gib(2)),
+        vcpus: get("vcpus")
+            .and_then(|value| value.integer(1..=1024))
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(2),
+        firmware: firmware(get("firmware"), arch),
+        accel: get("accel").and_then(|value| value.word(Accel::parse, Accel::WORDS)).unwrap_or(Accel::Kvm),
+        network: get("network").and_then(|value| network(&value)).or_else(default_network)?,
+        graphics: get("graphics")
+            .and_then(|value| value.word(Graphics::parse, Graphics::WORDS))
+            .unwrap_or(Graphics::None),
+        osinfo: get("osinfo")
+            .and_then(|value| value.accept(Name::parse(value.line()?), "see `virt-install --osinfo list`")),
+        storage: get("storage")
+            .and_then(|value| value.accept(StorageDir::parse(value.line()?), ""))
+            .or_else(|| StorageDir::parse(DEFAULT_STORAGE).ok())?,
+        system: system(root, table.as_ref(), base),
+        disks: table.as_ref().map(disks).unwrap_or_default(),
+    })
+}
+
+fn default_network() -> Option<Network> {
+    Name::parse("default").ok().map(Network::Network)
+}
+
+fn firmware(value: Option<Value<'_>>, arch: Arch) -> Firmware {
+    let said = value.as_ref().and_then(|value| value.word(Firmware::parse, Firmware::WORDS));
+    if let (Some(value), Some(Firmware::Bios), Arch::Aarch64) = (&value, said, arch) {
+        value.refuse("an aarch64 machine has no BIOS", "write firmware = \"uefi\", or remove the line");
+    }
+    said.unwrap_or(if arch == Arch::Aarch64 { Firmware::Uefi } else { Firmware::Bios })
+}
+
+/// Reads `network:NAME`, `bridge:NAME`, `user` or `none`.
+fn network(value: &Value<'_>) -> Option<Network> {
+    let text = value.line()?;
+    match text.split_once(':') {
+        None if text == "user" => Some(Network::User),
+        None if text == "none" => Some(Network::None),
+        Some(("network", name)) => value.accept(Name::parse(name), "").map(Network::Network),
+        Some(("bridge", name)) if name.len() > 15 => {
+            value.refuse("the name of a bridge has at most 15 characters (Linux's limit for interfaces)", "");
+            None
+        }
+        Some(("bridge", name)) => value.accept(Name::parse(name), "").map(Network::Bridge),
+        _ => {
+            let hint = match Name::parse(text) {
+                Ok(name) => format!("a libvirt network is written \"network:{name}\", a bridge \"bridge:{name}\""),
+                Err(_) => "one of: network:NAME, bridge:NAME, user, none".to_owned(),
+            };
+            value.refuse(format!("`network` cannot be `{}`", one_line(text, 60)), &hint);
+            None
+        }
+    }
+}
+
+fn system(root: &Table<'_>, machine: Option<&Table<'_>>, base: Option<&BaseParts>) -> SystemSpec {
+    let table = machine.and_then(|machine| machine.table("system", "machine.system"));
+    if let Some(table) = &table {
+        refuse_unknown(table);
+    }
+    let written = table.as_ref().and_then(|table| table.get("size"));
+    let size = written.as_ref().and_then(|value| Some(value.located(disk_size(value)?)));
+    let mode = table.as_ref().and_then(|table| table.get("mode"));
+    let said = mode.as_ref().and_then(|mode| mode.word(SystemMode::parse, SystemMode::WORDS));
+    if base.is_some_and(|base| base.kind == Some(BaseKind::Iso)) {
+        if let Some(mode) = mode {
+            mode.refuse("`mode` has no meaning for an ISO: it installs onto an empty disk", "remove `mode`");
+        }
+        if written.is_none() {
+            let place = table.as_ref().map(Table::place).or_else(|| Some(base?.source.as_ref()?.place.clone()));
+            let mut problem = root.problem("the size of the system disk is missing: the ISO installs onto it");
+            problem.place = place.or(problem.place);
+            root.document.tell(problem.hint("add `size = \"24GiB\"` to `[machine.system]`"));
+        }
+    }
+    SystemSpec { size, mode: said.unwrap_or(SystemMode::Overlay) }
+}
+
+fn disk_size(value: &Value<'_>) -> Option<ByteSize> {
+    value.size(SMALLEST_DISK..=LARGEST_DISK, SECTOR)
+}
+
+fn disks(machine: &Table<'_>) -> Vec<DataDisk> {
+    let mut seen = BTreeSet::new();
+    let tables = machine.tables("disk", "machine.disk[]", DISK_LIMIT);
+    tables.iter().filter_map(|table| disk(table, &mut seen)).collect()
+}
+
+fn disk(table: &Table<'_>, seen: &mut BTreeSet<String>) -> Option<DataDisk> {
+    refuse_unknown(table);
+    let serial = table.need("serial", "`serial = \"data1\"`").and_then(|value| serial(&value, seen));
+    let size = table.need("size", "`size = \"30GiB\"`").and_then(|value| disk_size(&value));
+    Some(DataDisk { serial: serial?, size: size? })
+}
+
+/// Reads a serial; two that differ in case only would be one file in many file systems.
+fn serial(value: &Value<'_>, seen: &mut BTreeSet<String>) -> Option<DiskSerial> {
+    let Located { value: serial, .. } = value.located(value.accept(DiskSerial::parse(value.line()?), "")?);
+    let folded = serial.as_str().to_ascii_lowercase();
+    if RESERVED.contains(&folded.as_str()) {
+        let headline = format!("the serial `{serial}` is taken by a disk of every machine");
+        value.refuse(headline, "name data disks data1, data2, …");
+        return None;
+    }
+    if !seen.insert(folded) {
+        value.refuse(format!("the serial `{serial}` is given twice (upper and lower case count as one)"), "");
+        return None;
+    }
+    Some(serial)
+}

@@ -1,0 +1,170 @@
+//! A TOML file on its way to values: where things stand, what may be shown, and every mistake told at once.
+//!
+//! Used for recipes, locks and the configuration file. Touches nothing. The grammar is the `toml` crate's; what TOML 1.1
+//! adds is refused again by [`toml10`], so that a file reads the same for TOML 1.0 readers (Nix, Python's `tomllib`).
+//! Read next: [`table`] (typed access), [`lines`] (places).
+
+pub(crate) mod hidden;
+pub(crate) mod lines;
+pub(crate) mod table;
+pub(crate) mod toml10;
+pub(crate) mod value;
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use self::lines::Lines;
+pub(crate) use self::table::Table;
+pub(crate) use self::value::{Charset, Value};
+use crate::base::text::{is_unsafe, one_line};
+use crate::base::{ByteSize, Code, Problem, Problems};
+
+/// The largest file that is parsed: a recipe is written by hand, and the parser's tree takes many times its text.
+pub const FILE_LIMIT: ByteSize = ByteSize::mib(1);
+
+/// The most problems told at once; beyond it only their number is.
+pub(crate) const TOLD_LIMIT: usize = 100;
+
+/// A parsed file and the problems found in it so far.
+pub(crate) struct Document<'a> {
+    pub(crate) lines: Lines<'a>,
+    root: Spanned<DeTable<'a>>,
+    told: RefCell<Told>,
+    /// The text is no TOML, so what seems missing may only be unreadable.
+    broken: bool,
+}
+
+#[derive(Default)]
+struct Told {
+    problems: Vec<Problem>,
+    more: usize,
+}
+
+/// Tells whether a character may stand nowhere in a file we read, however it is written: controls and direction marks,
+/// a byte order mark, Unicode's own line ends, and the two characters that XML cannot carry (XML 1.0 §2.2).
+pub(crate) const fn is_refused(c: char) -> bool {
+    matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
+}
+
+impl<'a> Document<'a> {
+    /// Parses; only a file above [`FILE_LIMIT`] is refused here, every other mistake is kept to be told with the rest.
+    pub(crate) fn open(text: &'a str, file: &str) -> Result<Self, Problems> {
+        if text.len() as u64 > FILE_LIMIT.0 {
+            let shown = one_line(file, 200);
+            let problem = Problem::new(Code::Recipe, format!("`{shown}` is larger than {FILE_LIMIT}"))
+                .fact("size", ByteSize(text.len() as u64))
+                .hint("keep long content in files of its own and name them with `source`");
+            return Err(problem.into());
+        }
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let lines = Lines::new(text, file, &root);
+        let broken = !errors.is_empty();
+        let document = Self { lines, root, told: RefCell::default(), broken };
+        document.tell_characters();
+        document.tell_syntax(&errors);
+        if !broken {
+            toml10::check(text, &mut |span, what| document.tell_toml_1_1(span, what));
+        }
+        Ok(document)
+    }
+
+    /// Returns the whole file as a table.
+    pub(crate) fn root(&self) -> Table<'_> {
+        Table::root(self, self.root.get_ref())
+    }
+
+    /// Keeps a problem, up to [`TOLD_LIMIT`].
+    pub(crate) fn tell(&self, problem: Problem) {
+        let mut told = self.told.borrow_mut();
+        if told.problems.len() < TOLD_LIMIT { told.problems.push(problem) } else { told.more += 1 }
+    }
+
+    /// Counts a problem that is no longer worth wording, and tells whether that is so.
+    pub(crate) fn is_full(&self) -> bool {
+        let mut told = self.told.borrow_mut();
+        let full = told.problems.len() >= TOLD_LIMIT;
+        told.more += usize::from(full);
+        full
+    }
+
+    /// Begins a problem about a part of the text.
+    pub(crate) fn problem(&self, span: Range<usize>, headline: impl Into<String>) -> Problem {
+        Problem::new(Code::Recipe, headline).at(self.lines.place(span))
+    }
+
+    /// Tells whether the text was no TOML.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Gives `value` if nothing was told; else all problems, in the order of the file.
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
+        let Told { mut problems, more } = self.told.into_inner();
+        problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
+        if let (Some(last), true) = (problems.last_mut(), more > 0) {
+            last.note = Some(format!("{more} more problems are not shown"));
+        }
+        match value {
+            Some(value) if problems.is_empty() => Ok(value),
+            None if problems.is_empty() => Err(Problem::new(Code::Bug, "a file was refused without a reason").into()),
+            _ => Err(Problems(problems)),
+        }
+    }
+
+    /// Direction marks and control characters hide what a file says from who reviews it, in comments too.
+    fn tell_characters(&self) {
+        let text = self.lines.text();
+        let line_end = |at: usize| text[at..].starts_with("\r\n");
+        let bad = |(at, c): &(usize, char)| (is_unsafe(*c) || is_refused(*c)) && !(*c == '\r' && line_end(*at));
+        let mut lines = BTreeSet::new();
+        for (at, c) in text.char_indices().filter(bad) {
+            if !lines.insert(self.lines.line_of(at)) || self.is_full() {
+                continue;
+            }
+            let headline = format!("the character U+{:04X} may not stand in this file", u32::from(c));
+            let hint = match c {
+                '\u{feff}' if at == 0 => "save the file as UTF-8 without a byte order mark",
+                _ => "remove it: it is invisible, or changes how the text around it is shown",
+            };
+            self.tell(self.problem(at..at + c.len_utf8(), headline).hint(hint));
+        }
+    }
+
+    /// One complaint a line: what follows the first is mostly its echo.
+    fn tell_syntax(&self, errors: &[toml::de::Error]) {
+        let mut lines: BTreeSet<u32> = self.told_lines();
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            if !lines.insert(self.lines.line_of(span.start)) || self.is_full() {
+                continue;
+            }
+            let headline = match error.message() {
+                "duplicate key" => format!("`{}` is written twice", one_line(self.lines.slice(span.clone()), 60)),
+                message => format!("not TOML: {}", one_line(message, 200)),
+            };
+            self.tell(self.problem(span, headline));
+        }
+    }
+
+    fn tell_toml_1_1(&self, span: Range<usize>, what: &str) {
+        if !self.is_full() {
+            let problem = self.problem(span, format!("{what} is TOML 1.1, this file is read as TOML 1.0"));
+            self.tell(problem.hint("other readers of this file (Nix, Python) would refuse it"));
+        }
+    }
+
+    /// Returns the lines something is told about already.
+    pub(crate) fn told_lines(&self) -> BTreeSet<u32> {
+        self.told
+            .borrow()
+            .problems
+            .iter()
+            .filter_map(|problem| problem.place.as_ref())
+            .map(|place| place.line)
+            .collect()
+    }
+}

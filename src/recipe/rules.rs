@@ -1,0 +1,136 @@
+//! The form of paths and names that a recipe holds. Touches nothing.
+//!
+//! Form only: whether a file exists is found out by `host`, what MicroOS makes of it by `provision`.
+
+use super::RecipePath;
+use super::reader::is_refused;
+use crate::base::text::is_unsafe;
+
+/// Why a text is no path beneath the recipe's directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It would name a file outside the recipe's directory, which no review of that directory sees.
+    #[error("the path leaves the recipe's directory")]
+    Escape,
+    /// Two spellings of one path would be two inputs.
+    #[error("a path has no empty or `.` parts and does not end in `/`")]
+    Parts,
+    #[error("a path holds no control or direction characters")]
+    Character,
+    #[error("a path is at most 1024 bytes long, each part at most 255")]
+    Long,
+}
+
+impl RecipePath {
+    /// Checks the rule: relative, beneath the directory, one spelling.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        if text.chars().any(|c| is_unsafe(c) || is_refused(c) || matches!(c, '\n' | '\t')) {
+            return Err(PathError::Character);
+        }
+        let mut parts = text.split('/');
+        if text.starts_with('/') || parts.clone().next() == Some("~") || parts.clone().any(|part| part == "..") {
+            return Err(PathError::Escape);
+        }
+        if text.len() > 1024 || parts.clone().any(|part| part.len() > 255) {
+            return Err(PathError::Long);
+        }
+        if parts.any(|part| part.is_empty() || part == ".") { Err(PathError::Parts) } else { Ok(Self(text.to_owned())) }
+    }
+}
+
+/// Tells whether a text is an absolute path in the guest, in its one spelling, naming something below `/`.
+pub(crate) fn is_guest_path(text: &str) -> bool {
+    let parts = text.strip_prefix('/').map(|rest| rest.split('/'));
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
+    text.len() <= 1024 && parts.is_some_and(|mut parts| parts.all(plain))
+}
+
+/// Tells whether a text can be a user's or group's name: what useradd(8) takes, and upper case.
+pub(crate) fn is_account_name(text: &str) -> bool {
+    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    first && text.len() <= 32 && text.chars().all(plain) && !text.chars().all(|c| c.is_ascii_digit())
+}
+
+/// The endings of unit names (systemd.unit(5)), less those that are never files.
+pub(crate) const UNIT_ENDINGS: [&str; 10] =
+    ["service", "socket", "timer", "mount", "automount", "target", "path", "slice", "swap", "device"];
+
+/// Tells whether a text is the name of a systemd unit (systemd.unit(5): at most 255, `A-Z a-z 0-9 : - _ . \ @`).
+pub(crate) fn is_unit_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
+    let ending = text.rsplit_once('.').is_some_and(|(stem, ending)| !stem.is_empty() && UNIT_ENDINGS.contains(&ending));
+    ending && text.len() <= 255 && text.chars().all(plain) && !text.starts_with('.')
+}
+
+/// Tells whether a text is the file name of a drop-in.
+pub(crate) fn is_dropin_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '@');
+    let stem = text.strip_suffix(".conf");
+    stem.is_some_and(|stem| !stem.is_empty() && !stem.starts_with('.')) && text.len() <= 255 && text.chars().all(plain)
+}
+
+/// Reads permission bits: three or four octal digits.
+pub(crate) fn mode(text: &str) -> Option<u32> {
+    let octal = matches!(text.len(), 3 | 4) && text.chars().all(|c| matches!(c, '0'..='7'));
+    u32::from_str_radix(text, 8).ok().filter(|_| octal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rec_6_a_path_that_leaves_the_directory_is_refused() {
+        for good in ["a", "demo/guest.qcow2", "..a/b..", "a b/é", "-rf"] {
+            assert_eq!(RecipePath::parse(good).as_ref().map(RecipePath::as_str), Ok(good));
+        }
+        let long = "a".repeat(256);
+        for (bad, why) in [
+            ("/etc/shadow", PathError::Escape),
+            ("../x", PathError::Escape),
+            ("a/../../x", PathError::Escape),
+            ("a/..", PathError::Escape),
+            ("~/x", PathError::Escape),
+            ("", PathError::Parts),
+            ("./a", PathError::Parts),
+            ("a//b", PathError::Parts),
+            ("a/", PathError::Parts),
+            ("a\0b", PathError::Character),
+            ("a\nb", PathError::Character),
+            ("a\u{202e}b", PathError::Character),
+            ("a\u{2028}b", PathError::Character),
+            (&long, PathError::Long),
+        ] {
+            assert_eq!(RecipePath::parse(bad), Err(why), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn guest_paths_have_one_spelling() {
+        assert!(is_guest_path("/etc/hostname") && is_guest_path("/a b"));
+        for bad in ["", "/", "etc", "/etc/", "//etc", "/a/./b", "/a/../b"] {
+            assert!(!is_guest_path(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_of_units_users_and_modes_have_a_form() {
+        assert!(["a.service", "getty@tty1.service", "var-lib\\x2dx.mount"].iter().all(|name| is_unit_name(name)));
+        assert!(["", "a", ".service", "a.servce", "a/b.service", "a b.service"].iter().all(|name| !is_unit_name(name)));
+        assert!(
+            is_dropin_name("10-x.conf")
+                && !is_dropin_name(".conf")
+                && !is_dropin_name("x")
+                && !is_dropin_name("a/b.conf")
+        );
+        assert!(
+            is_account_name("arca_1-x")
+                && !is_account_name("-a")
+                && !is_account_name("1000")
+                && !is_account_name("a:b")
+        );
+        assert_eq!((mode("0644"), mode("7777"), mode("644")), (Some(0o644), Some(0o7777), Some(0o644)));
+        assert!(["", "64", "0888", "00644", "+644", "0o644", "rw-r--r--"].iter().all(|text| mode(text).is_none()));
+    }
+}

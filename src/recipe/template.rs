@@ -1,0 +1,45 @@
+//! The recipe that `arca-build new` writes. Touches nothing.
+
+use super::Recipe;
+use crate::base::Name;
+
+const TEMPLATE: &str = include_str!("template.toml");
+
+impl Recipe {
+    /// Returns a commented recipe of that name to start from; it parses as it is.
+    pub fn template(name: &Name) -> String {
+        TEMPLATE.replace("@NAME@", name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::parse;
+
+    #[test]
+    fn a_new_recipe_parses_under_any_name() {
+        for name in ["nas", "a", "0.1_x-y", &"n".repeat(63)] {
+            let name = Name::parse(name).unwrap();
+            let recipe = parse(&Recipe::template(&name), "new.toml").unwrap();
+            assert_eq!(recipe.name, name);
+            assert!(recipe.provision.root.is_some() && recipe.machine.disks.is_empty());
+        }
+    }
+
+    /// What stands in comments is meant to be uncommented, so it must be right too.
+    #[test]
+    fn its_commented_parts_parse_once_uncommented() {
+        let name = Name::parse("nas").unwrap();
+        let begins = |line: &str| {
+            ["# [[", "# name", "# serial", "# size", "# groups", "# ssh_keys", "# description"]
+                .iter()
+                .any(|part| line.starts_with(part))
+        };
+        let template = Recipe::template(&name);
+        let lines: Vec<&str> = template.lines().map(|line| if begins(line) { &line[2..] } else { line }).collect();
+        let recipe = parse(&lines.join("\n"), "new.toml").unwrap();
+        assert_eq!((recipe.machine.disks.len(), recipe.provision.users.len()), (1, 1));
+        assert!(recipe.description.is_some());
+    }
+}
