@@ -1,4 +1,16 @@
 //! Readers and writers that hash, verify, bound and count while bytes pass. Touches nothing.
+//!
+//! Everything here works on `Read` and `Write` values that someone else opened. [`hasher`] hashes on a second thread
+//! through a few reused buffers, so memory does not grow with the stream; [`writer`] puts it beside a file being
+//! written; [`reader`] holds the small adaptors. Read next: `crate::store`, which is made of these.
+
+pub mod hasher;
+pub mod reader;
+pub mod writer;
+
+pub use hasher::BackgroundHasher;
+pub use reader::{CappedReader, HashingReader, Mismatch, VerifyingReader};
+pub use writer::HashingWriter;
 
 use crate::base::Problem;
 

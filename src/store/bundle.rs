@@ -1,0 +1,367 @@
+//! Bundles: directories of named files, published whole. Touches `bundles-v1`, `stamps-v1`, `tmp`, `quarantine`.
+//! Read next: `super::out`, `crate::bundle`.
+//!
+//! What a bundle was when it was published stands in `stamps-v1/<plan id>-<name>`:
+//!
+//! ```text
+//! arca-build bundle 1
+//! <sha256> <mode> <inode> <size> <mtime seconds> <nanoseconds> <file name>
+//! ```
+//!
+//! It is derivable: without it the bundle is composed again and compared with what is there.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::copy::Copy;
+use super::object::{StoreObject, hash_file};
+use super::stamp::{Stamp, write_derivable};
+use super::temp::{TMP, TempDir};
+use super::tree::Tree;
+use super::{BUNDLES, STAMPS, Store, fail, object_name};
+use crate::base::{Code, Digest, Event, Name, Problem};
+use crate::stream::HashingWriter;
+
+const HEADER: &str = "arca-build bundle 1";
+/// The most bytes a record may have: a few thousand files.
+const CAP: u64 = 1 << 20;
+
+/// One file that a bundle shall have.
+#[derive(Clone, Debug)]
+pub struct BundleEntry {
+    pub file_name: String,
+    pub source: Source,
+}
+
+/// Where a bundle's file comes from.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Hard-linked, with the object's mode; copied where the file system refuses links.
+    Object(StoreObject),
+    /// Written, with a mode such as `0o444` or `0o555`.
+    Bytes { bytes: Vec<u8>, mode: u32 },
+}
+
+/// A bundle in the store.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    path: PathBuf,
+    name: String,
+    files: Vec<BundleFile>,
+}
+
+/// One file of a bundle, as it was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleFile {
+    pub file_name: String,
+    pub digest: Digest,
+    pub size: u64,
+    pub mode: u32,
+    stamp: Stamp,
+}
+
+impl Bundle {
+    /// Returns the absolute path of the directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the name of the directory: `<plan id>-<name>`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the files, in order of their names.
+    pub fn files(&self) -> &[BundleFile] {
+        &self.files
+    }
+}
+
+impl<'e> Store<'e> {
+    /// Finds a bundle whose files are still those that were published.
+    ///
+    /// Nothing is hashed: size, inode and modification time of each file are compared. One that differs is put into
+    /// quarantine with a warning, and counts as absent.
+    pub fn bundle(&self, plan: &Digest, name: &Name) -> Result<Option<Bundle>, Problem> {
+        let name = format!("{plan}-{name}");
+        let place = Path::new(BUNDLES).join(&name);
+        match self.tree.look(&place) {
+            Ok(found) if found.is_dir() => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Ok(_) => {
+                self.put_away(&name, "something that is no directory");
+                return Ok(None);
+            }
+            Err(error) => return Err(fail::read("cannot look at a bundle", self.dir(), &error)),
+        }
+        let Some(files) = self.bundle_record(&name) else { return Ok(None) };
+        match self.tree.sub(&place).and_then(|dir| first_difference(&dir, &files)) {
+            Ok(None) => Ok(Some(self.as_bundle(name, files))),
+            Ok(Some(file)) => {
+                self.put_away(&name, &format!("`{file}` was changed"));
+                Ok(None)
+            }
+            Err(error) => Err(fail::read("cannot look at a bundle", self.dir(), &error)),
+        }
+    }
+
+    /// Makes a bundle, whole or not at all; one that is there already with the same bytes is left and returned.
+    pub fn publish_bundle(&self, plan: &Digest, name: &Name, entries: &[BundleEntry]) -> Result<Bundle, Problem> {
+        if let Some(bundle) = self.bundle(plan, name)? {
+            return Ok(bundle);
+        }
+        self.check_writable()?;
+        let told = |error: io::Error| fail::write("cannot write a bundle to the store", self.dir(), &error);
+        let mut temp = TempDir::create(&self.tree, TMP, "bundle-").map_err(told)?;
+        let mut files = Vec::with_capacity(entries.len());
+        for entry in entries {
+            files.push(self.add_entry(&temp.dir, entry)?);
+        }
+        files.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+        temp.dir.sync_dir(".").map_err(told)?;
+        let name = format!("{plan}-{name}");
+        let files = self.publish_directory(&mut temp, &name, files).map_err(told)?;
+        // Losing the record costs composing the bundle again.
+        let _ = write_derivable(&self.tree, &Path::new(STAMPS).join(&name), print(&files).as_bytes());
+        Ok(self.as_bundle(name, files))
+    }
+
+    fn as_bundle(&self, name: String, files: Vec<BundleFile>) -> Bundle {
+        Bundle { path: self.dir().join(BUNDLES).join(&name), name, files }
+    }
+
+    /// Gives the directory its final name; what has the name already is compared, and put away if it differs.
+    fn publish_directory(
+        &self,
+        temp: &mut TempDir,
+        name: &str,
+        mut files: Vec<BundleFile>,
+    ) -> io::Result<Vec<BundleFile>> {
+        let place = Path::new(BUNDLES).join(name);
+        for _ in 0..8 {
+            match temp.publish(&self.tree, &place, 0o500) {
+                Ok(()) => {
+                    self.tree.sync_dir(BUNDLES)?;
+                    return Ok(files);
+                }
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    self.tree.make_dir(BUNDLES)?;
+                    self.tree.sync_dir(".")?;
+                }
+                // A directory that is not empty may also say ENOTEMPTY (rename(2)).
+                Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
+                    match self.tree.sub(&place).and_then(|dir| restamp(&dir, &mut files)) {
+                        Ok(true) => return Ok(files),
+                        Ok(false) | Err(_) => self.put_away(name, "other files"),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ErrorKind::ResourceBusy.into())
+    }
+
+    fn add_entry(&self, dir: &Tree, entry: &BundleEntry) -> Result<BundleFile, Problem> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if !entry.file_name.chars().all(plain) || matches!(&*entry.file_name, "" | "." | "..") {
+            return Err(Problem::new(Code::Bug, format!("`{}` is no file name for a bundle", entry.file_name)));
+        }
+        let told = |error: io::Error| fail::write("cannot write a bundle to the store", self.dir(), &error);
+        let digest = match &entry.source {
+            Source::Bytes { bytes, mode } => {
+                write_file(dir, &entry.file_name, bytes, *mode).map_err(told)?;
+                Digest::of(bytes)
+            }
+            Source::Object(object) => {
+                self.link_object(dir, &entry.file_name, object)?;
+                object.digest()
+            }
+        };
+        let found = dir.look(&entry.file_name).map_err(told)?;
+        let file_name = entry.file_name.clone();
+        let (stamp, mode) = (Stamp::of(&found), found.mode() & 0o777);
+        Ok(BundleFile { file_name, digest, size: stamp.size, mode, stamp })
+    }
+
+    /// Links an object that is still as it was when it was hashed last.
+    fn link_object(&self, dir: &Tree, file_name: &str, object: &StoreObject) -> Result<(), Problem> {
+        let digest = object.digest();
+        if self.find(&digest)?.as_ref() != Some(object) {
+            return Err(fail::corrupt(&digest, "other bytes or nothing", self.dir()));
+        }
+        let refusals = [Errno::XDEV, Errno::PERM, Errno::ACCESS, Errno::MLINK, Errno::OPNOTSUPP];
+        match self.tree.link(object_name(&digest), dir, file_name) {
+            Ok(()) => Ok(()),
+            Err(error) if refusals.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) => {
+                self.copy_object(dir, file_name, object)
+            }
+            Err(error) => Err(fail::write("cannot write a bundle to the store", self.dir(), &error)),
+        }
+    }
+
+    fn copy_object(&self, dir: &Tree, file_name: &str, object: &StoreObject) -> Result<(), Problem> {
+        let source = self.open_object(object)?;
+        let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
+        let found = copy_file(&source, object.size(), dir, file_name, metadata.mode() & 0o777)
+            .map_err(|error| self.unwritable(Some(object.size()), &error))?;
+        if found == object.digest() {
+            return Ok(());
+        }
+        let found = format!("sha256:{found}");
+        self.condemn(&object.digest(), Some(&metadata), &found);
+        Err(fail::corrupt(&object.digest(), found, self.dir()))
+    }
+
+    /// Puts a bundle that is not what it was into quarantine, with a warning.
+    pub(super) fn put_away(&self, name: &str, found: &str) {
+        let place = Path::new(BUNDLES).join(name);
+        // Without its write bit a directory cannot be moved by anyone but root (rename(2), EACCES).
+        if self.read_only.is_none()
+            && let Ok(dir) = self.tree.sub(&place)
+        {
+            let _ = dir.set_mode(0o700);
+        }
+        let _ = self.tree.remove(Path::new(STAMPS).join(name));
+        let moved = self.quarantine(&place, None);
+        let kept = if moved { "it is kept in `quarantine`" } else { "it could not be moved away" };
+        let text = format!("bundle `{name}` in the store was damaged ({found}); {kept}");
+        (self.events)(Event::Warning { text });
+    }
+
+    pub(super) fn bundle_record(&self, name: &str) -> Option<Vec<BundleFile>> {
+        parse(&self.tree.read_small(Path::new(STAMPS).join(name), CAP).ok()?)
+    }
+}
+
+/// Tells the first file that is missing, new, or not as it was published.
+fn first_difference(dir: &Tree, files: &[BundleFile]) -> io::Result<Option<String>> {
+    let names = dir.list(".")?;
+    if let Some(name) = names.iter().find(|name| !files.iter().any(|file| *name == file.file_name.as_str())) {
+        return Ok(Some(name.to_string_lossy().into_owned()));
+    }
+    for file in files {
+        match dir.look(&file.file_name) {
+            Ok(found) if found.is_file() && Stamp::of(&found) == file.stamp => {}
+            Ok(_) => return Ok(Some(file.file_name.clone())),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Some(file.file_name.clone())),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Hashes every file of a directory; tells whether they are these, and if so takes their stamps over.
+fn restamp(dir: &Tree, files: &mut [BundleFile]) -> io::Result<bool> {
+    if !holds_exactly(dir, files)? {
+        return Ok(false);
+    }
+    for file in files {
+        let found = dir.look(&file.file_name)?;
+        (file.stamp, file.mode) = (Stamp::of(&found), found.mode() & 0o777);
+    }
+    Ok(true)
+}
+
+/// Hashes every file of a directory and tells whether names and bytes are exactly these.
+pub(super) fn holds_exactly(dir: &Tree, files: &[BundleFile]) -> io::Result<bool> {
+    let names = dir.list(".")?;
+    if names.len() != files.len() {
+        return Ok(false);
+    }
+    for file in files {
+        let (open, metadata) = match dir.regular(&file.file_name) {
+            Ok(found) => found,
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
+            Err(_) => return Ok(false),
+        };
+        if metadata.len() != file.size || hash_file(open)?.0 != file.digest {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Makes a new file in a directory (0600 until it is whole).
+fn new_file(dir: &Tree, name: &str) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+    Ok(dir.open_at(name, flags, Mode::RUSR | Mode::WUSR)?.into())
+}
+
+fn write_file(dir: &Tree, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut file = new_file(dir, name)?;
+    file.write_all(bytes)?;
+    finish_file(&file, mode)
+}
+
+fn finish_file(file: &File, mode: u32) -> io::Result<()> {
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+    file.sync_all()
+}
+
+/// Copies a file into a directory with its holes, by reflink where the file system can, and returns what was copied.
+pub(super) fn copy_file(source: &File, size: u64, dir: &Tree, name: &str, mode: u32) -> io::Result<Digest> {
+    let file = new_file(dir, name)?;
+    // The clone is ours alone, so what is hashed below is what stays there.
+    if rustix::fs::ioctl_ficlone(&file, source).is_ok() {
+        let (digest, _) = hash_file(file.try_clone()?)?;
+        finish_file(&file, mode)?;
+        return Ok(digest);
+    }
+    let mut writer = HashingWriter::new(file);
+    Copy { source, size, patches: &[] }.run(&mut writer, None)?;
+    let (file, digest, length) = writer.finish()?;
+    file.set_len(length)?;
+    finish_file(&file, mode)?;
+    Ok(digest)
+}
+
+fn print(files: &[BundleFile]) -> String {
+    let line =
+        |file: &BundleFile| format!("{} {:o} {} {}\n", file.digest, file.mode, file.stamp.text(), file.file_name);
+    format!("{HEADER}\n{}", files.iter().map(line).collect::<String>())
+}
+
+fn parse(bytes: &[u8]) -> Option<Vec<BundleFile>> {
+    let text = std::str::from_utf8(bytes).ok()?.strip_prefix(HEADER)?.strip_prefix('\n')?;
+    let lines = text.strip_suffix('\n').unwrap_or_default().split('\n');
+    lines.map(parse_line).collect()
+}
+
+fn parse_line(line: &str) -> Option<BundleFile> {
+    let mut words = line.splitn(3, ' ');
+    let digest = Digest::parse(words.next()?).ok()?;
+    let mode = u32::from_str_radix(words.next()?, 8).ok()?;
+    let (stamp, file_name) = words.next()?.rsplit_once(' ')?;
+    let stamp = Stamp::parse(stamp)?;
+    Some(BundleFile { file_name: file_name.to_owned(), digest, size: stamp.size, mode, stamp })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cas_06_a_record_reads_back_and_a_cut_one_is_none() {
+        let stamp = Stamp::parse("5 3 7 8").unwrap();
+        let file = |name: &str| BundleFile {
+            file_name: name.into(),
+            digest: Digest::of(name.as_bytes()),
+            size: 3,
+            mode: 0o444,
+            stamp,
+        };
+        let files = vec![file("base.qcow2"), file("domain.xml")];
+        let text = print(&files);
+        assert_eq!(parse(text.as_bytes()), Some(files));
+        for end in 0..text.len() {
+            // A cut at a line's end shows as a file too many in the directory.
+            let cut = parse(&text.as_bytes()[..end]);
+            assert!(cut.is_none_or(|files| files.len() < 2), "cut at {end}");
+        }
+    }
+}

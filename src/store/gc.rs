@@ -1,0 +1,312 @@
+//! The collector: removes what no root keeps. Touches everything in the store but `lock`, and looks at the roots' links.
+//! Read next: `super::root`.
+//!
+//! It only ever deletes, and first decides, then acts, so a dry run is the same code less the act. It holds the exclusive
+//! lock, so no build that could lock runs; before every removal it looks whether a root was added all the same. What it does
+//! not understand it keeps: an unreadable root stops it altogether.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::root::{Root, State};
+use super::temp::{self, TMP};
+use super::verify::absent_is_empty;
+use super::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, Store, fail, lock, object_name, partial};
+use crate::base::{ByteSize, Code, DerivationId, Digest, Problem, text::one_line};
+
+/// One thing that was removed, or would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Its path beneath the store.
+    pub name: String,
+    /// The space that its removal frees; 0 where another name still holds the bytes.
+    pub size: ByteSize,
+}
+
+/// What [`Store::gc`] did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcReport {
+    /// In the order of removal.
+    pub removed: Vec<Removed>,
+    /// The sizes together.
+    pub freed: ByteSize,
+    /// How many objects stay.
+    pub kept: usize,
+    /// Roots kept although their link's directory cannot be seen.
+    pub unknown: Vec<Root>,
+}
+
+/// Whether [`Store::gc`] removes anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collect {
+    Remove,
+    /// Only tell what would be removed.
+    DryRun,
+}
+
+/// What roots keep, and how the directory of roots looked when they were read.
+struct Kept {
+    bundles: BTreeSet<String>,
+    objects: BTreeSet<Digest>,
+    dead: Vec<OsString>,
+    unknown: Vec<Root>,
+    seen: (i64, i64, i64, i64),
+}
+
+/// Something to be removed.
+enum Doomed {
+    Root(OsString),
+    Bundle(String),
+    Realisation(DerivationId),
+    Object(Digest),
+    /// A validator, a kept download, a thing in quarantine, a stamp of nothing.
+    Other(PathBuf),
+}
+
+/// Decides by modification time; what seems to come from the future is young.
+struct Age {
+    now: SystemTime,
+    grace: Duration,
+}
+
+impl Age {
+    fn is_old(&self, seconds: i64) -> bool {
+        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.max(0).unsigned_abs());
+        self.now.duration_since(then).is_ok_and(|age| age > self.grace)
+    }
+}
+
+impl Store<'_> {
+    /// Removes bundles, objects, records, kept downloads and damaged things that no root keeps and that are older than
+    /// `grace` at `now`.
+    ///
+    /// Waits a little for those who use the store, then gives up (`E_CACHE_LOCK`); without a working lock it refuses. When
+    /// the roots, or one of them, cannot be read nothing is removed.
+    pub fn gc(&self, collect: Collect, grace: Duration, now: SystemTime) -> Result<GcReport, Problem> {
+        self.check_writable()?;
+        let excluded = lock::exclude(&self.tree, self.lock.as_ref(), self.patience.collector, self.events);
+        let report = excluded.and_then(|()| self.collect(collect, &Age { now, grace }));
+        // Trying to exclude others may have cost the shared lock (flock(2)); whoever has it now will end.
+        if let Some(file) = &self.lock {
+            let _ = file.lock_shared();
+        }
+        report
+    }
+
+    fn collect(&self, collect: Collect, age: &Age) -> Result<GcReport, Problem> {
+        let mut kept = self.kept()?;
+        let (plan, stay) = self.choose(&kept, age)?;
+        let mut report = GcReport { kept: stay, unknown: kept.unknown.clone(), ..GcReport::default() };
+        for (doomed, size) in plan {
+            if collect == Collect::Remove {
+                if self.roots_seen()? != kept.seen {
+                    kept = self.kept()?;
+                }
+                if kept.spares(&doomed) || !self.remove_doomed(&doomed)? {
+                    continue;
+                }
+            }
+            report.freed.0 += size;
+            report.removed.push(Removed { name: doomed.name(), size: ByteSize(size) });
+        }
+        Ok(report)
+    }
+
+    /// Reads the roots; fails when one cannot be understood.
+    fn kept(&self) -> Result<Kept, Problem> {
+        let seen = self.roots_seen()?;
+        let mut kept = Kept { bundles: BTreeSet::new(), objects: BTreeSet::new(), dead: vec![], unknown: vec![], seen };
+        for (name, root) in self.read_roots()? {
+            let Some(root) = root else { return Err(self.garbled(&name)) };
+            match self.state_of(&root) {
+                State::Dead => {
+                    kept.dead.push(name);
+                    continue;
+                }
+                State::Unknown => kept.unknown.push(root.clone()),
+                State::Live => {}
+            }
+            kept.bundles.extend(root.bundle);
+            kept.objects.extend(root.objects);
+        }
+        Ok(kept)
+    }
+
+    fn garbled(&self, name: &OsString) -> Problem {
+        let path = self.dir().join(ROOTS).join(name);
+        Problem::new(Code::CacheCorrupt, "a root of the store is garbled, so nobody knows what it keeps")
+            .fact("root", fail::path(&path))
+            .note("nothing was removed")
+            .hint("build the recipe again whose result it kept, or remove the file, then collect")
+    }
+
+    fn roots_seen(&self) -> Result<(i64, i64, i64, i64), Problem> {
+        let found = self.tree.look(ROOTS).map_err(|error| {
+            fail::read("cannot look at the roots of the store", self.dir(), &error).note("nothing more was removed")
+        })?;
+        Ok((found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()))
+    }
+
+    /// Chooses what goes, with the space each frees, in order of removal; and counts the objects that stay.
+    ///
+    /// The order is: what names something goes before what it names.
+    fn choose(&self, kept: &Kept, age: &Age) -> Result<(Vec<(Doomed, u64)>, usize), Problem> {
+        let mut plan: Vec<_> = kept.dead.iter().map(|name| (Doomed::Root(name.clone()), 0)).collect();
+        let mut links = BTreeMap::new();
+        let mut wanted = kept.objects.clone();
+        for name in self.names(BUNDLES)? {
+            let Some(name) = name.to_str().map(str::to_owned) else { continue };
+            if kept.bundles.contains(&name) || !self.is_old(&Path::new(BUNDLES).join(&name), age) {
+                wanted.extend(self.bundle_record(&name).into_iter().flatten().map(|file| file.digest));
+            } else {
+                let size = self.count_links(&name, &mut links);
+                plan.push((Doomed::Bundle(name), size));
+            }
+        }
+        let mut going = BTreeMap::new();
+        let objects = self.list_objects()?;
+        for digest in &objects {
+            if let Ok(found) = self.tree.look(object_name(digest))
+                && !wanted.contains(digest)
+                && age.is_old(found.mtime())
+                && !is_linked_elsewhere(&found, &links)
+            {
+                going.insert(*digest, if found.is_file() { found.blocks() * 512 } else { 0 });
+            }
+        }
+        plan.extend(self.choose_realisations(&going, age)?);
+        let stay = objects.len() - going.len();
+        plan.extend(going.into_iter().map(|(digest, size)| (Doomed::Object(digest), size)));
+        plan.extend(self.choose_others(age)?);
+        Ok((plan, stay))
+    }
+
+    fn choose_realisations(&self, going: &BTreeMap<Digest, u64>, age: &Age) -> Result<Vec<(Doomed, u64)>, Problem> {
+        let mut plan = Vec::new();
+        for name in self.names(REALISATIONS)? {
+            let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
+            let output = self.recorded(&id).map(|(digest, _)| digest);
+            let goes = output.is_some_and(|digest| going.contains_key(&digest));
+            let absent = output.is_none_or(|digest| self.tree.look(object_name(&digest)).is_err());
+            if goes || (absent && self.is_old(&Path::new(REALISATIONS).join(&name), age)) {
+                plan.push((Doomed::Realisation(id), 0));
+            }
+        }
+        Ok(plan)
+    }
+
+    /// Chooses kept downloads, things in quarantine and stamps of nothing.
+    fn choose_others(&self, age: &Age) -> Result<Vec<(Doomed, u64)>, Problem> {
+        let mut plan = Vec::new();
+        for name in self.names(TMP)?.into_iter().filter(|name| partial::is_partial(name)) {
+            let path = Path::new(TMP).join(name);
+            if self.is_old(&path, age) {
+                let size = self.tree.look(&path).map_or(0, |found| found.blocks() * 512);
+                plan.push((Doomed::Other(path), size));
+            }
+        }
+        for name in self.names(QUARANTINE)? {
+            let path = Path::new(QUARANTINE).join(name);
+            // Not mtime, which is that of the object it once was; a rename sets ctime.
+            if let Ok(found) = self.tree.look(&path)
+                && age.is_old(found.ctime())
+            {
+                let size = if found.is_file() && found.nlink() == 1 { found.blocks() * 512 } else { 0 };
+                plan.push((Doomed::Other(path), size));
+            }
+        }
+        for name in self.names(STAMPS)? {
+            let object = name.to_str().and_then(|name| Digest::parse(name).ok()).map(|digest| object_name(&digest));
+            let of = object.unwrap_or_else(|| Path::new(BUNDLES).join(&name));
+            if self.tree.look(of).is_err() && self.is_old(&Path::new(STAMPS).join(&name), age) {
+                plan.push((Doomed::Other(Path::new(STAMPS).join(name)), 0));
+            }
+        }
+        Ok(plan)
+    }
+
+    fn names(&self, directory: &str) -> Result<Vec<OsString>, Problem> {
+        absent_is_empty(self.tree.list(directory))
+            .map_err(|error| fail::read(format!("cannot list `{directory}` of the store"), self.dir(), &error))
+    }
+
+    fn is_old(&self, name: &Path, age: &Age) -> bool {
+        self.tree.look(name).is_ok_and(|found| age.is_old(found.mtime()))
+    }
+
+    /// Counts how many names of each inode a bundle holds, and the space of those files that have no other.
+    fn count_links(&self, bundle: &str, links: &mut BTreeMap<u64, u64>) -> u64 {
+        let Ok(dir) = self.tree.sub(Path::new(BUNDLES).join(bundle)) else { return 0 };
+        let found: Vec<_> = dir.list(".").unwrap_or_default().iter().filter_map(|name| dir.look(name).ok()).collect();
+        for file in &found {
+            *links.entry(file.ino()).or_default() += 1;
+        }
+        found.iter().filter(|file| file.nlink() == 1).map(|file| file.blocks() * 512).sum()
+    }
+
+    /// Removes one thing; `false` when it turned out to be in use.
+    fn remove_doomed(&self, doomed: &Doomed) -> Result<bool, Problem> {
+        let told = |error| fail::write(format!("cannot remove `{}`", doomed.name()), self.dir(), &error);
+        match doomed {
+            Doomed::Root(name) => self.tree.remove(Path::new(ROOTS).join(name)).map_err(told)?,
+            Doomed::Realisation(id) => {
+                self.tree.remove(Path::new(REALISATIONS).join(id.to_string())).map_err(told)?;
+            }
+            Doomed::Object(digest) => {
+                self.unstamp(digest);
+                self.tree.remove_all(object_name(digest)).map_err(told)?;
+            }
+            Doomed::Bundle(name) => self.remove_bundle(name).map_err(told)?,
+            Doomed::Other(path) if path.starts_with(TMP) => return Ok(temp::sweep_one(&self.tree, path)),
+            Doomed::Other(path) => self.tree.remove_all(path).map_err(told)?,
+        }
+        Ok(true)
+    }
+
+    /// Takes a bundle's final name away in one step, so that a kill leaves no half of it under that name.
+    fn remove_bundle(&self, name: &str) -> std::io::Result<()> {
+        let (place, dead) = (Path::new(BUNDLES).join(name), Path::new(TMP).join(format!("dead-{name}")));
+        self.tree.remove(Path::new(STAMPS).join(name))?;
+        self.tree.make_dir(TMP)?;
+        match self.tree.sub(&place) {
+            Ok(dir) => dir.set_mode(0o700)?,
+            Err(_) => return self.tree.remove_all(&place),
+        }
+        self.tree.remove_all(&dead)?;
+        self.tree.rename_new(&place, &self.tree, &dead)?;
+        self.tree.remove_all(&dead)
+    }
+}
+
+impl Kept {
+    fn spares(&self, doomed: &Doomed) -> bool {
+        match doomed {
+            Doomed::Root(name) => !self.dead.contains(name),
+            Doomed::Bundle(name) => self.bundles.contains(name),
+            Doomed::Object(digest) => self.objects.contains(digest),
+            Doomed::Realisation(_) | Doomed::Other(_) => false,
+        }
+    }
+}
+
+impl Doomed {
+    fn name(&self) -> String {
+        let path = match self {
+            Self::Root(name) => Path::new(ROOTS).join(name),
+            Self::Bundle(name) => Path::new(BUNDLES).join(name),
+            Self::Realisation(id) => Path::new(REALISATIONS).join(id.to_string()),
+            Self::Object(digest) => object_name(digest),
+            Self::Other(path) => path.clone(),
+        };
+        one_line(&path.to_string_lossy(), 300)
+    }
+}
+
+/// Tells whether an object's bytes have a name beside its own that stays, in a bundle: removing it would free nothing.
+fn is_linked_elsewhere(object: &Metadata, going: &BTreeMap<u64, u64>) -> bool {
+    object.is_file() && object.nlink() > 1 + going.get(&object.ino()).copied().unwrap_or(0)
+}

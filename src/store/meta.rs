@@ -1,0 +1,191 @@
+//! What makes a directory a store: its tag, its format, its owner and mode. Touches the store directory and, when it
+//! makes one, the parents that are missing. Read next: `super::lock`.
+//!
+//! `CACHEDIR.TAG`: the Cache Directory Tagging Specification, <https://bford.info/cachedir/>.
+
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::temp::{TMP, TempFile};
+use super::tree::Tree;
+use super::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, STAMPS, fail};
+use crate::base::{Code, Event, Events, Problem, text::one_line};
+
+const TAG: &str = "CACHEDIR.TAG";
+const META: &str = "meta.json";
+const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55
+# This directory is the store of arca-build: everything in it can be made or fetched again.
+# See https://bford.info/cachedir/
+";
+/// The format this program writes; another number is another layout.
+const FORMAT: u32 = 1;
+/// Names that may stand in a directory which is about to become a store: what a killed start or a checkout leaves.
+const EXPECTED: [&str; 12] =
+    [TMP, TAG, META, OBJECTS, REALISATIONS, BUNDLES, STAMPS, ROOTS, QUARANTINE, "lock", "README.md", ".gitignore"];
+
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    format: u32,
+    features: Features,
+}
+
+/// Three sets of names, after ext4 and composefs: what a program that does not know a name must do with the store.
+#[derive(Serialize, Deserialize, Default)]
+struct Features {
+    /// Go on as if it were not there.
+    ignorable: Vec<String>,
+    /// Read, but write nothing.
+    read_only: Vec<String>,
+    /// Stay away.
+    required: Vec<String>,
+}
+
+/// Makes the directory and the parents that are missing, and makes their names durable.
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !parent.exists() {
+        make_directory(parent)?;
+    }
+    match rustix::fs::mkdir(path, rustix::fs::Mode::RWXU) {
+        Err(rustix::io::Errno::EXIST) => return Ok(()),
+        other => other?,
+    }
+    Tree::open(parent)?.sync_dir(".")
+}
+
+/// Refuses a directory that another user could have written into: realisations and stamps there would be theirs.
+pub(super) fn check_owner(tree: &Tree, fresh: bool) -> Result<(), Problem> {
+    let found = tree.metadata().map_err(|error| fail::read("cannot look at the store", tree.path(), &error))?;
+    let me = rustix::process::geteuid().as_raw();
+    let shown = fail::path(tree.path());
+    if found.uid() != me && found.uid() != 0 {
+        return Err(Problem::new(Code::CachePerm, format!("the store `{shown}` belongs to another user"))
+            .fact("owner", found.uid())
+            .fact("you", me)
+            .note("nothing in it was read or written")
+            .hint("name a store of your own with `--cache DIR`"));
+    }
+    if fresh && found.uid() == me {
+        return tree.set_mode(0o700).map_err(|error| fail::write("cannot set the store's mode", tree.path(), &error));
+    }
+    if found.mode() & 0o022 != 0 {
+        return Err(Problem::new(Code::CachePerm, format!("the store `{shown}` can be written by other users"))
+            .fact("mode", format!("{:04o}", found.mode() & 0o7777))
+            .note("nothing in it was read or written")
+            .hint(format!("chmod 0700 {}", shlex::try_quote(&shown).unwrap_or_default())));
+    }
+    Ok(())
+}
+
+/// What the metadata says about using the store.
+pub(super) enum Standing {
+    /// There is none: the directory is no store yet, or its making was cut short.
+    Absent,
+    Usable,
+    /// A newer program left something that forbids writing; its name.
+    ReadOnly(String),
+}
+
+/// Reads `meta.json`; a file that is no JSON is put into quarantine and counts as absent.
+pub(super) fn standing(tree: &Tree, events: Events) -> Result<Standing, Problem> {
+    let bytes = match tree.read_small(META, 64 << 10) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Absent),
+        Err(error) if error.kind() == ErrorKind::InvalidData => Vec::new(),
+        Err(error) => return Err(fail::read("cannot read `meta.json` of the store", tree.path(), &error)),
+    };
+    if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() {
+        events(Event::Warning { text: "`meta.json` of the store was damaged; it is written anew".into() });
+        tree.remove_all(META).map_err(|error| fail::write("cannot mend `meta.json`", tree.path(), &error))?;
+        return Ok(Standing::Absent);
+    }
+    judge(&bytes).map_err(|why| {
+        Problem::new(Code::CacheVersion, format!("the store `{}` is not for this version", fail::path(tree.path())))
+            .cause(why)
+            .note("nothing in it was changed")
+            .hint("use the newer arca-build that wrote it, or name another store with `--cache DIR`")
+    })
+}
+
+fn judge(bytes: &[u8]) -> Result<Standing, String> {
+    let meta: Meta = serde_json::from_slice(bytes).map_err(|error| one_line(&error.to_string(), 200))?;
+    if meta.format != FORMAT {
+        return Err(format!("its format is {}, this program knows {FORMAT}", meta.format));
+    }
+    if let Some(name) = meta.features.required.first() {
+        return Err(format!("it needs the feature `{}`, which this program does not know", one_line(name, 80)));
+    }
+    Ok(meta.features.read_only.first().map_or(Standing::Usable, |name| Standing::ReadOnly(one_line(name, 80))))
+}
+
+/// Turns a directory into a store; what is there already from an earlier attempt stays. `meta.json` comes last.
+pub(super) fn initialise(tree: &Tree) -> Result<(), Problem> {
+    lay_out(tree).map_err(|error| fail::write("cannot lay out the store", tree.path(), &error))
+}
+
+fn lay_out(tree: &Tree) -> io::Result<()> {
+    tree.make_dir(TMP)?;
+    write_new(tree, TAG, TAG_TEXT.as_bytes())?;
+    for name in [OBJECTS, REALISATIONS, BUNDLES, STAMPS, ROOTS, QUARANTINE] {
+        tree.make_dir(name)?;
+    }
+    let meta = serde_json::to_vec(&Meta { format: FORMAT, features: Features::default() })?;
+    write_new(tree, META, &meta)?;
+    tree.sync_dir(".")
+}
+
+fn write_new(tree: &Tree, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut temp = TempFile::create(tree)?;
+    temp.file.write_all(bytes)?;
+    temp.file.sync_all()?;
+    match temp.publish(name) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Refuses a directory that holds something else: a slip like `--cache ~` must not scatter a store over it.
+pub(super) fn refuse_foreign(tree: &Tree) -> Result<(), Problem> {
+    let names = tree.list(".").map_err(|error| fail::read("cannot list the store", tree.path(), &error))?;
+    let tagged = tree.read_small(TAG, 4096).is_ok_and(|text| text.starts_with(&TAG_TEXT.as_bytes()[..43]));
+    let foreign = names.iter().find(|name| !EXPECTED.iter().any(|expected| *name == expected));
+    match foreign {
+        Some(name) if !tagged => {
+            Err(Problem::new(Code::Usage, format!("`{}` is no store and not empty", fail::path(tree.path())))
+                .fact("holds", one_line(&name.to_string_lossy(), 80))
+                .note("nothing in it was changed")
+                .hint("name an empty or a new directory with `--cache DIR`"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(text: &str) -> &'static str {
+        match judge(text.as_bytes()) {
+            Ok(Standing::Usable) => "usable",
+            Ok(Standing::ReadOnly(_)) => "read only",
+            Ok(Standing::Absent) => "absent",
+            Err(_) => "refused",
+        }
+    }
+
+    #[test]
+    fn gc_05_unknown_features_are_ignored_only_where_the_store_says_so() {
+        let store = |i: &str, r: &str, n: &str| {
+            format!(r#"{{"format":1,"features":{{"ignorable":[{i}],"read_only":[{r}],"required":[{n}]}}}}"#)
+        };
+        assert_eq!(verdict(&store("", "", "")), "usable");
+        assert_eq!(verdict(&store("\"x\"", "", "")), "usable");
+        assert_eq!(verdict(&store("\"x\"", "\"y\"", "")), "read only");
+        assert_eq!(verdict(&store("", "\"y\"", "\"z\"")), "refused");
+        assert_eq!(verdict(&store("", "", "").replace(":1,", ":2,")), "refused");
+        assert_eq!(verdict("{}"), "refused");
+    }
+}

@@ -1,0 +1,302 @@
+//! Downloads: one at a time for each digest, kept across runs. Touches `tmp/partial-<digest>` and its `.etag`.
+//! Read next: `crate::stream::Sink`, which this implements, and `crate::fetch`, which feeds it.
+
+use std::ffi::OsStr;
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::fs::{Mode, OFlags};
+
+use super::object::StoreObject;
+use super::temp::{self, PARTIAL, TMP, TempFile};
+use super::writer::{self, Gate, Privacy};
+use super::{Store, fail, lock};
+use crate::base::{Code, Digest, Event, Problem, text::one_line};
+use crate::stream::{HashingWriter, Sink};
+
+/// The longest validator that is kept; a longer one only costs a restart.
+const VALIDATOR: usize = 1 << 10;
+
+/// What [`Store::claim`] found.
+#[expect(clippy::large_enum_variant, reason = "one is made for each download, and moved once")]
+pub enum Claim<'s, 'e> {
+    /// The object is there; perhaps another process brought it while we waited.
+    Ready(StoreObject),
+    /// It must be brought, and nobody else does.
+    Partial(Partial<'s, 'e>),
+}
+
+/// A download that this process alone fills.
+///
+/// Dropped before [`Partial::finish`] it keeps what was received, for the next run to resume.
+pub struct Partial<'s, 'e> {
+    store: &'s Store<'e>,
+    expected: Digest,
+    temp: TempFile<'s>,
+    /// `None` behind a failed restart.
+    writer: Option<HashingWriter<File>>,
+    /// `None` where locks do not work: such a download is private and is not kept.
+    name: Option<PathBuf>,
+    cap: u64,
+    is_resumed: bool,
+}
+
+/// Tells whether a name in `tmp/` is a kept download or its validator.
+pub(super) fn is_partial(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(PARTIAL.as_bytes())
+}
+
+fn validator_name(partial: &Path) -> PathBuf {
+    partial.with_extension("etag")
+}
+
+impl<'e> Store<'e> {
+    /// Finds an object, or gives the right to bring it; `what` is how a waiting person knows it.
+    ///
+    /// While another process brings the same object this waits, and gives up (`E_CACHE_LOCK`) when that one makes no
+    /// progress for minutes. What an earlier run received is hashed once, here.
+    pub fn claim(&self, expected: &Digest, what: &str) -> Result<Claim<'_, 'e>, Problem> {
+        if let Some(object) = self.find(expected)? {
+            return Ok(Claim::Ready(object));
+        }
+        self.check_writable()?;
+        let told = |error: io::Error| self.unwritable(None, &error);
+        let name = Path::new(TMP).join(format!("{PARTIAL}{expected}"));
+        loop {
+            let Some(file) = self.open_partial(&name).map_err(told)? else { continue };
+            match self.hold(&file, what)? {
+                Held::Unsupported => return self.begin(expected, None, None).map(Claim::Partial),
+                Held::Changed => continue,
+                Held::Ours => {}
+            }
+            // The one before us may have finished, or given up and removed the file.
+            if !temp::is_named(&self.tree, &name, &file).map_err(told)? {
+                continue;
+            }
+            if let Some(object) = self.find(expected)? {
+                self.forget_partial(&name);
+                return Ok(Claim::Ready(object));
+            }
+            return self.begin(expected, Some(name), Some(file)).map(Claim::Partial);
+        }
+    }
+
+    /// Opens or makes the file; `None` when something else stood there, which is gone now.
+    fn open_partial(&self, name: &Path) -> io::Result<Option<File>> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let opened = match self.tree.open_at(name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(fd) => File::from(fd),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.tree.make_dir(TMP)?;
+                return Ok(None);
+            }
+            // A link, a directory, a socket, or a file whose write bit went with a kill between chmod and rename.
+            Err(error) if error.kind() != ErrorKind::StorageFull && self.tree.look(name).is_ok() => {
+                self.tree.remove_all(name)?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let found = opened.metadata()?;
+        // A second name would be an object's, or the user's own file: neither may grow here.
+        if found.is_file() && found.nlink() <= 1 {
+            return Ok(Some(opened));
+        }
+        self.tree.remove_all(name)?;
+        Ok(None)
+    }
+
+    /// Takes the lock of a partial file, waiting as long as its holder makes progress.
+    fn hold(&self, file: &File, what: &str) -> Result<Held, Problem> {
+        let mut last = (Instant::now(), None);
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Held::Ours),
+                Err(TryLockError::Error(_)) => return Ok(Held::Unsupported),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            let found = file.metadata().map_err(|error| self.unwritable(None, &error))?;
+            if found.nlink() == 0 {
+                return Ok(Held::Changed);
+            }
+            if last.1.is_none() {
+                (self.events)(Event::Waiting { what: one_line(what, 200) });
+            }
+            if last.1 != Some(found.len()) {
+                last = (Instant::now(), Some(found.len()));
+            }
+            if last.0.elapsed() >= self.patience.user {
+                return Err(stuck(what, file, self.dir()));
+            }
+            std::thread::sleep(lock::PAUSE);
+        }
+    }
+
+    /// Begins or resumes a download whose file we hold.
+    fn begin(&self, expected: &Digest, name: Option<PathBuf>, file: Option<File>) -> Result<Partial<'_, 'e>, Problem> {
+        let told = |error: io::Error| self.unwritable(None, &error);
+        let mut temp = match (&name, file) {
+            (Some(name), Some(file)) => TempFile::adopt(&self.tree, file, name.clone()),
+            _ => TempFile::create(&self.tree).map_err(told)?,
+        };
+        let writer =
+            temp.file.try_clone().and_then(|file| HashingWriter::behind(file, &mut temp.file)).map_err(told)?;
+        let is_resumed = writer.length() > 0;
+        let (expected, writer) = (*expected, Some(writer));
+        Ok(Partial { store: self, expected, temp, writer, name, cap: u64::MAX, is_resumed })
+    }
+
+    fn forget_partial(&self, name: &Path) {
+        let _ = self.tree.remove(validator_name(name));
+        let _ = self.tree.remove(name);
+    }
+}
+
+enum Held {
+    Ours,
+    /// The file lost its name while we waited.
+    Changed,
+    Unsupported,
+}
+
+fn stuck(what: &str, file: &File, store: &Path) -> Problem {
+    let mut problem = Problem::new(Code::CacheLock, format!("another process brings `{}`", one_line(what, 200)));
+    if let Some(holder) = lock::holder(file) {
+        problem = problem.fact("held by", format!("process {holder}"));
+    }
+    problem
+        .fact("store", fail::path(store))
+        .cause("it has made no progress for a long time")
+        .note("what it received so far is kept")
+        .hint("end that process, then run the same command again")
+}
+
+impl Partial<'_, '_> {
+    /// Sets the most bytes that may come; what was kept beyond it is dropped.
+    pub fn set_cap(&mut self, cap: u64) -> Result<(), Problem> {
+        self.cap = cap;
+        if self.position() > cap { self.restart() } else { Ok(()) }
+    }
+
+    /// Reserves space for a download of `size` bytes, so that a full disk shows before it begins (`E_NOSPC`).
+    pub fn reserve(&mut self, size: u64) -> Result<(), Problem> {
+        let missing = size.saturating_sub(self.position());
+        temp::reserve(&self.temp.file, self.position(), missing)
+            .map_err(|error| self.store.unwritable(Some(missing), &error))
+    }
+
+    /// Tells whether a part came from an earlier run; when [`Partial::finish`] then fails, a fresh try may not.
+    pub fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+
+    /// Compares, gates and publishes what was received.
+    ///
+    /// Other bytes than expected are `E_HASH`; then, and when the gate refuses, what was received is dropped. When the
+    /// disk refuses it is kept.
+    pub fn finish(mut self, size: Option<u64>, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
+        let finished = self.writer.take().ok_or(ErrorKind::InvalidInput.into()).and_then(HashingWriter::finish);
+        let (_, digest, received) = finished.map_err(|error| self.store.unwritable(None, &error))?;
+        let judged = writer::compare(&self.expected, size, &digest, received)
+            .map_err(|problem| looks_like_html(&self.temp.file, problem))
+            .and_then(|()| writer::pass(gate, &mut self.temp.file, received));
+        let published = judged.and_then(|()| {
+            // What was reserved beyond the end goes back.
+            self.temp.file.set_len(received).map_err(|error| self.store.unwritable(None, &error))?;
+            self.store.publish(&mut self.temp, StoreObject::new(digest, received), Privacy::Public)
+        });
+        let is_full = published.as_ref().is_err_and(|problem| problem.code == Code::NoSpace);
+        match self.name.take() {
+            Some(_) if is_full => self.temp.keep(),
+            Some(name) => self.give_up(&name),
+            None => {}
+        }
+        published
+    }
+
+    fn told(&self, error: &io::Error) -> Problem {
+        self.store.unwritable(None, error)
+    }
+
+    /// Removes the file if it still has its name: behind a publication the name may be another process's already.
+    fn give_up(&mut self, name: &Path) {
+        if temp::is_named(&self.store.tree, name, &self.temp.file).unwrap_or(false) {
+            self.store.forget_partial(name);
+        }
+        self.temp.keep();
+    }
+
+    fn begin_again(&mut self) -> io::Result<()> {
+        self.temp.file.set_len(0)?;
+        self.temp.file.seek(SeekFrom::Start(0))?;
+        self.writer = Some(HashingWriter::new(self.temp.file.try_clone()?));
+        Ok(())
+    }
+}
+
+impl Sink for Partial<'_, '_> {
+    fn position(&self) -> u64 {
+        self.writer.as_ref().map_or(0, HashingWriter::length)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+        if self.position().saturating_add(bytes.len() as u64) > self.cap {
+            return Err(Problem::new(Code::NetSize, "more bytes came than were promised")
+                .fact("expected", format!("at most {} bytes", self.cap))
+                .note("nothing was added to the store"));
+        }
+        let written = self.writer.as_mut().ok_or(ErrorKind::InvalidInput.into()).and_then(|w| w.write_all(bytes));
+        written.map_err(|error| self.told(&error))
+    }
+
+    fn restart(&mut self) -> Result<(), Problem> {
+        // The validator goes first: alone it would vouch for bytes it never belonged to.
+        self.set_validator(None)?;
+        self.writer = None;
+        self.is_resumed = false;
+        self.begin_again().map_err(|error| self.told(&error))
+    }
+
+    fn validator(&self) -> Option<String> {
+        let bytes = self.store.tree.read_small(validator_name(self.name.as_ref()?), VALIDATOR as u64).ok()?;
+        // It goes into a header; a garbled one is none.
+        let text = String::from_utf8(bytes).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()))?;
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn set_validator(&mut self, validator: Option<&str>) -> Result<(), Problem> {
+        let Some(name) = self.name.as_deref().map(validator_name) else { return Ok(()) };
+        let kept = validator.filter(|text| text.len() <= VALIDATOR);
+        let done = match kept {
+            Some(text) => super::stamp::write_derivable(&self.store.tree, &name, text.as_bytes()),
+            None => self.store.tree.remove(name),
+        };
+        done.map_err(|error| self.told(&error))
+    }
+}
+
+impl Drop for Partial<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(mut writer) = self.writer.take() {
+            let _ = writer.flush();
+        }
+        let is_empty = self.temp.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        match self.name.take() {
+            Some(name) if is_empty => self.give_up(&name),
+            Some(_) => self.temp.keep(),
+            None => {}
+        }
+    }
+}
+
+/// Adds what a person would see at once: a captive portal or an error page came in place of the file.
+fn looks_like_html(file: &File, problem: Problem) -> Problem {
+    let mut head = [0; 512];
+    let count = file.read_at(&mut head, 0).unwrap_or(0);
+    let text = String::from_utf8_lossy(&head[..count]).trim_start().to_lowercase();
+    let is_page = ["<!doctype html", "<html", "<?xml"].iter().any(|start| text.starts_with(start));
+    if is_page { problem.cause("what came begins like a web page, not like the file") } else { problem }
+}

@@ -1,0 +1,190 @@
+//! Roots: what the collector must keep. Touches `roots-v1`; the links on disk are only looked at.
+//! Read next: `super::gc`.
+//!
+//! ```text
+//! arca-build root 1
+//! link <absolute path>            or: name <name>
+//! bundle <plan id>-<name>         where there is one
+//! object <sha256>                 any number: inputs and outputs of the closure
+//! end
+//! ```
+//!
+//! In the path, `%`, white space, control characters and bytes above 126 are written as `%XX`.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::stamp::write_durable;
+use super::{BUNDLES, ROOTS, Store, fail};
+use crate::base::{Code, Digest, Name, Problem};
+
+const HEADER: &str = "arca-build root 1";
+/// The most bytes a root may have: about two hundred thousand objects.
+const CAP: u64 = 16 << 20;
+
+/// Who wants something kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// A symbolic link at this absolute path, as long as it points to the bundle.
+    Link(PathBuf),
+    /// A name, until it is removed.
+    Named(Name),
+}
+
+/// Something the collector keeps, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    pub holder: Holder,
+    /// The bundle's directory name; see [`super::Bundle::name`].
+    pub bundle: Option<String>,
+    /// Every object of the closure: what was fetched and what was built.
+    pub objects: BTreeSet<Digest>,
+}
+
+/// What became of a root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is named, or its link points to its bundle.
+    Live,
+    /// Its link is gone, or points elsewhere.
+    Dead,
+    /// Its link's directory cannot be seen: perhaps a disk that is not mounted. It is kept.
+    Unknown,
+}
+
+impl Store<'_> {
+    /// Records a root durably, in place of an earlier one of the same holder.
+    pub fn add_root(&self, root: &Root) -> Result<(), Problem> {
+        if let Holder::Link(path) = &root.holder
+            && !path.is_absolute()
+        {
+            return Err(Problem::new(Code::Bug, format!("the root's link `{}` is not absolute", fail::path(path))));
+        }
+        let (name, text) = (Path::new(ROOTS).join(file_name(&root.holder)), print(root));
+        if self.tree.read_small(&name, CAP).is_ok_and(|found| found == text.as_bytes()) {
+            return Ok(());
+        }
+        self.check_writable()?;
+        write_durable(&self.tree, &name, text.as_bytes())
+            .map_err(|error| fail::write("cannot record a root", self.dir(), &error))
+    }
+
+    /// Returns every root that can be read, by holder.
+    pub fn roots(&self) -> Result<Vec<Root>, Problem> {
+        let mut roots: Vec<_> = self.read_roots()?.into_iter().filter_map(|(_, root)| root).collect();
+        roots.sort_by(|a, b| a.holder.cmp(&b.holder));
+        Ok(roots)
+    }
+
+    /// Reads every file in `roots-v1`; `None` for one that is garbled. A directory that cannot be read is an error.
+    pub(super) fn read_roots(&self) -> Result<Vec<(OsString, Option<Root>)>, Problem> {
+        let told = |error: std::io::Error| {
+            fail::read("cannot read the roots of the store", self.dir(), &error).note("nothing was removed")
+        };
+        let names = self.tree.list(ROOTS).map_err(told)?;
+        let read = |name: OsString| match self.tree.read_small(Path::new(ROOTS).join(&name), CAP) {
+            Ok(bytes) => Ok(Some((name, parse(&bytes)))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Some((name, None))),
+            Err(error) => Err(told(error)),
+        };
+        names.into_iter().filter_map(|name| read(name).transpose()).collect()
+    }
+
+    /// Looks whether a root still holds.
+    pub(super) fn state_of(&self, root: &Root) -> State {
+        let Holder::Link(link) = &root.holder else { return State::Live };
+        let Some(bundle) = &root.bundle else { return State::Unknown };
+        let directory = link.parent().unwrap_or(Path::new("/"));
+        match std::fs::read_link(link) {
+            Ok(target) if directory.join(&target) == self.dir().join(BUNDLES).join(bundle) => State::Live,
+            // The store may be reached by another path than the link was made with.
+            Ok(_) => match (std::fs::canonicalize(link), self.dir().join(BUNDLES).join(bundle)) {
+                (Ok(found), bundle) if found == bundle => State::Live,
+                _ => State::Dead,
+            },
+            // Not a link any more.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => State::Dead,
+            Err(error) if error.kind() == ErrorKind::NotFound && directory.is_dir() => State::Dead,
+            Err(_) => State::Unknown,
+        }
+    }
+}
+
+fn file_name(holder: &Holder) -> String {
+    let holder = match holder {
+        Holder::Link(path) => Digest::of(path.as_os_str().as_bytes()),
+        Holder::Named(name) => Digest::of(format!("name {name}").as_bytes()),
+    };
+    holder.to_string()
+}
+
+fn print(root: &Root) -> String {
+    let mut text = match &root.holder {
+        Holder::Link(path) => format!("{HEADER}\nlink {}\n", escape(path.as_os_str())),
+        Holder::Named(name) => format!("{HEADER}\nname {name}\n"),
+    };
+    text.extend(root.bundle.iter().map(|bundle| format!("bundle {bundle}\n")));
+    text.extend(root.objects.iter().map(|object| format!("object {object}\n")));
+    text + "end\n"
+}
+
+fn parse(bytes: &[u8]) -> Option<Root> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    // The last line shows that nothing was cut off: an object less would be an object lost.
+    let mut lines = text.strip_suffix("end\n")?.lines().peekable();
+    if lines.next()? != HEADER {
+        return None;
+    }
+    let holder = match lines.next()?.split_once(' ')? {
+        ("link", path) => Holder::Link(unescape(path)?),
+        ("name", name) => Holder::Named(Name::parse(name).ok()?),
+        _ => return None,
+    };
+    let bundle = lines.next_if(|line| line.starts_with("bundle ")).map(|line| line["bundle ".len()..].to_owned());
+    let objects = lines.map(|line| Digest::parse(line.strip_prefix("object ")?).ok());
+    Some(Root { holder, bundle, objects: objects.collect::<Option<_>>()? })
+}
+
+fn escape(path: &OsStr) -> String {
+    let shown = |byte: &u8| match byte {
+        b'%' | 0..=b' ' | 127.. => format!("%{byte:02X}"),
+        _ => char::from(*byte).to_string(),
+    };
+    path.as_bytes().iter().map(shown).collect()
+}
+
+fn unescape(text: &str) -> Option<PathBuf> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut parts = text.split('%');
+    bytes.extend(parts.next()?.bytes());
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend(part[2..].bytes());
+    }
+    Some(PathBuf::from(OsString::from_vec(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gc_03_a_root_reads_back_whatever_its_path_and_a_cut_one_does_not() {
+        let objects = BTreeSet::from([Digest::of(b"a"), Digest::of(b"b")]);
+        for path in [&b"/home/x/result-nas"[..], b"/a b/%41\n\xff\xc3\xa4", b"/"] {
+            let holder = Holder::Link(PathBuf::from(OsString::from_vec(path.to_vec())));
+            let root = Root { holder, bundle: Some("ab-nas".into()), objects: objects.clone() };
+            let text = print(&root);
+            assert_eq!(parse(text.as_bytes()), Some(root));
+            for end in 0..text.len() {
+                assert_eq!(parse(&text.as_bytes()[..end]), None, "cut at {end}");
+            }
+        }
+        let named = Root { holder: Holder::Named(Name::parse("nas").unwrap()), bundle: None, objects };
+        assert_eq!(parse(print(&named).as_bytes()), Some(named));
+    }
+}
