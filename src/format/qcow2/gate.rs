@@ -6,7 +6,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::error::GateError;
-use super::header::{Compression, Header, ImageInfo, V3_LENGTH, at, bytes_per_l1_entry};
+use super::header::{Compression, Header, ImageInfo, Passed, V3_LENGTH, at, bytes_per_l1_entry};
 use crate::base::{ByteSize, text::one_line};
 use crate::format::bytes::{be32, be64, read_up_to};
 use crate::format::magic;
@@ -82,7 +82,7 @@ fn info(header: &Header, length: u64) -> ImageInfo {
         refcount_clusters: header.refcount_clusters,
         refcount_order: header.refcount_order,
         ignored_autoclear: header.autoclear,
-        checked: (),
+        passed: Passed(()),
     }
 }
 

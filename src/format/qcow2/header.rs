@@ -103,8 +103,12 @@ pub struct ImageInfo {
     /// Bits a writer that does not know them must clear; harmless to a reader. Bit 0 means persistent bitmaps.
     pub ignored_autoclear: u64,
     #[serde(skip)]
-    pub(super) checked: (),
+    pub(super) passed: Passed,
 }
+
+/// Nobody but the gate can make one, so whoever holds an [`ImageInfo`] holds a checked image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed(pub(super) ());
 
 impl ImageInfo {
     /// Returns the cluster size in bytes, 512 to 2 MiB.
