@@ -1,1 +1,206 @@
-//! (being written)
+//! What a file is and holds, and what MicroOS would do with it. Bounded readers only; touches nothing.
+//!
+//! An odd file is described, not an error: the answer says why a build would refuse it. Facts about the guest are
+//! those of Ignition's and Combustion's sources and READMEs. Read next: [`disk`], [`guest`], [`show`].
+
+pub mod disk;
+pub mod guest;
+pub mod show;
+mod slice;
+
+use std::io::{Read, Seek};
+
+use crate::base::{ByteSize, Code, Problem};
+use crate::format::magic::{self, Magic};
+use crate::format::qcow2::{GateError, Header, Image, ImageInfo, Limits, gate};
+use crate::format::{gpt, iso};
+
+/// What a file turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Qcow2,
+    Iso,
+    /// A whole-disk FAT volume.
+    Fat,
+    /// A raw disk with a partition table.
+    Gpt,
+    Other,
+}
+
+/// Everything `inspect` found out. Texts that come from the file are sanitised.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Report {
+    pub kind: Kind,
+    /// In words.
+    pub what: String,
+    pub file_size: ByteSize,
+    /// Why a build would not take it as a base; `None` for what it would take, or for what is no base at all.
+    pub refused: Option<Refusal>,
+    pub image: Option<ImageReport>,
+    pub iso: Option<iso::IsoInfo>,
+    pub partitions: Vec<gpt::Partition>,
+    pub volumes: Vec<VolumeReport>,
+    /// What the guest would do with it, in the order in which it would.
+    pub guest: Vec<guest::Finding>,
+    /// What was not looked at, and why.
+    pub notes: Vec<String>,
+}
+
+/// Why a build would refuse a file.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Refusal {
+    pub code: Code,
+    pub reason: String,
+}
+
+/// The qcow2 around a disk; of a refused image only what its header says.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ImageReport {
+    pub version: u32,
+    pub virtual_size: ByteSize,
+    pub cluster_size: Option<ByteSize>,
+    /// `zlib` or `zstd`; `None` where the image was refused.
+    pub compression: Option<crate::format::qcow2::Compression>,
+    pub ignored_autoclear: u64,
+}
+
+/// A FAT volume.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct VolumeReport {
+    /// The partition it stands in; `None` for the whole disk.
+    pub partition: Option<u32>,
+    /// As the guest sees it; `None` where the root directory holds no label.
+    pub label: Option<String>,
+    /// As the guest shows it: `XXXX-XXXX`.
+    pub id: String,
+    pub files: Vec<FileReport>,
+}
+
+/// A file or directory (its path ends in `/`).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FileReport {
+    pub path: String,
+    pub size: ByteSize,
+}
+
+impl Report {
+    fn new(kind: Kind, what: impl Into<String>, length: u64) -> Self {
+        Self {
+            kind,
+            what: what.into(),
+            file_size: ByteSize(length),
+            refused: None,
+            image: None,
+            iso: None,
+            partitions: vec![],
+            volumes: vec![],
+            guest: vec![],
+            notes: vec![],
+        }
+    }
+
+    fn refuse(&mut self, problem: &Problem) {
+        self.refused = Some(Refusal { code: problem.code, reason: problem.headline.clone() });
+    }
+}
+
+/// Looks at a file of `length` bytes; fails only where it cannot be read.
+pub fn inspect<R: Read + Seek>(mut reader: R, length: u64) -> Result<Report, Problem> {
+    let head = magic::read_head(&mut reader).map_err(|error| Problem::io("cannot read the file", &error))?;
+    match magic::marks(&head).first() {
+        Some(Magic::Qcow2) => qcow2(&mut reader, &head, length),
+        Some(Magic::Iso9660) => Ok(iso_image(&mut reader, length)),
+        Some(Magic::Gpt) if iso::gate(&mut reader).is_ok() => Ok(iso_image(&mut reader, length)),
+        Some(Magic::Gpt) | None => Ok(raw(&mut reader, &head, length)),
+        Some(other) => {
+            let mut report = Report::new(Kind::Other, other.name(), length);
+            report.refused =
+                Some(Refusal { code: Code::ImageFormat, reason: "a base is a qcow2 or an ISO 9660 image".into() });
+            Ok(report)
+        }
+    }
+}
+
+fn qcow2<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Result<Report, Problem> {
+    let mut report = Report::new(Kind::Qcow2, "a qcow2 image", length);
+    let mut passed = gate(reader, &Limits::default());
+    if let Err(error @ GateError::VirtualSize { .. }) = passed {
+        report.refuse(&error.into());
+        passed = gate(reader, &Limits { max_virtual_size: ByteSize(i64::MAX as u64) });
+    }
+    match passed {
+        Ok(info) => inside(reader, &info, &mut report),
+        Err(GateError::Io(error)) => return Err(Problem::io("cannot read the image", &error)),
+        Err(error) => {
+            let header = Header::read(head);
+            report.image = Some(refused_image(&header));
+            let problem = Problem::from(error);
+            report.notes.extend(problem.facts.iter().map(|(label, value)| format!("{label}: {value}")));
+            report.notes.push("the disk inside was not read".into());
+            report.refuse(&problem);
+        }
+    }
+    Ok(report)
+}
+
+fn refused_image(header: &Header) -> ImageReport {
+    ImageReport {
+        version: header.version,
+        virtual_size: ByteSize(header.virtual_size),
+        cluster_size: (9..=21).contains(&header.cluster_bits).then(|| ByteSize(1 << header.cluster_bits)),
+        compression: None,
+        ignored_autoclear: header.autoclear,
+    }
+}
+
+fn inside<R: Read + Seek>(reader: &mut R, info: &ImageInfo, report: &mut Report) {
+    report.image = Some(ImageReport {
+        version: info.version,
+        virtual_size: info.virtual_size,
+        cluster_size: Some(ByteSize(info.cluster_size())),
+        compression: Some(info.compression),
+        ignored_autoclear: info.ignored_autoclear,
+    });
+    match Image::open(reader, info) {
+        Ok(mut image) => disk::look(&mut image, info.virtual_size.0, report),
+        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+            report.notes.push("partitions not read: the image is compressed with zstd".into());
+        }
+        Err(error) => report.notes.push(disk::cannot("the disk inside", &error)),
+    }
+    let holds = match (report.partitions.is_empty(), report.volumes.is_empty()) {
+        (false, _) => " of a partitioned disk (GPT)",
+        (true, false) => " of a FAT volume",
+        (true, true) => "",
+    };
+    report.what.push_str(holds);
+}
+
+fn iso_image<R: Read + Seek>(reader: &mut R, length: u64) -> Report {
+    let mut report = Report::new(Kind::Iso, "an ISO 9660 image", length);
+    if let Err(error) = iso::gate(reader) {
+        report.refuse(&error.into());
+    }
+    report.iso = iso::read(reader, length).ok();
+    if let Some(info) = &report.iso {
+        report.guest.extend(guest::iso(&info.volume_id));
+    }
+    report
+}
+
+fn raw<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Report {
+    let mut report = Report::new(Kind::Other, magic::describe(head), length);
+    disk::look(reader, length, &mut report);
+    if !report.partitions.is_empty() {
+        report.kind = Kind::Gpt;
+        report.what = "a raw disk with a GPT".into();
+    } else if !report.volumes.is_empty() {
+        report.kind = Kind::Fat;
+        report.what = "a whole-disk FAT volume".into();
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ mod support;
 #[path = "../support/xml.rs"]
 mod xml;
 
+mod formats;
 mod libvirt;
 mod nix;
 mod scripts;

@@ -1,0 +1,123 @@
+//! The qcow2 header as fields, judged by nobody yet. Touches nothing.
+//!
+//! Specification: QEMU `docs/interop/qcow2.rst`, "Header" and "Header extensions". Read next: `gate`.
+
+use crate::base::ByteSize;
+use crate::format::bytes::{be32, be64};
+
+/// Byte offsets of the fields; "Header".
+pub mod at {
+    pub const BACKING_OFFSET: usize = 8;
+    pub const BACKING_SIZE: usize = 16;
+    pub const CLUSTER_BITS: usize = 20;
+    pub const SIZE: usize = 24;
+    pub const CRYPT: usize = 32;
+    pub const L1_SIZE: usize = 36;
+    pub const L1_OFFSET: usize = 40;
+    pub const REFCOUNT_OFFSET: usize = 48;
+    pub const REFCOUNT_CLUSTERS: usize = 56;
+    pub const SNAPSHOTS: usize = 60;
+    pub const INCOMPATIBLE: usize = 72;
+    pub const AUTOCLEAR: usize = 88;
+    pub const REFCOUNT_ORDER: usize = 96;
+    pub const HEADER_LENGTH: usize = 100;
+    pub const COMPRESSION: usize = 104;
+}
+
+/// The fixed part of a version 2 header.
+pub const V2_LENGTH: u32 = 72;
+/// The least a version 3 header has.
+pub const V3_LENGTH: u32 = 104;
+
+/// The header's fields as they stand in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub version: u32,
+    pub backing_offset: u64,
+    pub backing_size: u32,
+    pub cluster_bits: u32,
+    pub virtual_size: u64,
+    pub crypt_method: u32,
+    pub l1_size: u32,
+    pub l1_offset: u64,
+    pub refcount_offset: u64,
+    pub refcount_clusters: u32,
+    pub snapshots: u32,
+    pub incompatible: u64,
+    pub autoclear: u64,
+    pub refcount_order: u32,
+    pub length: u32,
+    pub compression: u8,
+}
+
+impl Header {
+    /// Reads the fields; those behind the end of `head` are 0. A version 2 header gets that version's fixed values.
+    pub fn read(head: &[u8]) -> Self {
+        let version = be32(head, 4);
+        let v3 = version >= 3;
+        let length = if v3 { be32(head, at::HEADER_LENGTH) } else { V2_LENGTH };
+        let longer = length > V3_LENGTH;
+        Self {
+            version,
+            backing_offset: be64(head, at::BACKING_OFFSET),
+            backing_size: be32(head, at::BACKING_SIZE),
+            cluster_bits: be32(head, at::CLUSTER_BITS),
+            virtual_size: be64(head, at::SIZE),
+            crypt_method: be32(head, at::CRYPT),
+            l1_size: be32(head, at::L1_SIZE),
+            l1_offset: be64(head, at::L1_OFFSET),
+            refcount_offset: be64(head, at::REFCOUNT_OFFSET),
+            refcount_clusters: be32(head, at::REFCOUNT_CLUSTERS),
+            snapshots: be32(head, at::SNAPSHOTS),
+            incompatible: if v3 { be64(head, at::INCOMPATIBLE) } else { 0 },
+            autoclear: if v3 { be64(head, at::AUTOCLEAR) } else { 0 },
+            refcount_order: if v3 { be32(head, at::REFCOUNT_ORDER) } else { 4 },
+            length,
+            compression: if longer { head.get(at::COMPRESSION).copied().unwrap_or(0) } else { 0 },
+        }
+    }
+}
+
+/// How an image's compressed clusters were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    Zlib,
+    Zstd,
+}
+
+/// What is known of an image that passed the gate; only `gate` makes one.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ImageInfo {
+    pub version: u32,
+    pub virtual_size: ByteSize,
+    /// Length of the image file.
+    pub file_size: ByteSize,
+    pub cluster_bits: u32,
+    pub compression: Compression,
+    pub l1_size: u32,
+    pub l1_offset: u64,
+    pub refcount_offset: u64,
+    pub refcount_clusters: u32,
+    pub refcount_order: u32,
+    /// Bits a writer that does not know them must clear; harmless to a reader. Bit 0 means persistent bitmaps.
+    pub ignored_autoclear: u64,
+    #[serde(skip)]
+    pub(super) passed: Passed,
+}
+
+/// Nobody but the gate can make one, so whoever holds an [`ImageInfo`] holds a checked image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passed(pub(super) ());
+
+impl ImageInfo {
+    /// Returns the cluster size in bytes, 512 to 2 MiB.
+    pub fn cluster_size(&self) -> u64 {
+        1 << self.cluster_bits
+    }
+}
+
+/// Returns how many bytes of the disk one L1 entry covers: a cluster of 8-byte L2 entries.
+pub fn bytes_per_l1_entry(cluster_bits: u32) -> u64 {
+    1 << (2 * cluster_bits - 3)
+}

@@ -1,0 +1,91 @@
+//! What stands on a disk: partitions and FAT volumes. Bounded readers only; touches nothing. Read next: `guest`.
+
+use std::io::{Read, Seek};
+
+use super::slice::Slice;
+use super::{FileReport, Report, VolumeReport, guest};
+use crate::base::ByteSize;
+use crate::base::text::one_line;
+use crate::format::bytes::read_up_to;
+use crate::format::fat::{ReadError, Tree, read::Node};
+use crate::format::gpt::{self, GptError, Partition};
+
+/// The EFI system partition: a FAT volume that no engine looks at (UEFI 2.10, table 5.7).
+const EFI_SYSTEM: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
+/// More partitions than are looked into for volumes.
+const MAX_LOOKED_INTO: usize = 128;
+
+/// Adds what the disk holds to the report; what cannot be read becomes a note.
+pub(super) fn look<R: Read + Seek>(disk: &mut R, length: u64, report: &mut Report) {
+    match gpt::read(disk) {
+        Ok(partitions) => {
+            for partition in partitions.iter().take(MAX_LOOKED_INTO) {
+                in_partition(disk, partition, length, report);
+            }
+            report.partitions = partitions.into_iter().map(sanitised).collect();
+        }
+        Err(GptError::None(_)) => volume(disk, length, None, true, report),
+        Err(error) => {
+            report.notes.push(cannot("the partition table", &error));
+            volume(disk, length, None, true, report);
+        }
+    }
+}
+
+/// Says that a part was not read, and why.
+pub(super) fn cannot(what: &str, error: &dyn std::fmt::Display) -> String {
+    format!("{what} cannot be read: {}", one_line(&error.to_string(), 120))
+}
+
+fn sanitised(partition: Partition) -> Partition {
+    Partition { name: one_line(&partition.name, 40), ..partition }
+}
+
+fn in_partition<R: Read + Seek>(disk: &mut R, partition: &Partition, length: u64, report: &mut Report) {
+    let start = partition.first_lba.saturating_mul(512);
+    let Some(left) = length.checked_sub(start).filter(|_| partition.size.0 > 0) else {
+        report.notes.push(format!("partition {} does not lie on the disk", partition.number));
+        return;
+    };
+    let size = partition.size.0.min(left);
+    let is_data = partition.type_guid != EFI_SYSTEM;
+    volume(&mut Slice::new(disk, start, size), size, Some(partition.number), is_data, report);
+}
+
+fn volume<R: Read + Seek>(disk: &mut R, length: u64, partition: Option<u32>, is_data: bool, report: &mut Report) {
+    let place = partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"));
+    // Other file systems may have a boot sector too: only one that says FAT is worth a note.
+    let says_fat = read_up_to(disk, 0, 512)
+        .is_ok_and(|sector| sector.get(54..57) == Some(b"FAT") || sector.get(82..85) == Some(b"FAT"));
+    match Tree::read(disk, length) {
+        Ok(tree) => {
+            if is_data {
+                report.guest.extend(guest::volume(disk, &tree));
+            }
+            report.volumes.push(described(&tree, partition));
+        }
+        Err(ReadError::Io(error)) => report.notes.push(cannot(&place, &error)),
+        Err(error) if says_fat => report.notes.push(cannot(&format!("the FAT volume on {place}"), &error)),
+        Err(_) => {}
+    }
+}
+
+fn described(tree: &Tree, partition: Option<u32>) -> VolumeReport {
+    let id = tree.volume_id;
+    VolumeReport {
+        partition,
+        label: tree.label.as_deref().map(text),
+        id: format!("{:04X}-{:04X}", id >> 16, id & 0xffff),
+        files: tree.nodes.iter().map(file).collect(),
+    }
+}
+
+/// Shows bytes of a label as text.
+pub(super) fn text(bytes: &[u8]) -> String {
+    one_line(&String::from_utf8_lossy(bytes), 40)
+}
+
+fn file(node: &Node) -> FileReport {
+    let slash = if node.is_directory { "/" } else { "" };
+    FileReport { path: one_line(&format!("{}{slash}", node.path), 400), size: ByteSize(node.size.into()) }
+}

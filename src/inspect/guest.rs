@@ -1,0 +1,171 @@
+//! What MicroOS would do with a config disk: the rules of Ignition and Combustion about where they look.
+//!
+//! Sources: openSUSE's `ignition-setup-user.sh` (label `ignition`, lower case only, `ignition/config.ign`), Ignition's
+//! migrating-configs.md (versions), Combustion's README and script (labels in order, `combustion/script`); what
+//! happens otherwise was seen in boots. Touches nothing.
+
+use std::io::{Read, Seek};
+
+use super::disk::text;
+use crate::base::text::one_line;
+use crate::format::fat::{Tree, read::Node};
+
+/// How a part of the provisioning would end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It is found and applied.
+    Applied,
+    /// Nothing happens, and nothing says so.
+    Ignored,
+    /// The first boot ends in an emergency shell.
+    Fails,
+}
+
+/// One thing the guest would do.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Finding {
+    pub outcome: Outcome,
+    pub text: String,
+}
+
+fn finding(outcome: Outcome, text: impl Into<String>) -> Finding {
+    Finding { outcome, text: text.into() }
+}
+
+/// Labels that Combustion looks for, in its order.
+const COMBUSTION_LABELS: [&str; 6] = ["combustion", "COMBUSTION", "ignition", "IGNITION", "install", "INSTALL"];
+/// What Ignition in today's MicroOS takes: 3.0.0 to 3.6.0.
+const VERSIONS: [&str; 7] = ["3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0"];
+/// Larger ones are not looked into.
+const LOOKED_INTO: u64 = 16 << 20;
+
+const CONFIG: &str = "ignition/config.ign";
+const SCRIPT: &str = "combustion/script";
+
+/// Tells what the guest does with a FAT volume.
+pub(super) fn volume<R: Read + Seek>(disk: &mut R, tree: &Tree) -> Vec<Finding> {
+    let label = tree.label.as_deref().map(text).unwrap_or_default();
+    let mut findings = Vec::new();
+    findings.extend(labelled(tree, &label));
+    let config = tree.find(CONFIG).filter(|node| !node.is_directory);
+    if label == "ignition" {
+        findings.extend(config.map(|node| config_found(disk, tree, node)));
+    } else if config.is_some() {
+        let text = format!("`{CONFIG}` is ignored: Ignition looks only at the label `ignition`, in lower case");
+        findings.push(finding(Outcome::Ignored, text));
+    }
+    findings.extend(misplaced(tree));
+    if COMBUSTION_LABELS.contains(&label.as_str()) {
+        findings.extend(combustion(disk, tree));
+    } else if tree.find(SCRIPT).is_some() {
+        findings
+            .push(finding(Outcome::Ignored, format!("`{SCRIPT}` is ignored: Combustion does not look at this label")));
+    }
+    if findings.is_empty() && COMBUSTION_LABELS.contains(&label.as_str()) {
+        findings.push(finding(
+            Outcome::Ignored,
+            format!("there is neither `{CONFIG}` nor `combustion/`: nothing is provisioned"),
+        ));
+    }
+    findings
+}
+
+fn labelled(tree: &Tree, label: &str) -> Option<Finding> {
+    let near = |known: &&&str| label.eq_ignore_ascii_case(known);
+    let boot = text(&tree.boot_label);
+    if label.is_empty() && COMBUSTION_LABELS.contains(&boot.as_str()) {
+        let text = format!("label `{boot}` stands in the boot sector only: the guest takes it from the root directory");
+        return Some(finding(Outcome::Ignored, text));
+    }
+    if label != "ignition" && label.eq_ignore_ascii_case("ignition") {
+        let text = format!("label `{label}` is not `ignition` in lower case: Ignition does not see the disk");
+        return Some(finding(Outcome::Ignored, text));
+    }
+    if !COMBUSTION_LABELS.contains(&label) && COMBUSTION_LABELS.iter().find(near).is_some() {
+        return Some(finding(Outcome::Ignored, format!("label `{label}` is in mixed case: no engine sees the disk")));
+    }
+    let holds = tree.find("ignition").or(tree.find("combustion")).is_some();
+    let other = !COMBUSTION_LABELS.contains(&label) && holds;
+    other.then(|| finding(Outcome::Ignored, format!("no engine looks at the label `{label}`")))
+}
+
+/// Names the files that lie one directory too high.
+fn misplaced(tree: &Tree) -> Vec<Finding> {
+    let places = [("config.ign", CONFIG, "Ignition"), ("script", SCRIPT, "Combustion")];
+    places
+        .iter()
+        .filter(|(name, wanted, _)| {
+            tree.find(name).is_some_and(|node| !node.is_directory) && tree.find(wanted).is_none()
+        })
+        .map(|(name, wanted, engine)| {
+            let text = format!("`{name}` lies at the root instead of at `{wanted}`: {engine} silently ignores it");
+            finding(Outcome::Ignored, text)
+        })
+        .collect()
+}
+
+fn config_found<R: Read + Seek>(disk: &mut R, tree: &Tree, node: &Node) -> Finding {
+    let content = match tree.content(disk, node, LOOKED_INTO) {
+        Ok(content) => content,
+        Err(error) => return finding(Outcome::Fails, format!("`{CONFIG}` cannot be read: {error}")),
+    };
+    match config(&content) {
+        Ok(version) => {
+            finding(Outcome::Applied, format!("Ignition reads `{CONFIG}` (version {version}), before any fw_cfg entry"))
+        }
+        Err((outcome, why)) => finding(outcome, format!("`{CONFIG}` {why}")),
+    }
+}
+
+/// Reads the version out of a config, or tells how it ends.
+fn config(content: &[u8]) -> Result<String, (Outcome, String)> {
+    if content.trim_ascii().is_empty() {
+        return Err((Outcome::Ignored, "is empty: nothing is provisioned, and nothing says so".into()));
+    }
+    if content.starts_with(b"\xef\xbb\xbf") {
+        return Err((Outcome::Fails, "begins with a byte order mark: Ignition refuses it, the boot fails".into()));
+    }
+    let json: serde_json::Value = serde_json::from_slice(content).map_err(|error| {
+        let error = one_line(&error.to_string(), 80);
+        (Outcome::Fails, format!("is no valid JSON ({error}): the boot fails"))
+    })?;
+    match json.pointer("/ignition/version").and_then(serde_json::Value::as_str) {
+        Some(version) if VERSIONS.contains(&version) => Ok(version.to_owned()),
+        Some(version) => {
+            let version = one_line(version, 20);
+            Err((Outcome::Fails, format!("has version `{version}`: MicroOS takes 3.0.0 to 3.6.0, the boot fails")))
+        }
+        None => Err((Outcome::Fails, "names no `ignition.version`: the boot fails".into())),
+    }
+}
+
+fn combustion<R: Read + Seek>(disk: &mut R, tree: &Tree) -> Option<Finding> {
+    tree.find("combustion").filter(|node| node.is_directory)?;
+    let Some(script) = tree.find(SCRIPT).filter(|node| !node.is_directory) else {
+        return Some(finding(Outcome::Fails, "`combustion/` has no `script`: the boot fails"));
+    };
+    let content = match tree.content(disk, script, LOOKED_INTO) {
+        Ok(content) => content,
+        Err(error) => return Some(finding(Outcome::Fails, format!("`{SCRIPT}` cannot be read: {error}"))),
+    };
+    if content.windows(2).any(|pair| pair == b"\r\n") {
+        return Some(finding(
+            Outcome::Fails,
+            format!("`{SCRIPT}` has Windows line ends: its commands fail, and the boot"),
+        ));
+    }
+    let after = if tree.find(CONFIG).is_some() { ", after Ignition" } else { "" };
+    Some(finding(Outcome::Applied, format!("Combustion runs `{SCRIPT}`{after}, unless fw_cfg holds another")))
+}
+
+/// Tells what the guest does with an ISO 9660 volume, by its id; its files are not read.
+pub(super) fn iso(volume_id: &str) -> Option<Finding> {
+    let text = match volume_id {
+        "ignition" => format!("Ignition and Combustion look at the label `ignition`, at `{CONFIG}` and `combustion/`"),
+        "combustion" | "COMBUSTION" => "Combustion looks at this label, at `combustion/`".to_owned(),
+        "IGNITION" => "Combustion looks at this label; Ignition does not, for it is in upper case".to_owned(),
+        _ => return None,
+    };
+    Some(finding(Outcome::Applied, text))
+}
