@@ -11,6 +11,8 @@
 )]
 
 pub mod guest;
+pub mod publisher;
+pub mod server;
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
