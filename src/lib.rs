@@ -1,4 +1,56 @@
-//! THE MAP (being written).
+//! THE MAP of arca-build: from one TOML recipe to one provisioned, reproducible VM bundle, in one process.
+//!
+//! # The one-way flow
+//!
+//! ```text
+//! TOML text ──recipe──▶ Recipe ──lock──▶ Questions ──(update asks fetch)──▶ Lock
+//! Recipe + Lock + LocalFiles ──provision, plan──▶ Plan       pure, hashed, printable
+//! Plan ──realise over (Store, Fetch)──▶ Realised              the only place effects meet
+//! Realised ──bundle──▶ a directory: disks, configs, launch files, manifest
+//! any Problem ──report──▶ text or JSON, and an exit code ──cli──▶ the terminal
+//! ```
+//!
+//! Every command is a walk along this line: `check` and `plan` stop at `Plan`, `update` at `Lock`, `fetch` realises the
+//! inputs, `build` goes to the end, `verify` re-hashes, `store gc` keeps what the roots reach.
+//!
+//! # The floors
+//!
+//! A module names only modules above it in this table, and of those only the ones in its row; a test in `tests/house`
+//! reads the table here and compares it with the arrows in the code.
+//!
+//! | module | what it is | may name | may touch |
+//! |---|---|---|---|
+//! | `base` | the words everyone uses: digests, names, sizes, URLs that hide their secrets, events, problems | – | nothing |
+//! | `stream` | readers and writers that hash, verify, bound and count while bytes pass | base | nothing |
+//! | `format` | other people's formats as pure bytes: FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files | base stream | nothing |
+//! | `inspect` | what a file is and holds; bounded readers only | base stream format | nothing |
+//! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base | nothing |
+//! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base format recipe | nothing |
+//! | `lock` | what each input was when we last asked: `Pin`, `Lock`, `Question`; reading what a publisher answers | base format recipe | nothing |
+//! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base recipe provision lock | nothing |
+//! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base plan | nothing |
+//! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream | cache directory |
+//! | `fetch` | the only door to the network: HTTP(S), resume, and `Offline`, which refuses | base stream | network |
+//! | `host` | this machine: environment, clock, files the user named | base | those |
+//! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
+//! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
+//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan store fetch host realise bundle | through the above |
+//! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
+//! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |
+//!
+//! `clippy.toml` fences the effects: everything from `base` to `emit` is values in, values or bytes out.
+//!
+//! # The laws
+//!
+//! 1. Nothing unverified is ever visible under a final name.
+//! 2. Nothing is used without being verified again, or reached by an unbroken descriptor from its verification; only a
+//!    command that merely links or names a store object may trust its stamp (inode, size, mtime).
+//! 3. Every failure ends in bounded time, memory and disk, with a stable code, and in a state in which the same command
+//!    without flags succeeds once the cause is gone.
+//! 4. Bytes are a function of the plan: no clock, host, user, path, locale, map order or thread order reaches one. A
+//!    builder whose bytes change bumps its revision, so the id changes with them; a golden test demands it.
+//! 5. Secrets (hashes, keys, URL credentials, provisioned content) show as `***` and lie in files of mode 0400.
+//! 6. stdout is data, stderr is talk, and nothing a server, recipe or image said reaches either with a control character.
 
 pub mod base;
 pub mod bundle;

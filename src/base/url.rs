@@ -68,6 +68,11 @@ impl Url {
         self.0.path()
     }
 
+    /// Returns the path that a `file` URL names, percent-decoded; `None` for other schemes.
+    pub fn to_file_path(&self) -> Option<std::path::PathBuf> {
+        if self.is_remote() { None } else { self.0.to_file_path().ok() }
+    }
+
     /// Returns the last segment of the path, empty for a directory.
     pub fn file_name(&self) -> &str {
         self.0.path().rsplit('/').next().unwrap_or_default()

@@ -1,1 +1,139 @@
-//! (being written)
+//! A realised plan as a directory of named files with a manifest, and its verification.
+//!
+//! Names `base stream format plan emit store host realise`; touches the world through `store` only. The directory is written whole
+//! or not at all, is read-only, and its bytes are a function of the plan. Read next: [`manifest`].
+
+pub mod manifest;
+
+use std::path::Path;
+
+use crate::base::{ByteSize, Code, Digest, Event, Events, Problem, Problems};
+use crate::emit::{Identity, launch_files};
+use crate::format::checksums;
+use crate::host::files;
+use crate::plan::{Plan, Role, file};
+use crate::realise::Realised;
+use crate::store::{Bundle, BundleEntry, Source, Store};
+pub use manifest::{Entry, Manifest};
+
+/// What a bundle is made of: its manifest, and the entries the store publishes.
+#[derive(Debug)]
+pub struct Draft {
+    pub manifest: Manifest,
+    /// Digest of `manifest.json`, which lists every other file: the bundle's digest.
+    pub digest: Digest,
+    pub entries: Vec<BundleEntry>,
+}
+
+/// Lays a realised plan out as bundle files.
+pub fn draft(plan: &Plan, realised: &Realised) -> Result<Draft, Problem> {
+    let mut files: Vec<(Entry, Source)> = vec![];
+    for (name, output) in &plan.outputs {
+        let object = realised.object(&output.derivation)?;
+        let mode = if output.role.is_private() { 0o400 } else { 0o444 };
+        let entry = Entry::new(name, object.digest(), object.size(), mode, output.role);
+        files.push((entry, Source::Object(object.clone())));
+    }
+    for launch in launch_files(&plan.machine, &Identity::new(&plan.id, &plan.name))? {
+        let mode = if launch.executable { 0o555 } else { 0o444 };
+        let entry = Entry::new(&launch.name, Digest::of(&launch.bytes), launch.bytes.len() as u64, mode, Role::Launch);
+        files.push((entry, Source::Bytes { bytes: launch.bytes, mode }));
+    }
+    files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+    let manifest = Manifest::new(plan, files.iter().map(|(entry, _)| entry.clone()).collect());
+    let text = manifest.to_text();
+    let digest = Digest::of(text.as_bytes());
+    let mut sums: Vec<_> = files.iter().map(|(entry, _)| (entry.path.clone(), entry.sha256)).collect();
+    sums.push((file::MANIFEST.to_owned(), digest));
+    sums.sort();
+    let mut entries: Vec<_> =
+        files.into_iter().map(|(entry, source)| BundleEntry { file_name: entry.path, source }).collect();
+    for (name, text) in [(file::MANIFEST, text), (file::SHA256SUMS, checksums::sums(&named(&sums)))] {
+        let source = Source::Bytes { bytes: text.into_bytes(), mode: 0o444 };
+        entries.push(BundleEntry { file_name: name.to_owned(), source });
+    }
+    Ok(Draft { manifest, digest, entries })
+}
+
+/// Publishes a draft in the store, whole; returns the directory.
+pub fn publish(draft: &Draft, plan: &Plan, store: &Store<'_>) -> Result<Bundle, Problem> {
+    store.publish_bundle(&plan.id, &plan.name, &draft.entries)
+}
+
+fn named(sums: &[(String, Digest)]) -> Vec<(&str, Digest)> {
+    sums.iter().map(|(name, digest)| (name.as_str(), *digest)).collect()
+}
+
+/// What verification looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    pub name: String,
+    /// Digest of `manifest.json`.
+    pub digest: Digest,
+    pub files: usize,
+    pub bytes: u64,
+}
+
+/// Reads a bundle's manifest from a directory.
+pub fn read_manifest(directory: &Path) -> Result<Manifest, Problem> {
+    let path = directory.join(file::MANIFEST);
+    let text = files::read_text(&path)?.ok_or_else(|| {
+        Problem::new(Code::Usage, format!("`{}` is no bundle", directory.display()))
+            .cause(format!("it has no `{}`", file::MANIFEST))
+            .hint("name the directory or link that a build gave, such as `./result-nas`")
+    })?;
+    Manifest::parse(&text)
+}
+
+/// Hashes every file a manifest lists and looks for files it does not list; every difference is a problem of its own.
+pub fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, Problems> {
+    let manifest = read_manifest(directory)?;
+    let mut problems = vec![];
+    let mut bytes = 0;
+    for entry in &manifest.files {
+        events(Event::Started { what: entry.path.clone(), total: Some(ByteSize(entry.size)) });
+        match verify_file(directory, entry) {
+            Ok(()) => bytes += entry.size,
+            Err(problem) => problems.push(problem),
+        }
+        events(Event::Finished { what: entry.path.clone() });
+    }
+    problems.extend(sums(directory, &manifest).err());
+    let listed = |name: &str| {
+        [file::MANIFEST, file::SHA256SUMS].contains(&name) || manifest.files.iter().any(|entry| entry.path == name)
+    };
+    for name in files::list(directory)?.iter().filter(|name| !listed(name)) {
+        let name = crate::base::text::one_line(name, 100);
+        problems.push(Problem::new(Code::Hash, format!("`{name}` is no file of the bundle")));
+    }
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let digest = Digest::of(manifest.to_text().as_bytes());
+    Ok(Verified { name: manifest.name, digest, files: manifest.files.len() + 2, bytes })
+}
+
+fn verify_file(directory: &Path, entry: &Entry) -> Result<(), Problem> {
+    let found = files::summarise(&directory.join(&entry.path))?;
+    if found.digest == entry.sha256 && found.size.0 == entry.size {
+        return Ok(());
+    }
+    Err(Problem::new(Code::Hash, format!("`{}` is not what the manifest says", entry.path))
+        .fact("expected", format!("sha256:{} ({} bytes)", entry.sha256, entry.size))
+        .fact("found", format!("sha256:{} ({} bytes)", found.digest, found.size.0))
+        .hint("build again; a damaged bundle is replaced"))
+}
+
+/// The manifest and the sums must say the same, or `sha256sum -c` and this command would disagree.
+fn sums(directory: &Path, manifest: &Manifest) -> Result<(), Problem> {
+    let text = manifest.to_text();
+    let mut expected: Vec<_> = manifest.files.iter().map(|entry| (entry.path.clone(), entry.sha256)).collect();
+    expected.push((file::MANIFEST.to_owned(), Digest::of(text.as_bytes())));
+    expected.sort();
+    let found = files::read_text(&directory.join(file::SHA256SUMS))?.unwrap_or_default();
+    let on_disk = files::read_text(&directory.join(file::MANIFEST))?.unwrap_or_default();
+    if found == checksums::sums(&named(&expected)) && on_disk == text {
+        return Ok(());
+    }
+    Err(Problem::new(Code::Hash, format!("`{}` and `{}` do not agree", file::SHA256SUMS, file::MANIFEST)))
+}

@@ -1,1 +1,58 @@
-//! (being written)
+//! Flags, help, progress, printing: the only voice on the terminal.
+//!
+//! Names `base host ops report`; touches the terminal. stdout is data one can pipe, stderr is talk. Read next: [`args`].
+#![expect(clippy::disallowed_methods, reason = "this floor reads the command line and the clock of the progress bar")]
+
+pub mod args;
+mod commands;
+mod out;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::base::{Problem, Problems};
+use crate::host::Environment;
+use crate::report::{self, Severity};
+use args::Cli;
+use out::Voice;
+
+/// Runs the program on the process's own command line.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse_from(args::with_default_command(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let environment = match Environment::capture() {
+        Ok(environment) => environment,
+        Err(problem) => return ExitCode::from(fail(&Voice::new(&cli.global, None), &problem.into())),
+    };
+    let voice = Voice::new(&cli.global, Some(&environment));
+    match commands::run(cli, environment, &voice) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problems) => ExitCode::from(fail(&voice, &problems)),
+    }
+}
+
+/// Help and version go to stdout with success, mistakes to stderr with the usage class.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(report::exit_code(crate::base::Code::Usage)) } else { ExitCode::SUCCESS }
+}
+
+/// Tells every problem; the first decides the exit code.
+fn fail(voice: &Voice, problems: &Problems) -> u8 {
+    voice.end_progress();
+    if voice.is_json() {
+        let all: Vec<_> = problems.0.iter().map(report::to_json).collect();
+        voice.data(&format!("{}\n", serde_json::json!({ "errors": all })));
+    }
+    for problem in &problems.0 {
+        voice.problem(problem, Severity::Error);
+    }
+    if problems.0.len() > 1 {
+        voice.say(&format!("{} errors", problems.0.len()));
+    }
+    problems.0.first().map_or(70, |problem: &Problem| report::exit_code(problem.code))
+}

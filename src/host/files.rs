@@ -63,7 +63,7 @@ impl Beside {
     /// Hashes a file without keeping its bytes.
     pub fn summarise(&self, path: &str) -> Result<FileSummary, Problem> {
         let mut reader = self.reader(path)?;
-        summarise(&mut reader).map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))
+        hash(&mut reader).map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))
     }
 
     /// Reads a file of at most `cap` bytes whole.
@@ -163,7 +163,29 @@ fn read_capped(reader: &mut impl Read, path: &str, cap: ByteSize) -> Result<Vec<
     Ok(bytes)
 }
 
-fn summarise(reader: &mut impl Read) -> std::io::Result<FileSummary> {
+/// Hashes a file the user named.
+pub fn summarise(path: &Path) -> Result<FileSummary, Problem> {
+    hash(&mut open(path)?).map_err(|error| Problem::io(format!("cannot read `{}`", path.display()), &error))
+}
+
+/// Returns the length of an open file in bytes.
+pub fn length(file: &File) -> Result<u64, Problem> {
+    file.metadata().map(|metadata| metadata.len()).map_err(|error| Problem::io("cannot look at the file", &error))
+}
+
+/// Lists the names in a directory, sorted; names that are not UTF-8 are shown as well as they can be.
+pub fn list(directory: &Path) -> Result<Vec<String>, Problem> {
+    let read = || -> std::io::Result<Vec<String>> {
+        let mut names = std::fs::read_dir(directory)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    };
+    read().map_err(|error| Problem::io(format!("cannot list `{}`", directory.display()), &error))
+}
+
+fn hash(reader: &mut impl Read) -> std::io::Result<FileSummary> {
     let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; 256 << 10];
     let mut size = 0;

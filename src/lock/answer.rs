@@ -6,6 +6,7 @@
 
 use crate::base::text::one_line;
 use crate::base::{Code, Digest, Problem, Url};
+use crate::format::checksums;
 
 /// What a moving name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,12 @@ pub fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Problem
         }
         _ => Err(unusable(url, sidecar)),
     }
+}
+
+/// Reads the `.sha256` file that a publisher serves beside `url`, and takes the entry that speaks of it.
+pub fn read_answer(url: &Url, sidecar: &[u8]) -> Result<Answer, Problem> {
+    let entries: Vec<_> = checksums::parse(sidecar)?.into_iter().map(|sum| (sum.digest, sum.name)).collect();
+    answer(url, &entries)
 }
 
 fn unusable(url: &Url, sidecar: &[(Digest, String)]) -> Problem {

@@ -11,7 +11,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-pub use self::answer::{Answer, answer};
+pub use self::answer::{Answer, answer, read_answer};
 pub use self::mirrors::Mirrors;
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Digest, Problem, Url};

@@ -65,7 +65,7 @@ impl Draft {
 
     fn base(&mut self, recipe: &Recipe, pinned: &PinnedBase) -> DerivationId {
         let kind = recipe.base.kind;
-        let origin = Origin::Pinned { sources: pinned.sources.clone(), size: pinned.size, kind };
+        let origin = Origin::Pinned { sources: pinned.urls.clone(), size: pinned.size, kind };
         let id = self.fixed("base", pinned.digest, origin);
         match kind {
             BaseKind::Iso => self.output(file::BASE_ISO, id, Role::Base),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Content, Recipe, RecipePath, Source};
-use crate::base::{ByteSize, Digest, Secret};
+use super::{Content, Located, Recipe, RecipePath, Source};
+use crate::base::{ByteSize, Digest, Place, Secret};
 
 /// The most that a file may hold whose content enters the plan: ready-made configs, scripts, files for the guest.
 pub const CONTENT_LIMIT: ByteSize = ByteSize::mib(1);
@@ -38,12 +38,23 @@ pub enum Use {
 }
 
 impl Recipe {
+    /// Finds where a file beside the recipe is first named.
+    pub fn place_of(&self, path: &RecipePath) -> Option<&Place> {
+        self.named_contents().find(|named| named.value == *path).map(|named| &named.place)
+    }
+
     /// Lists every file beside the recipe that it names, sorted, each with what it is read for.
     pub fn local_files(&self) -> BTreeMap<RecipePath, Use> {
         let mut files = BTreeMap::new();
         if let Source::Path(path) = &self.base.source.value {
             files.insert(path.clone(), Use::Input);
         }
+        files.extend(self.named_contents().map(|path| (path.value.clone(), Use::Content)));
+        files
+    }
+
+    /// Goes through every place that names a file for its content.
+    fn named_contents(&self) -> impl Iterator<Item = &Located<RecipePath>> {
         let provision = &self.provision;
         let ready = provision.config.iter().chain(&provision.script).chain(&provision.side_files);
         let units = provision
@@ -55,7 +66,6 @@ impl Recipe {
             Content::Path(path) => Some(path),
             Content::Text(_) => None,
         });
-        files.extend(ready.chain(typed).map(|path| (path.value.clone(), Use::Content)));
-        files
+        ready.chain(typed)
     }
 }

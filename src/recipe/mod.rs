@@ -3,6 +3,7 @@
 //! Parsing touches no file and no network. Read next: [`model`] (what a recipe can say), [`keys`] (how it is written),
 //! `parse/` (how one becomes the other), then `lock`.
 
+pub mod embedded;
 pub mod keys;
 pub mod local;
 pub mod model;
@@ -11,6 +12,7 @@ pub(crate) mod reader;
 mod rules;
 mod template;
 
+pub use embedded::{Embedded, embedded};
 pub use keys::{KEYS, Key, KeyType};
 pub use local::{CONTENT_LIMIT, LocalFile, LocalFiles, Use};
 pub use model::*;

@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arrows;
 mod dependencies;
 mod harness;
 mod scripts;

@@ -1,0 +1,208 @@
+//! What may be written on the command line. Touches nothing.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+
+/// Builds provisioned, reproducible VM bundles from one recipe: no root, no loop mount, no container.
+#[derive(Debug, Parser)]
+#[command(
+    name = "arca-build",
+    version,
+    arg_required_else_help = true,
+    after_help = "A recipe without a command is built: `arca-build recipes/nas.toml`.\nTo see one work: `arca-build build demo`."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Store directory [default: the nearest tagged `cache/` above, else $XDG_CACHE_HOME/arca-build; env: ARCA_CACHE]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub cache: Option<PathBuf>,
+    /// Configuration file with `[mirrors]` [default: $XDG_CONFIG_HOME/arca-build/config.toml]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Lock file [default: `arca.lock` beside the recipe]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub lock: Option<PathBuf>,
+    /// Open no socket; what is missing is an error
+    #[arg(long, global = true)]
+    pub offline: bool,
+    /// Print JSON on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say each step
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// Recipes to work on.
+#[derive(Clone, Debug, Args)]
+pub struct Recipes {
+    /// Recipe files; `demo` is inside the program
+    #[arg(required = true, value_name = "RECIPE", value_hint = ValueHint::FilePath)]
+    pub recipes: Vec<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build bundles (the default command)
+    Build {
+        #[command(flatten)]
+        recipes: Recipes,
+        /// Also write a self-contained copy to DIR, and no link
+        #[arg(long, value_name = "DIR", conflicts_with = "no_link", value_hint = ValueHint::DirPath)]
+        out: Option<PathBuf>,
+        /// Leave no `result-<name>` link; the bundle may be collected later
+        #[arg(long)]
+        no_link: bool,
+        /// Decide everything, do nothing: print the plan
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Validate and plan recipes; touches nothing
+    Check {
+        #[command(flatten)]
+        recipes: Recipes,
+    },
+    /// Print the plans of recipes
+    Plan {
+        #[command(flatten)]
+        recipes: Recipes,
+    },
+    /// Pin what recipes name: ask the publishers, write `arca.lock`
+    Update {
+        #[command(flatten)]
+        recipes: Recipes,
+        /// Show the change, write nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Bring the inputs of recipes into the store, for a build without network later
+    Fetch {
+        #[command(flatten)]
+        recipes: Recipes,
+    },
+    /// Write a commented recipe NAME.toml to start from
+    New {
+        /// Name of the recipe, hence of the machine
+        name: String,
+    },
+    /// Tell what an image, ISO or config disk is and what MicroOS would do with it
+    Inspect {
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Check a bundle against its manifest
+    Verify {
+        #[arg(value_name = "BUNDLE", value_hint = ValueHint::DirPath)]
+        bundle: PathBuf,
+    },
+    /// Look after the store
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+    /// Print the man page
+    Man,
+}
+
+/// What can be done with the store.
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// Print the store's directory
+    Path,
+    /// Hash every object; damaged ones go to quarantine
+    Verify,
+    /// Remove what no result keeps
+    Gc {
+        /// Tell what would go, remove nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Keep what is younger than this many hours
+        #[arg(long, value_name = "HOURS", default_value_t = 24)]
+        grace: u32,
+    },
+}
+
+/// Inserts `build` where the first word is no command, so that `arca-build RECIPE…` builds.
+///
+/// Flags of the program may come first; a recipe that is named like a command is written `./check`.
+pub fn with_default_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    let command = Cli::command();
+    let is_command = |word: &str| word == "help" || command.find_subcommand(word).is_some();
+    let takes_value = |word: &str| ["--cache", "--config", "--lock"].contains(&word);
+    let mut index = 1;
+    while let Some(word) = args.get(index).and_then(|word| word.to_str()) {
+        if ["-h", "--help", "-V", "--version"].contains(&word) {
+            return args;
+        }
+        if !word.starts_with('-') || word == "-" {
+            break;
+        }
+        // Flags of `build` itself may come before the recipe too: `arca-build --no-link nas.toml`.
+        if !takes_value(word) && !is_global_switch(word) {
+            break;
+        }
+        index += if takes_value(word) { 2 } else { 1 };
+    }
+    let is_word = args.get(index).is_some_and(|word| !word.to_str().is_some_and(is_command));
+    if is_word {
+        args.insert(index, "build".into());
+    }
+    args
+}
+
+fn is_global_switch(word: &str) -> bool {
+    ["--offline", "--json", "--quiet", "-q", "--verbose", "-v"].contains(&word)
+        || ["--cache=", "--config=", "--lock="].iter().any(|flag| word.starts_with(flag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        let args = line.split(' ').map(OsString::from);
+        with_default_command(args).into_iter().map(|word| word.into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_recipe_without_a_command_is_built() {
+        for (line, meant) in [
+            ("arca-build nas.toml", "arca-build build nas.toml"),
+            ("arca-build demo", "arca-build build demo"),
+            ("arca-build --cache c --json a b", "arca-build --cache c --json build a b"),
+            ("arca-build --cache=c a", "arca-build --cache=c build a"),
+            ("arca-build --no-link a", "arca-build build --no-link a"),
+            ("arca-build check a", "arca-build check a"),
+            ("arca-build -q check a", "arca-build -q check a"),
+            ("arca-build ./check", "arca-build build ./check"),
+            ("arca-build --help", "arca-build --help"),
+            ("arca-build help build", "arca-build help build"),
+            ("arca-build", "arca-build"),
+        ] {
+            assert_eq!(words(line).join(" "), meant);
+        }
+    }
+}

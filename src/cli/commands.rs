@@ -1,0 +1,288 @@
+//! From a parsed command line to a command, and from its result to what is printed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::CommandFactory;
+use serde_json::json;
+
+use super::args::{Cli, Command, StoreCommand};
+use super::out::Voice;
+use crate::base::{ByteSize, Event, Problems};
+use crate::host::Environment;
+use crate::ops::build::{Built, Placement};
+use crate::ops::{self, Collect, GcReport, Pin, Plan, Session, Source, Tally, Verified, VerifyReport};
+
+/// Runs one command.
+pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(), Problems> {
+    let events = |event: Event| voice.hear(event);
+    let global = cli.global;
+    let session = Session {
+        environment,
+        cache: global.cache,
+        offline: global.offline,
+        lock: global.lock,
+        config: global.config,
+        events: &events,
+    };
+    let result = dispatch(cli.command, &session, voice);
+    voice.end_progress();
+    result
+}
+
+fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
+    match command {
+        Command::Build { recipes, dry_run: true, .. } | Command::Plan { recipes } => {
+            print_plans(voice, &ops::check::check(session, &recipes.recipes)?);
+        }
+        Command::Build { recipes, out, no_link, dry_run: false } => {
+            let placement = placement(out, no_link, recipes.recipes.len())?;
+            print_built(voice, &ops::build::build(session, &recipes.recipes, &placement)?);
+        }
+        Command::Check { recipes } => print_checked(voice, &ops::check::check(session, &recipes.recipes)?),
+        Command::Update { recipes, dry_run } => {
+            print_updated(voice, &ops::update::update(session, &recipes.recipes, dry_run)?, dry_run);
+        }
+        Command::Fetch { recipes } => print_fetched(voice, &ops::fetch::fetch(session, &recipes.recipes)?),
+        Command::New { name } => {
+            let path = ops::new::new(session, &name)?;
+            let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if voice.is_json() {
+                voice.json(&json!({ "recipe": path }));
+            } else {
+                voice.data(&format!("{shown}\n"));
+                voice
+                    .say(&format!("edit it, pin its base with `arca-build update {shown}`, then `arca-build {shown}`"));
+            }
+        }
+        Command::Inspect { file } => {
+            let report = ops::inspect::inspect(session, &file)?;
+            if voice.is_json() { voice.json(&json!(report)) } else { voice.data(&sanitised(&report.to_string())) }
+        }
+        Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
+        Command::Store { command } => store(command, session, voice)?,
+        Command::Completions { shell } => {
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut Cli::command(), "arca-build", &mut script);
+            voice.data(&String::from_utf8_lossy(&script));
+        }
+        Command::Man => voice.data(&man()),
+    }
+    Ok(())
+}
+
+fn sanitised(text: &str) -> String {
+    let text = crate::base::text::sanitise(text);
+    if text.ends_with('\n') { text.into_owned() } else { format!("{text}\n") }
+}
+
+fn placement(out: Option<PathBuf>, no_link: bool, recipes: usize) -> Result<Placement, crate::base::Problem> {
+    match out {
+        Some(_) if recipes > 1 => {
+            Err(crate::base::Problem::new(crate::base::Code::Usage, "`--out DIR` takes one recipe")
+                .hint("build them one by one, each with its own directory"))
+        }
+        Some(out) => Ok(Placement::Copy(out)),
+        None if no_link => Ok(Placement::Nowhere),
+        None => Ok(Placement::Link),
+    }
+}
+
+fn print_plans(voice: &Voice, plans: &[Plan]) {
+    if voice.is_json() {
+        return voice.json(&json!({ "plans": plans.iter().map(Plan::to_json).collect::<Vec<_>>() }));
+    }
+    for plan in plans {
+        voice.data(&sanitised(&plan.to_string()));
+    }
+}
+
+fn print_checked(voice: &Voice, plans: &[Plan]) {
+    if voice.is_json() {
+        return print_plans(voice, plans);
+    }
+    for plan in plans {
+        let made = plan.outputs.len();
+        voice.say(&format!("{}: good; plan {}, {made} files and the launch files", plan.name, plan.id.short()));
+    }
+}
+
+fn print_built(voice: &Voice, all: &[Built]) {
+    if voice.is_json() {
+        let bundles: Vec<_> = all.iter().map(built_json).collect();
+        return voice.json(&json!({ "bundles": bundles }));
+    }
+    for built in all {
+        voice.data(&format!("{}\n", built.path.display()));
+        voice.say_aligned(&[
+            ("bundle", format!("{}{}", built.path.display(), if built.unchanged { " (nothing to do)" } else { "" })),
+            ("digest", format!("sha256:{}", built.digest)),
+            ("work", work(built)),
+            ("try it", built.run.clone()),
+            ("install", built.install.clone()),
+        ]);
+    }
+}
+
+fn work(built: &Built) -> String {
+    if built.unchanged {
+        return "everything was there already".to_owned();
+    }
+    let tally = &built.tally;
+    let fetched = match tally.fetched {
+        0 => "nothing fetched".to_owned(),
+        count => format!("{count} fetched ({})", ByteSize(tally.fetched_bytes)),
+    };
+    format!("{} reused, {} built, {fetched}", tally.reused, tally.built)
+}
+
+fn built_json(built: &Built) -> serde_json::Value {
+    json!({
+        "name": built.name.as_str(),
+        "plan": built.plan,
+        "digest": built.digest,
+        "path": built.path,
+        "link": built.link,
+        "unchanged": built.unchanged,
+        "work": built.tally,
+        "run": built.run,
+        "install": built.install,
+    })
+}
+
+fn shown(source: &Source) -> String {
+    match source {
+        Source::Url(url) => url.to_string(),
+        Source::Path(path) => path.as_str().to_owned(),
+    }
+}
+
+fn print_updated(voice: &Voice, outcome: &ops::update::Outcome, is_dry_run: bool) {
+    let show = |pin: &Pin| json!({ "resolved": shown(&pin.resolved), "sha256": pin.sha256, "size": pin.size, "signer": pin.signer });
+    if voice.is_json() {
+        let pins: Vec<_> = outcome
+            .pins
+            .iter()
+            .map(|updated| {
+                json!({ "input": updated.key, "before": updated.before.as_ref().map(show), "after": show(&updated.after) })
+            })
+            .collect();
+        return voice.json(&json!({ "pins": pins, "written": outcome.written, "dry_run": is_dry_run }));
+    }
+    for updated in &outcome.pins {
+        let after = &updated.after;
+        if updated.before.as_ref() == Some(after) {
+            voice.say(&format!("{}\n  unchanged, sha256:{}", updated.key, after.sha256));
+            continue;
+        }
+        voice.say(&updated.key);
+        if let Some(before) = &updated.before {
+            voice.say(&format!("- {}\n- sha256:{}", shown(&before.resolved), before.sha256));
+        }
+        let size = after.size.map(|size| format!(", {size}")).unwrap_or_default();
+        voice.say(&format!("+ {}\n+ sha256:{}{size}", shown(&after.resolved), after.sha256));
+    }
+    for recipe in &outcome.pinned_themselves {
+        voice.say(&format!("{recipe}: carries its own sha256; nothing to ask"));
+    }
+    for path in &outcome.written {
+        voice.data(&format!("{}\n", path.display()));
+        let verb = if is_dry_run { "would write" } else { "wrote" };
+        voice.say(&format!("{verb} {}; no signature was checked (signer = none)", path.display()));
+    }
+}
+
+fn print_fetched(voice: &Voice, (fetched, tally): &(Vec<ops::fetch::Fetched>, Tally)) {
+    if voice.is_json() {
+        let inputs: Vec<_> = fetched
+            .iter()
+            .map(
+                |input| json!({ "input": input.title, "sha256": input.digest, "size": input.size, "path": input.path }),
+            )
+            .collect();
+        return voice.json(&json!({ "inputs": inputs, "work": tally }));
+    }
+    for input in fetched {
+        voice.data(&format!("{}\n", input.path.display()));
+        voice.say(&format!("{}  sha256:{}  {}", input.title, input.digest.short(), input.size));
+    }
+    voice.say(&format!("{} reused, {} fetched ({})", tally.reused, tally.fetched, ByteSize(tally.fetched_bytes)));
+}
+
+fn print_verified(voice: &Voice, verified: &Verified) {
+    if voice.is_json() {
+        return voice.json(&json!({
+            "name": verified.name, "digest": verified.digest, "files": verified.files, "bytes": verified.bytes,
+        }));
+    }
+    let size = ByteSize(verified.bytes);
+    voice.data(&format!("{}: {} files, {size}, good; sha256:{}\n", verified.name, verified.files, verified.digest));
+}
+
+fn store(command: StoreCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
+    match command {
+        StoreCommand::Path => {
+            let path = ops::store::path(session)?;
+            if voice.is_json() {
+                voice.json(&json!({ "path": path }))
+            } else {
+                voice.data(&format!("{}\n", path.display()))
+            }
+        }
+        StoreCommand::Verify => print_store_verified(voice, &ops::store::verify(session)?)?,
+        StoreCommand::Gc { dry_run, grace } => {
+            let report = ops::store::gc(
+                session,
+                if dry_run { Collect::DryRun } else { Collect::Remove },
+                Duration::from_secs(u64::from(grace) * 3600),
+            )?;
+            print_collected(voice, &report, dry_run);
+        }
+    }
+    Ok(())
+}
+
+fn print_store_verified(voice: &Voice, report: &VerifyReport) -> Result<(), Problems> {
+    let damaged: Vec<_> = report.damaged.iter().map(ToString::to_string).collect();
+    if voice.is_json() {
+        voice.json(&json!({ "objects": report.objects, "bytes": report.size, "damaged": damaged }));
+    } else {
+        voice.data(&format!("{} objects, {}, {} damaged\n", report.objects, report.size, damaged.len()));
+    }
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    let problem = crate::base::Problem::new(crate::base::Code::CacheCorrupt, "the store held damaged objects");
+    let problem = damaged.iter().fold(problem, |problem, digest| problem.fact("damaged", format!("sha256:{digest}")));
+    Err(problem.note("they are in quarantine").hint("the next build brings or makes them again").into())
+}
+
+fn print_collected(voice: &Voice, report: &GcReport, is_dry_run: bool) {
+    let removed: Vec<_> =
+        report.removed.iter().map(|removed| json!({ "name": removed.name, "size": removed.size })).collect();
+    if voice.is_json() {
+        let unknown: Vec<_> = report.unknown.iter().map(|root| format!("{:?}", root.holder)).collect();
+        return voice.json(&json!({
+            "dry_run": is_dry_run, "removed": removed, "freed": report.freed, "kept_objects": report.kept, "unknown_roots": unknown,
+        }));
+    }
+    for removed in &report.removed {
+        voice.say(&format!("{}  {}", removed.name, removed.size));
+    }
+    for root in &report.unknown {
+        voice.say(&format!("kept although its link cannot be seen: {:?}", root.holder));
+    }
+    let verb = if is_dry_run { "would remove" } else { "removed" };
+    voice.data(&format!("{verb} {} files, {}; {} objects stay\n", report.removed.len(), report.freed, report.kept));
+}
+
+fn man() -> String {
+    let mut page = vec![];
+    let command = Cli::command();
+    let rendered = clap_mangen::Man::new(command.clone()).render(&mut page);
+    for sub in command.get_subcommands().filter(|_| rendered.is_ok()) {
+        let named = sub.clone().name(format!("arca-build-{}", sub.get_name()));
+        let _ = clap_mangen::Man::new(named).render(&mut page);
+    }
+    String::from_utf8_lossy(&page).into_owned()
+}

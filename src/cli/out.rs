@@ -1,0 +1,106 @@
+//! The two channels: data on stdout, talk on stderr; nothing raw from elsewhere reaches either.
+
+use std::io::{IsTerminal, Write};
+
+use super::args::Global;
+use super::progress::Progress;
+use crate::base::{Event, Problem, text};
+use crate::host::Environment;
+use crate::report::{self, Severity};
+
+/// How this run speaks.
+pub(super) struct Voice {
+    is_quiet: bool,
+    is_verbose: bool,
+    is_json: bool,
+    is_coloured: bool,
+    progress: Progress,
+}
+
+impl Voice {
+    pub(super) fn new(global: &Global, environment: Option<&Environment>) -> Self {
+        let set = |name: &str| environment.is_some_and(|environment| environment.variable(name).is_some());
+        let is_terminal = std::io::stderr().is_terminal() && !set("CI");
+        let is_dumb =
+            environment.and_then(|environment| environment.variable("TERM")).is_some_and(|term| term == "dumb");
+        let is_coloured = is_terminal && !set("NO_COLOR") && !is_dumb;
+        let is_silent = global.quiet || global.json;
+        Self {
+            is_quiet: global.quiet,
+            is_verbose: global.verbose,
+            is_json: global.json,
+            is_coloured,
+            progress: Progress::new(is_silent, is_terminal && !is_dumb),
+        }
+    }
+
+    pub(super) const fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// Writes data to stdout; a closed pipe is success, as it is for every filter.
+    pub(super) fn data(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Writes one JSON value to stdout.
+    pub(super) fn json(&self, value: &serde_json::Value) {
+        self.data(&format!("{value:#}\n"));
+    }
+
+    /// Says lines on stderr, unless asked to be quiet.
+    pub(super) fn say(&self, lines: &str) {
+        if !self.is_quiet {
+            self.write(lines);
+        }
+    }
+
+    /// Says `label value` lines, aligned.
+    pub(super) fn say_aligned(&self, rows: &[(&str, String)]) {
+        let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+        let lines: Vec<_> = rows.iter().map(|(label, value)| format!("{label:<width$}  {value}")).collect();
+        self.say(&lines.join("\n"));
+    }
+
+    /// Tells a problem; errors are told even when quiet.
+    pub(super) fn problem(&self, problem: &Problem, severity: Severity) {
+        self.write(&report::render(problem, severity, self.is_coloured));
+    }
+
+    fn write(&self, lines: &str) {
+        self.progress.suspend(|| {
+            let mut err = std::io::stderr().lock();
+            let _ = writeln!(err, "{}", if self.is_coloured { lines.into() } else { text::sanitise(lines) });
+        });
+    }
+
+    /// Hears what the depths say.
+    pub(super) fn hear(&self, event: Event) {
+        match event {
+            Event::Warning { text } => {
+                if !self.is_quiet {
+                    self.write(&format!("warning: {}", crate::base::text::sanitise(&text)));
+                }
+            }
+            Event::Reused { what, digest } if self.is_verbose => {
+                self.say(&format!("reused   {what}  {}", digest.short()))
+            }
+            Event::Built { what, digest } if self.is_verbose => {
+                self.say(&format!("built    {what}  {}", digest.short()))
+            }
+            Event::Fetched { what, from, size } if self.is_verbose => {
+                self.say(&format!("fetched  {what}  {size} from {}", text::one_line(&from, 200)));
+            }
+            Event::Waiting { what } => self.say(&format!("waiting for another process that makes `{what}`")),
+            Event::Reused { .. } | Event::Built { .. } | Event::Fetched { .. } => {}
+            Event::Started { what, total } => self.progress.start(&what, total),
+            Event::Progress { what, done } => self.progress.advance(&what, done),
+            Event::Finished { what } => self.progress.finish(&what),
+        }
+    }
+
+    pub(super) fn end_progress(&self) {
+        self.progress.end();
+    }
+}

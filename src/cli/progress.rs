@@ -1,0 +1,116 @@
+//! Progress on stderr: a bar with rate and remaining time on a terminal, a plain line now and then elsewhere.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::base::{ByteSize, text};
+
+/// Shorter work shows nothing.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a plain line is written where there is no terminal.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+pub(super) struct Progress {
+    is_silent: bool,
+    is_terminal: bool,
+    current: Mutex<Option<Current>>,
+}
+
+struct Current {
+    what: String,
+    total: Option<ByteSize>,
+    /// When it began, and what was already there at the first report (a resumed transfer).
+    began: Instant,
+    kept: Option<u64>,
+    told: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    pub(super) fn new(is_silent: bool, is_terminal: bool) -> Self {
+        Self { is_silent, is_terminal, current: Mutex::new(None) }
+    }
+
+    pub(super) fn start(&self, what: &str, total: Option<ByteSize>) {
+        if self.is_silent {
+            return;
+        }
+        self.end();
+        let now = Instant::now();
+        let what = text::one_line(what, 60);
+        *self.lock() = Some(Current { what, total, began: now, kept: None, told: now, bar: None });
+    }
+
+    pub(super) fn advance(&self, what: &str, done: ByteSize) {
+        if self.is_silent {
+            return;
+        }
+        if self.lock().as_ref().is_none_or(|current| current.what != text::one_line(what, 60)) {
+            self.start(what, None);
+        }
+        if let Some(current) = self.lock().as_mut() {
+            let kept = *current.kept.get_or_insert(done.0);
+            if current.began.elapsed() < PATIENCE {
+                return;
+            }
+            if self.is_terminal { current.draw(done) } else { current.tell(done, kept) }
+        }
+    }
+
+    pub(super) fn finish(&self, _what: &str) {
+        self.end();
+    }
+
+    /// Takes the bar away.
+    pub(super) fn end(&self) {
+        if let Some(Current { bar: Some(bar), .. }) = self.lock().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Writes something else in between.
+    pub(super) fn suspend(&self, write: impl FnOnce()) {
+        match self.lock().as_ref().and_then(|current| current.bar.as_ref()) {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Current {
+    fn draw(&mut self, done: ByteSize) {
+        let (what, total) = (self.what.clone(), self.total);
+        let bar = self.bar.get_or_insert_with(|| {
+            let template = match total {
+                Some(_) => "{msg}  {wide_bar}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
+                None => "{msg}  {spinner}  {bytes}  {bytes_per_sec}",
+            };
+            let bar = ProgressBar::with_draw_target(total.map(|total| total.0), ProgressDrawTarget::stderr());
+            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_message(what);
+            bar
+        });
+        bar.set_position(done.0);
+    }
+
+    fn tell(&mut self, done: ByteSize, kept: u64) {
+        if self.told.elapsed() < INTERVAL {
+            return;
+        }
+        self.told = Instant::now();
+        let of = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
+        let seconds = self.began.elapsed().as_secs_f64().max(0.001);
+        let rate = (done.0.saturating_sub(kept) as f64 / seconds) as u64;
+        let left = self.total.filter(|_| rate > 0).map(|total| total.0.saturating_sub(done.0) / rate);
+        let left = left.map(|seconds| format!(", {seconds} s left")).unwrap_or_default();
+        let mut err = std::io::stderr().lock();
+        let _ = writeln!(err, "{}: {done}{of}, {}/s{left}", self.what, ByteSize(rate));
+    }
+}

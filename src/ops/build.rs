@@ -1,0 +1,177 @@
+//! `build`: from recipe to bundle.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::{LARGEST_INPUT, Loaded, Session, VERSION};
+use crate::base::{Code, Digest, Name, Problem, Problems};
+use crate::bundle;
+use crate::host::{Beside, files};
+use crate::plan::{Builder, Plan, file};
+use crate::realise::{self, Tally, Workshop};
+use crate::recipe::Source;
+use crate::store::{Bundle, Copied, Holder, Root, Store};
+
+/// Where the result goes beside the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// A link `result-<name>` in the working directory, which keeps the bundle from collection.
+    Link,
+    /// A self-contained copy in a directory.
+    Copy(PathBuf),
+    /// Nothing; the bundle may be collected after the grace time.
+    Nowhere,
+}
+
+/// What a build gave.
+#[derive(Debug)]
+pub struct Built {
+    pub name: Name,
+    pub plan: Digest,
+    /// The digest of `manifest.json`, which lists every other file.
+    pub digest: Digest,
+    /// The bundle in the store, or the copy.
+    pub path: PathBuf,
+    /// The link, where one was wanted.
+    pub link: Option<PathBuf>,
+    /// Whether the bundle was there already.
+    pub unchanged: bool,
+    pub tally: Tally,
+    /// Commands that launch the machine, from the working directory: at once, and through libvirt.
+    pub run: String,
+    pub install: String,
+}
+
+/// Plans every recipe, then builds one after the other; all mistakes in all recipes are told before anything is done.
+pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) -> Result<Vec<Built>, Problems> {
+    let planned = plan_all(session, recipes)?;
+    let mirrors = session.mirrors()?;
+    let store = session.open_store()?;
+    let fetch = session.fetcher();
+    let rewrite = |source: &Source| Session::candidates(&mirrors, source);
+    let build_one = |(loaded, plan): &(Loaded, Plan)| {
+        let workshop = workshop(session, &store, fetch.as_ref(), &loaded.beside, &rewrite);
+        build_one(session, plan, &workshop, placement)
+    };
+    planned.iter().map(|planned| build_one(planned).map_err(Problems::from)).collect()
+}
+
+/// Reads and plans every recipe; two of one name would fight for one link.
+pub fn plan_all(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<(Loaded, Plan)>, Problems> {
+    let mut planned: Vec<(Loaded, Plan)> = vec![];
+    let mut problems = vec![];
+    for path in recipes {
+        let one = Loaded::read(session, path).and_then(|loaded| Ok((loaded.plan(session)?, loaded)));
+        match one {
+            Ok((plan, loaded)) => planned.push((loaded, plan)),
+            Err(more) => problems.extend(more.0),
+        }
+    }
+    let names = |index: usize| planned[..index].iter().find(|earlier| earlier.1.name == planned[index].1.name);
+    for (index, (loaded, plan)) in planned.iter().enumerate() {
+        if let Some(earlier) = names(index).filter(|earlier| earlier.1.id != plan.id) {
+            problems.push(
+                Problem::new(Code::Usage, format!("two recipes are named `{}`", plan.name))
+                    .fact("first", &earlier.0.recipe.file)
+                    .fact("second", &loaded.recipe.file)
+                    .hint("give one of them another `name`"),
+            );
+        }
+    }
+    if problems.is_empty() { Ok(planned) } else { Err(Problems(problems)) }
+}
+
+pub(super) fn workshop<'a>(
+    session: &'a Session<'_>,
+    store: &'a Store<'a>,
+    fetch: &'a dyn crate::fetch::Fetch,
+    beside: &'a Beside,
+    rewrite: realise::Rewrite<'a>,
+) -> Workshop<'a> {
+    Workshop { store, fetch, beside, rewrite, events: session.events, version: VERSION, largest: LARGEST_INPUT }
+}
+
+fn build_one(
+    session: &Session<'_>,
+    plan: &Plan,
+    workshop: &Workshop<'_>,
+    placement: &Placement,
+) -> Result<Built, Problem> {
+    let store = workshop.store;
+    let (bundle, unchanged, tally) = match store.bundle(&plan.id, &plan.name)? {
+        Some(bundle) => (bundle, true, Tally::default()),
+        None => {
+            let realised = realise::realise(plan, workshop)?;
+            let draft = bundle::draft(plan, &realised)?;
+            (bundle::publish(&draft, plan, store)?, false, realised.tally)
+        }
+    };
+    let mut built = Built {
+        name: plan.name.clone(),
+        plan: plan.id,
+        digest: manifest_digest(&bundle)?,
+        run: String::new(),
+        install: String::new(),
+        path: bundle.path().to_owned(),
+        link: None,
+        unchanged,
+        tally,
+    };
+    place(session, plan, &bundle, workshop, placement, &mut built)?;
+    Ok(built)
+}
+
+/// Makes the link or the copy, and writes down what the link keeps.
+fn place(
+    session: &Session<'_>,
+    plan: &Plan,
+    bundle: &Bundle,
+    workshop: &Workshop<'_>,
+    placement: &Placement,
+    built: &mut Built,
+) -> Result<(), Problem> {
+    let store = workshop.store;
+    let shown = match placement {
+        Placement::Link => {
+            let file_name = format!("result-{}", built.name);
+            let link = session.environment.directory().join(&file_name);
+            store.add_root(&Root {
+                holder: Holder::Link(link.clone()),
+                bundle: Some(bundle.name().to_owned()),
+                objects: closure(plan, bundle),
+            })?;
+            let ours = |target: &Path| target.parent().is_some_and(|parent| parent.ends_with("bundles-v1"));
+            files::link_result(&link, bundle.path(), ours)?;
+            built.link = Some(link);
+            format!("./{file_name}")
+        }
+        Placement::Copy(directory) => {
+            let out = session.absolute(directory);
+            built.unchanged &= store.copy_bundle(bundle, &out)? == Copied::Same;
+            built.path = out;
+            directory.display().to_string()
+        }
+        Placement::Nowhere => built.path.display().to_string(),
+    };
+    let command = |script: &str| {
+        let path = format!("{shown}/{script}");
+        shlex::try_quote(&path).map_or_else(|_| path.clone(), |quoted| quoted.into_owned())
+    };
+    built.run = command(file::RUN_QEMU);
+    built.install = command(file::VIRT_INSTALL);
+    Ok(())
+}
+
+fn manifest_digest(bundle: &Bundle) -> Result<Digest, Problem> {
+    let listed = bundle.files().iter().find(|listed| listed.file_name == file::MANIFEST);
+    listed.map(|listed| listed.digest).ok_or_else(|| Problem::new(Code::CacheCorrupt, "a bundle without a manifest"))
+}
+
+/// Lists what a rebuild needs and what the bundle holds: inputs by their pins, outputs by their digests.
+fn closure(plan: &Plan, bundle: &Bundle) -> BTreeSet<Digest> {
+    let inputs = plan.derivations.iter().filter_map(|derivation| match &derivation.builder {
+        Builder::Fixed { digest } => Some(*digest),
+        _ => None,
+    });
+    inputs.chain(bundle.files().iter().map(|listed| listed.digest)).collect()
+}

@@ -1,0 +1,15 @@
+//! `inspect`: what a file is and holds, and what MicroOS would do with it.
+
+use std::path::Path;
+
+use super::Session;
+use crate::base::Problem;
+use crate::host::files;
+use crate::inspect::{self, Report};
+
+/// Looks at a file; nothing is written.
+pub fn inspect(session: &Session<'_>, path: &Path) -> Result<Report, Problem> {
+    let mut file = files::open(&session.absolute(path))?;
+    let length = files::length(&file)?;
+    inspect::inspect(&mut file, length)
+}

@@ -1,0 +1,107 @@
+//! Reads a recipe with its lock and what lies beside it, and plans it: the first half of every command.
+
+use std::path::{Path, PathBuf};
+
+use super::Session;
+use crate::base::{Code, Event, Problem, Problems, Secret};
+use crate::host::{Beside, files};
+use crate::lock::{self, Lock};
+use crate::plan::{self, Plan};
+use crate::provision;
+use crate::recipe::{self, CONTENT_LIMIT, LocalFile, LocalFiles, Recipe, Use};
+
+/// A recipe as read from disk, or from inside the program.
+#[derive(Debug)]
+pub struct Loaded {
+    pub recipe: Recipe,
+    pub beside: Beside,
+    pub lock: Lock,
+    /// Where the lock is written; none for a recipe inside the program.
+    pub lock_path: Option<PathBuf>,
+}
+
+/// The name of the file that holds the pins, beside the recipes.
+const LOCK_FILE: &str = "arca.lock";
+
+impl Loaded {
+    /// Reads `named`: a file, or the name of a recipe inside the program where there is no such file.
+    pub(super) fn read(session: &Session<'_>, named: &Path) -> Result<Self, Problems> {
+        let shown = named.display().to_string();
+        let path = session.absolute(named);
+        let (text, beside) = match files::read_text(&path)? {
+            Some(text) => (text, Beside::open(&path)?),
+            None => match recipe::embedded(&shown) {
+                Some(embedded) => (embedded.text.to_owned(), Beside::Embedded(embedded.files)),
+                None => return Err(no_recipe(&shown).into()),
+            },
+        };
+        let recipe = recipe::parse(&text, &shown)?;
+        let beside_lock = beside.directory().map(|directory| directory.join(LOCK_FILE));
+        let lock_path = session.lock.as_ref().map(|path| session.absolute(path)).or(beside_lock);
+        let lock = match &lock_path {
+            Some(path) => read_lock(path)?,
+            None => Lock::default(),
+        };
+        Ok(Self { recipe, beside, lock, lock_path })
+    }
+
+    /// Reads the files it names and plans it; complaints about pins and about provisioning come together.
+    pub(super) fn plan(&self, session: &Session<'_>) -> Result<Plan, Problems> {
+        let files = self.local_files()?;
+        let pinned = lock::resolve(&self.recipe, &self.lock);
+        let lowered = provision::lower(&self.recipe, &files);
+        let (pinned, lowered) = match (pinned, lowered) {
+            (Ok(pinned), Ok(lowered)) => (pinned, lowered),
+            (Err(unpinned), Ok(_)) => return Err(unpinned.into()),
+            (Ok(_), Err(problems)) => return Err(problems),
+            (Err(unpinned), Err(mut problems)) => {
+                problems.0.push(unpinned);
+                return Err(problems);
+            }
+        };
+        let plan = plan::plan(&self.recipe, &pinned, &files, lowered)?;
+        for warning in &plan.warnings {
+            let place = warning.place.as_ref();
+            let place = place.map(|place| format!("{}:{}:{}: ", place.file, place.line, place.column));
+            let text = format!("{}{} [{}]", place.unwrap_or_default(), warning.text, warning.id);
+            (session.events)(Event::Warning { text });
+        }
+        Ok(plan)
+    }
+
+    /// Reads every file the recipe names for its content; all that are missing are told at once.
+    fn local_files(&self) -> Result<LocalFiles, Problems> {
+        let mut files = LocalFiles::default();
+        let mut problems = vec![];
+        for (path, usage) in self.recipe.local_files() {
+            // The base may be large and its pin says what it is, so only its use reads it.
+            if usage == Use::Input {
+                continue;
+            }
+            match self.beside.read(path.as_str(), CONTENT_LIMIT) {
+                Ok(read) => {
+                    let content = Some(Secret::new(read.bytes));
+                    files.0.insert(path, LocalFile { digest: read.summary.digest, size: read.summary.size, content });
+                }
+                Err(problem) => problems.push(match self.recipe.place_of(&path) {
+                    Some(place) => problem.at(place.clone()),
+                    None => problem,
+                }),
+            }
+        }
+        if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
+    }
+}
+
+pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {
+    match files::read_text(path)? {
+        Some(text) => Lock::parse(&text, &path.display().to_string()),
+        None => Ok(Lock::default()),
+    }
+}
+
+fn no_recipe(shown: &str) -> Problem {
+    Problem::new(Code::Usage, format!("there is no recipe `{}`", crate::base::text::one_line(shown, 200))).hint(
+        "`arca-build new NAME` writes one to start from; `arca-build build demo` builds the one inside the program",
+    )
+}

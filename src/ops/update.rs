@@ -1,0 +1,169 @@
+//! `update`: ask the publisher what the moving names stand for today, and write the pins down.
+
+use std::path::{Path, PathBuf};
+
+use super::{Loaded, Session, recipe_file};
+use crate::base::{ByteSize, Code, Digest, Event, Problem, Problems, Url};
+use crate::fetch::Fetch;
+use crate::host::files;
+use crate::lock::{self, Lock, Mirrors, Pin, Question};
+use crate::recipe::Source;
+
+/// The most a `.sha256` file may hold.
+const SIDECAR_LIMIT: u64 = 64 << 10;
+
+/// How one input's pin came out.
+#[derive(Debug)]
+pub struct Updated {
+    pub key: String,
+    pub before: Option<Pin>,
+    pub after: Pin,
+}
+
+/// What an update did.
+#[derive(Debug)]
+pub struct Outcome {
+    pub pins: Vec<Updated>,
+    /// Locks that were written, or would be.
+    pub written: Vec<PathBuf>,
+    /// Recipes that carry their own pin and were left alone.
+    pub pinned_themselves: Vec<String>,
+}
+
+/// Asks for every input that the recipes leave to the lock, then writes each lock once, whole.
+pub fn update(session: &Session<'_>, recipes: &[PathBuf], is_dry_run: bool) -> Result<Outcome, Problems> {
+    let mirrors = session.mirrors()?;
+    let fetch = session.fetcher();
+    let mut outcome = Outcome { pins: vec![], written: vec![], pinned_themselves: vec![] };
+    let mut locks: Vec<(PathBuf, Lock)> = vec![];
+    for path in recipes {
+        let loaded = Loaded::read(session, path)?;
+        let questions = lock::questions(&loaded.recipe);
+        let Some(lock_path) = loaded.lock_path.clone().filter(|_| !questions.is_empty()) else {
+            outcome.pinned_themselves.push(loaded.recipe.file.clone());
+            continue;
+        };
+        let index = match locks.iter().position(|(known, _)| *known == lock_path) {
+            Some(index) => index,
+            None => {
+                locks.push((lock_path.clone(), recipe_file::read_lock(&lock_path)?));
+                locks.len() - 1
+            }
+        };
+        let asked = Asker { session, fetch: fetch.as_ref(), mirrors: &mirrors, loaded: &loaded };
+        for question in questions {
+            let after = asked.ask(&question)?;
+            let before = locks[index].1.insert(after.clone());
+            outcome.pins.push(Updated { key: question.key, before, after });
+        }
+    }
+    for (path, lock) in &locks {
+        if recipe_file::read_lock(path)? != *lock {
+            if !is_dry_run {
+                files::write_whole(path, lock.print().as_bytes())?;
+            }
+            outcome.written.push(path.clone());
+        }
+    }
+    Ok(outcome)
+}
+
+struct Asker<'a> {
+    session: &'a Session<'a>,
+    fetch: &'a dyn Fetch,
+    mirrors: &'a Mirrors,
+    loaded: &'a Loaded,
+}
+
+impl Asker<'_> {
+    fn ask(&self, question: &Question) -> Result<Pin, Problem> {
+        match &question.source {
+            Source::Path(path) => {
+                let summary = self.loaded.beside.summarise(path.as_str())?;
+                Ok(pin(question, &question.source, summary.digest, Some(summary.size)))
+            }
+            Source::Url(url) if !url.is_remote() => {
+                let path =
+                    url.to_file_path().ok_or_else(|| Problem::new(Code::Recipe, format!("`{url}` names no file")))?;
+                let summary = files::summarise(&path)?;
+                Ok(pin(question, &Source::Url(url.without_secrets()), summary.digest, Some(summary.size)))
+            }
+            Source::Url(url) => self.ask_publisher(question, url),
+        }
+    }
+
+    /// Reads the `.sha256` beside the image; the name in it is the immutable one.
+    fn ask_publisher(&self, question: &Question, url: &Url) -> Result<Pin, Problem> {
+        let sidecar = self.sibling(url, &format!("{}.sha256", url.file_name()))?;
+        let (text, from) = self.first_text(&sidecar)?;
+        let answer = lock::read_answer(url, &text).map_err(|problem| problem.fact("from", from))?;
+        let size = self.first_size(&answer.resolved);
+        Ok(pin(question, &Source::Url(answer.resolved.without_secrets()), answer.digest, size))
+    }
+
+    fn sibling(&self, url: &Url, name: &str) -> Result<Url, Problem> {
+        url.sibling(name)
+            .map_err(|error| Problem::new(Code::Recipe, format!("`{url}` has no sibling `{name}`")).cause(error))
+    }
+
+    /// Asks each place in turn; what a person wrote in `[mirrors]` is trusted as such, the public network only by https.
+    fn first_text(&self, url: &Url) -> Result<(Vec<u8>, String), Problem> {
+        let mut failures = vec![];
+        for candidate in Session::candidates(self.mirrors, &Source::Url(url.clone())) {
+            let answer = match &candidate {
+                Source::Url(place) if place.is_remote() => self.text(place, place == url),
+                Source::Url(place) => read_local(place),
+                Source::Path(_) => continue,
+            };
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        Err(failures
+            .into_iter()
+            .reduce(|first, next| first.cause(next))
+            .unwrap_or_else(|| Problem::new(Code::Bug, format!("no place to ask for `{url}`"))))
+    }
+
+    fn text(&self, url: &Url, is_original: bool) -> Result<(Vec<u8>, String), Problem> {
+        if is_original && url.scheme() != "https" {
+            return Err(Problem::new(Code::Usage, format!("`{url}` is asked without https"))
+                .note("whoever sits on the way could name any image; nothing was pinned")
+                .hint("write the https address, or pin the digest in the recipe: `sha256 = \"…\"` in `[base]`"));
+        }
+        let text = self.fetch.text(url.file_name(), url, SIDECAR_LIMIT, self.session.events)?;
+        Ok((text.body, text.from.to_string()))
+    }
+
+    /// Asks for the size; a server that does not tell leaves it unpinned, which only loosens the cap.
+    fn first_size(&self, url: &Url) -> Option<ByteSize> {
+        Session::candidates(self.mirrors, &Source::Url(url.clone())).iter().find_map(|candidate| {
+            match candidate {
+                Source::Url(place) if place.is_remote() => self.fetch.size(place).unwrap_or_else(|failure| {
+                    (self.session.events)(Event::Warning {
+                        text: format!("the size was not told: {}", failure.headline),
+                    });
+                    None
+                }),
+                Source::Url(place) => {
+                    let file = files::open(&place.to_file_path()?).ok()?;
+                    files::length(&file).ok()
+                }
+                Source::Path(_) => None,
+            }
+            .map(ByteSize)
+        })
+    }
+}
+
+fn read_local(url: &Url) -> Result<(Vec<u8>, String), Problem> {
+    let missing = || Problem::new(Code::Io, format!("`{url}` is not there"));
+    let path = url.to_file_path().ok_or_else(missing)?;
+    let text = files::read_text(Path::new(&path))?.ok_or_else(missing)?;
+    Ok((text.into_bytes(), url.to_string()))
+}
+
+fn pin(question: &Question, resolved: &Source, sha256: Digest, size: Option<ByteSize>) -> Pin {
+    Pin { url: question.key.clone(), resolved: resolved.clone(), sha256, size, signer: None }
+}

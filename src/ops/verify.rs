@@ -1,0 +1,12 @@
+//! `verify`: a bundle against its own manifest, with nothing else at hand.
+
+use std::path::Path;
+
+use super::Session;
+use crate::base::Problems;
+use crate::bundle::{self, Verified};
+
+/// Hashes every file of a bundle; every difference is told.
+pub fn verify(session: &Session<'_>, bundle: &Path) -> Result<Verified, Problems> {
+    bundle::verify(&session.absolute(bundle), session.events)
+}

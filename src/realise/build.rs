@@ -1,0 +1,129 @@
+//! One function for each builder: inputs from the store, bytes from `format`, a new object in the store.
+
+use std::collections::BTreeMap;
+
+use super::Workshop;
+use crate::base::{ByteSize, Code, DerivationId, Digest, DiskLabel, Problem};
+use crate::format::{fat, gpt, qcow2};
+use crate::plan::{Builder, Derivation};
+use crate::store::{Privacy, StoreObject};
+
+/// The most that all files of a config disk may hold together.
+const VOLUME_LIMIT: u64 = 64 << 20;
+
+type Inputs = BTreeMap<DerivationId, StoreObject>;
+
+/// Runs a derivation's builder over its realised inputs.
+pub(super) fn build(
+    derivation: &Derivation,
+    inputs: &Inputs,
+    privacy: Privacy,
+    workshop: &Workshop<'_>,
+) -> Result<StoreObject, Problem> {
+    let bench = Bench { inputs, privacy, workshop };
+    match &derivation.builder {
+        Builder::Fixed { .. } => Err(Problem::new(Code::Bug, "a fixed output is brought, not built")),
+        Builder::FatVolume { label, epoch, files } => bench.fat_volume(&derivation.id, *label, *epoch, files),
+        Builder::Qcow2FromRaw { raw } => {
+            let raw = bench.read(raw)?;
+            bench.put(&qcow2::from_raw(&raw)?)
+        }
+        Builder::GptDisk { volume, label } => bench.gpt_disk(&derivation.id, volume, *label),
+        Builder::Overlay { base, backing_file, size } => {
+            let size = at_least(*size, bench.gate(base)?.virtual_size)?;
+            bench.put(&qcow2::overlay(backing_file, size)?)
+        }
+        Builder::Grow { base, size } => bench.grow(base, *size),
+        Builder::Blank { size } => bench.put(&qcow2::blank(*size)?),
+    }
+}
+
+/// Refuses a system disk that would cut the base off.
+fn at_least(asked: Option<ByteSize>, base: ByteSize) -> Result<ByteSize, Problem> {
+    match asked {
+        Some(asked) if asked < base => Err(Problem::new(Code::Recipe, "the system disk is smaller than its base")
+            .fact("machine.system.size", asked)
+            .fact("base", base)
+            .note("the guest's file systems would be cut off")
+            .hint(format!("set `size = \"{}\"` or more in `[machine.system]`, or leave it out", base.exact()))),
+        Some(asked) => Ok(asked),
+        None => Ok(base),
+    }
+}
+
+struct Bench<'a> {
+    inputs: &'a Inputs,
+    privacy: Privacy,
+    workshop: &'a Workshop<'a>,
+}
+
+impl Bench<'_> {
+    fn input(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
+        self.inputs.get(id).ok_or_else(|| Problem::new(Code::Bug, format!("input {id} was not realised")))
+    }
+
+    /// Reads an input whole, its digest checked on the way.
+    fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Problem> {
+        self.workshop.store.read(self.input(id)?, VOLUME_LIMIT + (4 << 20))
+    }
+
+    fn put(&self, bytes: &[u8]) -> Result<StoreObject, Problem> {
+        self.workshop.store.put(bytes, self.privacy)
+    }
+
+    fn fat_volume(
+        &self,
+        id: &DerivationId,
+        label: DiskLabel,
+        epoch: u64,
+        files: &BTreeMap<String, DerivationId>,
+    ) -> Result<StoreObject, Problem> {
+        let contents: Vec<_> =
+            files.iter().map(|(path, id)| Ok((path.clone(), self.read(id)?))).collect::<Result<_, Problem>>()?;
+        let files = contents.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
+        let volume = fat::Volume { label, volume_id: Builder::volume_id(id), epoch, files };
+        self.put(&fat::write(&volume)?)
+    }
+
+    fn gpt_disk(&self, id: &DerivationId, volume: &DerivationId, label: DiskLabel) -> Result<StoreObject, Problem> {
+        let guid =
+            |part: &str| uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("arca-build {part} {id}").as_bytes());
+        let volume = self.read(volume)?;
+        self.put(&gpt::usb_image(&volume, label, guid("disk"), guid("partition"))?)
+    }
+
+    /// Reads the base's header by our own strict gate, before anything else does.
+    fn gate(&self, base: &DerivationId) -> Result<qcow2::ImageInfo, Problem> {
+        let mut file = self.workshop.store.open_object(self.input(base)?)?;
+        Ok(qcow2::gate(&mut file, &qcow2::Limits::default())?)
+    }
+
+    fn grow(&self, base: &DerivationId, size: Option<ByteSize>) -> Result<StoreObject, Problem> {
+        let info = self.gate(base)?;
+        let size = at_least(size, info.virtual_size)?;
+        let object = self.input(base)?;
+        let patches: Vec<_> = qcow2::grow(&info, size)?.into_iter().map(|patch| (patch.offset, patch.bytes)).collect();
+        let mut writer = self.workshop.store.create(self.privacy, None)?;
+        self.workshop.store.copy_verified(object, &mut writer, &patches)?;
+        writer.finish(None, None)
+    }
+}
+
+/// Names a digest as facts show it.
+pub(super) fn named(digest: &Digest) -> String {
+    format!("sha256:{digest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_disk_is_never_smaller_than_its_base() {
+        let (small, large) = (ByteSize::gib(1), ByteSize::gib(2));
+        assert_eq!(at_least(None, large), Ok(large));
+        assert_eq!(at_least(Some(large), small), Ok(large));
+        let problem = at_least(Some(small), large).unwrap_err();
+        assert!(problem.hint.unwrap().contains("2GiB"));
+    }
+}

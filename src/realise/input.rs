@@ -1,0 +1,221 @@
+//! How the bytes of a fixed-output derivation are brought: from the store, the plan, a file, or the network.
+
+use std::io::Read;
+
+use super::build::named;
+use super::{Walk, Workshop};
+use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem};
+use crate::fetch::Bounds;
+use crate::format::{iso, qcow2};
+use crate::host::files;
+use crate::plan::{Derivation, Origin};
+use crate::recipe::Source;
+use crate::store::{Claim, Partial, StoreObject};
+use crate::stream::Sink;
+
+impl Walk<'_> {
+    /// Brings a fixed output, unless the store has it.
+    pub(super) fn bring(&mut self, derivation: &Derivation, digest: &Digest) -> Result<StoreObject, Problem> {
+        let origin = self
+            .plan
+            .origins
+            .get(&derivation.id)
+            .ok_or_else(|| Problem::new(Code::Bug, format!("`{}` has no origin", derivation.title)))?;
+        let Workshop { store, events, .. } = self.workshop;
+        if let Origin::Text(content) = origin {
+            if let Some(object) = store.find(digest)? {
+                return Ok(object);
+            }
+            return store.put(content.expose(), self.privacy(&derivation.id));
+        }
+        if let Some(object) = store.find(digest)? {
+            gate_again(self.workshop, &object, origin)?;
+            self.tally.reused += 1;
+            events(Event::Reused { what: derivation.title.clone(), digest: *digest });
+            return Ok(object);
+        }
+        match origin {
+            Origin::Pinned { sources, size, kind } => self.bring_pinned(derivation, digest, sources, *size, *kind),
+            Origin::Beside { path, size } => {
+                let mut writer = store.create(self.privacy(&derivation.id), Some(size.0))?;
+                let mut reader = self.workshop.beside.reader(path.as_str())?;
+                std::io::copy(&mut reader, &mut writer)
+                    .map_err(|error| Problem::io(format!("cannot read `{}`", path.as_str()), &error))?;
+                writer.finish(Some((digest, Some(size.0))), None)
+            }
+            Origin::Text(_) => Err(Problem::new(Code::Bug, "text is put, not brought")),
+        }
+    }
+
+    fn bring_pinned(
+        &mut self,
+        derivation: &Derivation,
+        digest: &Digest,
+        sources: &[Source],
+        size: Option<ByteSize>,
+        kind: BaseKind,
+    ) -> Result<StoreObject, Problem> {
+        let job = Job { what: &derivation.title, digest, size, kind };
+        let mut failures: Vec<Problem> = vec![];
+        for source in sources.iter().flat_map(|source| (self.workshop.rewrite)(source)) {
+            match self.bring_from(&job, &source) {
+                Ok(object) => return Ok(object),
+                Err(failure) if is_final(&failure) => return Err(failure),
+                Err(failure) => {
+                    if let Some(earlier) = failures.last() {
+                        let text = format!("`{}`: {}; tried the next address", job.what, earlier.headline);
+                        (self.workshop.events)(Event::Warning { text });
+                    }
+                    failures.push(failure);
+                }
+            }
+        }
+        Err(all_failed(failures, &job))
+    }
+
+    /// Brings an input from one address; a kept part that turns out wrong gets one fresh try.
+    fn bring_from(&mut self, job: &Job<'_>, source: &Source) -> Result<StoreObject, Problem> {
+        match self.try_from(job, source) {
+            Err((failure, true)) if failure.code == Code::Hash => {
+                self.try_from(job, source).map_err(|(failure, _)| failure)
+            }
+            tried => tried.map_err(|(failure, _)| failure),
+        }
+    }
+
+    /// Transfers, compares, gates and publishes; a failure comes with whether a part of an earlier run was in it.
+    fn try_from(&mut self, job: &Job<'_>, source: &Source) -> Result<StoreObject, (Problem, bool)> {
+        let fresh = |problem| (problem, false);
+        let mut partial = match self.workshop.store.claim(job.digest, job.what).map_err(fresh)? {
+            Claim::Ready(object) => {
+                self.tally.reused += 1;
+                return Ok(object);
+            }
+            Claim::Partial(partial) => partial,
+        };
+        let resumed = partial.is_resumed();
+        let told = |problem| (problem, resumed);
+        partial.set_cap(job.cap(self.workshop)).map_err(told)?;
+        if let Some(size) = job.size {
+            partial.reserve(size.0).map_err(told)?;
+        }
+        let (from, received) = self.transfer(job, source, &mut partial).map_err(told)?;
+        let mut gate = |file: &mut std::fs::File, _: u64| gate(file, job.kind);
+        let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
+        let object = finished.map_err(|problem| told(problem.fact("from", &from)))?;
+        self.tally.fetched += 1;
+        self.tally.fetched_bytes += received;
+        let size = ByteSize(object.size());
+        (self.workshop.events)(Event::Fetched { what: job.what.to_owned(), from, size });
+        Ok(object)
+    }
+
+    /// Streams one source into the partial object; returns where it came from, for people, and how much came now.
+    fn transfer(
+        &self,
+        job: &Job<'_>,
+        source: &Source,
+        partial: &mut Partial<'_, '_>,
+    ) -> Result<(String, u64), Problem> {
+        match source {
+            Source::Url(url) if url.is_remote() => {
+                let bounds = Bounds { size: job.size.map(|size| size.0), cap: job.cap(self.workshop) };
+                let arrived = self.workshop.fetch.download(job.what, url, &bounds, partial, self.workshop.events)?;
+                Ok((arrived.from.to_string(), arrived.received))
+            }
+            Source::Url(url) => {
+                let received = self.copy(job, &mut files::open(&file_path(url)?)?, partial)?;
+                Ok((url.to_string(), received))
+            }
+            Source::Path(path) => {
+                let received = self.copy(job, &mut *self.workshop.beside.reader(path.as_str())?, partial)?;
+                Ok((path.as_str().to_owned(), received))
+            }
+        }
+    }
+
+    /// Copies a local file from its beginning; the cap of the sink bounds it.
+    fn copy(&self, job: &Job<'_>, reader: &mut dyn Read, partial: &mut Partial<'_, '_>) -> Result<u64, Problem> {
+        partial.restart()?;
+        let events = self.workshop.events;
+        events(Event::Started { what: job.what.to_owned(), total: job.size });
+        let mut buffer = vec![0; 256 << 10];
+        let mut told = 0;
+        loop {
+            let count = match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Problem::io(format!("cannot read the source of `{}`", job.what), &error)),
+            };
+            partial.append(&buffer[..count])?;
+            if partial.position() - told >= 64 << 20 {
+                told = partial.position();
+                events(Event::Progress { what: job.what.to_owned(), done: ByteSize(told) });
+            }
+        }
+        events(Event::Finished { what: job.what.to_owned() });
+        Ok(partial.position())
+    }
+}
+
+/// What one pinned input is.
+struct Job<'a> {
+    what: &'a str,
+    digest: &'a Digest,
+    size: Option<ByteSize>,
+    kind: BaseKind,
+}
+
+impl Job<'_> {
+    fn cap(&self, workshop: &Workshop<'_>) -> u64 {
+        self.size.unwrap_or(workshop.largest).0
+    }
+}
+
+/// Tells whether another address cannot help.
+fn is_final(failure: &Problem) -> bool {
+    matches!(
+        failure.code,
+        Code::NoSpace | Code::CacheReadOnly | Code::CachePerm | Code::CacheLock | Code::Interrupted | Code::Bug
+    )
+}
+
+/// Returns the path a file URL names.
+fn file_path(url: &crate::base::Url) -> Result<std::path::PathBuf, Problem> {
+    url.to_file_path()
+        .ok_or_else(|| Problem::new(Code::Recipe, format!("`{url}` names no file")).hint("write file:///absolute/path"))
+}
+
+/// Refuses a base that is not what the recipe says, before it has a final name.
+fn gate(file: &mut std::fs::File, kind: BaseKind) -> Result<(), Problem> {
+    match kind {
+        BaseKind::Qcow2 => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Problem::from),
+        BaseKind::Iso => iso::gate(file).map(drop).map_err(Problem::from),
+    }
+}
+
+/// An object may have come into the store as something else; as a base it passes the gate each time.
+fn gate_again(workshop: &Workshop<'_>, object: &StoreObject, origin: &Origin) -> Result<(), Problem> {
+    match origin {
+        Origin::Pinned { kind, .. } => gate(&mut workshop.store.open_object(object)?, *kind),
+        Origin::Beside { .. } | Origin::Text(_) => Ok(()),
+    }
+}
+
+/// Tells one failure as it is, several together under the worst of them.
+fn all_failed(mut failures: Vec<Problem>, job: &Job<'_>) -> Problem {
+    if failures.len() == 1 {
+        return failures.remove(0);
+    }
+    let Some(first) = failures.iter().find(|failure| failure.code == Code::Hash).or(failures.first()) else {
+        return Problem::new(Code::Bug, format!("`{}` has no address", job.what));
+    };
+    let problem = Problem::new(first.code, format!("no address gave the pinned bytes of `{}`", job.what))
+        .fact("expected", named(job.digest));
+    let problem = failures.iter().fold(problem, |problem, failure| {
+        let from = failure.facts.iter().find(|(label, _)| *label == "from").map(|(_, value)| format!(" ({value})"));
+        problem.cause(format!("{failure}{}", from.unwrap_or_default()))
+    });
+    problem.note("nothing was added to the store")
+}

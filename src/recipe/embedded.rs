@@ -1,0 +1,20 @@
+//! The recipe inside the program, with what lies beside it: `arca-build build demo` works wherever the binary is.
+
+/// A recipe and its files, as they ship in `recipes/`.
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded {
+    pub text: &'static str,
+    /// By path relative to the recipe.
+    pub files: &'static [(&'static str, &'static [u8])],
+}
+
+/// Returns the recipe of that name inside the program.
+pub fn embedded(name: &str) -> Option<Embedded> {
+    (name == "demo").then_some(Embedded {
+        text: include_str!("../../recipes/demo.toml"),
+        files: &[
+            ("demo/guest.qcow2", include_bytes!("../../recipes/demo/guest.qcow2")),
+            ("demo/script", include_bytes!("../../recipes/demo/script")),
+        ],
+    })
+}

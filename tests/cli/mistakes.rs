@@ -1,0 +1,106 @@
+//! Bad input gets a clear error, and nothing is lost.
+
+use crate::support::{Bin, workdir};
+
+#[test]
+fn a_misspelt_command_or_missing_recipe_teaches() {
+    let dir = workdir();
+    Bin::new(dir.path())
+        .arg("nas.toml")
+        .run()
+        .ends_with(2)
+        .says("there is no recipe `nas.toml`")
+        .says("arca-build new");
+    Bin::new(dir.path()).args(["build", "--frobnicate", "x"]).run().ends_with(2).says("--frobnicate");
+    Bin::new(dir.path()).run().ends_with(2).says("Usage");
+    Bin::new(dir.path()).args(["--out", "o", "demo", "demo"]).run().ends_with(2).says("one recipe");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn every_mistake_of_every_recipe_is_told_at_once_with_its_place() {
+    let dir = workdir();
+    std::fs::write(
+        dir.path().join("a.toml"),
+        "format = 1\nname = \"a\"\n[base]\nurl = \"b.qcow2\"\n[machine]\nmemroy = \"2GiB\"\nvcpus = 0\n",
+    )
+    .unwrap();
+    std::fs::write(dir.path().join("b.toml"), "format = 1\nname = \"b/c\"\n[base]\nurl = \"b.qcow2\"\n").unwrap();
+    let failed = Bin::new(dir.path()).args(["check", "a.toml", "b.toml"]).run().ends_with(2);
+    for part in ["a.toml:6:1", "did you mean `memory`", "memroy = \"2GiB\"", "a.toml:7:", "b.toml:2:", "3 errors"] {
+        assert!(failed.stderr.contains(part), "lacks {part:?}\n{failed}");
+    }
+    let json = Bin::new(dir.path()).args(["--json", "check", "a.toml"]).run().ends_with(2).json();
+    assert_eq!(json["errors"].as_array().unwrap().len(), 2);
+    assert_eq!(json["errors"][0]["code"], "E_RECIPE");
+    assert_eq!(json["errors"][0]["exit"], 2);
+}
+
+#[test]
+fn a_base_that_is_not_what_the_recipe_says_is_refused_and_leaves_no_object() {
+    let dir = workdir();
+    let cases: [(&str, Vec<u8>, &str); 3] = [
+        ("page.qcow2", b"<!DOCTYPE html><html>sign in</html>".to_vec(), "E_IMAGE_FORMAT"),
+        ("backing.qcow2", backing(), "E_IMAGE_BACKING"),
+        ("short.iso", vec![0; 4096], "E_IMAGE_FORMAT"),
+    ];
+    for (name, bytes, code) in cases {
+        let digest = arca_build::base::Digest::of(&bytes);
+        std::fs::write(dir.path().join(name), &bytes).unwrap();
+        let text = format!(
+            "format = 1\nname = \"x\"\n[base]\nurl = \"{name}\"\nsha256 = \"{digest}\"\n[machine.system]\nsize = \"1GiB\"\n"
+        );
+        std::fs::write(dir.path().join("x.toml"), text).unwrap();
+        let failed = Bin::new(dir.path()).arg("x.toml").run().ends_with(3).says(code);
+        let object = dir.path().join(format!("cache/objects-v1/{}", &digest.to_string()[..2]));
+        let count = std::fs::read_dir(object).map(Iterator::count).unwrap_or(0);
+        assert_eq!(count, 0, "{name}\n{failed}");
+    }
+}
+
+/// A qcow2 that reads through to a file of the host.
+fn backing() -> Vec<u8> {
+    arca_build::format::qcow2::overlay("/etc/passwd", arca_build::base::ByteSize::mib(1)).unwrap_or_else(|_| {
+        let mut bytes = arca_build::format::qcow2::blank(arca_build::base::ByteSize::mib(1)).unwrap();
+        bytes[8..16].copy_from_slice(&0x1000u64.to_be_bytes());
+        bytes[16..20].copy_from_slice(&11u32.to_be_bytes());
+        bytes[0x1000..0x100b].copy_from_slice(b"/etc/passwd");
+        bytes
+    })
+}
+
+#[test]
+fn a_base_of_other_bytes_is_told_with_both_digests() {
+    let dir = workdir();
+    std::fs::write(dir.path().join("b.qcow2"), "other").unwrap();
+    let pinned = arca_build::base::Digest::of(b"pinned");
+    let text = format!("format = 1\nname = \"x\"\n[base]\nurl = \"b.qcow2\"\nsha256 = \"{pinned}\"\n");
+    std::fs::write(dir.path().join("x.toml"), text).unwrap();
+    let other = arca_build::base::Digest::of(b"other").to_string();
+    Bin::new(dir.path()).arg("x.toml").run().ends_with(3).says("E_HASH").says(&pinned.to_string()).says(&other);
+}
+
+#[test]
+fn a_system_disk_smaller_than_its_base_is_refused() {
+    let dir = workdir();
+    let guest = include_bytes!("../../recipes/demo/guest.qcow2");
+    std::fs::write(dir.path().join("b.qcow2"), guest).unwrap();
+    let digest = arca_build::base::Digest::of(guest);
+    let text = format!(
+        "format = 1\nname = \"x\"\n[base]\nurl = \"b.qcow2\"\nsha256 = \"{digest}\"\n[machine.system]\nsize = \"512KiB\"\n"
+    );
+    std::fs::write(dir.path().join("x.toml"), text).unwrap();
+    Bin::new(dir.path()).arg("x.toml").run().ends_with(2).says("smaller than its base").says("1MiB");
+}
+
+#[test]
+fn an_update_without_https_is_refused() {
+    let dir = workdir();
+    std::fs::write(
+        dir.path().join("x.toml"),
+        "format = 1\nname = \"x\"\n[base]\nurl = \"http://127.0.0.1:1/x.qcow2\"\n",
+    )
+    .unwrap();
+    Bin::new(dir.path()).args(["update", "x.toml"]).run().ends_with(2).says("without https");
+    assert!(!dir.path().join("arca.lock").exists());
+}

@@ -1,0 +1,145 @@
+//! Every shipped recipe is updated, planned and built, against a stand-in publisher with openSUSE's paths.
+
+use std::path::Path;
+
+use crate::support::publisher::{PUBLISHED, Publisher, image, recipes};
+use crate::support::{Bin, workdir};
+
+fn run(cwd: &Path, publisher: &Publisher, words: &[&str]) -> crate::support::Output {
+    Bin::new(cwd).arg("--config").arg(&publisher.config).args(words).run()
+}
+
+#[test]
+fn every_shipped_recipe_is_updated_planned_and_built() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    for (name, _, immutable) in PUBLISHED {
+        let recipe = format!("recipes/{name}.toml");
+        let unpinned = run(dir.path(), &publisher, &[&recipe]).ends_with(2).says("E_UNPINNED");
+        assert!(unpinned.stderr.contains(&format!("arca-build update {recipe}")), "{unpinned}");
+
+        let updated = run(dir.path(), &publisher, &["update", &recipe]).success();
+        assert!(updated.line().ends_with("recipes/arca.lock"), "{updated}");
+        let lock = std::fs::read_to_string(dir.path().join("recipes/arca.lock")).unwrap();
+        let resolved = format!("https://download.opensuse.org/tumbleweed/appliances/{immutable}");
+        assert!(lock.contains(&resolved) && lock.contains("signer = \"none\""), "{lock}");
+
+        run(dir.path(), &publisher, &["check", &recipe]).success();
+        let plan = run(dir.path(), &publisher, &["plan", "--json", &recipe]).success().json();
+        assert_eq!(plan["plans"][0]["format"], 1);
+
+        let built = run(dir.path(), &publisher, &[&recipe]).success();
+        let link = dir.path().join(format!("result-{}", plan["plans"][0]["name"].as_str().unwrap()));
+        assert_eq!(std::fs::read_link(&link).unwrap(), Path::new(built.line()));
+        run(dir.path(), &publisher, &["verify", link.to_str().unwrap()]).success();
+
+        let again = run(dir.path(), &publisher, &["--offline", &recipe]).success().says("nothing to do");
+        assert_eq!(again.line(), built.line());
+    }
+}
+
+#[test]
+fn the_demo_builds_from_its_file_and_from_inside_the_program_alike() {
+    let dir = workdir();
+    recipes(dir.path());
+    let file = Bin::new(dir.path()).arg("recipes/demo.toml").run().success();
+    let inside = Bin::new(dir.path()).args(["build", "demo"]).run().success();
+    assert_eq!(file.line(), inside.line());
+    inside.says("nothing to do").says("./result-demo/run-qemu.sh");
+}
+
+#[test]
+fn several_recipes_build_in_one_run() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    let all = ["recipes/nas.toml", "recipes/selfinstall-iso.toml", "recipes/demo.toml"];
+    run(dir.path(), &publisher, &[&["update"][..], &all].concat()).success();
+    let built = run(dir.path(), &publisher, &all).success();
+    assert_eq!(built.stdout.lines().count(), 3, "{built}");
+}
+
+#[test]
+fn update_shows_what_moved_and_a_dry_run_writes_nothing() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    let recipe = "recipes/nas.toml";
+    run(dir.path(), &publisher, &["update", recipe]).success();
+    let lock = || std::fs::read_to_string(dir.path().join("recipes/arca.lock")).unwrap();
+    let before = lock();
+    run(dir.path(), &publisher, &["update", recipe]).success().says("unchanged");
+
+    publisher.move_on("nas", image("tomorrow"));
+    run(dir.path(), &publisher, &["update", "--dry-run", recipe])
+        .success()
+        .says("Snapshot20261121")
+        .says("would write");
+    assert_eq!(lock(), before);
+    run(dir.path(), &publisher, &["update", recipe]).success().says("- https").says("+ https");
+    assert!(lock().contains("Snapshot20261121") && !lock().contains("Snapshot20261120"));
+}
+
+#[test]
+fn a_lock_elsewhere_and_a_mirror_directory_serve_as_well() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    let lock = dir.path().join("pins.lock");
+    let words = ["--lock", lock.to_str().unwrap(), "recipes/nas.toml"];
+    run(dir.path(), &publisher, &[&["update"][..], &words].concat()).success();
+    assert!(lock.exists() && !dir.path().join("recipes/arca.lock").exists());
+    let built = run(dir.path(), &publisher, &words).success();
+
+    // The same tree as a directory: a USB stick, say. A store of its own, so that the base must come from there.
+    let stick = dir.path().join("stick/tumbleweed/appliances");
+    std::fs::create_dir_all(&stick).unwrap();
+    let (_, moving, immutable) = PUBLISHED[0];
+    std::fs::write(stick.join(immutable), image(moving)).unwrap();
+    let config = dir.path().join("stick.toml");
+    let text = format!("[mirrors]\n\"https://download.opensuse.org/\" = \"{}\"\n", dir.path().join("stick").display());
+    std::fs::write(&config, text).unwrap();
+    let elsewhere = Bin::new(dir.path())
+        .env("ARCA_CACHE", dir.path().join("second"))
+        .arg("--config")
+        .arg(&config)
+        .args(["--offline", "--no-link"])
+        .args(words)
+        .run()
+        .success();
+    let name = |output: &crate::support::Output| Path::new(output.line()).file_name().unwrap().to_owned();
+    assert_eq!(name(&elsewhere), name(&built));
+}
+
+#[test]
+fn offline_says_what_is_missing() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    run(dir.path(), &publisher, &["update", "recipes/nas.toml"]).success();
+    run(dir.path(), &publisher, &["--offline", "recipes/nas.toml"]).ends_with(4).says("E_OFFLINE");
+    run(dir.path(), &publisher, &["fetch", "recipes/nas.toml"]).success();
+    run(dir.path(), &publisher, &["--offline", "recipes/nas.toml"]).success();
+}
+
+#[test]
+fn net_12_an_image_that_moved_on_is_never_accepted_silently() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    run(dir.path(), &publisher, &["update", "recipes/nas.toml"]).success();
+    let (_, moving, immutable) = PUBLISHED[0];
+    for name in [moving, immutable] {
+        publisher.server.put(&format!("/tumbleweed/appliances/{name}"), image("other"), &[]);
+    }
+    let failed = run(dir.path(), &publisher, &["recipes/nas.toml"]).ends_with(3).says("E_HASH");
+    assert!(failed.stderr.contains("arca-build update"), "{failed}");
+    assert!(!dir.path().join("result-nas").exists());
+    assert_eq!(objects(&dir.path().join("cache")), 0, "a digest mismatch leaves no object");
+}
+
+fn objects(cache: &Path) -> usize {
+    let Ok(folders) = std::fs::read_dir(cache.join("objects-v1")) else { return 0 };
+    folders.map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count()).sum()
+}

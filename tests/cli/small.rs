@@ -1,0 +1,94 @@
+//! The small commands: `new`, `inspect`, `verify`, `store`, `completions`, `man`.
+
+use crate::support::{Bin, workdir};
+
+#[test]
+fn a_new_recipe_parses_and_leads_on() {
+    let dir = workdir();
+    Bin::new(dir.path()).args(["new", "box"]).run().success().says("arca-build update box.toml");
+    let text = std::fs::read_to_string(dir.path().join("box.toml")).unwrap();
+    assert!(text.contains("name = \"box\""));
+    Bin::new(dir.path())
+        .args(["check", "box.toml"])
+        .run()
+        .ends_with(2)
+        .says("E_UNPINNED")
+        .says("arca-build update box.toml");
+    Bin::new(dir.path()).args(["new", "box"]).run().ends_with(5).says("E_OUTPUT_EXISTS");
+    assert_eq!(std::fs::read_to_string(dir.path().join("box.toml")).unwrap(), text);
+    Bin::new(dir.path()).args(["new", "../box"]).run().ends_with(2);
+}
+
+#[test]
+fn a_damaged_bundle_is_told_file_by_file() {
+    let dir = workdir();
+    Bin::new(dir.path()).args(["build", "demo", "--out", "out"]).run().success();
+    let out = dir.path().join("out");
+    for (name, bytes) in [("domain.xml", &b"<domain/>"[..]), ("system.qcow2", b"")] {
+        std::fs::remove_file(out.join(name)).unwrap();
+        std::fs::write(out.join(name), bytes).unwrap();
+    }
+    std::fs::write(out.join("stranger"), "").unwrap();
+    let failed = Bin::new(dir.path()).args(["verify", "out"]).run().ends_with(3).says("E_HASH").says("3 errors");
+    for name in ["domain.xml", "system.qcow2", "stranger"] {
+        assert!(failed.stderr.contains(&format!("`{name}`")), "{failed}");
+    }
+    Bin::new(dir.path()).args(["verify", "."]).run().ends_with(2).says("is no bundle");
+}
+
+#[test]
+fn inspect_tells_what_a_file_is_and_what_microos_would_do() {
+    let dir = workdir();
+    Bin::new(dir.path()).args(["build", "demo", "--out", "out"]).run().success();
+    let raw = Bin::new(dir.path()).args(["inspect", "out/config.raw"]).run().success();
+    for part in ["ignition", "config.ign", "script", "FAT"] {
+        assert!(raw.stdout.contains(part), "lacks {part:?}\n{raw}");
+    }
+    Bin::new(dir.path()).args(["inspect", "--json", "out/config.qcow2"]).run().success().json();
+    let overlay = Bin::new(dir.path()).args(["inspect", "out/system.qcow2"]).run().success();
+    assert!(overlay.stdout.contains("base.qcow2"), "{overlay}");
+}
+
+#[test]
+fn the_store_tells_where_it_is_and_keeps_what_a_link_names() {
+    let dir = workdir();
+    let path = Bin::new(dir.path()).args(["store", "path"]).run().success();
+    assert_eq!(path.line(), dir.path().join("cache").to_str().unwrap());
+    assert!(!dir.path().join("cache").exists(), "asking makes nothing");
+    Bin::new(dir.path()).args(["build", "demo"]).run().success();
+    Bin::new(dir.path()).args(["store", "verify"]).run().success();
+    let kept = Bin::new(dir.path()).args(["store", "gc", "--grace", "0"]).run().success();
+    Bin::new(dir.path()).args(["verify", "result-demo"]).run().success();
+    std::fs::remove_file(dir.path().join("result-demo")).unwrap();
+    let told = Bin::new(dir.path()).args(["store", "gc", "--grace", "0", "--dry-run"]).run().success();
+    assert!(told.stdout.starts_with("would remove 1 bundles"), "{kept}{told}");
+    Bin::new(dir.path()).args(["store", "gc", "--grace", "0"]).run().success();
+    let left = std::fs::read_dir(dir.path().join("cache/bundles-v1")).unwrap().count();
+    assert_eq!(left, 0);
+    Bin::new(dir.path()).args(["build", "demo"]).run().success();
+}
+
+#[test]
+fn completions_and_the_man_page_are_printed() {
+    let dir = workdir();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = Bin::new(dir.path()).args(["completions", shell]).run().success();
+        assert!(script.stdout.contains("arca-build"), "{shell}");
+    }
+    let page = Bin::new(dir.path()).arg("man").run().success();
+    assert!(page.stdout.contains(".TH") && page.stdout.contains("update"), "{page}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let dir = workdir();
+    let mut command = std::process::Command::new("sh");
+    command.args([
+        "-c",
+        "\"$0\" man | head -c 10 >/dev/null; \"$0\" completions bash | true",
+        env!("CARGO_BIN_EXE_arca-build"),
+    ]);
+    command.current_dir(dir.path());
+    let output = crate::support::output(&mut command).success();
+    assert_eq!(output.stderr, "");
+}
