@@ -51,7 +51,7 @@ pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) 
     let rewrite = |source: &Source| Session::candidates(&mirrors, source);
     let build_one = |(loaded, plan): &(Loaded, Plan)| {
         let workshop = workshop(session, &store, fetch.as_ref(), &loaded.beside, &rewrite);
-        build_one(session, plan, &workshop, placement)
+        build_one(session, plan, &workshop, placement).map_err(|problem| other_bytes(problem, loaded))
     };
     planned.iter().map(|planned| build_one(planned).map_err(Problems::from)).collect()
 }
@@ -79,6 +79,20 @@ pub fn plan_all(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<(Loade
         }
     }
     if problems.is_empty() { Ok(planned) } else { Err(Problems(problems)) }
+}
+
+/// Tells what to do when an input is not what was pinned: nothing is ever accepted in its place.
+pub(super) fn other_bytes(problem: Problem, loaded: &Loaded) -> Problem {
+    if problem.code != Code::Hash {
+        return problem;
+    }
+    let place = &loaded.recipe.base.source.place;
+    let recipe = &loaded.recipe.file;
+    let way_out = match loaded.recipe.base.sha256 {
+        None => format!("if the publisher has a new image, run `arca-build update {recipe}` and review the change"),
+        Some(_) => "if the publisher has a new image, review it and change `sha256` in the recipe".to_owned(),
+    };
+    problem.fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column)).hint(way_out)
 }
 
 pub(super) fn workshop<'a>(
