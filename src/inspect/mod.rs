@@ -108,10 +108,11 @@ impl Report {
 /// Looks at a file of `length` bytes; fails only where it cannot be read.
 pub fn inspect<R: Read + Seek>(mut reader: R, length: u64) -> Result<Report, Problem> {
     let head = magic::read_head(&mut reader).map_err(|error| Problem::io("cannot read the file", &error))?;
-    match magic::marks(&head).first() {
+    let marks = magic::marks(&head);
+    match marks.first() {
         Some(Magic::Qcow2) => qcow2(&mut reader, &head, length),
-        Some(Magic::Iso9660) => Ok(iso_image(&mut reader, length)),
-        Some(Magic::Gpt) if iso::gate(&mut reader).is_ok() => Ok(iso_image(&mut reader, length)),
+        // A hybrid has a partition table too.
+        Some(_) if marks.contains(&Magic::Iso9660) => Ok(iso_image(&mut reader, length)),
         Some(Magic::Gpt) | None => Ok(raw(&mut reader, &head, length)),
         Some(other) => {
             let mut report = Report::new(Kind::Other, other.name(), length);
@@ -198,6 +199,8 @@ fn raw<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Report {
     } else if !report.volumes.is_empty() {
         report.kind = Kind::Fat;
         report.what = "a whole-disk FAT volume".into();
+    } else if head.get(510..512) == Some(&[0x55, 0xaa]) {
+        report.notes.push("an MBR partition table, if it is one, is not read".into());
     }
     report
 }

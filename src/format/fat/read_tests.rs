@@ -59,6 +59,9 @@ fn out_8_loops_end() {
     let mended = if cluster.is_multiple_of(2) { pair & 0xf000 | value } else { pair & 0x000f | value << 4 };
     bytes[at..at + 2].copy_from_slice(&mended.to_le_bytes());
     assert!(read_all(&bytes).is_ok());
+    // Each directory is listed once.
+    let nodes = Tree::read(&mut Cursor::new(&bytes), bytes.len() as u64).unwrap().nodes;
+    assert!(nodes.len() < 10, "{}", nodes.len());
 }
 
 #[test]

@@ -78,6 +78,14 @@ fn out_8_the_clusters_of_each_shape_are_what_the_volume_has() {
 }
 
 #[test]
+fn out_8_no_volume_is_written_with_a_name_that_would_be_another_in_the_guest() {
+    for paths in [["a/x", "A/y"], ["a", "a/b"], ["x.", "y"], ["NUL", "y"], ["a:b", "y"], ["../x", "y"]] {
+        let files = paths.map(|path| (path, &b""[..]));
+        assert!(matches!(write(&volume(&files)), Err(FatError::Name(_))), "{paths:?}");
+    }
+}
+
+#[test]
 fn out_8_a_full_root_directory_is_told_with_numbers() {
     let names: Vec<String> = (0..256).map(|number| format!("f{number}")).collect();
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();

@@ -188,17 +188,37 @@ fn img_07_endless_extensions_are_refused() {
 }
 
 #[test]
-fn img_07_no_flip_of_a_header_byte_panics() {
-    let mut bytes = image();
-    // Fields and extensions end before 1 KiB; behind it every 31st byte and all of the ISO mark's.
-    let places = (0..65536).filter(|at| *at < 1024 || at % 31 == 0 || (0x8000..0x8010).contains(at));
+fn img_01_an_extension_where_the_gate_does_not_look_is_refused() {
+    // A 2 MiB cluster has room for a header longer than what is read.
+    let mut bytes = vec![0; 4 * (2 << 20)];
+    let head = image();
+    bytes[..104].copy_from_slice(&head[..104]);
+    bytes[20..24].copy_from_slice(&21_u32.to_be_bytes());
+    bytes[40..48].copy_from_slice(&(4_u64 << 20).to_be_bytes());
+    bytes[48..56].copy_from_slice(&(2_u64 << 20).to_be_bytes());
+    assert!(gate(&mut Cursor::new(&bytes), &Limits::default()).is_ok());
+    bytes[100..104].copy_from_slice(&(128_u32 << 10).to_be_bytes());
+    bytes[128 << 10..(128 << 10) + 4].copy_from_slice(b"DATA");
+    assert!(refused(&bytes).to_string().contains("header_length"));
+    bytes[100..104].copy_from_slice(&104_u32.to_be_bytes());
+    bytes[104..112].copy_from_slice(&[1, 2, 3, 4, 0, 0, 0xff, 0x8a]);
+    assert!(refused(&bytes).to_string().contains("header_length"));
+}
+
+fn flipped(mut bytes: Vec<u8>, places: impl Iterator<Item = usize>, flips: &[u8]) {
     for at in places {
-        for flip in [0xff, 0x01, 0x80] {
+        for flip in flips {
             bytes[at] ^= flip;
             let _ = gate(&mut Cursor::new(&bytes), &Limits::default());
             bytes[at] ^= flip;
         }
     }
+}
+
+#[test]
+fn img_07_no_flip_of_a_header_byte_panics() {
+    flipped(image(), 0..128, &[0xff, 0x01, 0x80]);
+    flipped(blank(ByteSize::mib(1)).unwrap(), 0..65536, &[0xff]);
 }
 
 #[test]
