@@ -3,6 +3,7 @@
 //! Form only: whether a file exists is found out by `host`, what MicroOS makes of it by `provision`.
 
 use super::RecipePath;
+use super::reader::is_refused;
 use crate::base::text::is_unsafe;
 
 /// Why a text is no path beneath the recipe's directory.
@@ -23,7 +24,7 @@ pub enum PathError {
 impl RecipePath {
     /// Checks the rule: relative, beneath the directory, one spelling.
     pub fn parse(text: &str) -> Result<Self, PathError> {
-        if text.chars().any(|c| is_unsafe(c) || matches!(c, '\n' | '\t')) {
+        if text.chars().any(|c| is_unsafe(c) || is_refused(c) || matches!(c, '\n' | '\t')) {
             return Err(PathError::Character);
         }
         let mut parts = text.split('/');
@@ -98,6 +99,7 @@ mod tests {
             ("a\0b", PathError::Character),
             ("a\nb", PathError::Character),
             ("a\u{202e}b", PathError::Character),
+            ("a\u{2028}b", PathError::Character),
             (&long, PathError::Long),
         ] {
             assert_eq!(RecipePath::parse(bad), Err(why), "{bad:?}");

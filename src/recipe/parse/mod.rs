@@ -10,7 +10,7 @@ mod tests;
 
 use super::keys::{below, owner};
 use super::reader::{Charset, Document, Table, Value};
-use super::{Base, Located, Provision, Recipe, RecipePath, Source};
+use super::{Base, Located, Recipe, RecipePath, Source};
 use crate::base::text::one_line;
 use crate::base::url::UrlError;
 use crate::base::{BaseKind, ByteSize, Code, Digest, Name, Problem, Problems, Url};
@@ -60,7 +60,7 @@ fn lower(root: &Table<'_>, file: &str) -> Option<Recipe> {
         epoch: epoch.unwrap_or(FIRST_EPOCH),
         base: finish_base(base?)?,
         machine: machine?,
-        provision: provision.unwrap_or_else(Provision::default),
+        provision: provision.unwrap_or_default(),
     })
 }
 
@@ -152,7 +152,10 @@ fn path(value: &Value<'_>) -> Option<RecipePath> {
         Ok(path) => Some(path),
         Err(PathError::Escape) => {
             let headline = format!("the path `{shown}` leaves the recipe's directory");
-            let hint = "put the file beside the recipe, or name a base image by a file:///… URL with its `sha256`";
+            let hint = match value.key() {
+                "url" => "name a base elsewhere on this machine by a file:///… URL",
+                _ => "put the file beside the recipe",
+            };
             value.refuse_as(Code::InputEscape, headline, hint);
             None
         }
@@ -165,7 +168,7 @@ fn path(value: &Value<'_>) -> Option<RecipePath> {
 }
 
 fn digest(value: &Value<'_>) -> Option<Digest> {
-    let text = value.line()?;
+    let text = value.as_text().filter(|text| text.is_empty()).or_else(|| value.line())?;
     let bare = text.trim().trim_start_matches("sha256:").to_ascii_lowercase();
     let hint = match text.len() {
         _ if Digest::parse(&bare).is_ok() => format!("write \"{bare}\""),
@@ -185,7 +188,10 @@ fn kind(table: &Table<'_>, source: Option<&Located<Source>>) -> Option<BaseKind>
             let shown = one_line(file_name(&source.value), 80);
             let mut problem = table.problem(format!("`{shown}` does not tell what kind of image it is"));
             problem.place = Some(source.place.clone());
-            table.document.tell(problem.hint("add `kind = \"qcow2\"` or `kind = \"iso\"` to `[base]`"));
+            table.document.tell(problem.hint(match shown.rsplit_once('.') {
+                Some((_, "xz" | "gz" | "bz2" | "zst" | "zip")) => "a base is taken as it is: unpack the image first",
+                _ => "add `kind = \"qcow2\"` or `kind = \"iso\"` to `[base]`",
+            }));
         }
         return named;
     };
@@ -213,7 +219,9 @@ fn mirrors(table: &Table<'_>, source: Option<&Located<Source>>) -> Vec<Url> {
     let Some(value) = table.get("mirrors") else { return vec![] };
     let own = match source.map(|source| &source.value) {
         Some(Source::Path(_)) => {
-            value.refuse("a base beside the recipe has no mirrors", "remove `mirrors`");
+            if !value.list().is_empty() {
+                value.refuse("a base beside the recipe has no mirrors", "remove `mirrors`");
+            }
             return vec![];
         }
         Some(Source::Url(url)) => Some(url.clone()),

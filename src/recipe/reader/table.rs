@@ -54,7 +54,8 @@ impl<'d> Table<'d> {
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'d str, Range<usize>, Value<'d>)> {
         let document = self.document;
         self.entries.iter().map(move |(key, value)| {
-            (key.get_ref().as_ref(), key.span(), Value::new(document, "", value.get_ref(), value.span()))
+            let name: &'d str = key.get_ref().as_ref();
+            (name, key.span(), Value::new(document, name, value.get_ref(), value.span()))
         })
     }
 

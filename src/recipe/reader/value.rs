@@ -27,19 +27,19 @@ pub(crate) enum Charset {
 /// A value and where it stands.
 pub(crate) struct Value<'d> {
     document: &'d Document<'d>,
-    key: &'static str,
+    key: &'d str,
     value: &'d DeValue<'d>,
     span: Range<usize>,
 }
 
 impl<'d> Value<'d> {
-    pub(super) fn new(
-        document: &'d Document<'d>,
-        key: &'static str,
-        value: &'d DeValue<'d>,
-        span: Range<usize>,
-    ) -> Self {
+    pub(super) fn new(document: &'d Document<'d>, key: &'d str, value: &'d DeValue<'d>, span: Range<usize>) -> Self {
         Self { document, key, value, span }
+    }
+
+    /// Returns the key the value stands under.
+    pub(crate) fn key(&self) -> &'d str {
+        self.key
     }
 
     pub(super) fn value(&self) -> &'d DeValue<'d> {
@@ -86,6 +86,7 @@ impl<'d> Value<'d> {
             DeValue::String(_) if wanted.starts_with("true") => "write true or false without quotes",
             DeValue::String(_) if wanted.starts_with("a whole number") => "write the number without quotes",
             DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) if wanted == "text" => "put it in quotes",
+            DeValue::Table(_) if wanted.starts_with("a list of tables") => "begin each with two brackets, like `[[…]]`",
             DeValue::String(_) if wanted == "a list" => "put it in brackets: [ \"…\" ]",
             _ => "",
         };
@@ -119,11 +120,12 @@ impl<'d> Value<'d> {
         let line = |c: char| charset == Charset::Line && matches!(c, '\n' | '\t');
         let Some(bad) = text.chars().find(|c| is_unsafe(*c) || is_refused(*c) || line(*c)) else { return true };
         // Written as itself it was told with its own place already.
-        if !(self.document.lines.text().contains(bad) && !matches!(bad, '\n' | '\t' | '\r')) {
-            let hint = match (bad, charset) {
-                ('\n' | '\t', _) => "write it in one line, without line ends and tabs",
-                (_, Charset::Free) => "put such bytes in a file beside the recipe and name it with `source`",
-                (_, Charset::Line) => "",
+        let escaped = matches!(bad, '\n' | '\t' | '\r') || !self.document.lines.text().contains(bad);
+        if escaped {
+            let hint = match bad {
+                '\n' | '\t' => "write it in one line, without line ends and tabs",
+                _ if self.key == "text" => "put such bytes in a file beside the recipe and name it with `source`",
+                _ => "",
             };
             self.refuse(format!("`{}` holds the character U+{:04X}", self.key, u32::from(bad)), hint);
         }
@@ -139,11 +141,12 @@ impl<'d> Value<'d> {
         let read = i128::from_str_radix(number.as_str(), number.radix()).ok().and_then(|n| u64::try_from(n).ok());
         let read = read.filter(|number| bounds.contains(number));
         if read.is_none() {
-            let (low, high) = (bounds.start(), bounds.end());
-            self.refuse(
-                format!("`{}` must be {low} to {high}, this is {}", self.key, one_line(&number.to_string(), 40)),
-                "",
-            );
+            let bounds = match (bounds.start(), bounds.end()) {
+                (low, high) if low == high => low.to_string(),
+                (low, high) => format!("{low} to {high}"),
+            };
+            let shown = one_line(&number.to_string(), 40);
+            self.refuse(format!("`{}` must be {bounds}, this is {shown}", self.key), "");
         }
         read
     }

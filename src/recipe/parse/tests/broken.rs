@@ -19,19 +19,170 @@ fn check(cases: &[Case]) {
     }
 }
 
+#[rustfmt::skip]
 const TOP: &[Case] = &[
-    ("empty", "[base]\nurl = \"b.iso\"\nformat = 1\n[machine.system]\nsize = \"1GiB\"\nmode = \"overlay\"", "", "", ""),
+    ("no name", "format = 1\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:1+1", "`name` is missing from the file", "add `name = \"nas\"`"),
+    ("newer format", "format = 2\nnmae = 1\n", "E_RECIPE 1:10+1", "the recipe is written in format 2, this program reads format 1", "use a version of arca-build newer than 0.1.0"),
+    ("format zero", "format = 0\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:10+1", "`format` must be 1, this is 0", "-"),
+    ("format as text", "format = \"1\"\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:10+3", "`format` must be a whole number, this is text", "write the number without quotes"),
+    ("misspelt key", "nmae = \"x\"\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:1+4", "unknown key `nmae`", "did you mean `name`?"),
+    ("key of another table", "memory = \"1GiB\"\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:1+6", "unknown key `memory`", "`memory` belongs in `[machine]`"),
+    ("key of nothing", "zebra = 1\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:1+5", "unknown key `zebra`", "known here: format, name, description, epoch,"),
+    ("key twice", "name = \"x\"\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 3:1+4", "`name` is written twice", "-"),
+    ("name with a slash", "format = 1\nname = \"a/b\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 2:8+5", "`name`: a name is 1 to 63 characters of A-Z a-z 0-9 . _ - and", "-"),
+    ("name is a date", "format = 1\nname = 1979-05-27\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 2:8+10", "`name` must be text, this is a date or time", "dates and times have no place here; write text"),
+    ("name empty", "format = 1\nname = \"\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 2:8+2", "`name` is empty", "-"),
+    ("description with NUL", "description = \"a\\u0000b\"\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:15+10", "`description` holds the character U+0000", "-"),
+    ("description with an escape", "description = \"a\\u001b[31m\"\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:15+13", "`description` holds the character U+001B", "-"),
+    ("epoch before FAT", "epoch = 0\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:9+1", "`epoch` must be 315532800 to 4354819198, this is 0", "-"),
+    ("epoch negative", "epoch = -1\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:9+2", "`epoch` must be 315532800 to 4354819198, this is -1", "-"),
+    ("epoch beyond 2^63", "epoch = 9223372036854775808\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:9+19", "`epoch` must be 315532800 to 4354819198, this is", "-"),
+    ("epoch a date", "epoch = 1980-01-01T00:00:00Z\nformat = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:9+20", "`epoch` must be a whole number, this is a date or time", "dates and times have no place here; write text"),
+    ("base is text", "format = 1\nname = \"t\"\nbase = \"b.qcow2\"\n", "E_RECIPE 3:8+9", "`base` must be a table, `[base]`, this is text", "-"),
+    ("base missing", "format = 1\nname = \"t\"\n", "E_RECIPE 1:1+1", "`base` is missing from the file", "add `[base]` with a `url`"),
+    ("unterminated string", "format = 1\nname = \"t\n", "E_RECIPE 2:10+1", "not TOML: invalid basic string, expected `\"`", "-"),
+    ("byte order mark", "\u{feff}format = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n", "E_RECIPE 1:1+1", "the character U+FEFF may not stand in this file", "save the file as UTF-8 without a byte order mark"),
+    ("direction mark in a comment", "format = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n# \u{202e} evil\n", "E_RECIPE 5:3+1", "the character U+202E may not stand in this file", "remove it: it is invisible, or changes how the"),
+    ("lone CR", "format = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n# a\rb\n", "E_RECIPE 5:4+1", "the character U+000D may not stand in this file", "remove it: it is invisible, or changes how the"),
+    ("control character", "format = 1\nname = \"t\"\n[base]\nurl = \"b.qcow2\"\n# a\u{1}\n", "E_RECIPE 5:4+1", "the character U+0001 may not stand in this file", "remove it: it is invisible, or changes how the"),
+];
+
+#[rustfmt::skip]
+const BASE: &[Case] = &[
+    ("no url", "format = 1\nname = \"t\"\n[base]\nkind = \"iso\"\n[machine.system]\nsize = \"1GiB\"\n", "E_RECIPE 3:1+6", "`url` is missing from `[base]`", "add `url = \"https://…/image.qcow2\"`"),
+    ("path above", "format = 1\nname = \"t\"\n[base]\nurl = \"../b.qcow2\"\n", "E_INPUT_ESCAPE 4:7+12", "the path `../b.qcow2` leaves the recipe's directory", "name a base elsewhere on this machine by a"),
+    ("absolute path", "format = 1\nname = \"t\"\n[base]\nurl = \"/srv/b.qcow2\"\n", "E_INPUT_ESCAPE 4:7+14", "the path `/srv/b.qcow2` leaves the recipe's directory", "name a base elsewhere on this machine by a"),
+    ("home path", "format = 1\nname = \"t\"\n[base]\nurl = \"~/b.qcow2\"\n", "E_INPUT_ESCAPE 4:7+11", "the path `~/b.qcow2` leaves the recipe's directory", "name a base elsewhere on this machine by a"),
+    ("dot path", "format = 1\nname = \"t\"\n[base]\nurl = \"./b.qcow2\"\n", "E_RECIPE 4:7+11", "`./b.qcow2`: a path has no empty or `.` parts and does not end", "write \"b.qcow2\""),
+    ("doubled slash", "format = 1\nname = \"t\"\n[base]\nurl = \"a//b.qcow2\"\n", "E_RECIPE 4:7+12", "`a//b.qcow2`: a path has no empty or `.` parts and does not end", "-"),
+    ("backslash u newline in url", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/a\\nb.qcow2\"\n", "E_RECIPE 4:7+22", "`url` holds the character U+000A", "write it in one line, without line ends and tabs"),
+    ("space in url", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/a b.qcow2\"\n", "E_RECIPE 4:7+21", "`url`: a URL holds no spaces or control characters", "write a space as %20"),
+    ("ftp", "format = 1\nname = \"t\"\n[base]\nurl = \"ftp://h/b.qcow2\"\n", "E_RECIPE 4:7+17", "`url`: the scheme `ftp` is not one of http, https, file", "fetch the file yourself and name it by its path"),
+    ("no host", "format = 1\nname = \"t\"\n[base]\nurl = \"https://b.qcow2\"\n", "E_RECIPE 4:7+17", "the URL names a directory, not a file", "add the name of the image"),
+    ("file with host", "format = 1\nname = \"t\"\n[base]\nurl = \"file://host/b.qcow2\"\n", "E_RECIPE 4:7+21", "`url`: not a URL: a file URL names no host: write file:///path", "-"),
+    ("directory url", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/d/\"\n", "E_RECIPE 4:7+14", "the URL names a directory, not a file", "add the name of the image"),
+    ("fragment", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.qcow2#x\"\n", "E_RECIPE 4:7+21", "a URL with `#` names a part of a page, not a file", "write the address without `#`, or `#` as %23"),
+    ("kind unknown", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.raw.xz\"\n", "E_RECIPE 4:7+20", "`b.raw.xz` does not tell what kind of image it is", "a base is taken as it is: unpack the image first"),
+    ("kind word", "\nkind = \"qcow\"\n", "E_RECIPE 5:8+6", "`kind` cannot be `qcow`", "did you mean \"qcow2\"?"),
+    ("kind conflict", "\nkind = \"iso\"\n", "E_RECIPE 5:8+5", "`kind` says iso, the name of the base says qcow2", "remove `kind`, or correct `url`"),
+    ("md5", "\nsha256 = \"d41d8cd98f00b204e9800998ecf8427e\"\n", "E_RECIPE 5:10+34", "`sha256`: a sha256 digest is 64 hexadecimal digits, this has 32", "this has the length of an MD5 sum; `sha256sum"),
+    ("upper-case digest", "\nsha256 = \"E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3E3\"\n", "E_RECIPE 5:10+66", "`sha256`: a sha256 digest is written in lower-case hexadecimal", "write"),
+    ("prefixed digest", "\nsha256 = \"sha256:e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3e3\"\n", "E_RECIPE 5:10+73", "`sha256`: a sha256 digest is written in lower-case hexadecimal", "write"),
+    ("empty digest", "\nsha256 = \"\"\n", "E_RECIPE 5:10+2", "`sha256`: a sha256 digest is 64 hexadecimal digits, this has 0", "leave it out and let `arca-build update` pin"),
+    ("digest of other digits", "\nsha256 = \"٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣٣\"\n", "E_RECIPE 5:10+34", "`sha256`: a sha256 digest is written in lower-case hexadecimal", "leave it out and let `arca-build update` pin"),
+    ("size a number", "\nsize = 585000000\n", "E_RECIPE 5:8+9", "`size` must be a size: a number and a unit in quotes, like", "-"),
+    ("size zero", "\nsize = \"0B\"\n", "E_RECIPE 5:8+4", "`size` must be 1B to 16TiB, this is 0B", "-"),
+    ("mirror twice", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.qcow2\"\nmirrors = [\"https://m/b.qcow2\", \"https://m/b.qcow2\"]\n", "E_RECIPE 5:33+19", "this address is named twice", "remove one of them"),
+    ("mirror is the base", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.qcow2\"\nmirrors = [\"https://h/b.qcow2\"]\n", "E_RECIPE 5:12+19", "this address is named twice", "remove one of them"),
+    ("mirrors as text", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.qcow2\"\nmirrors = \"https://m/b.qcow2\"\n", "E_RECIPE 5:11+19", "`mirrors` must be a list, this is text", "put it in brackets: [ \"…\" ]"),
+    ("mirrors of a path", "\nmirrors = [\"https://m/b.qcow2\"]\n", "E_RECIPE 5:11+21", "a base beside the recipe has no mirrors", "remove `mirrors`"),
+];
+
+#[rustfmt::skip]
+const MACHINE: &[Case] = &[
+    ("arch", "\n[machine]\narch = \"amd64\"\n", "E_RECIPE 6:8+7", "`arch` cannot be `amd64`", "one of: x86_64, aarch64"),
+    ("misspelt memory", "\n[machine]\nmemroy = \"1GiB\"\n", "E_RECIPE 6:1+6", "unknown key `memroy` in `[machine]`", "did you mean `memory`?"),
+    ("memory in GB", "\n[machine]\nmemory = \"2GB\"\n", "E_RECIPE 6:10+5", "`memory`: `GB` means different sizes to different tools; write", "write a size like \"512MiB\" or \"30GiB\""),
+    ("memory a number", "\n[machine]\nmemory = 2048\n", "E_RECIPE 6:10+4", "`memory` must be a size: a number and a unit in quotes, like", "-"),
+    ("memory too small", "\n[machine]\nmemory = \"1MiB\"\n", "E_RECIPE 6:10+6", "`memory` must be 16MiB to 16TiB, this is 1MiB", "-"),
+    ("memory no whole MiB", "\n[machine]\nmemory = \"16385KiB\"\n", "E_RECIPE 6:10+10", "`memory` is not a multiple of 1MiB", "write \"17MiB\""),
+    ("vcpus zero", "\n[machine]\nvcpus = 0\n", "E_RECIPE 6:9+1", "`vcpus` must be 1 to 1024, this is 0", "-"),
+    ("vcpus text", "\n[machine]\nvcpus = \"2\"\n", "E_RECIPE 6:9+3", "`vcpus` must be a whole number, this is text", "write the number without quotes"),
+    ("vcpus huge", "\n[machine]\nvcpus = 99999999999999999999999999999999999999999\n", "E_RECIPE 6:9+41", "`vcpus` must be 1 to 1024, this is", "-"),
+    ("bios on aarch64", "\n[machine]\narch = \"aarch64\"\nfirmware = \"bios\"\n", "E_RECIPE 7:12+6", "an aarch64 machine has no BIOS", "write firmware = \"uefi\", or remove the line"),
+    ("bare network", "\n[machine]\nnetwork = \"default\"\n", "E_RECIPE 6:11+9", "`network` cannot be `default`", "a libvirt network is written \"network:default\","),
+    ("long bridge", "\n[machine]\nnetwork = \"bridge:abcdefghijklmnop\"\n", "E_RECIPE 6:11+25", "the name of a bridge has at most 15 characters (Linux's limit", "-"),
+    ("network injection", "\n[machine]\nnetwork = \"network:a,b\"\n", "E_RECIPE 6:11+13", "`network`: a name is 1 to 63 characters of A-Z a-z 0-9 . _ -", "-"),
+    ("graphics", "\n[machine]\ngraphics = \"vncc\"\n", "E_RECIPE 6:12+6", "`graphics` cannot be `vncc`", "did you mean \"vnc\"?"),
+    ("accel a flag", "\n[machine]\naccel = true\n", "E_RECIPE 6:9+4", "`accel` must be text, this is true or false", "put it in quotes"),
+    ("osinfo", "\n[machine]\nosinfo = \"linux 2022\"\n", "E_RECIPE 6:10+12", "`osinfo`: a name is 1 to 63 characters of A-Z a-z 0-9 . _ - and", "see `virt-install --osinfo list`"),
+    ("relative storage", "\n[machine]\nstorage = \"images\"\n", "E_RECIPE 6:11+8", "`storage`: a storage directory is an absolute path of A-Z a-z", "-"),
+    ("system as text", "\n[machine]\nsystem = \"20GiB\"\n", "E_RECIPE 6:10+7", "`system` must be a table, `[machine.system]`, this is text", "-"),
+    ("system size odd", "\n[machine.system]\nsize = \"1048577B\"\n", "E_RECIPE 6:8+10", "`size` is not a multiple of 512B", "write \"1049088B\""),
+    ("system size huge", "\n[machine.system]\nsize = \"65TiB\"\n", "E_RECIPE 6:8+7", "`size` must be 1MiB to 64TiB, this is 65TiB", "-"),
+    ("iso without size", "format = 1\nname = \"t\"\n[base]\nurl = \"b.iso\"\n", "E_RECIPE 4:7+7", "the size of the system disk is missing: the ISO installs onto it", "add `size = \"24GiB\"` to `[machine.system]`"),
+    ("iso with mode", "format = 1\nname = \"t\"\n[base]\nurl = \"b.iso\"\n[machine.system]\nsize = \"24GiB\"\nmode = \"overlay\"\n", "E_RECIPE 7:8+9", "`mode` has no meaning for an ISO: it installs onto an empty disk", "remove `mode`"),
+    ("iso with an empty system table", "format = 1\nname = \"t\"\n[base]\nurl = \"b.iso\"\n[machine.system]\n", "E_RECIPE 5:1+16", "the size of the system disk is missing: the ISO installs onto it", "add `size = \"24GiB\"` to `[machine.system]`"),
+    ("one disk table", "\n[machine.disk]\nserial = \"a\"\nsize = \"1GiB\"\n", "E_RECIPE 5:1+14", "`disk` must be a list of tables, each begun with", "begin each with two brackets, like `[[…]]`"),
+    ("disk without size", "\n[[machine.disk]]\nserial = \"a\"\n", "E_RECIPE 5:1+16", "`size` is missing from `[[machine.disk]]`", "add `size = \"30GiB\"`"),
+    ("serial too long", "\n[[machine.disk]]\nserial = \"abcdefghijklmnopqrstu\"\nsize = \"1GiB\"\n", "E_RECIPE 6:10+23", "`serial`: a serial is 1 to 20 characters of A-Z a-z 0-9 _ -,", "-"),
+    ("serial reserved", "\n[[machine.disk]]\nserial = \"System\"\nsize = \"1GiB\"\n", "E_RECIPE 6:10+8", "the serial `System` is taken by a disk of every machine", "name data disks data1, data2, …"),
+    ("serial twice", "\n[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"A\"\nsize = \"1GiB\"\n", "E_RECIPE 9:10+3", "the serial `A` is given twice (upper and lower case count as", "-"),
+    ("line end in an inline table", "\n[machine]\nsystem = { size = \"1GiB\",\n mode = \"overlay\" }\n", "E_RECIPE 6:26+1", "a line end inside `{ }` is TOML 1.1, this file is read as TOML", "other readers of this file (Nix, Python) would"),
+    ("comma at the end of an inline table", "\n[machine]\nsystem = { size = \"1GiB\", }\n", "E_RECIPE 6:25+1", "a comma before `}` is TOML 1.1, this file is read as TOML 1.0", "other readers of this file (Nix, Python) would"),
+];
+
+#[rustfmt::skip]
+const PROVISION: &[Case] = &[
+    ("engine", "\n[provision]\nengine = \"cloud-init\"\n", "E_RECIPE 6:10+12", "`engine` cannot be `cloud-init`", "one of: ignition, combustion, both"),
+    ("script without its engine", "\n[provision]\nscript = \"s\"\n", "E_RECIPE 6:10+3", "`script` is a Combustion script, but the engine is ignition,", "write engine = \"combustion\" or engine = \"both\""),
+    ("script with ignition", "\n[provision]\nengine = \"ignition\"\nscript = \"s\"\n", "E_RECIPE 7:10+3", "`script` is a Combustion script, but the engine is ignition", "write engine = \"combustion\" or engine = \"both\""),
+    ("config with combustion", "\n[provision]\nengine = \"combustion\"\nconfig = \"c.ign\"\n", "E_RECIPE 7:10+7", "`config` is an Ignition config, but the engine is combustion", "write engine = \"ignition\" or engine = \"both\""),
+    ("side files alone", "\n[provision]\nside_files = [\"x\"]\n", "E_RECIPE 6:14+5", "`side_files` lie beside a script, and there is none", "add `script`, or remove `side_files`"),
+    ("side files that collide", "\n[provision]\nengine = \"both\"\nscript = \"s\"\nside_files = [\"a/x\", \"b/X\"]\n", "E_RECIPE 8:22+5", "`X` is taken: side files and `script` lie in one folder", "rename one; upper and lower case count as one"),
+    ("side file named script", "\n[provision]\nengine = \"both\"\nscript = \"s\"\nside_files = [\"a/script\"]\n", "E_RECIPE 8:15+10", "`script` is taken: side files and `script` lie in one folder", "rename one; upper and lower case count as one"),
+    ("config above", "\n[provision]\nconfig = \"../c.ign\"\n", "E_INPUT_ESCAPE 6:10+10", "the path `../c.ign` leaves the recipe's directory", "put the file beside the recipe"),
+    ("gpt of nothing", "\n[provision]\nmedia = \"gpt\"\n", "E_RECIPE 6:9+5", "`media = \"gpt\"` without anything to provision: the stick would", "remove `media`"),
+    ("transport", "\n[provision]\ntransport = \"fw-cfg\"\n", "E_RECIPE 6:13+8", "`transport` cannot be `fw-cfg`", "did you mean \"fw_cfg\"?"),
+    ("password", "\n[provision.root]\npassword = \"hunter2\"\n", "E_SECRET 6:12+9", "`password` in `[provision.root]` would put a password in plain", "make a hash with `openssl passwd -6` and write"),
+    ("password of a user", "\n[[provision.user]]\nname = \"a\"\npasswd = \"hunter2\"\n", "E_SECRET 7:10+9", "`passwd` in `[[provision.user]]` would put a password in plain", "make a hash with `openssl passwd -6` and write"),
+    ("misspelt hash", "\n[provision.root]\npasword_hash = \"hunter2\"\n", "E_RECIPE 6:1+12", "unknown key `pasword_hash` in `[provision.root]`", "did you mean `password_hash`?"),
+    ("hash a number", "\n[provision.root]\npassword_hash = 12345\n", "E_RECIPE 6:17+5", "`password_hash` must be text, this is a whole number", "put it in quotes"),
+    ("hash with a line end", "\n[provision.root]\npassword_hash = \"hunter2\\n\"\n", "E_RECIPE 6:17+11", "`password_hash` holds the character U+000A", "write it in one line, without line ends and tabs"),
+    ("ssh keys as text", "\n[provision.root]\nssh_keys = \"ssh-ed25519 AAAA\"\n", "E_RECIPE 6:12+18", "`ssh_keys` must be a list, this is text", "put it in brackets: [ \"…\" ]"),
+    ("ssh key with a line end", "\n[provision.root]\nssh_keys = [\"ssh-ed25519 AAAA\\n\"]\n", "E_RECIPE 6:13+20", "`ssh_keys` holds the character U+000A", "write it in one line, without line ends and tabs"),
+    ("ssh key key", "\n[provision.root]\nssh_key = [\"x\"]\n", "E_RECIPE 6:1+7", "unknown key `ssh_key` in `[provision.root]`", "did you mean `ssh_keys`?"),
+    ("user without name", "\n[[provision.user]]\nuid = 1000\n", "E_RECIPE 5:1+18", "`name` is missing from `[[provision.user]]`", "add `name = \"…\"`"),
+    ("user name", "\n[[provision.user]]\nname = \"a:b\"\n", "E_RECIPE 6:8+5", "`a:b` is no name of a user or group", "1 to 32 characters of a-z A-Z 0-9 _ - . , not"),
+    ("user twice", "\n[[provision.user]]\nname = \"a\"\n[[provision.user]]\nname = \"a\"\n", "E_RECIPE 8:8+3", "`a` is there twice", "join the two"),
+    ("user root", "\n[[provision.user]]\nname = \"root\"\n", "E_RECIPE 6:8+6", "root is not a further user", "write `[provision.root]`"),
+    ("uid", "\n[[provision.user]]\nname = \"a\"\nuid = 4294967295\n", "E_RECIPE 7:7+10", "`uid` must be 1 to 4294967294, this is 4294967295", "-"),
+    ("group", "\n[[provision.user]]\nname = \"a\"\ngroups = [\"w,x\"]\n", "E_RECIPE 7:11+5", "`w,x` is no name of a user or group", "1 to 32 characters of a-z A-Z 0-9 _ - . , not"),
+    ("shell", "\n[[provision.user]]\nname = \"a\"\nshell = \"bash\"\n", "E_RECIPE 7:9+6", "`bash` is no absolute path in the guest", "begin with `/`, without empty, `.` or `..`"),
+    ("gecos", "\n[[provision.user]]\nname = \"a\"\ngecos = \"a:b\"\n", "E_RECIPE 7:9+5", "`gecos` holds a `:`, which separates the fields of /etc/passwd", "-"),
+    ("file path relative", "\n[[provision.file]]\npath = \"etc/x\"\ntext = \"\"\n", "E_RECIPE 6:8+7", "`etc/x` is no absolute path in the guest", "begin with `/`, without empty, `.` or `..`"),
+    ("file path with dots", "\n[[provision.file]]\npath = \"/etc/../x\"\ntext = \"\"\n", "E_RECIPE 6:8+11", "`/etc/../x` is no absolute path in the guest", "begin with `/`, without empty, `.` or `..`"),
+    ("file twice", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\n", "E_RECIPE 9:8+4", "`/a` is there twice", "join the two"),
+    ("file without content", "\n[[provision.file]]\npath = \"/a\"\n", "E_RECIPE 5:1+18", "the file has neither `text` nor `source`", "for an empty file add `text = \"\"`"),
+    ("file with both", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\nsource = \"x\"\n", "E_RECIPE 8:10+3", "`text` and `source` are both given", "keep one of them"),
+    ("file with NUL", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\\u0000\"\n", "E_RECIPE 7:8+8", "`text` holds the character U+0000", "put such bytes in a file beside the recipe and"),
+    ("source above", "\n[[provision.file]]\npath = \"/a\"\nsource = \"../x\"\n", "E_INPUT_ESCAPE 7:10+6", "the path `../x` leaves the recipe's directory", "put the file beside the recipe"),
+    ("mode decimal", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\nmode = 644\n", "E_RECIPE 8:8+3", "`mode` is octal text in quotes: a number here is decimal, so", "write mode = \"0644\""),
+    ("mode octal number", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\nmode = 0o644\n", "E_RECIPE 8:8+5", "`mode` is octal text in quotes", "write mode = \"0644\""),
+    ("mode not octal", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\nmode = \"0888\"\n", "E_RECIPE 8:8+6", "`0888` is no mode", "three or four octal digits, like \"0644\""),
+    ("unit name", "\n[[provision.unit]]\nname = \"a\"\nenable = true\n", "E_RECIPE 6:8+3", "`a` is not the name of a systemd unit", "it ends in .service, .timer, .mount, …"),
+    ("unit says nothing", "\n[[provision.unit]]\nname = \"a.service\"\n", "E_RECIPE 5:1+18", "the unit `a.service` would change nothing", "add `enable`, `mask`, `text`, `source` or a"),
+    ("unit twice", "\n[[provision.unit]]\nname = \"a.service\"\nenable = true\n[[provision.unit]]\nname = \"a.service\"\nenable = true\n", "E_RECIPE 9:8+11", "`a.service` is there twice", "join the two"),
+    ("enable as text", "\n[[provision.unit]]\nname = \"a.service\"\nenable = \"true\"\n", "E_RECIPE 7:10+6", "`enable` must be true or false, this is text", "write true or false without quotes"),
+    ("drop-in name", "\n[[provision.unit]]\nname = \"a.service\"\n[[provision.unit.dropin]]\nname = \"x\"\ntext = \"\"\n", "E_RECIPE 8:8+3", "`x` is not the name of a drop-in", "it ends in .conf and holds no `/`"),
+    ("drop-in without content", "\n[[provision.unit]]\nname = \"a.service\"\n[[provision.unit.dropin]]\nname = \"x.conf\"\n", "E_RECIPE 7:1+25", "the drop-in has neither `text` nor `source`", "add `text`"),
+    ("drop-in twice", "\n[[provision.unit]]\nname = \"a.service\"\n[[provision.unit.dropin]]\nname = \"x.conf\"\ntext = \"\"\n[[provision.unit.dropin]]\nname = \"x.conf\"\ntext = \"\"\n", "E_RECIPE 11:8+8", "`x.conf` is there twice", "join the two"),
+    ("escape of TOML 1.1", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\\x41\"\n", "E_RECIPE 7:9+2", "the escape `\\x` is TOML 1.1, this file is read as TOML 1.0", "other readers of this file (Nix, Python) would"),
 ];
 
 #[test]
-#[ignore = "prints"]
-fn dump() {
-    for (name, text, ..) in TOP {
-        let text = text.strip_prefix('\n').map_or((*text).to_owned(), |rest| format!("{HEAD}{rest}"));
-        println!("## {name}");
-        for problem in problems(&text) {
-            println!("{}", told(&problem));
-        }
-    }
-    check(&[]);
+fn broken_recipes_are_told_with_place_and_way_out_in_the_top_level() {
+    check(TOP);
+}
+
+#[test]
+fn broken_recipes_are_told_with_place_and_way_out_in_the_base() {
+    check(BASE);
+}
+
+#[test]
+fn broken_recipes_are_told_with_place_and_way_out_in_the_machine() {
+    check(MACHINE);
+}
+
+#[test]
+fn broken_recipes_are_told_with_place_and_way_out_in_the_provisioning() {
+    check(PROVISION);
+}
+
+#[test]
+fn the_table_is_as_large_as_promised_and_names_no_case_twice() {
+    let cases: Vec<&str> = [TOP, BASE, MACHINE, PROVISION].into_iter().flatten().map(|case| case.0).collect();
+    let names: std::collections::BTreeSet<&str> = cases.iter().copied().collect();
+    assert!(cases.len() >= 60 && names.len() == cases.len(), "{}", cases.len());
 }

@@ -26,3 +26,26 @@ fn told(problem: &Problem) -> String {
     let place = problem.place.as_ref().map_or("-".to_owned(), |p| format!("{}:{}+{}", p.line, p.column, p.width));
     format!("{} {place} {} => {}", problem.code, problem.headline, problem.hint.as_deref().unwrap_or("-"))
 }
+
+/// Makes a recipe that sets one key, by its path in the table of keys, to a value; tells the line it stands in.
+fn with_key(path: &str, value: &str) -> (String, u32) {
+    let (table, name) = path.trim_end_matches("[]").rsplit_once('.').unwrap_or(("", path.trim_end_matches("[]")));
+    let set = format!("{name} = {value}");
+    let text = match (table, name) {
+        ("", "base") => format!("format = 1\nname = \"t\"\n{set}\n"),
+        ("", "format") => HEAD.replace("format = 1", &set),
+        ("", "name") => HEAD.replace("name = \"t\"", &set),
+        ("", _) => format!("{set}\n{HEAD}"),
+        ("base", "url") => HEAD.replace("url = \"b.qcow2\"", &set),
+        ("base", _) => format!("{HEAD}{set}\n"),
+        _ => format!("{HEAD}{}{set}\n", headers(table)),
+    };
+    let line = text.lines().position(|line| line == set).unwrap() as u32 + 1;
+    (text, line)
+}
+
+/// Writes the headers that lead to a table.
+fn headers(table: &str) -> String {
+    let ends: Vec<usize> = table.match_indices('.').map(|(at, _)| at).chain([table.len()]).collect();
+    ends.iter().map(|end| crate::recipe::reader::table::title(&table[..*end]) + "\n").collect()
+}

@@ -5,7 +5,7 @@ use crate::base::*;
 use crate::recipe::*;
 
 /// Sets every key there is, but those that exclude each other.
-const FULL: &str = r##"
+pub(super) const FULL: &str = r##"
 format = 1
 name = "full"
 description = "two\nlines"
@@ -110,7 +110,7 @@ fn every_key_arrives() {
     assert_eq!((machine.firmware, machine.accel, machine.graphics), (Firmware::Uefi, Accel::Tcg, Graphics::Vnc));
     assert_eq!(machine.network, Network::Bridge(Name::parse("br0").unwrap()));
     assert_eq!((machine.osinfo.unwrap().as_str(), machine.storage.as_str()), ("linux2022", "/srv/vm"));
-    assert_eq!(machine.system.size.map(|size| (size.value, size.place.line)), Some((ByteSize::gib(20), 21)));
+    assert_eq!(machine.system.size.map(|size| (size.value, size.place.line)), Some((ByteSize::gib(20), 22)));
     assert_eq!(machine.system.mode, SystemMode::Standalone);
     let disks: Vec<_> = machine.disks.iter().map(|disk| (disk.serial.as_str(), disk.size)).collect();
     assert_eq!(disks, [("Data_1", ByteSize::mib(1)), ("data-2", ByteSize::gib(64 << 10))]);
@@ -130,7 +130,10 @@ fn every_key_of_the_provisioning_arrives() {
     let user = &provision.users[0].value;
     assert_eq!((user.name.as_str(), user.uid, user.system), ("arca", Some(1000), true));
     assert_eq!(user.account.password_hash.as_ref().unwrap().expose(), "$y$a$b");
-    assert_eq!((user.groups.as_slice(), user.gecos.as_deref()), (["wheel".into(), "users".into()].as_slice(), Some("Arca, Ä")));
+    assert_eq!(
+        (user.groups.as_slice(), user.gecos.as_deref()),
+        (["wheel".into(), "users".into()].as_slice(), Some("Arca, Ä"))
+    );
     assert_eq!((user.shell.as_deref(), user.home.as_deref()), (Some("/bin/bash"), Some("/home/arca")));
     let (a, b) = (&provision.files[0].value, &provision.files[1].value);
     assert_eq!((a.path.as_str(), a.mode, b.mode), ("/etc/a", 0o4755, 0o644));
@@ -153,46 +156,32 @@ fn every_key_of_the_units_arrives() {
 #[test]
 fn rec_4_a_wrong_type_is_told_for_every_key() {
     for key in KEYS {
-        let mut text = HEAD.to_owned();
-        let (table, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
-        match (table, name) {
-            ("", "format" | "name") => text = text.replace(&text.lines().find(|l| l.starts_with(name)).unwrap().to_owned(), &format!("{name} = 1.5")),
-            ("", "base") => text = "format = 1\nname = \"t\"\nbase = 1.5\n".to_owned(),
-            ("", _) => text = format!("{} = 1.5\n{HEAD}", name.trim_end_matches("[]")),
-            ("base", "url") => text = text.replace("\"b.qcow2\"", "1.5"),
-            ("base", _) => text += &format!("{name} = 1.5\n"),
-            _ => text += &nested(table, name.trim_end_matches("[]")),
-        }
+        let (text, line) = with_key(key.path, "1.5");
+        let name = key.path.trim_end_matches("[]").rsplit('.').next().unwrap();
         let found = problems(&text);
-        let headline = format!("`{}` must be", name.trim_end_matches("[]"));
-        let at = text.lines().position(|line| line.ends_with("= 1.5")).unwrap() as u32 + 1;
-        let hit = |problem: &Problem| problem.headline.starts_with(&headline) && problem.place.as_ref().unwrap().line == at;
-        let mode = |problem: &Problem| name == "mode" && problem.headline.contains("mode");
-        assert!(found.iter().any(|problem| hit(problem) || mode(problem)), "{}: {found:#?}\n{text}", key.path);
+        let hit = |problem: &Problem| {
+            problem.headline.contains("must be")
+                && problem.headline.contains(name)
+                && problem.place.as_ref().unwrap().line == line
+        };
+        assert!(found.iter().any(hit), "{}: {found:#?}\n{text}", key.path);
         assert!(found.iter().all(|problem| !problem.headline.contains("unknown key")), "{}: {found:#?}", key.path);
     }
 }
 
-/// Writes the headers that lead to a table, then a float under the key.
-fn nested(table: &str, name: &str) -> String {
-    let mut headers = String::new();
-    let mut path = String::new();
-    for part in table.split('.') {
-        path = if path.is_empty() { part.to_owned() } else { format!("{path}.{part}") };
-        let plain = path.replace("[]", "");
-        headers += &if part.ends_with("[]") { format!("[[{plain}]]\n") } else { format!("[{plain}]\n") };
-    }
-    format!("{headers}{name} = 1.5\n")
-}
-
 #[test]
 fn rec_4_a_misspelt_key_of_any_table_is_told_with_the_right_one() {
-    for key in KEYS.iter().filter(|key| !key.path.ends_with("[]")) {
-        let Some((table, name)) = key.path.rsplit_once('.') else { continue };
+    for key in KEYS {
+        let Some((table, name)) = key.path.trim_end_matches("[]").rsplit_once('.') else { continue };
         let misspelt = format!("{name}x");
-        let text = if table == "base" { format!("{HEAD}{misspelt} = 1.5\n") } else { HEAD.to_owned() + &nested(table, &misspelt) };
+        let (text, _) = with_key(&format!("{table}.{misspelt}"), "1.5");
         let hint = format!("did you mean `{name}`?");
-        assert!(problems(&text).iter().any(|problem| problem.hint.as_ref() == Some(&hint)), "{}: {:#?}", key.path, problems(&text));
+        assert!(
+            problems(&text).iter().any(|problem| problem.hint.as_ref() == Some(&hint)),
+            "{}: {:#?}",
+            key.path,
+            problems(&text)
+        );
     }
 }
 
