@@ -1,1 +1,160 @@
-//! (being written)
+//! What each input was when we last asked: `arca.lock`, what still has to be asked, and what a publisher answers.
+//!
+//! Values only; `update` asks through `fetch` and writes the file through `host`. A lock holds no credentials: addresses
+//! are kept without user name, password and query. Read next: `text.rs` (the file), [`answer`], [`mirrors`], then `plan`.
+
+mod answer;
+pub mod mirrors;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::BTreeMap;
+
+pub use self::answer::{Answer, answer};
+pub use self::mirrors::Mirrors;
+use crate::base::text::one_line;
+use crate::base::{ByteSize, Code, Digest, Problem, Url};
+use crate::recipe::{Recipe, Source};
+
+/// The lock format this program reads and writes.
+pub const FORMAT: u64 = 1;
+
+/// The lock's file name, beside the recipes it serves.
+pub const FILE_NAME: &str = "arca.lock";
+
+/// What one input was when we last asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The address or path as the recipe writes it, without secrets; see [`key`].
+    pub url: String,
+    /// What it meant: the address of the immutable file, or the same path.
+    pub resolved: Source,
+    pub sha256: Digest,
+    pub size: Option<ByteSize>,
+    /// Who vouched for the digest; nobody yet.
+    pub signer: Option<String>,
+}
+
+/// All pins, by [`Pin::url`].
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Lock {
+    pub pins: BTreeMap<String, Pin>,
+}
+
+impl Lock {
+    /// Adds a pin, in place of an earlier one of the same input; returns that one.
+    pub fn insert(&mut self, pin: Pin) -> Option<Pin> {
+        self.pins.insert(pin.url.clone(), pin)
+    }
+}
+
+/// An input whose digest neither recipe nor anybody else but its publisher knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Where the answer belongs in the lock.
+    pub key: String,
+    pub source: Source,
+}
+
+/// Returns the key of an input in the lock: its address without secrets, or its path.
+pub fn key(source: &Source) -> String {
+    match source {
+        Source::Url(url) => url.without_secrets().expose().to_owned(),
+        Source::Path(path) => path.as_str().to_owned(),
+    }
+}
+
+/// Lists what `update` has to ask for a recipe: nothing, where the recipe itself carries the digest.
+pub fn questions(recipe: &Recipe) -> Vec<Question> {
+    if recipe.base.sha256.is_some() {
+        return vec![];
+    }
+    let source = recipe.base.source.value.clone();
+    vec![Question { key: key(&source), source }]
+}
+
+/// A base whose bytes are known before they are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedBase {
+    pub digest: Digest,
+    pub size: Option<ByteSize>,
+    /// Where the bytes may come from, best first: what the lock resolved, what the recipe says, its mirrors.
+    pub urls: Vec<Source>,
+}
+
+/// Tells which bytes the base is.
+///
+/// A digest in the recipe wins; a pin that disagrees with it is ignored. Without either the base is
+/// [`Code::Unpinned`]: a moving name must never be built as whatever it means today.
+pub fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedBase, Problem> {
+    let base = &recipe.base;
+    let source = &base.source.value;
+    let agrees = |pin: &&Pin| base.sha256.is_none_or(|digest| digest == pin.sha256);
+    let pin = lock.pins.get(&key(source)).filter(agrees);
+    let digest = base.sha256.or(pin.map(|pin| pin.sha256)).ok_or_else(|| unpinned(recipe))?;
+    let size = size(recipe, pin)?;
+    let resolved = pin.map(|pin| with_credentials(&pin.resolved, source));
+    let mirrors = base.mirrors.iter().cloned().map(Source::Url);
+    let mut urls: Vec<Source> = vec![];
+    for url in resolved.into_iter().chain([source.clone()]).chain(mirrors) {
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    Ok(PinnedBase { digest, size, urls })
+}
+
+fn unpinned(recipe: &Recipe) -> Problem {
+    let shown = match &recipe.base.source.value {
+        Source::Url(url) => url.to_string(),
+        Source::Path(path) => path.as_str().to_owned(),
+    };
+    let file = shell_word(&one_line(&recipe.file, 200));
+    Problem::new(Code::Unpinned, "the digest of `base` is in neither the recipe nor the lock")
+        .at(recipe.base.source.place.clone())
+        .fact("base", one_line(&shown, 300))
+        .hint(format!("pin it with `arca-build update {file}`"))
+}
+
+/// Quotes a file name for the command in a hint, where it needs it.
+fn shell_word(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), |word| word.into_owned())
+}
+
+fn size(recipe: &Recipe, pin: Option<&Pin>) -> Result<Option<ByteSize>, Problem> {
+    match (recipe.base.size, pin.and_then(|pin| pin.size)) {
+        (Some(said), Some(pinned)) if said != pinned => {
+            Err(Problem::new(Code::Recipe, "the recipe and the lock give `base` different sizes")
+                .at(recipe.base.source.place.clone())
+                .fact("recipe", said.exact())
+                .fact("lock", pinned.exact())
+                .hint("remove `size` from `[base]`: the lock knows it"))
+        }
+        (said, pinned) => Ok(said.or(pinned)),
+    }
+}
+
+/// Gives the resolved address the credentials and query of the address it came from, which the lock does not keep.
+///
+/// Only where it is that address or a file beside it: nobody else may get them.
+fn with_credentials(resolved: &Source, source: &Source) -> Source {
+    let (Source::Url(plain), Source::Url(url)) = (resolved, source) else { return resolved.clone() };
+    if url.without_secrets() == *plain {
+        return source.clone();
+    }
+    match url.sibling(plain.file_name()) {
+        Ok(sibling) if sibling.without_secrets() == *plain => Source::Url(sibling),
+        _ => resolved.clone(),
+    }
+}
+
+/// Shows an address or path that is written into the lock.
+fn written(source: &Source) -> String {
+    key(source)
+}
+
+/// Tells whether an address holds what a lock must not keep.
+fn has_secrets(url: &Url) -> bool {
+    url.without_secrets() != *url
+}

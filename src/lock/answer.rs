@@ -1,0 +1,182 @@
+//! Reads what a publisher says about a moving name: the `.sha256` beside it names the file it stands for today.
+//!
+//! openSUSE's MirrorCache serves, beside `X-kvm-and-xen.qcow2`, a `.sha256` that names
+//! `X-16.0.0-kvm-and-xen-Snapshot20240427.qcow2` (openSUSE/MirrorCache: t/Directory/01-smoke.t, issues 523 and 528). Touches
+//! nothing; the checksum text itself is read by `format::checksums`.
+
+use crate::base::text::one_line;
+use crate::base::{Code, Digest, Problem, Url};
+
+/// What a moving name stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub digest: Digest,
+    /// The immutable file beside the moving one, or the address itself.
+    pub resolved: Url,
+}
+
+/// The most names told when an answer fits nothing.
+const TOLD_NAMES: usize = 5;
+
+/// Takes the one entry that speaks of the file at `url`: its exact name, else its versioned sibling.
+///
+/// Nothing else is guessed. A name with a path, several entries that fit, or none are refused with what was said: an
+/// entry picked wrongly would pin another file's bytes.
+pub fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Problem> {
+    let asked = decoded(url.file_name());
+    let exact: Vec<&Digest> = sidecar.iter().filter(|(_, name)| *name == asked).map(|(digest, _)| digest).collect();
+    let versioned: Vec<_> = sidecar.iter().filter(|(_, name)| is_versioned(&asked, name)).collect();
+    match (exact.as_slice(), versioned.as_slice()) {
+        ([digest], _) => Ok(Answer { digest: **digest, resolved: url.clone() }),
+        ([], [(digest, name)]) => {
+            let resolved = url.sibling(name).map_err(|error| unusable(url, sidecar).cause(error))?;
+            Ok(Answer { digest: *digest, resolved })
+        }
+        _ => Err(unusable(url, sidecar)),
+    }
+}
+
+fn unusable(url: &Url, sidecar: &[(Digest, String)]) -> Problem {
+    let asked = one_line(&decoded(url.file_name()), 200);
+    let mut names: Vec<String> = sidecar.iter().take(TOLD_NAMES).map(|(_, name)| one_line(name, 200)).collect();
+    if sidecar.len() > TOLD_NAMES {
+        names.push(format!("{} more", sidecar.len() - TOLD_NAMES));
+    }
+    let said = if names.is_empty() { "no file".to_owned() } else { names.join(", ") };
+    Problem::new(Code::UpstreamMoved, format!("the publisher's checksums do not name `{asked}` exactly once"))
+        .fact("asked", url)
+        .fact("named", said)
+        .note("nothing was pinned")
+        .hint("if you know the right digest, write it as `sha256` into `[base]`")
+}
+
+/// Tells whether `name` is the file that the moving name `asked` stands for at some time.
+///
+/// Both are the same parts between `-`, but that `name` has exactly one `Snapshot…` or `Build…` part more, and may have one
+/// version part more. A moving name that ends in `Current` loses that part, and `name` may end in `Media` (openSUSE's DVDs).
+fn is_versioned(asked: &str, name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
+    let (Some((asked, ending)), Some((stem, other))) = (asked.rsplit_once('.'), name.rsplit_once('.')) else {
+        return false;
+    };
+    if ending != other || !name.chars().all(plain) {
+        return false;
+    }
+    let current = asked.strip_suffix("-Current");
+    let stem = if current.is_some() { stem.strip_suffix("-Media").unwrap_or(stem) } else { stem };
+    let mut wanted = current.unwrap_or(asked).split('-').peekable();
+    let (mut tokens, mut versions) = (0, 0);
+    for part in stem.split('-') {
+        match part {
+            _ if wanted.peek() == Some(&part) => drop(wanted.next()),
+            _ if is_token(part) => tokens += 1,
+            _ if is_version(part) => versions += 1,
+            _ => return false,
+        }
+    }
+    wanted.next().is_none() && tokens == 1 && versions <= 1
+}
+
+/// MirrorCache's pattern of what makes a name immutable: `Snapshot` or `Build` and a number.
+fn is_token(part: &str) -> bool {
+    ["Snapshot", "Build"].iter().any(|word| part.strip_prefix(word).is_some_and(is_version))
+}
+
+fn is_version(part: &str) -> bool {
+    part.split('.').all(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
+}
+
+/// Undoes percent-encoding; what is no UTF-8 then fits no name.
+fn decoded(name: &str) -> String {
+    let bytes = name.as_bytes();
+    let mut plain = vec![];
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let digits = (*byte == b'%').then(|| name.get(at + 1..at + 3)).flatten();
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(escaped) => plain.push(escaped),
+            None => plain.push(*byte),
+        }
+        at += if digits.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIR: &str = "https://h/tumbleweed/appliances/";
+
+    fn ask(asked: &str, names: &[&str]) -> Result<(u8, String), Problem> {
+        let url = Url::parse(&format!("{DIR}{asked}")).unwrap();
+        let sidecar: Vec<_> =
+            (0u8..).zip(names).map(|(index, name)| (Digest::from_bytes([index; 32]), (*name).to_owned())).collect();
+        let answer = answer(&url, &sidecar)?;
+        let name = answer.resolved.expose().strip_prefix(DIR).unwrap().to_owned();
+        Ok((answer.digest.as_bytes()[0], name))
+    }
+
+    #[test]
+    fn a_moving_name_is_resolved_to_the_versioned_one() {
+        for (asked, named) in [
+            (
+                "openSUSE-MicroOS.x86_64-ContainerHost-kvm-and-xen.qcow2",
+                "openSUSE-MicroOS.x86_64-16.0.0-ContainerHost-kvm-and-xen-Snapshot20240427.qcow2",
+            ),
+            (
+                "openSUSE-MicroOS.x86_64-ContainerHost-SelfInstall.iso",
+                "openSUSE-MicroOS.x86_64-16.0.0-ContainerHost-SelfInstall-Snapshot20240427.iso",
+            ),
+            ("openSUSE-MicroOS-DVD-x86_64-Current.iso", "openSUSE-MicroOS-DVD-x86_64-Snapshot20240427-Media.iso"),
+            ("a-Default-qcow.qcow2", "a-6.2-Default-qcow-Build12.34.qcow2"),
+            ("plain.qcow2", "plain.qcow2"),
+            ("a%2Bb.qcow2?token=1", "a+b.qcow2"),
+        ] {
+            let (index, name) = ask(asked, &["other.qcow2", named]).unwrap();
+            assert_eq!(index, 1, "{asked}");
+            assert!(name == named || name == asked, "{name}");
+        }
+    }
+
+    #[test]
+    fn sig_1_an_answer_that_does_not_fit_exactly_once_is_refused() {
+        let asked = "X.x86_64-kvm.qcow2";
+        let cases: [(&str, &[&str]); 16] = [
+            ("none", &[]),
+            ("another name", &["Y.x86_64-kvm.qcow2"]),
+            ("two exact", &[asked, asked]),
+            ("two versioned", &["X.x86_64-kvm-Snapshot1.qcow2", "X.x86_64-kvm-Snapshot2.qcow2"]),
+            ("a path", &["./X.x86_64-kvm.qcow2"]),
+            ("a path above", &["../X.x86_64-kvm-Snapshot1.qcow2"]),
+            ("no name", &[""]),
+            ("another case", &["x.x86_64-kvm.qcow2"]),
+            ("another flavour", &["X.x86_64-ContainerHost-kvm-Snapshot1.qcow2"]),
+            ("a part fewer", &["X.x86_64-Snapshot1.qcow2"]),
+            ("another ending", &["X.x86_64-kvm-Snapshot1.qcow2.asc"]),
+            ("no token", &["X.x86_64-16.0.0-kvm.qcow2"]),
+            ("two tokens", &["X.x86_64-kvm-Build1-Snapshot1.qcow2"]),
+            ("two versions", &["X.x86_64-1-2-kvm-Snapshot1.qcow2"]),
+            ("an empty token", &["X.x86_64-kvm-Snapshot.qcow2"]),
+            ("odd characters", &["X.x86_64-kvm-Snapshot1\u{1b}.qcow2"]),
+        ];
+        for (name, names) in cases {
+            let problem = ask(asked, names).expect_err(name);
+            assert_eq!(problem.code, Code::UpstreamMoved, "{name}");
+            assert!(!format!("{problem:?}").contains('\u{1b}'), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_exact_name_wins_over_versioned_ones() {
+        assert_eq!(ask("a-b.iso", &["a-b-Snapshot1.iso", "a-b.iso"]), Ok((1, "a-b.iso".to_owned())));
+    }
+
+    #[test]
+    fn out_14_what_a_server_said_is_told_in_few_clean_words() {
+        let long = "n".repeat(5000);
+        let names: Vec<&str> = std::iter::repeat_n(long.as_str(), 200).collect();
+        let problem = ask("a.iso", &names).unwrap_err();
+        assert!(format!("{problem:?}").len() < 2500);
+    }
+}
