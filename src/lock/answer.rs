@@ -50,7 +50,7 @@ fn unusable(url: &Url, sidecar: &[(Digest, String)]) -> Problem {
         names.push(format!("{} more", sidecar.len() - TOLD_NAMES));
     }
     let said = if names.is_empty() { "no file".to_owned() } else { names.join(", ") };
-    Problem::new(Code::UpstreamMoved, format!("the publisher's checksums do not name `{asked}` exactly once"))
+    Problem::new(Code::NetProtocol, format!("the publisher's checksums do not name `{asked}` exactly once"))
         .fact("asked", url)
         .fact("named", said)
         .note("nothing was pinned")
@@ -169,7 +169,7 @@ mod tests {
         ];
         for (name, names) in cases {
             let problem = ask(asked, names).expect_err(name);
-            assert_eq!(problem.code, Code::UpstreamMoved, "{name}");
+            assert_eq!(problem.code, Code::NetProtocol, "{name}");
             assert!(!format!("{problem:?}").contains('\u{1b}'), "{name}");
         }
     }
