@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
     name = "arca-build",
     version,
     arg_required_else_help = true,
+    override_usage = "arca-build [OPTIONS] <RECIPE>...\n       arca-build [OPTIONS] <COMMAND>",
     after_help = "A recipe without a command is built: `arca-build recipes/nas.toml`.\nTo see one work: `arca-build build demo`."
 )]
 pub struct Cli {
