@@ -172,7 +172,8 @@ fn ranges() -> Vec<Case> {
         .with("ETag", "\"new\"");
     let earlier =
         Behaviour { status: Some("206 Partial Content"), ..without_ranges(Behaviour::body(&bytes(9000)[3000..])) }
-            .with("Content-Range", "bytes 3000-8999/10000");
+            .with("Content-Range", "bytes 3000-8999/10000")
+            .with("ETag", "");
     vec![
         both("net-3 ignores the range", [without_ranges(HONEST)], Whole),
         both("net-4 another start, as long", [earlier, HONEST], Whole),
