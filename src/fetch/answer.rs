@@ -267,6 +267,7 @@ mod tests {
         assert_eq!(part("bytes 40-69/100", Some(30)), "Part { total: 100 }");
         for range in [
             "bytes 0-99/100",
+            "bytes 0-59/100",
             "bytes 41-99/100",
             "bytes 40-99/101",
             "bytes 40-99/*",

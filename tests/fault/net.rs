@@ -170,8 +170,13 @@ fn ranges() -> Vec<Case> {
     let spliced = Behaviour { status: Some("206 Partial Content"), ..without_ranges(Behaviour::body(vec![0; 6000])) }
         .with("Content-Range", "bytes 4000-9999/10000")
         .with("ETag", "\"new\"");
+    let earlier =
+        Behaviour { status: Some("206 Partial Content"), ..without_ranges(Behaviour::body(&bytes(9000)[3000..])) }
+            .with("Content-Range", "bytes 3000-8999/10000")
+            .with("ETag", "");
     vec![
         both("net-3 ignores the range", [without_ranges(HONEST)], Whole),
+        both("net-4 another start, as long", [earlier, HONEST], Whole),
         both("net-4 another start", [ranged("bytes 0-9999/10000")], Whole),
         both("net-4 another total", [ranged("bytes 4000-9999/99999")], Whole),
         both("net-4 unknown total", [ranged("bytes 4000-9999/*")], Whole),
@@ -410,7 +415,7 @@ fn net_07_a_part_longer_than_the_file_begins_anew() {
     let server = Server::one(bytes(100), &[]);
     let mut sink = Memory { bytes: vec![1; 200], ..Memory::default() };
     download(&server, Bounds::exactly(100), &mut sink).unwrap();
-    assert_eq!(sink.bytes, bytes(100));
+    assert_eq!((sink.bytes, server.hits("/file")), (bytes(100), 1));
 }
 
 #[test]
@@ -422,6 +427,15 @@ fn net_07_without_a_pin_the_cap_holds() {
         assert_eq!((problem.code, sink.bytes.len()), (Code::NetSize, 0));
         assert!(problem.facts.contains(&("allowed", "9999 bytes".into())), "{problem:?}");
     }
+}
+
+#[test]
+fn net_07_a_body_beyond_its_end_spoils_the_kept_part() {
+    let server = Server::one(bytes(10_000), &[framed(Framing::Close, Stop::Never)]);
+    let mut sink = Memory { bytes: bytes(KEPT), ..Memory::default() };
+    let problem = download(&server, Bounds::exactly(10_000), &mut sink).unwrap_err();
+    assert_eq!((problem.code, sink.bytes.len(), sink.restarts), (Code::NetSize, 0, 1));
+    assert_eq!(server.requests()[0].headers["range"], "bytes=4000-");
 }
 
 #[test]
