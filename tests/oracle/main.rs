@@ -2,6 +2,8 @@
 
 #[path = "../support/launch.rs"]
 mod launch;
+#[path = "../support/libvirtd.rs"]
+mod libvirtd;
 #[path = "../support/machines.rs"]
 mod machines;
 #[path = "../support/mod.rs"]

@@ -159,8 +159,18 @@ fn out_13_virt_install_agrees_on_firmware_network_and_graphics() {
 fn out_2_a_description_arrives_whole_whatever_is_in_it() {
     let Some(()) = wanted() else { return };
     let nasty = [
-        "", " ", "'", "\"", "a,b=c,,d", "a\\", "\\\"", "x,uuid=00000000-0000-0000-0000-000000000000", "$(id)`id`$HOME",
-        "-rf", "é…日本", "#x;&|<>(){}*?[x]~!%",
+        "",
+        " ",
+        "'",
+        "\"",
+        "a,b=c,,d",
+        "a\\",
+        "\\\"",
+        "x,uuid=00000000-0000-0000-0000-000000000000",
+        "$(id)`id`$HOME",
+        "-rf",
+        "é…日本",
+        "#x;&|<>(){}*?[x]~!%",
     ];
     let (_, base) = machines::eight().remove(0);
     let together = nasty.join(" ");

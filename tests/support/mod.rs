@@ -1,6 +1,6 @@
 //! What every test binary may need: finding real tools.
 #![allow(dead_code, reason = "not every test binary uses every helper")]
-#![allow(clippy::disallowed_methods, reason = "tests look at the machine they run on")]
+#![allow(clippy::disallowed_methods, clippy::print_stderr, reason = "tests look at the machine they run on")]
 
 use std::path::PathBuf;
 

@@ -28,7 +28,10 @@ impl Node {
     /// Follows a path of element names, taking the first of each.
     pub fn at(&self, path: &str) -> &Self {
         path.split('/').fold(self, |node, name| {
-            node.children.iter().find(|child| child.name == name).unwrap_or_else(|| panic!("no {name} of {path}: {node:#?}"))
+            node.children
+                .iter()
+                .find(|child| child.name == name)
+                .unwrap_or_else(|| panic!("no {name} of {path}: {node:#?}"))
         })
     }
 
