@@ -88,6 +88,7 @@ pub fn alone(state: &Path, program: &str) -> Command {
     for name in ["HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME"] {
         command.env(name, state.join("home"));
     }
-    command.current_dir("/");
+    // Else virsh would start a second libvirtd while ours is not yet listening.
+    command.env("LIBVIRT_AUTOSTART", "0").current_dir("/");
     command
 }
