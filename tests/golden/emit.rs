@@ -4,6 +4,8 @@
 //! change, and read the difference. `domain.xml`, `domain-installed.xml` and `virt-install.sh` are not kept: they must equal the
 //! files of the default transport.
 
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests read and write their files")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -1,13 +1,18 @@
 //! Does it boot and apply? See tests/README.md.
 #![allow(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     reason = "tests touch the world, and end loudly"
 )]
 
+#[path = "../support/libvirtd.rs"]
+mod libvirtd;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod boot;
+mod demo;
 mod kernel;

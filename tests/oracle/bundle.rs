@@ -125,7 +125,9 @@ fn fsck_mtools_and_blkid_agree_on_every_config_disk() {
         for (name, inside) in [("config.ign", "ignition/config.ign"), ("script", "combustion/script")] {
             if bundle.join(name).exists() {
                 let copied = output(
-                    Command::new(tool("mcopy").unwrap()).args(["-i", "config.raw", &format!("::{inside}"), "-"]).current_dir(&bundle),
+                    Command::new(tool("mcopy").unwrap())
+                        .args(["-i", "config.raw", &format!("::{inside}"), "-"])
+                        .current_dir(&bundle),
                 );
                 let copied = copied.success();
                 assert_eq!(copied.stdout.as_bytes(), std::fs::read(bundle.join(name)).unwrap(), "{recipe} {inside}");
@@ -200,7 +202,11 @@ fn sha256sum_accepts_every_bundle_and_a_copy_elsewhere() {
         let bundle = world.build(recipe);
         let told = run("sha256sum", &["-c", "--strict", "SHA256SUMS"], &bundle).success();
         let listed = told.stdout.lines().count();
-        assert_eq!(listed + 1, std::fs::read_dir(&bundle).unwrap().count(), "every file but SHA256SUMS is listed\n{told}");
+        assert_eq!(
+            listed + 1,
+            std::fs::read_dir(&bundle).unwrap().count(),
+            "every file but SHA256SUMS is listed\n{told}"
+        );
     }
 }
 

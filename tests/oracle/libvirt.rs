@@ -1,1 +1,144 @@
+//! Domain XML before libvirt's own eyes: its schema, and a libvirtd of our own.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and run programs")]
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use arca_build::base::Arch;
+use arca_build::plan::{Accel, Graphics, Machine, Network};
+
+use crate::launch::{self, Bundle, both, ok};
+use crate::libvirtd::{self, Libvirtd, give};
+use crate::machines;
+use crate::support::tools;
+use crate::xml::{self, Node};
+
+fn all() -> Vec<(String, Machine)> {
+    machines::eight().into_iter().chain(machines::others()).collect()
+}
+
+fn domains(machine: &Machine) -> Vec<(String, String)> {
+    let files = machines::files(machine).into_iter().filter(|file| file.name.ends_with(".xml"));
+    files.map(|file| (file.name, String::from_utf8(file.bytes).unwrap())).collect()
+}
+
+fn validate(directory: &Path, text: &str) -> std::process::Output {
+    let file = directory.join("domain.xml");
+    fs::write(&file, text).unwrap();
+    Command::new("virt-xml-validate").arg(file).arg("domain").output().unwrap()
+}
+
+#[test]
+fn out_6_every_domain_is_valid_by_libvirts_schema() {
+    let Some(()) = tools(&["virt-xml-validate"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    for (case, machine) in all() {
+        for (name, text) in domains(&machine) {
+            let done = validate(directory.path(), &text);
+            assert!(done.status.success(), "{case} {name}\n{}", both(&done));
+        }
+    }
+    let (_, text) = domains(&all()[0].1).remove(0);
+    let broken = validate(directory.path(), &text.replace("<features>", "<features><nonsense/>"));
+    assert_eq!(broken.status.code(), Some(3), "the schema is not looked at");
+}
+
+/// A directory that every user can reach.
+fn open_directory() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    directory
+}
+
+/// Defines every text in turn in one libvirt, and returns what it then says of each.
+fn define(directory: &Path, name: &str, texts: &[String]) -> Vec<Node> {
+    let libvirt = Libvirtd::start(directory);
+    let commands: String = (0..)
+        .zip(texts)
+        .map(|(index, text)| {
+            let file = directory.join(format!("{index}.xml"));
+            fs::write(&file, text).unwrap();
+            format!("define --validate {}; dumpxml --inactive {name}; undefine --nvram {name};", file.display())
+        })
+        .collect();
+    let done = libvirt.virsh(&["-q", &commands]);
+    assert!(done.stderr.is_empty(), "{}", String::from_utf8_lossy(&done.stderr));
+    let printed = ok(done);
+    let documents =
+        printed.split_inclusive("</domain>\n").filter_map(|text| text.find("<domain").map(|at| &text[at..]));
+    documents.map(|text| xml::parse(text).remove(0)).collect()
+}
+
+#[test]
+fn out_6_libvirt_defines_every_domain_and_keeps_what_it_says() {
+    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&["qemu-system-x86_64"])) else { return };
+    let directory = open_directory();
+    // libvirt refuses what this host cannot run: no KVM here, no aarch64 QEMU, and Debian's QEMU has no spice.
+    let machines = all().into_iter().filter(|(_, machine)| machine.arch == Arch::X86_64);
+    let texts: Vec<String> = machines
+        .map(|(_, machine)| Machine { accel: Accel::Tcg, graphics: vnc(machine.graphics), ..machine })
+        .flat_map(|machine| domains(&machine).into_iter().map(|(_, text)| text))
+        .collect();
+    let defined = define(directory.path(), "nas", &texts);
+    assert_eq!(defined.len(), texts.len());
+    for (ours, theirs) in texts.iter().map(|text| xml::parse(text).remove(0)).zip(defined) {
+        compare(&ours, &theirs);
+    }
+}
+
+fn vnc(graphics: Graphics) -> Graphics {
+    if graphics == Graphics::Spice { Graphics::Vnc } else { graphics }
+}
+
+/// What libvirt keeps must be what we said; it adds addresses, aliases, defaults.
+fn compare(ours: &Node, theirs: &Node) {
+    for path in ["name", "uuid", "memory", "vcpu", "on_poweroff", "on_reboot", "on_crash"] {
+        assert_eq!(ours.at(path).text, theirs.at(path).text, "{path}");
+    }
+    assert_eq!(ours.all("sysinfo"), theirs.all("sysinfo"));
+    assert_eq!(ours.all("description"), theirs.all("description"));
+    assert_eq!(ours.at("os").attribute("firmware"), theirs.at("os").attribute("firmware"));
+    for path in ["kernel", "initrd", "cmdline"] {
+        assert_eq!(ours.at("os").all(path), theirs.at("os").all(path));
+    }
+    let (ours, theirs) = (ours.at("devices"), theirs.at("devices"));
+    assert_eq!(ours.all("disk").len(), theirs.all("disk").len());
+    for (ours, theirs) in ours.all("disk").into_iter().zip(theirs.all("disk")) {
+        for part in ["driver", "source", "backingStore", "target", "readonly", "serial", "boot"] {
+            assert_eq!(ours.all(part), theirs.all(part), "{part}");
+        }
+    }
+    let cards = |devices: &Node| devices.all("interface").iter().map(|card| card.at("mac").clone()).collect::<Vec<_>>();
+    assert_eq!(cards(ours), cards(theirs));
+    assert_eq!(ours.at("rng/backend"), theirs.at("rng/backend"));
+    assert_eq!(ours.all("graphics").len(), theirs.all("graphics").len());
+}
+
+/// The blank disks hold nothing to boot; that QEMU runs shows that it took every file the way libvirt passed it.
+#[test]
+fn install_sh_puts_in_place_what_libvirt_can_start_by_each_transport() {
+    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&launch::TOOLS)) else { return };
+    let Some(()) = tools(&["qemu-system-x86_64"]) else { return };
+    for (case, machine) in machines::eight().into_iter().filter(|(name, _)| name.contains("ignition-qcow2")) {
+        let bundle = Bundle::new(&Machine { accel: Accel::Tcg, network: Network::User, ..machine });
+        let told = ok(bundle.script("sh", "install.sh").arg("--storage").arg(&bundle.storage).output().unwrap());
+        let domain = bundle.instance().join("domain.xml").display().to_string();
+        assert!(told.contains(&format!("next: virsh define {domain} && virsh start nas\n")), "{told}");
+        give(&bundle.instance());
+        launch::names(&bundle.instance()).iter().for_each(|name| give(&bundle.instance().join(name)));
+        let libvirt = Libvirtd::start(bundle.root.path());
+        for commands in [&["define", &domain][..], &["start", "nas"]] {
+            ok(libvirt.virsh(commands));
+        }
+        assert_eq!(ok(libvirt.virsh(&["domstate", "nas"])).trim(), "running", "{case}");
+        let line = ok(libvirt.virsh(&["qemu-monitor-command", "nas", "--hmp", "info block"]));
+        let config = case.ends_with("disk").then_some("config.qcow2");
+        for file in ["system.qcow2", "base.qcow2", "data-tank-1.qcow2", "data-tank-2.qcow2"].into_iter().chain(config) {
+            assert!(line.contains(&bundle.instance().join(file).display().to_string()), "{case} {file}: {line}");
+        }
+        assert_eq!(line.contains("config.qcow2"), config.is_some(), "{line}");
+        ok(libvirt.virsh(&["destroy", "nas"]));
+    }
+}

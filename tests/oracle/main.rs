@@ -10,6 +10,8 @@
 
 #[path = "../support/launch.rs"]
 mod launch;
+#[path = "../support/libvirtd.rs"]
+mod libvirtd;
 #[path = "../support/machines.rs"]
 mod machines;
 #[path = "../support/mod.rs"]
@@ -17,6 +19,7 @@ mod support;
 #[path = "../support/xml.rs"]
 mod xml;
 
+mod bundle;
 mod formats;
 mod libvirt;
 mod nix;

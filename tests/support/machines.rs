@@ -1,5 +1,6 @@
 //! The machines that golden and oracle tests of launch files are about.
 #![allow(dead_code, reason = "not every test binary uses every machine")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first thing it does not expect")]
 
 use arca_build::base::{
     Arch, BaseKind, ByteSize, Digest, DiskLabel, DiskSerial, Engine, FwCfgName, Name, StorageDir, Transport,

@@ -118,8 +118,11 @@ set -- -netdev "user,id=net0$forward" -device virtio-net-pci,netdev=net0,romfile
 # The installer's own kernel, told where to install; without that it would ask. The installed system is entered by kexec;
 # a reboot would install again, so it ends the run.
 if [ "$print" = no ]; then
+    trap '[ -z "$temporary" ] || rm -rf "$temporary"' EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     temporary=$(mktemp -d "${TMPDIR:-/tmp}/arca-run.XXXXXX") || fail 'cannot make a temporary directory'
-    trap 'rm -rf "$temporary"' EXIT
     extract "$here/base.iso" boot/x86_64/loader/linux "$temporary/linux"
     extract "$here/base.iso" boot/x86_64/loader/initrd "$temporary/initrd"
 else

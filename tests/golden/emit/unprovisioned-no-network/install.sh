@@ -67,11 +67,12 @@ target=$storage/$name
 if [ -e "$target" ] || [ -L "$target" ]; then
     fail "$target exists already; nothing was changed (remove it first, or choose another directory with --storage DIR)"
 fi
-temporary=$(mktemp -d "$storage/.$name.XXXXXX") || fail "cannot write into $storage; try as root, or --storage DIR"
-trap 'rm -rf "$temporary"' EXIT
+temporary=''
+trap '[ -z "$temporary" ] || rm -rf "$temporary"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+temporary=$(mktemp -d "$storage/.$name.XXXXXX") || fail "cannot write into $storage; try as root, or --storage DIR"
 
 # Copies one file of the bundle, sharing blocks and keeping holes where cp can: copy FILE MODE.
 copy() {
