@@ -89,8 +89,8 @@ fn start(instance: &Path, transport: &str, place: &Path) -> String {
     let log = place.join("serial");
     std::fs::write(&log, "").unwrap();
     give(&log);
-    let serial = format!("<serial type=\"file\"><source path=\"{}\"/>", log.display());
-    let changed = xml.replacen("<serial type=\"pty\">", &serial, 1);
+    let serial = format!("<serial type=\"file\"><source path=\"{}\"/></serial>", log.display());
+    let changed = xml.replacen("<serial type=\"pty\"/>", &serial, 1);
     assert_ne!(changed, xml, "{xml}");
     let file = place.join("domain.xml");
     std::fs::write(&file, changed).unwrap();
