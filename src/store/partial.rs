@@ -68,7 +68,13 @@ impl<'e> Store<'e> {
         loop {
             let Some(file) = self.open_partial(&name).map_err(told)? else { continue };
             match self.hold(&file, what)? {
-                Held::Unsupported => return self.begin(expected, None, None).map(Claim::Partial),
+                Held::Unsupported => {
+                    // Unlocked, two could write into one file; so each has its own, without a name.
+                    if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+                        self.forget_partial(&name);
+                    }
+                    return self.begin(expected, None, None).map(Claim::Partial);
+                }
                 Held::Changed => continue,
                 Held::Ours => {}
             }
@@ -222,9 +228,12 @@ impl Partial<'_, '_> {
     }
 
     /// Removes the file if it still has its name: behind a publication the name may be another process's already.
+    ///
+    /// A validator that is another's by then only costs that one a restart.
     fn give_up(&mut self, name: &Path) {
+        let _ = self.store.tree.remove(validator_name(name));
         if temp::is_named(&self.store.tree, name, &self.temp.file).unwrap_or(false) {
-            self.store.forget_partial(name);
+            let _ = self.store.tree.remove(name);
         }
         self.temp.keep();
     }

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::Mode;
@@ -61,7 +61,7 @@ impl<'e> Store<'e> {
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(None, &error);
         let mut temp = TempFile::create(&self.tree).map_err(told)?;
-        write_sparse(&mut temp.file, bytes).map_err(told)?;
+        write_sparse(&temp.file, bytes).map_err(told)?;
         self.publish(&mut temp, StoreObject::new(digest, bytes.len() as u64), privacy)
     }
 
@@ -227,7 +227,7 @@ pub(super) fn pass(gate: Option<Gate<'_>>, file: &mut File, size: u64) -> Result
 }
 
 /// Writes bytes at the start of an empty file, leaving out blocks of zeros.
-pub(super) fn write_sparse(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_sparse(file: &File, bytes: &[u8]) -> io::Result<()> {
     let is_zero = |block: &[u8]| block.iter().all(|byte| *byte == 0);
     let mut blocks = bytes.chunks(BLOCK).enumerate().peekable();
     while let Some((first, block)) = blocks.next() {
@@ -238,8 +238,7 @@ pub(super) fn write_sparse(file: &mut File, bytes: &[u8]) -> io::Result<()> {
         while let Some((_, block)) = blocks.next_if(|(_, block)| !is_zero(block)) {
             end += block.len();
         }
-        file.seek(SeekFrom::Start((first * BLOCK) as u64))?;
-        file.write_all(&bytes[first * BLOCK..end])?;
+        file.write_all_at(&bytes[first * BLOCK..end], (first * BLOCK) as u64)?;
     }
     file.set_len(bytes.len() as u64)
 }
