@@ -11,6 +11,7 @@ use std::time::Instant;
 use rustix::fs::{Mode, OFlags};
 
 use super::object::StoreObject;
+use super::paced::Paced;
 use super::temp::{self, PARTIAL, TMP, TempFile};
 use super::writer::{self, Gate, Privacy};
 use super::{Store, fail, lock};
@@ -37,7 +38,7 @@ pub struct Partial<'s, 'e> {
     expected: Digest,
     temp: TempFile<'s>,
     /// `None` behind a failed restart.
-    writer: Option<HashingWriter<File>>,
+    writer: Option<HashingWriter<Paced>>,
     /// `None` where locks do not work: such a download is private and is not kept.
     name: Option<PathBuf>,
     cap: u64,
@@ -148,8 +149,9 @@ impl<'e> Store<'e> {
             (Some(name), Some(file)) => TempFile::adopt(&self.tree, file, name.clone()),
             _ => TempFile::create(&self.tree).map_err(told)?,
         };
-        let writer =
-            temp.file.try_clone().and_then(|file| HashingWriter::behind(file, &mut temp.file)).map_err(told)?;
+        let kept = temp.file.metadata().map_err(told)?.len();
+        let file = Paced::new(temp.file.try_clone().map_err(told)?, kept);
+        let writer = HashingWriter::behind(file, &mut temp.file).map_err(told)?;
         let is_resumed = writer.length() > 0;
         let (expected, writer) = (*expected, Some(writer));
         Ok(Partial { store: self, expected, temp, writer, name, cap: u64::MAX, is_resumed })
@@ -241,7 +243,7 @@ impl Partial<'_, '_> {
     fn begin_again(&mut self) -> io::Result<()> {
         self.temp.file.set_len(0)?;
         self.temp.file.seek(SeekFrom::Start(0))?;
-        self.writer = Some(HashingWriter::new(self.temp.file.try_clone()?));
+        self.writer = Some(HashingWriter::new(Paced::new(self.temp.file.try_clone()?, 0)));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::type_complexity,
     reason = "tests touch the world, and end loudly"
 )]
 
@@ -296,6 +297,20 @@ fn cas_05_rot_behind_a_good_stamp_is_found_by_every_reader() {
         assert_eq!(read(&store, &object), Code::CacheCorrupt, "{what}");
         assert_eq!(store.find(&object.digest()).unwrap(), None, "{what}");
     }
+}
+
+#[test]
+fn cas_05_a_rotten_object_in_the_way_of_a_new_one_is_replaced() {
+    let (_place, cache) = world();
+    let store = Store::open(&cache, &deaf).unwrap();
+    let bytes = noise(50_000, 8);
+    let object = store.put(&bytes, Privacy::Public).unwrap();
+    rot(&store.path(&object), 9, b"rot");
+    let mut writer = store.create(Privacy::Public, None).unwrap();
+    writer.write_all(&bytes).unwrap();
+    assert_eq!(writer.finish(None, None).unwrap(), object);
+    assert_eq!(store.read(&object, 1 << 20).unwrap(), bytes);
+    assert_eq!(files_in(&cache.join("quarantine")).len(), 1);
 }
 
 #[test]

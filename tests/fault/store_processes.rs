@@ -8,6 +8,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::type_complexity,
     reason = "tests touch the world, and end loudly"
 )]
 
@@ -138,8 +139,8 @@ fn helper() {
 }
 
 fn say(text: &str) {
-    println!("{text}");
-    std::io::stdout().flush().unwrap();
+    let mut out = std::io::stdout();
+    writeln!(out, "{text}").and_then(|()| out.flush()).unwrap();
 }
 
 fn wait_for_line(child: &mut Child, text: &str) {
