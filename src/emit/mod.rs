@@ -35,7 +35,7 @@ use crate::plan::{Machine, file};
 use form::{Form, Stage};
 
 /// The revision of the launch files' bytes; it enters the plan id, so bump it whenever a golden file changes.
-pub const REVISION: u32 = 1;
+pub const REVISION: u64 = crate::plan::LAUNCH_REVISION;
 
 /// One launch file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]

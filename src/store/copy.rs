@@ -1,7 +1,7 @@
 //! Copies that are hashed on the way and keep their holes. Touches open files only. Read next: `super::out`.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::FileExt;
 
 use rustix::fs::SeekFrom;
@@ -59,7 +59,7 @@ impl Copy<'_> {
     /// Copies into a writer that stands at its start; `base` gets the source's bytes as they were.
     pub(super) fn run(
         &self,
-        into: &mut HashingWriter<File>,
+        into: &mut HashingWriter<impl Write + Seek>,
         mut base: Option<&mut BackgroundHasher>,
     ) -> io::Result<()> {
         let total = self.patches.iter().map(|(at, bytes)| at + bytes.len() as u64).fold(self.size, u64::max);
@@ -100,7 +100,7 @@ impl Copy<'_> {
         &self,
         at: u64,
         end: u64,
-        into: &mut HashingWriter<File>,
+        into: &mut HashingWriter<impl Write + Seek>,
         base: Option<&mut BackgroundHasher>,
     ) -> io::Result<u64> {
         let end = end.min(at + BUFFER as u64);
@@ -129,7 +129,7 @@ impl Copy<'_> {
         &self,
         at: u64,
         end: u64,
-        into: &mut HashingWriter<File>,
+        into: &mut HashingWriter<impl Write + Seek>,
         base: Option<&mut BackgroundHasher>,
     ) -> io::Result<u64> {
         let patched = self.first_patch(at, end).unwrap_or(end);

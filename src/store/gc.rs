@@ -98,14 +98,12 @@ impl Store<'_> {
     }
 
     fn collect(&self, collect: Collect, age: &Age) -> Result<GcReport, Problem> {
-        let mut kept = self.kept()?;
+        let mut kept = self.kept().map_err(|problem| problem.note("nothing was removed"))?;
         let (plan, stay) = self.choose(&kept, age)?;
         let mut report = GcReport { kept: stay, unknown: kept.unknown.clone(), ..GcReport::default() };
         for (doomed, size) in plan {
             if collect == Collect::Remove {
-                if self.roots_seen()? != kept.seen {
-                    kept = self.kept()?;
-                }
+                kept = self.kept_now(kept).map_err(|problem| problem.note("nothing more was removed"))?;
                 if kept.spares(&doomed) || !self.remove_doomed(&doomed)? {
                     continue;
                 }
@@ -114,6 +112,11 @@ impl Store<'_> {
             report.removed.push(Removed { name: doomed.name(), size: ByteSize(size) });
         }
         Ok(report)
+    }
+
+    /// Reads the roots again if one came or went.
+    fn kept_now(&self, kept: Kept) -> Result<Kept, Problem> {
+        if self.roots_seen()? == kept.seen { Ok(kept) } else { self.kept() }
     }
 
     /// Reads the roots; fails when one cannot be understood.
@@ -140,14 +143,12 @@ impl Store<'_> {
         let path = self.dir().join(ROOTS).join(name);
         Problem::new(Code::CacheCorrupt, "a root of the store is garbled, so nobody knows what it keeps")
             .fact("root", fail::path(&path))
-            .note("nothing was removed")
             .hint("build the recipe again whose result it kept, or remove the file, then collect")
     }
 
     fn roots_seen(&self) -> Result<(i64, i64, i64, i64), Problem> {
-        let found = self.tree.look(ROOTS).map_err(|error| {
-            fail::read("cannot look at the roots of the store", self.dir(), &error).note("nothing more was removed")
-        })?;
+        let told = |error| fail::read("cannot look at the roots of the store", self.dir(), &error);
+        let found = self.tree.look(ROOTS).map_err(told)?;
         Ok((found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()))
     }
 

@@ -57,6 +57,7 @@ mod lock;
 mod meta;
 mod object;
 mod out;
+mod paced;
 mod partial;
 mod realisation;
 mod root;

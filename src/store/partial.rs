@@ -11,6 +11,7 @@ use std::time::Instant;
 use rustix::fs::{Mode, OFlags};
 
 use super::object::StoreObject;
+use super::paced::Paced;
 use super::temp::{self, PARTIAL, TMP, TempFile};
 use super::writer::{self, Gate, Privacy};
 use super::{Store, fail, lock};
@@ -37,7 +38,7 @@ pub struct Partial<'s, 'e> {
     expected: Digest,
     temp: TempFile<'s>,
     /// `None` behind a failed restart.
-    writer: Option<HashingWriter<File>>,
+    writer: Option<HashingWriter<Paced>>,
     /// `None` where locks do not work: such a download is private and is not kept.
     name: Option<PathBuf>,
     cap: u64,
@@ -68,7 +69,13 @@ impl<'e> Store<'e> {
         loop {
             let Some(file) = self.open_partial(&name).map_err(told)? else { continue };
             match self.hold(&file, what)? {
-                Held::Unsupported => return self.begin(expected, None, None).map(Claim::Partial),
+                Held::Unsupported => {
+                    // Unlocked, two could write into one file; so each has its own, without a name.
+                    if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+                        self.forget_partial(&name);
+                    }
+                    return self.begin(expected, None, None).map(Claim::Partial);
+                }
                 Held::Changed => continue,
                 Held::Ours => {}
             }
@@ -142,8 +149,9 @@ impl<'e> Store<'e> {
             (Some(name), Some(file)) => TempFile::adopt(&self.tree, file, name.clone()),
             _ => TempFile::create(&self.tree).map_err(told)?,
         };
-        let writer =
-            temp.file.try_clone().and_then(|file| HashingWriter::behind(file, &mut temp.file)).map_err(told)?;
+        let kept = temp.file.metadata().map_err(told)?.len();
+        let file = Paced::new(temp.file.try_clone().map_err(told)?, kept);
+        let writer = HashingWriter::behind(file, &mut temp.file).map_err(told)?;
         let is_resumed = writer.length() > 0;
         let (expected, writer) = (*expected, Some(writer));
         Ok(Partial { store: self, expected, temp, writer, name, cap: u64::MAX, is_resumed })
@@ -222,9 +230,12 @@ impl Partial<'_, '_> {
     }
 
     /// Removes the file if it still has its name: behind a publication the name may be another process's already.
+    ///
+    /// A validator that is another's by then only costs that one a restart.
     fn give_up(&mut self, name: &Path) {
+        let _ = self.store.tree.remove(validator_name(name));
         if temp::is_named(&self.store.tree, name, &self.temp.file).unwrap_or(false) {
-            self.store.forget_partial(name);
+            let _ = self.store.tree.remove(name);
         }
         self.temp.keep();
     }
@@ -232,7 +243,7 @@ impl Partial<'_, '_> {
     fn begin_again(&mut self) -> io::Result<()> {
         self.temp.file.set_len(0)?;
         self.temp.file.seek(SeekFrom::Start(0))?;
-        self.writer = Some(HashingWriter::new(self.temp.file.try_clone()?));
+        self.writer = Some(HashingWriter::new(Paced::new(self.temp.file.try_clone()?, 0)));
         Ok(())
     }
 }

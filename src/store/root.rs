@@ -81,9 +81,7 @@ impl Store<'_> {
 
     /// Reads every file in `roots-v1`; `None` for one that is garbled. A directory that cannot be read is an error.
     pub(super) fn read_roots(&self) -> Result<Vec<(OsString, Option<Root>)>, Problem> {
-        let told = |error: std::io::Error| {
-            fail::read("cannot read the roots of the store", self.dir(), &error).note("nothing was removed")
-        };
+        let told = |error: std::io::Error| fail::read("cannot read the roots of the store", self.dir(), &error);
         let names = self.tree.list(ROOTS).map_err(told)?;
         let read = |name: OsString| match self.tree.read_small(Path::new(ROOTS).join(&name), CAP) {
             Ok(bytes) => Ok(Some((name, parse(&bytes)))),

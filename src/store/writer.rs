@@ -3,12 +3,13 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::Mode;
 
 use super::object::{StoreObject, is_planted};
+use super::paced::Paced;
 use super::temp::{self, TempFile};
 use super::{OBJECTS, Store, fail, object_name};
 use crate::base::{ByteSize, Code, Digest, Problem};
@@ -37,6 +38,7 @@ pub type Gate<'g> = &'g mut dyn FnMut(&mut File, u64) -> Result<(), Problem>;
 
 /// A block this long and aligned that is all zeros is not written but left as a hole.
 const BLOCK: usize = 4 << 10;
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
 impl<'e> Store<'e> {
     /// Begins an object whose digest shows at its end.
@@ -47,7 +49,7 @@ impl<'e> Store<'e> {
         let told = |error: io::Error| self.unwritable(size_hint, &error);
         let temp = TempFile::create(&self.tree).map_err(told)?;
         temp::reserve(&temp.file, 0, size_hint.unwrap_or(0)).map_err(told)?;
-        let writer = HashingWriter::new(temp.file.try_clone().map_err(told)?);
+        let writer = HashingWriter::new(Paced::new(temp.file.try_clone().map_err(told)?, 0));
         Ok(ObjectWriter { store: self, temp, writer, privacy })
     }
 
@@ -61,7 +63,7 @@ impl<'e> Store<'e> {
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(None, &error);
         let mut temp = TempFile::create(&self.tree).map_err(told)?;
-        write_sparse(&mut temp.file, bytes).map_err(told)?;
+        write_sparse(&temp.file, bytes).map_err(told)?;
         self.publish(&mut temp, StoreObject::new(digest, bytes.len() as u64), privacy)
     }
 
@@ -143,7 +145,7 @@ impl<'e> Store<'e> {
 pub struct ObjectWriter<'s, 'e> {
     store: &'s Store<'e>,
     temp: TempFile<'s>,
-    writer: HashingWriter<File>,
+    writer: HashingWriter<Paced>,
     privacy: Privacy,
 }
 
@@ -158,7 +160,7 @@ impl ObjectWriter<'_, '_> {
         self.writer.length()
     }
 
-    pub(super) fn hashing(&mut self) -> &mut HashingWriter<File> {
+    pub(super) fn hashing(&mut self) -> &mut HashingWriter<Paced> {
         &mut self.writer
     }
 
@@ -227,8 +229,9 @@ pub(super) fn pass(gate: Option<Gate<'_>>, file: &mut File, size: u64) -> Result
 }
 
 /// Writes bytes at the start of an empty file, leaving out blocks of zeros.
-pub(super) fn write_sparse(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    let is_zero = |block: &[u8]| block.iter().all(|byte| *byte == 0);
+pub(super) fn write_sparse(file: &File, bytes: &[u8]) -> io::Result<()> {
+    // Compared with zeros in one call: byte by byte it takes longer than hashing.
+    let is_zero = |block: &[u8]| *block == ZEROS[..block.len()];
     let mut blocks = bytes.chunks(BLOCK).enumerate().peekable();
     while let Some((first, block)) = blocks.next() {
         if is_zero(block) {
@@ -238,8 +241,7 @@ pub(super) fn write_sparse(file: &mut File, bytes: &[u8]) -> io::Result<()> {
         while let Some((_, block)) = blocks.next_if(|(_, block)| !is_zero(block)) {
             end += block.len();
         }
-        file.seek(SeekFrom::Start((first * BLOCK) as u64))?;
-        file.write_all(&bytes[first * BLOCK..end])?;
+        file.write_all_at(&bytes[first * BLOCK..end], (first * BLOCK) as u64)?;
     }
     file.set_len(bytes.len() as u64)
 }

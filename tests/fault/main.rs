@@ -15,3 +15,7 @@ use support::server;
 mod kill;
 mod net;
 mod net_tls;
+mod store;
+mod store_bundles;
+mod store_collector;
+mod store_processes;

@@ -1,0 +1,200 @@
+//! The collector takes what nobody keeps and nothing else. Touches temporary directories.
+//! Read next: `store_processes.rs`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::type_complexity,
+    reason = "tests touch the world, and end loudly"
+)]
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use arca_build::base::{Code, DerivationId, Digest, Name};
+use arca_build::store::{Bundle, Collect, GcReport, Holder, Privacy, Root, Store};
+use arca_build::stream::Sink;
+
+use super::store::{Heard, code, deaf, files_in, object_path, partial, snapshot, world};
+use super::store_bundles::{name, plan, publish};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn later() -> SystemTime {
+    SystemTime::now() + 2 * DAY
+}
+
+fn collect(store: &Store) -> GcReport {
+    store.gc(Collect::Remove, DAY, later()).unwrap()
+}
+
+fn root_of(bundle: &Bundle, holder: Holder, extra: &[Digest]) -> Root {
+    let objects = bundle.files().iter().map(|file| file.digest).chain(extra.iter().copied()).collect();
+    Root { holder, bundle: Some(bundle.name().to_owned()), objects }
+}
+
+/// A store with a linked bundle, one object of its closure beside it, and one object of nobody.
+fn rooted(place: &Path, store: &Store) -> (PathBuf, Digest, Digest) {
+    let bundle = publish(store);
+    let input = store.put(b"input of the closure", Privacy::Public).unwrap();
+    let stray = store.put(b"nobody's", Privacy::Public).unwrap();
+    store.record(&DerivationId(Digest::of(b"kept")), &input, "0").unwrap();
+    store.record(&DerivationId(Digest::of(b"gone")), &stray, "0").unwrap();
+    let link = place.join("result-nas");
+    symlink(bundle.path(), &link).unwrap();
+    store.add_root(&root_of(&bundle, Holder::Link(link.clone()), &[input.digest()])).unwrap();
+    (link, input.digest(), stray.digest())
+}
+
+#[test]
+fn gc_01_what_a_root_keeps_stays_and_the_rest_goes() {
+    let (place, cache) = world();
+    let store = Store::open(&cache, &deaf).unwrap();
+    let (link, input, stray) = rooted(place.path(), &store);
+    let before = snapshot(&cache);
+    let told = store.gc(Collect::DryRun, DAY, later()).unwrap();
+    assert_eq!(snapshot(&cache), before, "a dry run changed something");
+    let done = collect(&store);
+    assert_eq!(done, told);
+    assert!(done.freed.0 > 0 && done.kept == 3, "{done:?}");
+    assert!(!object_path(&cache, &stray).exists() && object_path(&cache, &input).exists());
+    assert_eq!(files_in(&cache.join("realisations-v1")), [Digest::of(b"kept").to_string()]);
+    assert!(store.bundle(&plan(), &name()).unwrap().is_some());
+    assert_eq!(store.verify().unwrap().damaged, []);
+    assert_eq!(collect(&store).removed, []);
+    std::fs::remove_file(link).unwrap();
+    let done = collect(&store);
+    assert!(files_in(&cache.join("bundles-v1")).is_empty() && files_in(&cache.join("roots-v1")).is_empty());
+    assert_eq!((store.verify().unwrap().objects, done.kept), (0, 0));
+    assert!(done.freed.0 >= 1 << 20, "the size of hard-linked files was not counted: {done:?}");
+    assert!(files_in(&cache.join("stamps-v1")).is_empty() && files_in(&cache.join("tmp")).is_empty());
+}
+
+#[test]
+fn gc_03_what_is_young_stays_and_so_does_what_seems_to_come_from_the_future() {
+    let (_place, cache) = world();
+    let store = Store::open(&cache, &deaf).unwrap();
+    publish(&store);
+    for now in [SystemTime::now(), SystemTime::now() + DAY / 2, SystemTime::UNIX_EPOCH] {
+        assert_eq!(store.gc(Collect::Remove, DAY, now).unwrap().removed, []);
+    }
+}
+
+#[test]
+fn gc_03_a_link_that_cannot_be_seen_keeps_and_one_that_points_elsewhere_does_not() {
+    let cases: [(&str, bool, fn(&Path)); 6] = [
+        ("the directory is gone", true, |link| std::fs::remove_dir_all(link.parent().unwrap()).unwrap()),
+        ("the link is relative", true, |link| {
+            std::fs::remove_file(link).unwrap();
+            let bundle = format!("../cache/bundles-v1/{}-nas", plan());
+            symlink(bundle, link).unwrap();
+        }),
+        ("the link leads by another path", true, |link| {
+            let by = link.with_file_name("by");
+            symlink(link.parent().unwrap().with_file_name("cache"), &by).unwrap();
+            std::fs::remove_file(link).unwrap();
+            symlink(by.join(format!("bundles-v1/{}-nas", plan())), link).unwrap();
+        }),
+        ("the link is gone", false, |link| std::fs::remove_file(link).unwrap()),
+        ("the link points elsewhere", false, |link| {
+            std::fs::remove_file(link).unwrap();
+            symlink("/etc", link).unwrap();
+        }),
+        ("it is a file now", false, |link| {
+            std::fs::remove_file(link).unwrap();
+            std::fs::write(link, b"x").unwrap();
+        }),
+    ];
+    for (what, stays, change) in cases {
+        let (place, cache) = world();
+        let store = Store::open(&cache, &deaf).unwrap();
+        let home = place.path().join("home");
+        std::fs::create_dir(&home).unwrap();
+        let (link, ..) = rooted(&home, &store);
+        change(&link);
+        let report = collect(&store);
+        assert_eq!(store.bundle(&plan(), &name()).unwrap().is_some(), stays, "{what}");
+        assert_eq!(report.unknown.len(), usize::from(what == "the directory is gone"), "{what}");
+    }
+}
+
+#[test]
+fn a_named_root_keeps_objects_until_it_is_removed() {
+    let (_place, cache) = world();
+    let store = Store::open(&cache, &deaf).unwrap();
+    let object = store.put(b"fetched", Privacy::Public).unwrap();
+    let holder = Holder::Named(Name::parse("inputs").unwrap());
+    let root = Root { holder, bundle: None, objects: BTreeSet::from([object.digest()]) };
+    store.add_root(&root).unwrap();
+    let before = snapshot(&cache.join("roots-v1"));
+    store.add_root(&root).unwrap();
+    assert_eq!(snapshot(&cache.join("roots-v1")), before, "the same root was written again");
+    assert_eq!(store.roots().unwrap(), [root]);
+    assert_eq!(collect(&store).kept, 1);
+}
+
+#[test]
+fn gc_03_roots_that_cannot_be_read_stop_the_collector() {
+    let spoilers: [fn(&Path); 4] = [
+        |roots| std::fs::remove_dir_all(roots).unwrap(),
+        |roots| std::fs::write(roots.join("ab"), b"arca-build root 2\nend\n").unwrap(),
+        |roots| {
+            let file = roots.join(&files_in(roots)[0]);
+            let text = std::fs::read(&file).unwrap();
+            std::fs::write(&file, &text[..text.len() - 80]).unwrap();
+        },
+        |roots| symlink("/etc/hostname", roots.join("link")).unwrap(),
+    ];
+    for spoil in spoilers {
+        let (place, cache) = world();
+        let store = Store::open(&cache, &deaf).unwrap();
+        rooted(place.path(), &store);
+        spoil(&cache.join("roots-v1"));
+        let before = snapshot(&cache);
+        let problem = store.gc(Collect::Remove, DAY, later()).unwrap_err();
+        assert!(matches!(problem.code, Code::CacheCorrupt | Code::Io), "{problem:?}");
+        assert_eq!(problem.note.as_deref(), Some("nothing was removed"));
+        assert_eq!(snapshot(&cache), before);
+    }
+}
+
+#[test]
+fn gc_01_the_collector_waits_for_users_and_then_gives_up() {
+    let (_place, cache) = world();
+    let user = Store::open(&cache, &deaf).unwrap();
+    user.put(b"in use", Privacy::Public).unwrap();
+    let heard = Heard::default();
+    let hear = |event| heard.hear(event);
+    let store = Store::open_patiently(&cache, Duration::from_millis(80), &hear).unwrap();
+    let problem = store.gc(Collect::Remove, DAY, later()).unwrap_err();
+    assert_eq!(problem.code, Code::CacheLock);
+    assert!(heard.waited());
+    // Giving up left the collector an ordinary user: another one is kept out by it.
+    drop(user);
+    let other = Store::open_patiently(&cache, Duration::from_millis(80), &deaf).unwrap();
+    assert_eq!(code(other.gc(Collect::Remove, DAY, later())), Code::CacheLock);
+    drop(other);
+    assert_eq!(collect(&store).removed.len(), 1);
+}
+
+#[test]
+fn gc_04_old_downloads_and_quarantine_go_and_a_download_in_progress_stays() {
+    let (_place, cache) = world();
+    let store = Store::open(&cache, &deaf).unwrap();
+    let (idle, busy) = (Digest::of(b"idle"), Digest::of(b"busy"));
+    for digest in [idle, busy] {
+        partial(&store, &digest).append(b"part").unwrap();
+    }
+    let object = store.put(b"rotten", Privacy::Public).unwrap();
+    super::store::rot(&store.path(&object), 0, b"R");
+    assert_eq!(code(store.read(&object, 99)), Code::CacheCorrupt);
+    let held = partial(&store, &busy);
+    assert_eq!(store.gc(Collect::Remove, DAY, SystemTime::now()).unwrap().removed, []);
+    collect(&store);
+    assert_eq!(files_in(&cache.join("tmp")), [format!("partial-{busy}")]);
+    assert!(files_in(&cache.join("quarantine")).is_empty());
+    assert_eq!(held.position(), 4);
+}
