@@ -5,8 +5,10 @@
 
 pub mod bytes;
 pub mod checksums;
+pub mod combustion;
 pub mod fat;
 pub mod gpt;
+pub mod ignition;
 pub mod iso;
 pub mod magic;
 pub mod qcow2;

@@ -1,20 +1,162 @@
-//! (stand-in until the branch is merged)
-use crate::base::{DiskLabel, Place, Problems, Secret};
+//! What the user wants in the guest → Ignition config and Combustion script; the rules that know MicroOS. Touches nothing.
+//!
+//! [`lower`] judges everything that `recipe` could not: login data, paths, ready-made files, what openSUSE's first boot
+//! shows and hides (`subvolume`). Then `ignition` and `combustion` write the same wish for either engine. Read next:
+//! `wanted` (the wish, checked), then the two writers.
+
+mod account;
+mod combustion;
+mod hash;
+mod ignition;
+mod keys;
+mod lints;
+mod merge;
+mod path;
+mod ready;
+mod subvolume;
+mod told;
+mod unit;
+mod wanted;
+
+use crate::base::{ByteSize, Code, DiskLabel, Place, Problem, Problems, Secret, Transport};
+use crate::format;
 use crate::recipe::{LocalFiles, Recipe, RecipePath};
+
+use ready::Script;
+use told::Told;
+use wanted::Wanted;
+
+/// Reading fw_cfg through sysfs costs about n²/8192 port reads in the guest; up to here nobody notices.
+pub const FW_CFG_SLOW: ByteSize = ByteSize(64 << 10);
+/// From here on the first boot stands still for minutes (linux: drivers/firmware/qemu_fw_cfg.c, `fw_cfg_read_blob`).
+pub const FW_CFG_LIMIT: ByteSize = ByteSize(256 << 10);
+
+/// The name under which a script travels inside the generated one; no side file may bear it.
+pub const READY_SCRIPT: &str = "script.recipe";
+
+/// What goes into the bundle for the guest.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Lowered {
+    /// `config.ign`, canonical JSON; or a ready-made config, byte for byte, when nothing is added to it.
+    pub config: Option<Secret<Vec<u8>>>,
+    /// `combustion/script`; the same bytes serve the disk and fw_cfg, since side files travel inside where they fit.
+    pub script: Option<Secret<Vec<u8>>>,
+    /// Files that lie beside the script on the config disk: name in `combustion/`, and where it comes from.
+    pub side_files: Vec<(String, RecipePath)>,
+    /// `ignition` whenever there is a config, `combustion` when there is only a script.
+    pub label: Option<DiskLabel>,
+    /// In the order found.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that will work, but hardly as meant; or that was done without being asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
+    /// A stable name of the rule.
     pub id: &'static str,
+    /// One sentence without a full stop; nothing in it is secret.
     pub text: String,
     pub place: Option<Place>,
 }
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Lowered {
-    pub config: Option<Secret<Vec<u8>>>,
-    pub script: Option<Secret<Vec<u8>>>,
-    pub side_files: Vec<(String, RecipePath)>,
-    pub label: Option<DiskLabel>,
-    pub warnings: Vec<Warning>,
+
+/// Lowers `[provision]` for the engine and transport the recipe names.
+///
+/// Every mistake is told at once: `E_SECRET` for login data that is no hash or no public key, `E_FWCFG_LIMIT` for what
+/// fw_cfg cannot carry, `E_PROVISION` for the rest.
+pub fn lower(recipe: &Recipe, files: &LocalFiles) -> Result<Lowered, Problems> {
+    let mut told = Told::default();
+    lints::recipe(recipe, &mut told);
+    let wanted = wanted::resolve(recipe, files, &mut told);
+    let config = ready::config(recipe, files, &mut told);
+    let script = ready::script(recipe, files, &mut told);
+    let engine = recipe.provision.engine();
+    let typed_ignition = engine.uses_ignition() && recipe.provision.has_typed();
+    let typed_combustion = !engine.uses_ignition() && recipe.provision.has_typed();
+
+    let config = if typed_ignition {
+        let home = recipe.provision.home_subvolume.unwrap_or(true);
+        let joined = merge::join(&wanted, config.as_ref(), home, &mut told);
+        joined.and_then(|value| encode(&value, &mut told))
+    } else {
+        config.map(|config| config.bytes)
+    };
+    let script = lower_script(recipe, script.as_ref(), typed_combustion.then_some(&wanted), &mut told);
+    limit_config(recipe, config.as_deref(), &mut told);
+    told.finish(Lowered {
+        label: label(config.is_some(), script.is_some()),
+        config: config.map(Secret::new),
+        script: script.map(Secret::new),
+        side_files: recipe.provision.side_files.iter().map(|path| side_file(&path.value)).collect(),
+        warnings: vec![],
+    })
 }
-pub fn lower(_: &Recipe, _: &LocalFiles) -> Result<Lowered, Problems> {
-    Ok(Lowered::default())
+
+const fn label(config: bool, script: bool) -> Option<DiskLabel> {
+    match (config, script) {
+        (true, _) => Some(DiskLabel::Ignition),
+        (false, true) => Some(DiskLabel::Combustion),
+        (false, false) => None,
+    }
 }
+
+fn side_file(path: &RecipePath) -> (String, RecipePath) {
+    (path.file_name().to_owned(), path.clone())
+}
+
+fn encode(value: &serde_json::Value, told: &mut Told) -> Option<Vec<u8>> {
+    match format::ignition::canonical(value) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            told.refuse(Problem::new(Code::Bug, "cannot write the Ignition config").cause(error));
+            None
+        }
+    }
+}
+
+/// Writes the script, its side files inside; where that is too much for fw_cfg, without them.
+fn lower_script(recipe: &Recipe, ready: Option<&Script>, typed: Option<&Wanted>, told: &mut Told) -> Option<Vec<u8>> {
+    if ready.is_none() && typed.is_none() {
+        return None;
+    }
+    let whole = combustion::script(typed, ready, combustion::SideFiles::Inside);
+    let fits = u64::try_from(whole.len()).is_ok_and(|size| size <= FW_CFG_LIMIT.0);
+    let has_side_files = ready.is_some_and(|ready| !ready.side_files.is_empty());
+    if fits || !has_side_files {
+        limit(recipe, "the Combustion script", whole.len(), told);
+        return Some(whole);
+    }
+    limit(recipe, "the Combustion script with its side files", whole.len(), told);
+    Some(combustion::script(typed, ready, combustion::SideFiles::Beside))
+}
+
+fn limit_config(recipe: &Recipe, config: Option<&[u8]>, told: &mut Told) {
+    if let Some(config) = config {
+        limit(recipe, "the Ignition config", config.len(), told);
+    }
+}
+
+/// Refuses or warns of what is too large for fw_cfg; the bundle has launch files for both transports.
+fn limit(recipe: &Recipe, what: &str, size: usize, told: &mut Told) {
+    let size = ByteSize(u64::try_from(size).unwrap_or(u64::MAX));
+    if size <= FW_CFG_SLOW {
+        return;
+    }
+    let place = recipe.provision.script.as_ref().or(recipe.provision.config.as_ref()).map(|path| path.place.clone());
+    if size <= FW_CFG_LIMIT {
+        let text = format!("{what} is {} KiB; by fw_cfg the guest reads it slowly, by disk at once", size.0 >> 10);
+        told.warn("fwcfg-size", text, place);
+    } else if recipe.provision.transport == Some(Transport::FwCfg) {
+        let problem = Problem::new(Code::FwCfgLimit, format!("{what} is too large for fw_cfg"))
+            .fact("size", format!("{} bytes", size.0))
+            .fact("limit", format!("{} bytes", FW_CFG_LIMIT.0))
+            .hint("write transport = \"disk\"");
+        told.refuse(Problem { place, ..problem });
+    } else {
+        let text =
+            format!("{what} is {} KiB: only the disk can carry it, the fw_cfg launch files cannot", size.0 >> 10);
+        told.warn("fwcfg-size", text, place);
+    }
+}
+
+#[cfg(test)]
+mod tests;

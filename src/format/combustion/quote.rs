@@ -1,0 +1,104 @@
+//! How text and bytes are put into a POSIX shell script so that the shell hands on exactly them. Touches nothing.
+//!
+//! Source: POSIX.1-2017, Shell Command Language, 2.2.2 (single quotes) and 2.7.4 (here documents with a quoted delimiter).
+
+use base64::Engine as _;
+
+/// Quotes one word; a leading `-` is the caller's business (`--`, or an absolute path).
+///
+/// A NUL cannot stand in a word; the callers refuse it long before, here it is dropped.
+pub fn quote(word: &str) -> String {
+    let word = word.replace('\0', "");
+    shlex::try_quote(&word).map(std::borrow::Cow::into_owned).unwrap_or_default()
+}
+
+/// Bytes as a here document.
+pub struct Payload {
+    /// The command that turns the here document back into the bytes: `cat` or `base64 -d`.
+    pub decoder: &'static str,
+    /// A word that no line of the body equals.
+    pub delimiter: String,
+    /// Whole lines.
+    pub body: String,
+}
+
+impl Payload {
+    /// Writes `head decoder <<'END'`, the body and the delimiter, as whole lines.
+    pub fn render(&self, head: &str) -> String {
+        let Self { decoder, delimiter, body } = self;
+        format!("{head} {decoder} <<'{delimiter}'\n{body}{delimiter}\n")
+    }
+}
+
+/// Chooses a form for bytes: plain text stays readable, anything else becomes base64.
+///
+/// Plain are whole lines of printable ASCII and tabs: some shells mangle other bytes in a here document. A line that
+/// Combustion's grep would take for a magic comment is never left plain.
+pub fn payload(bytes: &[u8]) -> Payload {
+    match plain(bytes) {
+        Some(text) => Payload { decoder: "cat", delimiter: delimiter(text), body: text.to_owned() },
+        None => Payload { decoder: "base64 -d", delimiter: "END".to_owned(), body: wrapped(bytes) },
+    }
+}
+
+fn plain(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok().filter(|text| text.is_empty() || text.ends_with('\n'))?;
+    let printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n'));
+    let magic = text.lines().any(|line| super::is_magic(line.as_bytes()));
+    (printable && !magic).then_some(text)
+}
+
+fn delimiter(text: &str) -> String {
+    let mut delimiter = "END".to_owned();
+    while text.lines().any(|line| line == delimiter) {
+        delimiter.push('_');
+    }
+    delimiter
+}
+
+fn wrapped(bytes: &[u8]) -> String {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let mut lines = String::with_capacity(encoded.len() + encoded.len() / 76 + 1);
+    for (index, c) in encoded.chars().enumerate() {
+        if index > 0 && index % 76 == 0 {
+            lines.push('\n');
+        }
+        lines.push(c);
+    }
+    if !lines.is_empty() {
+        lines.push('\n');
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_stays_readable_and_cannot_end_its_document() {
+        let shown = payload(b"a\nEND\nEND_\n").render("put x");
+        assert_eq!(shown, "put x cat <<'END__'\na\nEND\nEND_\nEND__\n");
+        assert_eq!(payload(b"").render("x"), "x cat <<'END'\nEND\n");
+    }
+
+    #[test]
+    fn out_10_what_is_not_plain_becomes_base64() {
+        for bytes in [&b"no line end"[..], b"a\0b\n", b"\xff\n", "ä\n".as_bytes(), b"a\r\n", b"# combustion: network\n"]
+        {
+            let payload = payload(bytes);
+            assert_eq!(payload.decoder, "base64 -d", "{bytes:?}");
+            let joined = payload.body.replace('\n', "");
+            assert_eq!(base64::engine::general_purpose::STANDARD.decode(joined).unwrap(), bytes);
+        }
+        assert!(payload(&[0; 300]).body.lines().all(|line| line.len() <= 76));
+    }
+
+    #[test]
+    fn out_1_quoted_words_read_back() {
+        for word in ["", "a b", "'", "\"", "$(x)", "`x`", "\\", "!", "~", "-x", "*", "a\nb", "ä€", "#", "=", "'\"$"]
+        {
+            assert_eq!(shlex::split(&quote(word)).unwrap(), [word], "{word:?}");
+        }
+    }
+}

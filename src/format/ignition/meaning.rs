@@ -1,0 +1,108 @@
+//! What a well-formed config must also mean: paths, modes, sources, and nothing said twice. Touches nothing.
+//!
+//! Source: the validators of coreos/ignition (`config/v3_*/types`), and `ignition-validate`'s own output.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+
+use super::json::{Fault, Node};
+use crate::base::text::one_line;
+
+/// What Ignition can fetch from; anything else fails the boot.
+const SCHEMES: [&str; 7] = ["http", "https", "tftp", "s3", "arn", "gs", "data"];
+
+/// Decimal numbers that somebody wrote thinking of octal permissions; none of them is a sane mode.
+///
+/// 400 and 440 are left out: as decimal they are 0620 (a terminal's) and 0670.
+const OCTAL_LOOKING: [i64; 15] = [444, 555, 600, 640, 644, 660, 664, 666, 700, 750, 755, 770, 775, 777, 1777];
+
+/// Checks meaning; keys and types are right already.
+pub fn check(root: &Node) -> Vec<Fault> {
+    let mut faults = vec![];
+    let nodes = ["files", "directories", "links"].map(|kind| root.list(&["storage", kind]));
+    for node in nodes.iter().copied().flatten() {
+        paths(node, &mut faults);
+        modes(node, &mut faults);
+    }
+    for contents in root.list(&["storage", "files"]).iter().flat_map(resources) {
+        source(contents, &mut faults);
+    }
+    twice("path", nodes.iter().copied().flatten().map(|node| (node.text("path"), node)), &mut faults);
+    twice("user", named(root, &["passwd", "users"]), &mut faults);
+    twice("group", named(root, &["passwd", "groups"]), &mut faults);
+    twice("unit", named(root, &["systemd", "units"]), &mut faults);
+    twice("mount point", filesystem_paths(root), &mut faults);
+    faults
+}
+
+fn paths(node: &Node, faults: &mut Vec<Fault>) {
+    if let Some(path) = node.get("path")
+        && !path.as_text().is_some_and(|text| text.starts_with('/'))
+    {
+        let shown = one_line(path.as_text().unwrap_or_default(), 80);
+        faults.push(Fault::new(path.at, format!("`{shown}` is not an absolute path")));
+    }
+}
+
+fn modes(node: &Node, faults: &mut Vec<Fault>) {
+    let (Some(mode), Some(at)) = (node.whole("mode"), node.get("mode").map(|mode| mode.at)) else { return };
+    if !(0..=0o7777).contains(&mode) {
+        faults.push(Fault::new(at, format!("mode {mode} is outside 0 to 4095 (octal 7777)")));
+    } else if OCTAL_LOOKING.contains(&mode) {
+        let meant = i64::from_str_radix(&mode.to_string(), 8).unwrap_or_default();
+        let text = format!("mode {mode} is decimal in JSON and means octal {mode:04o}");
+        faults.push(Fault::new(at, text).hint(format!("for 0{mode} write {meant}")));
+    }
+}
+
+fn resources(file: &Node) -> Vec<&Node> {
+    file.get("contents").into_iter().chain(file.list(&["append"])).collect()
+}
+
+fn source(contents: &Node, faults: &mut Vec<Fault>) {
+    let Some(source) = contents.get("source") else { return };
+    let text = source.as_text().unwrap_or_default();
+    let scheme = text.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase()).unwrap_or_default();
+    if text.is_empty() {
+        return;
+    }
+    if !SCHEMES.contains(&scheme.as_str()) {
+        let list = SCHEMES.join(", ");
+        faults.push(Fault::new(source.at, format!("a source is a URL of scheme {list}")));
+    } else if scheme == "data" && !is_data_url(&text[5..]) {
+        faults.push(Fault::new(source.at, "malformed data URL").hint("write data:,text%0A or data:;base64,dGV4dAo="));
+    }
+}
+
+/// Tells whether what follows `data:` is media type, `,`, and well-encoded data (RFC 2397).
+fn is_data_url(rest: &str) -> bool {
+    let Some((head, data)) = rest.split_once(',') else { return false };
+    if head.ends_with(";base64") {
+        let plain = data.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=");
+        return base64::engine::general_purpose::STANDARD.decode(plain).is_ok();
+    }
+    let mut escapes = data.split('%').skip(1);
+    let visible = data.bytes().all(|byte| byte.is_ascii_graphic());
+    visible && escapes.all(|part| part.get(..2).is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())))
+}
+
+fn named<'a>(root: &'a Node, path: &[&str]) -> impl Iterator<Item = (Option<&'a str>, &'a Node)> {
+    root.list(path).iter().map(|node| (node.text("name"), node))
+}
+
+/// openSUSE's Ignition takes several entries for one device as long as their paths differ; so the path is the key.
+fn filesystem_paths(root: &Node) -> impl Iterator<Item = (Option<&str>, &Node)> {
+    root.list(&["storage", "filesystems"]).iter().map(|node| (node.text("path"), node))
+}
+
+fn twice<'a>(what: &str, items: impl Iterator<Item = (Option<&'a str>, &'a Node)>, faults: &mut Vec<Fault>) {
+    let mut seen = BTreeMap::new();
+    for (name, node) in items {
+        let Some(name) = name else { continue };
+        if let Some(first) = seen.insert(name, node.at) {
+            let text = format!("{what} `{}` is defined twice, first in line {}", one_line(name, 80), first.line);
+            faults.push(Fault::new(node.at, text));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Ignition configs, spec 3.0.0 to 3.6.0: read strictly, written canonically. Touches nothing.
+//!
+//! Specification: coreos/ignition, `docs/configuration-v3_0.md` … `v3_6.md`, and `docs/migrating-configs.md` for what came
+//! when. Ignition itself only warns about a key it does not know and keeps the last of two equal ones, so a slip of
+//! the pen leaves a guest without its user; [`read`] refuses both. Read next: `config` (what is written), [`schema`].
+
+mod config;
+mod json;
+mod meaning;
+pub mod schema;
+
+pub use config::{
+    Config, Contents, Directory, Dropin, File, Filesystem, Header, Owner, Passwd, Storage, Systemd, Unit, User,
+    canonical, data_url,
+};
+pub use json::{At, Fault, Kind, Member, Node};
+
+/// The lowest and the highest minor number of spec 3 that is taken; 3.7.0 is experimental and no release reads it.
+pub const SPECS: std::ops::RangeInclusive<u8> = 0..=6;
+
+/// What is written unless a used field needs more: every Ignition that openSUSE ever shipped takes it.
+pub const DEFAULT_SPEC: u8 = 2;
+
+/// The first spec whose Ignition honours setuid, setgid and sticky bits (older ones drop them with a warning).
+pub const SPECIAL_MODE_SPEC: u8 = 6;
+
+/// A config that passed every check of this module.
+pub struct Ready {
+    /// The minor number of its spec version.
+    pub spec: u8,
+    pub root: Node,
+}
+
+/// Reads a config and checks grammar, keys, types and meaning; every mistake is told.
+///
+/// A byte-order mark, an empty file and duplicate keys are faults: Ignition fails on the first, boots unprovisioned on the
+/// second and drops all but the last of the third.
+pub fn read(bytes: &[u8]) -> Result<Ready, Vec<Fault>> {
+    let root = json::read(bytes).map_err(|fault| vec![fault])?;
+    let mut faults = json::duplicates(&root);
+    let spec = schema::spec(&root).unwrap_or_else(|fault| {
+        faults.push(fault);
+        *SPECS.end()
+    });
+    faults.extend(schema::check(&root, spec));
+    if faults.is_empty() {
+        faults = meaning::check(&root);
+    }
+    if faults.is_empty() { Ok(Ready { spec, root }) } else { Err(faults) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Who may log in, and how: names, hashes, keys. Touches nothing.
+
+use super::hash::{self, Verdict};
+use super::told::{Told, hushed};
+use super::wanted::Login;
+use super::{keys, path};
+use crate::base::text::{is_unsafe, one_line};
+use crate::base::{Place, Secret};
+use crate::recipe::{Account, Located, User};
+
+/// Checks root's account.
+pub fn root(account: &Located<Account>, told: &mut Told) -> Login {
+    let Account { password_hash, ssh_keys } = &account.value;
+    let login = Login {
+        hash: password(password_hash.as_ref(), "root", &account.place, told),
+        keys: authorized(ssh_keys, "root", told),
+        ..Login::new("root", &account.place)
+    };
+    if password_hash.is_some() && ssh_keys.is_empty() {
+        let text = "root has a password but no ssh key: openSUSE's sshd refuses passwords for root, so it works on the console only";
+        told.warn("root-ssh-password", text, Some(hushed(&account.place)));
+    }
+    login
+}
+
+/// Checks one further user.
+pub fn user(user: &Located<User>, told: &mut Told) -> Login {
+    let User { name, account, uid, groups, shell, home, gecos, system } = &user.value;
+    let place = &hushed(&user.place);
+    check_names(&user.value, place, told);
+    for (what, value) in [("shell", shell), ("home", home)] {
+        if let Some(value) = value.as_ref().filter(|value| !path::is_absolute(value)) {
+            told.refuse_at(place, format!("`{}` is no absolute path for `{what}`", one_line(value, 80)), "");
+        }
+    }
+    if gecos.as_ref().is_some_and(|gecos| gecos.chars().any(|c| c == ':' || c == '\n' || c == '\t' || is_unsafe(c))) {
+        told.refuse_at(place, "`gecos` holds a `:` or a control character, which /etc/passwd cannot", "");
+    }
+    let shown = one_line(name, 40);
+    if account.password_hash.is_none() && account.ssh_keys.is_empty() && !system {
+        let text = format!("user `{shown}` has neither password nor key and cannot log in");
+        told.warn("no-login", text, Some(place.clone()));
+    }
+    Login {
+        hash: password(account.password_hash.as_ref(), &shown, place, told),
+        keys: authorized(&account.ssh_keys, &shown, told),
+        uid: *uid,
+        groups: groups.clone(),
+        shell: shell.clone(),
+        home: home.clone(),
+        gecos: gecos.clone(),
+        system: *system,
+        ..Login::new(name, place)
+    }
+}
+
+fn check_names(user: &User, place: &Place, told: &mut Told) {
+    if user.name == "root" {
+        told.refuse_at(place, "root is not a further user", "write `[provision.root]`");
+    } else {
+        check_name(&user.name, "user", place, told);
+    }
+    for group in &user.groups {
+        check_name(group, "group", place, told);
+    }
+}
+
+/// Checks the name of a user or group by the strictest rule in use: useradd(8), and no upper case.
+pub fn check_name(name: &str, what: &str, place: &Place, told: &mut Told) {
+    let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    if !(first && name.len() <= 32 && name.chars().all(plain)) {
+        let hint = "1 to 32 characters of a-z 0-9 _ - that begin with a letter or _";
+        told.refuse_at(place, format!("`{}` is no name of a {what} that useradd takes", one_line(name, 40)), hint);
+    }
+}
+
+fn password(hash: Option<&Secret<String>>, who: &str, place: &Place, told: &mut Told) -> Option<String> {
+    let hash = hash?.expose();
+    match hash::judge(hash) {
+        Verdict::Good => {}
+        Verdict::Weak(why) => {
+            let text = format!("the password hash of `{who}` is {why}; {}", hash::HOW);
+            told.warn("weak-hash", text, Some(hushed(place)));
+        }
+        Verdict::Refused(why) => told.refuse_secret(place, format!("`password_hash` of `{who}` {why}"), hash::HOW),
+    }
+    Some(hash.clone())
+}
+
+fn authorized(lines: &[Located<String>], who: &str, told: &mut Told) -> Vec<String> {
+    let mut taken = vec![];
+    for line in lines {
+        match keys::read(&line.value) {
+            Ok(key) => {
+                if let Some(weak) = key.weak {
+                    told.warn("weak-key", format!("an ssh key of `{who}` is {weak}"), Some(line.place.clone()));
+                }
+                taken.push(key.line);
+            }
+            Err(keys::KeyError::Private) => {
+                let headline = format!("a private key stands in `ssh_keys` of `{who}`");
+                told.refuse_secret(
+                    &line.place,
+                    headline,
+                    "paste the line of the `.pub` file, and consider the key lost",
+                );
+            }
+            Err(error) => {
+                let problem =
+                    crate::base::Problem::new(crate::base::Code::Provision, format!("bad ssh key of `{who}`"));
+                let hint = "paste the one line of the `.pub` file";
+                told.refuse(problem.cause(error).at(hushed(&line.place)).hint(hint));
+            }
+        }
+    }
+    taken
+}

@@ -1,0 +1,214 @@
+//! The typed wish as a Combustion script, and a ready-made script carried inside it. Touches nothing.
+//!
+//! The script is plain POSIX sh. It runs in `transactional-update shell` with the working directory
+//! `/dev/shm/combustion/config`; exit code 0 keeps the new snapshot, any other rolls it back and fails the boot
+//! (openSUSE/combustion, README). So every command may fail the script, and none is silenced.
+
+use super::ready::Script;
+use super::wanted::{Login, Wanted, WantedUnit};
+use super::{READY_SCRIPT, subvolume};
+use crate::format::combustion::{Flags, payload, quote};
+
+/// Where side files travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SideFiles {
+    /// Inside the script as well as beside it, so that fw_cfg, which carries one file, brings them too.
+    Inside,
+    /// Only beside it, on the config disk.
+    Beside,
+}
+
+const UNPACK: &str = r#"
+# Puts a file that travels in this script beside it, unless the config disk brought it.
+unpack() {
+    file=$1
+    shift
+    if [ ! -e "$file" ]; then
+        "$@" >"$file"
+        chmod 0755 "$file"
+    fi
+}
+"#;
+
+const MOUNTS: &str = r#"
+# Mounts what transactional-update does not show and fstab lists; unmounts it at the end, however that comes.
+mounted=
+show() {
+    if findmnt --fstab --mountpoint "$1" >/dev/null && ! mountpoint -q "$1"; then
+        mount "$1"
+        mounted="$1 $mounted"
+    fi
+}
+hide() {
+    for place in $mounted; do
+        umount "$place"
+    done
+    mounted=
+}
+trap hide EXIT
+"#;
+
+const PUT: &str = r#"
+# Writes a file: mode, owner, path, and the command that prints its bytes.
+put() {
+    mode=$1 owner=$2 path=$3
+    shift 3
+    mkdir -p "${path%/*}/"
+    rm -f "$path"
+    (umask 077 && "$@" >"$path")
+    chown "$owner" "$path"
+    chmod "$mode" "$path"
+}
+"#;
+
+const AUTHORIZE: &str = r#"
+# Lets a user in by the keys that a command prints.
+authorize() {
+    user=$1
+    shift
+    home=$(getent passwd "$user" | cut -d: -f6)
+    group=$(id -g "$user")
+    test -n "$home"
+    install -d -m 0700 -o "$user" -g "$group" "$home/.ssh"
+    put 0600 "$user:$group" "$home/.ssh/authorized_keys" "$@"
+}
+"#;
+
+/// Writes the script.
+///
+/// A ready-made one alone, with no side files to carry, comes out byte for byte. Otherwise it is unpacked beside the
+/// generated one and run last, by its own interpreter, with the same arguments and working directory; its exit code is
+/// the script's.
+pub fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFiles) -> Vec<u8> {
+    let carried = ready.map_or(&[][..], |ready| ready.side_files.as_slice());
+    let carried = if side_files == SideFiles::Inside { carried } else { &[] };
+    if let (None, Some(ready), true) = (typed, ready, carried.is_empty()) {
+        return ready.bytes.clone();
+    }
+    let mut text = header(ready.map_or(Flags::default(), |ready| ready.flags));
+    if let Some(ready) = ready {
+        unpack(&mut text, carried, ready);
+    }
+    if let Some(typed) = typed {
+        self::typed(&mut text, typed);
+    }
+    if ready.is_some() {
+        text.push_str(&format!("\nexec ./{READY_SCRIPT} \"$@\"\n"));
+    }
+    text.into_bytes()
+}
+
+fn header(flags: Flags) -> String {
+    let mut text = String::from("#!/bin/sh\n");
+    if let Some(line) = flags.line() {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push_str("# Written by arca-build: change the recipe, not this file.\nset -eu\numask 022\n");
+    text
+}
+
+fn unpack(text: &mut String, carried: &[(String, Vec<u8>)], ready: &Script) {
+    text.push_str(UNPACK);
+    for (name, bytes) in carried {
+        text.push_str(&payload(bytes).render(&format!("unpack {}", quote(&format!("./{name}")))));
+    }
+    text.push_str(&payload(&ready.bytes).render(&format!("unpack ./{READY_SCRIPT}")));
+    if ready.flags.prepare {
+        text.push_str(&format!("\nif [ \"${{1-}}\" = --prepare ]; then\n    exec ./{READY_SCRIPT} \"$@\"\nfi\n"));
+    }
+}
+
+fn typed(text: &mut String, wanted: &Wanted) {
+    let paths = wanted.paths();
+    let hidden = subvolume::for_combustion(paths.iter().map(String::as_str));
+    let has_keys = wanted.logins.iter().any(|login| !login.keys.is_empty());
+    let has_unit_files = wanted.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
+    for (needed, function) in [
+        (!hidden.is_empty(), MOUNTS),
+        (has_keys || has_unit_files || !wanted.files.is_empty(), PUT),
+        (has_keys, AUTHORIZE),
+    ] {
+        if needed {
+            text.push_str(function);
+        }
+    }
+    text.push('\n');
+    hidden.iter().for_each(|directory| text.push_str(&format!("show {directory}\n")));
+    wanted.logins.iter().for_each(|login| self::login(text, login));
+    files(text, wanted);
+    wanted.units.iter().for_each(|unit| self::unit(text, unit));
+    if !hidden.is_empty() {
+        text.push_str("\nhide\ntrap - EXIT\n");
+    }
+}
+
+fn login(text: &mut String, login: &Login) {
+    let name = quote(&login.name);
+    if !login.is_root() {
+        account(text, login);
+    }
+    if let Some(hash) = &login.hash {
+        // Not as an argument, where every process could read it. A judged hash holds nothing that could end the document.
+        text.push_str(&format!("chpasswd -e <<'END'\n{}:{hash}\nEND\n", login.name));
+    }
+    if !login.keys.is_empty() {
+        let lines: String = login.keys.iter().map(|key| format!("{key}\n")).collect();
+        text.push_str(&payload(lines.as_bytes()).render(&format!("authorize {name}")));
+    }
+}
+
+/// Makes the user, or changes one that the image has, as Ignition does.
+fn account(text: &mut String, login: &Login) {
+    let name = quote(&login.name);
+    let system = if login.system { " --system" } else { "" };
+    let make = options(login, "--home-dir", "--groups");
+    // usermod would replace the groups that the image gave.
+    let change = options(login, "--home", "--append --groups");
+    let change = if change.is_empty() { String::new() } else { format!("else\n    usermod{change} {name}\n") };
+    text.push_str(&format!(
+        "if ! id -u {name} >/dev/null 2>&1; then\n    useradd --create-home{system}{make} {name}\n{change}fi\n"
+    ));
+}
+
+fn options(login: &Login, home: &str, groups: &str) -> String {
+    let joined = (!login.groups.is_empty()).then(|| login.groups.join(","));
+    let uid = login.uid.map(|uid| uid.to_string());
+    let given = [
+        ("--comment", login.gecos.as_ref()),
+        (home, login.home.as_ref()),
+        ("--shell", login.shell.as_ref()),
+        ("--uid", uid.as_ref()),
+        (groups, joined.as_ref()),
+    ];
+    given.into_iter().filter_map(|(option, value)| Some(format!(" {option} {}", quote(value?)))).collect()
+}
+
+fn files(text: &mut String, wanted: &Wanted) {
+    for directory in &wanted.directories {
+        let group = directory.group.as_deref().unwrap_or("root");
+        let (user, path) = (quote(&directory.user), quote(&directory.path));
+        text.push_str(&format!("install -d -m {:04o} -o {user} -g {} {path}\n", directory.mode, quote(group)));
+    }
+    for file in &wanted.files {
+        let owner = format!("{}:{}", file.user.as_deref().unwrap_or("root"), file.group.as_deref().unwrap_or("root"));
+        let head = format!("put {:04o} {} {}", file.mode, quote(&owner), quote(&file.path));
+        text.push_str(&payload(&file.bytes).render(&head));
+    }
+}
+
+fn unit(text: &mut String, unit: &WantedUnit) {
+    let contents = unit.contents.as_ref().map(|contents| (unit.path(), contents));
+    let dropins = unit.dropins.iter().map(|(name, contents)| (unit.dropin_path(name), contents));
+    for (path, contents) in contents.into_iter().chain(dropins) {
+        text.push_str(&payload(contents.as_bytes()).render(&format!("put 0644 root:root {}", quote(&path))));
+    }
+    let name = quote(&unit.name);
+    let verb = match (unit.mask, unit.enable) {
+        (true, _) => "mask",
+        (false, Some(true)) => "enable",
+        (false, Some(false)) => "disable",
+        (false, None) => return,
+    };
+    text.push_str(&format!("systemctl {verb} {name}\n"));
+}

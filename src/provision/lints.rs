@@ -1,0 +1,129 @@
+//! What works, but hardly as meant: warnings that need nothing but the recipe and its files. Touches nothing.
+//!
+//! Each rule names the fact it rests on; none looks at a host or an image.
+
+use super::hash::{self, Verdict};
+use super::told::Told;
+use super::{ready, subvolume};
+use crate::base::text::one_line;
+use crate::base::{BaseKind, Engine};
+use crate::format::ignition::Node;
+use crate::recipe::{Recipe, Source};
+
+/// Warns of an image whose flavour does not read what the recipe provides; known by its published name.
+pub fn recipe(recipe: &Recipe, told: &mut Told) {
+    if !recipe.provision.is_wanted() || recipe.base.kind == BaseKind::Iso {
+        return;
+    }
+    let place = &recipe.base.source.place;
+    let name = match &recipe.base.source.value {
+        Source::Url(url) => url.file_name(),
+        Source::Path(path) => path.file_name(),
+    };
+    if name.contains("-sdboot") && recipe.provision.engine() != Engine::Combustion {
+        let text = "the image's name says sdboot, a flavour without Ignition; write engine = \"combustion\"";
+        told.warn("sdboot-no-ignition", text, Some(place.clone()));
+    }
+    if name.contains("OpenStack-Cloud") {
+        let text = "the image's name says OpenStack-Cloud, a flavour that only cloud-init configures";
+        told.warn("openstack-cloudinit", text, Some(place.clone()));
+    }
+}
+
+/// Warns of files that fill the guest's memory: the folder is copied to a tmpfs, whose limit is half of it.
+pub fn memory(recipe: &Recipe, bytes: usize, told: &mut Told) {
+    if u64::try_from(bytes).is_ok_and(|bytes| bytes > recipe.machine.memory.0 / 2) {
+        let place = recipe.provision.script.as_ref().map(|script| script.place.clone());
+        told.warn(
+            "shm-size",
+            "the script's folder is larger than half of the guest's memory, where it is copied to",
+            place,
+        );
+    }
+}
+
+/// Warns of a script that writes where a Combustion script sees nothing mounted.
+pub fn script(bytes: &[u8], file: &str, told: &mut Told) {
+    let text = String::from_utf8_lossy(bytes);
+    let code = || text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with('#'));
+    for directory in subvolume::hidden_from_scripts() {
+        let below = format!("{directory}/");
+        let mounts = code().any(|(line, _)| line.contains("mount") && line.contains(directory));
+        let makes_home = |line: &str| *directory == "/home" && line.trim_start().starts_with("useradd");
+        let used = code().find(|(line, _)| line.contains(&below) || makes_home(line));
+        if let (Some((_, line)), false) = (used, mounts) {
+            let text =
+                format!("the script uses {directory} without `mount {directory}`: what it writes there vanishes");
+            told.warn("combustion-mount", text, Some(ready::place(file, line, 1)));
+        }
+    }
+}
+
+/// Warns of what a ready-made config may do in vain, or fail at.
+pub fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) {
+    let mut warn =
+        |id, node: &Node, text: String| told.warn(id, text, Some(ready::place(file, node.at.line, node.at.column)));
+    for user in root.list(&["passwd", "users"]) {
+        let name = one_line(user.text("name").unwrap_or_default(), 40);
+        let (hash, keys) = (user.get("passwordHash"), user.list(&["sshAuthorizedKeys"]));
+        if let Some(node) = hash {
+            match hash::judge(node.as_text().unwrap_or_default()) {
+                Verdict::Good => {}
+                Verdict::Weak(why) => warn("weak-hash", node, format!("the password hash of `{name}` is {why}")),
+                Verdict::Refused(why) => {
+                    warn("weak-hash", node, format!("`passwordHash` of `{name}` {why}; {}", hash::HOW));
+                }
+            }
+        }
+        if name == "root" && hash.is_some() && keys.is_empty() {
+            let text = "root has a password but no ssh key: openSUSE's sshd refuses passwords for root";
+            warn("root-ssh-password", user, text.to_owned());
+        }
+    }
+    let partitions = root.list(&["storage", "disks"]).iter().flat_map(|disk| disk.list(&["partitions"]));
+    for partition in partitions.filter(|partition| partition.whole("number").unwrap_or_default() == 0) {
+        let text = "partition number 0 fails in Ignition 2.20 to 2.26 (coreos/ignition#2234); write the number";
+        warn("part-number-0", partition, text.to_owned());
+    }
+    for raid in root.list(&["storage", "raid"]) {
+        warn("raid-mdadm", raid, "openSUSE's initrd may lack mdadm, so `storage.raid` may fail the boot".to_owned());
+    }
+    for filesystem in root.list(&["storage", "filesystems"]) {
+        self::filesystem(filesystem, &mut warn);
+    }
+    if !recipe.provision.has_typed() {
+        hidden(root, &mut warn);
+    }
+}
+
+fn filesystem(node: &Node, warn: &mut impl FnMut(&'static str, &Node, String)) {
+    if node.text("format") == Some("ext4") {
+        warn("fs-ext4", node, "MicroOS has no mkfs.ext4; use btrfs, xfs or vfat".to_owned());
+    }
+    let wiped = node.flag("wipeFilesystem").unwrap_or_default();
+    if node.text("device") == Some(subvolume::ROOT_DEVICE) && !wiped && node.get("label").or(node.get("uuid")).is_some()
+    {
+        let text = "a label or uuid on the kept root file system fails the boot when it differs; leave it out";
+        warn("fs-label-mismatch", node, text.to_owned());
+    }
+}
+
+/// A config that goes into the guest as it is must bring its own entries for subvolumes.
+fn hidden(root: &Node, warn: &mut impl FnMut(&'static str, &Node, String)) {
+    let users = root.list(&["passwd", "users"]).iter().filter(|user| user.text("name") != Some("root"));
+    let kinds = ["files", "directories", "links"];
+    let nodes = kinds.iter().flat_map(|kind| root.list(&["storage", kind]));
+    let mut paths: Vec<(String, &Node)> =
+        nodes.filter_map(|node| Some((node.text("path")?.to_owned(), node))).collect();
+    paths.extend(users.map(|user| (user.text("homeDir").unwrap_or("/home").to_owned(), user)));
+    let mounted: Vec<_> = root.list(&["storage", "filesystems"]).iter().filter_map(|node| node.text("path")).collect();
+    for directory in subvolume::for_ignition(paths.iter().map(|(path, _)| path.as_str())) {
+        let first = paths.iter().find(|(path, _)| subvolume::is_within(path, directory));
+        if let (Some((_, node)), false) = (first, mounted.contains(&directory)) {
+            let text = format!(
+                "{directory} is a subvolume that Ignition does not see: add a `storage.filesystems` entry for it, or what is written there vanishes"
+            );
+            warn("home-subvol", node, text);
+        }
+    }
+}

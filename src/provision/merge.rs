@@ -1,0 +1,90 @@
+//! The typed wish joined with a ready-made config, as JSON. Touches nothing.
+//!
+//! Nothing is overridden: what both define is refused by name, with both places. Lists are joined, the ready-made part
+//! first; the spec version is the higher one, which only ever adds meaning (coreos/ignition, docs/migrating-configs.md).
+
+use serde_json::Value;
+
+use super::ready::{self, Config};
+use super::told::Told;
+use super::wanted::Wanted;
+use super::{ignition, told};
+use crate::base::text::one_line;
+use crate::base::{Code, Place, Problem};
+use crate::format::ignition::Node;
+
+/// Joins both parts; `None` when one of them cannot be said in JSON.
+pub fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told: &mut Told) -> Option<Value> {
+    if let Some(config) = config {
+        conflicts(wanted, config, told);
+    }
+    let root = config.map(|config| &config.ready.root);
+    let mounted: Vec<_> = root.map_or(&[][..], |root| root.list(&["storage", "filesystems"])).iter().collect();
+    let is_mounted = |path: &str| mounted.iter().any(|node| node.text("path") == Some(path));
+    let mut subvolumes = ignition::subvolumes(wanted, home_subvolume);
+    subvolumes.retain(|path| !is_mounted(path));
+    note_subvolumes(wanted, &subvolumes, told);
+    let spec = ignition::spec(wanted).max(config.map_or(0, |config| config.ready.spec));
+    if spec > crate::format::ignition::DEFAULT_SPEC && config.is_none_or(|config| config.ready.spec < spec) {
+        let text = format!("setuid, setgid or sticky bits need spec 3.{spec}.0, which Ignition before 2.26 refuses");
+        told.warn("spec-too-new", text, None);
+    }
+    let typed = serde_json::to_value(ignition::config(wanted, spec, &subvolumes)).ok();
+    if typed.is_none() {
+        told.refuse(Problem::new(Code::Bug, "cannot write the typed part as JSON"));
+    }
+    Some(joined(root.map(Node::to_value), typed?))
+}
+
+/// Tells of entries nobody asked for, but the one for `/home`, which is the usual case.
+fn note_subvolumes(wanted: &Wanted, subvolumes: &[&str], told: &mut Told) {
+    for directory in subvolumes.iter().filter(|directory| **directory != "/home") {
+        let place = wanted.files.iter().find(|file| super::subvolume::is_within(&file.path, directory));
+        let text = format!("{directory} is a subvolume that Ignition does not see; an entry that mounts it was added");
+        told.warn("home-subvol", text, place.map(|file| told::hushed(&file.place)));
+    }
+}
+
+/// Joins objects key by key and lists end to end; of two scalars the typed one stays.
+fn joined(ready: Option<Value>, typed: Value) -> Value {
+    match (ready, typed) {
+        (Some(Value::Object(mut ready)), Value::Object(typed)) => {
+            for (name, value) in typed {
+                let value = joined(ready.remove(&name), value);
+                ready.insert(name, value);
+            }
+            Value::Object(ready)
+        }
+        (Some(Value::Array(mut ready)), Value::Array(typed)) => {
+            ready.extend(typed);
+            Value::Array(ready)
+        }
+        (_, typed) => typed,
+    }
+}
+
+fn conflicts(wanted: &Wanted, config: &Config, told: &mut Told) {
+    let root = &config.ready.root;
+    let mut check = |what: &str, name: &str, place: &Place, lists: &[[&str; 2]], key: &str| {
+        let nodes = lists.iter().flat_map(|path| root.list(path));
+        for node in nodes.filter(|node| node.text(key) == Some(name)) {
+            let headline = format!("{what} `{}` is defined in the recipe and in `{}`", one_line(name, 80), config.file);
+            let there = ready::place(&config.file, node.at.line, node.at.column);
+            let problem = Problem::new(Code::Provision, headline)
+                .at(told::hushed(place))
+                .fact("config", format!("{}:{}:{}", there.file, there.line, there.column))
+                .hint("keep it in one of the two");
+            told.refuse(problem);
+        }
+    };
+    for login in &wanted.logins {
+        check("user", &login.name, &login.place, &[["passwd", "users"]], "name");
+    }
+    for file in &wanted.files {
+        let lists = [["storage", "files"], ["storage", "directories"], ["storage", "links"]];
+        check("path", &file.path, &file.place, &lists, "path");
+    }
+    for unit in &wanted.units {
+        check("unit", &unit.name, &unit.place, &[["systemd", "units"]], "name");
+    }
+}

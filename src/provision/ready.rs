@@ -1,0 +1,127 @@
+//! Ready-made files of the recipe: read, judged, and told about with the line they are wrong in. Touches nothing.
+
+use super::told::Told;
+use super::wanted::{beside, local};
+use super::{READY_SCRIPT, Warning, lints};
+use crate::base::text::one_line;
+use crate::base::{Code, Place, Problem};
+use crate::format::{combustion, ignition};
+use crate::recipe::{LocalFiles, Located, Recipe, RecipePath};
+
+/// A ready-made config that passed.
+pub struct Config {
+    pub bytes: Vec<u8>,
+    pub ready: ignition::Ready,
+    /// How messages call the file.
+    pub file: String,
+}
+
+/// A ready-made script that passed, with the files beside it.
+pub struct Script {
+    pub bytes: Vec<u8>,
+    pub flags: combustion::Flags,
+    /// Name beside the script, and bytes.
+    pub side_files: Vec<(String, Vec<u8>)>,
+}
+
+/// Makes a place in a ready-made file; its line is never shown, for it may hold a secret.
+pub fn place(file: &str, line: u32, column: u32) -> Place {
+    Place { file: file.to_owned(), line, column, width: 1, text: String::new() }
+}
+
+/// Reads the ready-made Ignition config.
+pub fn config(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Option<Config> {
+    let path = recipe.provision.config.as_ref()?;
+    if !recipe.provision.engine().uses_ignition() {
+        unread(path, "an Ignition config", told);
+        return None;
+    }
+    let bytes = local(recipe, path, files, told)?;
+    let file = beside(recipe, &path.value);
+    match ignition::read(bytes) {
+        Ok(ready) => {
+            lints::config(recipe, &ready.root, &file, told);
+            Some(Config { bytes: bytes.to_vec(), ready, file })
+        }
+        Err(faults) => {
+            for fault in faults {
+                let mut problem = Problem::new(Code::Provision, fault.text);
+                problem.hint = fault.hint;
+                told.refuse(problem.at(place(&file, fault.at.line, fault.at.column)));
+            }
+            None
+        }
+    }
+}
+
+/// Reads the ready-made Combustion script and its side files.
+pub fn script(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Option<Script> {
+    let Some(path) = recipe.provision.script.as_ref() else {
+        for side in &recipe.provision.side_files {
+            told.refuse_at(&side.place, "`side_files` lie beside a script, and there is none", "add `script`");
+        }
+        return None;
+    };
+    if !recipe.provision.engine().uses_combustion() {
+        unread(path, "a Combustion script", told);
+        return None;
+    }
+    let side_files = side_files(recipe, files, told);
+    let bytes = local(recipe, path, files, told)?;
+    let file = beside(recipe, &path.value);
+    match combustion::inspect(bytes) {
+        Ok(inspected) => {
+            let odd = |remark: combustion::Remark| Warning {
+                id: "script",
+                text: remark.text,
+                place: Some(place(&file, remark.line, 1)),
+            };
+            told.warnings.extend(inspected.oddities.into_iter().map(odd));
+            lints::script(bytes, &file, told);
+            lints::memory(recipe, bytes.len() + side_files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>(), told);
+            Some(Script { bytes: bytes.to_vec(), flags: inspected.flags, side_files })
+        }
+        Err(remarks) => {
+            for remark in remarks {
+                told.refuse(Problem::new(Code::Provision, remark.text).at(place(&file, remark.line, 1)));
+            }
+            None
+        }
+    }
+}
+
+fn unread(path: &Located<RecipePath>, what: &str, told: &mut Told) {
+    let headline = format!("`{}` is {what}, which the chosen engine never reads", path.value.as_str());
+    told.refuse_at(&path.place, headline, "write engine = \"both\"");
+}
+
+fn side_files(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Vec<(String, Vec<u8>)> {
+    let mut taken = vec!["script".to_owned(), READY_SCRIPT.to_owned()];
+    let mut side_files = vec![];
+    for side in &recipe.provision.side_files {
+        let name = side.value.file_name();
+        let shown = one_line(name, 80);
+        if taken.contains(&name.to_lowercase()) {
+            let headline = format!("the name `{shown}` is taken in the folder of the script");
+            told.refuse_at(&side.place, headline, "rename one; upper and lower case count as one on the config disk");
+        } else if !is_fat_name(name) {
+            let headline = format!("`{shown}` cannot be the name of a file on the config disk");
+            told.refuse_at(&side.place, headline, "avoid \" * : < > ? \\ | and a final dot or space");
+        }
+        taken.push(name.to_lowercase());
+        if let Some(bytes) = local(recipe, side, files, told) {
+            side_files.push((name.to_owned(), bytes.to_vec()));
+        }
+    }
+    side_files.sort();
+    side_files
+}
+
+/// Tells whether a name can be a VFAT long name (Microsoft, FAT specification 1.03, long directory entries).
+fn is_fat_name(name: &str) -> bool {
+    let refused = |c: char| c.is_control() || "\"*/:<>?\\|".contains(c);
+    (1..=255).contains(&name.encode_utf16().count())
+        && !name.contains(refused)
+        && !name.ends_with(['.', ' '])
+        && !name.starts_with(' ')
+}

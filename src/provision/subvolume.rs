@@ -1,0 +1,85 @@
+//! Which parts of a MicroOS guest each engine sees on the first boot. Touches nothing.
+//!
+//! Sources: openSUSE's read-only-root-fs marks `/root`, `/var` and `/etc` with `x-initrd.mount`, so Ignition finds them
+//! mounted; its other subvolumes are mounted only after it ran. transactional-update, in whose chroot Combustion runs, binds
+//! `/root`, `/opt`, `/boot/writable` and a few directories below `/var` (lib/Transaction.cpp). What is written where
+//! nothing is mounted lands beneath the later mount: no error, and the file is gone.
+
+/// The label of the root file system in every published image.
+pub const ROOT_DEVICE: &str = "/dev/disk/by-label/ROOT";
+
+/// Subvolumes that are not mounted when Ignition writes.
+const IGNITION_HIDDEN: [&str; 5] = ["/boot/writable", "/home", "/opt", "/srv", "/usr/local"];
+
+/// Mount points that a Combustion script does not see; `/var` first, since others could lie below it.
+const COMBUSTION_HIDDEN: [&str; 4] = ["/var", "/home", "/srv", "/usr/local"];
+
+/// What transactional-update binds although it hides `/var`.
+const COMBUSTION_SHOWN: [&str; 6] = [
+    "/var/cache",
+    "/var/lib/alternatives",
+    "/var/lib/ca-certificates",
+    "/var/lib/selinux",
+    "/var/lib/zypp",
+    "/var/log",
+];
+
+/// Kernel file systems and tmpfs: what is written there is gone at the latest with the first boot.
+const FLEETING: [&str; 7] = ["/dev", "/proc", "/run", "/sys", "/tmp", "/var/lock", "/var/run"];
+
+/// Tells whether a path is a directory or lies below it.
+pub fn is_within(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Returns the file system without a disk that a path would be lost in.
+pub fn fleeting(path: &str) -> Option<&'static str> {
+    FLEETING.into_iter().find(|directory| is_within(path, directory))
+}
+
+/// Returns the subvolumes that Ignition must mount to reach these paths, sorted.
+pub fn for_ignition<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
+    let reaches = |directory: &&str| paths.clone().any(|path| is_within(path, directory));
+    IGNITION_HIDDEN.into_iter().filter(reaches).collect()
+}
+
+/// Returns the mount points that a Combustion script must mount to reach these paths, in the order to mount them.
+pub fn for_combustion<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
+    let shown = |path: &str| COMBUSTION_SHOWN.iter().any(|directory| is_within(path, directory));
+    let reaches = |directory: &&str| paths.clone().any(|path| is_within(path, directory) && !shown(path));
+    COMBUSTION_HIDDEN.into_iter().filter(reaches).collect()
+}
+
+/// Returns every mount point that a Combustion script does not see, but `/var`, much of which it does see.
+pub fn hidden_from_scripts() -> &'static [&'static str] {
+    &COMBUSTION_HIDDEN[1..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_12_each_engine_is_shown_what_it_would_write_beside() {
+        for (path, ignition, combustion) in [
+            ("/etc/motd", &[][..], &[][..]),
+            ("/root/.bashrc", &[], &[]),
+            ("/home/a/x", &["/home"], &["/home"]),
+            ("/home", &["/home"], &["/home"]),
+            ("/homes/x", &[], &[]),
+            ("/srv/x", &["/srv"], &["/srv"]),
+            ("/usr/local/bin/x", &["/usr/local"], &["/usr/local"]),
+            ("/opt/x", &["/opt"], &[]),
+            ("/boot/writable/x", &["/boot/writable"], &[]),
+            ("/var/lib/x", &[], &["/var"]),
+            ("/var/lib/zypp/x", &[], &[]),
+            ("/var/log/x", &[], &[]),
+        ] {
+            assert_eq!(for_ignition([path].into_iter()), ignition, "{path}");
+            assert_eq!(for_combustion([path].into_iter()), combustion, "{path}");
+        }
+        assert_eq!(for_combustion(["/home/a", "/var/b"].into_iter()), ["/var", "/home"]);
+        assert_eq!(fleeting("/run/x"), Some("/run"));
+        assert_eq!(fleeting("/runner"), None);
+    }
+}
