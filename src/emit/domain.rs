@@ -137,7 +137,7 @@ fn disk(form: &Form, drive: &Drive) -> Element {
         .child(element("target").attribute("dev", &drive.target).attribute("bus", bus))
         .children(drive.is_readonly().then(|| element("readonly")))
         .children(drive.serial.as_ref().map(|serial| element("serial").text(serial)))
-        .children((drive.role == Role::System).then(|| element("boot").attribute("order", "1")))
+        .children(drive.role.boot_order().map(|order| element("boot").attribute("order", order)))
 }
 
 /// The medium may be deleted once it has installed.

@@ -152,7 +152,7 @@ fn drive_arguments(arch: Arch, drive: &Drive) -> String {
     let media = if drive.role == Role::Medium { ",media=cdrom" } else { "" };
     let backend = Word::text(format!("if=none,id={id},format={},{keep}{media},file=", drive.format));
     let backend = backend.variable("files").then(format!("/{}", drive.file));
-    let boot = if drive.role == Role::System { ",bootindex=1" } else { "" };
+    let boot = drive.role.boot_order().map(|order| format!(",bootindex={order}")).unwrap_or_default();
     let device = match (&drive.serial, arch) {
         (Some(serial), _) => format!("-device virtio-blk-pci,drive={id},serial={serial}{boot}"),
         (None, Arch::X86_64) => format!("-device ide-cd,drive={id},bus=ide.0"),

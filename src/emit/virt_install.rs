@@ -142,7 +142,10 @@ fn disk(form: &Form, drive: &Drive) -> Options {
         Some(serial) => disk.set("serial", serial),
         None => disk.set("source.startupPolicy", "optional"),
     };
-    let disk = if drive.role == Role::System { disk.set("boot.order", "1") } else { disk };
+    let disk = match drive.role.boot_order() {
+        Some(order) => disk.set("boot.order", order),
+        None => disk,
+    };
     backing(disk, drive)
 }
 

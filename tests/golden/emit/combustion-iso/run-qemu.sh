@@ -97,7 +97,7 @@ fi
 # The options are collected from the last to the first.
 case $transport in
 disk)
-    set -- -drive "if=none,id=disk-config,format=qcow2,readonly=on,file=${files}/config.qcow2" -device virtio-blk-pci,drive=disk-config,serial=config "$@"
+    set -- -drive "if=none,id=disk-config,format=qcow2,readonly=on,file=${files}/config.qcow2" -device virtio-blk-pci,drive=disk-config,serial=config,bootindex=2 "$@"
     ;;
 fw_cfg)
     set -- -fw_cfg "name=opt/org.opensuse.combustion/script,file=${files}/script" "$@"

@@ -104,7 +104,7 @@ virt-install \
     --disk 'path='"$directory"'/system.qcow2,target.bus=virtio,target.dev=vda,driver.name=qemu,driver.type=qcow2,driver.discard=unmap,serial=system,boot.order=1,xpath0.set="./backingStore/@type=file",xpath1.set="./backingStore/format/@type=qcow2",xpath2.set=./backingStore/source/@file='"$directory"'/base.qcow2,xpath3.create=./backingStore/backingStore' \
     --disk "path=${directory}/data-tank-1.qcow2,target.bus=virtio,target.dev=vdb,driver.name=qemu,driver.type=qcow2,driver.discard=unmap,serial=tank-1,xpath0.create=./backingStore" \
     --disk "path=${directory}/data-tank-2.qcow2,target.bus=virtio,target.dev=vdc,driver.name=qemu,driver.type=qcow2,driver.discard=unmap,serial=tank-2,xpath0.create=./backingStore" \
-    --disk "path=${directory}/config.qcow2,target.bus=virtio,target.dev=vdd,driver.name=qemu,driver.type=qcow2,readonly=on,serial=config,xpath0.create=./backingStore" \
+    --disk "path=${directory}/config.qcow2,target.bus=virtio,target.dev=vdd,driver.name=qemu,driver.type=qcow2,readonly=on,serial=config,boot.order=2,xpath0.create=./backingStore" \
     --network network=default,model.type=virtio,mac.address=52:54:00:4b:b5:b8 \
     --serial pty \
     --console pty,target.type=serial \
