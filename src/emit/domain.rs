@@ -6,7 +6,7 @@
 
 use super::form::{self, Drive, Form, INITRD, KERNEL, Role, Stage};
 use super::xml::{Element, element};
-use crate::base::{Arch, Problem, Transport};
+use crate::base::{Arch, Problem};
 use crate::plan::{Accel, Firmware, Graphics, Network};
 
 /// Writes the domain of a form.
@@ -204,12 +204,4 @@ fn screen(graphics: Graphics, arch: Arch) -> Vec<Element> {
 /// Returns where a file of the instance lies.
 fn path(form: &Form, file: &str) -> String {
     format!("{}/{}/{file}", form.machine.storage, form.machine.name)
-}
-
-/// Tells the set in words, for scripts.
-pub const fn transport_words(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Disk => "the configuration on a disk",
-        Transport::FwCfg => "the configuration by fw_cfg",
-    }
 }

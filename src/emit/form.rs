@@ -37,6 +37,7 @@ pub struct Form<'a> {
 pub enum Role {
     /// Where the system lives; what boots.
     System,
+    /// Blank, for the guest to use.
     Data,
     /// The config disk: read-only.
     Config,
@@ -77,6 +78,7 @@ pub struct Drive {
 }
 
 impl Drive {
+    /// Tells whether the guest may only read.
     pub const fn is_readonly(&self) -> bool {
         matches!(self.role, Role::Config | Role::Medium)
     }

@@ -5,7 +5,6 @@
 //! [`super::script`].
 
 use super::Identity;
-use super::domain::transport_words;
 use super::form::{self, Drive, Form, INITRD, KERNEL, Role, Stage, installer_arguments, loader_directory};
 use super::quote::shell;
 use super::script::{Word, fill, line};
@@ -86,6 +85,13 @@ pub fn virt_install(form: &Form, own: &str) -> String {
         ("AFTER", if form.stage == Stage::Installing { INSTALLING } else { "" }.to_owned()),
     ];
     fill(VIRT_INSTALL, &values)
+}
+
+const fn transport_words(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Disk => "the configuration on a disk",
+        Transport::FwCfg => "the configuration by fw_cfg",
+    }
 }
 
 /// What a person wants to know about an installing machine.

@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::machines;
-use arca_build::emit::LaunchFile;
+use arca_build::base::Digest;
+use arca_build::emit::{self, LaunchFile};
 use arca_build::plan::Machine;
 
 fn root() -> PathBuf {
@@ -63,6 +64,22 @@ fn launch_files_are_what_they_were() {
             assert!(kept.contains(&path), "nothing writes {}", path.display());
         }
     }
+}
+
+/// `emit.revision` keeps the revision that the bytes belonged to, and their digest.
+#[test]
+fn other_bytes_are_another_revision() {
+    let all: Vec<u8> =
+        all().iter().flat_map(|(_, machine)| machines::files(machine)).flat_map(|file| file.bytes).collect();
+    let now = format!("{} {}\n", emit::REVISION, Digest::of(&all));
+    let path = root().with_extension("revision");
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    let same_revision = kept.split(' ').next() == Some(emit::REVISION.to_string().as_str());
+    assert!(kept == now || !same_revision, "launch files changed: bump emit::REVISION, then UPDATE_GOLDEN=1");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &now).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), now, "UPDATE_GOLDEN=1 writes {}", path.display());
 }
 
 #[test]
