@@ -7,7 +7,7 @@
 use super::ready::Script;
 use super::wanted::{Login, Wanted, WantedUnit};
 use super::{READY_SCRIPT, subvolume};
-use crate::format::combustion::{Flags, payload, quote};
+use crate::format::combustion::{Flags, payload, quote, script_payload};
 
 /// Where side files travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn header(flags: Flags) -> String {
         text.push_str(line);
         text.push('\n');
     }
-    text.push_str("# Written by arca-build: change the recipe, not this file.\nset -eu\numask 022\n");
+    text.push_str("# Written by arca-build: change the recipe, not this file.\nset -eu\n");
     text
 }
 
@@ -113,7 +113,7 @@ fn unpack(text: &mut String, carried: &[(String, Vec<u8>)], ready: &Script) {
     for (name, bytes) in carried {
         text.push_str(&payload(bytes).render(&format!("unpack {}", quote(&format!("./{name}")))));
     }
-    text.push_str(&payload(&ready.bytes).render(&format!("unpack ./{READY_SCRIPT}")));
+    text.push_str(&script_payload(&ready.bytes).render(&format!("unpack ./{READY_SCRIPT}")));
     if ready.flags.prepare {
         text.push_str(&format!("\nif [ \"${{1-}}\" = --prepare ]; then\n    exec ./{READY_SCRIPT} \"$@\"\nfi\n"));
     }
@@ -133,7 +133,7 @@ fn typed(text: &mut String, wanted: &Wanted) {
             text.push_str(function);
         }
     }
-    text.push('\n');
+    text.push_str("\numask 022\n");
     hidden.iter().for_each(|directory| text.push_str(&format!("show {directory}\n")));
     wanted.logins.iter().for_each(|login| self::login(text, login));
     files(text, wanted);

@@ -6,7 +6,7 @@
 
 mod quote;
 
-pub use quote::{Payload, payload, quote};
+pub use quote::{Payload, payload, quote, script_payload};
 
 /// The most that a script may hold.
 pub const SCRIPT_LIMIT: usize = 1 << 20;

@@ -35,7 +35,18 @@ impl Payload {
 /// Plain are whole lines of printable ASCII and tabs: some shells mangle other bytes in a here document. A line that
 /// Combustion's grep would take for a magic comment is never left plain.
 pub fn payload(bytes: &[u8]) -> Payload {
-    match plain(bytes) {
+    choose(bytes, plain(bytes).filter(|text| !text.lines().any(|line| super::is_magic(line.as_bytes()))))
+}
+
+/// Like [`payload`], for a script whose magic comments are meant to be found.
+///
+/// Plain matters most here: with `--prepare` it is unpacked in the initrd, where `base64` is optional (module-setup.sh).
+pub fn script_payload(bytes: &[u8]) -> Payload {
+    choose(bytes, plain(bytes))
+}
+
+fn choose(bytes: &[u8], plain: Option<&str>) -> Payload {
+    match plain {
         Some(text) => Payload { decoder: "cat", delimiter: delimiter(text), body: text.to_owned() },
         None => Payload { decoder: "base64 -d", delimiter: "END".to_owned(), body: wrapped(bytes) },
     }
@@ -44,8 +55,7 @@ pub fn payload(bytes: &[u8]) -> Payload {
 fn plain(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok().filter(|text| text.is_empty() || text.ends_with('\n'))?;
     let printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n'));
-    let magic = text.lines().any(|line| super::is_magic(line.as_bytes()));
-    (printable && !magic).then_some(text)
+    printable.then_some(text)
 }
 
 fn delimiter(text: &str) -> String {

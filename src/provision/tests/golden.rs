@@ -1,0 +1,108 @@
+//! The whole output for one wish that uses every item, by either engine. If a change is meant, bump the builder's revision.
+
+use super::{config, ids, lowered, script};
+use crate::base::DiskLabel;
+
+const WISH: &str = include_str!("golden.toml");
+
+#[test]
+fn ignition_writes_every_item() {
+    let lowered = lowered(WISH, &[]);
+    assert_eq!(config(&lowered), include_str!("golden/config.ign"));
+    assert_eq!((lowered.label, &lowered.script), (Some(DiskLabel::Ignition), &None));
+    assert!(ids(&lowered).is_empty());
+}
+
+#[test]
+fn combustion_writes_every_item() {
+    let lowered = lowered(&format!("engine = \"combustion\"\n{WISH}"), &[]);
+    assert_eq!(script(&lowered), include_str!("golden/script"));
+    assert_eq!((lowered.label, &lowered.config), (Some(DiskLabel::Combustion), &None));
+    assert!(ids(&lowered).is_empty());
+}
+
+#[test]
+fn both_engines_share_the_work() {
+    let lowered = lowered(&format!("engine = \"both\"\nscript = \"s\"\n{WISH}"), &[("s", b"#!/bin/sh\ntrue\n")]);
+    assert_eq!(config(&lowered), include_str!("golden/config.ign"));
+    assert_eq!(script(&lowered), "#!/bin/sh\ntrue\n", "typed goes to Ignition, the script stays as it is");
+    assert_eq!(lowered.label, Some(DiskLabel::Ignition));
+}
+
+#[test]
+fn the_reference_crate_reads_what_is_written() {
+    let (read, warnings) = ignition_config::Config::parse_str(&config(&lowered(WISH, &[]))).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let ignition_config::Config::V3_2(read) = read else { panic!("spec 3.2.0") };
+    let (passwd, storage) = (read.passwd.unwrap(), read.storage.unwrap());
+    let names: Vec<_> = passwd.users.unwrap().into_iter().map(|user| user.name).collect();
+    assert_eq!(names, ["root", "bob"]);
+    let files = storage.files.unwrap();
+    let motd = files[0].contents.as_ref().and_then(|contents| contents.source.as_deref());
+    assert_eq!(motd, Some("data:,Welcome%20to%20%24HOSTNAME%2C%20%60friend%60%21%0A"));
+    assert_eq!((files[0].mode, files[0].overwrite), (Some(0o644), Some(true)));
+    let home = &storage.filesystems.unwrap()[0];
+    assert_eq!(home.mount_options.as_deref(), Some(&["subvol=/@/home".to_owned()][..]));
+    assert_eq!((home.wipe_filesystem, &home.label, &home.uuid), (Some(false), &None, &None));
+    assert_eq!(read.systemd.unwrap().units.unwrap().len(), 3);
+}
+
+#[test]
+fn nothing_wanted_is_nothing_written() {
+    for engine in ["ignition", "combustion", "both"] {
+        let lowered = lowered(&format!("engine = \"{engine}\"\n"), &[]);
+        assert_eq!(lowered, super::Lowered::default(), "{engine}");
+    }
+}
+
+#[test]
+fn out_12_subvolumes_are_mounted_where_and_only_where_something_goes() {
+    let user = "[[provision.user]]\nname = \"bob\"\nssh_keys = [\"KEY\"]\n";
+    let file = |path: &str| format!("[[provision.file]]\npath = \"{path}\"\ntext = \"\"\n");
+    for (wish, mounts, warned) in [
+        ("[provision.root]\nssh_keys = [\"KEY\"]\n".to_owned(), &[][..], false),
+        (user.to_owned(), &["/home"], false),
+        (file("/home/x"), &["/home"], false),
+        (format!("home_subvolume = true\n{user}"), &["/home"], false),
+        (format!("home_subvolume = false\n{user}"), &[], false),
+        (file("/root/x") + &file("/var/x") + &file("/etc/x"), &[], false),
+        (file("/opt/a") + &file("/srv/a") + &file("/srv/b"), &["/opt", "/srv"], true),
+        (file("/usr/local/bin/x"), &["/usr/local"], true),
+    ] {
+        let lowered = lowered(&wish, &[]);
+        let text = config(&lowered);
+        let found: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("\"subvol=/@")).collect();
+        let found: Vec<_> = found.iter().map(|line| line.trim_end_matches('"')).collect();
+        assert_eq!(found, mounts, "{wish}");
+        assert_eq!(ids(&lowered).contains(&"home-subvol"), warned, "{wish}");
+    }
+}
+
+#[test]
+fn special_mode_bits_raise_the_spec_and_nothing_else_does() {
+    let file = |mode: &str| format!("[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\nmode = \"{mode}\"\n");
+    let spec = |lowered: &super::Lowered| config(lowered).contains("\"version\": \"3.6.0\"");
+    let (plain, special) = (lowered(&file("0755"), &[]), lowered(&file("4755"), &[]));
+    assert!(!spec(&plain) && spec(&special));
+    assert_eq!(ids(&special), ["spec-too-new"]);
+}
+
+#[test]
+fn a_script_mounts_what_it_would_not_see() {
+    let file = |path: &str| format!("engine = \"combustion\"\n[[provision.file]]\npath = \"{path}\"\ntext = \"\"\n");
+    for (path, shows) in [
+        ("/etc/x", &[][..]),
+        ("/root/x", &[]),
+        ("/opt/x", &[]),
+        ("/var/log/x", &[]),
+        ("/home/x", &["show /home"]),
+        ("/srv/x", &["show /srv"]),
+        ("/usr/local/x", &["show /usr/local"]),
+        ("/var/lib/x", &["show /var"]),
+    ] {
+        let text = script(&lowered(&file(path), &[]));
+        let found: Vec<_> = text.lines().filter(|line| line.starts_with("show /")).collect();
+        assert_eq!(found, shows, "{path}");
+        assert_eq!(text.contains("trap hide EXIT"), !shows.is_empty(), "{path}");
+    }
+}

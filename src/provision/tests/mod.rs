@@ -1,0 +1,51 @@
+//! What a recipe's wish becomes: golden texts for both engines, and tables of what is refused or warned of.
+
+mod complaints;
+mod golden;
+mod ready;
+
+use super::{Lowered, lower};
+use crate::base::{ByteSize, Digest, Problems, Secret};
+use crate::recipe::{LocalFile, LocalFiles, RecipePath, parse};
+
+const HASH: &str = "$6$saltsalt$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti me@example.org";
+
+/// Reads a `[provision]` part, `HASH` and `KEY` replaced, and lowers it with the given files beside it.
+fn lower_with(provision: &str, files: &[(&str, &[u8])]) -> Result<Lowered, Problems> {
+    let provision = provision.replace("HASH", HASH).replace("KEY", KEY);
+    let text =
+        format!("format = 1\nname = \"nas\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");
+    let recipe = parse(&text, "recipes/nas.toml")?;
+    let beside = |(path, bytes): &(&str, &[u8])| {
+        let content = Some(Secret::new(bytes.to_vec()));
+        let size = ByteSize(bytes.len() as u64);
+        (RecipePath::parse(path).unwrap(), LocalFile { digest: Digest::of(bytes), size, content })
+    };
+    lower(&recipe, &LocalFiles(files.iter().map(beside).collect()))
+}
+
+fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
+    lower_with(provision, files).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn refused(provision: &str, files: &[(&str, &[u8])]) -> Vec<String> {
+    let problems = lower_with(provision, files).expect_err(provision);
+    problems.0.iter().map(|problem| format!("{problem} {}", shown(problem.place.as_ref()))).collect()
+}
+
+fn shown(place: Option<&crate::base::Place>) -> String {
+    place.map(|place| format!("@{}:{}:{}", place.file, place.line, place.column)).unwrap_or_default()
+}
+
+fn config(lowered: &Lowered) -> String {
+    String::from_utf8(lowered.config.as_ref().expect("a config").expose().clone()).unwrap()
+}
+
+fn script(lowered: &Lowered) -> String {
+    String::from_utf8(lowered.script.as_ref().expect("a script").expose().clone()).unwrap()
+}
+
+fn ids(lowered: &Lowered) -> Vec<&'static str> {
+    lowered.warnings.iter().map(|warning| warning.id).collect()
+}
