@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::build::named;
-use super::{Walk, Workshop};
+use super::{Tally, Walk, Workshop};
 use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem};
 use crate::fetch::Bounds;
 use crate::format::{iso, qcow2};
@@ -13,9 +13,11 @@ use crate::recipe::Source;
 use crate::store::{Claim, Partial, StoreObject};
 use crate::stream::Sink;
 
+const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
+
 impl Walk<'_> {
     /// Brings a fixed output, unless the store has it.
-    pub(super) fn bring(&mut self, derivation: &Derivation, digest: &Digest) -> Result<StoreObject, Problem> {
+    pub(super) fn bring(&self, derivation: &Derivation, digest: &Digest) -> Result<(StoreObject, Tally), Problem> {
         let origin = self
             .plan
             .origins
@@ -23,16 +25,13 @@ impl Walk<'_> {
             .ok_or_else(|| Problem::new(Code::Bug, format!("`{}` has no origin", derivation.title)))?;
         let Workshop { store, events, .. } = self.workshop;
         if let Origin::Text(content) = origin {
-            if let Some(object) = store.find(digest)? {
-                return Ok(object);
-            }
-            return store.put(content.expose(), self.privacy(&derivation.id));
+            // Also where the store has it: an object that turns out to hold provisioning becomes private.
+            return Ok((store.put(content.expose(), self.privacy(&derivation.id))?, Tally::default()));
         }
         if let Some(object) = store.find(digest)? {
             gate_again(self.workshop, &object, origin)?;
-            self.tally.reused += 1;
             events(Event::Reused { what: derivation.title.clone(), digest: *digest });
-            return Ok(object);
+            return Ok((object, REUSED));
         }
         match origin {
             Origin::Pinned { sources, size, kind } => self.bring_pinned(derivation, digest, sources, *size, *kind),
@@ -41,25 +40,25 @@ impl Walk<'_> {
                 let mut reader = self.workshop.beside.reader(path.as_str())?;
                 std::io::copy(&mut reader, &mut writer)
                     .map_err(|error| Problem::io(format!("cannot read `{}`", path.as_str()), &error))?;
-                writer.finish(Some((digest, Some(size.0))), None)
+                Ok((writer.finish(Some((digest, Some(size.0))), None)?, Tally::default()))
             }
             Origin::Text(_) => Err(Problem::new(Code::Bug, "text is put, not brought")),
         }
     }
 
     fn bring_pinned(
-        &mut self,
+        &self,
         derivation: &Derivation,
         digest: &Digest,
         sources: &[Source],
         size: Option<ByteSize>,
         kind: BaseKind,
-    ) -> Result<StoreObject, Problem> {
+    ) -> Result<(StoreObject, Tally), Problem> {
         let job = Job { what: &derivation.title, digest, size, kind };
         let mut failures: Vec<Problem> = vec![];
         for source in sources.iter().flat_map(|source| (self.workshop.rewrite)(source)) {
             match self.bring_from(&job, &source) {
-                Ok(object) => return Ok(object),
+                Ok(brought) => return Ok(brought),
                 Err(failure) if is_final(&failure) => return Err(failure),
                 Err(failure) => {
                     if let Some(earlier) = failures.last() {
@@ -74,7 +73,7 @@ impl Walk<'_> {
     }
 
     /// Brings an input from one address; a kept part that turns out wrong gets one fresh try.
-    fn bring_from(&mut self, job: &Job<'_>, source: &Source) -> Result<StoreObject, Problem> {
+    fn bring_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, Tally), Problem> {
         match self.try_from(job, source) {
             Err((failure, true)) if failure.code == Code::Hash => {
                 self.try_from(job, source).map_err(|(failure, _)| failure)
@@ -84,13 +83,10 @@ impl Walk<'_> {
     }
 
     /// Transfers, compares, gates and publishes; a failure comes with whether a part of an earlier run was in it.
-    fn try_from(&mut self, job: &Job<'_>, source: &Source) -> Result<StoreObject, (Problem, bool)> {
+    fn try_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, Tally), (Problem, bool)> {
         let fresh = |problem| (problem, false);
         let mut partial = match self.workshop.store.claim(job.digest, job.what).map_err(fresh)? {
-            Claim::Ready(object) => {
-                self.tally.reused += 1;
-                return Ok(object);
-            }
+            Claim::Ready(object) => return Ok((object, REUSED)),
             Claim::Partial(partial) => partial,
         };
         let resumed = partial.is_resumed();
@@ -103,11 +99,9 @@ impl Walk<'_> {
         let mut gate = |file: &mut std::fs::File, _: u64| gate(file, job.kind);
         let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
         let object = finished.map_err(|problem| told(problem.fact("from", &from)))?;
-        self.tally.fetched += 1;
-        self.tally.fetched_bytes += received;
         let size = ByteSize(object.size());
         (self.workshop.events)(Event::Fetched { what: job.what.to_owned(), from, size });
-        Ok(object)
+        Ok((object, Tally { fetched: 1, fetched_bytes: received, ..Tally::default() }))
     }
 
     /// Streams one source into the partial object; returns where it came from, for people, and how much came now.

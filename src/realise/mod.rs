@@ -7,9 +7,9 @@
 mod build;
 mod input;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::base::{ByteSize, Code, DerivationId, Digest, Event, Events, Problem};
+use crate::base::{ByteSize, Code, DerivationId, Event, Events, Problem};
 use crate::fetch::Fetch;
 use crate::host::Beside;
 use crate::plan::{Builder, Derivation, Plan};
@@ -61,76 +61,133 @@ impl Realised {
     pub fn object(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
         self.objects.get(id).ok_or_else(|| Problem::new(Code::Bug, format!("derivation {id} was not realised")))
     }
-
-    /// Lists the digests of everything the bundle came from and holds.
-    pub fn digests(&self) -> BTreeSet<Digest> {
-        self.objects.values().map(|object| object.digest()).collect()
-    }
 }
 
 /// Makes every output of the plan exist.
 ///
 /// # Errors
-/// The first failure ends the walk; what was finished before stays in the store and is reused next time.
+/// The first failure in the plan's order ends the walk; what was finished stays in the store and is reused next time.
 pub fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
-    let mut walk = Walk { plan, workshop, objects: BTreeMap::new(), tally: Tally::default() };
-    for output in plan.outputs.values() {
-        walk.ensure(&output.derivation)?;
+    let mut walk = Walk::new(plan, workshop);
+    let outputs: Vec<_> = plan.outputs.values().map(|output| output.derivation).collect();
+    for id in &outputs {
+        walk.rank(id)?;
     }
-    Ok(Realised { objects: walk.objects, tally: walk.tally })
+    walk.run()
 }
 
 /// Brings only the inputs that come from outside: what `fetch` does.
 pub fn realise_inputs(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
-    let mut walk = Walk { plan, workshop, objects: BTreeMap::new(), tally: Tally::default() };
+    let mut walk = Walk::new(plan, workshop);
     for id in plan.origins.keys() {
-        walk.ensure(id)?;
+        walk.rank(id)?;
     }
-    Ok(Realised { objects: walk.objects, tally: walk.tally })
+    walk.run()
 }
+
+/// How many derivations are made at once. They wait for the disk far more than for a processor, and a file system that
+/// syncs several files together writes its journal once for all of them.
+const AT_ONCE: usize = 8;
 
 struct Walk<'a> {
     plan: &'a Plan,
     workshop: &'a Workshop<'a>,
+    /// What is there.
     objects: BTreeMap<DerivationId, StoreObject>,
+    /// What must be made: how many steps of making lie between it and the ground.
+    ranks: BTreeMap<DerivationId, usize>,
     tally: Tally,
 }
 
-impl Walk<'_> {
-    /// Makes one derivation's result exist, its inputs first where they are needed.
-    fn ensure(&mut self, id: &DerivationId) -> Result<StoreObject, Problem> {
-        if let Some(object) = self.objects.get(id) {
-            return Ok(object.clone());
-        }
-        let derivation = self
-            .plan
-            .derivation(id)
-            .ok_or_else(|| Problem::new(Code::Bug, format!("the plan names no derivation {id}")))?;
-        let object = match &derivation.builder {
-            Builder::Fixed { digest } => self.bring(derivation, digest)?,
-            _ => self.build(derivation)?,
-        };
-        self.objects.insert(*id, object.clone());
-        Ok(object)
+impl<'a> Walk<'a> {
+    fn new(plan: &'a Plan, workshop: &'a Workshop<'a>) -> Self {
+        Self { plan, workshop, objects: BTreeMap::new(), ranks: BTreeMap::new(), tally: Tally::default() }
     }
 
-    fn build(&mut self, derivation: &Derivation) -> Result<StoreObject, Problem> {
-        let Workshop { store, events, version, .. } = self.workshop;
-        if let Some(object) = store.realisation(&derivation.id) {
-            self.tally.reused += 1;
-            events(Event::Reused { what: derivation.title.clone(), digest: object.digest() });
-            return Ok(object);
+    fn derivation(&self, id: &DerivationId) -> Result<&'a Derivation, Problem> {
+        let found = self.plan.derivation(id);
+        found.ok_or_else(|| Problem::new(Code::Bug, format!("the plan names no derivation {id}")))
+    }
+
+    /// Decides whether a derivation is reused or made, and what it needs with it; returns the first rank behind it.
+    fn rank(&mut self, id: &DerivationId) -> Result<usize, Problem> {
+        if self.objects.contains_key(id) {
+            return Ok(0);
         }
-        let inputs = derivation.builder.inputs();
-        let inputs = inputs.iter().map(|id| Ok((*id, self.ensure(id)?))).collect::<Result<_, Problem>>()?;
-        let object = build::build(derivation, &inputs, self.privacy(&derivation.id), self.workshop)?;
-        store.record(&derivation.id, &object, version)?;
-        self.tally.built += 1;
-        events(Event::Built { what: derivation.title.clone(), digest: object.digest() });
-        Ok(object)
+        if let Some(rank) = self.ranks.get(id) {
+            return Ok(rank + 1);
+        }
+        let derivation = self.derivation(id)?;
+        if !matches!(derivation.builder, Builder::Fixed { .. }) && self.reuse(derivation) {
+            return Ok(0);
+        }
+        let mut rank = 0;
+        for input in derivation.builder.inputs() {
+            rank = rank.max(self.rank(&input)?);
+        }
+        self.ranks.insert(*id, rank);
+        Ok(rank + 1)
+    }
+
+    fn reuse(&mut self, derivation: &Derivation) -> bool {
+        let Some(object) = self.workshop.store.realisation(&derivation.id) else { return false };
+        self.tally.reused += 1;
+        (self.workshop.events)(Event::Reused { what: derivation.title.clone(), digest: object.digest() });
+        self.objects.insert(derivation.id, object);
+        true
+    }
+
+    /// Makes everything that was ranked, rank by rank.
+    fn run(mut self) -> Result<Realised, Problem> {
+        let last = self.ranks.values().max().copied();
+        for rank in 0..last.map_or(0, |last| last + 1) {
+            let due = self.plan.derivations.iter().filter(|one| self.ranks.get(&one.id) == Some(&rank));
+            let due: Vec<_> = due.collect();
+            for some in due.chunks(AT_ONCE) {
+                self.make_together(some)?;
+            }
+        }
+        Ok(Realised { objects: self.objects, tally: self.tally })
+    }
+
+    /// Makes some derivations at once; results are taken in the plan's order, so no thread order shows anywhere.
+    fn make_together(&mut self, some: &[&Derivation]) -> Result<(), Problem> {
+        let walk = &*self;
+        let made: Vec<_> = std::thread::scope(|scope| {
+            let running: Vec<_> = some.iter().map(|one| scope.spawn(move || walk.make(one))).collect();
+            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+        });
+        for (derivation, made) in some.iter().zip(made) {
+            let (object, tally) = made.map_err(|_| Problem::new(Code::Bug, "a thread of the build died"))??;
+            self.tally.add(&tally);
+            self.objects.insert(derivation.id, object);
+        }
+        Ok(())
+    }
+
+    /// Makes one derivation whose inputs are there.
+    fn make(&self, derivation: &Derivation) -> Result<(StoreObject, Tally), Problem> {
+        if let Builder::Fixed { digest } = &derivation.builder {
+            return self.bring(derivation, digest);
+        }
+        let privacy = self.privacy(&derivation.id);
+        let object = build::build(derivation, &self.objects, privacy, self.workshop)?;
+        self.workshop.store.record(&derivation.id, &object, self.workshop.version)?;
+        (self.workshop.events)(Event::Built { what: derivation.title.clone(), digest: object.digest() });
+        Ok((object, Tally { built: 1, ..Tally::default() }))
     }
 
     fn privacy(&self, id: &DerivationId) -> Privacy {
         if self.plan.private.contains(id) { Privacy::Provisioning } else { Privacy::Public }
+    }
+}
+
+impl Tally {
+    /// Adds what another part of the walk did.
+    pub fn add(&mut self, other: &Self) {
+        self.reused += other.reused;
+        self.built += other.built;
+        self.fetched += other.fetched;
+        self.fetched_bytes += other.fetched_bytes;
     }
 }
