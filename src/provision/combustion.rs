@@ -203,6 +203,8 @@ fn unit(text: &mut String, unit: &WantedUnit) {
     for (path, contents) in contents.into_iter().chain(dropins) {
         text.push_str(&payload(contents.as_bytes()).render(&format!("put 0644 root:root {}", quote(&path))));
     }
+    // systemd has units like `-.mount`.
+    let end = if unit.name.starts_with('-') { "-- " } else { "" };
     let name = quote(&unit.name);
     let verb = match (unit.mask, unit.enable) {
         (true, _) => "mask",
@@ -210,5 +212,5 @@ fn unit(text: &mut String, unit: &WantedUnit) {
         (false, Some(false)) => "disable",
         (false, None) => return,
     };
-    text.push_str(&format!("systemctl {verb} {name}\n"));
+    text.push_str(&format!("systemctl {verb} {end}{name}\n"));
 }

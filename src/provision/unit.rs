@@ -31,8 +31,8 @@ pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, told: &mu
     }
     let text = |content: &Content, told: &mut Told| self::text(recipe, content, files, place, told);
     let contents = content.as_ref().and_then(|content| text(content, told));
-    if *enable == Some(true) && contents.as_ref().is_some_and(|contents| !contents.contains("[Install]")) {
-        let advice = format!("`{shown}` is enabled but has no [Install] section, so nothing will start it");
+    if *enable == Some(true) && contents.as_ref().is_some_and(|contents| !has_install(contents)) {
+        let advice = format!("`{shown}` is enabled but its [Install] section says nothing, so nothing will start it");
         told.warn("unit-no-install", advice, Some(place.clone()));
     }
     let mut kept = vec![];
@@ -45,6 +45,13 @@ pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, told: &mu
         kept.extend(text(&dropin.content, told).map(|text| (dropin.name.clone(), text)));
     }
     WantedUnit { name: name.clone(), enable: *enable, mask: *mask, contents, dropins: kept, place: place.clone() }
+}
+
+/// Tells whether enabling the unit would do anything (systemd.unit(5), [INSTALL] SECTION OPTIONS).
+fn has_install(contents: &str) -> bool {
+    let mut lines = contents.lines().map(str::trim).skip_while(|line| *line != "[Install]").skip(1);
+    let keys = ["WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"];
+    lines.any(|line| line.split_once('=').is_some_and(|(key, _)| keys.contains(&key.trim())))
 }
 
 /// Fetches text: Ignition carries units as JSON strings, so they are UTF-8.

@@ -23,5 +23,6 @@ mod bundle;
 mod formats;
 mod libvirt;
 mod nix;
+mod provision;
 mod scripts;
 mod virt_install;

@@ -33,6 +33,17 @@ pub fn check(root: &Node) -> Vec<Fault> {
     twice("group", named(root, &["passwd", "groups"]), &mut faults);
     twice("unit", named(root, &["systemd", "units"]), &mut faults);
     twice("mount point", filesystem_paths(root), &mut faults);
+    twice("disk", root.list(&["storage", "disks"]).iter().map(|node| (node.text("device"), node)), &mut faults);
+    for user in root.list(&["passwd", "users"]) {
+        repeated(user, "sshAuthorizedKeys", &mut faults);
+        repeated(user, "groups", &mut faults);
+    }
+    for unit in root.list(&["systemd", "units"]) {
+        twice("drop-in", named(unit, &["dropins"]), &mut faults);
+    }
+    for disk in root.list(&["storage", "disks"]) {
+        partitions(disk, &mut faults);
+    }
     faults
 }
 
@@ -94,6 +105,28 @@ fn named<'a>(root: &'a Node, path: &[&str]) -> impl Iterator<Item = (Option<&'a 
 /// openSUSE's Ignition takes several entries for one device as long as their paths differ; so the path is the key.
 fn filesystem_paths(root: &Node) -> impl Iterator<Item = (Option<&str>, &Node)> {
     root.list(&["storage", "filesystems"]).iter().map(|node| (node.text("path"), node))
+}
+
+/// Finds an item that stands twice in a list of texts; the text is not shown, only its place.
+fn repeated(node: &Node, list: &str, faults: &mut Vec<Fault>) {
+    let items = node.list(&[list]);
+    for (index, item) in items.iter().enumerate() {
+        if items[..index].iter().any(|other| other.as_text() == item.as_text()) {
+            let name = one_line(node.text("name").unwrap_or_default(), 40);
+            faults.push(Fault::new(item.at, format!("the same item stands twice in `{list}` of `{name}`")));
+        }
+    }
+}
+
+/// 0 means "the next free number" and may repeat.
+fn partitions(disk: &Node, faults: &mut Vec<Fault>) {
+    let mut seen = BTreeMap::new();
+    for node in disk.list(&["partitions"]) {
+        let Some(number) = node.whole("number").filter(|number| *number != 0) else { continue };
+        if seen.insert(number, node.at).is_some() {
+            faults.push(Fault::new(node.at, format!("partition {number} is defined twice")));
+        }
+    }
 }
 
 fn twice<'a>(what: &str, items: impl Iterator<Item = (Option<&'a str>, &'a Node)>, faults: &mut Vec<Fault>) {

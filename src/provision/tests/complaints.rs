@@ -48,6 +48,8 @@ fn the_typed_part_is_refused_for_what_the_guest_could_not_take() {
         ("[[provision.user]]\nname = \"a.b\"\n".into(), "`a.b` is no name of a user"),
         (user("ssh_keys = [\"ssh-ed25519\"]"), "bad ssh key of `bob`: there is no key data after `ssh-ed25519`"),
         (user("ssh_keys = [\"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAA\"]"), "its data is of type `ssh-ed25519`"),
+        (user("ssh_keys = [\"KEY\", \"KEY \"]"), "an ssh key of `bob` is there twice"),
+        (user("groups = [\"a\", \"a\"]"), "group `a` is there twice"),
         (file("/proc/x", ""), "`/proc/x` would be lost: nothing below /proc"),
         (file("/run/x", ""), "nothing below /run"),
         (file("/tmp/x", ""), "nothing below /tmp"),
@@ -93,6 +95,8 @@ fn what_works_but_hardly_as_meant_is_warned_of() {
         (user("system = true"), &[]),
         (user("password_hash = \"HASH\""), &[]),
         (unit("a.service", "enable = true\ntext = \"[Service]\""), &["unit-no-install"]),
+        (unit("a.service", "enable = true\ntext = \"[Service]\\nWantedBy=x\\n[Install]\""), &["unit-no-install"]),
+        (unit("a.service", "enable = true\ntext = \"[Install]\\nWantedBy = x\""), &[]),
         (unit("a.service", "enable = true"), &[]),
     ] {
         assert_eq!(ids(&lowered(&wish, &[])), warned, "{wish}");

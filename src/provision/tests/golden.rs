@@ -62,6 +62,7 @@ fn out_12_subvolumes_are_mounted_where_and_only_where_something_goes() {
     for (wish, mounts, warned) in [
         ("[provision.root]\nssh_keys = [\"KEY\"]\n".to_owned(), &[][..], false),
         (user.to_owned(), &["/home"], false),
+        (user.replace("ssh_keys", "home = \"/var/lib/bob\"\nssh_keys"), &["/home"], false),
         (file("/home/x"), &["/home"], false),
         (format!("home_subvolume = true\n{user}"), &["/home"], false),
         (format!("home_subvolume = false\n{user}"), &[], false),
