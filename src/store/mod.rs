@@ -45,7 +45,7 @@
 //! A store that may not be written serves all it holds without a single write.
 //!
 //! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `partial`
-//! (downloads), `bundle`, `out`, `root`, `gc`, `verify`.
+//! (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`, `verify`.
 
 #![expect(clippy::disallowed_methods, reason = "the store is the address of every effect in the cache directory")]
 

@@ -509,6 +509,50 @@ fn cas_03_a_failed_sync_is_never_a_success() {
     assert!(syncs >= 15, "only {syncs} syncs");
 }
 
+/// Finds the first line behind `from` that syncs exactly this path.
+fn synced(lines: &[&str], from: usize, path: &str) -> bool {
+    let wanted = format!("<{path}>)");
+    lines[from..].iter().any(|line| line.contains("fsync(") && line.contains(&wanted) && line.ends_with("= 0"))
+}
+
+#[test]
+fn cas_02_every_published_file_is_synced_before_and_its_directory_after() {
+    let Some(strace) = support::tool("strace") else { return };
+    let (_place, cache) = world();
+    let cache = cache.parent().unwrap().canonicalize().unwrap().join("cache");
+    let (log, helper) = (cache.with_extension("strace"), task(&cache, "spine"));
+    let mut command = Command::new(strace);
+    command.args(["-f", "-qq", "-y", "-o"]).arg(&log).arg("--trace=linkat,renameat,renameat2,mkdirat,fsync");
+    command.arg(helper.get_program()).args(helper.get_args());
+    succeed(command.env(TASK, "spine").env(CACHE, &cache));
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let mut published = 0;
+    for (number, line) in lines.iter().enumerate().filter(|(_, line)| line.ends_with("= 0") && !line.contains("fsync("))
+    {
+        // The last descriptor named is the directory that got the new name.
+        let directory = line.rsplit_once('<').unwrap().1.split_once('>').unwrap().0;
+        let kind = directory.strip_prefix(cache.to_str().unwrap()).unwrap_or("elsewhere");
+        if !["/objects-v1", "/realisations-v1", "/bundles-v1"].iter().any(|durable| kind.starts_with(durable)) {
+            continue;
+        }
+        published += 1;
+        assert!(synced(&lines, number + 1, directory), "nobody synced {directory} behind: {line}");
+        // `linkat(…, "/proc/self/fd/N", …)` of a nameless file, or `renameat…(…, "name", …)` of a named one.
+        let source = line.split('"').nth(1).unwrap();
+        let wanted = match source.strip_prefix("/proc/self/fd/") {
+            Some(descriptor) => format!("fsync({descriptor}<{}/tmp/#", cache.display()),
+            None => format!("<{}/tmp/{source}>)", cache.display()),
+        };
+        // Descriptor numbers come again, so only what happened since the last publication counts.
+        let since = lines[..number].iter().rposition(|line| line.contains("linkat(") || line.contains("renameat"));
+        let is_synced = lines[since.map_or(0, |at| at + 1)..number].iter().any(|line| line.contains(&wanted));
+        assert!(line.contains("mkdirat(") || is_synced, "published unsynced: {line}");
+    }
+    // Three objects and their directories, a realisation, a bundle.
+    assert_eq!(published, 8, "{text}");
+}
+
 #[test]
 fn cas_08_a_system_without_the_newer_calls_does_the_same() {
     let Some(strace) = support::tool("strace") else { return };
