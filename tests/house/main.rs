@@ -14,3 +14,4 @@ mod arrows;
 mod dependencies;
 mod harness;
 mod scripts;
+mod security;
