@@ -21,6 +21,7 @@ mod xml;
 
 mod bundle;
 mod formats;
+mod libraries;
 mod libvirt;
 mod nix;
 mod provision;
