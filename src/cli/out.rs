@@ -52,7 +52,7 @@ impl Voice {
     /// Says lines on stderr, unless asked to be quiet.
     pub(super) fn say(&self, lines: &str) {
         if !self.is_quiet {
-            self.write(lines);
+            self.write(&text::sanitise(lines));
         }
     }
 
@@ -68,10 +68,10 @@ impl Voice {
         self.write(&report::render(problem, severity, self.is_coloured));
     }
 
+    /// Writes lines that hold nothing raw from elsewhere any more; colours of our own are all that may be in them.
     fn write(&self, lines: &str) {
         self.progress.suspend(|| {
-            let mut err = std::io::stderr().lock();
-            let _ = writeln!(err, "{}", if self.is_coloured { lines.into() } else { text::sanitise(lines) });
+            let _ = writeln!(std::io::stderr().lock(), "{lines}");
         });
     }
 
