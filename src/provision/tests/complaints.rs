@@ -48,6 +48,10 @@ fn the_typed_part_is_refused_for_what_the_guest_could_not_take() {
         ("[[provision.user]]\nname = \"a.b\"\n".into(), "`a.b` is no name of a user"),
         (user("ssh_keys = [\"ssh-ed25519\"]"), "bad ssh key of `bob`: there is no key data after `ssh-ed25519`"),
         (user("ssh_keys = [\"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAA\"]"), "its data is of type `ssh-ed25519`"),
+        (
+            user("uid = 1000") + "[[provision.user]]\nname = \"ann\"\nuid = 1000\n",
+            "uid `1000` is there twice, first in line 6",
+        ),
         (file("/proc/x", ""), "`/proc/x` would be lost: nothing below /proc"),
         (file("/run/x", ""), "nothing below /run"),
         (file("/tmp/x", ""), "nothing below /tmp"),
