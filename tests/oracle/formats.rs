@@ -8,7 +8,7 @@ use std::process::Command;
 use arca_build::base::{ByteSize, DiskLabel};
 use arca_build::format::fat::{self, Tree, Volume};
 use arca_build::format::qcow2::{self, GateError, Image, Limits, gate};
-use arca_build::format::{gpt, iso};
+use arca_build::format::{gpt, ignition, iso};
 use arca_build::inspect::inspect;
 
 use crate::support::{tool, tools};
@@ -401,4 +401,34 @@ fn sig_1_sha256sum_checks_what_we_write() {
     let mut check = Command::new(program);
     let output = check.current_dir(dir.path()).args(["--check", "--strict", "SHA256SUMS"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn ignition_validate_agrees_on_the_text_of_units() {
+    if tools(&["ignition-validate"]).is_none() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for text in [
+        "",
+        "no section",
+        "A=b\n",
+        "[A]\n\n# c\n; d\n  B = c\n[D]\r\nE=f\r\n",
+        "[A]\nB=c \\\n  d\nE=\n",
+        "[A]\nB=c\\\n\n[D]",
+        "# c \\ \nno option\n[A]\nB=c",
+        "[A]\nB=c\\",
+        "\u{feff}[A]\nB=c",
+        "[A",
+        "[A] x\nB=c\n",
+        "[A]\nB\n",
+        "[A]\nB=c\nD",
+        "[A]\nB=c \\\n# d\n  e\n",
+        "[A]\r\nB=c\\\r\nd\r\n",
+    ] {
+        let units = [serde_json::json!({"name": "a.service", "contents": text})];
+        let config = serde_json::json!({"ignition": {"version": "3.2.0"}, "systemd": {"units": units}}).to_string();
+        let (taken, told) = run("ignition-validate", &[&put(directory.path(), "unit.ign", config.as_bytes())]);
+        assert_eq!(ignition::read(config.as_bytes()).is_ok(), taken, "{text:?} {told}");
+    }
 }

@@ -28,6 +28,7 @@ pub fn check(root: &Node) -> Vec<Fault> {
     for contents in root.list(&["storage", "files"]).iter().flat_map(resources) {
         source(contents, &mut faults);
     }
+    root.list(&["systemd", "units"]).iter().for_each(|unit| units(unit, &mut faults));
     twice("path", nodes.iter().copied().flatten().map(|node| (node.text("path"), node)), &mut faults);
     twice("user", named(root, &["passwd", "users"]), &mut faults);
     twice("group", named(root, &["passwd", "groups"]), &mut faults);
@@ -53,6 +54,14 @@ fn modes(node: &Node, faults: &mut Vec<Fault>) {
         let meant = i64::from_str_radix(&mode.to_string(), 8).unwrap_or_default();
         let text = format!("mode {mode} is decimal in JSON and means octal {mode:04o}");
         faults.push(Fault::new(at, text).hint(format!("for 0{mode} write {meant}")));
+    }
+}
+
+fn units(unit: &Node, faults: &mut Vec<Fault>) {
+    for contents in [unit].into_iter().chain(unit.list(&["dropins"])).filter_map(|node| node.get("contents")) {
+        if let Some((line, what)) = super::unit::fault(contents.as_text().unwrap_or_default()) {
+            faults.push(Fault::new(contents.at, format!("Ignition cannot read line {line} of this unit: {what}")));
+        }
     }
 }
 

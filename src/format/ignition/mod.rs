@@ -8,6 +8,7 @@ mod config;
 mod json;
 mod meaning;
 pub mod schema;
+pub mod unit;
 
 pub use config::{
     Config, Contents, Directory, Dropin, File, Filesystem, Header, Owner, Passwd, Storage, Systemd, Unit, User,

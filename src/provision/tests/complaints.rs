@@ -74,6 +74,12 @@ fn the_typed_part_is_refused_for_what_the_guest_could_not_take() {
         assert!(problems.len() == 1 && problems[0].contains(word), "{wish} {problems:?}");
         assert!(problems[0].contains("@recipes/nas.toml:"), "{problems:?}");
     }
+    for text in ["[A]\\nB=c \\\\\\n# d\\n  e\\n".to_owned(), format!("[A]\\nB={}", "c".repeat(2046))] {
+        let wish = unit("a.service", &format!("[[provision.unit.dropin]]\nname = \"x.conf\"\ntext = \"{text}\""));
+        let problems = refused(&wish, &[]);
+        assert!(problems.len() == 1 && problems[0].contains("Ignition cannot read line"), "out_12: {problems:?}");
+        assert!(lower_with(&format!("engine = \"combustion\"\n{wish}"), &[]).is_ok(), "systemd reads it");
+    }
     let var_tmp = file("/var/tmp/x", "");
     assert!(lower_with(&var_tmp, &[]).is_ok());
     assert_eq!(refused(&format!("engine = \"combustion\"\n{var_tmp}"), &[]).len(), 1, "a tmpfs only for Combustion");
