@@ -59,6 +59,27 @@ fn what_a_config_mounts_is_not_mounted_twice() {
 }
 
 #[test]
+fn a_directory_on_the_way_to_a_file_is_not_made_twice() {
+    let ready = br#"{"ignition": {"version": "3.2.0"}, "storage": {"directories": [{"path": "/home/bob/.config", "mode": 448}]}}"#;
+    let wish = format!(
+        "{READY}[[provision.user]]\nname = \"bob\"\nssh_keys = [\"KEY\"]\n[[provision.file]]\npath = \"/home/bob/.config/a/b\"\ntext = \"\"\nuser = \"bob\"\n"
+    );
+    let lowered = config(&lowered(&wish, &[("my/nas.ign", ready)]));
+    assert_eq!(lowered.matches("\"path\": \"/home/bob/.config\"").count(), 1, "{lowered}");
+    assert!(lowered.contains("\"mode\": 448") && lowered.contains("\"path\": \"/home/bob/.config/a\""), "{lowered}");
+    assert!(crate::format::ignition::read(lowered.as_bytes()).is_ok());
+}
+
+#[test]
+fn a_config_that_would_drop_the_typed_part_is_refused_beside_one() {
+    let ready = br#"{"ignition": {"version": "3.2.0", "config": {"replace": {"source": "https://h/x.ign"}}}}"#;
+    let problems = refused(&format!("{READY}[provision.root]\nssh_keys = [\"KEY\"]\n"), &[("my/nas.ign", ready)]);
+    assert!(problems.len() == 1 && problems[0].contains("drop all that the recipe adds"), "{problems:?}");
+    assert!(problems[0].ends_with("@recipes/my/nas.ign:1:68"), "{problems:?}");
+    assert!(lower_with(READY, &[("my/nas.ign", ready)]).is_ok(), "alone it does what it says");
+}
+
+#[test]
 fn what_both_define_is_refused_by_name_with_both_places() {
     let ready = br#"{"ignition": {"version": "3.2.0"},
 "passwd": {"users": [{"name": "root"}]},
