@@ -24,6 +24,7 @@ pub fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told
     let mut subvolumes = ignition::subvolumes(wanted, home_subvolume);
     subvolumes.retain(|path| !is_mounted(path));
     note_subvolumes(wanted, &subvolumes, told);
+    warn_read_only(wanted, told);
     let spec = ignition::spec(wanted).max(config.map_or(0, |config| config.ready.spec));
     if spec > crate::format::ignition::DEFAULT_SPEC && config.is_none_or(|config| config.ready.spec < spec) {
         let text = format!("setuid, setgid or sticky bits need spec 3.{spec}.0, which Ignition before 2.26 refuses");
@@ -47,6 +48,14 @@ fn note_subvolumes(wanted: &Wanted, subvolumes: &[&str], told: &mut Told) {
         let place = wanted.files.iter().find(|file| super::subvolume::is_within(&file.path, directory));
         let text = format!("{directory} is a subvolume that Ignition does not see; an entry that mounts it was added");
         told.warn("home-subvol", text, place.map(|file| told::hushed(&file.place)));
+    }
+}
+
+fn warn_read_only(wanted: &Wanted, told: &mut Told) {
+    let homes = wanted.logins.iter().map(|login| (login.home(), &login.place));
+    let files = wanted.files.iter().map(|file| (file.path.clone(), &file.place));
+    for (path, place) in homes.chain(files).filter(|(path, _)| super::subvolume::is_read_only(path)) {
+        told.warn("read-only-root", super::lints::read_only(&path), Some(told::hushed(place)));
     }
 }
 

@@ -79,6 +79,16 @@ fn out_12_subvolumes_are_mounted_where_and_only_where_something_goes() {
 }
 
 #[test]
+fn what_ignition_cannot_write_is_warned_of() {
+    let file = "[[provision.file]]\npath = \"/usr/lib/x\"\ntext = \"\"\n";
+    let user = "[[provision.user]]\nname = \"bob\"\nhome = \"/data/bob\"\nssh_keys = [\"KEY\"]\n";
+    assert_eq!(ids(&lowered(&format!("{user}{file}"), &[])), ["read-only-root", "read-only-root"]);
+    assert!(ids(&lowered(&format!("engine = \"combustion\"\n{user}{file}"), &[])).is_empty());
+    let ready = br#"{"ignition": {"version": "3.2.0"}, "storage": {"links": [{"path": "/usr/x", "target": "y"}]}}"#;
+    assert_eq!(ids(&lowered("config = \"c\"\n", &[("c", ready)])), ["read-only-root"]);
+}
+
+#[test]
 fn special_mode_bits_raise_the_spec_and_nothing_else_does() {
     let file = |mode: &str| format!("[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\nmode = \"{mode}\"\n");
     let spec = |lowered: &super::Lowered| config(lowered).contains("\"version\": \"3.6.0\"");
