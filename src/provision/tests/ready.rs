@@ -151,16 +151,16 @@ fn a_script_that_writes_where_it_sees_nothing_is_warned_of() {
 
 #[test]
 fn a_script_and_its_side_files_travel_in_one() {
-    let wish = format!("{SCRIPT}side_files = [\"my/motd\", \"my/a b\"]\n");
+    let wish = format!("{SCRIPT}side_files = [\"my/motd\", \"my/a+b\"]\n");
     let files: [(&str, &[u8]); 3] = [
         ("my/s.sh", b"#!/bin/bash\n# combustion: network prepare\ncat motd\n"),
         ("my/motd", b"hi\n"),
-        ("my/a b", b"\0"),
+        ("my/a+b", b"\0"),
     ];
     let lowered = lowered(&wish, &files);
     assert_eq!(script(&lowered), include_str!("golden/carried"));
     let names: Vec<_> = lowered.side_files.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
-    assert_eq!(names, [("motd", "my/motd"), ("a b", "my/a b")]);
+    assert_eq!(names, [("motd", "my/motd"), ("a+b", "my/a+b")]);
 }
 
 #[test]
@@ -175,9 +175,9 @@ fn a_typed_part_and_a_script_travel_in_one() {
 #[test]
 fn side_files_have_names_the_config_disk_can_hold() {
     let wish = |names: &str| format!("{SCRIPT}side_files = [{names}]\n");
-    for names in ["\"my/script\"", "\"my/Script.recipe\"", "\"a/x\", \"b/X\"", "\"x:y\"", "\"x.\""] {
+    for names in ["\"my/script\"", "\"my/Script.recipe\"", "\"a/x\", \"b/X\"", "\"x:y\"", "\"x.\"", "\"a b\"", "\"nul.x\""] {
         let files: Vec<(&str, &[u8])> =
-            ["my/script", "my/Script.recipe", "a/x", "b/X", "x:y", "x."].map(|name| (name, &b"x\n"[..])).to_vec();
+            ["my/script", "my/Script.recipe", "a/x", "b/X", "x:y", "x.", "a b", "nul.x"].map(|name| (name, &b"x\n"[..])).to_vec();
         let mut all: Vec<(&str, &[u8])> = vec![("my/s.sh", b"#!/bin/sh\n")];
         all.extend(files);
         assert_eq!(refused(&wish(names), &all).len(), 1, "{names}");
