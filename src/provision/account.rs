@@ -60,8 +60,12 @@ fn check_names(user: &User, place: &Place, told: &mut Told) {
     } else {
         check_name(&user.name, "user", place, told);
     }
-    for group in &user.groups {
+    for (index, group) in user.groups.iter().enumerate() {
         check_name(group, "group", place, told);
+        if user.groups[..index].contains(group) {
+            let headline = format!("group `{}` is there twice", one_line(group, 40));
+            told.refuse_at(place, headline, "keep one of them");
+        }
     }
 }
 
@@ -95,6 +99,10 @@ fn authorized(lines: &[Located<String>], who: &str, told: &mut Told) -> Vec<Stri
             Ok(key) => {
                 if let Some(weak) = key.weak {
                     told.warn("weak-key", format!("an ssh key of `{who}` is {weak}"), Some(line.place.clone()));
+                }
+                if taken.contains(&key.line) {
+                    let headline = format!("an ssh key of `{who}` is there twice, which Ignition refuses");
+                    told.refuse_at(&hushed(&line.place), headline, "keep one of them");
                 }
                 taken.push(key.line);
             }

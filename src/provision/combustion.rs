@@ -137,8 +137,8 @@ fn typed(text: &mut String, wanted: &Wanted) {
     let has_keys = wanted.logins.iter().any(|login| !login.keys.is_empty());
     let has_hash = wanted.logins.iter().any(|login| login.hash.is_some());
     let disabled = disabled(wanted);
-    let has_unit_files = !disabled.is_empty()
-        || wanted.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
+    let has_unit_files =
+        !disabled.is_empty() || wanted.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
     for (needed, function) in [
         (!hidden.is_empty(), MOUNTS),
         (has_hash, PASSWORD),

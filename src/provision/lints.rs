@@ -104,7 +104,9 @@ pub fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) {
 /// What to say of a path in the root snapshot.
 pub fn read_only(path: &str) -> String {
     let path = one_line(path, 80);
-    format!("`{path}` lies in the root snapshot, which is read-only to Ignition: the boot may fail; Combustion can write it")
+    format!(
+        "`{path}` lies in the root snapshot, which is read-only to Ignition: the boot may fail; Combustion can write it"
+    )
 }
 
 fn filesystem(node: &Node, warn: &mut impl FnMut(&'static str, &Node, String)) {

@@ -7,6 +7,7 @@
 mod config;
 mod json;
 mod meaning;
+mod rules;
 pub mod schema;
 pub mod unit;
 

@@ -33,7 +33,8 @@ fn section(text: &str) -> Result<&str, &'static str> {
 
 fn option(text: &str) -> Result<&str, &'static str> {
     let end = text.find(['=', '\n', '\r']).filter(|end| text[*end..].starts_with('='));
-    let end = end.ok_or("an option has no `=`; or a comment or an empty line stands inside a continued line before it")?;
+    let end =
+        end.ok_or("an option has no `=`; or a comment or an empty line stands inside a continued line before it")?;
     Ok(continued(&text[end + 1..], |line| !line.trim().is_empty() && line.ends_with('\\')))
 }
 

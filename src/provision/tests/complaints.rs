@@ -52,6 +52,8 @@ fn the_typed_part_is_refused_for_what_the_guest_could_not_take() {
             user("uid = 1000") + "[[provision.user]]\nname = \"ann\"\nuid = 1000\n",
             "uid `1000` is there twice, first in line 6",
         ),
+        (user("groups = [\"g\", \"g\"]"), "group `g` is there twice"),
+        (user("ssh_keys = [\"KEY\", \" KEY \"]"), "an ssh key of `bob` is there twice"),
         (file("/proc/x", ""), "`/proc/x` would be lost: nothing below /proc"),
         (file("/run/x", ""), "nothing below /run"),
         (file("/tmp/x", ""), "nothing below /tmp"),

@@ -132,7 +132,8 @@ fn a_script_closes_accounts_and_disables_units_as_ignition_does() {
     let wish = "[[provision.user]]\nname = \"bob\"\n[[provision.unit]]\nname = \"sshd.service\"\nenable = false\n";
     let script = script(&lowered(&format!("engine = \"combustion\"\n{wish}"), &[]));
     assert!(script.contains("useradd --create-home --password '*' bob\n"), "{script}");
-    let preset = "put 0644 root:root /etc/systemd/system-preset/20-arca-build.preset cat <<'END'\ndisable sshd.service\nEND\n";
+    let preset =
+        "put 0644 root:root /etc/systemd/system-preset/20-arca-build.preset cat <<'END'\ndisable sshd.service\nEND\n";
     assert!(script.contains("systemctl disable sshd.service\n") && script.contains(preset), "{script}");
 }
 

@@ -111,7 +111,10 @@ fn a_config_that_goes_through_as_it_is_must_bring_its_own_entries() {
         (r#""passwd": {"users": [{"name": "bob"}]}"#, &["home-subvol"][..]),
         (r#""passwd": {"users": [{"name": "bob", "homeDir": "/var/lib/bob"}]}"#, &[]),
         (r#""storage": {"files": [{"path": "/srv/x"}, {"path": "/home/x"}]}"#, &["home-subvol", "home-subvol"]),
-        (r#""storage": {"files": [{"path": "/home/x"}], "filesystems": [{"device": "/dev/x", "path": "/home"}]}"#, &[]),
+        (
+            r#""storage": {"files": [{"path": "/home/x"}], "filesystems": [{"device": "/dev/x", "path": "/home", "format": "xfs"}]}"#,
+            &[],
+        ),
         (r#""passwd": {"users": [{"name": "root", "passwordHash": "HUNTER"}]}"#, &["weak-hash", "root-ssh-password"]),
         (
             r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 0}, {"number": 1}]}]}"#,
@@ -120,11 +123,11 @@ fn a_config_that_goes_through_as_it_is_must_bring_its_own_entries() {
         (r#""storage": {"raid": [{"name": "r"}]}"#, &["raid-mdadm"]),
         (r#""storage": {"filesystems": [{"device": "/d", "path": "/x", "format": "ext4"}]}"#, &["fs-ext4"]),
         (
-            r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "label": "ROOT"}]}"#,
+            r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "format": "btrfs", "label": "ROOT"}]}"#,
             &["fs-label-mismatch"],
         ),
         (
-            r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "label": "ROOT", "wipeFilesystem": true}]}"#,
+            r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "format": "btrfs", "label": "ROOT", "wipeFilesystem": true}]}"#,
             &[],
         ),
     ] {
@@ -175,9 +178,12 @@ fn a_typed_part_and_a_script_travel_in_one() {
 #[test]
 fn side_files_have_names_the_config_disk_can_hold() {
     let wish = |names: &str| format!("{SCRIPT}side_files = [{names}]\n");
-    for names in ["\"my/script\"", "\"my/Script.recipe\"", "\"a/x\", \"b/X\"", "\"x:y\"", "\"x.\"", "\"a b\"", "\"nul.x\""] {
-        let files: Vec<(&str, &[u8])> =
-            ["my/script", "my/Script.recipe", "a/x", "b/X", "x:y", "x.", "a b", "nul.x"].map(|name| (name, &b"x\n"[..])).to_vec();
+    for names in
+        ["\"my/script\"", "\"my/Script.recipe\"", "\"a/x\", \"b/X\"", "\"x:y\"", "\"x.\"", "\"a b\"", "\"nul.x\""]
+    {
+        let files: Vec<(&str, &[u8])> = ["my/script", "my/Script.recipe", "a/x", "b/X", "x:y", "x.", "a b", "nul.x"]
+            .map(|name| (name, &b"x\n"[..]))
+            .to_vec();
         let mut all: Vec<(&str, &[u8])> = vec![("my/s.sh", b"#!/bin/sh\n")];
         all.extend(files);
         assert_eq!(refused(&wish(names), &all).len(), 1, "{names}");
