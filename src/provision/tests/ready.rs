@@ -71,6 +71,14 @@ fn a_directory_on_the_way_to_a_file_is_not_made_twice() {
 }
 
 #[test]
+fn what_only_both_parts_together_break_is_refused() {
+    let ready = br#"{"ignition": {"version": "3.2.0"}, "storage": {"links": [{"path": "/etc/l", "target": "/x"}]}}"#;
+    let wish = format!("{READY}[[provision.file]]\npath = \"/etc/l/f\"\ntext = \"\"\n");
+    let problems = refused(&wish, &[("my/nas.ign", ready)]);
+    assert!(problems.len() == 1 && problems[0].contains("together: `/etc/l/f` lies below the link"), "{problems:?}");
+}
+
+#[test]
 fn a_config_that_would_drop_the_typed_part_is_refused_beside_one() {
     let ready = br#"{"ignition": {"version": "3.2.0", "config": {"replace": {"source": "https://h/x.ign"}}}}"#;
     let problems = refused(&format!("{READY}[provision.root]\nssh_keys = [\"KEY\"]\n"), &[("my/nas.ign", ready)]);
