@@ -57,7 +57,8 @@ pub(super) fn volume<R: Read + Seek>(disk: &mut R, tree: &Tree) -> Vec<Finding> 
     }
     findings.extend(misplaced(tree));
     if COMBUSTION_LABELS.contains(&label.as_str()) {
-        findings.extend(combustion(disk, tree));
+        let failed = findings.iter().any(|finding| finding.outcome == Outcome::Fails);
+        findings.extend(combustion(disk, tree).map(|found| if failed { unreached() } else { found }));
     } else if tree.find(SCRIPT).is_some() {
         findings
             .push(finding(Outcome::Ignored, format!("`{SCRIPT}` is ignored: Combustion does not look at this label")));
@@ -157,6 +158,11 @@ fn combustion<R: Read + Seek>(disk: &mut R, tree: &Tree) -> Option<Finding> {
     }
     let after = if tree.find(CONFIG).is_some() { ", after Ignition" } else { "" };
     Some(finding(Outcome::Applied, format!("Combustion runs `{SCRIPT}`{after}, unless fw_cfg holds another")))
+}
+
+/// What becomes of Combustion's part where Ignition, which runs first, fails the boot.
+fn unreached() -> Finding {
+    finding(Outcome::Ignored, "`combustion/` is not reached: Ignition fails the boot before")
 }
 
 /// Tells what the guest does with an ISO 9660 volume, by its id; its files are not read.

@@ -90,6 +90,11 @@ fn every_delivery_that_fails_is_told() {
         (volume(Combustion, &[("combustion/script", script)]), Applied, "Combustion runs"),
         (volume(Combustion, &[("combustion/other", script)]), Fails, "has no `script`"),
         (volume(Combustion, &[("combustion/script", b"#!/bin/sh\r\n")]), Fails, "Windows line ends"),
+        (
+            volume(Ignition, &[("ignition/config.ign", b"{"), ("combustion/script", script)]),
+            Ignored,
+            "`combustion/` is not reached",
+        ),
         (relabelled(volume(Ignition, &[("combustion/script", script)]), b"data       "), Ignored, "does not look"),
     ];
     for (bytes, outcome, want) in cases {

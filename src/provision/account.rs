@@ -63,7 +63,8 @@ fn check_names(user: &User, place: &Place, told: &mut Told) {
     for (index, group) in user.groups.iter().enumerate() {
         check_name(group, "group", place, told);
         if user.groups[..index].contains(group) {
-            told.refuse_at(place, format!("group `{}` is there twice, which fails Ignition", one_line(group, 40)), "");
+            let headline = format!("group `{}` is there twice", one_line(group, 40));
+            told.refuse_at(place, headline, "keep one of them");
         }
     }
 }
@@ -100,8 +101,8 @@ fn authorized(lines: &[Located<String>], who: &str, told: &mut Told) -> Vec<Stri
                     told.warn("weak-key", format!("an ssh key of `{who}` is {weak}"), Some(line.place.clone()));
                 }
                 if taken.contains(&key.line) {
-                    let headline = format!("an ssh key of `{who}` is there twice, which fails Ignition");
-                    told.refuse_at(&line.place, headline, "keep one of them");
+                    let headline = format!("an ssh key of `{who}` is there twice, which Ignition refuses");
+                    told.refuse_at(&hushed(&line.place), headline, "keep one of them");
                 }
                 taken.push(key.line);
             }

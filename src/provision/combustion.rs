@@ -74,6 +74,18 @@ authorize() {
 }
 "#;
 
+const PASSWORD: &str = r#"
+# Sets a user's password hash. It becomes an argument, which every process may read, only where chpasswd refuses it: that
+# of shadow 4.19 takes no locked account and not every good hash.
+password() {
+    IFS= read -r hash
+    printf '%s:%s\n' "$1" "$hash" | chpasswd -e || usermod --password "$hash" "$1"
+}
+"#;
+
+/// What first boot's presets say of the units to disable; read before those of the image (systemd.preset(5)).
+const PRESET: &str = "/etc/systemd/system-preset/20-arca-build.preset";
+
 /// Writes the script.
 ///
 /// A ready-made one alone, with no side files to carry, comes out byte for byte. Otherwise it is unpacked beside the
@@ -123,9 +135,13 @@ fn typed(text: &mut String, wanted: &Wanted) {
     let paths = wanted.paths();
     let hidden = subvolume::for_combustion(paths.iter().map(String::as_str));
     let has_keys = wanted.logins.iter().any(|login| !login.keys.is_empty());
-    let has_unit_files = wanted.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
+    let has_hash = wanted.logins.iter().any(|login| login.hash.is_some());
+    let disabled = disabled(wanted);
+    let has_unit_files =
+        !disabled.is_empty() || wanted.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
     for (needed, function) in [
         (!hidden.is_empty(), MOUNTS),
+        (has_hash, PASSWORD),
         (has_keys || has_unit_files || !wanted.files.is_empty(), PUT),
         (has_keys, AUTHORIZE),
     ] {
@@ -138,6 +154,9 @@ fn typed(text: &mut String, wanted: &Wanted) {
     wanted.logins.iter().for_each(|login| self::login(text, login));
     files(text, wanted);
     wanted.units.iter().for_each(|unit| self::unit(text, unit));
+    if !disabled.is_empty() {
+        text.push_str(&payload(disabled.as_bytes()).render(&format!("put 0644 root:root {PRESET}")));
+    }
     if !hidden.is_empty() {
         text.push_str("\nhide\ntrap - EXIT\n");
     }
@@ -149,8 +168,8 @@ fn login(text: &mut String, login: &Login) {
         account(text, login);
     }
     if let Some(hash) = &login.hash {
-        // Not as an argument, where every process could read it. A judged hash holds nothing that could end the document.
-        text.push_str(&format!("chpasswd -e <<'END'\n{}:{hash}\nEND\n", login.name));
+        // A judged hash holds nothing that could end the document.
+        text.push_str(&format!("password {name} <<'END'\n{hash}\nEND\n"));
     }
     if !login.keys.is_empty() {
         let lines: String = login.keys.iter().map(|key| format!("{key}\n")).collect();
@@ -162,12 +181,14 @@ fn login(text: &mut String, login: &Login) {
 fn account(text: &mut String, login: &Login) {
     let name = quote(&login.name);
     let system = if login.system { " --system" } else { "" };
+    // useradd alone would lock the account with `!`, which sshd without PAM takes for "no keys either"; Ignition gives `*`.
+    let closed = if login.hash.is_none() { " --password '*'" } else { "" };
     let make = options(login, "--home-dir", "--groups");
     // usermod would replace the groups that the image gave.
     let change = options(login, "--home", "--append --groups");
     let change = if change.is_empty() { String::new() } else { format!("else\n    usermod{change} {name}\n") };
     text.push_str(&format!(
-        "if ! id -u {name} >/dev/null 2>&1; then\n    useradd --create-home{system}{make} {name}\n{change}fi\n"
+        "if ! id -u {name} >/dev/null 2>&1; then\n    useradd --create-home{system}{closed}{make} {name}\n{change}fi\n"
     ));
 }
 
@@ -195,6 +216,13 @@ fn files(text: &mut String, wanted: &Wanted) {
         let head = format!("put {:04o} {} {}", file.mode, quote(&owner), quote(&file.path));
         text.push_str(&payload(&file.bytes).render(&head));
     }
+}
+
+/// Lists the units to disable as presets: where the image's own preset says enable, systemd's first start would enable
+/// them again (machine-id(5), "First Boot Semantics"). Ignition writes a preset too.
+fn disabled(wanted: &Wanted) -> String {
+    let units = wanted.units.iter().filter(|unit| unit.enable == Some(false) && !unit.mask);
+    units.map(|unit| format!("disable {}\n", unit.name)).collect()
 }
 
 fn unit(text: &mut String, unit: &WantedUnit) {

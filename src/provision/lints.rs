@@ -91,9 +91,22 @@ pub fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) {
     for filesystem in root.list(&["storage", "filesystems"]) {
         self::filesystem(filesystem, &mut warn);
     }
+    for node in ["files", "directories", "links"].iter().flat_map(|kind| root.list(&["storage", kind])) {
+        if let Some(path) = node.text("path").filter(|path| subvolume::is_read_only(path)) {
+            warn("read-only-root", node, read_only(path));
+        }
+    }
     if !recipe.provision.has_typed() {
         hidden(root, &mut warn);
     }
+}
+
+/// What to say of a path in the root snapshot.
+pub fn read_only(path: &str) -> String {
+    let path = one_line(path, 80);
+    format!(
+        "`{path}` lies in the root snapshot, which is read-only to Ignition: the boot may fail; Combustion can write it"
+    )
 }
 
 fn filesystem(node: &Node, warn: &mut impl FnMut(&'static str, &Node, String)) {

@@ -24,12 +24,18 @@ pub fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told
     let mut subvolumes = ignition::subvolumes(wanted, home_subvolume);
     subvolumes.retain(|path| !is_mounted(path));
     note_subvolumes(wanted, &subvolumes, told);
+    warn_read_only(wanted, told);
     let spec = ignition::spec(wanted).max(config.map_or(0, |config| config.ready.spec));
     if spec > crate::format::ignition::DEFAULT_SPEC && config.is_none_or(|config| config.ready.spec < spec) {
         let text = format!("setuid, setgid or sticky bits need spec 3.{spec}.0, which Ignition before 2.26 refuses");
         told.warn("spec-too-new", text, None);
     }
-    let typed = serde_json::to_value(ignition::config(wanted, spec, &subvolumes)).ok();
+    let mut typed = ignition::config(wanted, spec, &subvolumes);
+    // Those between a home and a file were not asked for, and Ignition takes no path twice.
+    let directories = root.map_or(&[][..], |root| root.list(&["storage", "directories"]));
+    let is_there = |path: &str| directories.iter().any(|node| node.text("path") == Some(path));
+    typed.storage.directories.retain(|directory| !is_there(&directory.path));
+    let typed = serde_json::to_value(typed).ok();
     if typed.is_none() {
         told.refuse(Problem::new(Code::Bug, "cannot write the typed part as JSON"));
     }
@@ -42,6 +48,14 @@ fn note_subvolumes(wanted: &Wanted, subvolumes: &[&str], told: &mut Told) {
         let place = wanted.files.iter().find(|file| super::subvolume::is_within(&file.path, directory));
         let text = format!("{directory} is a subvolume that Ignition does not see; an entry that mounts it was added");
         told.warn("home-subvol", text, place.map(|file| told::hushed(&file.place)));
+    }
+}
+
+fn warn_read_only(wanted: &Wanted, told: &mut Told) {
+    let homes = wanted.logins.iter().map(|login| (login.home(), &login.place));
+    let files = wanted.files.iter().map(|file| (file.path.clone(), &file.place));
+    for (path, place) in homes.chain(files).filter(|(path, _)| super::subvolume::is_read_only(path)) {
+        told.warn("read-only-root", super::lints::read_only(&path), Some(told::hushed(place)));
     }
 }
 
@@ -65,6 +79,11 @@ fn joined(ready: Option<Value>, typed: Value) -> Value {
 
 fn conflicts(wanted: &Wanted, config: &Config, told: &mut Told) {
     let root = &config.ready.root;
+    if let Some(node) = root.at_path(&["ignition", "config", "replace", "source"]) {
+        let headline = "`ignition.config.replace` makes Ignition drop all that the recipe adds to this config";
+        let there = ready::place(&config.file, node.at.line, node.at.column);
+        told.refuse_at(&there, headline, "use `ignition.config.merge`, or leave the typed part out");
+    }
     let mut check = |what: &str, name: &str, place: &Place, lists: &[[&str; 2]], key: &str| {
         let nodes = lists.iter().flat_map(|path| root.list(path));
         for node in nodes.filter(|node| node.text(key) == Some(name)) {

@@ -105,11 +105,24 @@ fn side_file(path: &RecipePath) -> (String, RecipePath) {
 
 fn encode(value: &serde_json::Value, told: &mut Told) -> Option<Vec<u8>> {
     match format::ignition::canonical(value) {
-        Ok(bytes) => Some(bytes),
+        Ok(bytes) => {
+            if told.problems.is_empty() {
+                joined_well(&bytes, told);
+            }
+            Some(bytes)
+        }
         Err(error) => {
             told.refuse(Problem::new(Code::Bug, "cannot write the Ignition config").cause(error));
             None
         }
+    }
+}
+
+/// Refuses what only the whole config breaks, such as a typed file below a link of the ready-made part.
+fn joined_well(bytes: &[u8], told: &mut Told) {
+    for fault in format::ignition::read(bytes).err().unwrap_or_default() {
+        let headline = format!("Ignition would refuse the recipe and its config together: {}", fault.text);
+        told.refuse(Problem::new(Code::Provision, headline));
     }
 }
 

@@ -5,7 +5,7 @@ use super::wanted::{beside, local};
 use super::{READY_SCRIPT, Warning, lints};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
-use crate::format::{combustion, ignition};
+use crate::format::{combustion, fat, ignition};
 use crate::recipe::{LocalFiles, Located, Recipe, RecipePath};
 
 /// A ready-made config that passed.
@@ -104,9 +104,10 @@ fn side_files(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Vec<(Stri
         if taken.contains(&name.to_lowercase()) {
             let headline = format!("the name `{shown}` is taken in the folder of the script");
             told.refuse_at(&side.place, headline, "rename one; upper and lower case count as one on the config disk");
-        } else if !is_fat_name(name) {
+        } else if let Err(error) = fat::name::check(std::iter::once(name)) {
             let headline = format!("`{shown}` cannot be the name of a file on the config disk");
-            told.refuse_at(&side.place, headline, "avoid \" * : < > ? \\ | and a final dot or space");
+            let problem = Problem::new(Code::Provision, headline).at(side.place.clone()).cause(error);
+            told.refuse(problem.hint("rename the file beside the recipe"));
         }
         taken.push(name.to_lowercase());
         if let Some(bytes) = local(recipe, side, files, told) {
@@ -115,13 +116,4 @@ fn side_files(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Vec<(Stri
     }
     side_files.sort();
     side_files
-}
-
-/// Tells whether a name can be a VFAT long name (Microsoft, FAT specification 1.03, long directory entries).
-fn is_fat_name(name: &str) -> bool {
-    let refused = |c: char| c.is_control() || "\"*/:<>?\\|".contains(c);
-    (1..=255).contains(&name.encode_utf16().count())
-        && !name.contains(refused)
-        && !name.ends_with(['.', ' '])
-        && !name.starts_with(' ')
 }

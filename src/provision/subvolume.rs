@@ -11,6 +11,9 @@ pub const ROOT_DEVICE: &str = "/dev/disk/by-label/ROOT";
 /// Subvolumes that are not mounted when Ignition writes.
 const IGNITION_HIDDEN: [&str; 5] = ["/boot/writable", "/home", "/opt", "/srv", "/usr/local"];
 
+/// What is mounted, writable, when Ignition writes.
+const IGNITION_SHOWN: [&str; 3] = ["/etc", "/root", "/var"];
+
 /// Mount points that a Combustion script does not see; `/var` first, since others could lie below it.
 const COMBUSTION_HIDDEN: [&str; 4] = ["/var", "/home", "/srv", "/usr/local"];
 
@@ -41,6 +44,13 @@ pub fn fleeting(path: &str) -> Option<&'static str> {
 pub fn for_ignition<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
     let reaches = |directory: &&str| paths.clone().any(|path| is_within(path, directory));
     IGNITION_HIDDEN.into_iter().filter(reaches).collect()
+}
+
+/// Tells whether a path lies in the root snapshot, which is read-only when Ignition writes; remounting it does not help
+/// (SUSE/elemental, docs/firstboot-configuration.md: "leading to an ignition failure"). Combustion has a writable one.
+pub fn is_read_only(path: &str) -> bool {
+    let mut writable = IGNITION_SHOWN.into_iter().chain(IGNITION_HIDDEN).chain(FLEETING);
+    !writable.any(|directory| is_within(path, directory))
 }
 
 /// Returns the mount points that a Combustion script must mount to reach these paths, in the order to mount them.
@@ -81,5 +91,10 @@ mod tests {
         assert_eq!(for_combustion(["/home/a", "/var/b"].into_iter()), ["/var", "/home"]);
         assert_eq!(fleeting("/run/x"), Some("/run"));
         assert_eq!(fleeting("/runner"), None);
+        for (path, read_only) in
+            [("/usr/lib/x", true), ("/x", true), ("/usr/local/x", false), ("/etc/x", false), ("/srv/x", false)]
+        {
+            assert_eq!(is_read_only(path), read_only, "{path}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::told::Told;
 use super::wanted::{self, WantedUnit};
 use crate::base::Place;
 use crate::base::text::one_line;
+use crate::format::ignition::unit::{LINE_LIMIT, fault};
 use crate::recipe::{Content, LocalFiles, Located, Recipe, Unit};
 
 /// The endings of unit names (systemd.unit(5)).
@@ -57,13 +58,28 @@ fn has_install(contents: &str) -> bool {
 /// Fetches text: Ignition carries units as JSON strings, so they are UTF-8.
 fn text(recipe: &Recipe, content: &Content, files: &LocalFiles, place: &Place, told: &mut Told) -> Option<String> {
     let bytes = wanted::bytes(recipe, content, files, told)?;
+    let place = if let Content::Path(path) = content { &path.place } else { place };
     match String::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Some(text),
+        Ok(text) if !text.contains('\0') => {
+            if recipe.provision.engine().uses_ignition() {
+                readable(&text, place, told);
+            }
+            Some(text)
+        }
         _ => {
-            let place = if let Content::Path(path) = content { &path.place } else { place };
             told.refuse_at(place, "a unit is text in UTF-8 without NUL", "");
             None
         }
+    }
+}
+
+/// Refuses what systemd takes but Ignition, which reads units too, fails the boot at.
+fn readable(text: &str, place: &Place, told: &mut Told) {
+    let long = text.lines().position(|line| line.len() >= LINE_LIMIT);
+    let long = long.map(|line| (line + 1, "a line has 2048 bytes or more; continue it in the next by a final `\\`"));
+    if let Some((line, what)) = fault(text).or(long) {
+        let headline = format!("Ignition cannot read line {line} of this unit: {what}");
+        told.refuse_at(place, headline, "Ignition is stricter than systemd here; engine = \"combustion\" is not");
     }
 }
 

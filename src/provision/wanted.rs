@@ -6,7 +6,8 @@ use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
 use crate::recipe::{CONTENT_LIMIT, Content, GuestFile, LocalFiles, Located, Recipe, RecipePath};
 
-/// Everything typed, in the order written; root first.
+/// Everything typed, in the order written; but root comes first, then users with a uid of their own, before useradd gives it
+/// to one that has none.
 #[derive(Default)]
 pub struct Wanted {
     pub logins: Vec<Login>,
@@ -120,6 +121,10 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Wanted {
         Wanted { logins: provision.root.iter().map(|root| account::root(root, told)).collect(), ..Wanted::default() };
     wanted.logins.extend(provision.users.iter().map(|user| account::user(user, told)));
     unique("user", wanted.logins.iter().map(|login| (login.name.as_str(), &login.place)), told);
+    let uids = wanted.logins.iter().filter_map(|login| Some((login.uid?.to_string(), &login.place)));
+    let uids: Vec<_> = uids.collect();
+    unique("uid", uids.iter().map(|(uid, place)| (uid.as_str(), *place)), told);
+    wanted.logins.sort_by_key(|login| (!login.is_root(), login.uid.is_none()));
     wanted.files.extend(provision.files.iter().filter_map(|item| file(recipe, item, files, told)));
     path::check_all(provision.files.iter().map(|file| (file.value.path.as_str(), &file.place)), told);
     wanted.units.extend(provision.units.iter().map(|item| unit::unit(recipe, item, files, told)));

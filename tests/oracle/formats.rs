@@ -8,7 +8,7 @@ use std::process::Command;
 use arca_build::base::{ByteSize, DiskLabel};
 use arca_build::format::fat::{self, Tree, Volume};
 use arca_build::format::qcow2::{self, GateError, Image, Limits, gate};
-use arca_build::format::{gpt, iso};
+use arca_build::format::{gpt, ignition, iso};
 use arca_build::inspect::inspect;
 
 use crate::support::{tool, tools};
@@ -401,4 +401,93 @@ fn sig_1_sha256sum_checks_what_we_write() {
     let mut check = Command::new(program);
     let output = check.current_dir(dir.path()).args(["--check", "--strict", "SHA256SUMS"]).output().unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn ignition_validate_agrees_on_the_text_of_units() {
+    if tools(&["ignition-validate"]).is_none() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    for text in [
+        "",
+        "no section",
+        "A=b\n",
+        "[A]\n\n# c\n; d\n  B = c\n[D]\r\nE=f\r\n",
+        "[A]\nB=c \\\n  d\nE=\n",
+        "[A]\nB=c\\\n\n[D]",
+        "# c \\ \nno option\n[A]\nB=c",
+        "[A]\nB=c\\",
+        "\u{feff}[A]\nB=c",
+        "[A",
+        "[A] x\nB=c\n",
+        "[A]\nB\n",
+        "[A]\nB=c\nD",
+        "[A]\nB=c \\\n# d\n  e\n",
+        "[A]\r\nB=c\\\r\nd\r\n",
+    ] {
+        let units = [serde_json::json!({"name": "a.service", "contents": text})];
+        let config = serde_json::json!({"ignition": {"version": "3.2.0"}, "systemd": {"units": units}}).to_string();
+        let (taken, told) = run("ignition-validate", &[&put(directory.path(), "unit.ign", config.as_bytes())]);
+        assert_eq!(ignition::read(config.as_bytes()).is_ok(), taken, "{text:?} {told}");
+    }
+}
+
+#[test]
+fn ignition_validate_agrees_on_what_a_config_may_say() {
+    if tools(&["ignition-validate"]).is_none() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = |rest: &str| format!(r#""storage": {{"files": [{{"path": "/etc/x", {rest}}}]}}"#);
+    let filesystem = |rest: &str| format!(r#""storage": {{"filesystems": [{{"device": "/dev/x", {rest}}}]}}"#);
+    let unit = |rest: &str| format!(r#""systemd": {{"units": [{{{rest}}}]}}"#);
+    let user = |rest: &str| format!(r#""passwd": {{"users": [{{"name": "a", {rest}}}]}}"#);
+    let hash = |method: &str, digits| {
+        file(&format!(
+            r#""contents": {{"source": "data:,", "verification": {{"hash": "{method}-{}"}}}}"#,
+            "0".repeat(digits)
+        ))
+    };
+    for rest in [
+        file(r#""mode": 420"#),
+        file(r#""contents": {"source": ""}, "overwrite": true"#),
+        file(r#""overwrite": false"#),
+        file(r#""overwrite": true"#),
+        file(r#""append": [{"source": "data:,x"}], "overwrite": true"#),
+        file(r#""user": {"id": 0, "name": "a"}"#),
+        file(r#""user": {"id": 0, "name": ""}"#),
+        file(r#""contents": {"source": "data:,x", "compression": "xz"}"#),
+        file(r#""contents": {"source": "data:,x", "compression": "gzip"}"#),
+        hash("sha256", 64),
+        hash("sha256", 63),
+        hash("sha512", 128),
+        hash("md5", 32),
+        r#""storage": {"files": [{"path": "/etc/../x"}]}"#.into(),
+        r#""storage": {"files": [{"path": "/etc//x"}]}"#.into(),
+        r#""storage": {"directories": [{"path": "/etc/x/"}]}"#.into(),
+        r#""storage": {"links": [{"path": "/l", "target": "/x"}], "files": [{"path": "/l/f"}]}"#.into(),
+        r#""storage": {"links": [{"path": "/l", "target": "/x"}], "files": [{"path": "/lf"}]}"#.into(),
+        r#""storage": {"links": [{"path": "/l", "target": "/x"}, {"path": "/l/m", "target": "/x"}]}"#.into(),
+        r#""storage": {"disks": [{"device": "/dev/a"}, {"device": "/dev/a"}]}"#.into(),
+        filesystem(r#""format": "btrfs", "path": "home""#),
+        filesystem(r#""format": "btrfs", "path": "/home""#),
+        filesystem(r#""format": "zfs""#),
+        filesystem(r#""path": "/h""#),
+        filesystem(r#""wipeFilesystem": false"#),
+        r#""storage": {"filesystems": [{"device": "/dev/x"}]}"#.into(),
+        r#""storage": {"filesystems": [{"device": "x", "format": "xfs"}]}"#.into(),
+        unit(r#""name": "a.service""#),
+        unit(r#""name": "a.servce""#),
+        unit(r#""name": "a.network""#),
+        unit(r#""name": "a.service", "dropins": [{"name": "x"}]"#),
+        unit(r#""name": "a.service", "dropins": [{"name": "x.conf"}, {"name": "x.conf"}]"#),
+        user(r#""sshAuthorizedKeys": ["k", "k"]"#),
+        user(r#""sshAuthorizedKeys": ["k", "l"], "groups": ["g"]"#),
+        user(r#""groups": ["g", "g"]"#),
+    ] {
+        let config = format!(r#"{{"ignition": {{"version": "3.2.0"}}, {rest}}}"#);
+        let (taken, told) = run("ignition-validate", &[&put(directory.path(), "config.ign", config.as_bytes())]);
+        assert_eq!(ignition::read(config.as_bytes()).is_ok(), taken, "{config} {told}");
+    }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 
 use super::json::{Fault, Node};
+use super::rules;
 use crate::base::text::one_line;
 
 /// What Ignition can fetch from; anything else fails the boot.
@@ -24,10 +25,18 @@ pub fn check(root: &Node) -> Vec<Fault> {
     for node in nodes.iter().copied().flatten() {
         paths(node, &mut faults);
         modes(node, &mut faults);
+        rules::node(node, &mut faults);
     }
-    for contents in root.list(&["storage", "files"]).iter().flat_map(resources) {
+    below_links(&nodes, &mut faults);
+    let fetched = root.list(&["storage", "files"]).iter().flat_map(resources).chain(configs(root));
+    for contents in fetched {
         source(contents, &mut faults);
+        rules::resource(contents, &mut faults);
     }
+    root.list(&["storage", "files"]).iter().for_each(|file| rules::file(file, &mut faults));
+    root.list(&["storage", "filesystems"]).iter().for_each(|entry| rules::filesystem(entry, &mut faults));
+    lists(root, &mut faults);
+    root.list(&["systemd", "units"]).iter().for_each(|unit| units(unit, &mut faults));
     twice("path", nodes.iter().copied().flatten().map(|node| (node.text("path"), node)), &mut faults);
     twice("user", named(root, &["passwd", "users"]), &mut faults);
     twice("group", named(root, &["passwd", "groups"]), &mut faults);
@@ -64,6 +73,53 @@ fn modes(node: &Node, faults: &mut Vec<Fault>) {
         let meant = i64::from_str_radix(&mode.to_string(), 8).unwrap_or_default();
         let text = format!("mode {mode} is decimal in JSON and means octal {mode:04o}");
         faults.push(Fault::new(at, text).hint(format!("for 0{mode} write {meant}")));
+    }
+}
+
+/// Finds what lies below a link: Ignition cannot tell where that would be.
+fn below_links(nodes: &[&[Node]; 3], faults: &mut Vec<Fault>) {
+    let links: Vec<_> = nodes[2].iter().filter_map(|link| link.text("path")).collect();
+    let below = |path: &str, link: &str| path.strip_prefix(link).is_some_and(|rest| rest.starts_with('/'));
+    for node in nodes.iter().copied().flatten() {
+        let path = node.text("path").unwrap_or_default();
+        if let Some(link) = links.iter().find(|link| below(path, link)) {
+            let text = format!("`{}` lies below the link `{}`", one_line(path, 80), one_line(link, 80));
+            faults.push(Fault::new(node.at, text));
+        }
+    }
+}
+
+/// Lists what else is fetched: other configs, and certificates.
+fn configs(root: &Node) -> impl Iterator<Item = &Node> {
+    let lists = [&["ignition", "config", "merge"][..], &["ignition", "security", "tls", "certificateAuthorities"]];
+    let lists = lists.into_iter().flat_map(|path| root.list(path));
+    lists.chain(root.at_path(&["ignition", "config", "replace"]))
+}
+
+/// Finds what stands twice in lists of plain texts, and of things with a key of their own.
+fn lists(root: &Node, faults: &mut Vec<Fault>) {
+    for user in root.list(&["passwd", "users"]) {
+        rules::repeated("key", user.list(&["sshAuthorizedKeys"]).iter(), faults);
+        rules::repeated("group", user.list(&["groups"]).iter(), faults);
+    }
+    let arguments = ["shouldExist", "shouldNotExist"].map(|kind| root.list(&["kernelArguments", kind]));
+    rules::repeated("argument", arguments.into_iter().flatten(), faults);
+    for (what, path, key) in [
+        ("source", &["ignition", "config", "merge"][..], "source"),
+        ("device", &["storage", "disks"], "device"),
+        ("array", &["storage", "raid"], "name"),
+        ("volume", &["storage", "luks"], "name"),
+    ] {
+        rules::repeated(what, root.list(path).iter().filter_map(|node| node.get(key)), faults);
+    }
+}
+
+fn units(unit: &Node, faults: &mut Vec<Fault>) {
+    rules::unit_names(unit, faults);
+    for contents in [unit].into_iter().chain(unit.list(&["dropins"])).filter_map(|node| node.get("contents")) {
+        if let Some((line, what)) = super::unit::fault(contents.as_text().unwrap_or_default()) {
+            faults.push(Fault::new(contents.at, format!("Ignition cannot read line {line} of this unit: {what}")));
+        }
     }
 }
 

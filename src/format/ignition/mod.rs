@@ -7,7 +7,9 @@
 mod config;
 mod json;
 mod meaning;
+mod rules;
 pub mod schema;
+pub mod unit;
 
 pub use config::{
     Config, Contents, Directory, Dropin, File, Filesystem, Header, Owner, Passwd, Storage, Systemd, Unit, User,

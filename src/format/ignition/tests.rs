@@ -106,7 +106,7 @@ fn out_12_a_config_must_also_make_sense() {
         ),
         ("\"systemd\": {\"units\": [{\"name\": \"a.service\"}, {\"name\": \"a.service\"}]}", "unit `a.service`"),
         (
-            "\"storage\": {\"filesystems\": [{\"device\": \"/a\", \"path\": \"/b\"}, {\"device\": \"/a\", \"path\": \"/b\"}]}",
+            "\"storage\": {\"filesystems\": [{\"device\": \"/a\", \"path\": \"/b\", \"format\": \"xfs\"}, {\"device\": \"/a\", \"path\": \"/b\", \"format\": \"xfs\"}]}",
             "mount",
         ),
         (
@@ -129,7 +129,7 @@ fn out_12_a_config_must_also_make_sense() {
         let found = faults(&config(rest));
         assert!(found.len() == 1 && found[0].text.contains(word), "{rest} {found:?}");
     }
-    let fine = "\"storage\": {\"filesystems\": [{\"device\": \"/a\", \"path\": \"/b\"}, {\"device\": \"/a\", \"path\": \"/c\"}],
+    let fine = "\"storage\": {\"filesystems\": [{\"device\": \"/a\", \"path\": \"/b\", \"format\": \"xfs\"}, {\"device\": \"/a\", \"path\": \"/c\", \"format\": \"xfs\"}],
         \"files\": [{\"path\": \"/x\", \"mode\": 400, \"contents\": {\"source\": \"data:text/plain;base64,YQ==\"}}]}";
     assert!(read(config(fine).as_bytes()).is_ok());
 }

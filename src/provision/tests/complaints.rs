@@ -48,8 +48,12 @@ fn the_typed_part_is_refused_for_what_the_guest_could_not_take() {
         ("[[provision.user]]\nname = \"a.b\"\n".into(), "`a.b` is no name of a user"),
         (user("ssh_keys = [\"ssh-ed25519\"]"), "bad ssh key of `bob`: there is no key data after `ssh-ed25519`"),
         (user("ssh_keys = [\"ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAA\"]"), "its data is of type `ssh-ed25519`"),
-        (user("ssh_keys = [\"KEY\", \"KEY \"]"), "an ssh key of `bob` is there twice"),
-        (user("groups = [\"a\", \"a\"]"), "group `a` is there twice"),
+        (
+            user("uid = 1000") + "[[provision.user]]\nname = \"ann\"\nuid = 1000\n",
+            "uid `1000` is there twice, first in line 6",
+        ),
+        (user("groups = [\"g\", \"g\"]"), "group `g` is there twice"),
+        (user("ssh_keys = [\"KEY\", \" KEY \"]"), "an ssh key of `bob` is there twice"),
         (file("/proc/x", ""), "`/proc/x` would be lost: nothing below /proc"),
         (file("/run/x", ""), "nothing below /run"),
         (file("/tmp/x", ""), "nothing below /tmp"),
@@ -71,6 +75,12 @@ fn the_typed_part_is_refused_for_what_the_guest_could_not_take() {
         let problems = refused(&wish, &[]);
         assert!(problems.len() == 1 && problems[0].contains(word), "{wish} {problems:?}");
         assert!(problems[0].contains("@recipes/nas.toml:"), "{problems:?}");
+    }
+    for text in ["[A]\\nB=c \\\\\\n# d\\n  e\\n".to_owned(), format!("[A]\\nB={}", "c".repeat(2046))] {
+        let wish = unit("a.service", &format!("[[provision.unit.dropin]]\nname = \"x.conf\"\ntext = \"{text}\""));
+        let problems = refused(&wish, &[]);
+        assert!(problems.len() == 1 && problems[0].contains("Ignition cannot read line"), "out_12: {problems:?}");
+        assert!(lower_with(&format!("engine = \"combustion\"\n{wish}"), &[]).is_ok(), "systemd reads it");
     }
     let var_tmp = file("/var/tmp/x", "");
     assert!(lower_with(&var_tmp, &[]).is_ok());

@@ -80,6 +80,16 @@ fn out_12_subvolumes_are_mounted_where_and_only_where_something_goes() {
 }
 
 #[test]
+fn what_ignition_cannot_write_is_warned_of() {
+    let file = "[[provision.file]]\npath = \"/usr/lib/x\"\ntext = \"\"\n";
+    let user = "[[provision.user]]\nname = \"bob\"\nhome = \"/data/bob\"\nssh_keys = [\"KEY\"]\n";
+    assert_eq!(ids(&lowered(&format!("{user}{file}"), &[])), ["read-only-root", "read-only-root"]);
+    assert!(ids(&lowered(&format!("engine = \"combustion\"\n{user}{file}"), &[])).is_empty());
+    let ready = br#"{"ignition": {"version": "3.2.0"}, "storage": {"links": [{"path": "/usr/x", "target": "y"}]}}"#;
+    assert_eq!(ids(&lowered("config = \"c\"\n", &[("c", ready)])), ["read-only-root"]);
+}
+
+#[test]
 fn special_mode_bits_raise_the_spec_and_nothing_else_does() {
     let file = |mode: &str| format!("[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\nmode = \"{mode}\"\n");
     let spec = |lowered: &super::Lowered| config(lowered).contains("\"version\": \"3.6.0\"");
@@ -105,5 +115,39 @@ fn a_script_mounts_what_it_would_not_see() {
         let found: Vec<_> = text.lines().filter(|line| line.starts_with("show /")).collect();
         assert_eq!(found, shows, "{path}");
         assert_eq!(text.contains("trap hide EXIT"), !shows.is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn a_user_without_a_uid_is_made_after_those_with_one() {
+    let wish = "[[provision.user]]\nname = \"free\"\n[[provision.user]]\nname = \"fixed\"\nuid = 1000\n";
+    let before = |text: String, first: &str, then: &str| text.find(first).unwrap() < text.find(then).unwrap();
+    assert!(before(config(&lowered(wish, &[])), "\"name\": \"fixed\"", "\"name\": \"free\""));
+    let script = script(&lowered(&format!("engine = \"combustion\"\n{wish}"), &[]));
+    assert!(before(script, "--uid 1000 fixed", " free\n"));
+}
+
+/// Ignition gives `*` and writes a preset; systemd enables again, at its first start, what an image's preset enables.
+#[test]
+fn a_script_closes_accounts_and_disables_units_as_ignition_does() {
+    let wish = "[[provision.user]]\nname = \"bob\"\n[[provision.unit]]\nname = \"sshd.service\"\nenable = false\n";
+    let script = script(&lowered(&format!("engine = \"combustion\"\n{wish}"), &[]));
+    assert!(script.contains("useradd --create-home --password '*' bob\n"), "{script}");
+    let preset =
+        "put 0644 root:root /etc/systemd/system-preset/20-arca-build.preset cat <<'END'\ndisable sshd.service\nEND\n";
+    assert!(script.contains("systemctl disable sshd.service\n") && script.contains(preset), "{script}");
+}
+
+/// shadow 4.19 (shadow-maint/shadow#1483, #1519): `chpasswd -e` refuses `*`, `!` and a salt with an `n`.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "runs the function by the real shell")]
+fn a_hash_that_chpasswd_refuses_is_set_all_the_same() {
+    let wish = "engine = \"combustion\"\n[provision.root]\npassword_hash = \"*\"\n";
+    let script = script(&lowered(wish, &[]));
+    for (refuses, told) in [("false", "usermod --password * root\n"), ("true", "")] {
+        let stubs = format!("chpasswd() {{ cat >/dev/null; {refuses}; }}\nusermod() {{ echo \"usermod $*\"; }}\n");
+        let run = std::process::Command::new("sh").arg("-c").arg(stubs + &script).output().unwrap();
+        assert!(run.status.success(), "{run:?}");
+        assert_eq!(String::from_utf8_lossy(&run.stdout), told);
     }
 }

@@ -59,6 +59,35 @@ fn what_a_config_mounts_is_not_mounted_twice() {
 }
 
 #[test]
+fn a_directory_on_the_way_to_a_file_is_not_made_twice() {
+    let ready = br#"{"ignition": {"version": "3.2.0"}, "storage": {"directories": [{"path": "/home/bob/.config", "mode": 448}]}}"#;
+    let wish = format!(
+        "{READY}[[provision.user]]\nname = \"bob\"\nssh_keys = [\"KEY\"]\n[[provision.file]]\npath = \"/home/bob/.config/a/b\"\ntext = \"\"\nuser = \"bob\"\n"
+    );
+    let lowered = config(&lowered(&wish, &[("my/nas.ign", ready)]));
+    assert_eq!(lowered.matches("\"path\": \"/home/bob/.config\"").count(), 1, "{lowered}");
+    assert!(lowered.contains("\"mode\": 448") && lowered.contains("\"path\": \"/home/bob/.config/a\""), "{lowered}");
+    assert!(crate::format::ignition::read(lowered.as_bytes()).is_ok());
+}
+
+#[test]
+fn what_only_both_parts_together_break_is_refused() {
+    let ready = br#"{"ignition": {"version": "3.2.0"}, "storage": {"links": [{"path": "/etc/l", "target": "/x"}]}}"#;
+    let wish = format!("{READY}[[provision.file]]\npath = \"/etc/l/f\"\ntext = \"\"\n");
+    let problems = refused(&wish, &[("my/nas.ign", ready)]);
+    assert!(problems.len() == 1 && problems[0].contains("together: `/etc/l/f` lies below the link"), "{problems:?}");
+}
+
+#[test]
+fn a_config_that_would_drop_the_typed_part_is_refused_beside_one() {
+    let ready = br#"{"ignition": {"version": "3.2.0", "config": {"replace": {"source": "https://h/x.ign"}}}}"#;
+    let problems = refused(&format!("{READY}[provision.root]\nssh_keys = [\"KEY\"]\n"), &[("my/nas.ign", ready)]);
+    assert!(problems.len() == 1 && problems[0].contains("drop all that the recipe adds"), "{problems:?}");
+    assert!(problems[0].ends_with("@recipes/my/nas.ign:1:68"), "{problems:?}");
+    assert!(lower_with(READY, &[("my/nas.ign", ready)]).is_ok(), "alone it does what it says");
+}
+
+#[test]
 fn what_both_define_is_refused_by_name_with_both_places() {
     let ready = br#"{"ignition": {"version": "3.2.0"},
 "passwd": {"users": [{"name": "root"}]},
@@ -90,7 +119,10 @@ fn a_config_that_goes_through_as_it_is_must_bring_its_own_entries() {
         (r#""passwd": {"users": [{"name": "bob"}]}"#, &["home-subvol"][..]),
         (r#""passwd": {"users": [{"name": "bob", "homeDir": "/var/lib/bob"}]}"#, &[]),
         (r#""storage": {"files": [{"path": "/srv/x"}, {"path": "/home/x"}]}"#, &["home-subvol", "home-subvol"]),
-        (r#""storage": {"files": [{"path": "/home/x"}], "filesystems": [{"device": "/dev/x", "path": "/home"}]}"#, &[]),
+        (
+            r#""storage": {"files": [{"path": "/home/x"}], "filesystems": [{"device": "/dev/x", "path": "/home", "format": "xfs"}]}"#,
+            &[],
+        ),
         (r#""passwd": {"users": [{"name": "root", "passwordHash": "HUNTER"}]}"#, &["weak-hash", "root-ssh-password"]),
         (
             r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 0}, {"number": 1}]}]}"#,
@@ -99,11 +131,11 @@ fn a_config_that_goes_through_as_it_is_must_bring_its_own_entries() {
         (r#""storage": {"raid": [{"name": "r"}]}"#, &["raid-mdadm"]),
         (r#""storage": {"filesystems": [{"device": "/d", "path": "/x", "format": "ext4"}]}"#, &["fs-ext4"]),
         (
-            r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "label": "ROOT"}]}"#,
+            r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "format": "btrfs", "label": "ROOT"}]}"#,
             &["fs-label-mismatch"],
         ),
         (
-            r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "label": "ROOT", "wipeFilesystem": true}]}"#,
+            r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "format": "btrfs", "label": "ROOT", "wipeFilesystem": true}]}"#,
             &[],
         ),
     ] {
@@ -130,16 +162,16 @@ fn a_script_that_writes_where_it_sees_nothing_is_warned_of() {
 
 #[test]
 fn a_script_and_its_side_files_travel_in_one() {
-    let wish = format!("{SCRIPT}side_files = [\"my/motd\", \"my/a b\"]\n");
+    let wish = format!("{SCRIPT}side_files = [\"my/motd\", \"my/a+b\"]\n");
     let files: [(&str, &[u8]); 3] = [
         ("my/s.sh", b"#!/bin/bash\n# combustion: network prepare\ncat motd\n"),
         ("my/motd", b"hi\n"),
-        ("my/a b", b"\0"),
+        ("my/a+b", b"\0"),
     ];
     let lowered = lowered(&wish, &files);
     assert_eq!(script(&lowered), include_str!("golden/carried"));
     let names: Vec<_> = lowered.side_files.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
-    assert_eq!(names, [("motd", "my/motd"), ("a b", "my/a b")]);
+    assert_eq!(names, [("motd", "my/motd"), ("a+b", "my/a+b")]);
 }
 
 #[test]
@@ -154,9 +186,12 @@ fn a_typed_part_and_a_script_travel_in_one() {
 #[test]
 fn side_files_have_names_the_config_disk_can_hold() {
     let wish = |names: &str| format!("{SCRIPT}side_files = [{names}]\n");
-    for names in ["\"my/script\"", "\"my/Script.recipe\"", "\"a/x\", \"b/X\"", "\"x:y\"", "\"x.\""] {
-        let files: Vec<(&str, &[u8])> =
-            ["my/script", "my/Script.recipe", "a/x", "b/X", "x:y", "x."].map(|name| (name, &b"x\n"[..])).to_vec();
+    for names in
+        ["\"my/script\"", "\"my/Script.recipe\"", "\"a/x\", \"b/X\"", "\"x:y\"", "\"x.\"", "\"a b\"", "\"nul.x\""]
+    {
+        let files: Vec<(&str, &[u8])> = ["my/script", "my/Script.recipe", "a/x", "b/X", "x:y", "x.", "a b", "nul.x"]
+            .map(|name| (name, &b"x\n"[..]))
+            .to_vec();
         let mut all: Vec<(&str, &[u8])> = vec![("my/s.sh", b"#!/bin/sh\n")];
         all.extend(files);
         assert_eq!(refused(&wish(names), &all).len(), 1, "{names}");
