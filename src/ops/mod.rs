@@ -25,7 +25,7 @@ pub use crate::lock::Pin;
 pub use crate::plan::Plan;
 pub use crate::realise::Tally;
 pub use crate::recipe::Source;
-pub use crate::store::{Collect, GcReport, VerifyReport};
+pub use crate::store::{Collect, GcReport, Holder, VerifyReport};
 pub use recipe_file::Loaded;
 
 /// What said how, for every command alike.
