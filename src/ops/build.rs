@@ -53,7 +53,20 @@ pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) 
         let workshop = workshop(session, &store, fetch.as_ref(), &loaded.beside, &rewrite);
         build_one(session, plan, &workshop, placement).map_err(|problem| other_bytes(problem, loaded))
     };
-    planned.iter().map(|planned| build_one(planned).map_err(Problems::from)).collect()
+    let mut all: Vec<Built> = vec![];
+    for planned in &planned {
+        match build_one(planned) {
+            Ok(built) => all.push(built),
+            Err(problem) => return Err(told_with(problem, &planned.1.name, &all).into()),
+        }
+    }
+    Ok(all)
+}
+
+/// Says which of several recipes failed, and which are done, as their results are not told otherwise.
+fn told_with(problem: Problem, name: &Name, done: &[Built]) -> Problem {
+    let done: Vec<&str> = done.iter().map(|built| built.name.as_str()).collect();
+    if done.is_empty() { problem } else { problem.fact("building", name).fact("built before", done.join(", ")) }
 }
 
 /// Reads and plans every recipe; two of one name would fight for one link.
@@ -149,13 +162,15 @@ fn place(
         Placement::Link => {
             let file_name = format!("result-{}", built.name);
             let link = session.environment.directory().join(&file_name);
+            let ours = |target: &Path| target.parent().is_some_and(|parent| parent.ends_with("bundles-v1"));
+            // The link first: where it cannot be made, the root must go on keeping what the older link names. No
+            // collection comes in between, as this process holds the store's lock.
+            files::link_result(&link, bundle.path(), ours)?;
             store.add_root(&Root {
                 holder: Holder::Link(link.clone()),
                 bundle: Some(bundle.name().to_owned()),
                 objects: closure(plan, bundle),
             })?;
-            let ours = |target: &Path| target.parent().is_some_and(|parent| parent.ends_with("bundles-v1"));
-            files::link_result(&link, bundle.path(), ours)?;
             built.link = Some(link);
             format!("./{file_name}")
         }
