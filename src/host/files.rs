@@ -269,7 +269,8 @@ fn write_sibling(
         let mut temporary = tempfile::Builder::new()
             .prefix(".arca-")
             .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(parent)?;
+            .tempfile_in(parent)
+            .map_err(|error| nameless(&error))?;
         temporary.write_all(bytes)?;
         temporary.as_file().sync_all()?;
         persist(temporary)?;
@@ -299,13 +300,23 @@ pub fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) 
     }
     let parent = link.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let make = || -> std::io::Result<()> {
-        let temporary = tempfile::Builder::new().prefix(".arca-link-").make_in(parent, |path| symlink(target, path))?;
+        let temporary = tempfile::Builder::new().prefix(".arca-link-").make_in(parent, |path| symlink(target, path));
+        let temporary = temporary.map_err(|error| nameless(&error))?;
         std::fs::rename(temporary.path(), link)?;
         let _ = temporary.into_temp_path().keep();
         Ok(())
     };
-    make().map_err(|error| Problem::io(format!("cannot make the link `{shown}`"), &error))?;
+    make().map_err(|error| {
+        Problem::io(format!("cannot make the link `{shown}`"), &error)
+            .note("the bundle is in the store; only the link was not made")
+            .hint("build where you may write, or with `--no-link` or `--out DIR`")
+    })?;
     Ok(true)
+}
+
+/// Takes the random name of a temporary out of a message: the person named another file.
+fn nameless(error: &std::io::Error) -> std::io::Error {
+    error.kind().into()
 }
 
 #[cfg(test)]
@@ -390,6 +401,20 @@ mod tests {
         assert_eq!(link_result(&link, Path::new("/store/b"), ours).unwrap_err().code, Code::OutputExists);
         assert_eq!(std::fs::read(&link).unwrap(), b"precious");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary stays");
+    }
+
+    #[test]
+    fn a_failure_to_write_names_the_file_and_no_temporary() {
+        for target in ["/proc/none/file", "/proc/file"] {
+            let problems = [
+                write_whole(Path::new(target), b"").unwrap_err(),
+                link_result(Path::new(target), Path::new("/x"), |_| true).unwrap_err(),
+            ];
+            for problem in problems {
+                let shown = problem.to_string();
+                assert!(shown.contains(target) && !shown.contains(".arca-"), "{shown}");
+            }
+        }
     }
 
     #[test]
