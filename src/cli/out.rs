@@ -110,7 +110,7 @@ impl Voice {
             Event::Fetched { what, from, size } if self.is_verbose => {
                 self.say(&format!("fetched  {what}  {size} from {}", text::one_line(&from, 200)));
             }
-            Event::Waiting { what } => self.say(&format!("waiting for another process that makes `{what}`")),
+            Event::Waiting { what } => self.say(&format!("waiting for another process that works on `{what}`")),
             Event::Reused { .. } | Event::Built { .. } | Event::Fetched { .. } => {}
             Event::Started { what, total } => self.progress.start(&what, total),
             Event::Progress { what, done } => self.progress.advance(&what, done),

@@ -47,6 +47,7 @@ pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) 
     let planned = plan_all(session, recipes)?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;
+    outside(session, &store, placement)?;
     let fetch = session.fetcher();
     let rewrite = |source: &Source| Session::candidates(&mirrors, source);
     let build_one = |(loaded, plan): &(Loaded, Plan)| {
@@ -61,6 +62,19 @@ pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) 
         }
     }
     Ok(all)
+}
+
+/// Refuses a copy inside the store, where the next collection or sweep would take it for its own.
+fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Problem> {
+    let Placement::Copy(directory) = placement else { return Ok(()) };
+    let out = files::one_spelling(&session.absolute(directory));
+    if !out.starts_with(files::one_spelling(store.dir())) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::OutputPath, format!("`{}` lies inside the store", out.display()))
+        .fact("store", store.dir().display())
+        .note("nothing was built")
+        .hint("name a directory elsewhere: what lies in the store belongs to it and is collected"))
 }
 
 /// Says which of several recipes failed, and which are done, as their results are not told otherwise.
@@ -172,18 +186,18 @@ fn place(
                 objects: closure(plan, bundle),
             })?;
             built.link = Some(link);
-            format!("./{file_name}")
+            PathBuf::from(format!("./{file_name}"))
         }
         Placement::Copy(directory) => {
             let out = session.absolute(directory);
             built.unchanged &= store.copy_bundle(bundle, &out)? == Copied::Same;
             built.path = out;
-            directory.display().to_string()
+            directory.clone()
         }
-        Placement::Nowhere => built.path.display().to_string(),
+        Placement::Nowhere => built.path.clone(),
     };
     let command = |script: &str| {
-        let path = format!("{shown}/{script}");
+        let path = shown.join(script).display().to_string();
         shlex::try_quote(&path).map_or_else(|_| path.clone(), |quoted| quoted.into_owned())
     };
     built.run = command(file::RUN_QEMU);

@@ -240,3 +240,13 @@ fn gc_01_a_link_that_cannot_be_moved_on_keeps_what_it_names() {
     run(&["store", "gc", "--grace", "0"]).success();
     run(&["verify", old.line()]).success();
 }
+
+#[test]
+fn a_copy_does_not_go_into_the_store() {
+    let dir = workdir();
+    for out in ["cache/tmp/copy", "cache/bundles-v1/copy", "./home/../cache/copy"] {
+        std::fs::create_dir_all(dir.path().join("home")).unwrap();
+        demo(dir.path()).args(["--out", out]).run().ends_with(2).says("lies inside the store");
+    }
+    demo(dir.path()).args(["--out", "copy/"]).run().success().says("try it   copy/run-qemu.sh");
+}
