@@ -7,7 +7,7 @@ pub mod manifest;
 
 use std::path::Path;
 
-use crate::base::{ByteSize, Code, Digest, Event, Events, Problem, Problems};
+use crate::base::{Code, Digest, Events, Problem, Problems};
 use crate::emit::{Identity, launch_files};
 use crate::format::checksums;
 use crate::host::files;
@@ -91,12 +91,10 @@ pub fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, Problems
     let mut problems = vec![];
     let mut bytes = 0;
     for entry in &manifest.files {
-        events(Event::Started { what: entry.path.clone(), total: Some(ByteSize(entry.size)) });
-        match verify_file(directory, entry) {
+        match verify_file(directory, entry, events) {
             Ok(()) => bytes += entry.size,
             Err(problem) => problems.push(problem),
         }
-        events(Event::Finished { what: entry.path.clone() });
     }
     problems.extend(sums(directory, &manifest).err());
     let listed = |name: &str| {
@@ -113,8 +111,8 @@ pub fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, Problems
     Ok(Verified { name: manifest.name, digest, files: manifest.files.len() + 2, bytes })
 }
 
-fn verify_file(directory: &Path, entry: &Entry) -> Result<(), Problem> {
-    let found = files::summarise(&directory.join(&entry.path))?;
+fn verify_file(directory: &Path, entry: &Entry, events: Events<'_>) -> Result<(), Problem> {
+    let found = files::summarise(&directory.join(&entry.path), events)?;
     if found.digest == entry.sha256 && found.size.0 == entry.size {
         return Ok(());
     }

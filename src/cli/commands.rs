@@ -1,6 +1,6 @@
 //! From a parsed command line to a command, and from its result to what is printed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::CommandFactory;
@@ -11,7 +11,7 @@ use super::out::Voice;
 use crate::base::{ByteSize, Event, Problems};
 use crate::host::Environment;
 use crate::ops::build::{Built, Placement};
-use crate::ops::{self, Collect, GcReport, Pin, Plan, Session, Source, Tally, Verified, VerifyReport};
+use crate::ops::{self, Collect, GcReport, Holder, Pin, Plan, Session, Source, Tally, Verified, VerifyReport};
 
 /// Runs one command.
 pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(), Problems> {
@@ -25,9 +25,14 @@ pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(
         config: global.config,
         events: &events,
     };
-    let result = dispatch(cli.command, &session, voice);
+    let result = dispatch(cli.command, &session, voice).and_then(|()| Ok(voice.delivered()?));
     voice.end_progress();
     result
+}
+
+/// A path as JSON can hold it, which is Unicode; a path need not be.
+fn lossy(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
@@ -48,7 +53,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             let path = ops::new::new(session, &name)?;
             let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if voice.is_json() {
-                voice.json(&json!({ "recipe": path }));
+                voice.json(&json!({ "recipe": lossy(&path) }));
             } else {
                 voice.data(&format!("{shown}\n"));
                 voice
@@ -129,6 +134,9 @@ fn work(built: &Built) -> String {
         return "everything was there already".to_owned();
     }
     let tally = &built.tally;
+    if *tally == Tally::default() {
+        return "copied from the store".to_owned();
+    }
     let fetched = match tally.fetched {
         0 => "nothing fetched".to_owned(),
         count => format!("{count} fetched ({})", ByteSize(tally.fetched_bytes)),
@@ -141,8 +149,8 @@ fn built_json(built: &Built) -> serde_json::Value {
         "name": built.name.as_str(),
         "plan": built.plan,
         "digest": built.digest,
-        "path": built.path,
-        "link": built.link,
+        "path": lossy(&built.path),
+        "link": built.link.as_deref().map(lossy),
         "unchanged": built.unchanged,
         "work": built.tally,
         "run": built.run,
@@ -167,7 +175,7 @@ fn print_updated(voice: &Voice, outcome: &ops::update::Outcome, is_dry_run: bool
                 json!({ "input": updated.key, "before": updated.before.as_ref().map(show), "after": show(&updated.after) })
             })
             .collect();
-        return voice.json(&json!({ "pins": pins, "written": outcome.written, "dry_run": is_dry_run }));
+        return voice.json(&json!({ "pins": pins, "written": outcome.written.iter().map(|path| lossy(path)).collect::<Vec<_>>(), "dry_run": is_dry_run }));
     }
     for updated in &outcome.pins {
         let after = &updated.after;
@@ -197,7 +205,7 @@ fn print_fetched(voice: &Voice, (fetched, tally): &(Vec<ops::fetch::Fetched>, Ta
         let inputs: Vec<_> = fetched
             .iter()
             .map(
-                |input| json!({ "input": input.title, "sha256": input.digest, "size": input.size, "path": input.path }),
+                |input| json!({ "input": input.title, "sha256": input.digest, "size": input.size, "path": lossy(&input.path) }),
             )
             .collect();
         return voice.json(&json!({ "inputs": inputs, "work": tally }));
@@ -224,7 +232,7 @@ fn store(command: StoreCommand, session: &Session<'_>, voice: &Voice) -> Result<
         StoreCommand::Path => {
             let path = ops::store::path(session)?;
             if voice.is_json() {
-                voice.json(&json!({ "path": path }))
+                voice.json(&json!({ "path": lossy(&path) }))
             } else {
                 voice.data(&format!("{}\n", path.display()))
             }
@@ -261,7 +269,7 @@ fn print_collected(voice: &Voice, report: &GcReport, is_dry_run: bool) {
     let removed: Vec<_> =
         report.removed.iter().map(|removed| json!({ "name": removed.name, "size": removed.size })).collect();
     if voice.is_json() {
-        let unknown: Vec<_> = report.unknown.iter().map(|root| format!("{:?}", root.holder)).collect();
+        let unknown: Vec<_> = report.unknown.iter().map(|root| holder(&root.holder)).collect();
         return voice.json(&json!({
             "dry_run": is_dry_run, "removed": removed, "freed": report.freed, "kept_objects": report.kept, "unknown_roots": unknown,
         }));
@@ -270,10 +278,17 @@ fn print_collected(voice: &Voice, report: &GcReport, is_dry_run: bool) {
         voice.say(&format!("{}  {}", removed.name, removed.size));
     }
     for root in &report.unknown {
-        voice.say(&format!("kept although its link cannot be seen: {:?}", root.holder));
+        voice.say(&format!("kept although its link cannot be seen: {}", holder(&root.holder)));
     }
     let verb = if is_dry_run { "would remove" } else { "removed" };
     voice.data(&format!("{verb} {} files, {}; {} objects stay\n", report.removed.len(), report.freed, report.kept));
+}
+
+fn holder(holder: &Holder) -> String {
+    match holder {
+        Holder::Link(path) => lossy(path),
+        Holder::Named(name) => name.to_string(),
+    }
 }
 
 fn man() -> String {

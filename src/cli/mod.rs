@@ -46,7 +46,7 @@ fn fail(voice: &Voice, problems: &Problems) -> u8 {
     voice.end_progress();
     if voice.is_json() {
         let all: Vec<_> = problems.0.iter().map(report::to_json).collect();
-        voice.data(&format!("{}\n", serde_json::json!({ "errors": all })));
+        voice.json(&serde_json::json!({ "errors": all }));
     }
     for problem in &problems.0 {
         voice.problem(problem, Severity::Error);

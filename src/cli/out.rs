@@ -1,6 +1,7 @@
 //! The two channels: data on stdout, talk on stderr; nothing raw from elsewhere reaches either.
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use super::args::Global;
 use super::progress::Progress;
@@ -15,6 +16,8 @@ pub(super) struct Voice {
     is_json: bool,
     is_coloured: bool,
     progress: Progress,
+    /// Why stdout did not take the data, where it did not.
+    refused: Mutex<Option<std::io::Error>>,
 }
 
 impl Voice {
@@ -31,6 +34,7 @@ impl Voice {
             is_json: global.json,
             is_coloured,
             progress: Progress::new(is_silent, is_terminal && !is_dumb),
+            refused: Mutex::new(None),
         }
     }
 
@@ -41,12 +45,25 @@ impl Voice {
     /// Writes data to stdout; a closed pipe is success, as it is for every filter.
     pub(super) fn data(&self, text: &str) {
         let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells whether all data reached stdout; a full disk under a redirection must not end in success.
+    pub(super) fn delivered(&self) -> Result<(), Problem> {
+        match self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(Problem::io("cannot write to stdout", &error)),
+            None => Ok(()),
+        }
     }
 
     /// Writes one JSON value to stdout.
     pub(super) fn json(&self, value: &serde_json::Value) {
-        self.data(&format!("{value:#}\n"));
+        self.data(&format!("{}\n", escaped(&format!("{value:#}"))));
     }
 
     /// Says lines on stderr, unless asked to be quiet.
@@ -92,7 +109,7 @@ impl Voice {
             Event::Fetched { what, from, size } if self.is_verbose => {
                 self.say(&format!("fetched  {what}  {size} from {}", text::one_line(&from, 200)));
             }
-            Event::Waiting { what } => self.say(&format!("waiting for another process that makes `{what}`")),
+            Event::Waiting { what } => self.say(&format!("waiting for another process that works on `{what}`")),
             Event::Reused { .. } | Event::Built { .. } | Event::Fetched { .. } => {}
             Event::Started { what, total } => self.progress.start(&what, total),
             Event::Progress { what, done } => self.progress.advance(&what, done),
@@ -102,5 +119,31 @@ impl Voice {
 
     pub(super) fn end_progress(&self) {
         self.progress.end();
+    }
+}
+
+/// Escapes what JSON allows to stand raw and a terminal obeys: DEL, C1 and direction marks.
+fn escaped(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            // All of them stand in strings and in the basic plane, so one `\u` is enough (RFC 8259, section 7).
+            c if text::is_unsafe(c) => shown.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn out_14_json_holds_no_character_that_a_terminal_obeys() {
+        let value = serde_json::json!({ "said": "a\u{1b}b\u{9b}31mc\u{202e}d\u{7f}é" });
+        let shown = escaped(&format!("{value:#}"));
+        assert!(!shown.chars().any(text::is_unsafe), "{shown}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
     }
 }

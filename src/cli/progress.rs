@@ -56,7 +56,7 @@ impl Progress {
             if current.began.elapsed() < PATIENCE {
                 return;
             }
-            if self.is_terminal { current.draw(done) } else { current.tell(done, kept) }
+            if self.is_terminal { current.draw(done, kept) } else { current.tell(done, kept) }
         }
     }
 
@@ -85,18 +85,19 @@ impl Progress {
 }
 
 impl Current {
-    fn draw(&mut self, done: ByteSize) {
-        let (what, total) = (self.what.clone(), self.total);
+    fn draw(&mut self, done: ByteSize, kept: u64) {
+        let (what, total, pace) = (self.what.clone(), self.total, self.pace(done, kept));
         let bar = self.bar.get_or_insert_with(|| {
             let template = match total {
-                Some(_) => "{msg}  {wide_bar}  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
-                None => "{msg}  {spinner}  {bytes}  {bytes_per_sec}",
+                Some(_) => "{msg}  {wide_bar}  {bytes}/{total_bytes}  {prefix}",
+                None => "{msg}  {spinner}  {bytes}  {prefix}",
             };
             let bar = ProgressBar::with_draw_target(total.map(|total| total.0), ProgressDrawTarget::stderr());
             bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_message(what);
             bar
         });
+        bar.set_prefix(pace);
         bar.set_position(done.0);
     }
 
@@ -106,11 +107,47 @@ impl Current {
         }
         self.told = Instant::now();
         let of = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
-        let seconds = self.began.elapsed().as_secs_f64().max(0.001);
-        let rate = (done.0.saturating_sub(kept) as f64 / seconds) as u64;
-        let left = self.total.filter(|_| rate > 0).map(|total| total.0.saturating_sub(done.0) / rate);
-        let left = left.map(|seconds| format!(", {seconds} s left")).unwrap_or_default();
         let mut err = std::io::stderr().lock();
-        let _ = writeln!(err, "{}: {done}{of}, {}/s{left}", self.what, ByteSize(rate));
+        let _ = writeln!(err, "{}: {done}{of}, {}", self.what, self.pace(done, kept));
+    }
+
+    /// Tells rate and remaining time from the beginning of the work on.
+    ///
+    /// The bar's own estimate begins when the bar does, a second in and at all the bytes that came till then.
+    fn pace(&self, done: ByteSize, kept: u64) -> String {
+        pace(done.0.saturating_sub(kept), self.began.elapsed(), self.total.map(|total| total.0.saturating_sub(done.0)))
+    }
+}
+
+fn pace(came: u64, taken: Duration, missing: Option<u64>) -> String {
+    let rate = (came as f64 / taken.as_secs_f64().max(0.001)) as u64;
+    let left = missing.filter(|_| rate > 0).map(|missing| format!(", {} left", span(missing / rate)));
+    format!("{}/s{}", ByteSize(rate), left.unwrap_or_default())
+}
+
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_and_remaining_time_are_those_of_this_transfer() {
+        let mib = |count: u64| count << 20;
+        for (came, seconds, missing, told) in [
+            (mib(20), 2, Some(mib(100)), "10 MiB/s, 10 s left"),
+            (mib(20), 2, None, "10 MiB/s"),
+            (0, 2, Some(mib(100)), "0 B/s"),
+            (mib(1), 1, Some(mib(3600)), "1 MiB/s, 60 min left"),
+            (mib(1), 1, Some(mib(36000)), "1 MiB/s, 10 h left"),
+        ] {
+            assert_eq!(pace(came, Duration::from_secs(seconds), missing), told);
+        }
     }
 }

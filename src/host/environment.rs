@@ -75,8 +75,9 @@ impl Environment {
 }
 
 fn is_tagged(directory: &Path) -> bool {
-    std::fs::read(directory.join("CACHEDIR.TAG"))
-        .is_ok_and(|tag| tag.starts_with(TAG_SIGNATURE) && String::from_utf8_lossy(&tag).contains(TAG_OWNER))
+    // Anybody may have put it above the working directory: a pipe must not hang the program, nor an endless file fill it.
+    let tag = super::files::read_text(&directory.join("CACHEDIR.TAG"));
+    tag.is_ok_and(|tag| tag.is_some_and(|tag| tag.as_bytes().starts_with(TAG_SIGNATURE) && tag.contains(TAG_OWNER)))
 }
 
 #[cfg(test)]
@@ -103,6 +104,16 @@ mod tests {
         let tag = [TAG_SIGNATURE, b"\n# made by arca-build\n"].concat();
         std::fs::write(top.path().join("cache/CACHEDIR.TAG"), tag).unwrap();
         assert_eq!(env.cache_directory(None).unwrap(), top.path().join("cache"));
+
+        let pipe = below.join("cache");
+        std::fs::create_dir(&pipe).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, pipe.join("CACHEDIR.TAG"), rustix::fs::Mode::from_raw_mode(0o600))
+            .unwrap();
+        assert_eq!(
+            env.cache_directory(None).unwrap(),
+            top.path().join("cache"),
+            "a pipe is no tag, and is not waited for"
+        );
 
         let env = environment(&[("ARCA_CACHE", "x")], &below);
         assert_eq!(env.cache_directory(None).unwrap(), below.join("x"));

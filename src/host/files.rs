@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use sha2::Digest as _;
 
-use crate::base::{ByteSize, Code, Digest, Problem};
+use crate::base::{ByteSize, Code, Digest, Event, Events, Problem};
 
 /// Where the files beside a recipe are.
 #[derive(Debug)]
@@ -60,10 +60,10 @@ impl Beside {
         }
     }
 
-    /// Hashes a file without keeping its bytes.
-    pub fn summarise(&self, path: &str) -> Result<FileSummary, Problem> {
+    /// Hashes a file without keeping its bytes; says how far it is.
+    pub fn summarise(&self, path: &str, events: Events<'_>) -> Result<FileSummary, Problem> {
         let mut reader = self.reader(path)?;
-        hash(&mut reader).map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))
+        hash(&mut reader, path, None, events).map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))
     }
 
     /// Reads a file of at most `cap` bytes whole.
@@ -131,6 +131,11 @@ pub fn open(path: &Path) -> Result<File, Problem> {
     }
 }
 
+/// Tells whether a directory is there.
+pub fn is_directory(path: &Path) -> bool {
+    path.is_dir()
+}
+
 /// Reads a text file the user named, at most 1 MiB of UTF-8; `None` where there is none.
 pub fn read_text(path: &Path) -> Result<Option<String>, Problem> {
     let shown = path.display().to_string();
@@ -140,7 +145,8 @@ pub fn read_text(path: &Path) -> Result<Option<String>, Problem> {
         Mode::empty(),
     ) {
         Ok(file) => regular(File::from(file), &shown)?,
-        Err(rustix::io::Errno::NOENT) => return Ok(None),
+        // With `HOME=/dev/null`, as services have it, no configuration can be there either.
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
         Err(error) => return Err(Problem::io(format!("cannot open `{shown}`"), &error.into())),
     };
     let bytes = read_capped(&mut file, &shown, ByteSize::mib(1))?;
@@ -158,14 +164,18 @@ fn read_capped(reader: &mut impl Read, path: &str, cap: ByteSize) -> Result<Vec<
         .read_to_end(&mut bytes)
         .map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))?;
     if bytes.len() as u64 > cap.0 {
-        return Err(Problem::new(Code::Recipe, format!("`{path}` is larger than {cap}")));
+        return Err(Problem::new(Code::Recipe, format!("`{path}` is larger than {cap}"))
+            .note("recipes and what they bring into the guest are read whole; only the base may be large"));
     }
     Ok(bytes)
 }
 
-/// Hashes a file the user named.
-pub fn summarise(path: &Path) -> Result<FileSummary, Problem> {
-    hash(&mut open(path)?).map_err(|error| Problem::io(format!("cannot read `{}`", path.display()), &error))
+/// Hashes a file the user named; says how far it is.
+pub fn summarise(path: &Path, events: Events<'_>) -> Result<FileSummary, Problem> {
+    let mut file = open(path)?;
+    let (what, size) = (path.file_name().unwrap_or_default().to_string_lossy(), length(&file)?);
+    hash(&mut file, &what, Some(ByteSize(size)), events)
+        .map_err(|error| Problem::io(format!("cannot read `{}`", path.display()), &error))
 }
 
 /// Returns the length of an open file in bytes.
@@ -185,7 +195,23 @@ pub fn list(directory: &Path) -> Result<Vec<String>, Problem> {
     read().map_err(|error| Problem::io(format!("cannot list `{}`", directory.display()), &error))
 }
 
-fn hash(reader: &mut impl Read) -> std::io::Result<FileSummary> {
+/// How many bytes are hashed between two reports.
+const REPORT: u64 = 64 << 20;
+
+fn hash(
+    reader: &mut impl Read,
+    what: &str,
+    total: Option<ByteSize>,
+    events: Events<'_>,
+) -> std::io::Result<FileSummary> {
+    let what = format!("hashing {what}");
+    events(Event::Started { what: what.clone(), total });
+    let summary = hash_all(reader, &mut |done| events(Event::Progress { what: what.clone(), done: ByteSize(done) }));
+    events(Event::Finished { what });
+    summary
+}
+
+fn hash_all(reader: &mut impl Read, report: &mut dyn FnMut(u64)) -> std::io::Result<FileSummary> {
     let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; 256 << 10];
     let mut size = 0;
@@ -195,12 +221,26 @@ fn hash(reader: &mut impl Read) -> std::io::Result<FileSummary> {
             Ok(count) => {
                 hasher.update(&buffer[..count]);
                 size += count as u64;
+                if size / REPORT != (size - count as u64) / REPORT {
+                    report(size);
+                }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
     Ok(FileSummary { digest: Digest::from_bytes(hasher.finalize().into()), size: ByteSize(size) })
+}
+
+/// Returns a file's path with its directory in the one spelling that it has without links, `.` and `..`.
+///
+/// A directory that is not there keeps its spelling; writing into it will tell.
+pub fn one_spelling(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (std::fs::canonicalize(parent), path.file_name()) {
+        (Ok(parent), Some(name)) => parent.join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// Writes a file whole or not at all: a sibling temporary, synced, renamed over the old one.
@@ -229,7 +269,8 @@ fn write_sibling(
         let mut temporary = tempfile::Builder::new()
             .prefix(".arca-")
             .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(parent)?;
+            .tempfile_in(parent)
+            .map_err(|error| nameless(&error))?;
         temporary.write_all(bytes)?;
         temporary.as_file().sync_all()?;
         persist(temporary)?;
@@ -259,13 +300,23 @@ pub fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) 
     }
     let parent = link.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let make = || -> std::io::Result<()> {
-        let temporary = tempfile::Builder::new().prefix(".arca-link-").make_in(parent, |path| symlink(target, path))?;
+        let temporary = tempfile::Builder::new().prefix(".arca-link-").make_in(parent, |path| symlink(target, path));
+        let temporary = temporary.map_err(|error| nameless(&error))?;
         std::fs::rename(temporary.path(), link)?;
         let _ = temporary.into_temp_path().keep();
         Ok(())
     };
-    make().map_err(|error| Problem::io(format!("cannot make the link `{shown}`"), &error))?;
+    make().map_err(|error| {
+        Problem::io(format!("cannot make the link `{shown}`"), &error)
+            .note("the bundle is in the store; only the link was not made")
+            .hint("build where you may write, or with `--no-link` or `--out DIR`")
+    })?;
     Ok(true)
+}
+
+/// Takes the random name of a temporary out of a message: the person named another file.
+fn nameless(error: &std::io::Error) -> std::io::Error {
+    error.kind().into()
 }
 
 #[cfg(test)]
@@ -285,9 +336,29 @@ mod tests {
         let (_dir, beside) = tree();
         let read = beside.read("sub/file", ByteSize(7)).unwrap();
         assert_eq!(read.bytes, b"content");
-        assert_eq!(beside.summarise("sub/file").unwrap(), read.summary);
+        assert_eq!(beside.summarise("sub/file", &drop).unwrap(), read.summary);
         assert_eq!(read.summary.digest, Digest::of(b"content"));
         assert!(beside.read("sub/file", ByteSize(6)).unwrap_err().headline.contains("larger than 6 B"));
+    }
+
+    #[test]
+    fn hashing_a_large_file_says_how_far_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("large");
+        File::create(&path).unwrap().set_len(2 * REPORT + 1).unwrap();
+        let told = std::sync::Mutex::new(vec![]);
+        let summary = summarise(&path, &|event| told.lock().unwrap().push(event)).unwrap();
+        let what = || "hashing large".to_owned();
+        let progress = |done| Event::Progress { what: what(), done: ByteSize(done) };
+        let started = Event::Started { what: what(), total: Some(summary.size) };
+        let expected = [started, progress(REPORT), progress(2 * REPORT), Event::Finished { what: what() }];
+        assert_eq!(told.into_inner().unwrap(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_there_is_not_there() {
+        assert_eq!(read_text(Path::new("/dev/null/.config/arca-build/config.toml")), Ok(None));
+        assert!(read_text(Path::new("/dev")).is_err());
     }
 
     #[test]
@@ -330,6 +401,20 @@ mod tests {
         assert_eq!(link_result(&link, Path::new("/store/b"), ours).unwrap_err().code, Code::OutputExists);
         assert_eq!(std::fs::read(&link).unwrap(), b"precious");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary stays");
+    }
+
+    #[test]
+    fn a_failure_to_write_names_the_file_and_no_temporary() {
+        for target in ["/proc/none/file", "/proc/file"] {
+            let problems = [
+                write_whole(Path::new(target), b"").unwrap_err(),
+                link_result(Path::new(target), Path::new("/x"), |_| true).unwrap_err(),
+            ];
+            for problem in problems {
+                let shown = problem.to_string();
+                assert!(shown.contains(target) && !shown.contains(".arca-"), "{shown}");
+            }
+        }
     }
 
     #[test]

@@ -47,13 +47,40 @@ pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) 
     let planned = plan_all(session, recipes)?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;
+    outside(session, &store, placement)?;
     let fetch = session.fetcher();
     let rewrite = |source: &Source| Session::candidates(&mirrors, source);
     let build_one = |(loaded, plan): &(Loaded, Plan)| {
         let workshop = workshop(session, &store, fetch.as_ref(), &loaded.beside, &rewrite);
         build_one(session, plan, &workshop, placement).map_err(|problem| other_bytes(problem, loaded))
     };
-    planned.iter().map(|planned| build_one(planned).map_err(Problems::from)).collect()
+    let mut all: Vec<Built> = vec![];
+    for planned in &planned {
+        match build_one(planned) {
+            Ok(built) => all.push(built),
+            Err(problem) => return Err(told_with(problem, &planned.1.name, &all).into()),
+        }
+    }
+    Ok(all)
+}
+
+/// Refuses a copy inside the store, where the next collection or sweep would take it for its own.
+fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Problem> {
+    let Placement::Copy(directory) = placement else { return Ok(()) };
+    let out = files::one_spelling(&session.absolute(directory));
+    if !out.starts_with(files::one_spelling(store.dir())) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::OutputPath, format!("`{}` lies inside the store", out.display()))
+        .fact("store", store.dir().display())
+        .note("nothing was built")
+        .hint("name a directory elsewhere: what lies in the store belongs to it and is collected"))
+}
+
+/// Says which of several recipes failed, and which are done, as their results are not told otherwise.
+fn told_with(problem: Problem, name: &Name, done: &[Built]) -> Problem {
+    let done: Vec<&str> = done.iter().map(|built| built.name.as_str()).collect();
+    if done.is_empty() { problem } else { problem.fact("building", name).fact("built before", done.join(", ")) }
 }
 
 /// Reads and plans every recipe; two of one name would fight for one link.
@@ -149,26 +176,28 @@ fn place(
         Placement::Link => {
             let file_name = format!("result-{}", built.name);
             let link = session.environment.directory().join(&file_name);
+            let ours = |target: &Path| target.parent().is_some_and(|parent| parent.ends_with("bundles-v1"));
+            // The link first: where it cannot be made, the root must go on keeping what the older link names. No
+            // collection comes in between, as this process holds the store's lock.
+            files::link_result(&link, bundle.path(), ours)?;
             store.add_root(&Root {
                 holder: Holder::Link(link.clone()),
                 bundle: Some(bundle.name().to_owned()),
                 objects: closure(plan, bundle),
             })?;
-            let ours = |target: &Path| target.parent().is_some_and(|parent| parent.ends_with("bundles-v1"));
-            files::link_result(&link, bundle.path(), ours)?;
             built.link = Some(link);
-            format!("./{file_name}")
+            PathBuf::from(format!("./{file_name}"))
         }
         Placement::Copy(directory) => {
             let out = session.absolute(directory);
             built.unchanged &= store.copy_bundle(bundle, &out)? == Copied::Same;
             built.path = out;
-            directory.display().to_string()
+            directory.clone()
         }
-        Placement::Nowhere => built.path.display().to_string(),
+        Placement::Nowhere => built.path.clone(),
     };
     let command = |script: &str| {
-        let path = format!("{shown}/{script}");
+        let path = shown.join(script).display().to_string();
         shlex::try_quote(&path).map_or_else(|_| path.clone(), |quoted| quoted.into_owned())
     };
     built.run = command(file::RUN_QEMU);

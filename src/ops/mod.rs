@@ -25,7 +25,7 @@ pub use crate::lock::Pin;
 pub use crate::plan::Plan;
 pub use crate::realise::Tally;
 pub use crate::recipe::Source;
-pub use crate::store::{Collect, GcReport, VerifyReport};
+pub use crate::store::{Collect, GcReport, Holder, VerifyReport};
 pub use recipe_file::Loaded;
 
 /// What said how, for every command alike.
@@ -72,7 +72,11 @@ impl Session<'_> {
         let Some(path) = named.clone().or_else(|| self.environment.config_file()) else {
             return Ok(Mirrors::default());
         };
-        match crate::host::files::read_text(&self.absolute(&path))? {
+        let text = crate::host::files::read_text(&self.absolute(&path)).map_err(|problem| match &problem.hint {
+            None => problem.hint("make it readable, or name another file with `--config FILE`"),
+            Some(_) => problem,
+        })?;
+        match text {
             Some(text) => Mirrors::parse(&text, &path.display().to_string()),
             None if named.is_some() => Err(Problem::new(
                 crate::base::Code::Usage,

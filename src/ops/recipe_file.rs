@@ -20,23 +20,21 @@ pub struct Loaded {
     pub lock_path: Option<PathBuf>,
 }
 
-/// The name of the file that holds the pins, beside the recipes.
-const LOCK_FILE: &str = "arca.lock";
-
 impl Loaded {
     /// Reads `named`: a file, or the name of a recipe inside the program where there is no such file.
     pub(super) fn read(session: &Session<'_>, named: &Path) -> Result<Self, Problems> {
         let shown = named.display().to_string();
         let path = session.absolute(named);
-        let (text, beside) = match files::read_text(&path)? {
-            Some(text) => (text, Beside::open(&path)?),
-            None => match recipe::embedded(&shown) {
-                Some(embedded) => (embedded.text.to_owned(), Beside::Embedded(embedded.files)),
-                None => return Err(no_recipe(&shown).into()),
-            },
+        // `recipes/` holds the directory `demo` too, which is no recipe and hides none.
+        let embedded = recipe::embedded(&shown);
+        let text = if embedded.is_some() && files::is_directory(&path) { None } else { files::read_text(&path)? };
+        let (text, beside) = match (text, embedded) {
+            (Some(text), _) => (text, Beside::open(&path)?),
+            (None, Some(embedded)) => (embedded.text.to_owned(), Beside::Embedded(embedded.files)),
+            (None, None) => return Err(no_recipe(&shown).into()),
         };
         let recipe = recipe::parse(&text, &shown)?;
-        let beside_lock = beside.directory().map(|directory| directory.join(LOCK_FILE));
+        let beside_lock = beside.directory().map(|directory| directory.join(lock::FILE_NAME));
         let lock_path = session.lock.as_ref().map(|path| session.absolute(path)).or(beside_lock);
         let lock = match &lock_path {
             Some(path) => read_lock(path)?,

@@ -35,7 +35,7 @@ pub fn update(session: &Session<'_>, recipes: &[PathBuf], is_dry_run: bool) -> R
     let mirrors = session.mirrors()?;
     let fetch = session.fetcher();
     let mut outcome = Outcome { pins: vec![], written: vec![], pinned_themselves: vec![] };
-    let mut locks: Vec<(PathBuf, Lock)> = vec![];
+    let mut locks: Vec<Learnt> = vec![];
     for path in recipes {
         let loaded = Loaded::read(session, path)?;
         let questions = lock::questions(&loaded.recipe);
@@ -43,29 +43,83 @@ pub fn update(session: &Session<'_>, recipes: &[PathBuf], is_dry_run: bool) -> R
             outcome.pinned_themselves.push(loaded.recipe.file.clone());
             continue;
         };
-        let index = match locks.iter().position(|(known, _)| *known == lock_path) {
-            Some(index) => index,
-            None => {
-                locks.push((lock_path.clone(), recipe_file::read_lock(&lock_path)?));
-                locks.len() - 1
-            }
-        };
         let asked = Asker { session, fetch: fetch.as_ref(), mirrors: &mirrors, loaded: &loaded };
+        let learnt = learnt(&mut locks, lock_path);
         for question in questions {
-            let after = asked.ask(&question)?;
-            let before = locks[index].1.insert(after.clone());
-            outcome.pins.push(Updated { key: question.key, before, after });
+            outcome.pins.extend(learnt.ask(question, &asked)?);
         }
     }
-    for (path, lock) in &locks {
-        if recipe_file::read_lock(path)? != *lock {
-            if !is_dry_run {
-                files::write_whole(path, lock.print().as_bytes())?;
-            }
-            outcome.written.push(path.clone());
+    for learnt in &locks {
+        if learnt.write(is_dry_run)? {
+            outcome.written.push(learnt.path.clone());
         }
     }
     Ok(outcome)
+}
+
+/// What was learnt in this run for one lock, which several recipes may share.
+struct Learnt {
+    path: PathBuf,
+    /// The same in its one spelling.
+    place: PathBuf,
+    /// With the recipe that asked.
+    pins: Vec<(Pin, String)>,
+}
+
+/// Finds or begins what was learnt for a lock, however its path is spelt.
+fn learnt(locks: &mut Vec<Learnt>, path: PathBuf) -> &mut Learnt {
+    let place = files::one_spelling(&path);
+    let index = locks.iter().position(|learnt| learnt.place == place).unwrap_or(locks.len());
+    if index == locks.len() {
+        locks.push(Learnt { path, place, pins: vec![] });
+    }
+    &mut locks[index]
+}
+
+impl Learnt {
+    /// Asks, unless another recipe of this lock asked the same: twice might be told two answers.
+    fn ask(&mut self, question: Question, asker: &Asker<'_>) -> Result<Option<Updated>, Problem> {
+        let earlier = self.pins.iter().find(|(pin, _)| pin.url == question.key);
+        if earlier.is_some() && matches!(question.source, Source::Url(_)) {
+            return Ok(None);
+        }
+        let after = asker.ask(&question)?;
+        let recipe = &asker.loaded.recipe.file;
+        match earlier {
+            Some((pin, _)) if *pin == after => return Ok(None),
+            Some((_, first)) => return Err(two_files(&question.key, &self.path, first, recipe)),
+            None => {}
+        }
+        let before = asker.loaded.lock.pins.get(&question.key).cloned();
+        self.pins.push((after.clone(), recipe.clone()));
+        Ok(Some(Updated { key: question.key, before, after }))
+    }
+
+    /// Adds the pins to the lock as it is now, so that what another process added meanwhile stays; tells of a change.
+    fn write(&self, is_dry_run: bool) -> Result<bool, Problems> {
+        let old = recipe_file::read_lock(&self.path)?;
+        let mut new: Lock = old.clone();
+        for (pin, _) in &self.pins {
+            new.insert(pin.clone());
+        }
+        if new == old {
+            return Ok(false);
+        }
+        if !is_dry_run {
+            files::write_whole(&self.path, new.print().as_bytes())?;
+        }
+        Ok(true)
+    }
+}
+
+/// A lock knows a file beside a recipe by its relative path, so it can serve one directory only.
+fn two_files(key: &str, lock: &Path, first: &str, second: &str) -> Problem {
+    Problem::new(Code::Usage, format!("`{key}` is two files for one lock"))
+        .fact("lock", lock.display())
+        .fact("first", first)
+        .fact("second", second)
+        .note("nothing was pinned")
+        .hint("give each recipe a lock of its own, or write `sha256` into `[base]` of one")
 }
 
 struct Asker<'a> {
@@ -79,13 +133,13 @@ impl Asker<'_> {
     fn ask(&self, question: &Question) -> Result<Pin, Problem> {
         match &question.source {
             Source::Path(path) => {
-                let summary = self.loaded.beside.summarise(path.as_str())?;
+                let summary = self.loaded.beside.summarise(path.as_str(), self.session.events)?;
                 Ok(pin(question, &question.source, summary.digest, Some(summary.size)))
             }
             Source::Url(url) if !url.is_remote() => {
                 let path =
                     url.to_file_path().ok_or_else(|| Problem::new(Code::Recipe, format!("`{url}` names no file")))?;
-                let summary = files::summarise(&path)?;
+                let summary = files::summarise(&path, self.session.events)?;
                 Ok(pin(question, &Source::Url(url.without_secrets()), summary.digest, Some(summary.size)))
             }
             Source::Url(url) => self.ask_publisher(question, url),
@@ -120,6 +174,8 @@ impl Asker<'_> {
                 Err(failure) => failures.push(failure),
             }
         }
+        // A file that a mirror directory lacks is the least that can be wrong, so it comes last.
+        failures.sort_by_key(|failure| failure.code == Code::Io);
         Err(failures
             .into_iter()
             .reduce(|first, next| first.cause(next))

@@ -56,13 +56,15 @@ impl Walk<'_> {
     ) -> Result<(StoreObject, Tally), Problem> {
         let job = Job { what: &derivation.title, digest, size, kind };
         let mut failures: Vec<Problem> = vec![];
-        for source in sources.iter().flat_map(|source| (self.workshop.rewrite)(source)) {
+        let mut places = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).peekable();
+        while let Some(source) = places.next() {
             match self.bring_from(&job, &source) {
                 Ok(brought) => return Ok(brought),
                 Err(failure) if is_final(&failure) => return Err(failure),
                 Err(failure) => {
-                    if let Some(earlier) = failures.last() {
-                        let text = format!("`{}`: {}; tried the next address", job.what, earlier.headline);
+                    if places.peek().is_some() {
+                        let text =
+                            format!("`{}`: {}{}; trying the next address", job.what, failure.headline, from(&failure));
                         (self.workshop.events)(Event::Warning { text });
                     }
                     failures.push(failure);
@@ -202,14 +204,22 @@ fn all_failed(mut failures: Vec<Problem>, job: &Job<'_>) -> Problem {
     if failures.len() == 1 {
         return failures.remove(0);
     }
-    let Some(first) = failures.iter().find(|failure| failure.code == Code::Hash).or(failures.first()) else {
+    // A file that a mirror directory lacks is the least that can be wrong.
+    let worst = failures.iter().find(|failure| failure.code == Code::Hash);
+    let worst = worst.or_else(|| failures.iter().find(|failure| failure.code != Code::Io)).or(failures.first());
+    let Some(worst) = worst else {
         return Problem::new(Code::Bug, format!("`{}` has no address", job.what));
     };
-    let problem = Problem::new(first.code, format!("no address gave the pinned bytes of `{}`", job.what))
+    let mut problem = Problem::new(worst.code, format!("no address gave the pinned bytes of `{}`", job.what))
         .fact("expected", named(job.digest));
-    let problem = failures.iter().fold(problem, |problem, failure| {
-        let from = failure.facts.iter().find(|(label, _)| *label == "from").map(|(_, value)| format!(" ({value})"));
-        problem.cause(format!("{failure}{}", from.unwrap_or_default()))
-    });
+    problem.hint.clone_from(&worst.hint);
+    let problem =
+        failures.iter().fold(problem, |problem, failure| problem.cause(format!("{failure}{}", from(failure))));
     problem.note("nothing was added to the store")
+}
+
+/// Shows where a failure came from, in brackets.
+fn from(failure: &Problem) -> String {
+    let from = failure.facts.iter().find(|(label, _)| *label == "from");
+    from.map(|(_, value)| format!(" ({value})")).unwrap_or_default()
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use crate::base::{ByteSize, Code, DerivationId, Event, Events, Problem};
 use crate::fetch::Fetch;
 use crate::host::Beside;
-use crate::plan::{Builder, Derivation, Plan};
+use crate::plan::{Builder, Derivation, Origin, Plan};
 use crate::store::{Privacy, Store, StoreObject};
 
 /// Rewrites an address to the places to ask, in order; what a configuration's mirrors say.
@@ -79,7 +79,7 @@ pub fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem
 /// Brings only the inputs that come from outside: what `fetch` does.
 pub fn realise_inputs(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
     let mut walk = Walk::new(plan, workshop);
-    for id in plan.origins.keys() {
+    for (id, _) in plan.origins.iter().filter(|(_, origin)| !matches!(origin, Origin::Text(_))) {
         walk.rank(id)?;
     }
     walk.run()

@@ -205,3 +205,48 @@ fn cas_6_any_file_of_the_store_deleted_emptied_or_flipped_heals_by_the_plain_com
         }
     }
 }
+
+/// The link's own name fits below the longest path (PATH_MAX, 4096), that of its temporary does not: making it fails
+/// for every user, root too.
+#[test]
+fn gc_01_a_link_that_cannot_be_moved_on_keeps_what_it_names() {
+    let dir = workdir();
+    let mut deep = dir.path().to_owned();
+    while deep.as_os_str().len() < 3850 {
+        deep.push("d".repeat(100));
+    }
+    deep.push("d".repeat(4081 - deep.as_os_str().len() - 1));
+    std::fs::create_dir_all(&deep).unwrap();
+    let cache = dir.path().join("cache");
+    let recipe = |text: &str| {
+        let recipe = include_str!("../../recipes/demo.toml").replace("demo\\n", text);
+        std::fs::create_dir_all(dir.path().join("demo")).unwrap();
+        for name in ["guest.qcow2", "script"] {
+            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes/demo").join(name);
+            std::fs::copy(from, dir.path().join("demo").join(name)).unwrap();
+        }
+        std::fs::write(dir.path().join("demo.toml"), recipe).unwrap();
+        dir.path().join("demo.toml")
+    };
+    let run = |words: &[&str]| Bin::new(dir.path()).args(words).run();
+    // What an earlier build left, in a directory where it still could.
+    let old = run(&["build", "demo", "--no-link"]).success();
+    std::os::unix::fs::symlink(old.line(), deep.join("result-demo")).unwrap();
+    let build = |recipe: &Path| {
+        Bin::new(&deep).env("ARCA_CACHE", &cache).env("HOME", dir.path()).arg("build").arg(recipe).run()
+    };
+    build(Path::new("demo")).success();
+    build(&recipe("changed\\n")).ends_with(5).says("cannot make the link");
+    run(&["store", "gc", "--grace", "0"]).success();
+    run(&["verify", old.line()]).success();
+}
+
+#[test]
+fn a_copy_does_not_go_into_the_store() {
+    let dir = workdir();
+    for out in ["cache/tmp/copy", "cache/bundles-v1/copy", "./home/../cache/copy"] {
+        std::fs::create_dir_all(dir.path().join("home")).unwrap();
+        demo(dir.path()).args(["--out", out]).run().ends_with(2).says("lies inside the store");
+    }
+    demo(dir.path()).args(["--out", "copy/"]).run().success().says("try it   copy/run-qemu.sh");
+}

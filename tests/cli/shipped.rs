@@ -142,3 +142,89 @@ fn net_12_an_image_that_moved_on_is_never_accepted_silently() {
         assert!(!object.exists(), "a digest mismatch leaves no object");
     }
 }
+
+#[test]
+fn net_13_a_mirror_that_gives_other_bytes_is_told_although_the_next_address_serves() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    run(dir.path(), &publisher, &["update", "recipes/nas.toml"]).success();
+    let stick = dir.path().join("stick");
+    std::fs::create_dir(&stick).unwrap();
+    let config = std::fs::read_to_string(&publisher.config).unwrap();
+    let rule = format!("\"https://download.opensuse.org/tumbleweed/appliances/\" = {stick:?}\n");
+    std::fs::write(&publisher.config, config + &rule).unwrap();
+    let (.., immutable) = PUBLISHED[0];
+    std::fs::write(stick.join(immutable), image("rotten")).unwrap();
+    run(dir.path(), &publisher, &["recipes/nas.toml"]).success().says("warning: `base`: digest mismatch (file://");
+}
+
+#[test]
+fn a_mirror_directory_that_lacks_the_file_is_not_the_failure_that_counts() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    run(dir.path(), &publisher, &["update", "recipes/nas.toml"]).success();
+    let config = dir.path().join("stick.toml");
+    std::fs::write(&config, format!("[mirrors]\n\"https://download.opensuse.org/\" = {:?}\n", dir.path())).unwrap();
+    let offline = |words: &[&str]| Bin::new(dir.path()).arg("--config").arg(&config).arg("--offline").args(words).run();
+    let built = offline(&["build", "recipes/nas.toml"]).ends_with(4).says("error[E_OFFLINE]").says("hint:");
+    assert!(built.stderr.contains("cannot open"), "{built}");
+    offline(&["update", "recipes/nas.toml"]).ends_with(4).says("error[E_OFFLINE]").says("is not there");
+}
+
+/// Writes a recipe on a local base of its own into `directory`.
+fn local(directory: &Path, name: &str, base: &str) {
+    std::fs::create_dir_all(directory).unwrap();
+    std::fs::write(directory.join(base), image(name)).unwrap();
+    let text = format!("format = 1\nname = \"{name}\"\n[base]\nurl = \"{base}\"\n");
+    std::fs::write(directory.join(format!("{name}.toml")), text).unwrap();
+}
+
+#[test]
+fn one_lock_named_in_two_ways_loses_no_pin() {
+    let dir = workdir();
+    local(&dir.path().join("a"), "one", "one.qcow2");
+    local(&dir.path().join("a"), "two", "two.qcow2");
+    std::fs::create_dir(dir.path().join("b")).unwrap();
+    let both = ["a/one.toml", "b/../a/two.toml"];
+    let updated = Bin::new(dir.path()).arg("update").args(both).run().success();
+    assert_eq!(updated.stdout.lines().count(), 1, "{updated}");
+    Bin::new(dir.path()).arg("check").args(both).run().success();
+}
+
+#[test]
+fn a_path_that_is_two_files_for_one_lock_is_refused() {
+    let dir = workdir();
+    local(&dir.path().join("a"), "one", "base.qcow2");
+    local(&dir.path().join("b"), "two", "base.qcow2");
+    let words = ["update", "--lock", "shared.lock", "a/one.toml", "b/two.toml"];
+    Bin::new(dir.path()).args(words).run().ends_with(2).says("`base.qcow2` is two files for one lock");
+    assert!(!dir.path().join("shared.lock").exists());
+    std::fs::copy(dir.path().join("a/base.qcow2"), dir.path().join("b/base.qcow2")).unwrap();
+    Bin::new(dir.path()).args(words).run().success();
+}
+
+#[test]
+fn recipes_that_share_an_input_ask_for_it_once() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    let recipes = recipes(dir.path());
+    let text = std::fs::read_to_string(recipes.join("nas.toml")).unwrap();
+    std::fs::write(recipes.join("twin.toml"), text.replace("\"nas\"", "\"twin\"")).unwrap();
+    run(dir.path(), &publisher, &["update", "recipes/nas.toml", "recipes/twin.toml"]).success();
+    let (_, moving, _) = PUBLISHED[0];
+    assert_eq!(publisher.server.hits(&format!("/tumbleweed/appliances/{moving}.sha256")), 1);
+}
+
+#[test]
+fn of_several_recipes_the_one_that_fails_and_those_that_are_done_are_told() {
+    let dir = workdir();
+    local(&dir.path().join("a"), "one", "one.qcow2");
+    local(&dir.path().join("a"), "two", "two.qcow2");
+    let both = ["a/one.toml", "a/two.toml"];
+    Bin::new(dir.path()).arg("update").args(both).run().success();
+    std::fs::write(dir.path().join("a/two.qcow2"), image("other")).unwrap();
+    let failed = Bin::new(dir.path()).args(both).run().ends_with(3);
+    assert!(failed.stderr.contains("building:     two") && failed.stderr.contains("built before: one"), "{failed}");
+}

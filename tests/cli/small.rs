@@ -92,3 +92,41 @@ fn a_closed_pipe_is_no_failure() {
     let output = crate::support::output(&mut command).success();
     assert_eq!(output.stderr, "");
 }
+
+#[test]
+fn json_tells_a_path_that_is_no_utf_8() {
+    use std::os::unix::ffi::OsStrExt;
+    let dir = workdir();
+    let odd = dir.path().join(std::ffi::OsStr::from_bytes(b"odd\xff"));
+    std::fs::create_dir(&odd).unwrap();
+    Bin::new(&odd).args(["store", "path", "--json"]).run().success().json();
+    Bin::new(&odd).args(["new", "box", "--json"]).run().success().json();
+    Bin::new(&odd).args(["fetch", "demo", "--json"]).run().success().json();
+    Bin::new(&odd).args(["build", "demo", "--json"]).run().success().json();
+}
+
+#[test]
+fn data_that_does_not_reach_its_file_is_a_failure() {
+    let dir = workdir();
+    let mut command = Bin::new(dir.path()).args(["plan", "demo"]).into_command();
+    command.stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let output = command.stderr(std::process::Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("E_NOSPC") && said.contains("cannot write to stdout"), "{said}");
+}
+
+#[test]
+fn a_home_that_is_no_directory_needs_no_configuration() {
+    let dir = workdir();
+    Bin::new(dir.path()).env("HOME", "/dev/null").args(["build", "demo"]).run().success();
+}
+
+#[test]
+fn the_demo_inside_the_program_is_found_beside_a_directory_of_its_name() {
+    let dir = workdir();
+    std::fs::create_dir(dir.path().join("demo")).unwrap();
+    Bin::new(dir.path()).args(["check", "demo"]).run().success();
+    std::fs::create_dir(dir.path().join("other")).unwrap();
+    Bin::new(dir.path()).args(["check", "other"]).run().ends_with(2).says("no regular file");
+}
