@@ -8,7 +8,7 @@ use crate::host::{Beside, files};
 use crate::lock::{self, Lock};
 use crate::plan::{self, Plan};
 use crate::provision;
-use crate::recipe::{self, CONTENT_LIMIT, LocalFile, LocalFiles, Recipe, Use};
+use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Use};
 
 /// A recipe as read from disk, or from inside the program.
 #[derive(Debug)]
@@ -71,13 +71,23 @@ impl Loaded {
     fn local_files(&self) -> Result<LocalFiles, Problems> {
         let mut files = LocalFiles::default();
         let mut problems = vec![];
+        let mut together = 0;
         for (path, usage) in self.recipe.local_files() {
             // The base may be large and its pin says what it is, so only its use reads it.
             if usage == Use::Input {
                 continue;
             }
             match self.beside.read(path.as_str(), CONTENT_LIMIT) {
+                Ok(read) if together + read.summary.size.0 > CONTENTS_LIMIT.0 => {
+                    let headline = format!("the files beside the recipe hold more than {CONTENTS_LIMIT} together");
+                    let problem = Problem::new(Code::Provision, headline).fact("last read", path.as_str());
+                    problems.push(
+                        problem.hint("let the guest fetch large files itself, or attach them on a disk of their own"),
+                    );
+                    break;
+                }
                 Ok(read) => {
+                    together += read.summary.size.0;
                     let content = Some(Secret::new(read.bytes));
                     files.0.insert(path, LocalFile { digest: read.summary.digest, size: read.summary.size, content });
                 }

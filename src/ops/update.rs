@@ -149,9 +149,9 @@ impl Asker<'_> {
     /// Reads the `.sha256` beside the image; the name in it is the immutable one.
     fn ask_publisher(&self, question: &Question, url: &Url) -> Result<Pin, Problem> {
         let sidecar = self.sibling(url, &format!("{}.sha256", url.file_name()))?;
-        let (text, from) = self.first_text(&sidecar)?;
+        let (text, from, place) = self.first_text(&sidecar)?;
         let answer = lock::read_answer(url, &text).map_err(|problem| problem.fact("from", from))?;
-        let size = self.first_size(&answer.resolved);
+        let size = self.size_at(&answer.resolved, place);
         Ok(pin(question, &Source::Url(answer.resolved.without_secrets()), answer.digest, size))
     }
 
@@ -161,16 +161,18 @@ impl Asker<'_> {
     }
 
     /// Asks each place in turn; what a person wrote in `[mirrors]` is trusted as such, the public network only by https.
-    fn first_text(&self, url: &Url) -> Result<(Vec<u8>, String), Problem> {
+    ///
+    /// Returns the text, where it came from, and which of the places gave it.
+    fn first_text(&self, url: &Url) -> Result<(Vec<u8>, String, usize), Problem> {
         let mut failures = vec![];
-        for candidate in Session::candidates(self.mirrors, &Source::Url(url.clone())) {
-            let answer = match &candidate {
-                Source::Url(place) if place.is_remote() => self.text(place, place == url),
-                Source::Url(place) => read_local(place),
+        for (place, candidate) in Session::candidates(self.mirrors, &Source::Url(url.clone())).iter().enumerate() {
+            let answer = match candidate {
+                Source::Url(at) if at.is_remote() => self.text(at, at == url),
+                Source::Url(at) => read_local(at),
                 Source::Path(_) => continue,
             };
             match answer {
-                Ok(answer) => return Ok(answer),
+                Ok((text, from)) => return Ok((text, from, place)),
                 Err(failure) => failures.push(failure),
             }
         }
@@ -192,24 +194,20 @@ impl Asker<'_> {
         Ok((text.body, text.from.to_string()))
     }
 
-    /// Asks for the size; a server that does not tell leaves it unpinned, which only loosens the cap.
-    fn first_size(&self, url: &Url) -> Option<ByteSize> {
-        Session::candidates(self.mirrors, &Source::Url(url.clone())).iter().find_map(|candidate| {
-            match candidate {
-                Source::Url(place) if place.is_remote() => self.fetch.size(place).unwrap_or_else(|failure| {
-                    (self.session.events)(Event::Warning {
-                        text: format!("the size was not told: {}", failure.headline),
-                    });
-                    None
-                }),
-                Source::Url(place) => {
-                    let file = files::open(&place.to_file_path()?).ok()?;
-                    files::length(&file).ok()
-                }
-                Source::Path(_) => None,
-            }
-            .map(ByteSize)
-        })
+    /// Asks the place that gave the digest for the size; without an answer it stays open, which only loosens the cap.
+    ///
+    /// No other place is asked: one that holds a cut copy would pin a size that the right bytes never have.
+    fn size_at(&self, url: &Url, place: usize) -> Option<ByteSize> {
+        let candidates = Session::candidates(self.mirrors, &Source::Url(url.clone()));
+        let Some(Source::Url(at)) = candidates.get(place) else { return None };
+        if !at.is_remote() {
+            return files::open(&at.to_file_path()?).and_then(|file| files::length(&file)).ok().map(ByteSize);
+        }
+        let told = self.fetch.size(at).unwrap_or_else(|failure| {
+            (self.session.events)(Event::Warning { text: format!("the size was not told: {}", failure.headline) });
+            None
+        });
+        told.map(ByteSize)
     }
 }
 

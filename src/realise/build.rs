@@ -33,7 +33,7 @@ pub(super) fn build(
             let size = at_least(*size, bench.gate(base)?.virtual_size)?;
             bench.put(&qcow2::overlay(backing_file, size)?)
         }
-        Builder::Grow { base, size } => bench.grow(base, *size),
+        Builder::Grow { base, size } => bench.grow(&derivation.title, base, *size),
         Builder::Blank { size } => bench.put(&qcow2::blank(*size)?),
     }
 }
@@ -98,13 +98,13 @@ impl Bench<'_> {
         Ok(qcow2::gate(&mut file, &qcow2::Limits::default())?)
     }
 
-    fn grow(&self, base: &DerivationId, size: Option<ByteSize>) -> Result<StoreObject, Problem> {
+    fn grow(&self, title: &str, base: &DerivationId, size: Option<ByteSize>) -> Result<StoreObject, Problem> {
         let info = self.gate(base)?;
         let size = at_least(size, info.virtual_size)?;
         let object = self.input(base)?;
         let patches: Vec<_> = qcow2::grow(&info, size)?.into_iter().map(|patch| (patch.offset, patch.bytes)).collect();
         let mut writer = self.workshop.store.create(self.privacy, None)?;
-        self.workshop.store.copy_verified(object, &mut writer, &patches)?;
+        self.workshop.store.copy_verified(object, &mut writer, &patches, title)?;
         writer.finish(None, None)
     }
 }

@@ -8,6 +8,9 @@ use crate::base::{ByteSize, Digest, Place, Secret};
 /// The most that a file may hold whose content enters the plan: ready-made configs, scripts, files for the guest.
 pub const CONTENT_LIMIT: ByteSize = ByteSize::mib(1);
 
+/// The most that all of them may hold together; it bounds the memory of a build.
+pub const CONTENTS_LIMIT: ByteSize = ByteSize::mib(16);
+
 /// One file beside a recipe, read through one descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalFile {

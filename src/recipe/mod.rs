@@ -14,7 +14,7 @@ mod template;
 
 pub use embedded::{Embedded, embedded};
 pub use keys::{KEYS, Key, KeyType};
-pub use local::{CONTENT_LIMIT, LocalFile, LocalFiles, Use};
+pub use local::{CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Use};
 pub use model::*;
 pub use parse::{FORMAT, parse};
 pub use reader::FILE_LIMIT;

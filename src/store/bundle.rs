@@ -18,14 +18,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::copy::Copy;
+use super::copy::{Copy, Teller};
 use super::object::{StoreObject, hash_file};
 use super::paced::{Paced, begin_storing};
 use super::stamp::{Stamp, write_derivable};
 use super::temp::{TMP, TempDir};
 use super::tree::Tree;
 use super::{BUNDLES, STAMPS, Store, fail, object_name};
-use crate::base::{Code, Digest, Event, Name, Problem};
+use crate::base::{Code, Digest, Event, Events, Name, Problem};
 use crate::stream::HashingWriter;
 
 const HEADER: &str = "arca-build bundle 1";
@@ -212,7 +212,7 @@ impl<'e> Store<'e> {
     fn copy_object(&self, dir: &Tree, file_name: &str, object: &StoreObject) -> Result<(), Problem> {
         let source = self.open_object(object)?;
         let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
-        let found = copy_file(&source, object.size(), dir, file_name, metadata.mode() & 0o777)
+        let found = copy_file(&source, object.size(), dir, file_name, metadata.mode() & 0o777, self.events)
             .map_err(|error| self.unwritable(Some(object.size()), &error))?;
         if found == object.digest() {
             return Ok(());
@@ -311,7 +311,14 @@ fn finish_file(file: &File, mode: u32) -> io::Result<()> {
 }
 
 /// Copies a file into a directory with its holes, by reflink where the file system can, and returns what was copied.
-pub(super) fn copy_file(source: &File, size: u64, dir: &Tree, name: &str, mode: u32) -> io::Result<Digest> {
+pub(super) fn copy_file(
+    source: &File,
+    size: u64,
+    dir: &Tree,
+    name: &str,
+    mode: u32,
+    events: Events<'_>,
+) -> io::Result<Digest> {
     let file = new_file(dir, name)?;
     // The clone is ours alone, so what is hashed below is what stays there.
     if rustix::fs::ioctl_ficlone(&file, source).is_ok() {
@@ -320,7 +327,8 @@ pub(super) fn copy_file(source: &File, size: u64, dir: &Tree, name: &str, mode: 
         return Ok(digest);
     }
     let mut writer = HashingWriter::new(Paced::new(file, 0));
-    Copy { source, size, patches: &[] }.run(&mut writer, None)?;
+    let teller = Teller::new(name, size, events);
+    Copy { source, size, patches: &[], teller: &teller }.run(&mut writer, None)?;
     let (file, digest, length) = writer.finish()?;
     let file = file.into_inner();
     file.set_len(length)?;

@@ -1,5 +1,6 @@
 //! Copies that are hashed on the way and keep their holes. Touches open files only. Read next: `super::out`.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::FileExt;
@@ -9,7 +10,7 @@ use rustix::io::Errno;
 
 use super::object::StoreObject;
 use super::{ObjectWriter, Store, fail};
-use crate::base::Problem;
+use crate::base::{ByteSize, Event, Events, Problem};
 use crate::stream::hasher::BUFFER;
 use crate::stream::{BackgroundHasher, HashingWriter};
 
@@ -26,11 +27,13 @@ impl Store<'_> {
         object: &StoreObject,
         writer: &mut ObjectWriter<'_, '_>,
         patches: &[Patch],
+        what: &str,
     ) -> Result<(), Problem> {
         let source = self.open_object(object)?;
         let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
         let mut base = BackgroundHasher::new();
-        let copy = Copy { source: &source, size: object.size(), patches };
+        let teller = Teller::new(what, object.size(), self.events);
+        let copy = Copy { source: &source, size: object.size(), patches, teller: &teller };
         copy.run(writer.hashing(), Some(&mut base)).map_err(|error| self.unwritable(Some(object.size()), &error))?;
         let found = base.finish().map_err(|error| self.unreadable(&object.digest(), &error))?;
         if found == object.digest() {
@@ -42,11 +45,42 @@ impl Store<'_> {
     }
 }
 
+/// Tells how far a copy is.
+pub(super) struct Teller<'t> {
+    what: &'t str,
+    told: Cell<u64>,
+    events: Events<'t>,
+}
+
+impl<'t> Teller<'t> {
+    /// How many bytes lie between two reports.
+    const STEP: u64 = 32 << 20;
+
+    pub(super) fn new(what: &'t str, total: u64, events: Events<'t>) -> Self {
+        events(Event::Started { what: what.to_owned(), total: Some(ByteSize(total)) });
+        Self { what, told: Cell::new(0), events }
+    }
+
+    fn tell(&self, at: u64) {
+        if at >= self.told.get() + Self::STEP {
+            self.told.set(at);
+            (self.events)(Event::Progress { what: self.what.to_owned(), done: ByteSize(at) });
+        }
+    }
+}
+
+impl Drop for Teller<'_> {
+    fn drop(&mut self) {
+        (self.events)(Event::Finished { what: self.what.to_owned() });
+    }
+}
+
 /// A file of known size, and what shall differ in its copy.
 pub(super) struct Copy<'c> {
     pub(super) source: &'c File,
     pub(super) size: u64,
     pub(super) patches: &'c [Patch],
+    pub(super) teller: &'c Teller<'c>,
 }
 
 /// What lies at a place of the source, up to where.
@@ -75,6 +109,7 @@ impl Copy<'_> {
                 Piece::Data(end) => self.copy_data(at, end, into, base.as_deref_mut())?,
                 Piece::Hole(end) => self.copy_hole(at, end, into, base.as_deref_mut())?,
             };
+            self.teller.tell(at);
         }
         Ok(())
     }
@@ -202,7 +237,9 @@ mod tests {
         let (source, _) = source();
         let mut into = HashingWriter::new(tempfile::tempfile().unwrap());
         let mut base = BackgroundHasher::new();
-        Copy { source: &source, size: 4 << 20, patches }.run(&mut into, Some(&mut base)).unwrap();
+        Copy { source: &source, size: 4 << 20, patches, teller: &Teller::new("", 0, &|_| {}) }
+            .run(&mut into, Some(&mut base))
+            .unwrap();
         let (mut file, digest, size) = into.finish().unwrap();
         file.set_len(size).unwrap();
         let blocks = file.metadata().unwrap().blocks();

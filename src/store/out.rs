@@ -77,7 +77,7 @@ impl Store<'_> {
         if metadata.len() != file.size {
             return Err(damaged(format!("{} bytes instead of {}", metadata.len(), file.size)));
         }
-        let found = bundle::copy_file(&open, file.size, into, &file.file_name, file.mode)
+        let found = bundle::copy_file(&open, file.size, into, &file.file_name, file.mode, self.events)
             .map_err(|error| unwritable(out, &error))?;
         if found == file.digest { Ok(()) } else { Err(damaged(format!("sha256:{found}"))) }
     }

@@ -104,3 +104,18 @@ fn an_update_without_https_is_refused() {
     Bin::new(dir.path()).args(["update", "x.toml"]).run().ends_with(2).says("without https");
     assert!(!dir.path().join("arca.lock").exists());
 }
+
+#[test]
+fn what_lies_beside_a_recipe_is_bounded_together() {
+    let dir = workdir();
+    let names: Vec<_> = (0..17).map(|number| format!("part{number}")).collect();
+    for name in &names {
+        std::fs::write(dir.path().join(name), vec![b'x'; 1 << 20]).unwrap();
+    }
+    std::fs::write(dir.path().join("s"), "#!/bin/sh\n").unwrap();
+    let text = format!(
+        "format = 1\nname = \"x\"\n[base]\nurl = \"b.qcow2\"\n[provision]\nengine = \"combustion\"\nscript = \"s\"\nside_files = {names:?}\n"
+    );
+    std::fs::write(dir.path().join("x.toml"), text).unwrap();
+    Bin::new(dir.path()).args(["check", "x.toml"]).run().ends_with(2).says("16 MiB together").says("part");
+}
