@@ -7,7 +7,7 @@
 //!   encoder, which doubles commas, is the shell function `comma` in `run-qemu.sh.in`.
 //!
 //! They nest: a virt-install option is encoded for virt-install first and for the shell second. Read next:
-//! [`super::script`], which alone turns words into lines.
+//! [`mod@super::script`], which alone turns words into lines.
 
 use std::borrow::Cow;
 

@@ -2,7 +2,7 @@
 //!
 //! A template is POSIX shell (checked by shellcheck, dash, bash and busybox in `tests/oracle/scripts.rs`); what depends
 //! on the machine comes in at places like `@NAME@`, each encoded for the shell. Read next: the `.sh.in` files,
-//! [`super::script`].
+//! [`mod@super::script`].
 
 use super::Identity;
 use super::form::{self, Drive, Form, INITRD, KERNEL, Role, Stage, installer_arguments, loader_directory};

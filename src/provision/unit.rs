@@ -48,7 +48,7 @@ pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, told: &mu
     WantedUnit { name: name.clone(), enable: *enable, mask: *mask, contents, dropins: kept, place: place.clone() }
 }
 
-/// Tells whether enabling the unit would do anything (systemd.unit(5), [INSTALL] SECTION OPTIONS).
+/// Tells whether enabling the unit would do anything (systemd.unit(5), "\[Install\] section options").
 fn has_install(contents: &str) -> bool {
     let mut lines = contents.lines().map(str::trim).skip_while(|line| *line != "[Install]").skip(1);
     let keys = ["WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"];

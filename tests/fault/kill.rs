@@ -25,7 +25,7 @@ fn prepare(world: &Path, publisher: &Publisher) {
     Bin::new(world).arg("--config").arg(&publisher.config).args(update).run().success();
 }
 
-/// Lists every point of a run: each system call by name, and which of its calls (strace counts each name by itself).
+/// Lists every point of a run: each system call by name, and which of its calls (strace counts each name by itself, for each thread).
 fn points(strace: &Path, publisher: &Publisher, words: &[&str]) -> Vec<(String, usize)> {
     let world = workdir();
     prepare(world.path(), publisher);
@@ -34,16 +34,18 @@ fn points(strace: &Path, publisher: &Publisher, words: &[&str]) -> Vec<(String, 
     command.args(["-f", "-qq", "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_arca-build"));
     command.arg("--config").arg(&publisher.config).args(words).current_dir(world.path()).env_clear();
     output(command.env("ARCA_CACHE", world.path().join("cache"))).success();
-    let mut seen = std::collections::BTreeMap::<String, usize>::new();
+    let mut seen = std::collections::BTreeMap::<(String, String), usize>::new();
     let mut points = vec![];
     for line in std::fs::read_to_string(&log).unwrap().lines() {
-        let call = line.split_once(' ').map_or("", |(_, call)| call.trim_start());
+        let (thread, call) = line.split_once(' ').map_or(("", ""), |(thread, call)| (thread, call.trim_start()));
         if let Some((name, _)) =
             call.split_once('(').filter(|(name, _)| name.chars().all(|c| c.is_alphanumeric() || c == '_'))
         {
-            let count = seen.entry(name.to_owned()).or_default();
+            let count = seen.entry((thread.to_owned(), name.to_owned())).or_default();
             *count += 1;
-            points.push((name.to_owned(), *count));
+            if !points.contains(&(name.to_owned(), *count)) {
+                points.push((name.to_owned(), *count));
+            }
         }
     }
     points

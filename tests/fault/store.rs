@@ -279,7 +279,7 @@ fn cas_05_rot_behind_a_good_stamp_is_found_by_every_reader() {
         }),
         ("copy", |store, object| {
             let mut writer = store.create(Privacy::Public, None).unwrap();
-            code(store.copy_verified(object, &mut writer, &[(0, vec![1], "copy")]))
+            code(store.copy_verified(object, &mut writer, &[(0, vec![1])], "copy"))
         }),
         ("verify", |store, object| {
             let damaged = store.verify().unwrap().damaged;
@@ -550,7 +550,7 @@ fn a_grown_copy_reads_its_base_once_and_is_an_object_of_its_own() {
     base[1 << 20..2 << 20].fill(0);
     let object = store.put(&base, Privacy::Public).unwrap();
     let mut writer = store.create(Privacy::Public, None).unwrap();
-    store.copy_verified(&object, &mut writer, &[(24, vec![0xab; 8], "copy"), (3 << 20, vec![1, 2, 3])]).unwrap();
+    store.copy_verified(&object, &mut writer, &[(24, vec![0xab; 8]), (3 << 20, vec![1, 2, 3])], "copy").unwrap();
     let copy = writer.finish(None, None).unwrap();
     base[24..32].fill(0xab);
     base.extend([1, 2, 3]);

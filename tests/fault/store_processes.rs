@@ -76,7 +76,7 @@ fn spine(store: &Store) -> Result<(), Problem> {
         Some(grown) => grown,
         None => {
             let mut writer = store.create(Privacy::Public, None)?;
-            store.copy_verified(&base, &mut writer, &[(24, vec![7; 8], "copy")])?;
+            store.copy_verified(&base, &mut writer, &[(24, vec![7; 8])], "copy")?;
             let grown = writer.finish(None, None)?;
             store.record(&id, &grown, "0")?;
             grown
@@ -389,7 +389,7 @@ fn memory(store: &Store) {
     }
     let base = writer.finish(None, None).unwrap();
     let mut writer = store.create(Privacy::Public, None).unwrap();
-    store.copy_verified(&base, &mut writer, &[(0, vec![1], "copy")]).unwrap();
+    store.copy_verified(&base, &mut writer, &[(0, vec![1])], "copy").unwrap();
     writer.finish(None, None).unwrap();
     store.verify().unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

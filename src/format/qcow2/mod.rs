@@ -1,7 +1,7 @@
 //! qcow2: the gate every image from outside passes, the writers of our own images, and a reader behind the gate.
 //!
 //! Specification: QEMU `docs/interop/qcow2.rst`, cited by its section names. Bytes only; touches nothing.
-//! Laying out and reading images is `qcow2-rs`; it trusts headers, so it never sees one that [`gate`] did not
+//! Laying out and reading images is `qcow2-rs`; it trusts headers, so it never sees one that [`gate()`] did not
 //! pass or that we did not write. Read next: [`header`], [`gate`](mod@gate), [`write`](mod@write), [`read`](mod@read).
 
 pub mod error;
