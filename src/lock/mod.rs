@@ -1,7 +1,7 @@
 //! What each input was when we last asked: `arca.lock`, what still has to be asked, and what a publisher answers.
 //!
 //! Values only; `update` asks through `fetch` and writes the file through `host`. A lock holds no credentials: addresses
-//! are kept without user name, password and query. Read next: `text.rs` (the file), [`answer`], [`mirrors`], then `plan`.
+//! are kept without user name, password and query. Read next: `text.rs` (the file), [`mod@answer`], [`mirrors`], then `plan`.
 
 mod answer;
 pub mod mirrors;

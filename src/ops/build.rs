@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{LARGEST_INPUT, Loaded, Session, VERSION};
+use super::update::Asker;
+use super::{LARGEST_INPUT, Loaded, Session, VERSION, moved};
 use crate::base::{Code, Digest, Name, Problem, Problems};
 use crate::bundle;
 use crate::host::{Beside, files};
@@ -52,7 +53,10 @@ pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) 
     let rewrite = |source: &Source| Session::candidates(&mirrors, source);
     let build_one = |(loaded, plan): &(Loaded, Plan)| {
         let workshop = workshop(session, &store, fetch.as_ref(), &loaded.beside, &rewrite);
-        build_one(session, plan, &workshop, placement).map_err(|problem| other_bytes(problem, loaded))
+        build_one(session, plan, &workshop, placement).map_err(|problem| {
+            let asker = Asker { session, fetch: fetch.as_ref(), mirrors: &mirrors, loaded };
+            moved::explain(problem, loaded, &asker)
+        })
     };
     let mut all: Vec<Built> = vec![];
     for planned in &planned {
@@ -106,20 +110,6 @@ pub fn plan_all(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<(Loade
         }
     }
     if problems.is_empty() { Ok(planned) } else { Err(Problems(problems)) }
-}
-
-/// Tells what to do when an input is not what was pinned: nothing is ever accepted in its place.
-pub(super) fn other_bytes(problem: Problem, loaded: &Loaded) -> Problem {
-    if problem.code != Code::Hash {
-        return problem;
-    }
-    let place = &loaded.recipe.base.source.place;
-    let recipe = &loaded.recipe.file;
-    let way_out = match loaded.recipe.base.sha256 {
-        None => format!("if the publisher has a new image, run `arca-build update {recipe}` and review the change"),
-        Some(_) => "if the publisher has a new image, review it and change `sha256` in the recipe".to_owned(),
-    };
-    problem.fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column)).hint(way_out)
 }
 
 pub(super) fn workshop<'a>(

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::Session;
-use super::build::{other_bytes, plan_all, workshop};
+use super::build::{plan_all, workshop};
+use super::moved;
+use super::update::Asker;
 use crate::base::{ByteSize, Digest, Problems};
 use crate::realise::{self, Tally};
 use crate::recipe::Source;
@@ -28,7 +30,10 @@ pub fn fetch(session: &Session<'_>, recipes: &[PathBuf]) -> Result<(Vec<Fetched>
     let mut tally = Tally::default();
     for (loaded, plan) in &planned {
         let workshop = workshop(session, &store, fetcher.as_ref(), &loaded.beside, &rewrite);
-        let realised = realise::realise_inputs(plan, &workshop).map_err(|problem| other_bytes(problem, loaded))?;
+        let realised = realise::realise_inputs(plan, &workshop).map_err(|problem| {
+            let asker = Asker { session, fetch: fetcher.as_ref(), mirrors: &mirrors, loaded };
+            moved::explain(problem, loaded, &asker)
+        })?;
         tally.reused += realised.tally.reused;
         tally.fetched += realised.tally.fetched;
         tally.fetched_bytes += realised.tally.fetched_bytes;

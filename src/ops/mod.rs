@@ -6,6 +6,7 @@ pub mod build;
 pub mod check;
 pub mod fetch;
 pub mod inspect;
+mod moved;
 pub mod new;
 mod recipe_file;
 pub mod store;

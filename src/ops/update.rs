@@ -122,15 +122,17 @@ fn two_files(key: &str, lock: &Path, first: &str, second: &str) -> Problem {
         .hint("give each recipe a lock of its own, or write `sha256` into `[base]` of one")
 }
 
-struct Asker<'a> {
-    session: &'a Session<'a>,
-    fetch: &'a dyn Fetch,
-    mirrors: &'a Mirrors,
-    loaded: &'a Loaded,
+/// Who asks, and where.
+pub(super) struct Asker<'a> {
+    pub(super) session: &'a Session<'a>,
+    pub(super) fetch: &'a dyn Fetch,
+    pub(super) mirrors: &'a Mirrors,
+    pub(super) loaded: &'a Loaded,
 }
 
 impl Asker<'_> {
-    fn ask(&self, question: &Question) -> Result<Pin, Problem> {
+    /// Finds out what an input is today.
+    pub(super) fn ask(&self, question: &Question) -> Result<Pin, Problem> {
         match &question.source {
             Source::Path(path) => {
                 let summary = self.loaded.beside.summarise(path.as_str(), self.session.events)?;

@@ -228,3 +228,23 @@ fn of_several_recipes_the_one_that_fails_and_those_that_are_done_are_told() {
     let failed = Bin::new(dir.path()).args(both).run().ends_with(3);
     assert!(failed.stderr.contains("building:     two") && failed.stderr.contains("built before: one"), "{failed}");
 }
+
+#[test]
+fn net_12_when_upstream_has_moved_on_its_newest_name_and_the_command_are_told() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    run(dir.path(), &publisher, &["update", "recipes/nas.toml"]).success();
+    let lock = std::fs::read_to_string(dir.path().join("recipes/arca.lock")).unwrap();
+    publisher.move_on("nas", image("tomorrow"));
+    let (_, _, immutable) = PUBLISHED[0];
+    publisher.server.put(&format!("/tumbleweed/appliances/{immutable}"), image("gone"), &[]);
+    let failed = run(dir.path(), &publisher, &["recipes/nas.toml"]).ends_with(3).says("E_UPSTREAM_MOVED");
+    for part in ["Snapshot20261120", "Snapshot20261121", "arca-build update recipes/nas.toml", "the lock is as it was"]
+    {
+        assert!(failed.stderr.contains(part), "lacks {part:?}\n{failed}");
+    }
+    assert_eq!(std::fs::read_to_string(dir.path().join("recipes/arca.lock")).unwrap(), lock);
+    run(dir.path(), &publisher, &["update", "recipes/nas.toml"]).success();
+    run(dir.path(), &publisher, &["recipes/nas.toml"]).success();
+}
