@@ -86,14 +86,20 @@ fn on_a_dumb_terminal_and_under_ci_no_bar_is_drawn() {
 }
 
 #[test]
-fn quiet_and_json_say_nothing_while_it_takes_its_time() {
+fn quiet_and_json_say_nothing_while_it_takes_its_time_on_a_terminal_neither() {
     let dir = workdir();
     let publisher = slow(dir.path());
-    for (number, flag) in ["--quiet", "--json"].into_iter().enumerate() {
-        let store = dir.path().join(format!("store-{number}"));
-        let built =
-            run(dir.path(), &publisher).env("ARCA_CACHE", store).args([flag, "recipes/nas.toml"]).run().success();
+    for flag in ["--quiet", "--json"] {
+        let build = |store: &str| {
+            let store = dir.path().join(format!("{store}{flag}"));
+            run(dir.path(), &publisher).env("ARCA_CACHE", store).args([flag, "recipes/nas.toml"])
+        };
+        let built = build("piped").run().success();
         assert_eq!(built.stderr, "", "{flag}");
         assert!(!built.stdout.is_empty());
+        let Some(script) = tool("script") else { return };
+        let shown = on_a_terminal(&script, dir.path(), build("shown"));
+        let ours: Vec<_> = shown.lines().filter(|line| !line.starts_with("Script ") && !line.is_empty()).collect();
+        assert!(ours.is_empty(), "{flag}: {shown:?}");
     }
 }
