@@ -230,6 +230,29 @@ fn img_01_to_img_14_a_hostile_base_ends_with_its_code_and_leaves_nothing() {
     build(world).run().success();
 }
 
+#[test]
+fn img_10_what_came_into_the_store_as_something_else_passes_the_gate_before_it_is_a_base() {
+    let dir = workdir();
+    let world = dir.path();
+    let hidden = hostile("hidden", "E_IMAGE_BACKING", backed_by("/etc/hostname"));
+    let digest = lay(world, &hidden);
+    // As a side file of another recipe it is bytes like any others, and becomes an object by its digest.
+    let shared = world.join("shared");
+    std::fs::write(shared.join("plain.qcow2"), image()).unwrap();
+    std::fs::write(shared.join("script"), "#!/bin/sh\n# combustion: prepare\ntrue\n").unwrap();
+    let carrier = format!(
+        "format = 1\nname = \"carrier\"\n[base]\nurl = \"plain.qcow2\"\nsha256 = \"{}\"\n[provision]\n\
+         engine = \"combustion\"\nscript = \"script\"\nside_files = [\"base.img\"]\n",
+        Digest::of(&image())
+    );
+    std::fs::write(shared.join("carrier.toml"), carrier).unwrap();
+    Bin::new(world).args(["--no-link", "shared/carrier.toml"]).run().success();
+    assert!(leftovers(world, &digest).contains(&"an object".to_owned()), "it was not carried");
+
+    build(world).run().ends_with(3).says("[E_IMAGE_BACKING]");
+    assert!(world.join("result-bad").symlink_metadata().is_err());
+}
+
 /// One call of a log that `strace -f -y` wrote: its name, what it was asked, what it gave.
 fn calls(log: &str) -> Vec<(&str, &str, &str)> {
     let parse = |line: &'_ str| -> Option<(usize, usize, usize)> {
