@@ -3,6 +3,7 @@
 //! Touches temporary directories, loopback and a pseudo-terminal (util-linux `script`).
 
 use std::path::Path;
+use std::time::Instant;
 
 use crate::support::publisher::{Publisher, recipes};
 use crate::support::server::Behaviour;
@@ -45,7 +46,7 @@ fn on_a_terminal_a_bar_shows_rate_and_remaining_time_and_goes_away() {
     let publisher = slow(dir.path());
     let shown = on_a_terminal(&script, dir.path(), run(dir.path(), &publisher).arg("recipes/nas.toml"));
     let frames: Vec<_> = shown.split('\r').filter(|frame| frame.contains("left")).collect();
-    assert!(frames.len() >= 3, "{shown:?}");
+    assert!(frames.len() >= 2, "{shown:?}");
     let frame = frames[frames.len() - 1];
     for part in ["█", "MiB/4.00 MiB", "/s", "s left"] {
         assert!(frame.contains(part), "lacks {part:?}: {frame:?}");
@@ -61,10 +62,12 @@ fn on_a_terminal_a_bar_shows_rate_and_remaining_time_and_goes_away() {
 fn elsewhere_plain_lines_tell_rate_and_remaining_time_without_control_characters() {
     let dir = workdir();
     let publisher = slow(dir.path());
+    let begun = Instant::now();
     let built = run(dir.path(), &publisher).arg("recipes/nas.toml").run().success();
+    let most = 1 + begun.elapsed().as_secs() as usize / 10;
     assert!(built.stderr.chars().all(|c| c == '\n' || !c.is_control()), "{built}");
     let told: Vec<_> = built.stderr.lines().filter(|line| line.contains("/s")).collect();
-    assert_eq!(told.len(), 1, "one after a second, the next much later\n{built}");
+    assert!((1..=most).contains(&told.len()), "one after a second, the next every ten\n{built}");
     for part in ["base: ", " of 4 MiB, ", "/s, ", " s left"] {
         assert!(told[0].contains(part), "lacks {part:?}\n{built}");
     }

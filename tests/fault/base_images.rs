@@ -232,11 +232,21 @@ fn img_01_to_img_14_a_hostile_base_ends_with_its_code_and_leaves_nothing() {
 
 #[test]
 fn img_10_what_came_into_the_store_as_something_else_passes_the_gate_before_it_is_a_base() {
-    let dir = workdir();
-    let world = dir.path();
-    let hidden = hostile("hidden", "E_IMAGE_BACKING", backed_by("/etc/hostname"));
-    let digest = lay(world, &hidden);
-    // As a side file of another recipe it is bytes like any others, and becomes an object by its digest.
+    let bytes = backed_by("/etc/hostname");
+    let as_iso = Hostile { kind: "iso", ..hostile("as an ISO", "E_IMAGE_FORMAT", bytes.clone()) };
+    for image in [hostile("as a qcow2", "E_IMAGE_BACKING", bytes), as_iso] {
+        let dir = workdir();
+        let digest = lay(dir.path(), &image);
+        carry(dir.path());
+        assert!(leftovers(dir.path(), &digest).contains(&"an object".to_owned()), "it was not carried");
+        let run = build(dir.path()).run().ends_with(3);
+        assert!(run.stderr.contains(image.code), "{}\n{run}", image.name);
+        assert!(dir.path().join("result-bad").symlink_metadata().is_err());
+    }
+}
+
+/// Builds another recipe with the image as a side file: bytes like any others, an object by its digest.
+fn carry(world: &Path) {
     let shared = world.join("shared");
     std::fs::write(shared.join("plain.qcow2"), image()).unwrap();
     std::fs::write(shared.join("script"), "#!/bin/sh\n# combustion: prepare\ntrue\n").unwrap();
@@ -247,10 +257,6 @@ fn img_10_what_came_into_the_store_as_something_else_passes_the_gate_before_it_i
     );
     std::fs::write(shared.join("carrier.toml"), carrier).unwrap();
     Bin::new(world).args(["--no-link", "shared/carrier.toml"]).run().success();
-    assert!(leftovers(world, &digest).contains(&"an object".to_owned()), "it was not carried");
-
-    build(world).run().ends_with(3).says("[E_IMAGE_BACKING]");
-    assert!(world.join("result-bad").symlink_metadata().is_err());
 }
 
 /// One call of a log that `strace -f -y` wrote: its name, what it was asked, what it gave.

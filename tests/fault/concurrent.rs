@@ -39,7 +39,7 @@ fn cas_07_eight_cold_builds_at_once_fetch_the_image_once_and_give_one_bundle() {
     let runs: Vec<Output> = thread::scope(|scope| {
         let build = |number: usize| {
             // Half of them also fight for one link.
-            let cwd = dir.path().join(if number % 2 == 0 { "together".into() } else { format!("alone-{number}") });
+            let cwd = dir.path().join(if number < 4 { "together".into() } else { format!("alone-{number}") });
             let build = bin(&cwd, &store, &publisher).arg("--json").arg(&recipe);
             gate.wait();
             build.run()
@@ -53,7 +53,7 @@ fn cas_07_eight_cold_builds_at_once_fetch_the_image_once_and_give_one_bundle() {
     assert_eq!(gets(&publisher, &path), 1);
     assert_eq!(publisher.server.sent() - before, SIZE);
     assert_eq!(std::fs::read_dir(store.join("bundles-v1")).unwrap().count(), 1);
-    for cwd in ["together", "alone-1", "alone-7"] {
+    for cwd in ["together", "alone-4", "alone-7"] {
         bin(&dir.path().join(cwd), &store, &publisher).args(["verify", "result-nas"]).run().success();
     }
     let left: Vec<_> = std::fs::read_dir(store.join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -98,7 +98,10 @@ fn gc_01_a_collector_that_never_rests_fails_no_build_and_takes_no_bundle_with_a_
     let removed = thread::scope(|scope| {
         let collector = scope.spawn(|| {
             let mut removed = 0;
-            while !done.load(Ordering::SeqCst) {
+            // Once more behind the last build, so that it had its turn on a busy machine too.
+            let mut is_last = false;
+            while !is_last {
+                is_last = done.load(Ordering::SeqCst);
                 let run = bin(dir.path(), &store, &publisher).args(["store", "gc", "--grace", "0"]).run();
                 // It may find the store in use for too long; it never breaks.
                 assert!(run.code == 0 || run.stderr.contains("E_CACHE_LOCK"), "{run}");
