@@ -10,7 +10,7 @@ use crate::base::{ByteSize, text};
 
 /// Shorter work shows nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a plain line is written where there is no terminal.
+/// How often a plain line is written where there is no terminal, after a first one.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Progress {
@@ -25,7 +25,7 @@ struct Current {
     /// When it began, and what was already there at the first report (a resumed transfer).
     began: Instant,
     kept: Option<u64>,
-    told: Instant,
+    told: Option<Instant>,
     bar: Option<ProgressBar>,
 }
 
@@ -41,7 +41,7 @@ impl Progress {
         self.end();
         let now = Instant::now();
         let what = text::one_line(what, 60);
-        *self.lock() = Some(Current { what, total, began: now, kept: None, told: now, bar: None });
+        *self.lock() = Some(Current { what, total, began: now, kept: None, told: None, bar: None });
     }
 
     pub(super) fn advance(&self, what: &str, done: ByteSize) {
@@ -102,10 +102,10 @@ impl Current {
     }
 
     fn tell(&mut self, done: ByteSize, kept: u64) {
-        if self.told.elapsed() < INTERVAL {
+        if self.told.is_some_and(|told| told.elapsed() < INTERVAL) {
             return;
         }
-        self.told = Instant::now();
+        self.told = Some(Instant::now());
         let of = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
         let mut err = std::io::stderr().lock();
         let _ = writeln!(err, "{}: {done}{of}, {}", self.what, self.pace(done, kept));

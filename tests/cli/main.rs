@@ -12,8 +12,11 @@
 mod support;
 
 mod build;
+mod completions;
 mod determinism;
 mod mistakes;
+mod offline;
+mod progress;
 mod secrets;
 mod shipped;
 mod small;

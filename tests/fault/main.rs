@@ -12,6 +12,10 @@
 mod support;
 use support::server;
 
+mod base_images;
+mod concurrent;
+mod input_changes;
+mod interrupt;
 mod kill;
 mod net;
 mod net_tls;

@@ -156,6 +156,24 @@ impl Bin {
         Running::start(self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()))
     }
 
+    /// Puts another program before this one, as in `strace -f -o log arca-build …`, in the same world.
+    pub fn under(self, wrapper: &Path, options: &[impl AsRef<OsStr>]) -> Self {
+        let words: Vec<_> = std::iter::once(self.command.get_program()).chain(self.command.get_args()).collect();
+        let words: Vec<_> = words.into_iter().map(ToOwned::to_owned).collect();
+        self.replaced_by(wrapper, options).args(words)
+    }
+
+    /// Runs another program in this one's world.
+    pub fn replaced_by(self, program: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear();
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        if let Some(cwd) = self.command.get_current_dir() {
+            command.current_dir(cwd);
+        }
+        Self { command, stdin: self.stdin }
+    }
+
     /// Gives the command itself, for what this runner does not foresee.
     pub fn into_command(self) -> Command {
         self.command

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use arca_build::base::{ByteSize, Digest};
 use arca_build::format::qcow2;
 
-use super::server::Server;
+use super::server::{Behaviour, Server};
 
 /// Where the moving names live.
 const APPLIANCES: &str = "/tumbleweed/appliances/";
@@ -52,6 +52,25 @@ impl Publisher {
         let text = format!("[mirrors]\n\"https://download.opensuse.org/\" = \"{}\"\n", server.url("/"));
         std::fs::write(&config, text).unwrap();
         Self { server, config }
+    }
+
+    /// Publishes an image of so many bytes for a recipe; the server behaves so when it is asked for it.
+    ///
+    /// Returns the path of the immutable name, and the digest.
+    pub fn weigh(&self, recipe: &str, size: usize, behaviours: &[Behaviour]) -> (String, Digest) {
+        let (_, moving, immutable) = PUBLISHED.into_iter().find(|(name, ..)| *name == recipe).unwrap();
+        let mut bytes = image(moving);
+        // Not zeros, which a file system could keep as a hole.
+        let mut noise = 1_u64;
+        bytes.resize_with(size, || {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (noise >> 56) as u8
+        });
+        let digest = Digest::of(&bytes);
+        publish(&self.server, moving, immutable, bytes.clone());
+        let path = format!("{APPLIANCES}{immutable}");
+        self.server.put(&path, bytes, behaviours);
+        (path, digest)
     }
 
     /// Publishes a new image under the moving name of a recipe, as a rolling distribution does every day.

@@ -36,6 +36,8 @@ pub struct Behaviour {
     pub head: Head,
     /// Sends one byte of the body at a time, with this pause after each.
     pub drip: Option<Duration>,
+    /// Sends about so many bytes of the body in a second.
+    pub rate: Option<usize>,
 }
 
 /// How a body's end is told.
@@ -87,6 +89,7 @@ pub const HONEST: Behaviour = Behaviour {
     stop: Stop::Complete,
     head: Head::Honest,
     drip: None,
+    rate: None,
 };
 
 impl Behaviour {
@@ -108,6 +111,11 @@ impl Behaviour {
     /// Stops the body there.
     pub fn stopping(stop: Stop) -> Self {
         Self { stop, ..HONEST }
+    }
+
+    /// Sends about so many bytes of the body in a second.
+    pub fn throttled(rate: usize) -> Self {
+        Self { rate: Some(rate), ..HONEST }
     }
 
     /// Serves other bytes as the file.
@@ -349,15 +357,22 @@ fn compose(request: &Request, file: &[u8], how: &Behaviour) -> (Vec<u8>, Vec<u8>
     (format!("HTTP/1.1 {}\r\n{lines}\r\n", how.status.unwrap_or(status)).into_bytes(), body.to_vec())
 }
 
+/// How often a throttled body gets its next piece.
+const RATE_TICK: Duration = Duration::from_millis(50);
+
 fn send_body(stream: &TcpStream, shared: &Shared, body: &[u8], how: &Behaviour) -> io::Result<bool> {
     let end = match how.stop {
         Stop::CloseAfter(count) | Stop::ResetAfter(count) | Stop::HangAfter(count) => count.min(body.len()),
         Stop::Complete | Stop::Never => body.len(),
     };
-    let pieces = if how.drip.is_some() { 1 } else { 64 * 1024 };
+    let (pieces, pause) = match (how.drip, how.rate) {
+        (Some(pause), _) => (1, Some(pause)),
+        (None, Some(rate)) => (rate.div_ceil(1000 / RATE_TICK.as_millis() as usize), Some(RATE_TICK)),
+        (None, None) => (64 * 1024, None),
+    };
     for piece in body[..end].chunks(pieces) {
         send_piece(stream, shared, piece, how.framing)?;
-        if let Some(pause) = how.drip {
+        if let Some(pause) = pause {
             rest(shared, pause)?;
         }
     }
