@@ -72,6 +72,9 @@ pub enum Command {
         /// Decide everything, do nothing: print the plan
         #[arg(long)]
         dry_run: bool,
+        /// Build everything again from its inputs and compare every byte with what is in the store; replaces nothing
+        #[arg(long, conflicts_with_all = ["out", "no_link", "dry_run"])]
+        check: bool,
     },
     /// Validate and plan recipes; touches nothing
     Check {

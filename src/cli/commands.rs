@@ -11,6 +11,7 @@ use super::out::Voice;
 use crate::base::{ByteSize, Event, Problems};
 use crate::host::Environment;
 use crate::ops::build::{Built, Placement};
+use crate::ops::rebuild::Rebuilt;
 use crate::ops::{self, Collect, GcReport, Pin, Plan, Session, Source, Tally, Verified, VerifyReport};
 
 /// Runs one command.
@@ -35,7 +36,10 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         Command::Build { recipes, dry_run: true, .. } | Command::Plan { recipes } => {
             print_plans(voice, &ops::check::check(session, &recipes.recipes)?);
         }
-        Command::Build { recipes, out, no_link, dry_run: false } => {
+        Command::Build { recipes, check: true, .. } => {
+            print_rebuilt(voice, &ops::rebuild::rebuild(session, &recipes.recipes)?);
+        }
+        Command::Build { recipes, out, no_link, dry_run: false, check: false } => {
             let placement = placement(out, no_link, recipes.recipes.len())?;
             print_built(voice, &ops::build::build(session, &recipes.recipes, &placement)?);
         }
@@ -121,6 +125,18 @@ fn print_built(voice: &Voice, all: &[Built]) {
             ("try it", built.run.clone()),
             ("install", built.install.clone()),
         ]);
+    }
+}
+
+fn print_rebuilt(voice: &Voice, all: &[Rebuilt]) {
+    if voice.is_json() {
+        let show = |one: &Rebuilt| json!({ "name": one.name.as_str(), "plan": one.plan, "identical": true, "derivations": one.derivations, "files": one.files });
+        return voice.json(&json!({ "rebuilt": all.iter().map(show).collect::<Vec<_>>() }));
+    }
+    for one in all {
+        let files =
+            one.files.map_or_else(|| "the bundle is not in the store".to_owned(), |files| format!("{files} files"));
+        voice.data(&format!("{}: identical; {} derivations, {files}\n", one.name, one.derivations));
     }
 }
 

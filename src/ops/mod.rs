@@ -7,6 +7,7 @@ pub mod check;
 pub mod fetch;
 pub mod inspect;
 pub mod new;
+pub mod rebuild;
 mod recipe_file;
 pub mod store;
 pub mod update;

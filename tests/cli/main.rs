@@ -12,6 +12,7 @@
 mod support;
 
 mod build;
+mod check;
 mod determinism;
 mod mistakes;
 mod secrets;
