@@ -114,6 +114,15 @@ pub enum Command {
         #[arg(value_name = "BUNDLE", value_hint = ValueHint::DirPath)]
         bundle: PathBuf,
     },
+    /// Tell what differs between two bundles or two recipes' plans; provisioned content shows as ***
+    Diff {
+        /// A bundle (or the link to it), or a recipe
+        #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
+        before: PathBuf,
+        /// Another of the same kind
+        #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
+        after: PathBuf,
+    },
     /// Look after the store
     Store {
         #[command(subcommand)]

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::args::{Cli, Command, StoreCommand};
 use super::out::Voice;
-use crate::base::{ByteSize, Event, Problems};
+use crate::base::{ByteSize, Code, Event, Problem, Problems};
 use crate::host::Environment;
 use crate::ops::build::{Built, Placement};
 use crate::ops::rebuild::Rebuilt;
-use crate::ops::{self, Collect, GcReport, Pin, Plan, Session, Source, Tally, Verified, VerifyReport};
+use crate::ops::{self, Collect, Differences, GcReport, Pin, Plan, Session, Source, Tally, Verified, VerifyReport};
 
 /// Runs one command.
 pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(), Problems> {
@@ -64,6 +64,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             if voice.is_json() { voice.json(&json!(report)) } else { voice.data(&sanitised(&report.to_string())) }
         }
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
+        Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,
         Command::Store { command } => store(command, session, voice)?,
         Command::Completions { shell } => {
             let mut script = vec![];
@@ -233,6 +234,20 @@ fn print_verified(voice: &Voice, verified: &Verified) {
     }
     let size = ByteSize(verified.bytes);
     voice.data(&format!("{}: {} files, {size}, good; sha256:{}\n", verified.name, verified.files, verified.digest));
+}
+
+/// Prints what differs; that something does is the answer, told by the exit code.
+fn print_diff(voice: &Voice, differences: &Differences) -> Result<(), Problems> {
+    if voice.is_json() {
+        voice.json(&json!({ "identical": differences.0.is_empty(), "differences": differences }));
+    } else {
+        voice.data(&crate::base::text::sanitise(&differences.to_string()));
+    }
+    if differences.0.is_empty() {
+        voice.say("identical");
+        return Ok(());
+    }
+    Err(Problem::new(Code::Differs, format!("{} differences", differences.0.len())).into())
 }
 
 fn store(command: StoreCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {

@@ -168,6 +168,11 @@ pub fn summarise(path: &Path) -> Result<FileSummary, Problem> {
     hash(&mut open(path)?).map_err(|error| Problem::io(format!("cannot read `{}`", path.display()), &error))
 }
 
+/// Tells whether something the user named is a directory, or a link to one.
+pub fn is_directory(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.is_dir())
+}
+
 /// Returns the length of an open file in bytes.
 pub fn length(file: &File) -> Result<u64, Problem> {
     file.metadata().map(|metadata| metadata.len()).map_err(|error| Problem::io("cannot look at the file", &error))

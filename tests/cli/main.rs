@@ -14,6 +14,7 @@ mod support;
 mod build;
 mod check;
 mod determinism;
+mod diff;
 mod mistakes;
 mod secrets;
 mod shipped;
