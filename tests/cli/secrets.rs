@@ -49,7 +49,7 @@ fn sec_4_no_command_shows_what_is_provisioned() {
         ] {
             assert_silent(&Bin::new(dir.path()).args(words).run().success(), &format!("{engine} {words:?}"));
         }
-        let plain = recipe(engine, &base).replace(TEXT, "nothing").replace(HASH, &HASH.replace("Canary", "Other"));
+        let plain = recipe(engine, &base).replace(TEXT, "nothing").replace(HASH, &HASH.replace("Canary", "Banana"));
         std::fs::write(dir.path().join("plain.toml"), plain).unwrap();
         Bin::new(dir.path()).args(["build", "plain.toml", "--out", "plain"]).run().success();
         for (before, after) in [("result-canary", "plain"), ("plain", "result-canary"), ("canary.toml", "plain.toml")] {
