@@ -51,6 +51,13 @@ impl Lens {
         }
     }
 
+    /// Names an element of a list: by its identity where that may be shown, else by its index.
+    fn place(self, list: &[Value], index: usize) -> String {
+        let named = || IDENTITIES.iter().find_map(|key| names(list, key)?.get(index).copied());
+        let name = if matches!(self, Self::Open) { named() } else { None };
+        name.map_or_else(|| index.to_string(), |name| format!("{:?}", one_line(name, 200)))
+    }
+
     fn show(self, value: &Value) -> String {
         let is_shown = match (self, value) {
             (Self::Open, _)
@@ -103,12 +110,12 @@ fn objects(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Lens, 
 }
 
 fn lists(at: &str, before: &[Value], after: &[Value], lens: Lens, found: &mut Vec<What>) {
-    let place = |index: usize| format!("{at}[{index}]");
+    let place = |list: &[Value], index: usize| format!("{at}[{}]", lens.place(list, index));
     let pairs = pairs(before, after);
     for (old, new) in &pairs {
-        let at = old.or(*new).map(place).unwrap_or_default();
+        let at = old.map(|index| place(before, index)).or_else(|| new.map(|index| place(after, index)));
         let side = |list: &'_ [Value], index: Option<usize>| index.and_then(|index| list.get(index).cloned());
-        walk(&at, side(before, *old).as_ref(), side(after, *new).as_ref(), lens.item(), found);
+        walk(&at.unwrap_or_default(), side(before, *old).as_ref(), side(after, *new).as_ref(), lens.item(), found);
     }
     let kept: Vec<_> = pairs.iter().filter_map(|(old, new)| Some(((*old)?, (*new)?))).collect();
     let mut moved = kept.clone();
@@ -172,7 +179,7 @@ mod tests {
             (
                 json!({"f": [file("/a", 1)]}),
                 json!({"f": [file("/0", 9), file("/a", 2)]}),
-                "  f[0].mode: 1 -> 2\n+ f[0]: {\"mode\":9,\"path\":\"/0\"}\n",
+                "  f[\"/a\"].mode: 1 -> 2\n+ f[\"/0\"]: {\"mode\":9,\"path\":\"/0\"}\n",
             ),
             (
                 json!([file("/a", 1), file("/b", 1)]),

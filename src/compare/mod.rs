@@ -136,7 +136,7 @@ impl Differences {
 
 /// Tells that bytes differ which are not looked into.
 fn opaque(before: u64, after: u64) -> What {
-    What::value("content", format!("{HIDDEN} ({before} bytes)"), format!("{HIDDEN} ({after} bytes)"))
+    What::value("content", format!("{before} bytes"), format!("{after} other bytes"))
 }
 
 /// Compares one of the texts whose form is known by its name.

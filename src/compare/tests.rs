@@ -39,7 +39,7 @@ fn sec_4_a_volume_is_compared_file_by_file_and_shows_no_content() {
     let (before, after) = (volume(DiskLabel::Ignition, 1, &before), volume(DiskLabel::Combustion, 2, &after));
     let lines = "label: ignition -> combustion\n  volume id: 0000-0001 -> 0000-0002\n";
     let expected = format!(
-        "NAME\n  {lines}NAME: combustion/gone\n- file: 7 bytes\nNAME: combustion/script\n@@ -2,1 +2,1 @@\n-***\n+***\nNAME: combustion/side\n  content: *** (7 bytes) -> *** (8 bytes)\nNAME: ignition/config.ign\n  storage.files[0].contents.source: *** -> ***\n"
+        "NAME\n  {lines}NAME: combustion/gone\n- file: 7 bytes\nNAME: combustion/script\n@@ -2,1 +2,1 @@\n-***\n+***\nNAME: combustion/side\n  content: 7 bytes -> 8 other bytes\nNAME: ignition/config.ign\n  storage.files[0].contents.source: *** -> ***\n"
     );
     assert_eq!(shown("config.raw", false, &before, &after), expected.replace("NAME", "config.raw"));
     let image = |raw: &[u8]| qcow2::from_raw(raw).unwrap();
@@ -79,6 +79,6 @@ fn bytes_that_differ_always_tell_something() {
         ("base.iso", "a", "b"),
         ("base.qcow2", "a", "b"),
     ] {
-        assert!(shown(name, false, before.as_bytes(), after.as_bytes()).contains("content: ***"), "{name}");
+        assert!(shown(name, false, before.as_bytes(), after.as_bytes()).contains("content: "), "{name}");
     }
 }

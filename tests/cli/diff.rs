@@ -84,7 +84,7 @@ fn a_mode_a_disk_and_a_launch_file_are_told_with_their_values() {
     let domain = below(&found, "domain.xml").join("\n");
     assert!(domain.contains("<vcpu") && domain.contains("@@ -"), "{found}");
     let manifest = below(&found, "manifest.json").join("\n");
-    assert!(manifest.contains("plan: \"") && manifest.contains("].sha256: \""), "{found}");
+    assert!(manifest.contains("plan: \"") && manifest.contains("files[\"config.ign\"].sha256: \""), "{found}");
 }
 
 #[test]
