@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Every command is a walk along this line: `check` and `plan` stop at `Plan`, `update` at `Lock`, `fetch` realises the
-//! inputs, `build` goes to the end, `verify` re-hashes, `store gc` keeps what the roots reach.
+//! inputs, `build` goes to the end, `verify` re-hashes, `diff` compares two
+//! plans or two bundles, `store gc` keeps what the roots reach.
 //!
 //! # The floors
 //!
@@ -28,13 +29,14 @@
 //! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base format recipe | nothing |
 //! | `lock` | what each input was when we last asked: `Pin`, `Lock`, `Question`; reading what a publisher answers | base format recipe | nothing |
 //! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base recipe provision lock | nothing |
+//! | `compare` | what differs between two bundles' files or two plans: the file in the volume, the key, the line | base format plan | nothing |
 //! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base plan | nothing |
 //! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream | cache directory |
 //! | `fetch` | the only door to the network: HTTP(S), resume, and `Offline`, which refuses | base stream | network |
 //! | `host` | this machine: environment, clock, files the user named | base | those |
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
-//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan store fetch host realise bundle | through the above |
+//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan compare store fetch host realise bundle | through the above |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |
 //!
@@ -55,6 +57,7 @@
 pub mod base;
 pub mod bundle;
 pub mod cli;
+pub mod compare;
 pub mod emit;
 pub mod fetch;
 pub mod format;

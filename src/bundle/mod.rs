@@ -5,6 +5,7 @@
 
 pub mod manifest;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::base::{Code, Digest, Events, Problem, Problems};
@@ -62,6 +63,34 @@ pub fn publish(draft: &Draft, plan: &Plan, store: &Store<'_>) -> Result<Bundle, 
 
 fn named(sums: &[(String, Digest)]) -> Vec<(&str, Digest)> {
     sums.iter().map(|(name, digest)| (name.as_str(), *digest)).collect()
+}
+
+/// A file of a bundle that a rebuild gives otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub file: String,
+    /// What the bundle holds; `None` where it lacks the file.
+    pub published: Option<Digest>,
+    /// What the draft holds; `None` for a file that is not part of it.
+    pub rebuilt: Option<Digest>,
+}
+
+/// Compares a draft with a published bundle, every byte of which is hashed.
+pub fn compare(draft: &Draft, directory: &Path, events: Events<'_>) -> Result<Vec<Difference>, Problem> {
+    let mut found: BTreeMap<String, (Option<Digest>, Option<Digest>)> = BTreeMap::new();
+    for name in files::list(directory)? {
+        let published = files::summarise(&directory.join(&name), events)?.digest;
+        found.entry(name).or_default().0 = Some(published);
+    }
+    for entry in &draft.entries {
+        let rebuilt = match &entry.source {
+            Source::Object(object) => object.digest(),
+            Source::Bytes { bytes, .. } => Digest::of(bytes),
+        };
+        found.entry(entry.file_name.clone()).or_default().1 = Some(rebuilt);
+    }
+    let differing = found.into_iter().filter(|(_, (published, rebuilt))| published != rebuilt);
+    Ok(differing.map(|(file, (published, rebuilt))| Difference { file, published, rebuilt }).collect())
 }
 
 /// What verification looked at.

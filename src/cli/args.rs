@@ -72,6 +72,9 @@ pub enum Command {
         /// Decide everything, do nothing: print the plan
         #[arg(long)]
         dry_run: bool,
+        /// Build everything again from its inputs and compare every byte with what is in the store; replaces nothing
+        #[arg(long, conflicts_with_all = ["out", "no_link", "dry_run"])]
+        check: bool,
     },
     /// Validate and plan recipes; touches nothing
     Check {
@@ -110,6 +113,15 @@ pub enum Command {
     Verify {
         #[arg(value_name = "BUNDLE", value_hint = ValueHint::DirPath)]
         bundle: PathBuf,
+    },
+    /// Tell what differs between two bundles or two recipes' plans; provisioned content shows as ***
+    Diff {
+        /// A bundle (or the link to it), or a recipe
+        #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
+        before: PathBuf,
+        /// Another of the same kind
+        #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
+        after: PathBuf,
     },
     /// Look after the store
     Store {

@@ -8,10 +8,13 @@ use serde_json::json;
 
 use super::args::{Cli, Command, StoreCommand};
 use super::out::Voice;
-use crate::base::{ByteSize, Event, Problems};
+use crate::base::{ByteSize, Code, Event, Problem, Problems};
 use crate::host::Environment;
 use crate::ops::build::{Built, Placement};
-use crate::ops::{self, Collect, GcReport, Holder, Pin, Plan, Session, Source, Tally, Verified, VerifyReport};
+use crate::ops::rebuild::Rebuilt;
+use crate::ops::{
+    self, Collect, Differences, GcReport, Holder, Pin, Plan, Session, Source, Tally, Verified, VerifyReport,
+};
 
 /// Runs one command.
 pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(), Problems> {
@@ -40,7 +43,10 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         Command::Build { recipes, dry_run: true, .. } | Command::Plan { recipes } => {
             print_plans(voice, &ops::check::check(session, &recipes.recipes)?);
         }
-        Command::Build { recipes, out, no_link, dry_run: false } => {
+        Command::Build { recipes, check: true, .. } => {
+            print_rebuilt(voice, &ops::rebuild::rebuild(session, &recipes.recipes)?);
+        }
+        Command::Build { recipes, out, no_link, dry_run: false, check: false } => {
             let placement = placement(out, no_link, recipes.recipes.len())?;
             print_built(voice, &ops::build::build(session, &recipes.recipes, &placement)?);
         }
@@ -65,6 +71,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             if voice.is_json() { voice.json(&json!(report)) } else { voice.data(&sanitised(&report.to_string())) }
         }
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
+        Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,
         Command::Store { command } => store(command, session, voice)?,
         Command::Completions { shell } => {
             let mut script = vec![];
@@ -126,6 +133,18 @@ fn print_built(voice: &Voice, all: &[Built]) {
             ("try it", built.run.clone()),
             ("install", built.install.clone()),
         ]);
+    }
+}
+
+fn print_rebuilt(voice: &Voice, all: &[Rebuilt]) {
+    if voice.is_json() {
+        let show = |one: &Rebuilt| json!({ "name": one.name.as_str(), "plan": one.plan, "identical": true, "derivations": one.derivations, "files": one.files });
+        return voice.json(&json!({ "rebuilt": all.iter().map(show).collect::<Vec<_>>() }));
+    }
+    for one in all {
+        let files =
+            one.files.map_or_else(|| "the bundle is not in the store".to_owned(), |files| format!("{files} files"));
+        voice.data(&format!("{}: identical; {} derivations, {files}\n", one.name, one.derivations));
     }
 }
 
@@ -225,6 +244,20 @@ fn print_verified(voice: &Voice, verified: &Verified) {
     }
     let size = ByteSize(verified.bytes);
     voice.data(&format!("{}: {} files, {size}, good; sha256:{}\n", verified.name, verified.files, verified.digest));
+}
+
+/// Prints what differs; that something does is the answer, told by the exit code.
+fn print_diff(voice: &Voice, differences: &Differences) -> Result<(), Problems> {
+    if voice.is_json() {
+        voice.json(&json!({ "identical": differences.0.is_empty(), "differences": differences }));
+    } else {
+        voice.data(&crate::base::text::sanitise(&differences.to_string()));
+    }
+    if differences.0.is_empty() {
+        voice.say("identical");
+        return Ok(());
+    }
+    Err(Problem::new(Code::Differs, format!("{} differences", differences.0.len())).into())
 }
 
 fn store(command: StoreCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::base::{Problem, Problems};
+use crate::base::{Code, Problem, Problems};
 use crate::host::Environment;
 use crate::report::{self, Severity};
 use args::Cli;
@@ -38,12 +38,17 @@ pub fn main() -> ExitCode {
 /// Help and version go to stdout with success, mistakes to stderr with the usage class.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    if error.use_stderr() { ExitCode::from(report::exit_code(crate::base::Code::Usage)) } else { ExitCode::SUCCESS }
+    if error.use_stderr() { ExitCode::from(report::exit_code(Code::Usage)) } else { ExitCode::SUCCESS }
 }
 
 /// Tells every problem; the first decides the exit code.
 fn fail(voice: &Voice, problems: &Problems) -> u8 {
     voice.end_progress();
+    // That two things differ is an answer, which is on stdout already: one document, and no error in it.
+    let is_answer = problems.0.iter().all(|problem| problem.code == Code::Differs);
+    if voice.is_json() && is_answer {
+        return report::exit_code(Code::Differs);
+    }
     if voice.is_json() {
         let all: Vec<_> = problems.0.iter().map(report::to_json).collect();
         voice.json(&serde_json::json!({ "errors": all }));

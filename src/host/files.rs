@@ -131,7 +131,7 @@ pub fn open(path: &Path) -> Result<File, Problem> {
     }
 }
 
-/// Tells whether a directory is there.
+/// Tells whether something the user named is a directory, or a link to one.
 pub fn is_directory(path: &Path) -> bool {
     path.is_dir()
 }

@@ -4,10 +4,12 @@
 
 pub mod build;
 pub mod check;
+pub mod diff;
 pub mod fetch;
 pub mod inspect;
 mod moved;
 pub mod new;
+pub mod rebuild;
 mod recipe_file;
 pub mod store;
 pub mod update;
@@ -22,6 +24,7 @@ use crate::lock::Mirrors;
 use crate::store::Store;
 // What results hold, so that `cli` needs to name no deeper floor.
 pub use crate::bundle::Verified;
+pub use crate::compare::Differences;
 pub use crate::lock::Pin;
 pub use crate::plan::Plan;
 pub use crate::realise::Tally;

@@ -2,9 +2,10 @@
 //!
 //! The only place where effects meet: the store keeps, `fetch` brings what is remote, `host` reads what is local, the
 //! pure floors make the bytes. Nothing here decides what to build. Read next: [`build`] (one function a builder),
-//! [`input`] (how fixed-output bytes are brought), then `bundle`.
+//! [`input`] (how fixed-output bytes are brought), [`check`](mod@check) (the same again, compared), then `bundle`.
 
 mod build;
+mod check;
 mod input;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::fetch::Fetch;
 use crate::host::Beside;
 use crate::plan::{Builder, Derivation, Origin, Plan};
 use crate::store::{Privacy, Store, StoreObject};
+pub use check::{Checked, Difference, check};
 
 /// Rewrites an address to the places to ask, in order; what a configuration's mirrors say.
 pub type Rewrite<'a> = &'a (dyn Fn(&crate::recipe::Source) -> Vec<crate::recipe::Source> + Sync);
@@ -68,7 +70,7 @@ impl Realised {
 /// # Errors
 /// The first failure in the plan's order ends the walk; what was finished stays in the store and is reused next time.
 pub fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
-    let mut walk = Walk::new(plan, workshop);
+    let mut walk = Walk::new(plan, workshop, Habit::Trust);
     let outputs: Vec<_> = plan.outputs.values().map(|output| output.derivation).collect();
     for id in &outputs {
         walk.rank(id)?;
@@ -78,7 +80,7 @@ pub fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem
 
 /// Brings only the inputs that come from outside: what `fetch` does.
 pub fn realise_inputs(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
-    let mut walk = Walk::new(plan, workshop);
+    let mut walk = Walk::new(plan, workshop, Habit::Trust);
     for (id, _) in plan.origins.iter().filter(|(_, origin)| !matches!(origin, Origin::Text(_))) {
         walk.rank(id)?;
     }
@@ -92,6 +94,7 @@ const AT_ONCE: usize = 8;
 struct Walk<'a> {
     plan: &'a Plan,
     workshop: &'a Workshop<'a>,
+    habit: Habit,
     /// What is there.
     objects: BTreeMap<DerivationId, StoreObject>,
     /// What must be made: how many steps of making lie between it and the ground.
@@ -99,9 +102,18 @@ struct Walk<'a> {
     tally: Tally,
 }
 
+/// What a walk thinks of earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Habit {
+    /// What they recorded is taken, and what is made is recorded.
+    Trust,
+    /// Nothing is taken but inputs, and those are hashed; nothing is recorded.
+    Doubt,
+}
+
 impl<'a> Walk<'a> {
-    fn new(plan: &'a Plan, workshop: &'a Workshop<'a>) -> Self {
-        Self { plan, workshop, objects: BTreeMap::new(), ranks: BTreeMap::new(), tally: Tally::default() }
+    fn new(plan: &'a Plan, workshop: &'a Workshop<'a>, habit: Habit) -> Self {
+        Self { plan, workshop, habit, objects: BTreeMap::new(), ranks: BTreeMap::new(), tally: Tally::default() }
     }
 
     fn derivation(&self, id: &DerivationId) -> Result<&'a Derivation, Problem> {
@@ -130,6 +142,9 @@ impl<'a> Walk<'a> {
     }
 
     fn reuse(&mut self, derivation: &Derivation) -> bool {
+        if self.habit == Habit::Doubt {
+            return false;
+        }
         let Some(object) = self.workshop.store.realisation(&derivation.id) else { return false };
         self.tally.reused += 1;
         (self.workshop.events)(Event::Reused { what: derivation.title.clone(), digest: object.digest() });
@@ -168,11 +183,17 @@ impl<'a> Walk<'a> {
     /// Makes one derivation whose inputs are there.
     fn make(&self, derivation: &Derivation) -> Result<(StoreObject, Tally), Problem> {
         if let Builder::Fixed { digest } = &derivation.builder {
-            return self.bring(derivation, digest);
+            let (object, tally) = self.bring(derivation, digest)?;
+            if self.habit == Habit::Doubt {
+                check::hash(self.workshop.store, &object)?;
+            }
+            return Ok((object, tally));
         }
         let privacy = self.privacy(&derivation.id);
         let object = build::build(derivation, &self.objects, privacy, self.workshop)?;
-        self.workshop.store.record(&derivation.id, &object, self.workshop.version)?;
+        if self.habit == Habit::Trust {
+            self.workshop.store.record(&derivation.id, &object, self.workshop.version)?;
+        }
         (self.workshop.events)(Event::Built { what: derivation.title.clone(), digest: object.digest() });
         Ok((object, Tally { built: 1, ..Tally::default() }))
     }

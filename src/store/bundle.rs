@@ -111,6 +111,13 @@ impl<'e> Store<'e> {
         }
     }
 
+    /// Returns where a bundle lies, if something does; nothing in it is looked at, and nothing put away.
+    pub fn bundle_place(&self, plan: &Digest, name: &Name) -> Option<PathBuf> {
+        let place = Path::new(BUNDLES).join(format!("{plan}-{name}"));
+        let is_there = self.tree.look(&place).is_ok_and(|found| found.is_dir());
+        is_there.then(|| self.dir().join(place))
+    }
+
     /// Makes a bundle, whole or not at all; one that is there already with the same bytes is left and returned.
     pub fn publish_bundle(&self, plan: &Digest, name: &Name, entries: &[BundleEntry]) -> Result<Bundle, Problem> {
         if let Some(bundle) = self.bundle(plan, name)? {

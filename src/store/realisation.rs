@@ -41,7 +41,8 @@ impl Store<'_> {
             .map_err(|error| fail::write("cannot record a realisation", self.dir(), &error))
     }
 
-    pub(super) fn recorded(&self, id: &DerivationId) -> Option<(Digest, u64)> {
+    /// Returns digest and size of what a derivation gave earlier, as the record says; the object may be gone.
+    pub fn recorded(&self, id: &DerivationId) -> Option<(Digest, u64)> {
         parse(&self.tree.read_small(name(id), CAP).ok()?)
     }
 }

@@ -12,8 +12,10 @@
 mod support;
 
 mod build;
+mod check;
 mod completions;
 mod determinism;
+mod diff;
 mod mistakes;
 mod offline;
 mod progress;

@@ -49,6 +49,16 @@ fn sec_4_no_command_shows_what_is_provisioned() {
         ] {
             assert_silent(&Bin::new(dir.path()).args(words).run().success(), &format!("{engine} {words:?}"));
         }
+        let plain = recipe(engine, &base).replace(TEXT, "nothing").replace(HASH, &HASH.replace("Canary", "Banana"));
+        std::fs::write(dir.path().join("plain.toml"), plain).unwrap();
+        Bin::new(dir.path()).args(["build", "plain.toml", "--out", "plain"]).run().success();
+        for (before, after) in [("result-canary", "plain"), ("plain", "result-canary"), ("canary.toml", "plain.toml")] {
+            for words in [&["diff", before, after][..], &["--json", "diff", before, after]] {
+                assert_silent(&Bin::new(dir.path()).args(words).run().ends_with(1), &format!("{engine} {words:?}"));
+            }
+        }
+        let checked = Bin::new(dir.path()).args(["-v", "build", "--check", "canary.toml"]).run().success();
+        assert_silent(&checked, &format!("{engine}, built again"));
         let text = recipe(engine, &base).replace("[provision.root]", "[provision.rooot]\nx = 1\n[provision.root]");
         std::fs::write(dir.path().join("broken.toml"), text).unwrap();
         assert_silent(&Bin::new(dir.path()).arg("broken.toml").run().ends_with(2), "a mistake elsewhere");

@@ -1,0 +1,73 @@
+//! `diff`: what differs between two bundles or between two recipes' plans.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::{Loaded, Session};
+use crate::base::{Code, Events, Problem, Problems};
+use crate::bundle::{Manifest, read_manifest};
+use crate::compare::{self, Differences};
+use crate::host::files;
+use crate::plan::{Plan, Role};
+
+/// Compares two bundles (directories, or links to them) or two recipes; nothing is written, no socket opened.
+pub fn diff(session: &Session<'_>, before: &Path, after: &Path) -> Result<Differences, Problems> {
+    let is_bundle = |path: &Path| files::is_directory(&session.absolute(path));
+    match (is_bundle(before), is_bundle(after)) {
+        (true, true) => Ok(bundles(&session.absolute(before), &session.absolute(after), session.events)?),
+        (false, false) => Ok(compare::plans(&plan(session, before)?.to_json(), &plan(session, after)?.to_json())),
+        (is_bundle, _) => {
+            let (bundle, recipe) = if is_bundle { (before, after) } else { (after, before) };
+            Err(Problem::new(Code::Usage, "a bundle and a recipe cannot be compared")
+                .fact("bundle", bundle.display())
+                .fact("recipe", recipe.display())
+                .hint("name two bundles, or two recipes; `arca-build build --check RECIPE` compares a recipe with what was built of it")
+                .into())
+        }
+    }
+}
+
+fn plan(session: &Session<'_>, recipe: &Path) -> Result<Plan, Problems> {
+    Loaded::read(session, recipe)?.plan(session)
+}
+
+fn bundles(before: &Path, after: &Path, events: Events<'_>) -> Result<Differences, Problem> {
+    let sides = [before, after];
+    let manifests = (read_manifest(before)?, read_manifest(after)?);
+    let (old, new) = (files::list(before)?, files::list(after)?);
+    let names: BTreeSet<_> = old.iter().chain(&new).collect();
+    let mut differences = Differences::default();
+    for name in names {
+        let size = |side: &Path| files::summarise(&side.join(name), events).map(|found| found.size.0);
+        match (old.contains(name), new.contains(name)) {
+            (true, false) => differences.add_lonely(name, Some(size(before)?), None),
+            (false, true) => differences.add_lonely(name, None, Some(size(after)?)),
+            _ => {
+                let is_launch = is_launch(&manifests.0, name) && is_launch(&manifests.1, name);
+                file(&sides.map(|side| side.join(name)), name, is_launch, &mut differences, events)?;
+            }
+        }
+    }
+    Ok(differences)
+}
+
+fn is_launch(manifest: &Manifest, name: &str) -> bool {
+    manifest.files.iter().any(|entry| entry.path == name && entry.role == Role::Launch)
+}
+
+/// Hashes both files; looks into them only where they differ.
+fn file(
+    [before, after]: &[std::path::PathBuf; 2],
+    name: &str,
+    is_launch: bool,
+    differences: &mut Differences,
+    events: Events<'_>,
+) -> Result<(), Problem> {
+    if files::summarise(before, events)? == files::summarise(after, events)? {
+        return Ok(());
+    }
+    let (mut before, mut after) = (files::open(before)?, files::open(after)?);
+    differences
+        .add_file(name, is_launch, &mut before, &mut after)
+        .map_err(|error| Problem::io(format!("cannot read `{name}`"), &error))
+}

@@ -1,0 +1,56 @@
+//! The same walk again, as if nothing had been built before, and what came out otherwise than recorded.
+//!
+//! Touches the store only: a result that is there already is left as it is, one that differs is one object more, which
+//! nothing names. Read next: `crate::bundle::compare`.
+
+use super::{Habit, Realised, Walk, Workshop};
+use crate::base::{Digest, Problem};
+use crate::plan::{Builder, Plan};
+use crate::store::{Store, StoreObject};
+
+/// What building everything anew gave.
+#[derive(Debug)]
+pub struct Checked {
+    /// Every derivation's result, from this walk alone.
+    pub realised: Realised,
+    /// How many results were compared with a record.
+    pub compared: u32,
+    /// In the plan's order.
+    pub differences: Vec<Difference>,
+}
+
+/// A derivation that gave other bytes than it is recorded to have given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub title: String,
+    pub recorded: Digest,
+    pub rebuilt: Digest,
+}
+
+/// Makes every derivation of the plan from its inputs anew and compares the results with the records.
+///
+/// No record is believed or written. Inputs are hashed whole; one that is missing is brought as for any build.
+pub fn check(plan: &Plan, workshop: &Workshop<'_>) -> Result<Checked, Problem> {
+    let mut walk = Walk::new(plan, workshop, Habit::Doubt);
+    for derivation in &plan.derivations {
+        walk.rank(&derivation.id)?;
+    }
+    let realised = walk.run()?;
+    let mut checked = Checked { realised, compared: 0, differences: vec![] };
+    let made = plan.derivations.iter().filter(|one| !matches!(one.builder, Builder::Fixed { .. }));
+    for derivation in made {
+        let Some((recorded, _)) = workshop.store.recorded(&derivation.id) else { continue };
+        let rebuilt = checked.realised.object(&derivation.id)?.digest();
+        checked.compared += 1;
+        if recorded != rebuilt {
+            checked.differences.push(Difference { title: derivation.title.clone(), recorded, rebuilt });
+        }
+    }
+    Ok(checked)
+}
+
+/// Reads an object to its end, whatever its stamp says.
+pub(super) fn hash(store: &Store<'_>, object: &StoreObject) -> Result<(), Problem> {
+    let copied = std::io::copy(&mut store.reader(object)?, &mut std::io::sink());
+    copied.map(drop).map_err(|error| store.told(&object.digest(), error))
+}
