@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Every command is a walk along this line: `check` and `plan` stop at `Plan`, `update` at `Lock`, `fetch` realises the
-//! inputs, `build` goes to the end, `verify` re-hashes, `store gc` keeps what the roots reach.
+//! inputs, `build` goes to the end, `verify` re-hashes, `export` and
+//! `import` carry what a rebuild needs elsewhere, `store gc` keeps what the roots reach.
 //!
 //! # The floors
 //!
@@ -34,7 +35,8 @@
 //! | `host` | this machine: environment, clock, files the user named | base | those |
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
-//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan store fetch host realise bundle | through the above |
+//! | `closure` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
+//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan store fetch host realise bundle closure | through the above |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |
 //!
@@ -55,6 +57,7 @@
 pub mod base;
 pub mod bundle;
 pub mod cli;
+pub mod closure;
 pub mod emit;
 pub mod fetch;
 pub mod format;

@@ -173,6 +173,11 @@ pub fn length(file: &File) -> Result<u64, Problem> {
     file.metadata().map(|metadata| metadata.len()).map_err(|error| Problem::io("cannot look at the file", &error))
 }
 
+/// Tells whether a name is taken, be it by a link that leads nowhere.
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 /// Lists the names in a directory, sorted; names that are not UTF-8 are shown as well as they can be.
 pub fn list(directory: &Path) -> Result<Vec<String>, Problem> {
     let read = || -> std::io::Result<Vec<String>> {
@@ -185,7 +190,7 @@ pub fn list(directory: &Path) -> Result<Vec<String>, Problem> {
     read().map_err(|error| Problem::io(format!("cannot list `{}`", directory.display()), &error))
 }
 
-fn hash(reader: &mut impl Read) -> std::io::Result<FileSummary> {
+pub(super) fn hash(reader: &mut impl Read) -> std::io::Result<FileSummary> {
     let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; 256 << 10];
     let mut size = 0;

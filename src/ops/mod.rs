@@ -4,10 +4,13 @@
 
 pub mod build;
 pub mod check;
+pub mod export;
 pub mod fetch;
+pub mod import;
 pub mod inspect;
 pub mod new;
 mod recipe_file;
+pub mod show;
 pub mod store;
 pub mod update;
 pub mod verify;
@@ -21,6 +24,7 @@ use crate::lock::Mirrors;
 use crate::store::Store;
 // What results hold, so that `cli` needs to name no deeper floor.
 pub use crate::bundle::Verified;
+pub use crate::closure::{Index, Packed, Unpacked};
 pub use crate::lock::Pin;
 pub use crate::plan::Plan;
 pub use crate::realise::Tally;

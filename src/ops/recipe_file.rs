@@ -14,6 +14,8 @@ use crate::recipe::{self, CONTENT_LIMIT, LocalFile, LocalFiles, Recipe, Use};
 #[derive(Debug)]
 pub struct Loaded {
     pub recipe: Recipe,
+    /// What `recipe` was parsed from.
+    pub text: String,
     pub beside: Beside,
     pub lock: Lock,
     /// Where the lock is written; none for a recipe inside the program.
@@ -42,7 +44,7 @@ impl Loaded {
             Some(path) => read_lock(path)?,
             None => Lock::default(),
         };
-        Ok(Self { recipe, beside, lock, lock_path })
+        Ok(Self { recipe, text, beside, lock, lock_path })
     }
 
     /// Reads the files it names and plans it; complaints about pins and about provisioning come together.
@@ -70,7 +72,7 @@ impl Loaded {
     }
 
     /// Reads every file the recipe names for its content; all that are missing are told at once.
-    fn local_files(&self) -> Result<LocalFiles, Problems> {
+    pub(super) fn local_files(&self) -> Result<LocalFiles, Problems> {
         let mut files = LocalFiles::default();
         let mut problems = vec![];
         for (path, usage) in self.recipe.local_files() {

@@ -12,6 +12,7 @@
 mod support;
 use support::server;
 
+mod archive;
 mod kill;
 mod net;
 mod net_tls;
