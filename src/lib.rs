@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Every command is a walk along this line: `check` and `plan` stop at `Plan`, `update` at `Lock`, `fetch` realises the
-//! inputs, `build` goes to the end, `verify` re-hashes, `diff` compares two
-//! plans or two bundles, `store gc` keeps what the roots reach.
+//! inputs, `build` goes to the end, `verify` re-hashes, `diff` compares two plans or two bundles, `export` and `import`
+//! carry what a rebuild needs elsewhere, `store gc` keeps what the roots reach.
 //!
 //! # The floors
 //!
@@ -23,7 +23,7 @@
 //! |---|---|---|---|
 //! | `base` | the words everyone uses: digests, names, sizes, URLs that hide their secrets, events, problems | – | nothing |
 //! | `stream` | readers and writers that hash, verify, bound and count while bytes pass | base | nothing |
-//! | `format` | other people's formats as pure bytes: FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files | base | nothing |
+//! | `format` | other people's formats as pure bytes: FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files, our archive | base | nothing |
 //! | `inspect` | what a file is and holds; bounded readers only | base format | nothing |
 //! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base | nothing |
 //! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base format recipe | nothing |
@@ -36,7 +36,8 @@
 //! | `host` | this machine: environment, clock, files the user named | base | those |
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
-//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan compare store fetch host realise bundle | through the above |
+//! | `closure` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
+//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan compare store fetch host realise bundle closure | through the above |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |
 //!
@@ -57,6 +58,7 @@
 pub mod base;
 pub mod bundle;
 pub mod cli;
+pub mod closure;
 pub mod compare;
 pub mod emit;
 pub mod fetch;

@@ -15,7 +15,7 @@ vocabulary! {
         Hash = "E_HASH", UpstreamMoved = "E_UPSTREAM_MOVED", ImageFormat = "E_IMAGE_FORMAT",
         ImageBacking = "E_IMAGE_BACKING", ImageDataFile = "E_IMAGE_DATAFILE", ImageFeature = "E_IMAGE_FEATURE",
         ImageDirty = "E_IMAGE_DIRTY", ImageLimit = "E_IMAGE_LIMIT", CacheCorrupt = "E_CACHE_CORRUPT",
-        NotReproducible = "E_NOT_REPRODUCIBLE",
+        NotReproducible = "E_NOT_REPRODUCIBLE", Archive = "E_ARCHIVE", UntrustedRoot = "E_UNTRUSTED_ROOT",
         Offline = "E_OFFLINE", NetDns = "E_NET_DNS", NetConnect = "E_NET_CONNECT", NetTls = "E_NET_TLS",
         NetStall = "E_NET_STALL", NetStatus = "E_NET_STATUS", NetRedirect = "E_NET_REDIRECT",
         NetProtocol = "E_NET_PROTOCOL", NetSize = "E_NET_SIZE",

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::base::Digest;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 /// Builds provisioned, reproducible VM bundles from one recipe: no root, no loop mount, no container.
@@ -99,6 +100,39 @@ pub enum Command {
         #[command(flatten)]
         recipes: Recipes,
     },
+    /// Write all that a rebuild elsewhere needs into one file: recipes, their files, pins, inputs
+    Export {
+        #[command(flatten)]
+        recipes: Recipes,
+        /// File to write, such as nas.arca; never over another one
+        #[arg(long, short, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: PathBuf,
+        /// Also the bundles, to compare with or to use as they are
+        #[arg(long)]
+        bundles: bool,
+        /// Leave out what the importer of this archive has
+        #[arg(long, value_name = "ARCHIVE", value_hint = ValueHint::FilePath)]
+        since: Option<PathBuf>,
+    },
+    /// Bring an exported archive into the store, and lay its recipes out
+    Import {
+        #[arg(value_name = "ARCHIVE", value_hint = ValueHint::FilePath)]
+        archive: PathBuf,
+        /// What `arca-build export` printed: the archive's sha256
+        #[arg(long, value_name = "DIGEST", value_parser = digest)]
+        expect: Option<Digest>,
+        /// Take it whoever made it
+        #[arg(long, conflicts_with = "expect")]
+        trust: bool,
+        /// Directory for the recipes [default: the archive's name without `.arca`]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        into: Option<PathBuf>,
+    },
+    /// Verify an exported archive and list it, importing nothing
+    Show {
+        #[arg(value_name = "ARCHIVE", value_hint = ValueHint::FilePath)]
+        archive: PathBuf,
+    },
     /// Write a commented recipe NAME.toml to start from
     New {
         /// Name of the recipe, hence of the machine
@@ -150,6 +184,11 @@ pub enum StoreCommand {
         #[arg(long, value_name = "HOURS", default_value_t = 24)]
         grace: u32,
     },
+}
+
+/// Reads a digest, with or without the `sha256:` before it.
+fn digest(text: &str) -> Result<Digest, crate::base::digest::DigestError> {
+    Digest::parse(text.strip_prefix("sha256:").unwrap_or(text))
 }
 
 /// Inserts `build` where the first word is no command, so that `arca-build RECIPE…` builds.

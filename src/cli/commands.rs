@@ -8,9 +8,11 @@ use serde_json::json;
 
 use super::args::{Cli, Command, StoreCommand};
 use super::out::Voice;
+use super::transfer::{print_exported, print_imported, print_shown};
 use crate::base::{ByteSize, Code, Event, Problem, Problems};
 use crate::host::Environment;
 use crate::ops::build::{Built, Placement};
+use crate::ops::import::Trust;
 use crate::ops::rebuild::Rebuilt;
 use crate::ops::{
     self, Collect, Differences, GcReport, Holder, Pin, Plan, Session, Source, Tally, Verified, VerifyReport,
@@ -55,6 +57,19 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             print_updated(voice, &ops::update::update(session, &recipes.recipes, dry_run)?, dry_run);
         }
         Command::Fetch { recipes } => print_fetched(voice, &ops::fetch::fetch(session, &recipes.recipes)?),
+        Command::Export { recipes, output, bundles, since } => {
+            let wish = ops::export::Wish { bundles, since };
+            print_exported(voice, &output, &ops::export::export(session, &recipes.recipes, &output, &wish)?);
+        }
+        Command::Import { archive, expect, trust, into } => {
+            let trust = match (expect, trust) {
+                (Some(digest), _) => Trust::Digest(digest),
+                (None, true) => Trust::Blind,
+                (None, false) => Trust::None,
+            };
+            print_imported(voice, &ops::import::import(session, &archive, &trust, into.as_deref())?);
+        }
+        Command::Show { archive } => print_shown(voice, &ops::show::show(session, &archive)?),
         Command::New { name } => {
             let path = ops::new::new(session, &name)?;
             let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

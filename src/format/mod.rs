@@ -3,6 +3,7 @@
 //! Whatever reads bytes that we did not make is bounded: checked arithmetic, no allocation sized by a field, no
 //! panic. Read next: [`qcow2`] (the gate every base passes), [`fat`] (the config disk), [`magic`] (what a file is).
 
+pub mod archive;
 pub mod bytes;
 pub mod checksums;
 pub mod combustion;

@@ -183,6 +183,11 @@ pub fn length(file: &File) -> Result<u64, Problem> {
     file.metadata().map(|metadata| metadata.len()).map_err(|error| Problem::io("cannot look at the file", &error))
 }
 
+/// Tells whether a name is taken, be it by a link that leads nowhere.
+pub fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
 /// Lists the names in a directory, sorted; names that are not UTF-8 are shown as well as they can be.
 pub fn list(directory: &Path) -> Result<Vec<String>, Problem> {
     let read = || -> std::io::Result<Vec<String>> {
@@ -211,7 +216,8 @@ fn hash(
     summary
 }
 
-fn hash_all(reader: &mut impl Read, report: &mut dyn FnMut(u64)) -> std::io::Result<FileSummary> {
+/// Hashes what a reader gives; reports the number of bytes now and then.
+pub(super) fn hash_all(reader: &mut impl Read, report: &mut dyn FnMut(u64)) -> std::io::Result<FileSummary> {
     let mut hasher = sha2::Sha256::new();
     let mut buffer = vec![0; 256 << 10];
     let mut size = 0;

@@ -6,6 +6,7 @@
 
 pub mod environment;
 pub mod files;
+pub mod layout;
 
 pub use environment::Environment;
 pub use files::{Beside, FileContent, FileSummary};

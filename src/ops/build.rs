@@ -128,15 +128,7 @@ fn build_one(
     workshop: &Workshop<'_>,
     placement: &Placement,
 ) -> Result<Built, Problem> {
-    let store = workshop.store;
-    let (bundle, unchanged, tally) = match store.bundle(&plan.id, &plan.name)? {
-        Some(bundle) => (bundle, true, Tally::default()),
-        None => {
-            let realised = realise::realise(plan, workshop)?;
-            let draft = bundle::draft(plan, &realised)?;
-            (bundle::publish(&draft, plan, store)?, false, realised.tally)
-        }
-    };
+    let (bundle, unchanged, tally) = make(plan, workshop)?;
     let mut built = Built {
         name: plan.name.clone(),
         plan: plan.id,
@@ -150,6 +142,16 @@ fn build_one(
     };
     place(session, plan, &bundle, workshop, placement, &mut built)?;
     Ok(built)
+}
+
+/// Finds the bundle of a plan in the store, or builds it; tells whether it was there.
+pub(super) fn make(plan: &Plan, workshop: &Workshop<'_>) -> Result<(Bundle, bool, Tally), Problem> {
+    if let Some(bundle) = workshop.store.bundle(&plan.id, &plan.name)? {
+        return Ok((bundle, true, Tally::default()));
+    }
+    let realised = realise::realise(plan, workshop)?;
+    let draft = bundle::draft(plan, &realised)?;
+    Ok((bundle::publish(&draft, plan, workshop.store)?, false, realised.tally))
 }
 
 /// Makes the link or the copy, and writes down what the link keeps.

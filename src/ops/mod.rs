@@ -5,12 +5,15 @@
 pub mod build;
 pub mod check;
 pub mod diff;
+pub mod export;
 pub mod fetch;
+pub mod import;
 pub mod inspect;
 mod moved;
 pub mod new;
 pub mod rebuild;
 mod recipe_file;
+pub mod show;
 pub mod store;
 pub mod update;
 pub mod verify;
@@ -24,6 +27,7 @@ use crate::lock::Mirrors;
 use crate::store::Store;
 // What results hold, so that `cli` needs to name no deeper floor.
 pub use crate::bundle::Verified;
+pub use crate::closure::{Index, Packed, Unpacked};
 pub use crate::compare::Differences;
 pub use crate::lock::Pin;
 pub use crate::plan::Plan;

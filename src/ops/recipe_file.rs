@@ -14,6 +14,8 @@ use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, 
 #[derive(Debug)]
 pub struct Loaded {
     pub recipe: Recipe,
+    /// What `recipe` was parsed from.
+    pub text: String,
     pub beside: Beside,
     pub lock: Lock,
     /// Where the lock is written; none for a recipe inside the program.
@@ -40,7 +42,7 @@ impl Loaded {
             Some(path) => read_lock(path)?,
             None => Lock::default(),
         };
-        Ok(Self { recipe, beside, lock, lock_path })
+        Ok(Self { recipe, text, beside, lock, lock_path })
     }
 
     /// Reads the files it names and plans it; complaints about pins and about provisioning come together.
@@ -68,7 +70,7 @@ impl Loaded {
     }
 
     /// Reads every file the recipe names for its content; all that are missing are told at once.
-    fn local_files(&self) -> Result<LocalFiles, Problems> {
+    pub(super) fn local_files(&self) -> Result<LocalFiles, Problems> {
         let mut files = LocalFiles::default();
         let mut problems = vec![];
         let mut together = 0;

@@ -15,7 +15,7 @@ pub const fn exit_code(code: Code) -> u8 {
         Differs | Locked | Lint => 1,
         Usage | Recipe | Unpinned | InputEscape | Provision | FwCfgLimit | Secret | OutputPath => 2,
         Hash | UpstreamMoved | ImageFormat | ImageBacking | ImageDataFile | ImageFeature | ImageDirty | ImageLimit
-        | CacheCorrupt | NotReproducible => 3,
+        | CacheCorrupt | NotReproducible | Archive | UntrustedRoot => 3,
         Offline | NetDns | NetConnect | NetTls | NetStall | NetStatus | NetRedirect | NetProtocol | NetSize => 4,
         Io | NoSpace | CacheReadOnly | CacheVersion | CacheLock | CachePerm | OutputExists | Tool | Preflight => 5,
         Bug => 70,

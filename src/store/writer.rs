@@ -135,7 +135,8 @@ impl<'e> Store<'e> {
         if problem.note.is_some() { problem } else { problem.note("nothing was added to the store") }
     }
 
-    fn free(&self) -> Option<ByteSize> {
+    /// Returns how much room is left for a user without privileges, where the file system says.
+    pub fn free(&self) -> Option<ByteSize> {
         let found = rustix::fs::fstatvfs(&self.tree).ok()?;
         Some(ByteSize(found.f_bavail.saturating_mul(found.f_frsize)))
     }

@@ -11,6 +11,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod airgap;
 mod build;
 mod check;
 mod completions;

@@ -12,6 +12,7 @@
 mod support;
 use support::server;
 
+mod archive;
 mod base_images;
 mod concurrent;
 mod input_changes;

@@ -30,7 +30,7 @@ fn functions() -> BTreeSet<String> {
 /// `net_07_…` → `NET-7`; none for a name that guards no row.
 fn row(name: &str) -> Option<String> {
     let (family, rest) = name.split_once('_')?;
-    let known = ["img", "net", "sig", "cas", "rec", "out", "sec", "gc"].contains(&family);
+    let known = ["img", "net", "sig", "cas", "rec", "out", "sec", "gc", "xfer"].contains(&family);
     let number: u32 = rest.split('_').next()?.parse().ok().filter(|_| known)?;
     Some(format!("{}-{number}", family.to_uppercase()))
 }

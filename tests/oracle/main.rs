@@ -19,6 +19,7 @@ mod support;
 #[path = "../support/xml.rs"]
 mod xml;
 
+mod archive;
 mod bundle;
 mod formats;
 mod libraries;

@@ -1,0 +1,78 @@
+//! What `export`, `import` and `show` print. Touches the terminal through its voice.
+
+use serde_json::json;
+
+use super::out::Voice;
+use crate::base::ByteSize;
+use crate::base::text::one_line;
+use crate::ops::import::Imported;
+use crate::ops::show::Shown;
+use crate::ops::{Index, Packed};
+
+/// One line as `sha256sum` writes it, so that `sha256sum -c` reads it.
+pub(super) fn print_exported(voice: &Voice, path: &std::path::Path, packed: &Packed) {
+    if voice.is_json() {
+        return voice.json(&json!({
+            "path": path, "digest": packed.digest, "size": packed.size, "unchanged": packed.unchanged,
+        }));
+    }
+    voice.data(&format!("{}  {}\n", packed.digest, one_line(&path.to_string_lossy(), 4096)));
+    voice.say_aligned(&[
+        ("archive", format!("{}{}", ByteSize(packed.size), if packed.unchanged { " (nothing to do)" } else { "" })),
+        ("holds", holds(&packed.index)),
+        ("import", format!("arca-build import ARCHIVE --expect {}", packed.digest)),
+    ]);
+}
+
+fn holds(index: &Index) -> String {
+    let (held, elsewhere) = index.sizes();
+    let count = |held: bool| index.objects.iter().filter(|object| object.held == held).count();
+    let there = match count(false) {
+        0 => String::new(),
+        more => format!("; {more} more ({}) must be there already", ByteSize(elsewhere)),
+    };
+    let (roots, files) = (index.roots.len(), index.files.len());
+    format!("{roots} recipes, {files} files, {} objects ({}){there}", count(true), ByteSize(held))
+}
+
+pub(super) fn print_imported(voice: &Voice, imported: &Imported) {
+    let unpacked = &imported.unpacked;
+    if voice.is_json() {
+        return voice.json(&json!({
+            "directory": imported.directory, "recipes": imported.recipes, "digest": imported.digest,
+            "added": unpacked.added, "added_bytes": unpacked.added_bytes, "reused": unpacked.reused, "files": unpacked.files,
+        }));
+    }
+    let directory = &imported.directory;
+    for recipe in &imported.recipes {
+        voice.data(&format!("{}\n", one_line(&directory.join(recipe).to_string_lossy(), 4096)));
+    }
+    let size = ByteSize(unpacked.added_bytes);
+    voice.say(&format!(
+        "{} objects added ({size}), {} were there; {} files laid out in {}",
+        unpacked.added,
+        unpacked.reused,
+        unpacked.files,
+        directory.display()
+    ));
+    voice.say("build them with `arca-build --offline build RECIPE`");
+}
+
+pub(super) fn print_shown(voice: &Voice, shown: &Shown) {
+    let index = &shown.index;
+    if voice.is_json() {
+        return voice.json(&json!({ "digest": shown.digest, "size": shown.size, "index": index }));
+    }
+    let mut lines = vec![format!("sha256:{}  {}", shown.digest, ByteSize(shown.size)), holds(index)];
+    for root in &index.roots {
+        let bundle =
+            if root.bundle.is_empty() { String::new() } else { format!(", bundle of {} files", root.bundle.len()) };
+        lines.push(format!("recipe {} ({}), plan {}{bundle}", root.recipe, root.name, root.plan.short()));
+    }
+    lines.extend(index.files.iter().map(|file| format!("file   {}  {}", file.sha256.short(), file.path)));
+    for object in &index.objects {
+        let there = if object.held { "" } else { "  (not in this archive)" };
+        lines.push(format!("object {}  {}{there}", object.sha256, ByteSize(object.size)));
+    }
+    lines.iter().for_each(|line| voice.data(&format!("{}\n", one_line(line, 4096))));
+}

@@ -1,0 +1,287 @@
+//! What is laid out for the user: one new file, or a directory of files; whole or not at all, never over anything else.
+//!
+//! Beneath the directory no symbolic link is followed (openat2 with `RESOLVE_NO_SYMLINKS`, `O_NOFOLLOW` while making).
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
+
+use super::files;
+use crate::base::{Code, Digest, Problem};
+
+/// A file being written under a temporary name beside its final one; dropped before [`NewFile::publish`] it is gone.
+#[derive(Debug)]
+pub struct NewFile {
+    temporary: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl NewFile {
+    /// Begins a file of mode 0600.
+    pub fn begin(path: &Path) -> Result<Self, Problem> {
+        let made = tempfile::Builder::new().prefix(".arca-").tempfile_in(parent(path));
+        Ok(Self { temporary: made.map_err(|error| unwritable(path, &error))?, path: path.to_owned() })
+    }
+
+    /// Makes the file last under its name, which must be free.
+    pub fn publish(self) -> Result<(), Problem> {
+        let Self { temporary, path } = self;
+        let told = |error: &io::Error| unwritable(&path, error);
+        temporary.as_file().sync_all().map_err(|error| told(&error))?;
+        match temporary.persist_noclobber(&path) {
+            Ok(_) => sync(parent(&path)).map_err(|error| told(&error)),
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Err(exists(&path, "other content")),
+            Err(error) => Err(told(&error.error)),
+        }
+    }
+
+    /// Tells a failed write of its content.
+    pub fn told(&self, error: &io::Error) -> Problem {
+        unwritable(&self.path, error)
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.temporary.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.temporary.flush()
+    }
+}
+
+/// What shall lie in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Relative, `/` between parts, none of them `.` or `..`.
+    pub path: String,
+    pub size: u64,
+    pub digest: Digest,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+/// Tells which files are wanted and not there yet; one that is there with other content is `E_OUTPUT_EXISTS`.
+pub fn missing<'w>(directory: &Path, wanted: &'w [Wanted]) -> Result<Vec<&'w Wanted>, Problem> {
+    let handle = match open_directory(directory) {
+        Ok(handle) => handle,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(wanted.iter().collect()),
+        Err(_) => return Err(exists(directory, "no directory")),
+    };
+    let mut missing = vec![];
+    for one in wanted {
+        match is_there(&handle, one) {
+            Ok(true) => {}
+            Ok(false) => return Err(exists(&directory.join(&one.path), "other content")),
+            Err(error) if error.kind() == ErrorKind::NotFound => missing.push(one),
+            Err(error) => return Err(exists(&directory.join(&one.path), "no file of ours").cause(error)),
+        }
+    }
+    Ok(missing)
+}
+
+fn is_there(directory: &OwnedFd, wanted: &Wanted) -> io::Result<bool> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let file = File::from(rustix::fs::openat2(directory, &wanted.path, flags, Mode::empty(), resolve)?);
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() != wanted.size {
+        return Ok(false);
+    }
+    Ok(files::hash_all(&mut file.take(wanted.size + 1), &mut |_| {})?.digest == wanted.digest)
+}
+
+/// Files being written into a temporary directory beside the final one; dropped before [`Stage::publish`] it is gone.
+#[derive(Debug)]
+pub struct Stage {
+    temporary: tempfile::TempDir,
+    directory: PathBuf,
+    staged: Vec<String>,
+}
+
+impl Stage {
+    /// Begins; the parent of the directory must exist.
+    pub fn begin(directory: &Path) -> Result<Self, Problem> {
+        let name = directory.file_name().ok_or_else(|| {
+            Problem::new(Code::OutputPath, format!("`{}` does not end in a name", directory.display()))
+        })?;
+        let private = std::fs::Permissions::from_mode(0o700);
+        let prefix = format!(".{}.arca-", name.to_string_lossy());
+        let made = tempfile::Builder::new().prefix(&prefix).permissions(private).tempdir_in(parent(directory));
+        let temporary = made.map_err(|error| unwritable(directory, &error))?;
+        Ok(Self { temporary, directory: directory.to_owned(), staged: vec![] })
+    }
+
+    /// Writes one file, durably.
+    pub fn write(&mut self, wanted: &Wanted, content: &mut dyn Read) -> Result<(), Problem> {
+        let path = self.temporary.path().join(&wanted.path);
+        let mut write = || -> io::Result<()> {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent(&path))?;
+            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+            io::copy(content, &mut file)?;
+            file.set_permissions(std::fs::Permissions::from_mode(wanted.mode))?;
+            file.sync_all()
+        };
+        write().map_err(|error| match error.downcast::<Problem>() {
+            Ok(problem) => problem,
+            Err(error) => unwritable(&self.directory.join(&wanted.path), &error),
+        })?;
+        self.staged.push(wanted.path.clone());
+        Ok(())
+    }
+
+    /// Gives everything its final name: the whole directory at once, or file by file into one that is there.
+    pub fn publish(self) -> Result<(), Problem> {
+        let told = |error: &io::Error| unwritable(&self.directory, error);
+        let parents = self.staged.iter().map(|path| parent(&self.temporary.path().join(path)).to_owned());
+        let parents: std::collections::BTreeSet<_> = parents.collect();
+        parents.iter().rev().try_for_each(|parent| sync(parent)).map_err(|error| told(&error))?;
+        // A rename never replaces a directory that holds something (rename(2)).
+        match std::fs::rename(self.temporary.path(), &self.directory) {
+            Ok(()) => {
+                let _ = self.temporary.keep();
+                return sync(parent(&self.directory)).map_err(|error| told(&error));
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {}
+            Err(error) => return Err(told(&error)),
+        }
+        let mut made = Made::default();
+        self.merge(&mut made).map_err(|error| {
+            made.undo();
+            told(&error).note("what was laid out there was taken away again")
+        })
+    }
+
+    fn merge(&self, made: &mut Made) -> io::Result<()> {
+        let stage = open_directory(self.temporary.path())?;
+        for path in &self.staged {
+            let mut directory = open_directory(&self.directory)?;
+            let mut parts: Vec<_> = path.split('/').collect();
+            let name = parts.pop().unwrap_or_default();
+            for part in parts {
+                directory = made.enter(directory, part)?;
+            }
+            rustix::fs::renameat_with(&stage, path, &directory, name, RenameFlags::NOREPLACE)?;
+            rustix::fs::fsync(&directory)?;
+            made.0.push((directory, name.to_owned(), AtFlags::empty()));
+        }
+        Ok(())
+    }
+}
+
+/// What was put into a directory that was there already, each beneath an open descriptor.
+#[derive(Default)]
+struct Made(Vec<(OwnedFd, String, AtFlags)>);
+
+impl Made {
+    /// Opens a directory, making it where there is none.
+    fn enter(&mut self, within: OwnedFd, name: &str) -> io::Result<OwnedFd> {
+        let is_new = match rustix::fs::mkdirat(&within, name, Mode::from_raw_mode(0o700)) {
+            Ok(()) => true,
+            Err(rustix::io::Errno::EXIST) => false,
+            Err(error) => return Err(error.into()),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let entered = rustix::fs::openat(&within, name, flags, Mode::empty());
+        if is_new {
+            self.0.push((within, name.to_owned(), AtFlags::REMOVEDIR));
+        }
+        Ok(entered?)
+    }
+
+    fn undo(&self) {
+        for (within, name, flags) in self.0.iter().rev() {
+            // Best effort: what cannot be removed again is whole and verified.
+            let _ = rustix::fs::unlinkat(within.as_fd(), name.as_str(), *flags);
+        }
+    }
+}
+
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Tells that something else has the name.
+pub(crate) fn exists(path: &Path, what: &str) -> Problem {
+    Problem::new(Code::OutputExists, format!("`{}` exists and is {what}", path.display()))
+        .note("nothing in it was changed")
+        .hint("choose another name, or move that one away")
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Problem {
+    let mut problem = Problem::io(format!("cannot write `{}`", path.display()), error);
+    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied) {
+        problem.code = Code::OutputPath;
+        problem = problem.hint("the directory it shall lie in must exist and be yours to write");
+    }
+    problem.note("no part of it is left there")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(path: &str, bytes: &[u8]) -> Wanted {
+        Wanted { path: path.into(), size: bytes.len() as u64, digest: Digest::of(bytes), mode: 0o600 }
+    }
+
+    fn lay(directory: &Path, all: &[(&str, &[u8])]) -> Result<(), Problem> {
+        let mut stage = Stage::begin(directory)?;
+        for (path, bytes) in all {
+            stage.write(&wanted(path, bytes), &mut &bytes[..])?;
+        }
+        stage.publish()
+    }
+
+    #[test]
+    fn a_layout_joins_what_is_there_and_a_failure_takes_back_what_it_made() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("nas");
+        lay(&dir, &[("a", b"1"), ("s/b", b"2")]).unwrap();
+        lay(&dir, &[("s/t/c", b"3")]).unwrap();
+        assert_eq!(std::fs::read(dir.join("s/t/c")).unwrap(), b"3");
+        // `a` is taken: the new file and its new directory go away again, and nothing else.
+        assert!(lay(&dir, &[("n/d", b"4"), ("a", b"5")]).is_err());
+        assert!(!dir.join("n").exists());
+        assert_eq!(std::fs::read(dir.join("a")).unwrap(), b"1");
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "no temporary stays");
+    }
+
+    #[test]
+    fn xfer_01_no_link_in_the_directory_is_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let (dir, outside) = (place.path().join("nas"), place.path().join("outside"));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::create_dir_all(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, dir.join("s")).unwrap();
+        let all = [wanted("s/b", b"2")];
+        assert_eq!(missing(&dir, &all).unwrap_err().code, Code::OutputExists);
+        assert!(lay(&dir, &[("s/b", b"2")]).is_err());
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_there_with_the_same_bytes_is_not_missing_and_other_bytes_are_told() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("nas");
+        let all = [wanted("a", b"1"), wanted("b", b"2")];
+        assert_eq!(missing(&dir, &all).unwrap().len(), 2);
+        lay(&dir, &[("a", b"1")]).unwrap();
+        assert_eq!(missing(&dir, &all).unwrap(), [&all[1]]);
+        assert_eq!(missing(&dir, &[wanted("a", b"x")]).unwrap_err().code, Code::OutputExists);
+    }
+}

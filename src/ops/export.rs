@@ -1,0 +1,66 @@
+//! `export`: everything a rebuild needs, as one file.
+
+use std::path::{Path, PathBuf};
+
+use super::build::{make, plan_all, workshop};
+use super::update::Asker;
+use super::{Loaded, Packed, Session, moved};
+use crate::base::{Problem, Problems};
+use crate::closure::{self, Piece};
+use crate::plan::{Origin, Plan};
+use crate::realise::{self, Workshop};
+use crate::recipe::Source;
+
+/// What to write besides recipes and inputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The bundles' files too.
+    pub bundles: bool,
+    /// An archive that the other side has.
+    pub since: Option<PathBuf>,
+}
+
+/// Brings the inputs of every recipe (and builds the bundles, where they are wanted), then writes the archive.
+pub fn export(session: &Session<'_>, recipes: &[PathBuf], output: &Path, wish: &Wish) -> Result<Packed, Problems> {
+    let planned = plan_all(session, recipes)?;
+    let there = wish.since.as_ref().map(|since| closure::listed(&session.absolute(since))).transpose()?;
+    let mirrors = session.mirrors()?;
+    let store = session.open_store()?;
+    let fetcher = session.fetcher();
+    let rewrite = |source: &Source| Session::candidates(&mirrors, source);
+    let mut pieces = vec![];
+    for (loaded, plan) in &planned {
+        let workshop = workshop(session, &store, fetcher.as_ref(), &loaded.beside, &rewrite);
+        let asker = Asker { session, fetch: fetcher.as_ref(), mirrors: &mirrors, loaded };
+        pieces.push(piece(&asker, plan, &workshop, wish.bundles)?);
+    }
+    let mut closure = closure::gather(&pieces)?;
+    if let Some(there) = &there {
+        closure.leave_out(there);
+    }
+    Ok(closure.write(&store, &session.absolute(output), session.events)?)
+}
+
+fn piece<'a>(
+    asker: &Asker<'a>,
+    plan: &'a Plan,
+    workshop: &Workshop<'_>,
+    with_bundle: bool,
+) -> Result<Piece<'a>, Problems> {
+    let loaded = asker.loaded;
+    let told = |problem| moved::explain(problem, loaded, asker);
+    let realised = realise::realise_inputs(plan, workshop).map_err(told)?;
+    let pinned = plan.origins.iter().filter(|(_, origin)| matches!(origin, Origin::Pinned { .. }));
+    let inputs = pinned.map(|(id, _)| realised.object(id).cloned()).collect::<Result<_, Problem>>()?;
+    let bundle = if with_bundle { Some(make(plan, workshop).map_err(told)?.0) } else { None };
+    let files = loaded.local_files()?;
+    let (text, recipe, lock) = (loaded.text.as_str(), &loaded.recipe, &loaded.lock);
+    Ok(Piece { file_name: file_name(loaded), text, recipe, lock, files, plan, inputs, bundle })
+}
+
+/// Returns the recipe's own file name; that of one inside the program has no ending yet.
+fn file_name(loaded: &Loaded) -> String {
+    let path = Path::new(&loaded.recipe.file);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if loaded.beside.directory().is_none() { format!("{name}.toml") } else { name }
+}

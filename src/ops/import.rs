@@ -1,0 +1,74 @@
+//! `import`: an archive's objects into the store, its recipes into a directory.
+
+use std::path::{Path, PathBuf};
+
+use super::{Session, Unpacked};
+use crate::base::{ByteSize, Code, Digest, Problem, Problems, text::one_line};
+use crate::closure::{self, Opened};
+
+/// Why an archive may say what its recipes are built from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Its sha256 came another way, and must be this.
+    Digest(Digest),
+    /// The person says so.
+    Blind,
+    /// Nothing was said.
+    None,
+}
+
+/// What an import gave.
+#[derive(Debug)]
+pub struct Imported {
+    /// Where the recipes are.
+    pub directory: PathBuf,
+    /// The recipes' file names in it.
+    pub recipes: Vec<String>,
+    pub digest: Digest,
+    pub unpacked: Unpacked,
+}
+
+/// Verifies an archive whole, asks for trust, then imports it into the store and `into`.
+pub fn import(session: &Session<'_>, archive: &Path, trust: &Trust, into: Option<&Path>) -> Result<Imported, Problems> {
+    let directory = session.absolute(&into.map_or_else(|| default_directory(archive), |into| Ok(into.to_owned()))?);
+    let opened = closure::open(&session.absolute(archive), session.events)?;
+    demand_trust(&opened, archive, trust)?;
+    let store = session.open_store()?;
+    let unpacked = closure::unpack(&opened, &store, &directory, session.events)?;
+    let recipes = opened.index.roots.iter().map(|root| root.recipe.clone()).collect();
+    Ok(Imported { directory, recipes, digest: opened.digest, unpacked })
+}
+
+/// `nas.arca` is laid out in `./nas`.
+fn default_directory(archive: &Path) -> Result<PathBuf, Problem> {
+    let stem = archive.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".arca"));
+    stem.filter(|stem| !stem.is_empty() && !matches!(*stem, "." | "..")).map(PathBuf::from).ok_or_else(|| {
+        Problem::new(Code::Usage, "the archive's name does not end in `.arca`, so it names no directory")
+            .hint("name one with `--into DIR`")
+    })
+}
+
+/// The bytes of an archive prove themselves; that its recipes mean what somebody promised does not.
+fn demand_trust(opened: &Opened, archive: &Path, trust: &Trust) -> Result<(), Problem> {
+    let digest = opened.digest;
+    let shown = one_line(&archive.to_string_lossy(), 200);
+    match trust {
+        Trust::Blind => Ok(()),
+        Trust::Digest(expected) if *expected == digest => Ok(()),
+        Trust::Digest(expected) => Err(Problem::new(Code::Hash, format!("`{shown}` is not the archive you expect"))
+            .fact("expected", format!("sha256:{expected}"))
+            .fact("found", format!("sha256:{digest}"))
+            .note("nothing was imported")),
+        Trust::None => {
+            let recipes: Vec<_> = opened.index.roots.iter().map(|root| root.recipe.as_str()).collect();
+            let (held, elsewhere) = opened.index.sizes();
+            let objects = format!("{} ({})", opened.index.objects.len(), ByteSize(held.saturating_add(elsewhere)));
+            Err(Problem::new(Code::UntrustedRoot, format!("nobody vouches for `{shown}`"))
+                .fact("digest", format!("sha256:{digest}"))
+                .fact("recipes", one_line(&recipes.join(" "), 300))
+                .fact("objects", objects)
+                .note("nothing was imported")
+                .hint("compare the digest with what `arca-build export` printed, then name it with `--expect DIGEST`"))
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `show`: what an archive holds, without importing it.
+
+use std::path::Path;
+
+use super::{Index, Session};
+use crate::base::{Digest, Problem};
+use crate::closure;
+
+/// A verified archive's digest, size and index.
+#[derive(Debug)]
+pub struct Shown {
+    pub digest: Digest,
+    pub size: u64,
+    pub index: Index,
+}
+
+/// Verifies every byte of an archive and tells what it holds; the store is not opened.
+pub fn show(session: &Session<'_>, archive: &Path) -> Result<Shown, Problem> {
+    let opened = closure::open(&session.absolute(archive), session.events)?;
+    Ok(Shown { digest: opened.digest, size: opened.size, index: opened.index })
+}
