@@ -56,7 +56,9 @@ fn out_15_ctrl_c_during_a_download_ends_within_a_second_and_the_next_run_resumes
     let resumed = publisher.server.requests().into_iter().rfind(|request| request.target == path).unwrap();
     assert_eq!(resumed.headers.get("range"), Some(&format!("bytes={kept}-")));
     assert!(resumed.headers.contains_key("if-range"));
-    assert_eq!(publisher.server.sent() - before, SIZE - kept as usize);
+    // The server may still have been writing to the one that is gone.
+    let rest = SIZE - kept as usize;
+    assert!((rest..rest + (1 << 20)).contains(&(publisher.server.sent() - before)));
     let left: Vec<_> = std::fs::read_dir(store.join("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.is_empty(), "{left:?}");
     run().args(["store", "verify"]).run().success();
