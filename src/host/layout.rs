@@ -33,7 +33,10 @@ impl NewFile {
         let told = |error: &io::Error| unwritable(&path, error);
         temporary.as_file().sync_all().map_err(|error| told(&error))?;
         match temporary.persist_noclobber(&path) {
-            Ok(_) => sync(parent(&path)).map_err(|error| told(&error)),
+            Ok(_) => sync(parent(&path)).map_err(|error| {
+                let _ = std::fs::remove_file(&path);
+                told(&error)
+            }),
             Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Err(exists(&path, "other content")),
             Err(error) => Err(told(&error.error)),
         }
@@ -144,8 +147,13 @@ impl Stage {
         // A rename never replaces a directory that holds something (rename(2)).
         match std::fs::rename(self.temporary.path(), &self.directory) {
             Ok(()) => {
+                if let Err(error) = sync(parent(&self.directory)) {
+                    // Back to where it goes away with its temporary.
+                    let _ = std::fs::rename(&self.directory, self.temporary.path());
+                    return Err(told(&error));
+                }
                 let _ = self.temporary.keep();
-                return sync(parent(&self.directory)).map_err(|error| told(&error));
+                return Ok(());
             }
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {}
             Err(error) => return Err(told(&error)),
@@ -167,8 +175,9 @@ impl Stage {
                 directory = made.enter(directory, part)?;
             }
             rustix::fs::renameat_with(&stage, path, &directory, name, RenameFlags::NOREPLACE)?;
-            rustix::fs::fsync(&directory)?;
+            let synced = rustix::fs::fsync(&directory);
             made.0.push((directory, name.to_owned(), AtFlags::empty()));
+            synced?;
         }
         Ok(())
     }
@@ -189,7 +198,9 @@ impl Made {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let entered = rustix::fs::openat(&within, name, flags, Mode::empty());
         if is_new {
+            let synced = rustix::fs::fsync(&within);
             self.0.push((within, name.to_owned(), AtFlags::REMOVEDIR));
+            synced?;
         }
         Ok(entered?)
     }
@@ -267,10 +278,15 @@ mod tests {
         let (dir, outside) = (place.path().join("nas"), place.path().join("outside"));
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::create_dir_all(&outside).unwrap();
-        std::os::unix::fs::symlink(&outside, dir.join("s")).unwrap();
-        let all = [wanted("s/b", b"2")];
-        assert_eq!(missing(&dir, &all).unwrap_err().code, Code::OutputExists);
-        assert!(lay(&dir, &[("s/b", b"2")]).is_err());
+        std::fs::create_dir_all(dir.join("inside")).unwrap();
+        for target in [&*outside, Path::new("../outside"), Path::new("inside")] {
+            std::os::unix::fs::symlink(target, dir.join("s")).unwrap();
+            let all = [wanted("s/b", b"2")];
+            assert_eq!(missing(&dir, &all).unwrap_err().code, Code::OutputExists, "{target:?}");
+            assert!(lay(&dir, &[("s/b", b"2")]).is_err(), "{target:?}");
+            std::fs::remove_file(dir.join("s")).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(dir.join("inside")).unwrap().count(), 0);
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
     }
 

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use arca_build::base::Digest;
 use arca_build::format::archive::{FileEntry, Index, ObjectEntry, Root};
 
-use crate::support::{Bin, Output, workdir};
+use crate::support::{Bin, Output, output, tool, workdir};
 
 const PART: u64 = 512;
 
@@ -494,4 +495,87 @@ fn xfer_05_an_import_lays_nothing_over_what_is_there() {
     std::os::unix::fs::symlink("../elsewhere", world.path().join("nas/nas")).unwrap();
     run().ends_with(5).says("E_OUTPUT_EXISTS");
     assert_eq!(std::fs::read_dir(world.path().join("elsewhere")).unwrap().count(), 0);
+}
+
+/// Runs the import under strace, with a fault at one of its calls.
+fn disturbed(strace: &Path, world: &Path, fault: &[&str]) -> Output {
+    let mut command = Command::new(strace);
+    command.args(["-f", "-qq"]).args(fault).arg(env!("CARGO_BIN_EXE_arca-build"));
+    command.args(["import", "nas.arca", "--trust", "--into", "in/out"]).current_dir(world).env_clear();
+    output(command.env("ARCA_CACHE", world.join("cache")))
+}
+
+fn fresh() -> tempfile::TempDir {
+    let world = workdir();
+    std::fs::create_dir(world.path().join("in")).unwrap();
+    std::fs::write(world.path().join("nas.arca"), good().bytes()).unwrap();
+    world
+}
+
+/// What is laid out, if anything is.
+fn laid(world: &Path) -> Option<[Vec<u8>; 2]> {
+    let out = world.join("in/out");
+    out.exists().then(|| ["nas.toml", "nas/script"].map(|file| std::fs::read(out.join(file)).unwrap()))
+}
+
+/// Every call of an undisturbed import that changes files, by name and number.
+fn calls(strace: &Path) -> Vec<(String, usize)> {
+    let world = fresh();
+    disturbed(strace, world.path(), &["-o", "log"]).success();
+    let log = std::fs::read_to_string(world.path().join("log")).unwrap();
+    let mut seen = std::collections::BTreeMap::<String, usize>::new();
+    let changing = [
+        "openat",
+        "openat2",
+        "mkdir",
+        "mkdirat",
+        "write",
+        "pwrite64",
+        "fsync",
+        "rename",
+        "renameat2",
+        "linkat",
+        "fchmod",
+        "ftruncate",
+        "fallocate",
+        "lseek",
+    ];
+    let names =
+        log.lines().filter_map(|line| line.split_once(' ')?.1.trim_start().split_once('(').map(|(name, _)| name));
+    let counted = names.map(|name| {
+        let count = seen.entry(name.to_owned()).or_default();
+        *count += 1;
+        (name.to_owned(), *count)
+    });
+    counted.filter(|(name, _)| changing.contains(&name.as_str())).collect()
+}
+
+#[test]
+fn xfer_09_an_import_that_fails_or_is_killed_at_any_call_lays_out_all_or_nothing() {
+    let Some(strace) = tool("strace") else { return };
+    let whole = Some([recipe().into_bytes(), SCRIPT.to_vec()]);
+    let calls = calls(&strace);
+    let step = (calls.len() / 60).max(1) | 1;
+    let (mut failed, mut killed) = (0, 0);
+    // The last calls are those of the layout: each of them, and some of those before.
+    let late = calls.len().saturating_sub(30);
+    for (call, count) in calls[..late].iter().step_by(step).chain(&calls[late..]) {
+        for fault in ["error=EIO", "signal=SIGKILL"] {
+            let world = fresh();
+            let inject = format!("inject={call}:{fault}:when={count}");
+            let run = disturbed(&strace, world.path(), &["-o", "/dev/null", "-e", &inject]);
+            let found = laid(world.path());
+            failed += usize::from(run.code != 0 && run.code != 137);
+            killed += usize::from(run.code == 137);
+            match run.code {
+                0 => assert_eq!(found, whole, "{inject}"),
+                137 => assert!(found.is_none() || found == whole, "{inject}: half of it is there"),
+                _ => assert_eq!(found, None, "{inject}: a failed import left something\n{run}"),
+            }
+            store_is_right(&world.path().join("cache"));
+            let again = Bin::new(world.path()).args(["import", "nas.arca", "--trust", "--into", "in/out"]).run();
+            assert_eq!((again.code, laid(world.path())), (0, whole.clone()), "{inject}\n{again}");
+        }
+    }
+    assert!(failed > 30 && killed > 30, "{failed} failed, {killed} were killed, of {} calls", calls.len());
 }
