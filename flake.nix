@@ -43,7 +43,6 @@
             cargoLock.lockFile = ./Cargo.lock;
             meta = {
               description = manifest.description;
-              homepage = manifest.repository;
               license = [
                 pkgs.lib.licenses.mit
                 pkgs.lib.licenses.asl20

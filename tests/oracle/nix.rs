@@ -86,7 +86,6 @@ fn the_package_is_named_and_described_by_cargo_toml_and_the_app_is_its_program()
     let meta = flake.nix(&["eval", "--json"], &format!("{package}.meta")).success().json();
     let expected = json!({
         "description": env!("CARGO_PKG_DESCRIPTION"),
-        "homepage": env!("CARGO_PKG_REPOSITORY"),
         "license": ["mit", "asl20"],
         "mainProgram": "arca-build",
         "platforms": ["x86_64-linux", "aarch64-linux"],

@@ -43,10 +43,6 @@ pub fn check(root: &Node) -> Vec<Fault> {
     twice("unit", named(root, &["systemd", "units"]), &mut faults);
     twice("mount point", filesystem_paths(root), &mut faults);
     twice("disk", root.list(&["storage", "disks"]).iter().map(|node| (node.text("device"), node)), &mut faults);
-    for user in root.list(&["passwd", "users"]) {
-        repeated(user, "sshAuthorizedKeys", &mut faults);
-        repeated(user, "groups", &mut faults);
-    }
     for unit in root.list(&["systemd", "units"]) {
         twice("drop-in", named(unit, &["dropins"]), &mut faults);
     }
@@ -161,17 +157,6 @@ fn named<'a>(root: &'a Node, path: &[&str]) -> impl Iterator<Item = (Option<&'a 
 /// openSUSE's Ignition takes several entries for one device as long as their paths differ; so the path is the key.
 fn filesystem_paths(root: &Node) -> impl Iterator<Item = (Option<&str>, &Node)> {
     root.list(&["storage", "filesystems"]).iter().map(|node| (node.text("path"), node))
-}
-
-/// Finds an item that stands twice in a list of texts; the text is not shown, only its place.
-fn repeated(node: &Node, list: &str, faults: &mut Vec<Fault>) {
-    let items = node.list(&[list]);
-    for (index, item) in items.iter().enumerate() {
-        if items[..index].iter().any(|other| other.as_text() == item.as_text()) {
-            let name = one_line(node.text("name").unwrap_or_default(), 40);
-            faults.push(Fault::new(item.at, format!("the same item stands twice in `{list}` of `{name}`")));
-        }
-    }
 }
 
 /// 0 means "the next free number" and may repeat.

@@ -81,11 +81,8 @@ fn rec_4_duplicate_and_unknown_keys_are_refused() {
 #[test]
 fn out_12_a_config_must_also_make_sense() {
     for (rest, word) in [
-        (
-            r#""passwd": {"users": [{"name": "a", "sshAuthorizedKeys": ["k", "k"]}]}"#,
-            "stands twice in `sshAuthorizedKeys` of `a`",
-        ),
-        (r#""passwd": {"users": [{"name": "a", "groups": ["g", "g"]}]}"#, "stands twice in `groups` of `a`"),
+        (r#""passwd": {"users": [{"name": "a", "sshAuthorizedKeys": ["k", "k"]}]}"#, "this key is there twice"),
+        (r#""passwd": {"users": [{"name": "a", "groups": ["g", "g"]}]}"#, "this group is there twice"),
         (
             r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 1}, {"number": 1}]}]}"#,
             "partition 1 is defined twice",
