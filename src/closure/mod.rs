@@ -5,7 +5,7 @@
 //! them a store elsewhere builds the same bytes without a network. Bundles go along as plain directories to compare with:
 //! what a derivation gave is never taken from an archive, as that would let one recipe's archive decide another's build.
 //!
-//! Read next: [`pack`] (gather and write), [`open`] (verify), [`unpack`] (into store and directory), then
+//! Read next: [`pack`] (gather and write), [`mod@open`] (verify), [`mod@unpack`] (into store and directory), then
 //! `crate::format::archive` (the bytes).
 
 pub mod open;
