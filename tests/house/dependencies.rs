@@ -1,6 +1,6 @@
 //! Is the tree of dependencies what `deny.toml` says it is? Asks `cargo tree`, offline, so that the answer does not hang
 //! on cargo-deny being installed. Reads `deny.toml`; writes nothing.
-//! Licence expressions: SPDX specification 2.3, annex D (and the `/` that crates.io once allowed for `OR`).
+//! Licence expressions: SPDX specification 2.3, annex D (and the `/` that Cargo once took for `OR`).
 
 use crate::support;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! Hostile images against the gate: each row of `faults.md` IMG-1 to 10 that a header can express.
+//! Hostile images against the gate: each of the rows IMG-1 to 10 of `SECURITY.md` that a header can express.
 
 use std::io::Cursor;
 
