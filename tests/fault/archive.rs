@@ -570,6 +570,8 @@ fn xfer_09_an_import_that_fails_or_is_killed_at_any_call_lays_out_all_or_nothing
             match run.code {
                 0 => assert_eq!(found, whole, "{inject}"),
                 137 => assert!(found.is_none() || found == whole, "{inject}: half of it is there"),
+                // All was done and only the telling failed; that is told by the code, and undoes nothing.
+                _ if run.stderr.contains("cannot write to stdout") => assert_eq!(found, whole, "{inject}\n{run}"),
                 _ => assert_eq!(found, None, "{inject}: a failed import left something\n{run}"),
             }
             store_is_right(&world.path().join("cache"));
