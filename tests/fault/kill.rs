@@ -61,7 +61,7 @@ fn cas_01_a_build_killed_at_any_call_is_healed_by_the_plain_command() {
     let points = points(&strace, &publisher, &words);
     // A prime step, so that repeated runs of one loop are not always met at the same place.
     let total = points.len();
-    let step = (total / 150).max(1) | 1;
+    let step = (total / 250).max(1) | 1;
     let mut killed = 0;
     let mut world = workdir();
     prepare(world.path(), &publisher);
