@@ -104,10 +104,11 @@ impl Opened {
         if file.contains('/') || recipe.name.as_str() != root.name {
             return Err(unfit(format!("`{}` is not the recipe of `{}`", one_line(file, 200), root.name)).into());
         }
-        let base = lock::resolve(&recipe, lock)?;
-        if root.inputs != [base.digest] {
+        let needed = lock::resolve(&recipe, lock)?.digests();
+        if !root.inputs.iter().eq(&needed) {
+            let shown: Vec<_> = needed.iter().map(|digest| format!("sha256:{digest}")).collect();
             return Err(unfit(format!("the recipe `{}` needs other inputs", one_line(file, 200)))
-                .fact("needs", format!("sha256:{}", base.digest))
+                .fact("needs", shown.join(", "))
                 .into());
         }
         let named = recipe.local_files().into_iter().filter(|(_, usage)| *usage == Use::Content);

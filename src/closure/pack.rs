@@ -92,7 +92,7 @@ impl Gathered {
         for path in piece.files.0.keys() {
             self.add_file(path.as_str(), piece.files.content(path).unwrap_or_default())?;
         }
-        self.add_pin(piece)?;
+        self.add_pins(piece)?;
         for object in &piece.inputs {
             self.add_object(object.digest(), object.size(), false, Origin::Object(object.clone()));
         }
@@ -118,16 +118,15 @@ impl Gathered {
     }
 
     /// Takes the part of the lock that the recipe needs.
-    fn add_pin(&mut self, piece: &Piece<'_>) -> Result<(), Problem> {
-        let key = lock::key(&piece.recipe.base.source.value);
-        let Some(pin) = piece.lock.pins.get(&key) else { return Ok(()) };
-        match self.lock.insert(pin.clone()) {
-            Some(other) if other != *pin => {
-                Err(Problem::new(Code::Usage, format!("two locks pin `{}` differently", one_line(&key, 200)))
-                    .hint("export the recipes one by one"))
+    fn add_pins(&mut self, piece: &Piece<'_>) -> Result<(), Problem> {
+        let keys = piece.recipe.inputs().into_iter().map(|input| lock::key(&input.source.value));
+        for pin in keys.filter_map(|key| piece.lock.pins.get(&key)) {
+            if self.lock.insert(pin.clone()).is_some_and(|other| other != *pin) {
+                let headline = format!("two locks pin `{}` differently", one_line(&pin.url, 200));
+                return Err(Problem::new(Code::Usage, headline).hint("export the recipes one by one"));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     fn add_object(&mut self, sha256: Digest, size: u64, private: bool, origin: Origin) {

@@ -9,13 +9,13 @@ pub mod mirrors;
 mod tests;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::answer::{Answer, answer, read_answer};
 pub use self::mirrors::Mirrors;
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Digest, Problem, Url};
-use crate::recipe::{Recipe, Source};
+use crate::base::{ByteSize, Code, Digest, Problem, Problems, Url};
+use crate::recipe::{Input, Recipe, Source};
 
 /// The lock format this program reads and writes.
 pub const FORMAT: u64 = 1;
@@ -32,8 +32,22 @@ pub struct Pin {
     pub resolved: Source,
     pub sha256: Digest,
     pub size: Option<ByteSize>,
-    /// Who vouched for the digest; nobody yet.
+    /// Who vouched for the digest: fingerprint and name of the key that signed it; none where nobody did.
     pub signer: Option<String>,
+    /// Where the publisher lists mirrors and the digests of pieces (RFC 5854).
+    pub metalink: Option<Url>,
+    pub image: ImageFacts,
+}
+
+/// What rules want to know of an image before it is there.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ImageFacts {
+    /// The size of the disk it holds.
+    pub virtual_size: Option<ByteSize>,
+    /// What the publisher calls this build of it, such as `ContainerHost-kvm-and-xen`.
+    pub flavour: Option<String>,
+    /// The number of the snapshot or build, such as `20240427`.
+    pub snapshot: Option<String>,
 }
 
 /// All pins, by [`Pin::url`].
@@ -65,55 +79,86 @@ pub fn key(source: &Source) -> String {
     }
 }
 
-/// Lists what `update` has to ask for a recipe: nothing, where the recipe itself carries the digest.
+/// Lists what `update` has to ask for a recipe: every input whose digest the recipe itself does not carry.
 pub fn questions(recipe: &Recipe) -> Vec<Question> {
-    if recipe.base.sha256.is_some() {
-        return vec![];
-    }
-    let source = recipe.base.source.value.clone();
-    vec![Question { key: key(&source), source }]
+    let open = recipe.inputs().into_iter().filter(|input| input.sha256.is_none());
+    open.map(|input| Question { key: key(&input.source.value), source: input.source.value.clone() }).collect()
 }
 
-/// A base whose bytes are known before they are there.
+/// An input whose bytes are known before they are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PinnedBase {
+pub struct Pinned {
     pub digest: Digest,
     pub size: Option<ByteSize>,
     /// Where the bytes may come from, best first: what the lock resolved, what the recipe says, its mirrors.
     pub urls: Vec<Source>,
+    /// Where the publisher lists further mirrors of just these bytes.
+    pub metalink: Option<Url>,
 }
 
-/// Tells which bytes the base is.
+/// Every input of a recipe, pinned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedInputs {
+    pub base: Pinned,
+    /// The others, by [`key`].
+    pub others: BTreeMap<String, Pinned>,
+}
+
+impl PinnedInputs {
+    /// Lists the digests of all inputs, sorted, each once.
+    pub fn digests(&self) -> BTreeSet<Digest> {
+        self.others.values().chain([&self.base]).map(|pinned| pinned.digest).collect()
+    }
+}
+
+/// Tells which bytes each input of the recipe is; every input without a pin is told.
+pub fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Problems> {
+    let mut others = BTreeMap::new();
+    let mut problems = vec![];
+    for input in recipe.inputs().into_iter().skip(1) {
+        match resolve_input(&input, &recipe.file, lock) {
+            Ok(pinned) => drop(others.insert(key(&input.source.value), pinned)),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match resolve_input(&recipe.base.input(), &recipe.file, lock) {
+        Ok(base) if problems.is_empty() => return Ok(PinnedInputs { base, others }),
+        Ok(_) => {}
+        Err(problem) => problems.insert(0, problem),
+    }
+    Err(Problems(problems))
+}
+
+/// Tells which bytes one input is.
 ///
-/// A digest in the recipe wins; a pin that disagrees with it is ignored. Without either the base is
+/// A digest in the recipe wins; a pin that disagrees with it is ignored. Without either it is
 /// [`Code::Unpinned`]: a moving name must never be built as whatever it means today.
-pub fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedBase, Problem> {
-    let base = &recipe.base;
-    let source = &base.source.value;
-    let agrees = |pin: &&Pin| base.sha256.is_none_or(|digest| digest == pin.sha256);
+fn resolve_input(input: &Input<'_>, recipe: &str, lock: &Lock) -> Result<Pinned, Problem> {
+    let source = &input.source.value;
+    let agrees = |pin: &&Pin| input.sha256.is_none_or(|digest| digest == pin.sha256);
     let pin = lock.pins.get(&key(source)).filter(agrees);
-    let digest = base.sha256.or(pin.map(|pin| pin.sha256)).ok_or_else(|| unpinned(recipe))?;
-    let size = size(recipe, pin)?;
+    let digest = input.sha256.or(pin.map(|pin| pin.sha256)).ok_or_else(|| unpinned(input, recipe))?;
+    let size = size(input, pin)?;
     let resolved = pin.map(|pin| with_credentials(&pin.resolved, source));
-    let mirrors = base.mirrors.iter().cloned().map(Source::Url);
+    let mirrors = input.mirrors.iter().cloned().map(Source::Url);
     let mut urls: Vec<Source> = vec![];
     for url in resolved.into_iter().chain([source.clone()]).chain(mirrors) {
         if !urls.contains(&url) {
             urls.push(url);
         }
     }
-    Ok(PinnedBase { digest, size, urls })
+    Ok(Pinned { digest, size, urls, metalink: pin.and_then(|pin| pin.metalink.clone()) })
 }
 
-fn unpinned(recipe: &Recipe) -> Problem {
-    let shown = match &recipe.base.source.value {
+fn unpinned(input: &Input<'_>, recipe: &str) -> Problem {
+    let shown = match &input.source.value {
         Source::Url(url) => url.to_string(),
         Source::Path(path) => path.as_str().to_owned(),
     };
-    let file = shell_word(&one_line(&recipe.file, 200));
-    Problem::new(Code::Unpinned, "the digest of `base` is in neither the recipe nor the lock")
-        .at(recipe.base.source.place.clone())
-        .fact("base", one_line(&shown, 300))
+    let file = shell_word(&one_line(recipe, 200));
+    Problem::new(Code::Unpinned, format!("the digest of `{}` is in neither the recipe nor the lock", input.what))
+        .at(input.source.place.clone())
+        .fact("source", one_line(&shown, 300))
         .hint(format!("pin it with `arca-build update {file}`"))
 }
 
@@ -122,14 +167,15 @@ fn shell_word(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), |word| word.into_owned())
 }
 
-fn size(recipe: &Recipe, pin: Option<&Pin>) -> Result<Option<ByteSize>, Problem> {
-    match (recipe.base.size, pin.and_then(|pin| pin.size)) {
+fn size(input: &Input<'_>, pin: Option<&Pin>) -> Result<Option<ByteSize>, Problem> {
+    match (input.size, pin.and_then(|pin| pin.size)) {
         (Some(said), Some(pinned)) if said != pinned => {
-            Err(Problem::new(Code::Recipe, "the recipe and the lock give `base` different sizes")
-                .at(recipe.base.source.place.clone())
+            let headline = format!("the recipe and the lock give `{}` different sizes", input.what);
+            Err(Problem::new(Code::Recipe, headline)
+                .at(input.source.place.clone())
                 .fact("recipe", said.exact())
                 .fact("lock", pinned.exact())
-                .hint("remove `size` from `[base]`: the lock knows it"))
+                .hint("remove `size` from the recipe: the lock knows it"))
         }
         (said, pinned) => Ok(said.or(pinned)),
     }

@@ -22,6 +22,10 @@ resolved = \"https://h/a-Snapshot1.qcow2\"
 sha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"
 size = \"585MiB\"
 signer = \"somebody\"
+metalink = \"https://h/a-Snapshot1.qcow2.meta4\"
+virtual_size = \"20GiB\"
+flavour = \"ContainerHost\"
+snapshot = \"20240427\"
 ";
 
 fn url(text: &str) -> Source {
@@ -29,7 +33,15 @@ fn url(text: &str) -> Source {
 }
 
 fn pin(source: &Source, resolved: Source, digest: u8) -> Pin {
-    Pin { url: key(source), resolved, sha256: Digest::from_bytes([digest; 32]), size: None, signer: None }
+    Pin {
+        url: key(source),
+        resolved,
+        sha256: Digest::from_bytes([digest; 32]),
+        size: None,
+        signer: None,
+        metalink: None,
+        image: ImageFacts::default(),
+    }
 }
 
 fn lock(pins: impl IntoIterator<Item = Pin>) -> Lock {
@@ -68,7 +80,7 @@ fn gc_7_a_lock_that_was_edited_or_merged_badly_is_refused_with_its_line() {
         ("conflict", SAMPLE.replace("sha256", "<<<<<<< HEAD\nsha256"), 7, "merge conflict"),
         ("middle of a conflict", SAMPLE.replace("sha256", "=======\nsha256"), 7, "merge conflict"),
         ("CRLF", SAMPLE.replace('\n', "\r\n"), 1, "Windows line ends"),
-        ("reordered", swapped, 8, "out of order"),
+        ("reordered", swapped, 12, "out of order"),
         ("twice", format!("format = 1\n{path}\n{path}"), 7, "stands twice"),
         ("newer", SAMPLE.replace("format = 1", "format = 2"), 2, "format 2"),
         ("no format", SAMPLE.replace("format = 1\n", ""), 1, "`format` is missing"),
@@ -89,6 +101,8 @@ fn gc_7_a_lock_that_was_edited_or_merged_badly_is_refused_with_its_line() {
         ("path above", SAMPLE.replace("demo/", "../"), 5, "leaves the recipe's directory"),
         ("path resolved elsewhere", SAMPLE.replace("resolved = \"demo", "resolved = \"d"), 4, "resolved to itself"),
         ("no TOML", SAMPLE.replace("format = 1", "format = "), 2, "not TOML"),
+        ("metalink a path", SAMPLE.replace("https://h/a-Snapshot1.qcow2.meta4", "a.meta4"), 16, "is no address"),
+        ("flavour with a blank", SAMPLE.replace("\"ContainerHost\"", "\"Container Host\""), 18, "other characters"),
         ("empty signer", SAMPLE.replace("\"somebody\"", "\"\""), 15, "`signer` is no name"),
     ];
     for (name, text, line, words) in cases {
@@ -112,7 +126,7 @@ fn a_base_without_a_digest_is_a_question_and_unpinned() {
     let questions = questions(&recipe);
     assert_eq!(questions.len(), 1);
     assert_eq!(questions[0].key, "https://h/a.qcow2");
-    let problem = resolve(&recipe, &Lock::default()).unwrap_err();
+    let problem = resolve(&recipe, &Lock::default()).unwrap_err().0.remove(0);
     assert_eq!((problem.code, problem.place.as_ref().unwrap().line), (Code::Unpinned, 4));
     assert_eq!(problem.hint.as_deref(), Some("pin it with `arca-build update 'my recipes/t.toml'`"));
     assert!(!format!("{problem:?}").contains("hunter"), "{problem:?}");
@@ -124,7 +138,7 @@ fn a_pin_is_found_and_its_address_comes_first() {
     let source = url("https://h/a.qcow2");
     let mut pin = pin(&source, url("https://h/a-Snapshot1.qcow2"), 7);
     pin.size = Some(ByteSize(9));
-    let base = resolve(&recipe, &lock([pin])).unwrap();
+    let base = resolve(&recipe, &lock([pin])).unwrap().base;
     assert_eq!((base.digest, base.size), (Digest::from_bytes([7; 32]), Some(ByteSize(9))));
     assert_eq!(base.urls, [url("https://h/a-Snapshot1.qcow2"), source, url("https://m/a.qcow2")]);
 }
@@ -133,8 +147,8 @@ fn a_pin_is_found_and_its_address_comes_first() {
 fn a_path_is_pinned_like_an_address() {
     let recipe = recipe("url = \"demo/b.qcow2\"");
     let source = Source::Path(RecipePath::parse("demo/b.qcow2").unwrap());
-    assert_eq!(resolve(&recipe, &Lock::default()).unwrap_err().code, Code::Unpinned);
-    let base = resolve(&recipe, &lock([pin(&source, source.clone(), 7)])).unwrap();
+    assert_eq!(resolve(&recipe, &Lock::default()).unwrap_err().0[0].code, Code::Unpinned);
+    let base = resolve(&recipe, &lock([pin(&source, source.clone(), 7)])).unwrap().base;
     assert_eq!(base.urls, [source]);
 }
 
@@ -145,10 +159,10 @@ fn a_digest_in_the_recipe_wins_over_a_lock_that_disagrees() {
     let source = url("https://h/a.qcow2");
     assert_eq!(questions(&recipe), vec![]);
     let other = lock([pin(&source, url("https://h/other.qcow2"), 2)]);
-    let base = resolve(&recipe, &other).unwrap();
+    let base = resolve(&recipe, &other).unwrap().base;
     assert_eq!((base.digest, base.urls), (own, vec![source.clone()]));
     let same = lock([pin(&source, url("https://h/same.qcow2"), 1)]);
-    assert_eq!(resolve(&recipe, &same).unwrap().urls, [url("https://h/same.qcow2"), source]);
+    assert_eq!(resolve(&recipe, &same).unwrap().base.urls, [url("https://h/same.qcow2"), source]);
 }
 
 #[test]
@@ -157,9 +171,9 @@ fn sizes_that_disagree_are_told_before_anything_is_fetched() {
     let source = url("https://h/a.qcow2");
     let mut pin = pin(&source, source.clone(), 7);
     pin.size = Some(ByteSize(9));
-    assert_eq!(resolve(&recipe, &lock([pin.clone()])).unwrap_err().code, Code::Recipe);
+    assert_eq!(resolve(&recipe, &lock([pin.clone()])).unwrap_err().0[0].code, Code::Recipe);
     pin.size = None;
-    assert_eq!(resolve(&recipe, &lock([pin])).unwrap().size, Some(ByteSize(8)));
+    assert_eq!(resolve(&recipe, &lock([pin])).unwrap().base.size, Some(ByteSize(8)));
 }
 
 #[test]
@@ -168,7 +182,7 @@ fn sec_5_credentials_of_the_recipe_go_to_its_own_directory_only() {
     let recipe = recipe(&format!("url = \"{text}\""));
     let resolved = |to: &str| {
         let pin = pin(&url(text), url(to), 7);
-        let Source::Url(first) = resolve(&recipe, &lock([pin])).unwrap().urls.remove(0) else { unreachable!() };
+        let Source::Url(first) = resolve(&recipe, &lock([pin])).unwrap().base.urls.remove(0) else { unreachable!() };
         first.expose().to_owned()
     };
     assert_eq!(resolved("https://h/d/a.qcow2"), text);
@@ -196,11 +210,21 @@ prop_compose! {
         digest in any::<[u8; 32]>(),
         size in proptest::option::of(0..=i64::MAX as u64),
         signer in proptest::option::of("[A-Za-z0-9 .@<>é-]{1,40}"),
+        metalink in proptest::option::of(address()),
+        virtual_size in proptest::option::of(0..=i64::MAX as u64),
+        words in proptest::collection::vec(proptest::option::of("[A-Za-z0-9._+-]{1,30}"), 2),
     ) -> Option<Pin> {
         let from = from?;
         let resolved = if matches!(from, Source::Path(_)) { from.clone() } else { to? };
         let signer = signer.filter(|signer| signer != "none");
-        Some(Pin { url: key(&from), resolved, sha256: Digest::from_bytes(digest), size: size.map(ByteSize), signer })
+        let metalink = match metalink.flatten() {
+            Some(Source::Url(url)) => Some(url),
+            _ => None,
+        };
+        let [flavour, snapshot] = [words[0].clone(), words[1].clone()];
+        let image = ImageFacts { virtual_size: virtual_size.map(ByteSize), flavour, snapshot };
+        let sha256 = Digest::from_bytes(digest);
+        Some(Pin { url: key(&from), resolved, sha256, size: size.map(ByteSize), signer, metalink, image })
     }
 }
 

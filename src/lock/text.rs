@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{FORMAT, Lock, Pin, has_secrets, written};
+use super::{FORMAT, ImageFacts, Lock, Pin, has_secrets, written};
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Digest, Place, Problem, Problems, Url};
 use crate::recipe::reader::{Charset, Document, Table, Value};
@@ -12,7 +12,8 @@ use crate::recipe::{RecipePath, Source};
 
 const HEADER: &str = "# Written by `arca-build update`; commit it. It says which bytes the recipes' inputs are.\n";
 
-const KEYS: [&str; 5] = ["url", "resolved", "sha256", "size", "signer"];
+const KEYS: [&str; 9] =
+    ["url", "resolved", "sha256", "size", "signer", "metalink", "virtual_size", "flavour", "snapshot"];
 
 /// The most inputs of one lock.
 const INPUT_LIMIT: usize = 4096;
@@ -34,6 +35,7 @@ impl Lock {
                 text,
                 "\n[[input]]\nurl = {url}\nresolved = {resolved}\nsha256 = \"{digest}\"\n{size}signer = {signer}\n"
             );
+            text.push_str(&facts(pin));
         }
         text
     }
@@ -64,6 +66,18 @@ impl Lock {
         }
         document.finish(Some(lock))
     }
+}
+
+/// Writes what is known besides, each key only where it is.
+fn facts(pin: &Pin) -> String {
+    let ImageFacts { virtual_size, flavour, snapshot } = &pin.image;
+    let known = [
+        ("metalink", pin.metalink.as_ref().map(|url| url.expose().to_owned())),
+        ("virtual_size", virtual_size.map(|size| size.exact())),
+        ("flavour", flavour.clone()),
+        ("snapshot", snapshot.clone()),
+    ];
+    known.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", quoted(&value?)))).collect()
 }
 
 /// Quotes text as a TOML basic string (toml.io/en/v1.0.0#string).
@@ -122,14 +136,29 @@ fn pin(table: &Table<'_>) -> Option<Pin> {
     let resolved = table.need("resolved", "`resolved = \"…\"`").and_then(|value| source(&value));
     let sha256 =
         table.need("sha256", "`sha256 = \"…\"`").and_then(|value| value.accept(Digest::parse(value.line()?), ""));
-    let size = table.get("size").and_then(|value| value.size(ByteSize(0)..=ByteSize(i64::MAX as u64), ByteSize(1)));
+    let size_of =
+        |key| table.get(key).and_then(|value| value.size(ByteSize(0)..=ByteSize(i64::MAX as u64), ByteSize(1)));
     let signer = table.need("signer", "`signer = \"none\"`").and_then(|value| signer(&value));
+    let word_of = |key| table.get(key).and_then(|value| word(&value, key));
+    let image = ImageFacts {
+        virtual_size: size_of("virtual_size"),
+        flavour: word_of("flavour"),
+        snapshot: word_of("snapshot"),
+    };
+    let metalink = table.get("metalink").and_then(|value| match source(&value)? {
+        Source::Url(url) => Some(url),
+        Source::Path(_) => {
+            value.refuse("`metalink` is no address", "run `arca-build update` again");
+            None
+        }
+    });
+    let size = size_of("size");
     let (url, resolved) = (url?, resolved?);
     if matches!((&url, &resolved), (Source::Path(path), other) if Source::Path(path.clone()) != *other) {
         table.document.tell(table.problem("a path beside the recipe can only be resolved to itself"));
         return None;
     }
-    Some(Pin { url: written(&url), resolved, sha256: sha256?, size, signer: signer? })
+    Some(Pin { url: written(&url), resolved, sha256: sha256?, size, signer: signer?, metalink, image })
 }
 
 fn source(value: &Value<'_>) -> Option<Source> {
@@ -158,6 +187,19 @@ fn signer(value: &Value<'_>) -> Option<Option<String>> {
         return None;
     }
     Some((text != NOBODY).then(|| text.to_owned()))
+}
+
+/// A name as publishers give to builds of an image.
+fn word(value: &Value<'_>, key: &str) -> Option<String> {
+    let text = value.text(Charset::Line, ByteSize(128))?;
+    if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c)) {
+        value.refuse(
+            format!("`{key}` holds other characters than A-Z a-z 0-9 . _ + -"),
+            "run `arca-build update` again",
+        );
+        return None;
+    }
+    Some(text.to_owned())
 }
 
 fn in_order(table: &Table<'_>, lock: &Lock, pin: &Pin) -> bool {

@@ -52,10 +52,10 @@ impl Loaded {
         let lowered = provision::lower(&self.recipe, &files);
         let (pinned, lowered) = match (pinned, lowered) {
             (Ok(pinned), Ok(lowered)) => (pinned, lowered),
-            (Err(unpinned), Ok(_)) => return Err(unpinned.into()),
+            (Err(unpinned), Ok(_)) => return Err(unpinned),
             (Ok(_), Err(problems)) => return Err(problems),
             (Err(unpinned), Err(mut problems)) => {
-                problems.0.push(unpinned);
+                problems.0.extend(unpinned.0);
                 return Err(problems);
             }
         };

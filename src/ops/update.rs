@@ -221,5 +221,13 @@ fn read_local(url: &Url) -> Result<(Vec<u8>, String), Problem> {
 }
 
 fn pin(question: &Question, resolved: &Source, sha256: Digest, size: Option<ByteSize>) -> Pin {
-    Pin { url: question.key.clone(), resolved: resolved.clone(), sha256, size, signer: None }
+    Pin {
+        url: question.key.clone(),
+        resolved: resolved.clone(),
+        sha256,
+        size,
+        signer: None,
+        metalink: None,
+        image: lock::ImageFacts::default(),
+    }
 }

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::encode::Encoder;
 use super::{Builder, Derivation, Machine, Origin, Output, Plan, Role, file};
 use crate::base::{BaseKind, ByteSize, Code, DerivationId, Digest, FwCfgName, Problem, Secret, Transport};
-use crate::lock::PinnedBase;
+use crate::lock::{Pinned, PinnedInputs};
 use crate::provision::Lowered;
 use crate::recipe::{LocalFiles, Media, Recipe, Source, SystemMode};
 
 /// Plans a bundle from values alone.
 ///
 /// `lowered` is what `provision` made of the same recipe and files. Fails only where a side file was not read.
-pub fn plan(recipe: &Recipe, base: &PinnedBase, files: &LocalFiles, lowered: Lowered) -> Result<Plan, Problem> {
+pub fn plan(recipe: &Recipe, inputs: &PinnedInputs, files: &LocalFiles, lowered: Lowered) -> Result<Plan, Problem> {
     let mut draft = Draft::default();
-    let base_id = draft.base(recipe, base);
+    let base_id = draft.base(recipe, &inputs.base);
     draft.system(recipe, base_id);
     draft.data(recipe);
     draft.provisioning(recipe, files, &lowered)?;
@@ -63,9 +63,14 @@ impl Draft {
         }
     }
 
-    fn base(&mut self, recipe: &Recipe, pinned: &PinnedBase) -> DerivationId {
+    fn base(&mut self, recipe: &Recipe, pinned: &Pinned) -> DerivationId {
         let kind = recipe.base.kind;
-        let origin = Origin::Pinned { sources: pinned.urls.clone(), size: pinned.size, kind };
+        let origin = Origin::Pinned {
+            sources: pinned.urls.clone(),
+            size: pinned.size,
+            metalink: pinned.metalink.clone(),
+            gate: Some(kind),
+        };
         let id = self.fixed("base", pinned.digest, origin);
         match kind {
             BaseKind::Iso => self.output(file::BASE_ISO, id, Role::Base),

@@ -15,7 +15,7 @@ pub use derivation::{Builder, Derivation};
 pub use machine::*;
 pub use make::plan;
 
-use crate::base::{BaseKind, ByteSize, DerivationId, Digest, Name, Secret};
+use crate::base::{BaseKind, ByteSize, DerivationId, Digest, Name, Secret, Url};
 use crate::provision::Warning;
 use crate::recipe::{RecipePath, Source};
 
@@ -23,7 +23,14 @@ use crate::recipe::{RecipePath, Source};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Any of these addresses, tried in order.
-    Pinned { sources: Vec<Source>, size: Option<ByteSize>, kind: BaseKind },
+    Pinned {
+        sources: Vec<Source>,
+        size: Option<ByteSize>,
+        /// Where the publisher lists further mirrors.
+        metalink: Option<Url>,
+        /// As what the bytes must pass the gate before they get a final name; none where any bytes will do.
+        gate: Option<BaseKind>,
+    },
     /// A file beside the recipe.
     Beside { path: RecipePath, size: ByteSize },
     /// Text that the plan itself holds; it may hold secrets.

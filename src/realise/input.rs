@@ -34,7 +34,7 @@ impl Walk<'_> {
             return Ok((object, REUSED));
         }
         match origin {
-            Origin::Pinned { sources, size, kind } => self.bring_pinned(derivation, digest, sources, *size, *kind),
+            Origin::Pinned { sources, size, gate, .. } => self.bring_pinned(derivation, digest, sources, *size, *gate),
             Origin::Beside { path, size } => {
                 let mut writer = store.create(self.privacy(&derivation.id), Some(size.0))?;
                 let mut reader = self.workshop.beside.reader(path.as_str())?;
@@ -52,9 +52,9 @@ impl Walk<'_> {
         digest: &Digest,
         sources: &[Source],
         size: Option<ByteSize>,
-        kind: BaseKind,
+        gate: Option<BaseKind>,
     ) -> Result<(StoreObject, Tally), Problem> {
-        let job = Job { what: &derivation.title, digest, size, kind };
+        let job = Job { what: &derivation.title, digest, size, gate };
         let mut failures: Vec<Problem> = vec![];
         let mut places = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).peekable();
         while let Some(source) = places.next() {
@@ -98,7 +98,7 @@ impl Walk<'_> {
             partial.reserve(size.0).map_err(told)?;
         }
         let (from, received) = self.transfer(job, source, &mut partial).map_err(told)?;
-        let mut gate = |file: &mut std::fs::File, _: u64| gate(file, job.kind);
+        let mut gate = |file: &mut std::fs::File, _: u64| gate(file, job.gate);
         let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
         let object = finished.map_err(|problem| told(problem.fact("from", &from)))?;
         let size = ByteSize(object.size());
@@ -160,7 +160,7 @@ struct Job<'a> {
     what: &'a str,
     digest: &'a Digest,
     size: Option<ByteSize>,
-    kind: BaseKind,
+    gate: Option<BaseKind>,
 }
 
 impl Job<'_> {
@@ -184,17 +184,18 @@ fn file_path(url: &crate::base::Url) -> Result<std::path::PathBuf, Problem> {
 }
 
 /// Refuses a base that is not what the recipe says, before it has a final name.
-fn gate(file: &mut std::fs::File, kind: BaseKind) -> Result<(), Problem> {
+fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Problem> {
     match kind {
-        BaseKind::Qcow2 => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Problem::from),
-        BaseKind::Iso => iso::gate(file).map(drop).map_err(Problem::from),
+        Some(BaseKind::Qcow2) => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Problem::from),
+        Some(BaseKind::Iso) => iso::gate(file).map(drop).map_err(Problem::from),
+        None => Ok(()),
     }
 }
 
 /// An object may have come into the store as something else; as a base it passes the gate each time.
 fn gate_again(workshop: &Workshop<'_>, object: &StoreObject, origin: &Origin) -> Result<(), Problem> {
     match origin {
-        Origin::Pinned { kind, .. } => gate(&mut workshop.store.open_object(object)?, *kind),
+        Origin::Pinned { gate: kind, .. } => gate(&mut workshop.store.open_object(object)?, *kind),
         Origin::Beside { .. } | Origin::Text(_) => Ok(()),
     }
 }

@@ -38,6 +38,34 @@ pub struct Base {
     pub mirrors: Vec<Url>,
 }
 
+/// One input whose bytes a recipe names by address: what has to be pinned, here or in the lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input<'a> {
+    /// What messages call it, such as `base`.
+    pub what: String,
+    pub source: &'a Located<Source>,
+    /// The pin, when the recipe itself carries it.
+    pub sha256: Option<Digest>,
+    pub size: Option<ByteSize>,
+    /// Other addresses of the same bytes.
+    pub mirrors: &'a [Url],
+}
+
+impl Recipe {
+    /// Lists every input that has to be pinned; the base comes first.
+    pub fn inputs(&self) -> Vec<Input<'_>> {
+        vec![self.base.input()]
+    }
+}
+
+impl Base {
+    /// Returns what has to be pinned of it.
+    pub fn input(&self) -> Input<'_> {
+        let what = "base".to_owned();
+        Input { what, source: &self.source, sha256: self.sha256, size: self.size, mirrors: &self.mirrors }
+    }
+}
+
 /// Where an input comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
