@@ -14,7 +14,7 @@ use super::answer::Head;
 use super::failure::Failure;
 use super::redirect::{self, Route, Rules};
 use super::transfer::{self, Transfer};
-use super::{Arrived, Bounds, Fetch, Proxy, Settings, Text};
+use super::{Arrived, Beginning, Bounds, Fetch, Proxy, Settings, Text, beginning};
 use crate::base::text::one_line;
 use crate::base::{Code, Events, Problem, Url};
 use crate::stream::Sink;
@@ -164,5 +164,9 @@ impl Fetch for Http {
 
     fn size(&self, url: &Url) -> Result<Option<u64>, Problem> {
         transfer::size(self, url)
+    }
+
+    fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Problem> {
+        beginning::beginning(self, url, count)
     }
 }

@@ -7,6 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "the network, its clock and its pauses have their one address here")]
 
 mod answer;
+mod beginning;
 mod client;
 mod failure;
 mod pace;
@@ -127,6 +128,17 @@ pub struct Text {
     pub from: Url,
 }
 
+/// The first bytes of a file, and what its server says of the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// At most as many as were asked for; fewer where the file is shorter.
+    pub bytes: Vec<u8>,
+    /// The whole file's length; none where the server does not say.
+    pub size: Option<u64>,
+    /// The address it came from, after redirects.
+    pub from: Url,
+}
+
 /// Brings bytes from an address.
 pub trait Fetch: Sync {
     /// Downloads `url` into `sink`, resuming what is there, until it is complete or hope is lost.
@@ -156,6 +168,12 @@ pub trait Fetch: Sync {
     /// # Errors
     /// `E_NET_*` or `E_OFFLINE`.
     fn size(&self, url: &Url) -> Result<Option<u64>, Problem>;
+
+    /// Reads the first `count` bytes of `url`, which nobody has verified, and leaves the rest.
+    ///
+    /// # Errors
+    /// `E_NET_*` or `E_OFFLINE`.
+    fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Problem>;
 }
 
 /// Opens no socket: every request is refused with the name of what is missing.
@@ -180,6 +198,10 @@ impl Fetch for Offline {
     }
 
     fn size(&self, url: &Url) -> Result<Option<u64>, Problem> {
+        Err(Self::refuse(url.file_name(), url))
+    }
+
+    fn beginning(&self, url: &Url, _: usize) -> Result<Beginning, Problem> {
         Err(Self::refuse(url.file_name(), url))
     }
 }

@@ -216,7 +216,7 @@ fn forget(sink: &mut dyn Sink) -> Result<(), Problem> {
 }
 
 /// Returns the address as our own type; one too long for it (a signed one) is named by where we began.
-fn public(from: &url::Url, url: &Url) -> Url {
+pub(super) fn public(from: &url::Url, url: &Url) -> Url {
     Url::parse(from.as_str()).unwrap_or_else(|_| url.clone())
 }
 
@@ -233,7 +233,7 @@ fn request(offset: u64, validator: Option<&str>) -> Result<HeaderMap, Failure> {
     Ok(headers)
 }
 
-fn pause(what: &str, failure: &Failure, attempts: &Attempts, events: Events<'_>) {
+pub(super) fn pause(what: &str, failure: &Failure, attempts: &Attempts, events: Events<'_>) {
     let asked = if let Retry::After(asked) = failure.retry { Some(asked) } else { None };
     let pause = attempts.pause(asked);
     let (next, allowed) = attempts.next();

@@ -1,8 +1,9 @@
 //! Reads what a publisher says about a moving name: the `.sha256` beside it names the file it stands for today.
 //!
 //! openSUSE's MirrorCache serves, beside `X-kvm-and-xen.qcow2`, a `.sha256` that names
-//! `X-16.0.0-kvm-and-xen-Snapshot20240427.qcow2` (openSUSE/MirrorCache: t/Directory/01-smoke.t, issues 523 and 528). Touches
-//! nothing; the checksum text itself is read by `format::checksums`.
+//! `X-16.0.0-kvm-and-xen-Snapshot20240427.qcow2` (openSUSE/MirrorCache: t/Directory/01-smoke.t, issues 523 and 528), and
+//! redirects requests for the image to that name. Others list a whole directory in one file, `SHA256SUMS` or `CHECKSUM`.
+//! Touches nothing; the checksum text itself is read by `format::checksums`.
 
 use crate::base::text::one_line;
 use crate::base::{Code, Digest, Problem, Url};
@@ -18,6 +19,56 @@ pub struct Answer {
 
 /// The most names told when an answer fits nothing.
 const TOLD_NAMES: usize = 5;
+
+/// A checksum file that publishers serve, and the signatures that may lie beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checksums {
+    /// Its name; none where it is the image's own with `.sha256` at the end.
+    name: Option<&'static str>,
+    /// What follows its name in that of a detached signature.
+    pub signatures: &'static [&'static str],
+}
+
+/// All of them, in the order they are asked for.
+///
+/// `.sha256` and its `.asc`: openSUSE, with the versioned name of the image in it. `SHA256SUMS` with `.gpg`: Ubuntu; with
+/// `.sign`: Debian. `CHECKSUM`: Fedora and its kin, signed inline or with `.asc`.
+pub const CHECKSUMS: [Checksums; 3] = [
+    Checksums { name: None, signatures: &[".asc"] },
+    Checksums { name: Some("SHA256SUMS"), signatures: &[".gpg", ".asc", ".sign"] },
+    Checksums { name: Some("CHECKSUM"), signatures: &[".asc"] },
+];
+
+impl Checksums {
+    /// Returns the file's name for an image.
+    pub fn file_name(&self, url: &Url) -> String {
+        self.name.map_or_else(|| format!("{}.sha256", decoded(url.file_name())), str::to_owned)
+    }
+
+    /// Reads the file that came from beside `url`, and takes the entry that speaks of it.
+    ///
+    /// A list of a whole directory must name it exactly: there a sibling is another file.
+    pub fn read(&self, url: &Url, text: &[u8]) -> Result<Answer, Problem> {
+        if self.name.is_none() {
+            return read_answer(url, text);
+        }
+        let here = |name: String| name.strip_prefix("./").map(str::to_owned).unwrap_or(name);
+        let sums: Vec<_> = checksums::parse(text)?.into_iter().map(|sum| (sum.digest, here(sum.name))).collect();
+        let asked = decoded(url.file_name());
+        match sums.iter().filter(|(_, name)| *name == asked).collect::<Vec<_>>().as_slice() {
+            [(digest, _)] => Ok(Answer { digest: *digest, resolved: url.clone() }),
+            _ => Err(unusable(url, &sums)),
+        }
+    }
+}
+
+/// Returns the immutable file beside `url` that a redirect to a file of this name tells of.
+///
+/// Only the name is believed, and only when it is the versioned one of the same image: the host is some mirror's.
+pub fn redirected(url: &Url, file_name: &str) -> Option<Url> {
+    let name = decoded(file_name);
+    is_versioned(&decoded(url.file_name()), &name).then(|| url.sibling(&name).ok()).flatten()
+}
 
 /// Takes the one entry that speaks of the file at `url`: its exact name, else its versioned sibling.
 ///
@@ -63,7 +114,7 @@ fn unusable(url: &Url, sidecar: &[(Digest, String)]) -> Problem {
 /// version part more. A moving name that ends in `Current` loses that part, and `name` may end in `Media` (openSUSE's DVDs).
 fn is_versioned(asked: &str, name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-');
-    let (Some((asked, ending)), Some((stem, other))) = (asked.rsplit_once('.'), name.rsplit_once('.')) else {
+    let (Some((asked, ending)), Some((stem, other))) = (split_ending(asked), split_ending(name)) else {
         return false;
     };
     if ending != other || !name.chars().all(plain) {
@@ -84,17 +135,31 @@ fn is_versioned(asked: &str, name: &str) -> bool {
     wanted.next().is_none() && tokens == 1 && versions <= 1
 }
 
-/// MirrorCache's pattern of what makes a name immutable: `Snapshot` or `Build` and a number.
-fn is_token(part: &str) -> bool {
-    ["Snapshot", "Build"].iter().any(|word| part.strip_prefix(word).is_some_and(is_version))
+/// Splits off the ending, which may be two: `.raw.xz`, and kiwi's `.install.iso`.
+pub(super) fn split_ending(name: &str) -> Option<(&str, &str)> {
+    let (stem, ending) = name.rsplit_once('.')?;
+    let inner = ["raw", "qcow2", "vmdk", "vhdx", "vdi", "tar", "install"];
+    match stem.rsplit_once('.') {
+        Some((shorter, part)) if inner.contains(&part) => Some((shorter, name.get(shorter.len() + 1..)?)),
+        _ => Some((stem, ending)),
+    }
 }
 
-fn is_version(part: &str) -> bool {
+/// Returns the number of MirrorCache's pattern of what makes a name immutable: `Snapshot` or `Build` and a number.
+pub(super) fn token(part: &str) -> Option<&str> {
+    ["Snapshot", "Build"].iter().find_map(|word| part.strip_prefix(word).filter(|number| is_version(number)))
+}
+
+fn is_token(part: &str) -> bool {
+    token(part).is_some()
+}
+
+pub(super) fn is_version(part: &str) -> bool {
     part.split('.').all(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
 }
 
 /// Undoes percent-encoding; what is no UTF-8 then fits no name.
-fn decoded(name: &str) -> String {
+pub(super) fn decoded(name: &str) -> String {
     let bytes = name.as_bytes();
     let mut plain = vec![];
     let mut at = 0;
@@ -172,6 +237,67 @@ mod tests {
             assert_eq!(problem.code, Code::NetProtocol, "{name}");
             assert!(!format!("{problem:?}").contains('\u{1b}'), "{name}");
         }
+    }
+
+    #[test]
+    fn the_names_that_publishers_give_are_resolved() {
+        let leap = "openSUSE-Leap-Micro.x86_64";
+        for (asked, named) in [
+            (format!("{leap}-Default-qcow.qcow2"), format!("{leap}-6.2-Default-qcow-Build12.34.qcow2")),
+            (format!("{leap}-6.2-Default-qcow.qcow2"), format!("{leap}-6.2-Default-qcow-Build12.34.qcow2")),
+            (format!("{leap}-Base-qcow.qcow2"), format!("{leap}-6.2-Base-qcow-Build3.1.qcow2")),
+            (format!("{leap}-Default.raw.xz"), format!("{leap}-6.2-Default-Build12.34.raw.xz")),
+            (
+                format!("{leap}-Default-encrypted.raw.xz"),
+                format!("{leap}-6.2-Default-encrypted-Build12.34.raw.xz"),
+            ),
+            (format!("{leap}-Default-SelfInstall.iso"), format!("{leap}-6.2-Default-SelfInstall-Build12.34.iso")),
+            (
+                format!("{leap}-Default-SelfInstall.install.iso"),
+                format!("{leap}-6.2-Default-SelfInstall-Build12.34.install.iso"),
+            ),
+            (
+                "openSUSE-MicroOS.aarch64-kvm-sdboot.qcow2".into(),
+                "openSUSE-MicroOS.aarch64-16.0.0-kvm-sdboot-Snapshot20261120.qcow2".into(),
+            ),
+        ] {
+            assert_eq!(ask(&asked, &[&named]).map(|(_, name)| name).as_deref(), Ok(named.as_str()));
+            let url = Url::parse(&format!("{DIR}{asked}")).unwrap();
+            let sibling = redirected(&url, &named).map(|url| url.file_name().to_owned());
+            assert_eq!(sibling.as_deref(), Some(named.as_str()), "a redirect tells it too");
+        }
+    }
+
+    #[test]
+    fn of_a_redirect_only_the_name_of_the_same_image_is_believed() {
+        let url = Url::parse("https://user:secret@h/d/X.x86_64-kvm.qcow2?token=1").unwrap();
+        let resolved = redirected(&url, "X.x86_64-16.0.0-kvm-Snapshot1.qcow2").unwrap();
+        assert_eq!(resolved.without_secrets().expose(), "https://h/d/X.x86_64-16.0.0-kvm-Snapshot1.qcow2");
+        for other in ["X.x86_64-kvm.qcow2", "Y.x86_64-kvm-Snapshot1.qcow2", "X.x86_64-kvm-Snapshot1.iso", "", "a%2F..%2Fb"]
+        {
+            assert_eq!(redirected(&url, other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn sig_1_a_list_of_a_directory_names_the_file_exactly_once() {
+        let url = Url::parse("https://h/d/jammy-server-cloudimg-amd64.img").unwrap();
+        let [_, sums, checksum] = CHECKSUMS;
+        let line = |name: &str| format!("{}  {name}\n", Digest::of(name.as_bytes()));
+        let mine = "jammy-server-cloudimg-amd64.img";
+        for text in [
+            line("other.img") + &line(mine),
+            format!("{} *{mine}\n", Digest::of(mine.as_bytes())),
+            line(&format!("./{mine}")),
+            format!("# {mine}: 5 bytes\nSHA256 ({mine}) = {}\n", Digest::of(mine.as_bytes())),
+        ] {
+            assert_eq!(checksum.read(&url, text.as_bytes()).map(|answer| answer.resolved), Ok(url.clone()), "{text}");
+        }
+        for text in [line("other.img"), line(mine) + &line(mine), line(&format!("dir/{mine}")), line(mine) + "junk\n"] {
+            assert!(sums.read(&url, text.as_bytes()).is_err(), "{text}");
+        }
+        let moving = Url::parse("https://h/d/X-kvm.qcow2").unwrap();
+        assert!(sums.read(&moving, line("X-kvm-Snapshot1.qcow2").as_bytes()).is_err(), "a sibling is another file");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::base::url::UrlError;
 use crate::base::{Problems, Url};
-use crate::recipe::reader::{Document, Table, Value};
+use crate::recipe::reader::{Table, Value};
 
 /// Rules that lead from an address to other places of the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -28,23 +28,23 @@ struct Rule {
 }
 
 impl Mirrors {
-    /// Reads the configuration file, which knows `[mirrors]` and nothing else yet; everything wrong is told at once.
+    /// Reads the configuration file and keeps its `[mirrors]`; everything wrong is told at once.
     pub fn parse(text: &str, file: &str) -> Result<Self, Problems> {
-        let document = Document::open(text, file)?;
-        let root = document.root();
-        root.refuse_unknown(&["mirrors"], |_| None);
+        super::Config::parse(text, file).map(|config| config.mirrors)
+    }
+
+    /// Reads the table `[mirrors]` of a configuration file.
+    pub(super) fn read(root: &Table<'_>, table: &Table<'_>) -> Self {
         let mut mirrors = Self::default();
-        if let Some(table) = root.table("mirrors", "mirrors") {
-            for (key, span, value) in table.entries() {
-                mirrors.rules.extend(rule(&table, key, span, &value));
-            }
+        for (key, span, value) in table.entries() {
+            mirrors.rules.extend(rule(table, key, span, &value));
         }
         mirrors.rules.sort_by(|a, b| b.prefix.len().cmp(&a.prefix.len()).then_with(|| a.prefix.cmp(&b.prefix)));
         let twice = mirrors.rules.windows(2).any(|pair| matches!(pair, [a, b] if a.prefix == b.prefix));
         if twice && !root.document.is_broken() {
             root.document.tell(root.problem("two prefixes of `[mirrors]` are one address").hint("remove one of them"));
         }
-        document.finish(Some(mirrors))
+        mirrors
     }
 
     /// Returns where to look for an address: by each rule that fits, longest prefix first, then the address itself.

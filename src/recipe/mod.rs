@@ -10,6 +10,7 @@ pub mod model;
 mod parse;
 pub(crate) mod reader;
 mod rules;
+mod sniff;
 mod template;
 
 pub use embedded::{Embedded, embedded};
@@ -19,3 +20,4 @@ pub use model::*;
 pub use parse::{FORMAT, parse};
 pub use reader::FILE_LIMIT;
 pub use rules::PathError;
+pub use sniff::is_recipe;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::temp::{TMP, TempFile};
 use super::tree::Tree;
-use super::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, STAMPS, fail};
+use super::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, SEEN, STAMPS, fail};
 use crate::base::{Code, Event, Events, Problem, text::one_line};
 
 const TAG: &str = "CACHEDIR.TAG";
@@ -23,8 +23,8 @@ const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55
 /// The format this program writes; another number is another layout.
 const FORMAT: u32 = 1;
 /// Names that may stand in a directory which is about to become a store: what a killed start or a checkout leaves.
-const EXPECTED: [&str; 12] =
-    [TMP, TAG, META, OBJECTS, REALISATIONS, BUNDLES, STAMPS, ROOTS, QUARANTINE, "lock", "README.md", ".gitignore"];
+const EXPECTED: [&str; 13] =
+    [TMP, TAG, META, OBJECTS, REALISATIONS, BUNDLES, STAMPS, ROOTS, SEEN, QUARANTINE, "lock", "README.md", ".gitignore"];
 
 #[derive(Serialize, Deserialize)]
 struct Meta {

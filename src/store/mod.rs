@@ -12,6 +12,7 @@
 //! bundles-v1/<id>-<name>/ a bundle: files, most of them hard links to objects; 0500
 //! stamps-v1/<digest>      text: inode, size, mtime of an object when its bytes were last hashed
 //! stamps-v1/<id>-<name>   text: the same for every file of a bundle, with digest and mode
+//! seen-v1/<sha256>        text: the newest snapshot of an address that was ever accepted, by who signed it
 //! roots-v1/<sha256>       text: what the collector keeps, and the link on disk (or the name) that wants it kept
 //! quarantine/             what was found damaged, for a look; the collector removes it
 //! tmp/                    files and directories without a final name yet, and downloads that were cut short
@@ -19,6 +20,7 @@
 //! ```
 //!
 //! Files in `realisations-v1` and `stamps-v1` are derivable: missing, garbled or of another format, they count as absent.
+//! Those in `seen-v1` can be made by nobody; yet losing one loses only a warning, so they too count as absent then.
 //! Names are digests only, so no file system's idea of case, length or Unicode matters. A program that finds a format or a
 //! required feature it does not know leaves the store alone.
 //!
@@ -61,6 +63,7 @@ mod paced;
 mod partial;
 mod realisation;
 mod root;
+mod seen;
 mod stamp;
 mod temp;
 mod tree;
@@ -78,6 +81,7 @@ pub use object::{ObjectReader, StoreObject};
 pub use out::Copied;
 pub use partial::{Claim, Partial};
 pub use root::{Holder, Root};
+pub use seen::Seen;
 pub use verify::VerifyReport;
 pub use writer::{Gate, ObjectWriter, Privacy};
 
@@ -89,6 +93,7 @@ const REALISATIONS: &str = "realisations-v1";
 const BUNDLES: &str = "bundles-v1";
 const STAMPS: &str = "stamps-v1";
 const ROOTS: &str = "roots-v1";
+const SEEN: &str = "seen-v1";
 const QUARANTINE: &str = "quarantine";
 
 /// An open store; while it is held, the collector takes nothing.

@@ -334,13 +334,13 @@ fn compose(request: &Request, file: &[u8], how: &Behaviour) -> (Vec<u8>, Vec<u8>
     lines.retain(|(name, _)| how.headers.iter().all(|(other, _)| other != name));
     let told_etag = how.headers.iter().chain(&lines).find(|(name, _)| *name == "ETag").map(|(_, value)| value.as_str());
     let fresh = request.headers.get("if-range").is_none_or(|ours| told_etag == Some(ours));
-    let start =
-        request.headers.get("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+    let range = request.headers.get("range").and_then(|range| range_of(range));
     let (mut status, mut body) = ("200 OK", file);
-    if let (Some(start), true, false) = (start, fresh, how.ignores_range) {
+    if let (Some((start, last)), true, false) = (range, fresh, how.ignores_range) {
         if start < file.len() {
-            (status, body) = ("206 Partial Content", &file[start..]);
-            lines.push(("Content-Range", format!("bytes {start}-{}/{}", file.len() - 1, file.len())));
+            let last = last.min(file.len() - 1);
+            (status, body) = ("206 Partial Content", &file[start..=last]);
+            lines.push(("Content-Range", format!("bytes {start}-{last}/{}", file.len())));
         } else {
             (status, body) = ("416 Range Not Satisfiable", &[]);
             lines.push(("Content-Range", format!("bytes */{}", file.len())));
@@ -355,6 +355,13 @@ fn compose(request: &Request, file: &[u8], how: &Behaviour) -> (Vec<u8>, Vec<u8>
     lines.extend(how.headers.iter().filter(|(_, value)| !value.is_empty()).cloned());
     let lines: String = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     (format!("HTTP/1.1 {}\r\n{lines}\r\n", how.status.unwrap_or(status)).into_bytes(), body.to_vec())
+}
+
+/// Reads `bytes=first-` or `bytes=first-last`.
+fn range_of(range: &str) -> Option<(usize, usize)> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    let last = if last.is_empty() { usize::MAX } else { last.parse().ok()? };
+    Some((first.parse().ok()?, last)).filter(|(first, last)| first <= last)
 }
 
 /// How often a throttled body gets its next piece.
