@@ -87,7 +87,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn attempt(&mut self, sink: &mut dyn Sink) -> Result<Arrived, Failure> {
-        if !self.resumes || sink.position() > self.bounds.limit() {
+        if !self.resumes || !sink.may_continue() || sink.position() > self.bounds.limit() {
             forget(sink)?;
         }
         if sink.position() > 0 && Some(sink.position()) == self.bounds.size {

@@ -38,6 +38,11 @@ impl Environment {
         &self.directory
     }
 
+    /// Returns the time in seconds since 1970, for keys and signatures that expire.
+    pub fn seconds(&self) -> u64 {
+        self.now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+
     /// Returns the time, for what is about time: grace periods of collection.
     pub fn now(&self) -> SystemTime {
         SystemTime::now()

@@ -157,6 +157,24 @@ pub fn read_text(path: &Path) -> Result<Option<String>, Problem> {
     }
 }
 
+/// Reads a small file the user named, of at most `cap` bytes; `None` where there is none.
+pub fn read_small(path: &Path, cap: ByteSize) -> Result<Option<Vec<u8>>, Problem> {
+    if !exists(path) {
+        return Ok(None);
+    }
+    read_capped(&mut open(path)?, &path.display().to_string(), cap).map(Some)
+}
+
+/// Reads at most `count` first bytes of a file the user named, and tells how long it is.
+pub fn beginning(path: &Path, count: usize) -> Result<(Vec<u8>, u64), Problem> {
+    let file = open(path)?;
+    let length = length(&file)?;
+    let mut bytes = vec![];
+    let read = file.take(count as u64).read_to_end(&mut bytes);
+    read.map_err(|error| Problem::io(format!("cannot read `{}`", path.display()), &error))?;
+    Ok((bytes, length))
+}
+
 fn read_capped(reader: &mut impl Read, path: &str, cap: ByteSize) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     reader

@@ -1,17 +1,22 @@
 //! What each input was when we last asked: `arca.lock`, what still has to be asked, and what a publisher answers.
 //!
 //! Values only; `update` asks through `fetch` and writes the file through `host`. A lock holds no credentials: addresses
-//! are kept without user name, password and query. Read next: `text.rs` (the file), [`mod@answer`], [`mirrors`], then `plan`.
+//! are kept without user name, password and query. Read next: `text.rs` (the file), [`mod@answer`], [`vouch`] (signatures:
+//! the policy), [`facts`], [`mirrors`], then `plan`.
 
 mod answer;
+mod config;
+pub mod facts;
 pub mod mirrors;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod vouch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::answer::{Answer, answer, read_answer};
+pub use self::answer::{Answer, CHECKSUMS, Checksums, answer, read_answer, redirected};
+pub use self::config::Config;
 pub use self::mirrors::Mirrors;
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Digest, Problem, Problems, Url};

@@ -24,6 +24,10 @@ pub trait Sink {
     fn append(&mut self, bytes: &[u8]) -> Result<(), Problem>;
     /// Forgets everything received, so that the transfer begins at byte 0 again.
     fn restart(&mut self) -> Result<(), Problem>;
+    /// Tells whether what an earlier attempt brought may be continued: not where no digest will tell a splice of two files.
+    fn may_continue(&self) -> bool {
+        true
+    }
     /// Returns the strong validator (ETag) under which the bytes so far were received.
     fn validator(&self) -> Option<String>;
     /// Remembers the validator for a later run; `None` forgets it.

@@ -88,6 +88,15 @@ pub fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> Result<
     Ok((parts.text, signer))
 }
 
+/// Returns the text of a clearsigned document, whoever signed it: for those who have no keyring, and say so.
+///
+/// # Errors
+/// As [`verify_cleartext`], but for those that need a key.
+pub fn unverified_text(document: &[u8]) -> Result<Vec<u8>, Problem> {
+    bounded(document)?;
+    Ok(cleartext::parse(document).map_err(cleartext_problem)?.text)
+}
+
 fn bounded(bytes: &[u8]) -> Result<(), Problem> {
     if bytes.len() <= MAX_LENGTH {
         return Ok(());
