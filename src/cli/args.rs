@@ -29,12 +29,18 @@ pub struct Global {
     /// Store directory [default: the nearest tagged `cache/` above, else $XDG_CACHE_HOME/arca-build; env: ARCA_CACHE]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache: Option<PathBuf>,
-    /// Configuration file with `[mirrors]` [default: $XDG_CONFIG_HOME/arca-build/config.toml]
+    /// Configuration file with `[mirrors]` and `keyring` [default: $XDG_CONFIG_HOME/arca-build/config.toml]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Lock file [default: `arca.lock` beside the recipe]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub lock: Option<PathBuf>,
+    /// OpenPGP keys that `update` checks signatures by, besides those of the configuration; may be given several times
+    #[arg(long = "keyring", global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub keyrings: Vec<PathBuf>,
+    /// Change no lock: what would change one is an error (for CI)
+    #[arg(long, global = true)]
+    pub locked: bool,
     /// Open no socket; what is missing is an error
     #[arg(long, global = true)]
     pub offline: bool,
@@ -76,6 +82,9 @@ pub enum Command {
         /// Build everything again from its inputs and compare every byte with what is in the store; replaces nothing
         #[arg(long, conflicts_with_all = ["out", "no_link", "dry_run"])]
         check: bool,
+        /// Pin first, as `arca-build update` does
+        #[arg(long, conflicts_with_all = ["check", "dry_run"])]
+        update: bool,
     },
     /// Validate and plan recipes; touches nothing
     Check {
@@ -89,11 +98,21 @@ pub enum Command {
     },
     /// Pin what recipes name: ask the publishers, write `arca.lock`
     Update {
-        #[command(flatten)]
-        recipes: Recipes,
-        /// Show the change, write nothing
+        /// Recipe files [default: every recipe in the working directory]
+        #[arg(value_name = "RECIPE", value_hint = ValueHint::FilePath)]
+        recipes: Vec<PathBuf>,
+        /// Show the change, write no lock
         #[arg(long)]
         dry_run: bool,
+        /// Take what nobody signed, although there is a keyring
+        #[arg(long)]
+        allow_unsigned: bool,
+        /// Take what another key signed than before, or (with --allow-unsigned) none
+        #[arg(long)]
+        allow_new_signer: bool,
+        /// Take an older snapshot than the one pinned, or seen before
+        #[arg(long)]
+        allow_older: bool,
     },
     /// Bring the inputs of recipes into the store, for a build without network later
     Fetch {
@@ -198,7 +217,7 @@ pub fn with_default_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsS
     let mut args: Vec<OsString> = args.into_iter().collect();
     let command = Cli::command();
     let is_command = |word: &str| word == "help" || command.find_subcommand(word).is_some();
-    let takes_value = |word: &str| ["--cache", "--config", "--lock"].contains(&word);
+    let takes_value = |word: &str| ["--cache", "--config", "--lock", "--keyring"].contains(&word);
     let mut index = 1;
     while let Some(word) = args.get(index).and_then(|word| word.to_str()) {
         if ["-h", "--help", "-V", "--version"].contains(&word) {
@@ -221,8 +240,8 @@ pub fn with_default_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsS
 }
 
 fn is_global_switch(word: &str) -> bool {
-    ["--offline", "--json", "--quiet", "-q", "--verbose", "-v"].contains(&word)
-        || ["--cache=", "--config=", "--lock="].iter().any(|flag| word.starts_with(flag))
+    ["--offline", "--locked", "--json", "--quiet", "-q", "--verbose", "-v"].contains(&word)
+        || ["--cache=", "--config=", "--lock=", "--keyring="].iter().any(|flag| word.starts_with(flag))
 }
 
 #[cfg(test)]
@@ -246,6 +265,8 @@ mod tests {
             ("arca-build demo", "arca-build build demo"),
             ("arca-build --cache c --json a b", "arca-build --cache c --json build a b"),
             ("arca-build --cache=c a", "arca-build --cache=c build a"),
+            ("arca-build --locked --keyring k a", "arca-build --locked --keyring k build a"),
+            ("arca-build --update a", "arca-build build --update a"),
             ("arca-build --no-link a", "arca-build build --no-link a"),
             ("arca-build check a", "arca-build check a"),
             ("arca-build -q check a", "arca-build -q check a"),

@@ -9,14 +9,14 @@ use serde_json::json;
 use super::args::{Cli, Command, StoreCommand};
 use super::out::Voice;
 use super::transfer::{print_exported, print_imported, print_shown};
+use super::update;
 use crate::base::{ByteSize, Code, Event, Problem, Problems};
 use crate::host::Environment;
 use crate::ops::build::{Built, Placement};
 use crate::ops::import::Trust;
 use crate::ops::rebuild::Rebuilt;
-use crate::ops::{
-    self, Collect, Differences, GcReport, Holder, Pin, Plan, Session, Source, Tally, Verified, VerifyReport,
-};
+use crate::ops::update::{Options, Outcome};
+use crate::ops::{self, Collect, Differences, GcReport, Holder, Plan, Session, Tally, Verified, VerifyReport};
 
 /// Runs one command.
 pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(), Problems> {
@@ -28,6 +28,8 @@ pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(
         offline: global.offline,
         lock: global.lock,
         config: global.config,
+        keyrings: global.keyrings,
+        locked: global.locked,
         events: &events,
     };
     let result = dispatch(cli.command, &session, voice).and_then(|()| Ok(voice.delivered()?));
@@ -36,7 +38,7 @@ pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(
 }
 
 /// A path as JSON can hold it, which is Unicode; a path need not be.
-fn lossy(path: &Path) -> String {
+pub(super) fn lossy(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
@@ -48,13 +50,17 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         Command::Build { recipes, check: true, .. } => {
             print_rebuilt(voice, &ops::rebuild::rebuild(session, &recipes.recipes)?);
         }
-        Command::Build { recipes, out, no_link, dry_run: false, check: false } => {
+        Command::Build { recipes, out, no_link, dry_run: false, check: false, update } => {
             let placement = placement(out, no_link, recipes.recipes.len())?;
-            print_built(voice, &ops::build::build(session, &recipes.recipes, &placement)?);
+            let updated = update.then(|| ops::update::update(session, &recipes.recipes, Options::default()));
+            let updated = updated.transpose()?;
+            updated.iter().for_each(|outcome| update::say(voice, outcome, false));
+            print_built(voice, &ops::build::build(session, &recipes.recipes, &placement)?, updated.as_ref());
         }
         Command::Check { recipes } => print_checked(voice, &ops::check::check(session, &recipes.recipes)?),
-        Command::Update { recipes, dry_run } => {
-            print_updated(voice, &ops::update::update(session, &recipes.recipes, dry_run)?, dry_run);
+        Command::Update { recipes, dry_run, allow_unsigned, allow_new_signer, allow_older } => {
+            let options = Options { dry_run, allow_unsigned, allow_new_signer, allow_older };
+            update::print(voice, &ops::update::update(session, &recipes, options)?, dry_run);
         }
         Command::Fetch { recipes } => print_fetched(voice, &ops::fetch::fetch(session, &recipes.recipes)?),
         Command::Export { recipes, output, bundles, since } => {
@@ -134,10 +140,13 @@ fn print_checked(voice: &Voice, plans: &[Plan]) {
     }
 }
 
-fn print_built(voice: &Voice, all: &[Built]) {
+fn print_built(voice: &Voice, all: &[Built], updated: Option<&Outcome>) {
     if voice.is_json() {
-        let bundles: Vec<_> = all.iter().map(built_json).collect();
-        return voice.json(&json!({ "bundles": bundles }));
+        let mut document = json!({ "bundles": all.iter().map(built_json).collect::<Vec<_>>() });
+        if let Some(outcome) = updated {
+            document["update"] = update::json(outcome, false);
+        }
+        return voice.json(&document);
     }
     for built in all {
         voice.data(&format!("{}\n", built.path.display()));
@@ -190,48 +199,6 @@ fn built_json(built: &Built) -> serde_json::Value {
         "run": built.run,
         "install": built.install,
     })
-}
-
-fn shown(source: &Source) -> String {
-    match source {
-        Source::Url(url) => url.to_string(),
-        Source::Path(path) => path.as_str().to_owned(),
-    }
-}
-
-fn print_updated(voice: &Voice, outcome: &ops::update::Outcome, is_dry_run: bool) {
-    let show = |pin: &Pin| json!({ "resolved": shown(&pin.resolved), "sha256": pin.sha256, "size": pin.size, "signer": pin.signer });
-    if voice.is_json() {
-        let pins: Vec<_> = outcome
-            .pins
-            .iter()
-            .map(|updated| {
-                json!({ "input": updated.key, "before": updated.before.as_ref().map(show), "after": show(&updated.after) })
-            })
-            .collect();
-        return voice.json(&json!({ "pins": pins, "written": outcome.written.iter().map(|path| lossy(path)).collect::<Vec<_>>(), "dry_run": is_dry_run }));
-    }
-    for updated in &outcome.pins {
-        let after = &updated.after;
-        if updated.before.as_ref() == Some(after) {
-            voice.say(&format!("{}\n  unchanged, sha256:{}", updated.key, after.sha256));
-            continue;
-        }
-        voice.say(&updated.key);
-        if let Some(before) = &updated.before {
-            voice.say(&format!("- {}\n- sha256:{}", shown(&before.resolved), before.sha256));
-        }
-        let size = after.size.map(|size| format!(", {size}")).unwrap_or_default();
-        voice.say(&format!("+ {}\n+ sha256:{}{size}", shown(&after.resolved), after.sha256));
-    }
-    for recipe in &outcome.pinned_themselves {
-        voice.say(&format!("{recipe}: carries its own sha256; nothing to ask"));
-    }
-    for path in &outcome.written {
-        voice.data(&format!("{}\n", path.display()));
-        let verb = if is_dry_run { "would write" } else { "wrote" };
-        voice.say(&format!("{verb} {}; no signature was checked (signer = none)", path.display()));
-    }
 }
 
 fn print_fetched(voice: &Voice, (fetched, tally): &(Vec<ops::fetch::Fetched>, Tally)) {

@@ -8,6 +8,7 @@ mod commands;
 mod out;
 mod progress;
 mod transfer;
+mod update;
 
 use std::process::ExitCode;
 

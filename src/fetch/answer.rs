@@ -143,6 +143,13 @@ impl Head {
     }
 }
 
+/// Tells whether a failure says that there is no such file, and that asking differently would not help.
+pub fn is_absent(problem: &Problem) -> bool {
+    // The headline is made above, from the number; nothing a server says stands in it.
+    let is_told = |status: &str| problem.headline.contains(&format!("the server answered {status} "));
+    problem.code == Code::NetStatus && (is_told("404") || is_told("410"))
+}
+
 /// Tells that more came, or is announced, than may.
 pub(super) fn too_large(bounds: &Bounds, received: u64) -> Problem {
     let (headline, label) = match bounds.size {
@@ -320,6 +327,17 @@ mod tests {
         }
         for status in [204, 304, 400, 401, 403, 404, 407, 410, 451, 501, 505] {
             assert_eq!(judge(&head(status, &[], None), 0, Bounds::at_most(1)), "E_NET_STATUS Never");
+        }
+    }
+
+    #[test]
+    fn only_404_and_410_mean_that_there_is_no_such_file() {
+        for status in [400, 401, 403, 404, 405, 410, 429, 500, 503] {
+            let failure = head(status, &[], None)
+                .judge(Asked { offset: 0, validator: None, bounds: &Bounds::at_most(1) })
+                .unwrap_err();
+            let url = crate::base::Url::parse("https://h/x").unwrap();
+            assert_eq!(is_absent(&failure.finish("x", &url, 1)), matches!(status, 404 | 410), "{status}");
         }
     }
 

@@ -9,12 +9,12 @@ use reqwest::Method;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 
 use super::Beginning;
+use super::Bounds;
 use super::answer::{Asked, ContentRange, Head};
 use super::client::{Answer, Http};
 use super::failure::{Failure, Retry};
 use super::pace::{Attempts, Floor};
 use super::transfer::{pause, public};
-use super::Bounds;
 use crate::base::{Code, Problem, Url};
 
 /// Asks until an answer comes or hope is lost.

@@ -17,6 +17,7 @@ mod transfer;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use answer::is_absent;
 pub use client::Http;
 
 use crate::base::{Code, Events, Problem, Url};

@@ -247,10 +247,7 @@ mod tests {
             (format!("{leap}-6.2-Default-qcow.qcow2"), format!("{leap}-6.2-Default-qcow-Build12.34.qcow2")),
             (format!("{leap}-Base-qcow.qcow2"), format!("{leap}-6.2-Base-qcow-Build3.1.qcow2")),
             (format!("{leap}-Default.raw.xz"), format!("{leap}-6.2-Default-Build12.34.raw.xz")),
-            (
-                format!("{leap}-Default-encrypted.raw.xz"),
-                format!("{leap}-6.2-Default-encrypted-Build12.34.raw.xz"),
-            ),
+            (format!("{leap}-Default-encrypted.raw.xz"), format!("{leap}-6.2-Default-encrypted-Build12.34.raw.xz")),
             (format!("{leap}-Default-SelfInstall.iso"), format!("{leap}-6.2-Default-SelfInstall-Build12.34.iso")),
             (
                 format!("{leap}-Default-SelfInstall.install.iso"),
@@ -273,7 +270,8 @@ mod tests {
         let url = Url::parse("https://user:secret@h/d/X.x86_64-kvm.qcow2?token=1").unwrap();
         let resolved = redirected(&url, "X.x86_64-16.0.0-kvm-Snapshot1.qcow2").unwrap();
         assert_eq!(resolved.without_secrets().expose(), "https://h/d/X.x86_64-16.0.0-kvm-Snapshot1.qcow2");
-        for other in ["X.x86_64-kvm.qcow2", "Y.x86_64-kvm-Snapshot1.qcow2", "X.x86_64-kvm-Snapshot1.iso", "", "a%2F..%2Fb"]
+        for other in
+            ["X.x86_64-kvm.qcow2", "Y.x86_64-kvm-Snapshot1.qcow2", "X.x86_64-kvm-Snapshot1.iso", "", "a%2F..%2Fb"]
         {
             assert_eq!(redirected(&url, other), None, "{other}");
         }

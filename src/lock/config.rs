@@ -78,9 +78,12 @@ mod tests {
     #[test]
     fn who_signs_nothing_is_named_by_whole_directories() {
         let config = Config::parse("unsigned = [\"https://h/d/\"]", "config.toml").unwrap();
-        for (url, expected) in
-            [("https://h/d/x", true), ("https://u:p@h/d/e/x?y", true), ("https://h/dx", false), ("https://h.evil/d/x", false)]
-        {
+        for (url, expected) in [
+            ("https://h/d/x", true),
+            ("https://u:p@h/d/e/x?y", true),
+            ("https://h/dx", false),
+            ("https://h.evil/d/x", false),
+        ] {
             assert_eq!(config.takes_unsigned(&Url::parse(url).unwrap()), expected, "{url}");
         }
     }

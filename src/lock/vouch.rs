@@ -139,10 +139,13 @@ pub fn compare_times(
         (_, Some(at)) => format!("signed at {at} (seconds since 1970)"),
         _ => "an unknown time".to_owned(),
     };
-    Err(Problem::new(Code::SigOlder, format!("the publisher offers an older image than the one that is {}", earlier.what))
-        .fact(earlier.what, shown(earlier.snapshot, earlier.signed_at))
-        .fact("today", shown(today, signed_at))
-        .note("nothing was pinned: a mirror that lags does this, and so does whoever wants you to have an old fault"))
+    Err(Problem::new(
+        Code::SigOlder,
+        format!("the publisher offers an older image than the one that is {}", earlier.what),
+    )
+    .fact(earlier.what, shown(earlier.snapshot, earlier.signed_at))
+    .fact("today", shown(today, signed_at))
+    .note("nothing was pinned: a mirror that lags does this, and so does whoever wants you to have an old fault"))
 }
 
 #[cfg(test)]
@@ -199,8 +202,7 @@ mod tests {
             ((Some("2"), Some(9)), (None, Some(8)), false, true),
         ] {
             let today = pin(None, after.0, if same { "a" } else { "b" });
-            let earlier =
-                Earlier { what: "pinned", snapshot: before.0, signed_at: before.1, digest: Digest::of(b"a") };
+            let earlier = Earlier { what: "pinned", snapshot: before.0, signed_at: before.1, digest: Digest::of(b"a") };
             let compare = |allowed| compare_times(&earlier, &today, after.1, allowed).err().map(|problem| problem.code);
             assert_eq!(compare(Allowed::default()), older.then_some(Code::SigOlder), "{before:?} {after:?} {same}");
             assert_eq!(compare(Allowed { older: true, ..Allowed::default() }), None);

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::update::Asker;
 use super::{LARGEST_INPUT, Loaded, Session, VERSION, moved};
-use crate::base::{Code, Digest, Name, Problem, Problems};
+use crate::base::{Code, Digest, Event, Name, Problem, Problems};
 use crate::bundle;
 use crate::host::{Beside, files};
+use crate::lock;
 use crate::plan::{Builder, Plan, file};
 use crate::realise::{self, Tally, Workshop};
 use crate::recipe::Source;
@@ -61,11 +62,29 @@ pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) 
     let mut all: Vec<Built> = vec![];
     for planned in &planned {
         match build_one(planned) {
-            Ok(built) => all.push(built),
+            Ok(built) => {
+                tell_other_size(session, &planned.0, &store);
+                all.push(built);
+            }
             Err(problem) => return Err(told_with(problem, &planned.1.name, &all).into()),
         }
     }
     Ok(all)
+}
+
+/// Warns where the verified image holds another disk than `update` was told before anybody could verify it.
+fn tell_other_size(session: &Session<'_>, loaded: &Loaded, store: &Store<'_>) {
+    let pin = loaded.lock.pins.get(&lock::key(&loaded.recipe.base.source.value));
+    let pin = pin.filter(|pin| loaded.recipe.base.sha256.is_none_or(|digest| digest == pin.sha256));
+    let Some((pin, told)) = pin.and_then(|pin| Some((pin, pin.image.virtual_size?))) else { return };
+    let object = store.find(&pin.sha256).ok().flatten();
+    let head = object.and_then(|object| realise::head(store, &object, lock::facts::HEAD).ok());
+    let Some(found) = head.and_then(|head| lock::facts::virtual_size(&head)).filter(|found| *found != told) else {
+        return;
+    };
+    let command = session.command("update", &loaded.recipe.file);
+    let text = format!("the base holds a disk of {found}, and the lock says {told}; `{command}` mends it");
+    (session.events)(Event::Warning { text });
 }
 
 /// Refuses a copy inside the store, where the next collection or sweep would take it for its own.

@@ -20,10 +20,10 @@ pub mod verify;
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{ByteSize, Events, Problem};
+use crate::base::{ByteSize, Code, Events, Problem, Problems};
 use crate::fetch::{Fetch, Http, Offline, Settings};
 use crate::host::Environment;
-use crate::lock::Mirrors;
+use crate::lock::{Config, Mirrors};
 use crate::store::Store;
 // What results hold, so that `cli` needs to name no deeper floor.
 pub use crate::bundle::Verified;
@@ -47,6 +47,10 @@ pub struct Session<'a> {
     pub lock: Option<PathBuf>,
     /// `--config`.
     pub config: Option<PathBuf>,
+    /// `--keyring`, any number of them.
+    pub keyrings: Vec<PathBuf>,
+    /// `--locked`: no lock may change.
+    pub locked: bool,
     pub events: Events<'a>,
 }
 
@@ -74,25 +78,43 @@ impl Session<'_> {
         if self.offline { Box::new(Offline) } else { Box::new(Http::new(Settings::default())) }
     }
 
-    /// Reads `[mirrors]`; a configuration file named on the command line must exist.
-    fn mirrors(&self) -> Result<Mirrors, crate::base::Problems> {
-        let named = self.config.clone();
-        let Some(path) = named.clone().or_else(|| self.environment.config_file()) else {
-            return Ok(Mirrors::default());
-        };
-        let text = crate::host::files::read_text(&self.absolute(&path)).map_err(|problem| match &problem.hint {
+    /// Reads `[mirrors]`.
+    fn mirrors(&self) -> Result<Mirrors, Problems> {
+        self.configuration().map(|config| config.mirrors)
+    }
+
+    /// Reads the configuration file; one that is named on the command line must exist.
+    fn configuration(&self) -> Result<Config, Problems> {
+        let Some(path) = self.config_path() else { return Ok(Config::default()) };
+        let text = crate::host::files::read_text(&path).map_err(|problem| match &problem.hint {
             None => problem.hint("make it readable, or name another file with `--config FILE`"),
             Some(_) => problem,
         })?;
+        // As it was named, where it was.
+        let shown = self.config.as_ref().unwrap_or(&path).display().to_string();
         match text {
-            Some(text) => Mirrors::parse(&text, &path.display().to_string()),
-            None if named.is_some() => Err(Problem::new(
-                crate::base::Code::Usage,
-                format!("there is no configuration file `{}`", path.display()),
-            )
-            .into()),
-            None => Ok(Mirrors::default()),
+            Some(text) => Config::parse(&text, &shown),
+            None if self.config.is_some() => {
+                Err(Problem::new(Code::Usage, format!("there is no configuration file `{shown}`")).into())
+            }
+            None => Ok(Config::default()),
         }
+    }
+
+    /// Returns where the configuration file is, or would be.
+    fn config_path(&self) -> Option<PathBuf> {
+        self.config.clone().or_else(|| self.environment.config_file()).map(|path| self.absolute(&path))
+    }
+
+    /// Writes the command that a hint tells, for a recipe, with the files that were named for this one.
+    fn command(&self, words: &str, recipe: &str) -> String {
+        let quoted = |text: &str| shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned);
+        let named = [("--lock", &self.lock), ("--config", &self.config)];
+        let named = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)));
+        let keyrings = self.keyrings.iter().map(|path| ("--keyring", path));
+        let flags = named.chain(keyrings).map(|(flag, path)| format!(" {flag} {}", quoted(&path.to_string_lossy())));
+        let recipe = quoted(&crate::base::text::one_line(recipe, 200));
+        format!("arca-build {words} {recipe}{}", flags.collect::<String>())
     }
 
     /// Lists where to look for a source: mirrors first, then itself.

@@ -3,6 +3,7 @@
 use super::Loaded;
 use super::update::Asker;
 use crate::base::{Code, Problem};
+use crate::fetch;
 use crate::lock::{self, Pin};
 use crate::recipe::Source;
 
@@ -17,14 +18,15 @@ pub(super) fn explain(problem: Problem, loaded: &Loaded, asker: &Asker<'_>) -> P
     let place = &recipe.base.source.place;
     let problem = problem.fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column));
     if let Some((before, now)) = today(loaded, asker) {
-        return moved(problem, &before, &now, &recipe.file);
+        return moved(problem, &before, &now, &asker.session.command("update", &recipe.file));
     }
-    if problem.code != Code::Hash {
+    if problem.code != Code::Hash && !fetch::is_absent(&problem) {
         return problem;
     }
     problem.hint(match recipe.base.sha256 {
         None => {
-            format!("if the publisher has a new image, run `arca-build update {}` and review the change", recipe.file)
+            let command = asker.session.command("update", &recipe.file);
+            format!("if the publisher has a new image, run `{command}` and review the change")
         }
         Some(_) => "if the publisher has a new image, review it and change `sha256` in the recipe".to_owned(),
     })
@@ -41,7 +43,7 @@ fn today(loaded: &Loaded, asker: &Asker<'_>) -> Option<(Pin, Pin)> {
     (now.sha256 != before.sha256).then_some((before, now))
 }
 
-fn moved(failure: Problem, before: &Pin, now: &Pin, recipe: &str) -> Problem {
+fn moved(failure: Problem, before: &Pin, now: &Pin, command: &str) -> Problem {
     let mut problem =
         Problem::new(Code::UpstreamMoved, "the publisher has another image by now than the one that is pinned")
             .fact("pinned", show(before))
@@ -50,7 +52,7 @@ fn moved(failure: Problem, before: &Pin, now: &Pin, recipe: &str) -> Problem {
     problem
         .cause(failure)
         .note("nothing was accepted in its place; the lock is as it was")
-        .hint(format!("run `arca-build update {recipe}` and review the change"))
+        .hint(format!("run `{command}` and review the change"))
 }
 
 fn show(pin: &Pin) -> String {

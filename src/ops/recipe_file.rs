@@ -48,7 +48,7 @@ impl Loaded {
     /// Reads the files it names and plans it; complaints about pins and about provisioning come together.
     pub(super) fn plan(&self, session: &Session<'_>) -> Result<Plan, Problems> {
         let files = self.local_files()?;
-        let pinned = lock::resolve(&self.recipe, &self.lock);
+        let pinned = lock::resolve(&self.recipe, &self.lock).map_err(|unpinned| self.with_command(session, unpinned));
         let lowered = provision::lower(&self.recipe, &files);
         let (pinned, lowered) = match (pinned, lowered) {
             (Ok(pinned), Ok(lowered)) => (pinned, lowered),
@@ -67,6 +67,14 @@ impl Loaded {
             (session.events)(Event::Warning { text });
         }
         Ok(plan)
+    }
+
+    /// Tells the whole command that pins, with the lock and configuration that were named for this one.
+    fn with_command(&self, session: &Session<'_>, mut unpinned: Problems) -> Problems {
+        for problem in unpinned.0.iter_mut().filter(|problem| problem.code == Code::Unpinned) {
+            problem.hint = Some(format!("pin it with `{}`", session.command("update", &self.recipe.file)));
+        }
+        unpinned
     }
 
     /// Reads every file the recipe names for its content; all that are missing are told at once.

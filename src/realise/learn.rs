@@ -2,7 +2,7 @@
 //!
 //! For `update` alone: a plan names digests. Touches the store and the network through them.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use crate::base::{ByteSize, Events, Problem, Url};
 use crate::fetch::{Arrived, Bounds, Fetch};
@@ -24,6 +24,14 @@ pub fn learn(
     let mut sink = Learning { store, writer: store.create(Privacy::Public, None)? };
     let arrived = fetch.download(what, url, &Bounds::at_most(largest.0), &mut sink, events)?;
     Ok((sink.writer.finish(None, None)?, arrived))
+}
+
+/// Reads at most `count` first bytes of an object, unverified: for a hint, never for a byte of a result.
+pub fn head(store: &Store<'_>, object: &StoreObject, count: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = vec![];
+    let read = store.open_object(object)?.take(count as u64).read_to_end(&mut bytes);
+    read.map_err(|error| Problem::io("cannot read an object of the store", &error))?;
+    Ok(bytes)
 }
 
 /// An object that grows; every attempt begins it anew, because no digest would tell two versions of the file spliced.

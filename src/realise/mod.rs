@@ -17,7 +17,7 @@ use crate::host::Beside;
 use crate::plan::{Builder, Derivation, Origin, Plan};
 use crate::store::{Privacy, Store, StoreObject};
 pub use check::{Checked, Difference, check};
-pub use learn::learn;
+pub use learn::{head, learn};
 
 /// Rewrites an address to the places to ask, in order; what a configuration's mirrors say.
 pub type Rewrite<'a> = &'a (dyn Fn(&crate::recipe::Source) -> Vec<crate::recipe::Source> + Sync);

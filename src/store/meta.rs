@@ -23,8 +23,21 @@ const TAG_TEXT: &str = "Signature: 8a477f597d28d172789f06886806bc55
 /// The format this program writes; another number is another layout.
 const FORMAT: u32 = 1;
 /// Names that may stand in a directory which is about to become a store: what a killed start or a checkout leaves.
-const EXPECTED: [&str; 13] =
-    [TMP, TAG, META, OBJECTS, REALISATIONS, BUNDLES, STAMPS, ROOTS, SEEN, QUARANTINE, "lock", "README.md", ".gitignore"];
+const EXPECTED: [&str; 13] = [
+    TMP,
+    TAG,
+    META,
+    OBJECTS,
+    REALISATIONS,
+    BUNDLES,
+    STAMPS,
+    ROOTS,
+    SEEN,
+    QUARANTINE,
+    "lock",
+    "README.md",
+    ".gitignore",
+];
 
 #[derive(Serialize, Deserialize)]
 struct Meta {

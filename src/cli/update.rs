@@ -1,0 +1,103 @@
+//! What `update` tells: the change of every pin, field by field, and what nobody vouched for.
+
+use serde_json::{Value, json};
+
+use super::commands::lossy;
+use super::out::Voice;
+use crate::ops::update::{Change, Outcome, Updated, changes};
+use crate::ops::{Pin, Source};
+
+/// Prints what an update did; on stdout stand the locks that were written.
+pub(super) fn print(voice: &Voice, outcome: &Outcome, is_dry_run: bool) {
+    if voice.is_json() {
+        return voice.json(&json(outcome, is_dry_run));
+    }
+    for path in &outcome.written {
+        voice.data(&format!("{}\n", path.display()));
+    }
+    say(voice, outcome, is_dry_run);
+}
+
+/// Says what an update did, for people; nothing where JSON is wanted.
+pub(super) fn say(voice: &Voice, outcome: &Outcome, is_dry_run: bool) {
+    if voice.is_json() {
+        return;
+    }
+    if !outcome.found.is_empty() {
+        voice.say(&format!("recipes here: {}", outcome.found.join(", ")));
+    }
+    for updated in &outcome.pins {
+        voice.say(&change(updated));
+    }
+    for recipe in &outcome.pinned_themselves {
+        voice.say(&format!("{recipe}: carries its own sha256; nothing to ask"));
+    }
+    for note in &outcome.notes {
+        voice.say(&format!("note: {note}"));
+    }
+    for path in &outcome.written {
+        let verb = if is_dry_run { "would write" } else { "wrote" };
+        voice.say(&format!("{verb} {}", path.display()));
+    }
+}
+
+/// Shows one input: its address, then `-` what was and `+` what is, one block a field.
+fn change(updated: &Updated) -> String {
+    let changes = changes(updated.before.as_ref(), &updated.after);
+    if changes.is_empty() {
+        return format!("{}\n  unchanged, sha256:{}", updated.key, updated.after.sha256);
+    }
+    let width = changes.iter().map(|change| change.field.len()).max().unwrap_or(0);
+    let lines = changes.iter().flat_map(|Change { field, before, after }| {
+        let sides = [("-", before), ("+", after)].into_iter();
+        let sides = sides.filter_map(|(sign, value)| Some((sign, value.as_deref()?)));
+        let line = move |(index, (sign, value)): (usize, (&str, &str))| {
+            let label = if index == 0 { field } else { "" };
+            format!("\n  {label:<width$}  {sign} {value}")
+        };
+        sides.enumerate().map(line).collect::<Vec<_>>()
+    });
+    format!("{}{}", updated.key, lines.collect::<String>())
+}
+
+/// Returns what an update did as JSON.
+pub(super) fn json(outcome: &Outcome, is_dry_run: bool) -> Value {
+    json!({
+        "pins": outcome.pins.iter().map(updated).collect::<Vec<_>>(),
+        "written": outcome.written.iter().map(|path| lossy(path)).collect::<Vec<_>>(),
+        "pinned_themselves": outcome.pinned_themselves,
+        "recipes_found": outcome.found,
+        "notes": outcome.notes,
+        "dry_run": is_dry_run,
+    })
+}
+
+fn updated(updated: &Updated) -> Value {
+    let changes = changes(updated.before.as_ref(), &updated.after);
+    json!({
+        "input": updated.key,
+        "recipe": updated.recipe,
+        "before": updated.before.as_ref().map(pin),
+        "after": pin(&updated.after),
+        "unchanged": changes.is_empty(),
+        "changes": changes,
+        "voucher": updated.voucher.as_str(),
+    })
+}
+
+fn pin(pin: &Pin) -> Value {
+    let resolved = match &pin.resolved {
+        Source::Url(url) => url.to_string(),
+        Source::Path(path) => path.as_str().to_owned(),
+    };
+    json!({
+        "resolved": resolved,
+        "sha256": pin.sha256,
+        "size": pin.size,
+        "signer": pin.signer,
+        "metalink": pin.metalink.as_ref().map(ToString::to_string),
+        "virtual_size": pin.image.virtual_size,
+        "flavour": pin.image.flavour,
+        "snapshot": pin.image.snapshot,
+    })
+}

@@ -1,0 +1,372 @@
+//! What a publisher says an input is today: the checksums beside it, the name it redirects to, its first bytes.
+//!
+//! Each place (a mirror of the configuration, then the address itself) is asked as one: checksums and signature of two
+//! places may be of two days. Read next: `sign`.
+
+use super::sign::{Heard, Judge, Voucher};
+use crate::base::text::one_line;
+use crate::base::{ByteSize, Code, Event, Problem, Url};
+use crate::fetch::{self, Fetch};
+use crate::host::files;
+use crate::lock::{self, CHECKSUMS, Checksums, ImageFacts, Mirrors, Pin, Question, facts, vouch};
+use crate::ops::{LARGEST_INPUT, Loaded, Session};
+use crate::realise;
+use crate::recipe::Source;
+
+/// The most a checksum file or a signature may hold.
+const SIDECAR_LIMIT: ByteSize = ByteSize(64 << 10);
+
+/// Who asks, and where.
+pub(in crate::ops) struct Asker<'a> {
+    pub(in crate::ops) session: &'a Session<'a>,
+    pub(in crate::ops) fetch: &'a dyn Fetch,
+    pub(in crate::ops) mirrors: &'a Mirrors,
+    pub(in crate::ops) loaded: &'a Loaded,
+}
+
+/// Why a place did not say what an input is.
+enum Silence {
+    /// It has no such file.
+    Absent(Problem),
+    /// It did not answer, or not in a way that can be believed.
+    Failed(Problem),
+}
+
+impl From<Problem> for Silence {
+    fn from(problem: Problem) -> Self {
+        Self::Failed(problem)
+    }
+}
+
+/// What a checksum file says of an input, and who signed it.
+struct Said {
+    answer: lock::Answer,
+    signer: Option<vouch::Signer>,
+    voucher: Voucher,
+}
+
+/// A file of a publisher, and where it came from, for people.
+struct Text {
+    bytes: Vec<u8>,
+    from: String,
+}
+
+impl Asker<'_> {
+    /// Finds out what an input is today by the word of its server alone: for a better message, never for a pin.
+    pub(in crate::ops) fn ask(&self, question: &Question) -> Result<Pin, Problem> {
+        self.hear(question, None).map(|heard| heard.pin)
+    }
+
+    /// Finds out what an input is today, and who says so.
+    pub(super) fn hear(&self, question: &Question, judge: Option<&Judge<'_>>) -> Result<Heard, Problem> {
+        match &question.source {
+            Source::Path(path) => {
+                let summary = self.loaded.beside.summarise(path.as_str(), self.session.events)?;
+                Ok(local(self.pin(question, &question.source, summary.digest, Some(summary.size), &[])))
+            }
+            Source::Url(url) if !url.is_remote() => {
+                let path = file_path(url)?;
+                let summary = files::summarise(&path, self.session.events)?;
+                let head = files::beginning(&path, facts::HEAD)?.0;
+                let resolved = Source::Url(url.without_secrets());
+                Ok(local(self.pin(question, &resolved, summary.digest, Some(summary.size), &head)))
+            }
+            Source::Url(url) => self.hear_publisher(question, url, judge),
+        }
+    }
+
+    /// Asks each place in turn, and the first that can be believed counts.
+    ///
+    /// What a person wrote in `[mirrors]` is trusted as the publisher is, the public network only by https.
+    fn hear_publisher(&self, question: &Question, url: &Url, judge: Option<&Judge<'_>>) -> Result<Heard, Problem> {
+        let (mut failures, mut absent) = (vec![], vec![]);
+        for index in 0..Session::candidates(self.mirrors, &Source::Url(url.clone())).len() {
+            let place = Place { asker: self, index };
+            match place.hear(question, url, judge) {
+                Ok(heard) => {
+                    failures.iter().for_each(|failure| self.warn(url, failure));
+                    return Ok(heard);
+                }
+                Err(Silence::Absent(problem)) => absent.push(problem),
+                Err(Silence::Failed(problem)) => failures.push(problem),
+            }
+        }
+        match judge {
+            Some(judge) if failures.is_empty() => self.first_use(question, url, judge),
+            _ => Err(together(failures, absent, url)),
+        }
+    }
+
+    fn warn(&self, url: &Url, failure: &Problem) {
+        let from = failure.facts.iter().find(|(label, _)| *label == "from");
+        let from = from.map(|(_, from)| format!(" ({from})")).unwrap_or_default();
+        let name = one_line(url.file_name(), 200);
+        let text = format!("`{name}`: {}{from}; the next address serves", failure.headline);
+        (self.session.events)(Event::Warning { text });
+    }
+
+    /// Takes a file that nobody publishes a checksum of as it comes, once, and says so before it begins.
+    fn first_use(&self, question: &Question, url: &Url, judge: &Judge<'_>) -> Result<Heard, Problem> {
+        let name = one_line(url.file_name(), 200);
+        if !judge.takes_unsigned(url) {
+            return Err(judge.unsigned(url, format!("nothing beside `{name}` says what it should be")));
+        }
+        let text = format!("`{name}`: its publisher has no checksum of it; it is fetched once and pinned as it comes");
+        (self.session.events)(Event::Warning { text });
+        let mut failures = vec![];
+        for candidate in Session::candidates(self.mirrors, &Source::Url(url.clone())) {
+            let Source::Url(at) = candidate else { continue };
+            match self.learn(question, url, &at, judge) {
+                Ok(pin) => return Ok(Heard { pin, signed_at: None, voucher: Voucher::Nobody }),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        Err(together(failures, vec![], url))
+    }
+
+    fn learn(&self, question: &Question, url: &Url, at: &Url, judge: &Judge<'_>) -> Result<Pin, Problem> {
+        if !at.is_remote() {
+            let path = file_path(at)?;
+            let summary = files::summarise(&path, self.session.events)?;
+            let head = files::beginning(&path, facts::HEAD)?.0;
+            return Ok(self.pin(question, &plain(url), summary.digest, Some(summary.size), &head));
+        }
+        let (store, name) = (judge.store()?, at.file_name());
+        let (object, arrived) = realise::learn(name, at, LARGEST_INPUT, store, self.fetch, self.session.events)
+            .map_err(|problem| unhelpful(problem).hint("check the address in the recipe"))?;
+        if let Some(kind) = arrived.looks_like.filter(|_| self.is_base(question)) {
+            return Err(Problem::new(Code::ImageFormat, format!("`{}` is {kind}, no image", one_line(name, 200)))
+                .fact("from", &arrived.from)
+                .note("nothing was pinned"));
+        }
+        let head = realise::head(store, &object, facts::HEAD)?;
+        let resolved = lock::redirected(url, arrived.from.file_name()).unwrap_or_else(|| url.clone());
+        Ok(self.pin(question, &plain(&resolved), object.digest(), Some(ByteSize(object.size())), &head))
+    }
+
+    fn is_base(&self, question: &Question) -> bool {
+        question.source == self.loaded.recipe.base.source.value
+    }
+
+    /// Makes a pin of what was learnt; `head` is the beginning of the file, where it is known.
+    ///
+    /// `metalink` stays open here.
+    fn pin(
+        &self,
+        question: &Question,
+        resolved: &Source,
+        sha256: crate::base::Digest,
+        size: Option<ByteSize>,
+        head: &[u8],
+    ) -> Pin {
+        let image = match resolved {
+            Source::Url(url) if self.is_base(question) => ImageFacts::read(url, head),
+            _ => ImageFacts::default(),
+        };
+        let (url, resolved) = (question.key.clone(), resolved.clone());
+        Pin { url, resolved, sha256, size, signer: None, metalink: None, image }
+    }
+}
+
+/// One of the places where an address may be found.
+struct Place<'a> {
+    asker: &'a Asker<'a>,
+    /// Which of [`Session::candidates`].
+    index: usize,
+}
+
+impl Place<'_> {
+    /// Finds out what the place says of an input, and under which name it stays what it is.
+    ///
+    /// A checksum file that names the versioned file tells it; else a redirect of the moving name to that file does.
+    fn hear(&self, question: &Question, url: &Url, judge: Option<&Judge<'_>>) -> Result<Heard, Silence> {
+        let said = match self.said(url, judge) {
+            Err(Silence::Failed(problem)) => return Err(Silence::Failed(problem)),
+            Ok(said) if said.answer.resolved != *url => Ok(said),
+            said => match self.redirected(url) {
+                None => said,
+                Some(next) => match (self.said(&next, judge), said) {
+                    (Ok(theirs), _) => Ok(theirs),
+                    (Err(Silence::Absent(_)), Ok(said)) => {
+                        Ok(Said { answer: lock::Answer { resolved: next, ..said.answer }, ..said })
+                    }
+                    (Err(silence), _) => Err(silence),
+                },
+            },
+        }?;
+        Ok(self.finish(question, said))
+    }
+
+    /// Asks the place for the size and the first bytes; without an answer they stay open, which only loosens the cap.
+    ///
+    /// No other place is asked: one that holds a cut copy would pin a size that the right bytes never have.
+    fn finish(&self, question: &Question, said: Said) -> Heard {
+        let (head, size) = self.beginning(&said.answer.resolved, facts::HEAD).unwrap_or_else(|failure| {
+            let text = format!("the size was not told: {}", failure.headline);
+            (self.asker.session.events)(Event::Warning { text });
+            Default::default()
+        });
+        let mut pin = self.asker.pin(question, &plain(&said.answer.resolved), said.answer.digest, size, &head);
+        pin.signer = said.signer.as_ref().map(vouch::pinned_signer);
+        Heard { pin, signed_at: said.signer.map(|signer| signer.signed_at), voucher: said.voucher }
+    }
+
+    /// Reads the first checksum file that there is beside `url`.
+    fn said(&self, url: &Url, judge: Option<&Judge<'_>>) -> Result<Said, Silence> {
+        let mut absent = None;
+        for list in &CHECKSUMS {
+            let at = sibling(url, &list.file_name(url))?;
+            match self.read(&at) {
+                Ok(text) => {
+                    let from = text.from.clone();
+                    let said = self.judged(list, url, &at, text, judge);
+                    return said.map_err(|problem| Silence::Failed(with_from(problem, &from)));
+                }
+                Err(Silence::Absent(problem)) => absent = absent.or(Some(problem)),
+                Err(failed) => return Err(failed),
+            }
+        }
+        Err(Silence::Absent(absent.unwrap_or_else(|| Problem::new(Code::Bug, "no checksum file was asked for"))))
+    }
+
+    fn judged(
+        &self,
+        list: &Checksums,
+        url: &Url,
+        at: &Url,
+        text: Text,
+        judge: Option<&Judge<'_>>,
+    ) -> Result<Said, Problem> {
+        let unchecked = |text: Text, voucher| {
+            let answer = list.read(url, &vouch::unchecked(text.bytes)?)?;
+            Ok(Said { answer, signer: None, voucher })
+        };
+        let Some(judge) = judge else { return unchecked(text, Voucher::Unsigned) };
+        if judge.keyring.is_empty() {
+            let within = vouch::is_signed_within(&text.bytes).then(|| at.clone());
+            let beside = || self.signature(list, at).ok().flatten().map(|(_, at)| at);
+            let voucher = within.or_else(beside).map_or(Voucher::Unsigned, Voucher::Unchecked);
+            return unchecked(text, voucher);
+        }
+        let signature = match vouch::is_signed_within(&text.bytes) {
+            true => None,
+            false => match self.signature(list, at)? {
+                Some((signature, _)) => Some(signature),
+                None if judge.takes_unsigned(url) => return unchecked(text, Voucher::Unsigned),
+                None => return Err(judge.unsigned(url, format!("`{}` is not signed", one_line(at.file_name(), 200)))),
+            },
+        };
+        let (text, signer) = vouch::checked(&judge.keyring, text.bytes, signature.as_deref(), judge.now)?;
+        let answer = vouch::read_signed(list, url, &text, &signer)?;
+        Ok(Said { answer, signer: Some(signer), voucher: Voucher::Signed })
+    }
+
+    /// Looks for a signature beside a checksum file.
+    fn signature(&self, list: &Checksums, at: &Url) -> Result<Option<(Vec<u8>, Url)>, Problem> {
+        for ending in list.signatures {
+            let beside = sibling(at, &format!("{}{ending}", list.file_name(at)))?;
+            match self.read(&beside) {
+                Ok(text) => return Ok(Some((text.bytes, beside))),
+                Err(Silence::Absent(_)) => {}
+                Err(Silence::Failed(problem)) => return Err(problem),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the immutable file that the moving name leads to, where the place redirects to it.
+    fn redirected(&self, url: &Url) -> Option<Url> {
+        let at = self.at(url).filter(|at| at.is_remote() && !facts::is_immutable(url))?;
+        let begun = self.asker.fetch.beginning(&at, 1).ok()?;
+        lock::redirected(url, begun.from.file_name())
+    }
+
+    /// Returns where the place has an address.
+    fn at(&self, url: &Url) -> Option<Url> {
+        match Session::candidates(self.asker.mirrors, &Source::Url(url.clone())).into_iter().nth(self.index) {
+            Some(Source::Url(at)) => Some(at),
+            _ => None,
+        }
+    }
+
+    fn read(&self, url: &Url) -> Result<Text, Silence> {
+        let missing = || Problem::new(Code::Io, format!("`{url}` is not there"));
+        let Some(at) = self.at(url) else { return Err(Silence::Absent(missing())) };
+        if !at.is_remote() {
+            let found = files::read_small(&file_path(&at)?, SIDECAR_LIMIT)?;
+            let absent = || Silence::Absent(Problem::new(Code::Io, format!("`{at}` is not there")));
+            return found.map(|bytes| Text { bytes, from: at.to_string() }).ok_or_else(absent);
+        }
+        if at == *url && url.scheme() != "https" {
+            return Err(Silence::Failed(without_https(url)));
+        }
+        match self.asker.fetch.text(at.file_name(), &at, SIDECAR_LIMIT.0, self.asker.session.events) {
+            Ok(text) => Ok(Text { bytes: text.body, from: text.from.to_string() }),
+            Err(problem) if fetch::is_absent(&problem) => Err(Silence::Absent(unhelpful(problem))),
+            Err(problem) => Err(Silence::Failed(problem)),
+        }
+    }
+
+    fn beginning(&self, url: &Url, count: usize) -> Result<(Vec<u8>, Option<ByteSize>), Problem> {
+        let Some(at) = self.at(url) else { return Ok(Default::default()) };
+        if !at.is_remote() {
+            let (head, length) = files::beginning(&file_path(&at)?, count)?;
+            return Ok((head, Some(ByteSize(length))));
+        }
+        let begun = self.asker.fetch.beginning(&at, count)?;
+        Ok((begun.bytes, begun.size.map(ByteSize)))
+    }
+}
+
+fn local(pin: Pin) -> Heard {
+    Heard { pin, signed_at: None, voucher: Voucher::Local }
+}
+
+/// What a lock keeps of an address: the publisher's own, without secrets, whichever place answered.
+fn plain(url: &Url) -> Source {
+    Source::Url(url.without_secrets())
+}
+
+fn file_path(url: &Url) -> Result<std::path::PathBuf, Problem> {
+    url.to_file_path().ok_or_else(|| Problem::new(Code::Recipe, format!("`{url}` names no file")))
+}
+
+fn sibling(url: &Url, name: &str) -> Result<Url, Problem> {
+    url.sibling(name)
+        .map_err(|error| Problem::new(Code::Recipe, format!("`{url}` has no sibling `{name}`")).cause(error))
+}
+
+fn without_https(url: &Url) -> Problem {
+    Problem::new(Code::Usage, format!("`{url}` is asked without https"))
+        .note("whoever sits on the way could name any image; nothing was pinned")
+        .hint("write the https address, or pin the digest in the recipe: `sha256 = \"…\"` in `[base]`")
+}
+
+/// Takes away the hint of a failed build: here, `update` is what runs.
+fn unhelpful(mut problem: Problem) -> Problem {
+    if fetch::is_absent(&problem) {
+        problem.hint = None;
+    }
+    problem
+}
+
+fn with_from(problem: Problem, from: &str) -> Problem {
+    if problem.facts.iter().any(|(label, _)| *label == "from") { problem } else { problem.fact("from", from) }
+}
+
+/// Tells several failures under the one that weighs most; a file that a place lacks is the least that can be wrong.
+fn together(mut failures: Vec<Problem>, absent: Vec<Problem>, url: &Url) -> Problem {
+    failures.sort_by_key(|failure| (failure.code == Code::Io, !failure.code.as_str().starts_with("E_SIG_")));
+    let all = failures.into_iter().chain(absent);
+    let problem = all
+        .reduce(|first, next| first.cause(next))
+        .unwrap_or_else(|| Problem::new(Code::Bug, format!("no place to ask for `{url}`")));
+    if problem.code == Code::Offline { offline(problem, url) } else { problem }
+}
+
+/// To ask is to go online; the hint of a build, that later runs find it in the store, would be no help.
+fn offline(mut problem: Problem, url: &Url) -> Problem {
+    let name = one_line(url.file_name(), 200);
+    problem.headline = format!("`{name}` is asked from its publisher, and `--offline` forbids it");
+    problem.note("no lock was changed; a build needs only what is pinned").hint("update without `--offline`")
+}

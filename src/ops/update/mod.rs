@@ -1,0 +1,221 @@
+//! `update`: ask the publishers what the moving names stand for today, judge who says so, and write the pins down.
+//!
+//! Everything is asked before anything is written, and everything that fails is told: a lock changes whole or not at all.
+//! The policy of signatures and of time stands in `lock::vouch`. Read next: `ask` (what a publisher says), `sign` (who
+//! vouches for it, and what was known before), `show` (the change, for people).
+
+mod ask;
+mod show;
+mod sign;
+
+use std::path::{Path, PathBuf};
+
+pub(super) use self::ask::Asker;
+pub use self::show::{Change, changes};
+pub use self::sign::Voucher;
+use self::sign::{Heard, Judge};
+use super::{Loaded, Session, recipe_file};
+use crate::base::{Code, Problem, Problems};
+use crate::host::files;
+use crate::lock::{self, Lock, Pin, Question};
+use crate::recipe::{self, Source};
+
+/// What the person allows although it loses something, and whether anything is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// `--dry-run`: show the change, write no lock and remember nothing.
+    pub dry_run: bool,
+    /// `--allow-unsigned`: take what nobody signed, although there is a keyring.
+    pub allow_unsigned: bool,
+    /// `--allow-new-signer`: take what another key signed than before, or none.
+    pub allow_new_signer: bool,
+    /// `--allow-older`: take an older snapshot than the one pinned or seen.
+    pub allow_older: bool,
+}
+
+/// How one input's pin came out.
+#[derive(Debug)]
+pub struct Updated {
+    pub key: String,
+    pub before: Option<Pin>,
+    pub after: Pin,
+    pub voucher: Voucher,
+    /// When it was signed, in seconds since 1970, where it was.
+    pub signed_at: Option<u64>,
+    /// The recipe that asked first.
+    pub recipe: String,
+}
+
+/// What an update did.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The recipes that were found, where none was named.
+    pub found: Vec<String>,
+    pub pins: Vec<Updated>,
+    /// Locks that were written, or would be.
+    pub written: Vec<PathBuf>,
+    /// Recipes that carry their own pin and were left alone.
+    pub pinned_themselves: Vec<String>,
+    /// What the person should know once, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Asks for every input that the recipes leave to the lock, then writes each lock once, whole.
+///
+/// Without recipes, those of the working directory are taken: every `*.toml` with `format` and `base`.
+///
+/// # Errors
+/// All that failed, together; then no lock was changed. `E_LOCKED` where one would be, and `--locked` forbids it.
+pub fn update(session: &Session<'_>, recipes: &[PathBuf], options: Options) -> Result<Outcome, Problems> {
+    let found = if recipes.is_empty() { beside_us(session)? } else { vec![] };
+    let recipes = if recipes.is_empty() { &found } else { recipes };
+    let judge = Judge::new(session, options)?;
+    let mut outcome = Outcome { found: found.iter().map(|path| shown(path)).collect(), ..Outcome::default() };
+    let locks = ask_all(&judge, recipes, &mut outcome)?;
+    if session.locked {
+        show::refuse_changes(&outcome.pins)?;
+    }
+    for learnt in &locks {
+        if learnt.write(options.dry_run)? {
+            outcome.written.push(learnt.path.clone());
+        }
+    }
+    if !options.dry_run {
+        outcome.pins.iter().for_each(|updated| judge.remember(updated));
+    }
+    outcome.notes = show::notes(&outcome.pins, !judge.keyring.is_empty());
+    Ok(outcome)
+}
+
+/// Asks every question of every recipe; all that fail are told.
+fn ask_all(judge: &Judge<'_>, recipes: &[PathBuf], outcome: &mut Outcome) -> Result<Vec<Learnt>, Problems> {
+    let session = judge.session;
+    let fetch = session.fetcher();
+    let (mut locks, mut problems): (Vec<Learnt>, Vec<Problem>) = (vec![], vec![]);
+    for path in recipes {
+        let loaded = match Loaded::read(session, path) {
+            Ok(loaded) => loaded,
+            Err(more) => {
+                problems.extend(more.0);
+                continue;
+            }
+        };
+        let questions = lock::questions(&loaded.recipe);
+        let Some(lock_path) = loaded.lock_path.clone().filter(|_| !questions.is_empty()) else {
+            outcome.pinned_themselves.push(loaded.recipe.file.clone());
+            continue;
+        };
+        let asker = Asker { session, fetch: fetch.as_ref(), mirrors: &judge.config.mirrors, loaded: &loaded };
+        let learnt = learnt(&mut locks, lock_path);
+        for question in questions {
+            match learnt.ask(question, &asker, judge) {
+                Ok(updated) => outcome.pins.extend(updated),
+                Err(problem) => problems.push(problem.fact("recipe", &loaded.recipe.file)),
+            }
+        }
+    }
+    match problems.last_mut() {
+        None => Ok(locks),
+        Some(last) => {
+            last.note.get_or_insert_with(|| "no lock was changed".to_owned());
+            Err(Problems(problems))
+        }
+    }
+}
+
+/// Finds the recipes of the working directory; other TOML files are passed over, broken recipes are not.
+fn beside_us(session: &Session<'_>) -> Result<Vec<PathBuf>, Problem> {
+    let directory = session.environment.directory();
+    let names = files::list(directory)?.into_iter().filter(|name| name.ends_with(".toml"));
+    let is_recipe = |name: &String| {
+        let text = files::read_text(&directory.join(name)).ok().flatten();
+        text.is_some_and(|text| recipe::is_recipe(&text))
+    };
+    let found: Vec<_> = names.filter(is_recipe).map(PathBuf::from).collect();
+    if found.is_empty() {
+        return Err(Problem::new(Code::Usage, "there is no recipe in this directory")
+            .note("without a name, `update` takes every `*.toml` here that has `format` and `[base]`")
+            .hint("name the recipes: `arca-build update RECIPE…`"));
+    }
+    Ok(found)
+}
+
+fn shown(path: &Path) -> String {
+    crate::base::text::one_line(&path.display().to_string(), 200)
+}
+
+/// What was learnt in this run for one lock, which several recipes may share.
+struct Learnt {
+    path: PathBuf,
+    /// The same in its one spelling.
+    place: PathBuf,
+    /// With the recipe that asked.
+    pins: Vec<(Pin, String)>,
+    /// What could not be learnt: to ask again for another recipe would tell the same twice.
+    failed: Vec<String>,
+}
+
+/// Finds or begins what was learnt for a lock, however its path is spelt.
+fn learnt(locks: &mut Vec<Learnt>, path: PathBuf) -> &mut Learnt {
+    let place = files::one_spelling(&path);
+    let index = locks.iter().position(|learnt| learnt.place == place).unwrap_or(locks.len());
+    if index == locks.len() {
+        locks.push(Learnt { path, place, pins: vec![], failed: vec![] });
+    }
+    &mut locks[index]
+}
+
+impl Learnt {
+    /// Asks, unless another recipe of this lock asked the same: twice might be told two answers.
+    fn ask(&mut self, question: Question, asker: &Asker<'_>, judge: &Judge<'_>) -> Result<Option<Updated>, Problem> {
+        let earlier = self.pins.iter().find(|(pin, _)| pin.url == question.key);
+        let is_asked = earlier.is_some() || self.failed.contains(&question.key);
+        if is_asked && matches!(question.source, Source::Url(_)) {
+            return Ok(None);
+        }
+        let recipe = &asker.loaded.recipe.file;
+        let before = asker.loaded.lock.pins.get(&question.key);
+        let heard = asker.hear(&question, Some(judge)).and_then(|heard| judge.accept(before, heard, recipe));
+        let Heard { pin: after, signed_at, voucher } = match heard {
+            Ok(heard) => heard,
+            Err(problem) => {
+                self.failed.push(question.key);
+                return Err(problem);
+            }
+        };
+        match earlier {
+            Some((pin, _)) if *pin == after => return Ok(None),
+            Some((_, first)) => return Err(two_files(&question.key, &self.path, first, recipe)),
+            None => {}
+        }
+        self.pins.push((after.clone(), recipe.clone()));
+        let (key, before, recipe) = (question.key, before.cloned(), recipe.clone());
+        Ok(Some(Updated { key, before, after, voucher, signed_at, recipe }))
+    }
+
+    /// Adds the pins to the lock as it is now, so that what another process added meanwhile stays; tells of a change.
+    fn write(&self, is_dry_run: bool) -> Result<bool, Problems> {
+        let old = recipe_file::read_lock(&self.path)?;
+        let mut new: Lock = old.clone();
+        for (pin, _) in &self.pins {
+            new.insert(pin.clone());
+        }
+        if new == old {
+            return Ok(false);
+        }
+        if !is_dry_run {
+            files::write_whole(&self.path, new.print().as_bytes())?;
+        }
+        Ok(true)
+    }
+}
+
+/// A lock knows a file beside a recipe by its relative path, so it can serve one directory only.
+fn two_files(key: &str, lock: &Path, first: &str, second: &str) -> Problem {
+    Problem::new(Code::Usage, format!("`{key}` is two files for one lock"))
+        .fact("lock", lock.display())
+        .fact("first", first)
+        .fact("second", second)
+        .note("nothing was pinned")
+        .hint("give each recipe a lock of its own, or write `sha256` into `[base]` of one")
+}

@@ -1,0 +1,174 @@
+//! The change of a pin, and what a person should know of it, as values that `cli` prints.
+
+use std::collections::BTreeSet;
+
+use super::{Updated, Voucher};
+use crate::base::text::one_line;
+use crate::base::{Code, Problem, Problems, Url};
+use crate::lock::vouch::KNOWN;
+use crate::lock::{Pin, key};
+use crate::recipe::Source;
+
+/// One field of a pin, before and after; at least one of the two is there.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Change {
+    pub field: &'static str,
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+/// Lists what differs between two pins of one input, in the order in which a lock writes them.
+pub fn changes(before: Option<&Pin>, after: &Pin) -> Vec<Change> {
+    let old = before.map(fields).unwrap_or_default();
+    let pairs = fields(after).into_iter().enumerate();
+    let changes = pairs.map(|(index, (field, after))| {
+        let before = old.get(index).and_then(|(_, before)| before.clone());
+        Change { field, before, after }
+    });
+    changes.filter(|change| change.before != change.after).collect()
+}
+
+fn fields(pin: &Pin) -> Vec<(&'static str, Option<String>)> {
+    vec![
+        ("resolved", Some(key(&pin.resolved))),
+        ("sha256", Some(pin.sha256.to_string())),
+        ("size", pin.size.map(|size| format!("{size}"))),
+        ("signer", Some(pin.signer.clone().unwrap_or_else(|| "none".to_owned()))),
+        ("metalink", pin.metalink.as_ref().map(ToString::to_string)),
+        ("virtual size", pin.image.virtual_size.map(|size| format!("{size}"))),
+        ("flavour", pin.image.flavour.clone()),
+        ("snapshot", pin.image.snapshot.clone()),
+    ]
+}
+
+/// Refuses the run when a pin would change, with every such change.
+pub(super) fn refuse_changes(pins: &[Updated]) -> Result<(), Problems> {
+    let changed = pins.iter().filter(|updated| updated.before.as_ref() != Some(&updated.after));
+    let problems: Vec<_> = changed.map(locked).collect();
+    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+fn locked(updated: &Updated) -> Problem {
+    let problem = Problem::new(Code::Locked, "the lock would change, and `--locked` forbids it")
+        .fact("input", one_line(&updated.key, 300))
+        .fact("recipe", &updated.recipe);
+    let changes = changes(updated.before.as_ref(), &updated.after);
+    let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), |value| one_line(value, 300));
+    let problem = changes.iter().fold(problem, |problem, change| {
+        problem.cause(format!("{}: {} → {}", change.field, shown(&change.before), shown(&change.after)))
+    });
+    problem.note("no lock was changed").hint("update where that is allowed, review the change, and commit the lock")
+}
+
+/// Says, once for each publisher, what nobody vouched for, and what could be done about it.
+pub(super) fn notes(pins: &[Updated], has_keyring: bool) -> Vec<String> {
+    let mut told = BTreeSet::new();
+    let mut notes = vec![];
+    for updated in pins {
+        let host = host(&updated.after);
+        if told.insert((host.clone(), updated.voucher.as_str())) {
+            notes.extend(note(updated, &host, has_keyring));
+        }
+    }
+    notes
+}
+
+fn note(updated: &Updated, host: &str, has_keyring: bool) -> Option<String> {
+    if updated.after.signer.is_some() && updated.voucher != Voucher::Nobody {
+        return None;
+    }
+    let way = match has_keyring {
+        true => String::new(),
+        false => {
+            "; to demand signatures, give `--keyring FILE` or write `keyring = \"FILE\"` into config.toml".to_owned()
+        }
+    };
+    match &updated.voucher {
+        Voucher::Signed | Voucher::Local => None,
+        Voucher::Unchecked(at) => {
+            Some(format!("{host} signs its checksums, and no signature was checked (signer = none){way}{}", who(at)))
+        }
+        Voucher::Unsigned => {
+            Some(format!("{host} publishes checksums without a signature: only https vouches for them (signer = none)"))
+        }
+        Voucher::Nobody => Some(format!(
+            "{host} publishes no checksum: what came first is pinned, and nobody vouches for it (signer = none)"
+        )),
+    }
+}
+
+/// Tells where the signature is, and which keys openSUSE documents as its own; trust is the reader's to give.
+fn who(at: &Url) -> String {
+    let is_opensuse = at.host().is_some_and(|host| host == "opensuse.org" || host.ends_with(".opensuse.org"));
+    let keys = KNOWN.iter().filter(|_| is_opensuse);
+    let keys: String = keys.map(|key| format!("\n  {} ({}): {}", key.fingerprint, key.signs, key.source)).collect();
+    let keys = if keys.is_empty() { keys } else { format!("\n  openSUSE documents these keys as its own:{keys}") };
+    format!("\n  signature: {at}{keys}")
+}
+
+fn host(pin: &Pin) -> String {
+    match &pin.resolved {
+        Source::Url(url) => url.host().map_or_else(|| "this machine".to_owned(), str::to_owned),
+        Source::Path(_) => "this machine".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ByteSize, Digest};
+    use crate::lock::ImageFacts;
+
+    fn pin(snapshot: &str) -> Pin {
+        let url = Url::parse(&format!("https://download.opensuse.org/X-Snapshot{snapshot}.qcow2")).unwrap();
+        Pin {
+            url: "https://download.opensuse.org/X.qcow2".to_owned(),
+            resolved: Source::Url(url),
+            sha256: Digest::of(snapshot.as_bytes()),
+            size: Some(ByteSize::mib(2)),
+            signer: None,
+            metalink: None,
+            image: ImageFacts { snapshot: Some(snapshot.to_owned()), ..ImageFacts::default() },
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_a_change() {
+        let fields = |before: Option<&Pin>, after: &Pin| -> Vec<_> {
+            changes(before, after).into_iter().map(|change| change.field).collect()
+        };
+        assert_eq!(fields(Some(&pin("1")), &pin("1")), [""; 0]);
+        assert_eq!(fields(Some(&pin("1")), &pin("2")), ["resolved", "sha256", "snapshot"]);
+        assert_eq!(fields(None, &pin("1")), ["resolved", "sha256", "size", "signer", "snapshot"]);
+        let lost = Pin { size: None, ..pin("1") };
+        assert_eq!(
+            changes(Some(&pin("1")), &lost),
+            [Change { field: "size", before: Some("2 MiB".into()), after: None }]
+        );
+    }
+
+    #[test]
+    fn what_nobody_vouches_for_is_said_once_for_each_publisher() {
+        let updated = |voucher: Voucher| Updated {
+            key: String::new(),
+            before: None,
+            after: pin("1"),
+            voucher,
+            signed_at: None,
+            recipe: String::new(),
+        };
+        let at = Url::parse("https://download.opensuse.org/X.qcow2.sha256.asc").unwrap();
+        let unchecked = || updated(Voucher::Unchecked(at.clone()));
+        let told = notes(&[unchecked(), unchecked()], false);
+        assert_eq!(told.len(), 1);
+        for part in ["--keyring FILE", "X.qcow2.sha256.asc", KNOWN[0].fingerprint] {
+            assert!(told[0].contains(part), "{told:?}");
+        }
+        let foreign = Url::parse("https://opensuse.org.evil/X.asc").unwrap();
+        let told = notes(&[updated(Voucher::Unchecked(foreign))], false);
+        assert!(!told[0].contains(KNOWN[0].fingerprint), "{told:?}");
+        assert_eq!(notes(&[updated(Voucher::Local), updated(Voucher::Signed)], true), [""; 0]);
+        assert!(notes(&[updated(Voucher::Unsigned)], false)[0].contains("without a signature"));
+        assert!(notes(&[updated(Voucher::Nobody)], false)[0].contains("no checksum"));
+    }
+}
