@@ -32,6 +32,16 @@ pub struct Moments {
     pub now: u64,
 }
 
+impl Maker<'_> {
+    /// Demands that the key is of a kind and length that nobody can forge.
+    pub fn strength(self, of: &Certificate) -> Result<(), Flaw> {
+        match self {
+            Self::Primary => policy::key(&of.primary),
+            Self::Subkey(key, _) => policy::key(key),
+        }
+    }
+}
+
 impl Certificate {
     /// Returns the fingerprint of the primary key, upper-case hex.
     pub fn fingerprint(&self) -> String {
@@ -140,7 +150,6 @@ impl Certificate {
     }
 
     fn believe_subkey(&self, key: &PublicSubkey, signatures: &[Signature], at: Moments) -> Result<(), Flaw> {
-        policy::key(key)?;
         for it in signatures.iter().filter(|it| is_typ(it, SignatureType::SubkeyRevocation)) {
             if claims(it, &self.primary) {
                 revocation(it, it.verify_subkey_binding(&self.primary, key).is_ok(), at)?;
