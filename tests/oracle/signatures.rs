@@ -193,6 +193,29 @@ fn offset(told: &[u8], what: &str) -> usize {
 }
 
 #[test]
+fn sig_2_a_key_not_meant_for_signing_is_refused() {
+    let Some(home) = Home::new() else { return };
+    let key = home.key("a", "ed25519", "1y", &[]);
+    let signature = home.sign(day(1), &key, &[]);
+    verify_detached(&home.keyring(day(1)), DATA, &signature, day(3)).unwrap();
+    home.answer(day(2), &["--edit-key", &key], "change-usage\nS\nQ\nsave\n");
+    refused(verify_detached(&home.keyring(day(2)), DATA, &signature, day(3)), Code::SigKey);
+}
+
+#[test]
+fn sig_2_a_key_that_demands_more_than_we_understand_is_refused() {
+    let Some(home) = Home::new() else { return };
+    let key = home.key("a", "ed25519", "1y", &[]);
+    let signature = home.sign(day(1), &key, &[]);
+    let renew = |at, notation: &str| {
+        home.answer(at, &["--edit-key", &key], &format!("notation\n{notation}\nsave\n"));
+        verify_detached(&home.keyring(at), DATA, &signature, at + DAY)
+    };
+    renew(day(2), "x@example.org=y").unwrap();
+    refused(renew(day(4), "!x@example.org=y"), Code::SigKey);
+}
+
+#[test]
 fn sig_2_a_bad_signature_and_one_over_another_file_are_refused() {
     let Some(home) = Home::new() else { return };
     let key = home.key("a", "ed25519", "1y", &[]);
@@ -249,7 +272,8 @@ fn sig_2_an_expired_key_is_refused_also_for_what_it_signed_before() {
     refused(verify_detached(&short, DATA, &early, day(400)), Code::SigExpired);
     home.run(day(6), &["--quick-set-expire", &key, "90d"], b"");
     let late = home.sign(day(20), &key, &[]);
-    refused(verify_detached(&short, DATA, &late, day(21)), Code::SigExpired);
+    let problem = refused(verify_detached(&short, DATA, &late, day(21)), Code::SigExpired);
+    assert!(problem.headline.ends_with("had expired when it signed"), "{problem:#?}");
     refused(verify_detached(&short, DATA, &late, day(9)), Code::SigExpired);
     let renewed = home.keyring(day(20));
     for signature in [&early, &late] {
@@ -475,7 +499,7 @@ fn sig_2_a_signature_file_holds_a_signature_and_nothing_else() {
     ] {
         verify_detached(&keyring, DATA, &signature, day(2)).unwrap();
     }
-    refused(verify_detached(&keyring, DATA, &vec![0x89; 65 << 10], day(2)), Code::SigBad);
+    refused(verify_detached(&keyring, DATA, &[&good[..], &[b'\n'; 64 << 10]].concat(), day(2)), Code::SigBad);
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn not_believed(certificate: &Certificate, flaw: Flaw, at: Moments) -> Problem {
         Flaw::WeakKey(_) | Flaw::WeakSelf => Code::SigWeak,
         Flaw::Revoked { .. } => Code::SigRevoked,
         Flaw::SignedAfterEnd { .. } | Flaw::EndedSince { .. } | Flaw::BeforeKey { .. } => Code::SigExpired,
-        Flaw::NoSelf | Flaw::NotBound | Flaw::NotForSigning => Code::SigKey,
+        Flaw::NoSelf | Flaw::NotUnderstood | Flaw::NotBound | Flaw::NotForSigning => Code::SigKey,
     };
     let problem = Problem::new(code, format!("the signature is not believed: {flaw}"))
         .fact("key", certificate.fingerprint())
