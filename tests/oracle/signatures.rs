@@ -207,12 +207,12 @@ fn sig_2_a_key_that_demands_more_than_we_understand_is_refused() {
     let Some(home) = Home::new() else { return };
     let key = home.key("a", "ed25519", "1y", &[]);
     let signature = home.sign(day(1), &key, &[]);
-    let renew = |at, notation: &str| {
+    let annotate = |at, notation: &str| {
         home.answer(at, &["--edit-key", &key], &format!("notation\n{notation}\nsave\n"));
         verify_detached(&home.keyring(at), DATA, &signature, at + DAY)
     };
-    renew(day(2), "x@example.org=y").unwrap();
-    refused(renew(day(4), "!x@example.org=y"), Code::SigKey);
+    annotate(day(2), "x@example.org=y").unwrap();
+    refused(annotate(day(4), "!x@example.org=z"), Code::SigKey);
 }
 
 #[test]
@@ -558,7 +558,7 @@ fn sig_6_a_keyring_file_is_read_whole_or_refused() {
         ("a key and rubbish", [&bytes[..], b"rubbish"].concat()),
         ("a block in a block", replaced(&armoured, "\n\n", "\n\n-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n")),
         ("257 keys", bytes.repeat(257)),
-        ("4 MiB and a byte", vec![0x99; (4 << 20) + 1]),
+        ("4 MiB and more", [&armoured[..], &[b'\n'; 4 << 20]].concat()),
     ] {
         let problem = Keyring::parse(&bytes, "my\u{1b}keys.gpg").unwrap_err();
         assert_eq!(problem.code, Code::SigKey, "{what}: {problem:#?}");
