@@ -32,6 +32,16 @@ pub struct Moments {
     pub now: u64,
 }
 
+impl Maker<'_> {
+    /// Demands that the key is of a kind and length that nobody can forge.
+    pub fn strength(self, of: &Certificate) -> Result<(), Flaw> {
+        match self {
+            Self::Primary => policy::key(&of.primary),
+            Self::Subkey(key, _) => policy::key(key),
+        }
+    }
+}
+
 impl Certificate {
     /// Returns the fingerprint of the primary key, upper-case hex.
     pub fn fingerprint(&self) -> String {
@@ -74,7 +84,7 @@ impl Certificate {
         policy::key(&self.primary)?;
         self.revoked(at)?;
         let (statement, user) = self.statement(at)?;
-        policy::digest(statement).map_err(|_| Flaw::WeakSelf)?;
+        sound(statement)?;
         alive(&self.primary, statement, at)?;
         match maker {
             Maker::Primary if statement.key_flags().sign() => {}
@@ -86,7 +96,7 @@ impl Certificate {
 
     /// The newest thing the owner says about the whole key; where two are as new, the one that ends sooner.
     ///
-    /// A weak one is not passed over here: an older one would then speak where its owner has said something else.
+    /// One that is weak or not understood is not passed over here: an older one would then speak where its owner has said something else.
     fn statement(&self, at: Moments) -> Result<(&Signature, String), Flaw> {
         let direct = self.direct.iter().filter(|it| it.typ() == Some(SignatureType::Key) && self.own_direct(it));
         let direct = direct.map(|it| (it, String::new()));
@@ -99,8 +109,7 @@ impl Certificate {
     /// Returns the owner's certifications of a user id; none where one of its revocations is as new as the newest.
     fn certifications<'a>(&'a self, id: &'a UserId, all: &'a [Signature]) -> Vec<(&'a Signature, String)> {
         let own = |it: &&Signature| {
-            let is_good = it.verify_certification(&self.primary, Tag::UserId, id).is_ok();
-            names(it, &self.primary) && is_good && policy::understood(it)
+            names(it, &self.primary) && it.verify_certification(&self.primary, Tag::UserId, id).is_ok()
         };
         let own: Vec<_> = all.iter().filter(own).collect();
         let is_revocation = |it: &&&Signature| it.typ() == Some(SignatureType::CertRevocation);
@@ -114,7 +123,7 @@ impl Certificate {
     }
 
     fn own_direct(&self, it: &Signature) -> bool {
-        names(it, &self.primary) && it.verify_key(&self.primary).is_ok() && policy::understood(it)
+        names(it, &self.primary) && it.verify_key(&self.primary).is_ok()
     }
 
     /// Refuses a key that its owner, or whoever the owner let do so, has revoked.
@@ -140,7 +149,6 @@ impl Certificate {
     }
 
     fn believe_subkey(&self, key: &PublicSubkey, signatures: &[Signature], at: Moments) -> Result<(), Flaw> {
-        policy::key(key)?;
         for it in signatures.iter().filter(|it| is_typ(it, SignatureType::SubkeyRevocation)) {
             if claims(it, &self.primary) {
                 revocation(it, it.verify_subkey_binding(&self.primary, key).is_ok(), at)?;
@@ -150,12 +158,11 @@ impl Certificate {
             it.typ() == Some(SignatureType::SubkeyBinding)
                 && names(it, &self.primary)
                 && it.verify_subkey_binding(&self.primary, key).is_ok()
-                && policy::understood(it)
                 && policy::in_force(it, at.now)
         });
         let rank = |it: &&Signature| (created(it), std::cmp::Reverse(ends(key, it)));
         let binding = bindings.max_by_key(rank).ok_or(Flaw::NotBound)?;
-        policy::digest(binding).map_err(|_| Flaw::WeakSelf)?;
+        sound(binding)?;
         if !binding.key_flags().sign() {
             return Err(Flaw::NotForSigning);
         }
@@ -167,11 +174,17 @@ impl Certificate {
     fn cross_certified(&self, key: &PublicSubkey, binding: &Signature, at: Moments) -> Result<(), Flaw> {
         let back = binding.embedded_signature().ok_or(Flaw::NotBound)?;
         let is_good = back.verify_primary_key_binding(key, &self.primary).is_ok();
-        if !is_good || !policy::understood(back) || !policy::in_force(back, at.now) {
+        if !is_good || !policy::in_force(back, at.now) {
             return Err(Flaw::NotBound);
         }
-        policy::digest(back).map_err(|_| Flaw::WeakSelf)
+        sound(back)
     }
+}
+
+/// Demands that what makes a key valid has a strong digest and is understood.
+fn sound(own: &Signature) -> Result<(), Flaw> {
+    policy::digest(own).map_err(|_| Flaw::WeakSelf)?;
+    if policy::understood(own) { Ok(()) } else { Err(Flaw::NotUnderstood) }
 }
 
 /// Judges one revocation.

@@ -111,3 +111,58 @@ fn unescaped(line: &[u8]) -> Result<&[u8], CleartextError> {
     let length = plain.iter().rposition(|byte| !b" \t".contains(byte)).map_or(0, |last| last + 1);
     Ok(plain.get(..length).unwrap_or(plain))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n";
+    const TAIL: &str = "\n-----BEGIN PGP SIGNATURE-----\n\nAAAA\n-----END PGP SIGNATURE-----\n";
+
+    #[test]
+    fn sig_2_the_signed_lines_are_taken_as_they_were_signed() {
+        for (lines, text) in [
+            ("one\ntwo", "one\ntwo"),
+            ("- -dash\n- From", "-dash\nFrom"),
+            ("- - twice", "- twice"),
+            ("end \t ", "end"),
+            ("\r\n\r", "\n"),
+            ("", ""),
+        ] {
+            let parts = parse(format!("{HEAD}{lines}{TAIL}").as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(parts.text).unwrap(), text, "{lines:?}");
+            assert_eq!(parts.signature, [0, 0, 0]);
+        }
+    }
+
+    #[test]
+    fn sig_2_whatever_else_stands_in_the_document_is_named_and_refused() {
+        use CleartextError::*;
+        let whole = format!("{HEAD}text{TAIL}");
+        let in_text = |text: &str| format!("{HEAD}{text}{TAIL}");
+        for (document, error) in [
+            (format!("x\n{whole}"), Before),
+            (format!("\u{feff}{whole}"), Before),
+            (format!("{whole}x"), After),
+            (format!("{whole}{whole}"), Several),
+            (in_text(HEAD), Several),
+            (whole.replace("Hash: SHA256", "Hash: SHA256\n \nHash: SHA1"), Header),
+            (whole.replace("Hash: SHA256", "Hash: SHA256 = 00  nas.qcow2"), Header),
+            (whole.replace("Hash", "Charset"), Header),
+            (in_text("-text"), Dash),
+            (in_text("-----BEGIN PGP MESSAGE-----"), Dash),
+            (in_text("- -----BEGIN PGP MESSAGE-----"), Nested),
+            (in_text("- -----END PGP SIGNATURE-----"), Nested),
+            (in_text("a\rb"), Control),
+            (in_text("a\u{1b}[2Kb"), Control),
+            (in_text("a\0b"), Control),
+            (HEAD.to_owned(), Unsigned),
+            (format!("{HEAD}text\n"), Unsigned),
+            (whole.replace("AAAA", "A?AA"), Signature(ArmourError::Base64)),
+            (whole.replace("-----END PGP SIGNATURE-----\n", ""), Signature(ArmourError::Truncated)),
+            (whole.replace("AAAA", "-----BEGIN PGP SIGNATURE-----"), Nested),
+        ] {
+            assert_eq!(parse(document.as_bytes()), Err(error), "{document:?}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use pgp::packet::{Packet, PacketHeader, Signature};
+use pgp::types::Tag;
 
 use crate::base::text::one_line;
 use crate::base::{Code, Problem};
@@ -43,7 +44,7 @@ pub enum KeyringError {
     Secret,
     #[error("its packet {0} cannot be read")]
     Packet(usize),
-    #[error("its packet {0} belongs to no certificate")]
+    #[error("its packet {0} does not belong there")]
     Stray(usize),
 }
 
@@ -108,7 +109,7 @@ fn read(bytes: &[u8]) -> Result<Keyring, KeyringError> {
     let mut certificates = vec![];
     for block in blocks {
         let mut reading = Reading::default();
-        for packet in packets(&block, MAX_PACKETS) {
+        for packet in packets(&block, None, MAX_PACKETS) {
             reading.take(packet?)?;
         }
         certificates.append(&mut reading.certificates);
@@ -123,14 +124,18 @@ fn read(bytes: &[u8]) -> Result<Keyring, KeyringError> {
 /// Reads packets one after the other, each of a definite length and read to its last octet.
 ///
 /// The library's own reader takes a file that ends inside a header for one that ends before it.
-pub(super) fn packets(mut bytes: &[u8], limit: usize) -> impl Iterator<Item = Result<(usize, Packet), KeyringError>> {
+pub(super) fn packets(
+    mut bytes: &[u8],
+    only: Option<Tag>,
+    limit: usize,
+) -> impl Iterator<Item = Result<(usize, Packet), KeyringError>> {
     let mut count = 0;
     std::iter::from_fn(move || {
         if bytes.is_empty() {
             return None;
         }
         count += 1;
-        let read = if count > limit { Err(KeyringError::TooManyPackets) } else { packet(&mut bytes, count) };
+        let read = if count > limit { Err(KeyringError::TooManyPackets) } else { packet(&mut bytes, only, count) };
         if read.is_err() {
             bytes = &[];
         }
@@ -138,9 +143,12 @@ pub(super) fn packets(mut bytes: &[u8], limit: usize) -> impl Iterator<Item = Re
     })
 }
 
-fn packet(bytes: &mut &[u8], number: usize) -> Result<Packet, KeyringError> {
+fn packet(bytes: &mut &[u8], only: Option<Tag>, number: usize) -> Result<Packet, KeyringError> {
     let unreadable = || KeyringError::Packet(number);
     let header = PacketHeader::try_from_reader(&mut *bytes).map_err(|_| unreadable())?;
+    if only.is_some_and(|tag| header.tag() != tag) {
+        return Err(KeyringError::Stray(number));
+    }
     let length = header.packet_length().maybe_len().ok_or_else(unreadable)?;
     let length = usize::try_from(length).map_err(|_| unreadable())?;
     let (mut body, rest) = bytes.split_at_checked(length).ok_or_else(unreadable)?;

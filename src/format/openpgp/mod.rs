@@ -14,6 +14,7 @@
 //!   itself have a strong digest. openSUSE's key of 2022 had a SHA-1 self-signature until it was renewed in 2026 with
 //!   SHA-256: older copies of it are refused, which asks for nothing more than fetching the current one. Revocations
 //!   count by whatever digest, and count even when they cannot be checked.
+//! * Signatures of version 3 are believed, since that is what openSUSE's build service writes (see `verify`).
 //! * Whatever a signature calls critical must be understood.
 //! * The signed text stands alone: no text around it, no block within it, no second document.
 //!

@@ -32,6 +32,8 @@ pub enum Flaw {
     BeforeKey { born: u64 },
     #[error("the key has no valid signature on itself")]
     NoSelf,
+    #[error("the key's own signature on itself has a critical part that is not understood")]
+    NotUnderstood,
     #[error("the subkey is not bound to its primary key from both sides")]
     NotBound,
     #[error("the key is not meant for signing")]

@@ -4,14 +4,14 @@
 //! Format: RFC 9580, sections 5.2 and 10.4. Read next: `certificate` (whether a key can be believed), `policy`.
 
 use pgp::packet::{Packet, Signature, SignatureType, SignatureVersion};
-use pgp::types::KeyDetails;
+use pgp::types::{KeyDetails, Tag};
 
 use crate::base::text::one_line;
 use crate::base::{Code, Problem};
 
 use super::Signer;
 use super::certificate::{Certificate, Maker, Moments, created, hex};
-use super::keyring::{self, Keyring};
+use super::keyring::{self, Keyring, KeyringError};
 use super::known::known;
 use super::policy::{self, Flaw};
 
@@ -66,13 +66,14 @@ pub fn unreadable(why: impl std::fmt::Display) -> Problem {
 
 fn read(packets: &[u8]) -> Result<Vec<Signature>, Problem> {
     let mut signatures = vec![];
-    for packet in keyring::packets(packets, MAX_SIGNATURES) {
-        match packet.map_err(unreadable)? {
-            (_, Packet::Signature(signature)) => signatures.push(signature),
-            _ => {
+    for packet in keyring::packets(packets, Some(Tag::Signature), MAX_SIGNATURES) {
+        match packet {
+            Ok((_, Packet::Signature(signature))) => signatures.push(signature),
+            Ok(_) | Err(KeyringError::Stray(_)) => {
                 let scope = "the signature file holds more than signatures";
                 return Err(Problem::new(Code::SigScope, scope).hint("use the publisher's detached signature"));
             }
+            Err(error) => return Err(unreadable(error)),
         }
     }
     if signatures.is_empty() { Err(missing()) } else { Ok(signatures) }
@@ -88,10 +89,12 @@ fn judge(keyring: &Keyring, document: Document<'_>, signature: &Signature, now: 
     let moments = moments(signature, now)?;
     let mut last = None;
     for (certificate, maker) in makers {
-        if !is_made_by(certificate, maker, document, signature) {
+        // Before the arithmetic, so that no weak key's is ever run.
+        let strength = maker.strength(certificate);
+        if strength.is_ok() && !is_made_by(certificate, maker, document, signature) {
             continue;
         }
-        match certificate.believe(maker, moments) {
+        match strength.and_then(|()| certificate.believe(maker, moments)) {
             Ok(user) => return Ok(signer(certificate, &user, moments)),
             Err(flaw) => last = Some(not_believed(certificate, flaw, moments)),
         }
@@ -180,7 +183,7 @@ fn not_believed(certificate: &Certificate, flaw: Flaw, at: Moments) -> Problem {
         Flaw::WeakKey(_) | Flaw::WeakSelf => Code::SigWeak,
         Flaw::Revoked { .. } => Code::SigRevoked,
         Flaw::SignedAfterEnd { .. } | Flaw::EndedSince { .. } | Flaw::BeforeKey { .. } => Code::SigExpired,
-        Flaw::NoSelf | Flaw::NotBound | Flaw::NotForSigning => Code::SigKey,
+        Flaw::NoSelf | Flaw::NotUnderstood | Flaw::NotBound | Flaw::NotForSigning => Code::SigKey,
     };
     let problem = Problem::new(code, format!("the signature is not believed: {flaw}"))
         .fact("key", certificate.fingerprint())
