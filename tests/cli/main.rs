@@ -23,3 +23,5 @@ mod progress;
 mod secrets;
 mod shipped;
 mod small;
+mod update;
+mod update_signed;

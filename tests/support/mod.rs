@@ -10,6 +10,7 @@
     reason = "tests touch the world, and end loudly"
 )]
 
+pub mod gpg;
 pub mod guest;
 pub mod publisher;
 pub mod server;

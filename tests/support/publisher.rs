@@ -80,6 +80,17 @@ impl Publisher {
     }
 }
 
+impl Publisher {
+    /// Publishes an image under the moving name of a recipe as this snapshot; returns path and text of the checksums.
+    pub fn publish(&self, recipe: &str, snapshot: &str, image: Vec<u8>) -> (String, String) {
+        let (_, moving, immutable) = PUBLISHED.into_iter().find(|(name, ..)| *name == recipe).unwrap();
+        let immutable = immutable.replace(SNAPSHOT, snapshot);
+        let text = format!("{}  {}\n", Digest::of(&image), immutable.rsplit('/').next().unwrap());
+        publish(&self.server, moving, &immutable, image);
+        (format!("{APPLIANCES}{moving}.sha256"), text)
+    }
+}
+
 fn publish(server: &Server, moving: &str, immutable: &str, image: Vec<u8>) {
     let name = immutable.rsplit('/').next().unwrap();
     let sidecar = format!("{}  {name}\n", Digest::of(&image));
