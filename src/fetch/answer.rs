@@ -132,9 +132,7 @@ impl Head {
         };
         let problem = match status {
             401 | 403 => problem.hint("the address may need credentials: write `https://user:password@host/…`"),
-            404 | 410 => {
-                problem.hint("the publisher may have deleted this snapshot: `arca-build update` pins the current one")
-            }
+            404 | 410 => problem.hint(ABSENT),
             407 => problem
                 .hint("the proxy wants credentials: give them in HTTPS_PROXY as `http://user:password@host:port`"),
             _ => problem,
@@ -143,11 +141,12 @@ impl Head {
     }
 }
 
-/// Tells whether a failure says that there is no such file, and that asking differently would not help.
+/// The way out where there is no such file; whoever knows the recipe says it better.
+const ABSENT: &str = "the publisher may have deleted this snapshot: `arca-build update` pins the current one";
+
+/// Tells whether a failure says that there is no such file (404, 410), rather than that it was not given.
 pub fn is_absent(problem: &Problem) -> bool {
-    // The headline is made above, from the number; nothing a server says stands in it.
-    let is_told = |status: &str| problem.headline.contains(&format!("the server answered {status} "));
-    problem.code == Code::NetStatus && (is_told("404") || is_told("410"))
+    problem.code == Code::NetStatus && problem.hint.as_deref() == Some(ABSENT)
 }
 
 /// Tells that more came, or is announced, than may.

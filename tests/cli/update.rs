@@ -6,25 +6,27 @@ use arca_build::base::Digest;
 
 use crate::support::publisher::{PUBLISHED, Publisher, image, recipes};
 use crate::support::server::Behaviour;
-use crate::support::{Bin, Output, workdir};
+use crate::support::{Bin, Output, tls, workdir};
 
 const RECIPE: &str = "recipes/nas.toml";
 const DIR: &str = "/tumbleweed/appliances/";
 
 fn run(cwd: &Path, publisher: &Publisher, words: &[&str]) -> Output {
-    Bin::new(cwd).arg("--config").arg(&publisher.config).args(words).run()
+    let bin = Bin::new(cwd).env("SSL_CERT_FILE", tls::fixture("authority.pem"));
+    bin.arg("--config").arg(&publisher.config).args(words).run()
 }
 
 fn lock(cwd: &Path) -> String {
     std::fs::read_to_string(cwd.join("recipes/arca.lock")).unwrap()
 }
 
-/// A recipe on an image of another publisher than openSUSE, which the configuration leads to `/other/`.
+/// A recipe on an image of another publisher than openSUSE, who has nothing but that: the configuration leads to
+/// `/other/`, and behind it a server of https says 404.
 fn other(cwd: &Path, publisher: &Publisher, file: &str) {
-    let config = std::fs::read_to_string(&publisher.config).unwrap();
-    let rule = format!("\"https://images.example.org/\" = \"{}\"\n", publisher.server.url("/other/"));
+    let (config, site) = (std::fs::read_to_string(&publisher.config).unwrap(), tls::nothing());
+    let rule = format!("\"{site}\" = \"{}\"\n", publisher.server.url("/other/"));
     std::fs::write(&publisher.config, config + &rule).unwrap();
-    let text = format!("format = 1\nname = \"plain\"\n[base]\nurl = \"https://images.example.org/{file}\"\n");
+    let text = format!("format = 1\nname = \"plain\"\n[base]\nurl = \"{site}{file}\"\n");
     std::fs::write(cwd.join("plain.toml"), text).unwrap();
 }
 

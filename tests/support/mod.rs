@@ -14,6 +14,7 @@ pub mod gpg;
 pub mod guest;
 pub mod publisher;
 pub mod server;
+pub mod tls;
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};

@@ -244,13 +244,13 @@ impl Place<'_> {
         let Some(judge) = judge else { return unchecked(text, Voucher::Unsigned) };
         if judge.keyring.is_empty() {
             let within = vouch::is_signed_within(&text.bytes).then(|| at.clone());
-            let beside = || self.signature(list, at).ok().flatten().map(|(_, at)| at);
+            let beside = || self.signature(list, url).ok().flatten().map(|(_, at)| at);
             let voucher = within.or_else(beside).map_or(Voucher::Unsigned, Voucher::Unchecked);
             return unchecked(text, voucher);
         }
         let signature = match vouch::is_signed_within(&text.bytes) {
             true => None,
-            false => match self.signature(list, at)? {
+            false => match self.signature(list, url)? {
                 Some((signature, _)) => Some(signature),
                 None if judge.takes_unsigned(url) => return unchecked(text, Voucher::Unsigned),
                 None => return Err(judge.unsigned(url, format!("`{}` is not signed", one_line(at.file_name(), 200)))),
@@ -261,10 +261,10 @@ impl Place<'_> {
         Ok(Said { answer, signer: Some(signer), voucher: Voucher::Signed })
     }
 
-    /// Looks for a signature beside a checksum file.
-    fn signature(&self, list: &Checksums, at: &Url) -> Result<Option<(Vec<u8>, Url)>, Problem> {
+    /// Looks for a signature beside the checksum file of `url`.
+    fn signature(&self, list: &Checksums, url: &Url) -> Result<Option<(Vec<u8>, Url)>, Problem> {
         for ending in list.signatures {
-            let beside = sibling(at, &format!("{}{ending}", list.file_name(at)))?;
+            let beside = sibling(url, &format!("{}{ending}", list.file_name(url)))?;
             match self.read(&beside) {
                 Ok(text) => return Ok(Some((text.bytes, beside))),
                 Err(Silence::Absent(_)) => {}

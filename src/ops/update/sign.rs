@@ -82,13 +82,12 @@ impl<'a> Judge<'a> {
 
     /// Refuses what nobody signed, with the two ways out.
     pub(super) fn unsigned(&self, url: &Url, headline: String) -> Problem {
-        let host = url.host().unwrap_or("host");
+        let directory = url.without_secrets().sibling("").map(|url| url.expose().to_owned()).unwrap_or_default();
         Problem::new(Code::SigMissing, headline)
             .fact("asked", url)
             .note("there is a keyring, so a signature is demanded; nothing was pinned")
             .hint(format!(
-                "if this publisher signs nothing, give `--allow-unsigned` once, or write `unsigned = [\"{}://{host}/\"]` into config.toml",
-                url.scheme()
+                "if this publisher signs nothing, give `--allow-unsigned` once, or write `unsigned = [\"{directory}\"]` into config.toml"
             ))
     }
 
