@@ -5,7 +5,7 @@ use std::path::Path;
 use arca_build::base::Digest;
 
 use crate::support::publisher::{PUBLISHED, Publisher, image, recipes};
-use crate::support::server::Behaviour;
+use crate::support::server::{Behaviour, HONEST, Stop};
 use crate::support::{Bin, Output, tls, workdir};
 
 const RECIPE: &str = "recipes/nas.toml";
@@ -58,6 +58,7 @@ fn a_redirect_of_the_moving_name_tells_the_immutable_one_and_no_mirror_reaches_t
         std::fs::remove_file(dir.path().join("recipes/arca.lock")).unwrap();
     }
     // A redirect to another image's name tells nothing.
+    publisher.server.put(&format!("/mirror/somewhere/{}", PUBLISHED[1].2), image("other"), &[]);
     let target = publisher.server.url(&format!("/mirror/somewhere/{}", PUBLISHED[1].2));
     publisher.server.put(&format!("{DIR}{moving}"), "", &[Behaviour::redirect(target)]);
     publisher.server.put(&format!("{DIR}{moving}.sha256"), own, &[]);
@@ -106,6 +107,23 @@ fn a_file_without_any_checksum_is_pinned_as_it_came_and_fetched_once() {
     publisher.server.put(&format!("{path}.sha256"), "", &[Behaviour::status("403 Forbidden")]);
     publisher.server.put(path, image("plain"), &[]);
     run(dir.path(), &publisher, &["update", "plain.toml"]).ends_with(4).says("403");
+}
+
+#[test]
+fn two_versions_of_a_file_that_nobody_vouches_for_are_never_spliced() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    other(dir.path(), &publisher, "plain.qcow2");
+    let mut first = image("plain");
+    first[600] ^= 1;
+    let untagged = |behaviour: Behaviour| behaviour.with("ETag", "");
+    let cut = Behaviour::stopping(Stop::CloseAfter(1000));
+    // The first request only looks where the name leads.
+    let turns = [HONEST, untagged(cut), untagged(Behaviour::body(image("later")))];
+    publisher.server.put("/other/plain.qcow2", first, &turns);
+    run(dir.path(), &publisher, &["update", "plain.toml"]).success();
+    let lock = std::fs::read_to_string(dir.path().join("arca.lock")).unwrap();
+    assert!(lock.contains(&Digest::of(&image("later")).to_string()), "{lock}");
 }
 
 #[test]
