@@ -27,4 +27,5 @@ mod libvirt;
 mod nix;
 mod provision;
 mod scripts;
+mod signatures;
 mod virt_install;

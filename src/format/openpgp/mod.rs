@@ -1,0 +1,120 @@
+//! OpenPGP signatures: is a file what a publisher whom the user trusts has signed? Touches nothing.
+//!
+//! Format: RFC 9580. Packets, keys and arithmetic are the library's (`pgp`); what to believe is ours, because the
+//! library verifies with SHA-1, with expired and with revoked keys, and leaves that to its users:
+//!
+//! * Keys come only from a keyring that the user names. [`KNOWN`] fingerprints are shown, never trusted.
+//! * A signature is over a binary or text document (types 0 and 1), by a digest of at least 256 bits of SHA-2 or SHA-3,
+//!   and by RSA of 2048 bits or more, ECDSA over a NIST curve, or EdDSA. DSA is never believed.
+//! * A key must have existed when it signed and must not have expired, neither then nor since: when a signature was made
+//!   is only its maker's word, and whoever finds a key after its end could date his signature back.
+//! * A revoked key's signatures are refused, except where the owner said that the key was merely superseded or retired,
+//!   and it signed before: then the owner knew what he left standing.
+//! * What makes a key valid (its newest self-signature, a subkey's binding and the subkey's own back-signature) must
+//!   itself have a strong digest. openSUSE's key of 2022 had a SHA-1 self-signature until it was renewed in 2026 with
+//!   SHA-256: older copies of it are refused, which asks for nothing more than fetching the current one. Revocations
+//!   count by whatever digest, and count even when they cannot be checked.
+//! * Signatures of version 3 are believed, since that is what openSUSE's build service writes (see `verify`).
+//! * Whatever a signature calls critical must be understood.
+//! * The signed text stands alone: no text around it, no block within it, no second document.
+//!
+//! Errors have the codes `E_SIG_…`. Read next: `verify`, then `certificate`.
+
+mod armour;
+mod certificate;
+mod cleartext;
+mod keyring;
+mod known;
+mod policy;
+mod verify;
+
+use pgp::packet::SignatureType;
+
+use crate::base::{Code, Problem};
+
+use armour::ArmourError;
+use cleartext::CleartextError;
+use verify::Document;
+
+pub use cleartext::is_cleartext;
+pub use keyring::Keyring;
+pub use known::{KNOWN, KnownKey};
+
+/// The largest signature file or signed text read; a real one has about a thousand bytes.
+pub const MAX_LENGTH: usize = 64 << 10;
+
+/// Who signed, after all checks passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// Of the primary key, upper-case hex, even where a subkey signed.
+    pub fingerprint: String,
+    /// Made fit to show; empty where the key's owner speaks for the key alone.
+    pub user_id: String,
+    /// Seconds since 1970, by the signer's word.
+    pub signed_at: u64,
+}
+
+/// Verifies a detached signature, binary or armoured, over `data`; `now` is in seconds since 1970.
+///
+/// # Errors
+/// The codes `E_SIG_…`; `E_SIG_BAD` where the signature is not over these bytes, or cannot be read.
+pub fn verify_detached(keyring: &Keyring, data: &[u8], signature: &[u8], now: u64) -> Result<Signer, Problem> {
+    bounded(signature)?;
+    if is_cleartext(signature) {
+        return Err(scope("the signature file holds a text of its own"));
+    }
+    let packets = match armour::is_binary(signature) {
+        true => signature.to_vec(),
+        false => armour::only(signature, "SIGNATURE").map_err(armour_problem)?,
+    };
+    let document = Document { bytes: data, types: &[SignatureType::Binary, SignatureType::Text] };
+    verify::verify(keyring, document, &packets, now)
+}
+
+/// Verifies a clearsigned document (RFC 9580, section 7) and returns only the bytes that are signed.
+///
+/// These are its lines without escapes, and without white space at their ends, joined by line feeds.
+///
+/// # Errors
+/// As [`verify_detached`]; `E_SIG_SCOPE` where the document holds anything that is not signed.
+pub fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> Result<(Vec<u8>, Signer), Problem> {
+    bounded(document)?;
+    if !is_cleartext(document) {
+        return Err(verify::missing());
+    }
+    let parts = cleartext::parse(document).map_err(cleartext_problem)?;
+    // A text signature is made over lines that end in CR LF; the library writes them so.
+    let signed = Document { bytes: &parts.text, types: &[SignatureType::Text] };
+    let signer = verify::verify(keyring, signed, &parts.signature, now)?;
+    Ok((parts.text, signer))
+}
+
+fn bounded(bytes: &[u8]) -> Result<(), Problem> {
+    if bytes.len() <= MAX_LENGTH {
+        return Ok(());
+    }
+    Err(verify::unreadable(format!("it has {} bytes, a signature has at most {MAX_LENGTH}", bytes.len())))
+}
+
+fn scope(why: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::SigScope, "the signature file is not one signature and nothing else").cause(why)
+}
+
+fn armour_problem(error: ArmourError) -> Problem {
+    match error {
+        ArmourError::Missing => verify::missing(),
+        ArmourError::Truncated | ArmourError::Headers | ArmourError::Base64 => verify::unreadable(error),
+        ArmourError::Nested | ArmourError::Outside | ArmourError::Several | ArmourError::Kind => scope(error),
+    }
+}
+
+fn cleartext_problem(error: CleartextError) -> Problem {
+    match error {
+        CleartextError::Unsigned => verify::missing().cause(error),
+        CleartextError::Signature(error) => verify::unreadable(error),
+        error => Problem::new(Code::SigScope, "the document is not one signed text and nothing else").cause(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;

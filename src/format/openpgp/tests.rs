@@ -1,0 +1,124 @@
+//! What needs no `gpg`: a publisher's real key and signature, and frames bent by hand. `tests/oracle/signatures.rs` has
+//! the rest: every code, on fixtures that `gpg` makes.
+
+use super::*;
+
+const KEY: &[u8] = include_bytes!("../../../tests/fixtures/openpgp/opensuse-2026.asc");
+const OLD_KEY: &[u8] = include_bytes!("../../../tests/fixtures/openpgp/opensuse-2022.asc");
+const DATA: &[u8] = include_bytes!("../../../tests/fixtures/openpgp/opensuse-leap.sha256");
+const SIGNATURE: &[u8] = include_bytes!("../../../tests/fixtures/openpgp/opensuse-leap.sha256.asc");
+
+/// 2026-06-19, when the signature was made, and 2030-05-27, when the key expires.
+const SIGNED: u64 = 1_781_847_072;
+const EXPIRES: u64 = 0x62b0_7e22 + 0x0eec_4a16;
+
+fn keyring(bytes: &[u8]) -> Keyring {
+    Keyring::parse(bytes, "test.asc").unwrap()
+}
+
+#[test]
+fn what_opensuse_signs_in_the_form_of_1998_is_believed() {
+    let signer = verify_detached(&keyring(KEY), DATA, SIGNATURE, SIGNED).unwrap();
+    assert_eq!(signer.fingerprint, KNOWN[0].fingerprint);
+    assert_eq!(signer.user_id, KNOWN[0].owner);
+    assert_eq!(signer.signed_at, SIGNED);
+}
+
+#[test]
+fn opensuses_key_is_refused_before_it_was_renewed_and_after_it_ends() {
+    let code = |key: &[u8], now| verify_detached(&keyring(key), DATA, SIGNATURE, now).unwrap_err().code;
+    assert_eq!(code(OLD_KEY, SIGNED), Code::SigWeak);
+    assert_eq!(code(KEY, EXPIRES), Code::SigExpired);
+    assert!(verify_detached(&keyring(KEY), DATA, SIGNATURE, EXPIRES - 1).is_ok());
+    // Both copies together are one key, for which the renewal speaks.
+    assert!(verify_detached(&keyring(&[OLD_KEY, KEY].concat()), DATA, SIGNATURE, SIGNED).is_ok());
+}
+
+#[test]
+fn sig_6_a_known_key_is_named_and_not_trusted() {
+    let problem = verify_detached(&Keyring::default(), DATA, SIGNATURE, SIGNED).unwrap_err();
+    assert_eq!(problem.code, Code::SigKey);
+    assert!(problem.note.unwrap().contains(KNOWN[0].fingerprint) && problem.hint.unwrap().contains(KNOWN[0].source));
+    for key in KNOWN {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
+        assert!(key.fingerprint.len() == 40 && key.fingerprint.bytes().all(is_hex), "{key:?}");
+        assert!(key.source.starts_with("https://"), "{key:?}");
+    }
+}
+
+/// The signature and the key without armour, where every octet means something.
+fn bare() -> (Vec<u8>, Vec<u8>) {
+    let key = armour::every(KEY, "PUBLIC KEY BLOCK").unwrap().concat();
+    (armour::only(SIGNATURE, "SIGNATURE").unwrap(), key)
+}
+
+#[test]
+fn sig_2_a_cut_signature_is_refused_wherever_it_is_cut() {
+    let keyring = keyring(KEY);
+    for whole in [bare().0, SIGNATURE.trim_ascii_end().to_vec()] {
+        for end in 0..whole.len() {
+            let problem = verify_detached(&keyring, DATA, &whole[..end], SIGNED).unwrap_err();
+            assert!(matches!(problem.code, Code::SigMissing | Code::SigBad | Code::SigScope), "{end}: {problem:?}");
+        }
+        assert!(verify_detached(&keyring, DATA, &whole, SIGNED).is_ok());
+    }
+}
+
+#[test]
+fn sig_2_a_cut_keyring_is_refused_or_believes_nothing() {
+    for whole in [bare().1, KEY.trim_ascii_end().to_vec()] {
+        for end in 0..whole.len() {
+            let read = Keyring::parse(&whole[..end], "cut");
+            let answer = read.and_then(|keyring| verify_detached(&keyring, DATA, SIGNATURE, SIGNED));
+            assert_eq!(answer.unwrap_err().code, Code::SigKey, "{end}");
+        }
+    }
+}
+
+#[test]
+fn sig_2_a_flipped_bit_of_a_signature_is_refused() {
+    let (signature, _) = bare();
+    let keyring = keyring(KEY);
+    for bit in 0..signature.len() * 8 {
+        let mut bent = signature.clone();
+        bent[bit / 8] ^= 1 << (bit % 8);
+        let answer = verify_detached(&keyring, DATA, &bent, SIGNED);
+        assert!(answer.is_err(), "bit {bit}: {answer:?}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 256, failure_persistence: None, ..Default::default() })]
+
+    /// A keyring is the user's own; what matters is that a bent one names no other key, and that nothing panics.
+    #[test]
+    fn sig_2_bent_and_random_bytes_never_panic_and_never_name_another(
+        flips in proptest::collection::vec((0usize..1200, 0u8..8), 1..4),
+        noise in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+        at in 0usize..1200,
+    ) {
+        let (signature, key) = bare();
+        let bend = |whole: &[u8]| {
+            let mut bent = whole.to_vec();
+            flips.iter().for_each(|(byte, bit)| bent[byte % whole.len()] ^= 1 << bit);
+            bent
+        };
+        if let Ok(keyring) = Keyring::parse(&bend(&key), "bent")
+            && let Ok(signer) = verify_detached(&keyring, DATA, &signature, SIGNED)
+        {
+            proptest::prop_assert_eq!(signer.fingerprint, KNOWN[0].fingerprint);
+        }
+        let mut spliced = bend(&key);
+        spliced.splice(at % key.len().., noise.iter().copied());
+        let _ = Keyring::parse(&spliced, "spliced");
+        let _ = Keyring::parse(&[&[0x99], &noise[..]].concat(), "noise");
+        let _ = Keyring::parse(&bend(KEY), "bent armour");
+        let keyring = keyring(KEY);
+        proptest::prop_assert!(verify_detached(&keyring, DATA, &noise, SIGNED).is_err());
+        let mut spliced = signature.clone();
+        spliced.splice(at % signature.len().., noise.iter().copied());
+        proptest::prop_assert!(verify_detached(&keyring, DATA, &spliced, SIGNED).is_err());
+        let signed = [b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n", DATA, &bend(SIGNATURE)].concat();
+        proptest::prop_assert!(verify_cleartext(&keyring, &signed, SIGNED).is_err());
+    }
+}

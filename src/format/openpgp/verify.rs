@@ -1,0 +1,230 @@
+//! Judges the signatures over a document: who made them, with what, when, and whether all that can be believed.
+//! Touches nothing.
+//!
+//! Format: RFC 9580, sections 5.2 and 10.4. Read next: `certificate` (whether a key can be believed), `policy`.
+
+use pgp::packet::{Packet, Signature, SignatureType, SignatureVersion};
+use pgp::types::{KeyDetails, Tag};
+
+use crate::base::text::one_line;
+use crate::base::{Code, Problem};
+
+use super::Signer;
+use super::certificate::{Certificate, Maker, Moments, created, hex};
+use super::keyring::{self, Keyring, KeyringError};
+use super::known::known;
+use super::policy::{self, Flaw};
+
+/// How many signatures a file may hold; real ones hold one or two.
+const MAX_SIGNATURES: usize = 16;
+
+/// What the signatures are over, and which types of signature may be.
+#[derive(Clone, Copy)]
+pub struct Document<'a> {
+    pub bytes: &'a [u8],
+    pub types: &'a [SignatureType],
+}
+
+/// Judges the packets of a signature file.
+///
+/// One signature that passes every check is enough: publishers sign with the old key and the new one while they change.
+/// But a signature that a trusted key's owner did not make over these bytes refuses the file, whatever else is there.
+pub fn verify(keyring: &Keyring, document: Document<'_>, packets: &[u8], now: u64) -> Result<Signer, Problem> {
+    let mut good = None;
+    let mut refused: Option<Problem> = None;
+    for signature in read(packets)? {
+        match judge(keyring, document, &signature, now) {
+            Ok(signer) => good = good.or(Some(signer)),
+            Err(problem) if problem.code == Code::SigBad => return Err(problem),
+            Err(problem) if refused.as_ref().is_none_or(|it| rank(it) < rank(&problem)) => refused = Some(problem),
+            Err(_) => {}
+        }
+    }
+    good.ok_or_else(|| refused.unwrap_or_else(missing))
+}
+
+/// Orders refusals by how much they tell: that some key is not trusted tells least.
+fn rank(problem: &Problem) -> u8 {
+    match problem.code {
+        Code::SigRevoked => 4,
+        Code::SigExpired => 3,
+        Code::SigWeak => 2,
+        Code::SigScope => 1,
+        _ => 0,
+    }
+}
+
+/// Says that there is no signature where there should be one.
+pub fn missing() -> Problem {
+    Problem::new(Code::SigMissing, "there is no signature")
+}
+
+/// Says that a signature cannot be read.
+pub fn unreadable(why: impl std::fmt::Display) -> Problem {
+    Problem::new(Code::SigBad, "the signature cannot be read").cause(why)
+}
+
+fn read(packets: &[u8]) -> Result<Vec<Signature>, Problem> {
+    let mut signatures = vec![];
+    for packet in keyring::packets(packets, Some(Tag::Signature), MAX_SIGNATURES) {
+        match packet {
+            Ok((_, Packet::Signature(signature))) => signatures.push(signature),
+            Ok(_) | Err(KeyringError::Stray(_)) => {
+                let scope = "the signature file holds more than signatures";
+                return Err(Problem::new(Code::SigScope, scope).hint("use the publisher's detached signature"));
+            }
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    if signatures.is_empty() { Err(missing()) } else { Ok(signatures) }
+}
+
+/// Judges one signature; where several trusted keys could have made it, the first that did decides.
+fn judge(keyring: &Keyring, document: Document<'_>, signature: &Signature, now: u64) -> Result<Signer, Problem> {
+    let makers = keyring.makers(signature);
+    if makers.is_empty() {
+        return Err(unknown_key(keyring, signature));
+    }
+    form(document, signature)?;
+    let moments = moments(signature, now)?;
+    let mut last = None;
+    for (certificate, maker) in makers {
+        // Before the arithmetic, so that no weak key's is ever run.
+        let strength = maker.strength(certificate);
+        if strength.is_ok() && !is_made_by(certificate, maker, document, signature) {
+            continue;
+        }
+        match strength.and_then(|()| certificate.believe(maker, moments)) {
+            Ok(user) => return Ok(signer(certificate, &user, moments)),
+            Err(flaw) => last = Some(not_believed(certificate, flaw, moments)),
+        }
+    }
+    Err(last.unwrap_or_else(|| bad(signature)))
+}
+
+/// Demands a type, digest and form of signature that mean something here.
+///
+/// Version 3 has no subpackets and is old, but openSUSE's build service signs its checksum files in it (with SHA-512),
+/// and over a document it can be mistaken for no other version: where the one ends in 0x00 or 0x01 and a time, the
+/// others end in 0xFF and a length.
+fn form(document: Document<'_>, signature: &Signature) -> Result<(), Problem> {
+    if !matches!(signature.version(), SignatureVersion::V3 | SignatureVersion::V4 | SignatureVersion::V6) {
+        return Err(Problem::new(Code::SigWeak, "the signature is of a version that is not believed"));
+    }
+    if !signature.typ().is_some_and(|typ| document.types.contains(&typ)) {
+        return Err(Problem::new(Code::SigScope, "the signature is not one over such a document"));
+    }
+    policy::digest(signature).map_err(|digest| {
+        let weak = format!("the signature's digest is too weak: {digest}");
+        Problem::new(Code::SigWeak, weak).note("SHA-2 or SHA-3 of 256 bits or more is demanded")
+    })?;
+    if !policy::understood(signature) {
+        return Err(Problem::new(Code::SigScope, "the signature has a critical part that is not understood"));
+    }
+    Ok(())
+}
+
+/// Demands that a signature says when it was made, is not from the future and has not expired.
+fn moments(signature: &Signature, now: u64) -> Result<Moments, Problem> {
+    let Some(signed) = created(signature) else {
+        return Err(Problem::new(Code::SigBad, "the signature does not say when it was made"));
+    };
+    if signed > now.saturating_add(policy::SKEW) {
+        let problem = Problem::new(Code::SigExpired, "the signature is from the future").fact("signed", date(signed));
+        return Err(problem.fact("today", date(now)).hint("set this machine's clock"));
+    }
+    if !policy::in_force(signature, now) {
+        return Err(Problem::new(Code::SigExpired, "the signature has expired").fact("signed", date(signed)));
+    }
+    Ok(Moments { signed, now })
+}
+
+fn is_made_by(by: &Certificate, maker: Maker<'_>, document: Document<'_>, signature: &Signature) -> bool {
+    let is_of = |algorithm| signature.config().is_some_and(|config| config.pub_alg == algorithm);
+    match maker {
+        Maker::Primary => is_of(by.primary.algorithm()) && signature.verify(&by.primary, document.bytes).is_ok(),
+        Maker::Subkey(key, _) => is_of(key.algorithm()) && signature.verify(key, document.bytes).is_ok(),
+    }
+}
+
+fn signer(certificate: &Certificate, user: &str, at: Moments) -> Signer {
+    Signer { fingerprint: certificate.fingerprint(), user_id: one_line(user, 100), signed_at: at.signed }
+}
+
+fn bad(signature: &Signature) -> Problem {
+    Problem::new(Code::SigBad, "the signature is not over these bytes")
+        .fact("key", name(signature))
+        .note("the file was changed after it was signed, or the signature belongs to another file")
+}
+
+/// Names who a signature says made it.
+fn name(signature: &Signature) -> String {
+    let fingerprint = signature.issuer_fingerprint().first().map(|it| hex(it));
+    let id = || signature.issuer_key_id().first().map(|id| id.to_string().to_uppercase());
+    fingerprint.or_else(id).unwrap_or_else(|| "not told".to_owned())
+}
+
+fn unknown_key(keyring: &Keyring, signature: &Signature) -> Problem {
+    let name = name(signature);
+    let problem = Problem::new(Code::SigKey, "no trusted key made the signature").fact("key", &name);
+    let trusted: Vec<_> = keyring.list().into_iter().map(|(fingerprint, _)| fingerprint).take(4).collect();
+    let problem = problem.fact("trusted", if trusted.is_empty() { "none".to_owned() } else { trusted.join(", ") });
+    match known(&name) {
+        Some(key) => problem
+            .note(format!("the signature names {}, whose published fingerprint is {}", key.owner, key.fingerprint))
+            .hint(format!("compare it with {}, then add the key to the keyring", key.source)),
+        None => problem,
+    }
+}
+
+/// Tells why a key is not believed that did make the signature.
+fn not_believed(certificate: &Certificate, flaw: Flaw, at: Moments) -> Problem {
+    let code = match &flaw {
+        Flaw::WeakKey(_) | Flaw::WeakSelf => Code::SigWeak,
+        Flaw::Revoked { .. } => Code::SigRevoked,
+        Flaw::SignedAfterEnd { .. } | Flaw::EndedSince { .. } | Flaw::BeforeKey { .. } => Code::SigExpired,
+        Flaw::NoSelf | Flaw::NotUnderstood | Flaw::NotBound | Flaw::NotForSigning => Code::SigKey,
+    };
+    let problem = Problem::new(code, format!("the signature is not believed: {flaw}"))
+        .fact("key", certificate.fingerprint())
+        .fact("owner", one_line(&certificate.first_user(), 100))
+        .fact("signed", date(at.signed));
+    let renewed = "put the publisher's renewed key into the keyring, if there is one";
+    match flaw {
+        Flaw::Revoked { when: Some(when), .. } => problem.fact("revoked", date(when)),
+        Flaw::SignedAfterEnd { when } | Flaw::EndedSince { when } => problem.fact("expired", date(when)).hint(renewed),
+        Flaw::BeforeKey { born } => problem.fact("made", date(born)),
+        Flaw::WeakSelf => problem.hint(renewed),
+        _ => problem,
+    }
+}
+
+/// Writes a moment as a day of the Gregorian calendar (H. Hinnant, "chrono-compatible low-level date algorithms").
+fn date(seconds: u64) -> String {
+    let days = (seconds / 86_400).min(3_000_000) + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    format!("{:04}-{month:02}-{day:02}", year + era * 400 + carry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_shown_as_its_day() {
+        for (seconds, day) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (1_781_827_199, "2026-06-18"),
+            (4_102_444_800, "2100-01-01"),
+        ] {
+            assert_eq!(date(seconds), day);
+        }
+        assert!(!date(u64::MAX).is_empty());
+    }
+}
