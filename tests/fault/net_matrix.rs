@@ -45,7 +45,7 @@ const WAYS: [Way; 4] = [Way::Fresh, Way::Resumed, Way::Second, Way::Proxied];
 pub fn quick(proxy: Proxy) -> Settings {
     Settings {
         connect: Duration::from_millis(500),
-        stall: Duration::from_millis(800),
+        stall: Duration::from_millis(1500),
         attempts: 3,
         backoff: Duration::from_millis(2),
         retry_cap: Duration::from_millis(50),
