@@ -305,7 +305,10 @@ fn check_store(store: &Store<'_>, whole: bool, row: &Row) -> Result<(), String> 
 
 /// Demands that nothing said shows a secret or what a terminal must not see, and that who failed is named.
 fn check_talk(stage: &Stage, failed: bool, told: &[Event], problem: Option<&Problem>) -> Result<(), String> {
-    let mut texts: Vec<String> = problem.map(ToString::to_string).into_iter().collect();
+    let facts = problem.into_iter().flat_map(|problem| problem.facts.iter().map(|(_, value)| value));
+    let mut texts: Vec<String> =
+        facts.chain(problem.into_iter().flat_map(|problem| &problem.causes)).cloned().collect();
+    texts.extend(problem.map(ToString::to_string));
     let mut warnings = vec![];
     for event in told {
         match event {
