@@ -8,7 +8,7 @@ use std::time::Duration;
 use reqwest::header::{self, HeaderMap, HeaderName};
 
 use super::Bounds;
-use super::failure::{Failure, Retry};
+use super::failure::{Failure, PROXY_CREDENTIALS, Retry};
 use crate::base::text::one_line;
 use crate::base::{Code, Problem};
 
@@ -135,8 +135,7 @@ impl Head {
             404 | 410 => {
                 problem.hint("the publisher may have deleted this snapshot: `arca-build update` pins the current one")
             }
-            407 => problem
-                .hint("the proxy wants credentials: give them in HTTPS_PROXY as `http://user:password@host:port`"),
+            407 => problem.hint(PROXY_CREDENTIALS),
             _ => problem,
         };
         Failure { problem, retry }

@@ -1,7 +1,7 @@
 //! One request with its redirects: the HTTP library set up our way. Touches the network and the CA files.
 //!
 //! Two clients, each made when first needed: the one for https reads the CA files, the one for http trusts nobody, so that
-//! plain http works on a machine without any. HTTP/1.1 only, no content decoding, no cookies, no referer.
+//! plain http works on a machine without any; unless the way to http leads through a proxy that itself speaks TLS. HTTP/1.1 only, no content decoding, no cookies, no referer.
 //! Read next: `transfer`.
 
 use std::sync::OnceLock;
@@ -68,6 +68,7 @@ impl Http {
     fn client(&self, scheme: &str) -> Result<&Client, Problem> {
         let slot = match scheme {
             "https" => self.secure.get_or_init(|| self.secure_client()),
+            "http" if self.settings.proxy.speaks_tls() => self.secure.get_or_init(|| self.secure_client()),
             "http" => self.plain.get_or_init(|| self.plain_client()),
             other => return Err(Problem::new(Code::Bug, format!("`{other}` URLs are not fetched over the network"))),
         };
@@ -110,6 +111,7 @@ impl Http {
             .connect_timeout(self.settings.connect)
             .timeout(self.settings.stall); // of the head, then of each read: the blocking client has no total
         Ok(match &self.settings.proxy {
+            Proxy::Environment if exempts_all() => builder.no_proxy(),
             Proxy::Environment => builder,
             Proxy::Never => builder.no_proxy(),
             Proxy::Through(url) => {
@@ -118,6 +120,26 @@ impl Http {
             }
         })
     }
+}
+
+impl Proxy {
+    /// Tells whether plain http may be asked of a proxy that is itself reached by TLS, and so must be verified.
+    fn speaks_tls(&self) -> bool {
+        // Those that the HTTP library reads for http.
+        let variables = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+        let is_https = |text: &str| text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"));
+        match self {
+            Self::Never => false,
+            Self::Through(url) => url.scheme() == "https",
+            Self::Environment => variables.iter().any(|name| std::env::var(name).is_ok_and(|text| is_https(&text))),
+        }
+    }
+}
+
+/// Tells whether `NO_PROXY` names everybody: the HTTP library takes `*` for names, but not for addresses.
+fn exempts_all() -> bool {
+    let exempt = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
+    exempt.is_some_and(|list| list.split(',').any(|item| item.trim() == "*"))
 }
 
 fn provider() -> rustls::crypto::CryptoProvider {

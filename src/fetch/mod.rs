@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use client::Http;
 
+use crate::base::text::one_line;
 use crate::base::{Code, Events, Problem, Url};
 use crate::stream::Sink;
 
@@ -168,6 +169,13 @@ impl Offline {
             .fact("from", url)
             .hint("run once without `--offline` while connected; later runs find it in the store")
     }
+
+    /// What is asked anew each time no store ever holds.
+    fn refuse_to_ask(what: &str, url: &Url) -> Problem {
+        Problem::new(Code::Offline, format!("`{}` must be asked for, and `--offline` forbids it", one_line(what, 200)))
+            .fact("from", url)
+            .hint("run it without `--offline` while connected, or name a mirror on this machine in the configuration file")
+    }
 }
 
 impl Fetch for Offline {
@@ -176,11 +184,11 @@ impl Fetch for Offline {
     }
 
     fn text(&self, what: &str, url: &Url, _: u64, _: Events<'_>) -> Result<Text, Problem> {
-        Err(Self::refuse(what, url))
+        Err(Self::refuse_to_ask(what, url))
     }
 
     fn size(&self, url: &Url) -> Result<Option<u64>, Problem> {
-        Err(Self::refuse(url.file_name(), url))
+        Err(Self::refuse_to_ask(url.file_name(), url))
     }
 }
 
@@ -191,10 +199,16 @@ mod tests {
     #[test]
     fn offline_names_what_is_missing_and_the_way_out() {
         let url = Url::parse("https://user:hunter2@example.org/base.qcow2").unwrap();
-        let problem = Offline.text("base", &url, 10, &|_| ()).unwrap_err();
-        assert_eq!(problem.code, Code::Offline);
-        assert!(problem.headline.contains("`base`") && problem.hint.is_some());
-        assert!(!format!("{problem:?}").contains("hunter2"));
+        let bounds = Bounds::at_most(1);
+        let kept = Offline.download("base", &url, &bounds, &mut transfer::Memory::default(), &|_| ()).unwrap_err();
+        let asked = Offline.text("base", &url, 10, &|_| ()).unwrap_err();
+        for (problem, word) in [(kept, "find it in the store"), (asked, "a mirror on this machine")] {
+            assert_eq!(problem.code, Code::Offline);
+            assert!(
+                problem.headline.contains("`base`") && problem.hint.as_ref().is_some_and(|hint| hint.contains(word))
+            );
+            assert!(!format!("{problem:?}").contains("hunter2"));
+        }
         assert_eq!(Offline.size(&url).unwrap_err().code, Code::Offline);
     }
 }

@@ -4,7 +4,7 @@ use super::Loaded;
 use super::update::Asker;
 use crate::base::{Code, Problem};
 use crate::lock::{self, Pin};
-use crate::recipe::Source;
+use crate::recipe::{Recipe, Source};
 
 /// Adds the way out to a failed fetch; asks the publisher, where that can tell more, what the moving name means today.
 ///
@@ -20,7 +20,7 @@ pub(super) fn explain(problem: Problem, loaded: &Loaded, asker: &Asker<'_>) -> P
         return moved(problem, &before, &now, &recipe.file);
     }
     if problem.code != Code::Hash {
-        return problem;
+        return with_recipe(problem, recipe);
     }
     problem.hint(match recipe.base.sha256 {
         None => {
@@ -29,6 +29,21 @@ pub(super) fn explain(problem: Problem, loaded: &Loaded, asker: &Asker<'_>) -> P
         Some(_) => "if the publisher has a new image, review it and change `sha256` in the recipe".to_owned(),
     })
 }
+
+/// Completes the command that a deeper floor could only begin; it does not help a recipe that pins by itself.
+fn with_recipe(mut problem: Problem, recipe: &Recipe) -> Problem {
+    problem.hint = problem.hint.map(|hint| match recipe.base.sha256 {
+        Some(_) if hint.contains(UPDATE) => {
+            "the publisher may have deleted this snapshot: name another `url` with its `sha256` in the recipe"
+                .to_owned()
+        }
+        _ => hint.replace(UPDATE, &format!("`arca-build update {}`", recipe.file)),
+    });
+    problem
+}
+
+/// The command as `fetch` names it, who knows no recipe.
+const UPDATE: &str = "`arca-build update`";
 
 /// Asks what a pinned moving name means today; returns the pin and the answer where they differ.
 fn today(loaded: &Loaded, asker: &Asker<'_>) -> Option<(Pin, Pin)> {
@@ -59,4 +74,23 @@ fn show(pin: &Pin) -> String {
         Source::Path(path) => path.as_str().to_owned(),
     };
     format!("{}, sha256:{}", crate::base::text::one_line(&name, 200), pin.sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_names_the_recipe_and_is_no_way_out_for_one_that_pins_by_itself() {
+        let hint = |pin: &str, hint: &str| {
+            let text = format!("format = 1\nname = \"x\"\n[base]\nurl = \"https://h.example/x.qcow2\"\n{pin}");
+            let recipe = crate::recipe::parse(&text, "a/x.toml").unwrap();
+            with_recipe(Problem::new(Code::NetStatus, "404").hint(hint), &recipe).hint.unwrap()
+        };
+        let ours = "gone: `arca-build update` pins the current one";
+        assert_eq!(hint("", ours), "gone: `arca-build update a/x.toml` pins the current one");
+        let pinned = hint(&format!("sha256 = \"{}\"\n", "0".repeat(64)), ours);
+        assert!(pinned.contains("`sha256` in the recipe") && !pinned.contains("update"), "{pinned}");
+        assert_eq!(hint("", "another way"), "another way");
+    }
 }

@@ -97,41 +97,43 @@ impl Walk<'_> {
         if let Some(size) = job.size {
             partial.reserve(size.0).map_err(told)?;
         }
-        let (from, received) = self.transfer(job, source, &mut partial).map_err(told)?;
+        let Brought { from, received, coding } = self.transfer(job, source, &mut partial).map_err(told)?;
         let mut gate = |file: &mut std::fs::File, _: u64| gate(file, job.gate);
         let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
-        let object = finished.map_err(|problem| told(problem.fact("from", &from)))?;
+        let object = finished.map_err(|problem| told(came(problem, &from, coding)))?;
         let size = ByteSize(object.size());
         (self.workshop.events)(Event::Fetched { what: job.what.to_owned(), from, size });
         Ok((object, Tally { fetched: 1, fetched_bytes: received, ..Tally::default() }))
     }
 
-    /// Streams one source into the partial object; returns where it came from, for people, and how much came now.
-    fn transfer(
-        &self,
-        job: &Job<'_>,
-        source: &Source,
-        partial: &mut Partial<'_, '_>,
-    ) -> Result<(String, u64), Problem> {
+    /// Streams one source into the partial object.
+    fn transfer(&self, job: &Job<'_>, source: &Source, partial: &mut Partial<'_, '_>) -> Result<Brought, Problem> {
         match source {
             Source::Url(url) if url.is_remote() => {
                 let bounds = Bounds { size: job.size.map(|size| size.0), cap: job.cap(self.workshop) };
                 let arrived = self.workshop.fetch.download(job.what, url, &bounds, partial, self.workshop.events)?;
-                Ok((arrived.from.to_string(), arrived.received))
+                let (from, coding) = (arrived.from.to_string(), arrived.content_encoding);
+                Ok(Brought { from, received: arrived.received, coding })
             }
             Source::Url(url) => {
-                let received = self.copy(job, &mut files::open(&file_path(url)?)?, partial)?;
-                Ok((url.to_string(), received))
+                let mut file = files::open(&file_path(url)?)?;
+                self.copy(job, &mut file, partial, url.to_string())
             }
             Source::Path(path) => {
-                let received = self.copy(job, &mut *self.workshop.beside.reader(path.as_str())?, partial)?;
-                Ok((path.as_str().to_owned(), received))
+                let mut file = self.workshop.beside.reader(path.as_str())?;
+                self.copy(job, &mut *file, partial, path.as_str().to_owned())
             }
         }
     }
 
     /// Copies a local file from its beginning; the cap of the sink bounds it.
-    fn copy(&self, job: &Job<'_>, reader: &mut dyn Read, partial: &mut Partial<'_, '_>) -> Result<u64, Problem> {
+    fn copy(
+        &self,
+        job: &Job<'_>,
+        reader: &mut dyn Read,
+        partial: &mut Partial<'_, '_>,
+        from: String,
+    ) -> Result<Brought, Problem> {
         partial.restart()?;
         let events = self.workshop.events;
         events(Event::Started { what: job.what.to_owned(), total: job.size });
@@ -144,14 +146,14 @@ impl Walk<'_> {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Problem::io(format!("cannot read the source of `{}`", job.what), &error)),
             };
-            partial.append(&buffer[..count])?;
+            partial.append(&buffer[..count]).map_err(|problem| problem.fact("from", &from))?;
             if partial.position() - told >= 64 << 20 {
                 told = partial.position();
                 events(Event::Progress { what: job.what.to_owned(), done: ByteSize(told) });
             }
         }
         events(Event::Finished { what: job.what.to_owned() });
-        Ok(partial.position())
+        Ok(Brought { from, received: partial.position(), coding: None })
     }
 }
 
@@ -161,6 +163,25 @@ struct Job<'a> {
     digest: &'a Digest,
     size: Option<ByteSize>,
     gate: Option<BaseKind>,
+}
+
+/// What one transfer did.
+struct Brought {
+    /// Where the bytes came from, for people.
+    from: String,
+    /// How many came now.
+    received: u64,
+    /// The coding that the server claimed without being asked.
+    coding: Option<String>,
+}
+
+/// Adds to a mismatch where the bytes came from, and the coding that may be why they are others.
+fn came(problem: Problem, from: &str, coding: Option<String>) -> Problem {
+    let problem = problem.fact("from", from);
+    match coding {
+        Some(coding) => problem.cause(format!("the server says that it sent them encoded: {coding}")),
+        None => problem,
+    }
 }
 
 impl Job<'_> {

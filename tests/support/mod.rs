@@ -12,6 +12,7 @@
 
 pub mod guest;
 pub mod publisher;
+pub mod relay;
 pub mod server;
 
 use std::ffi::OsStr;
