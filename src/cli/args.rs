@@ -76,6 +76,9 @@ pub enum Command {
         /// Build everything again from its inputs and compare every byte with what is in the store; replaces nothing
         #[arg(long, conflicts_with_all = ["out", "no_link", "dry_run"])]
         check: bool,
+        /// Hash again everything the build uses, instead of trusting files that look untouched; what is damaged is replaced
+        #[arg(long, conflicts_with_all = ["dry_run", "check"])]
+        verify: bool,
     },
     /// Validate and plan recipes; touches nothing
     Check {

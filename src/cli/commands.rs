@@ -11,7 +11,7 @@ use super::out::Voice;
 use super::transfer::{print_exported, print_imported, print_shown};
 use crate::base::{ByteSize, Code, Event, Problem, Problems};
 use crate::host::Environment;
-use crate::ops::build::{Built, Placement};
+use crate::ops::build::{Built, Placement, Stamps};
 use crate::ops::import::Trust;
 use crate::ops::rebuild::Rebuilt;
 use crate::ops::{
@@ -48,9 +48,10 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         Command::Build { recipes, check: true, .. } => {
             print_rebuilt(voice, &ops::rebuild::rebuild(session, &recipes.recipes)?);
         }
-        Command::Build { recipes, out, no_link, dry_run: false, check: false } => {
+        Command::Build { recipes, out, no_link, dry_run: false, check: false, verify } => {
             let placement = placement(out, no_link, recipes.recipes.len())?;
-            print_built(voice, &ops::build::build(session, &recipes.recipes, &placement)?);
+            let stamps = if verify { Stamps::Doubted } else { Stamps::Trusted };
+            print_built(voice, &ops::build::build_with(session, &recipes.recipes, &placement, stamps)?);
         }
         Command::Check { recipes } => print_checked(voice, &ops::check::check(session, &recipes.recipes)?),
         Command::Update { recipes, dry_run } => {

@@ -45,9 +45,29 @@ pub struct Built {
 
 /// Plans every recipe, then builds one after the other; all mistakes in all recipes are told before anything is done.
 pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) -> Result<Vec<Built>, Problems> {
+    build_with(session, recipes, placement, Stamps::Trusted)
+}
+
+/// What a build thinks of the store's stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamps {
+    /// A file that is as it was when it was hashed last holds what it held then.
+    Trusted,
+    /// Every object and every file of a bundle that the build uses is hashed again: `--verify`.
+    Doubted,
+}
+
+/// As [`build`], with or without trust in stamps.
+pub fn build_with(
+    session: &Session<'_>,
+    recipes: &[PathBuf],
+    placement: &Placement,
+    stamps: Stamps,
+) -> Result<Vec<Built>, Problems> {
     let planned = plan_all(session, recipes)?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;
+    let store = if stamps == Stamps::Doubted { store.doubting() } else { store };
     outside(session, &store, placement)?;
     let fetch = session.fetcher();
     let rewrite = |source: &Source| Session::candidates(&mirrors, source);
@@ -146,12 +166,16 @@ fn build_one(
 
 /// Finds the bundle of a plan in the store, or builds it; tells whether it was there.
 pub(super) fn make(plan: &Plan, workshop: &Workshop<'_>) -> Result<(Bundle, bool, Tally), Problem> {
-    if let Some(bundle) = workshop.store.bundle(&plan.id, &plan.name)? {
+    let there = workshop.store.bundle(&plan.id, &plan.name)?;
+    let was_there = there.is_some();
+    if let Some(bundle) = there.filter(|_| !workshop.store.is_doubting()) {
         return Ok((bundle, true, Tally::default()));
     }
     let realised = realise::realise(plan, workshop)?;
     let draft = bundle::draft(plan, &realised)?;
-    Ok((bundle::publish(&draft, plan, workshop.store)?, false, realised.tally))
+    let tally = realised.tally;
+    let unchanged = was_there && tally.built == 0 && tally.fetched == 0;
+    Ok((bundle::publish(&draft, plan, workshop.store)?, unchanged, tally))
 }
 
 /// Makes the link or the copy, and writes down what the link keeps.

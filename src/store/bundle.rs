@@ -86,8 +86,8 @@ impl Bundle {
 impl<'e> Store<'e> {
     /// Finds a bundle whose files are still those that were published.
     ///
-    /// Nothing is hashed: size, inode and modification time of each file are compared. One that differs is put into
-    /// quarantine with a warning, and counts as absent.
+    /// Nothing is hashed (unless stamps are doubted): size, inode and modification time of each file are compared. One that
+    /// differs is put into quarantine with a warning, and counts as absent.
     pub fn bundle(&self, plan: &Digest, name: &Name) -> Result<Option<Bundle>, Problem> {
         let name = format!("{plan}-{name}");
         let place = Path::new(BUNDLES).join(&name);
@@ -102,13 +102,36 @@ impl<'e> Store<'e> {
         }
         let Some(files) = self.bundle_record(&name) else { return Ok(None) };
         match self.tree.sub(&place).and_then(|dir| first_difference(&dir, &files)) {
-            Ok(None) => Ok(Some(self.as_bundle(name, files))),
+            Ok(None) => match self.first_rotten(&place, &files) {
+                Some(file) => {
+                    self.put_away(&name, &format!("`{file}` holds other bytes"));
+                    Ok(None)
+                }
+                None => Ok(Some(self.as_bundle(name, files))),
+            },
             Ok(Some(file)) => {
                 self.put_away(&name, &format!("`{file}` was changed"));
                 Ok(None)
             }
             Err(error) => Err(fail::read("cannot look at a bundle", self.dir(), &error)),
         }
+    }
+
+    /// Hashes the files of a bundle where stamps are doubted; tells the first that holds other bytes.
+    fn first_rotten(&self, place: &Path, files: &[BundleFile]) -> Option<String> {
+        let is_right = |file: &BundleFile| {
+            let Ok((open, metadata)) = self.tree.regular(place.join(&file.file_name)) else { return false };
+            if self.is_stamped(&file.digest, &metadata) {
+                return true;
+            }
+            let right = hash_file(open).is_ok_and(|(digest, size)| (digest, size) == (file.digest, file.size));
+            if right {
+                self.remember(&file.digest, &metadata);
+            }
+            right
+        };
+        let wrong = files.iter().filter(|_| self.is_doubting()).find(|file| !is_right(file))?;
+        Some(wrong.file_name.clone())
     }
 
     /// Returns where a bundle lies, if something does; nothing in it is looked at, and nothing put away.
@@ -238,7 +261,7 @@ impl<'e> Store<'e> {
         {
             let _ = dir.set_mode(0o700);
         }
-        let _ = self.tree.remove(Path::new(STAMPS).join(name));
+        let _ = self.tree.remove_all(Path::new(STAMPS).join(name));
         let moved = self.quarantine(&place, None);
         let kept = if moved { "it is kept in `quarantine`" } else { "it could not be moved away" };
         let text = format!("bundle `{name}` in the store was damaged ({found}); {kept}");

@@ -97,6 +97,8 @@ pub struct Store<'e> {
     lock: Option<File>,
     /// The feature that forbids this program to write.
     read_only: Option<String>,
+    /// What was hashed by this program; `None` where stamps are trusted.
+    hashed: Option<stamp::Hashed>,
     patience: Patience,
     events: Events<'e>,
 }
@@ -143,11 +145,24 @@ impl<'e> Store<'e> {
             meta::Standing::Absent | meta::Standing::Usable => None,
         };
         let lock = lock::share(&tree, patience.user, events)?;
-        let store = Self { tree, lock, read_only, patience, events };
+        let store = Self { tree, lock, read_only, hashed: None, patience, events };
         if store.read_only.is_none() {
+            meta::mend_tag(&store.tree, events);
             temp::sweep(&store.tree, temp::TMP, |name| !partial::is_partial(name));
         }
         Ok(store)
+    }
+
+    /// Trusts no stamp from now on: what is used is hashed, once.
+    #[must_use]
+    pub fn doubting(mut self) -> Self {
+        self.hashed = Some(stamp::Hashed::default());
+        self
+    }
+
+    /// Tells whether stamps are doubted.
+    pub fn is_doubting(&self) -> bool {
+        self.hashed.is_some()
     }
 
     /// Returns the absolute path of the store.
