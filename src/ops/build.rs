@@ -73,7 +73,11 @@ pub fn build_with(
     let rewrite = |source: &Source| Session::candidates(&mirrors, source);
     let build_one = |(loaded, plan): &(Loaded, Plan)| {
         let workshop = workshop(session, &store, fetch.as_ref(), &loaded.beside, &rewrite);
-        build_one(session, plan, &workshop, placement).map_err(|problem| {
+        let built = build_one(session, plan, &workshop, placement).and_then(|built| {
+            super::fetch::move_root(session, &store, loaded, plan)?;
+            Ok(built)
+        });
+        built.map_err(|problem| {
             let asker = Asker { session, fetch: fetch.as_ref(), mirrors: &mirrors, loaded };
             moved::explain(problem, loaded, &asker)
         })
@@ -196,11 +200,12 @@ fn place(
             // The link first: where it cannot be made, the root must go on keeping what the older link names. No
             // collection comes in between, as this process holds the store's lock.
             files::link_result(&link, bundle.path(), ours)?;
-            store.add_root(&Root {
+            let root = Root {
                 holder: Holder::Link(link.clone()),
                 bundle: Some(bundle.name().to_owned()),
                 objects: closure(plan, bundle),
-            })?;
+            };
+            super::store::keep(session, store, &root)?;
             built.link = Some(link);
             PathBuf::from(format!("./{file_name}"))
         }
@@ -228,9 +233,13 @@ fn manifest_digest(bundle: &Bundle) -> Result<Digest, Problem> {
 
 /// Lists what a rebuild needs and what the bundle holds: inputs by their pins, outputs by their digests.
 fn closure(plan: &Plan, bundle: &Bundle) -> BTreeSet<Digest> {
-    let inputs = plan.derivations.iter().filter_map(|derivation| match &derivation.builder {
+    inputs(plan).chain(bundle.files().iter().map(|listed| listed.digest)).collect()
+}
+
+/// Lists what a plan takes from outside, by its pins.
+pub(super) fn inputs(plan: &Plan) -> impl Iterator<Item = Digest> + '_ {
+    plan.derivations.iter().filter_map(|derivation| match &derivation.builder {
         Builder::Fixed { digest } => Some(*digest),
         _ => None,
-    });
-    inputs.chain(bundle.files().iter().map(|listed| listed.digest)).collect()
+    })
 }

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::store::keep;
 use super::{Session, Unpacked};
 use crate::base::{ByteSize, Code, Digest, Problem, Problems, text::one_line};
 use crate::closure::{self, Opened};
+use crate::host::files;
+use crate::store::{Holder, Root};
 
 /// Why an archive may say what its recipes are built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub fn import(session: &Session<'_>, archive: &Path, trust: &Trust, into: Option
     demand_trust(&opened, archive, trust)?;
     let store = session.open_store()?;
     let unpacked = closure::unpack(&opened, &store, &directory, session.events)?;
+    // The directory keeps what its recipes are built from, as long as it is there.
+    let objects = opened.index.objects.iter().map(|object| object.sha256).collect();
+    let root = Root { holder: Holder::Link(files::one_spelling(&directory)), bundle: None, objects };
+    keep(session, &store, &root)?;
     let recipes = opened.index.roots.iter().map(|root| root.recipe.clone()).collect();
     Ok(Imported { directory, recipes, digest: opened.digest, unpacked })
 }

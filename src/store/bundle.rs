@@ -16,11 +16,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 
 use super::copy::{Copy, Teller};
 use super::object::{StoreObject, hash_file};
 use super::paced::{Paced, begin_storing};
+use super::repair::is_refused;
 use super::stamp::{Stamp, write_derivable};
 use super::temp::{TMP, TempDir};
 use super::tree::Tree;
@@ -229,12 +229,9 @@ impl<'e> Store<'e> {
         if self.find(&digest)?.as_ref() != Some(object) {
             return Err(fail::corrupt(&digest, "other bytes or nothing", self.dir()));
         }
-        let refusals = [Errno::XDEV, Errno::PERM, Errno::ACCESS, Errno::MLINK, Errno::OPNOTSUPP];
         match self.tree.link(object_name(&digest), dir, file_name) {
             Ok(()) => Ok(()),
-            Err(error) if refusals.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) => {
-                self.copy_object(dir, file_name, object)
-            }
+            Err(error) if is_refused(&error) => self.copy_object(dir, file_name, object),
             Err(error) => Err(fail::write("cannot write a bundle to the store", self.dir(), &error)),
         }
     }
@@ -291,7 +288,7 @@ fn first_difference(dir: &Tree, files: &[BundleFile]) -> io::Result<Option<Strin
 }
 
 /// Hashes every file of a directory; tells whether they are these, and if so takes their stamps over.
-fn restamp(dir: &Tree, files: &mut [BundleFile]) -> io::Result<bool> {
+pub(super) fn restamp(dir: &Tree, files: &mut [BundleFile]) -> io::Result<bool> {
     if !holds_exactly(dir, files)? {
         return Ok(false);
     }
@@ -366,7 +363,7 @@ pub(super) fn copy_file(
     Ok(digest)
 }
 
-fn print(files: &[BundleFile]) -> String {
+pub(super) fn print(files: &[BundleFile]) -> String {
     let line =
         |file: &BundleFile| format!("{} {:o} {} {}\n", file.digest, file.mode, file.stamp.text(), file.file_name);
     format!("{HEADER}\n{}", files.iter().map(line).collect::<String>())

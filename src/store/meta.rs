@@ -9,9 +9,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::object::is_planted;
 use super::temp::{TMP, TempFile};
 use super::tree::Tree;
-use super::object::is_planted;
 use super::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, STAMPS, fail};
 use crate::base::{Code, Digest, Event, Events, Problem, text::one_line};
 

@@ -45,7 +45,7 @@
 //! A store that may not be written serves all it holds without a single write.
 //!
 //! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `partial`
-//! (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`, `verify`.
+//! (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`, `policy`, `usage`, `verify`, `repair`.
 
 #![expect(clippy::disallowed_methods, reason = "the store is the address of every effect in the cache directory")]
 
@@ -59,11 +59,14 @@ mod object;
 mod out;
 mod paced;
 mod partial;
+mod policy;
 mod realisation;
+mod repair;
 mod root;
 mod stamp;
 mod temp;
 mod tree;
+mod usage;
 mod verify;
 mod writer;
 
@@ -77,8 +80,10 @@ pub use gc::{Collect, GcReport, Removed};
 pub use object::{ObjectReader, StoreObject};
 pub use out::Copied;
 pub use partial::{Claim, Partial};
-pub use root::{Holder, Root};
-pub use verify::VerifyReport;
+pub use policy::{Policy, Rootless};
+pub use root::{Holder, Listed, Root, State};
+pub use usage::{BundleUsage, KindUsage, Usage};
+pub use verify::{BadRecord, DamagedBundle, Flaw, Healed, Repair, VerifyReport};
 pub use writer::{Gate, ObjectWriter, Privacy};
 
 use crate::base::{Code, Digest, Events, Problem};
