@@ -166,7 +166,7 @@ fn told(healed: &Healed) -> String {
     match healed {
         Healed::Object(digest) => format!("healed: object sha256:{digest}, from a good copy in a bundle"),
         Healed::Bundle(name) => format!("healed: bundle {name}, from good copies of its files"),
-        Healed::Record(name) => format!("healed: {name}, which named nothing"),
+        Healed::Record(name) => format!("healed: {name}, which named nothing or names what is there again"),
     }
 }
 

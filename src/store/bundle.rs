@@ -86,8 +86,8 @@ impl Bundle {
 impl<'e> Store<'e> {
     /// Finds a bundle whose files are still those that were published.
     ///
-    /// Nothing is hashed (unless stamps are doubted): size, inode and modification time of each file are compared. One that
-    /// differs is put into quarantine with a warning, and counts as absent.
+    /// Nothing is hashed (unless stamps are doubted): size, inode and modification time of each file are compared, and the
+    /// bytes where those differ. One that is not as it was is put into quarantine with a warning, and counts as absent.
     pub fn bundle(&self, plan: &Digest, name: &Name) -> Result<Option<Bundle>, Problem> {
         let name = format!("{plan}-{name}");
         let place = Path::new(BUNDLES).join(&name);
@@ -100,7 +100,7 @@ impl<'e> Store<'e> {
             }
             Err(error) => return Err(fail::read("cannot look at a bundle", self.dir(), &error)),
         }
-        let Some(files) = self.bundle_record(&name) else { return Ok(None) };
+        let Some(mut files) = self.bundle_record(&name) else { return Ok(None) };
         match self.tree.sub(&place).and_then(|dir| first_difference(&dir, &files)) {
             Ok(None) => match self.first_rotten(&place, &files) {
                 Some(file) => {
@@ -109,6 +109,14 @@ impl<'e> Store<'e> {
                 }
                 None => Ok(Some(self.as_bundle(name, files))),
             },
+            // Touched, or copied from a backup, is not changed: the bytes decide.
+            Ok(Some(_)) if self.tree.sub(&place).and_then(|dir| restamp(&dir, &mut files)).unwrap_or(false) => {
+                if self.read_only.is_none() {
+                    let record = Path::new(STAMPS).join(&name);
+                    let _ = write_derivable(&self.tree, &record, print(&files).as_bytes());
+                }
+                Ok(Some(self.as_bundle(name, files)))
+            }
             Ok(Some(file)) => {
                 self.put_away(&name, &format!("`{file}` was changed"));
                 Ok(None)

@@ -158,7 +158,7 @@ impl<'e> Store<'e> {
     }
 
     fn forget_partial(&self, name: &Path) {
-        let _ = self.tree.remove(validator_name(name));
+        let _ = self.tree.remove_all(validator_name(name));
         let _ = self.tree.remove(name);
     }
 }
@@ -233,7 +233,7 @@ impl Partial<'_, '_> {
     ///
     /// A validator that is another's by then only costs that one a restart.
     fn give_up(&mut self, name: &Path) {
-        let _ = self.store.tree.remove(validator_name(name));
+        let _ = self.store.tree.remove_all(validator_name(name));
         if temp::is_named(&self.store.tree, name, &self.temp.file).unwrap_or(false) {
             let _ = self.store.tree.remove(name);
         }
@@ -283,7 +283,7 @@ impl Sink for Partial<'_, '_> {
         let kept = validator.filter(|text| text.len() <= VALIDATOR);
         let done = match kept {
             Some(text) => super::stamp::write_derivable(&self.store.tree, &name, text.as_bytes()),
-            None => self.store.tree.remove(name),
+            None => self.store.tree.remove_all(name),
         };
         done.map_err(|error| self.told(&error))
     }

@@ -140,7 +140,8 @@ impl Store<'_> {
         let told = |error: std::io::Error| fail::read("cannot read the roots of the store", self.dir(), &error);
         let names = self.tree.list(ROOTS).map_err(told)?;
         let read = |name: OsString| match self.tree.read_small(Path::new(ROOTS).join(&name), CAP) {
-            Ok(bytes) => Ok(Some((name, parse(&bytes)))),
+            // Under another's name it would be lost when that one is written again.
+            Ok(bytes) => Ok(Some((name.clone(), parse(&bytes).filter(|root| *name == *file_name(&root.holder))))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) if is_planted(&error) => Ok(Some((name, None))),
             Err(error) => Err(told(error)),

@@ -15,6 +15,7 @@ use support::server;
 mod archive;
 mod base_images;
 mod concurrent;
+mod gate_rot;
 mod input_changes;
 mod interrupt;
 mod kill;
