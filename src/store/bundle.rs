@@ -44,6 +44,8 @@ pub struct BundleEntry {
 pub enum Source {
     /// Hard-linked, with the object's mode; copied where the file system refuses links.
     Object(StoreObject),
+    /// The same with this mode; copied where the object has another, as its bytes are also something else's.
+    ObjectAs { object: StoreObject, mode: u32 },
     /// Written, with a mode such as `0o444` or `0o555`.
     Bytes { bytes: Vec<u8>, mode: u32 },
 }
@@ -109,8 +111,8 @@ impl<'e> Store<'e> {
                 }
                 None => Ok(Some(self.as_bundle(name, files))),
             },
-            // Touched, or copied from a backup, is not changed: the bytes decide.
-            Ok(Some(_)) if self.tree.sub(&place).and_then(|dir| restamp(&dir, &mut files)).unwrap_or(false) => {
+            // Touched, or copied from a backup, is not changed: bytes and modes decide.
+            Ok(Some(_)) if self.is_the_same(&place, &mut files) => {
                 if self.read_only.is_none() {
                     let record = Path::new(STAMPS).join(&name);
                     let _ = write_derivable(&self.tree, &record, print(&files).as_bytes());
@@ -123,6 +125,13 @@ impl<'e> Store<'e> {
             }
             Err(error) => Err(fail::read("cannot look at a bundle", self.dir(), &error)),
         }
+    }
+
+    /// Hashes a bundle whose stamps do not fit; if bytes and modes are as recorded, takes the new stamps over.
+    fn is_the_same(&self, place: &Path, files: &mut [BundleFile]) -> bool {
+        let modes: Vec<_> = files.iter().map(|file| file.mode).collect();
+        let is_whole = self.tree.sub(place).and_then(|dir| restamp(&dir, files)).unwrap_or(false);
+        is_whole && files.iter().map(|file| file.mode).eq(modes)
     }
 
     /// Hashes the files of a bundle where stamps are doubted; tells the first that holds other bytes.
@@ -224,6 +233,14 @@ impl<'e> Store<'e> {
                 self.link_object(dir, &entry.file_name, object)?;
                 object.digest()
             }
+            Source::ObjectAs { object, mode } => {
+                let found = self.tree.look(object_name(&object.digest())).map(|found| found.mode() & 0o777);
+                match found {
+                    Ok(found) if found != *mode => self.copy_object(dir, &entry.file_name, object, Some(*mode))?,
+                    _ => self.link_object(dir, &entry.file_name, object)?,
+                }
+                object.digest()
+            }
         };
         let found = dir.look(&entry.file_name).map_err(told)?;
         let file_name = entry.file_name.clone();
@@ -239,15 +256,16 @@ impl<'e> Store<'e> {
         }
         match self.tree.link(object_name(&digest), dir, file_name) {
             Ok(()) => Ok(()),
-            Err(error) if is_refused(&error) => self.copy_object(dir, file_name, object),
+            Err(error) if is_refused(&error) => self.copy_object(dir, file_name, object, None),
             Err(error) => Err(fail::write("cannot write a bundle to the store", self.dir(), &error)),
         }
     }
 
-    fn copy_object(&self, dir: &Tree, file_name: &str, object: &StoreObject) -> Result<(), Problem> {
+    fn copy_object(&self, dir: &Tree, file_name: &str, object: &StoreObject, mode: Option<u32>) -> Result<(), Problem> {
         let source = self.open_object(object)?;
         let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
-        let found = copy_file(&source, object.size(), dir, file_name, metadata.mode() & 0o777, self.events)
+        let mode = mode.unwrap_or(metadata.mode() & 0o777);
+        let found = copy_file(&source, object.size(), dir, file_name, mode, self.events)
             .map_err(|error| self.unwritable(Some(object.size()), &error))?;
         if found == object.digest() {
             return Ok(());

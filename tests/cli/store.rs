@@ -43,8 +43,8 @@ impl World {
             copy_tree(&demo.join("demo"), &self.path().join("demo"));
         }
         let text = std::fs::read_to_string(demo.join("demo.toml")).unwrap();
-        let name = text.lines().find(|line| line.starts_with("name = ")).unwrap();
-        std::fs::write(&recipe, text.replace(name, &format!("{name}\ndescription = \"variant {number}\""))).unwrap();
+        let old = text.lines().find(|line| line.starts_with("description = ")).unwrap();
+        std::fs::write(&recipe, text.replace(old, &format!("description = \"variant {number}\""))).unwrap();
         let built = self.run(&["build", "--no-link", "--json", recipe.to_str().unwrap()]).success().json();
         let path = PathBuf::from(built["bundles"][0]["path"].as_str().unwrap());
         path.file_name().unwrap().to_str().unwrap().to_owned()
@@ -281,8 +281,8 @@ fn gc_max_size_takes_what_was_used_longest_ago_until_it_fits_and_never_what_is_r
 fn a_named_root_keeps_a_bundle_until_it_is_removed() {
     let world = World::new();
     let second = world.build_variant(1);
-    world.store(&["root", "add", "one", "result-demo"]).ends_with(2).says("no bundle of this name");
-    world.store(&["root", "add", "one", "./result-demo"]).success().says("`one` keeps bundle demo");
+    world.store(&["root", "add", "one", "result-nas"]).ends_with(2).says("no bundle of this name");
+    world.store(&["root", "add", "one", "result-demo"]).success().says("`one` keeps bundle demo");
     world.store(&["root", "add", "two", &second]).success();
     world.store(&["root", "add", "three", "demo"]).ends_with(2).says("several bundles");
     world.store(&["root", "add", "three", "./result-demo", &second]).ends_with(2).says("one bundle");
