@@ -350,7 +350,8 @@ impl Tally<'_, '_> {
     fn check_object(&self, digest: &Digest) -> Result<(), Problem> {
         let Some((file, metadata)) = self.store.open_named(digest)? else {
             self.with(|state| state.report.damaged.push(*digest));
-            return Ok(self.with(|state| state.report.objects += 1));
+            self.with(|state| state.report.objects += 1);
+            return Ok(());
         };
         let (found, size) = self.hash(digest, file)?;
         if found == *digest {
@@ -360,7 +361,8 @@ impl Tally<'_, '_> {
             self.store.condemn(digest, Some(&metadata), &format!("sha256:{found}, {size} bytes"));
             self.with(|state| state.report.damaged.push(*digest));
         }
-        Ok(self.with(|state| state.report.objects += 1))
+        self.with(|state| state.report.objects += 1);
+        Ok(())
     }
 
     fn hash(&self, digest: &Digest, file: File) -> Result<(Digest, u64), Problem> {
