@@ -7,6 +7,7 @@ pub mod args;
 mod commands;
 mod out;
 mod progress;
+mod store;
 mod transfer;
 
 use std::process::ExitCode;

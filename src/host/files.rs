@@ -249,6 +249,11 @@ pub fn one_spelling(path: &Path) -> PathBuf {
     }
 }
 
+/// Returns where a path leads, every link followed; `None` where nothing is.
+pub fn destination(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok()
+}
+
 /// Writes a file whole or not at all: a sibling temporary, synced, renamed over the old one.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     write_sibling(path, bytes, |temporary| temporary.persist(path).map(drop).map_err(|error| error.error))

@@ -105,6 +105,33 @@ pub struct Stage {
     temporary: tempfile::TempDir,
     directory: PathBuf,
     staged: Vec<String>,
+    _lock: OwnedFd,
+}
+
+/// Locks a new directory as far as the file system can; `None` when it is gone.
+fn hold(path: &Path) -> io::Result<Option<OwnedFd>> {
+    let Ok(directory) = open_directory(path) else { return Ok(None) };
+    let _ = rustix::fs::flock(&directory, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    Ok((rustix::fs::fstat(&directory)?.st_nlink > 0).then_some(directory))
+}
+
+/// Removes what imports that were killed left: directories of ours that nobody holds.
+fn sweep(parent: &Path, prefix: &str) {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let leftover = |entry: &std::fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes());
+    for entry in entries.filter(leftover) {
+        let path = entry.path();
+        // A link that somebody put there is none of ours.
+        let is_ours = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let is_dead = is_ours
+            && open_directory(&path).is_ok_and(|directory| {
+                rustix::fs::flock(&directory, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
+            });
+        if is_dead {
+            // What cannot be removed is in nobody's way.
+            let _ = std::fs::remove_dir_all(&path);
+        }
+    }
 }
 
 impl Stage {
@@ -115,9 +142,17 @@ impl Stage {
         })?;
         let private = std::fs::Permissions::from_mode(0o700);
         let prefix = format!(".{}.arca-", name.to_string_lossy());
-        let made = tempfile::Builder::new().prefix(&prefix).permissions(private).tempdir_in(parent(directory));
-        let temporary = made.map_err(|error| unwritable(directory, &error))?;
-        Ok(Self { temporary, directory: directory.to_owned(), staged: vec![] })
+        sweep(parent(directory), &prefix);
+        let told = |error: io::Error| unwritable(directory, &error);
+        loop {
+            let made =
+                tempfile::Builder::new().prefix(&prefix).permissions(private.clone()).tempdir_in(parent(directory));
+            let temporary = made.map_err(told)?;
+            // Locked, so that another import leaves it alone; one that swept in between took it for dead.
+            if let Some(lock) = hold(temporary.path()).map_err(told)? {
+                return Ok(Self { temporary, directory: directory.to_owned(), staged: vec![], _lock: lock });
+            }
+        }
     }
 
     /// Writes one file, durably.
@@ -270,6 +305,20 @@ mod tests {
         assert!(!dir.join("n").exists());
         assert_eq!(std::fs::read(dir.join("a")).unwrap(), b"1");
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "no temporary stays");
+    }
+
+    #[test]
+    fn xfer_09_what_a_killed_import_left_goes_with_the_next_and_a_living_ones_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("nas");
+        let living = Stage::begin(&dir).unwrap();
+        for name in [".nas.arca-dead", ".other.arca-dead"] {
+            std::fs::create_dir(place.path().join(name)).unwrap();
+            std::fs::write(place.path().join(name).join("part"), b"x").unwrap();
+        }
+        lay(&dir, &[("a", b"1")]).unwrap();
+        let exists = |name: &str| place.path().join(name).exists();
+        assert!(!exists(".nas.arca-dead") && exists(".other.arca-dead") && living.temporary.path().exists());
     }
 
     #[test]

@@ -33,7 +33,10 @@ pub use crate::lock::Pin;
 pub use crate::plan::Plan;
 pub use crate::realise::Tally;
 pub use crate::recipe::Source;
-pub use crate::store::{Collect, GcReport, Holder, VerifyReport};
+pub use crate::store::{
+    BundleUsage, Collect, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, State, Usage,
+    VerifyReport,
+};
 pub use recipe_file::Loaded;
 
 /// What said how, for every command alike.

@@ -45,7 +45,7 @@
 //! A store that may not be written serves all it holds without a single write.
 //!
 //! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `partial`
-//! (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`, `verify`.
+//! (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`, `policy`, `usage`, `verify`, `repair`.
 
 #![expect(clippy::disallowed_methods, reason = "the store is the address of every effect in the cache directory")]
 
@@ -59,11 +59,14 @@ mod object;
 mod out;
 mod paced;
 mod partial;
+mod policy;
 mod realisation;
+mod repair;
 mod root;
 mod stamp;
 mod temp;
 mod tree;
+mod usage;
 mod verify;
 mod writer;
 
@@ -77,8 +80,10 @@ pub use gc::{Collect, GcReport, Removed};
 pub use object::{ObjectReader, StoreObject};
 pub use out::Copied;
 pub use partial::{Claim, Partial};
-pub use root::{Holder, Root};
-pub use verify::VerifyReport;
+pub use policy::{Policy, Rootless};
+pub use root::{Holder, Listed, Root, State};
+pub use usage::{BundleUsage, KindUsage, Usage};
+pub use verify::{BadRecord, DamagedBundle, Flaw, Healed, Repair, VerifyReport};
 pub use writer::{Gate, ObjectWriter, Privacy};
 
 use crate::base::{Code, Digest, Events, Problem};
@@ -97,6 +102,8 @@ pub struct Store<'e> {
     lock: Option<File>,
     /// The feature that forbids this program to write.
     read_only: Option<String>,
+    /// What was hashed by this program; `None` where stamps are trusted.
+    hashed: Option<stamp::Hashed>,
     patience: Patience,
     events: Events<'e>,
 }
@@ -143,11 +150,24 @@ impl<'e> Store<'e> {
             meta::Standing::Absent | meta::Standing::Usable => None,
         };
         let lock = lock::share(&tree, patience.user, events)?;
-        let store = Self { tree, lock, read_only, patience, events };
+        let store = Self { tree, lock, read_only, hashed: None, patience, events };
         if store.read_only.is_none() {
+            meta::mend_tag(&store.tree, events);
             temp::sweep(&store.tree, temp::TMP, |name| !partial::is_partial(name));
         }
         Ok(store)
+    }
+
+    /// Trusts no stamp from now on: what is used is hashed, once.
+    #[must_use]
+    pub fn doubting(mut self) -> Self {
+        self.hashed = Some(stamp::Hashed::default());
+        self
+    }
+
+    /// Tells whether stamps are doubted.
+    pub fn is_doubting(&self) -> bool {
+        self.hashed.is_some()
     }
 
     /// Returns the absolute path of the store.

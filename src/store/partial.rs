@@ -6,7 +6,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -15,11 +15,14 @@ use super::paced::Paced;
 use super::temp::{self, PARTIAL, TMP, TempFile};
 use super::writer::{self, Gate, Privacy};
 use super::{Store, fail, lock};
-use crate::base::{Code, Digest, Event, Problem, text::one_line};
+use crate::base::{ByteSize, Code, Digest, Event, Problem, text::one_line};
 use crate::stream::{HashingWriter, Sink};
 
 /// The longest validator that is kept; a longer one only costs a restart.
 const VALIDATOR: usize = 1 << 10;
+
+/// How often a waiter tells how far the other is.
+const PACE: Duration = Duration::from_millis(250);
 
 /// What [`Store::claim`] found.
 #[expect(clippy::large_enum_variant, reason = "one is made for each download, and moved once")]
@@ -116,12 +119,18 @@ impl<'e> Store<'e> {
         Ok(None)
     }
 
-    /// Takes the lock of a partial file, waiting as long as its holder makes progress.
+    /// Takes the lock of a partial file, waiting as long as its holder makes progress, and telling of it.
     fn hold(&self, file: &File, what: &str) -> Result<Held, Problem> {
         let mut last = (Instant::now(), None);
+        let mut told = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Held::Ours),
+                Ok(()) => {
+                    if last.1.is_some() {
+                        (self.events)(Event::Finished { what: one_line(what, 200) });
+                    }
+                    return Ok(Held::Ours);
+                }
                 Err(TryLockError::Error(_)) => return Ok(Held::Unsupported),
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -137,6 +146,10 @@ impl<'e> Store<'e> {
             }
             if last.0.elapsed() >= self.patience.user {
                 return Err(stuck(what, file, self.dir()));
+            }
+            if told.elapsed() >= PACE {
+                told = Instant::now();
+                (self.events)(Event::Progress { what: one_line(what, 200), done: ByteSize(found.len()) });
             }
             std::thread::sleep(lock::PAUSE);
         }
@@ -158,7 +171,7 @@ impl<'e> Store<'e> {
     }
 
     fn forget_partial(&self, name: &Path) {
-        let _ = self.tree.remove(validator_name(name));
+        let _ = self.tree.remove_all(validator_name(name));
         let _ = self.tree.remove(name);
     }
 }
@@ -233,7 +246,7 @@ impl Partial<'_, '_> {
     ///
     /// A validator that is another's by then only costs that one a restart.
     fn give_up(&mut self, name: &Path) {
-        let _ = self.store.tree.remove(validator_name(name));
+        let _ = self.store.tree.remove_all(validator_name(name));
         if temp::is_named(&self.store.tree, name, &self.temp.file).unwrap_or(false) {
             let _ = self.store.tree.remove(name);
         }
@@ -283,7 +296,7 @@ impl Sink for Partial<'_, '_> {
         let kept = validator.filter(|text| text.len() <= VALIDATOR);
         let done = match kept {
             Some(text) => super::stamp::write_derivable(&self.store.tree, &name, text.as_bytes()),
-            None => self.store.tree.remove(name),
+            None => self.store.tree.remove_all(name),
         };
         done.map_err(|error| self.told(&error))
     }

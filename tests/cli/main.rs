@@ -23,3 +23,5 @@ mod progress;
 mod secrets;
 mod shipped;
 mod small;
+mod store;
+mod store_golden;

@@ -16,6 +16,7 @@ mod archive;
 mod base_images;
 mod concurrent;
 mod gate_power;
+mod gate_rot;
 mod input_changes;
 mod interrupt;
 mod kill;

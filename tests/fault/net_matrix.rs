@@ -5,6 +5,7 @@
 //! Each must end as the table says, within its deadline, name who failed, show no secret and nothing unprintable, and
 //! leave a store in which the plain next attempt succeeds. The rows: `net_table.rs`. Single questions: `net.rs`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
