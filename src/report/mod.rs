@@ -14,8 +14,10 @@ pub const fn exit_code(code: Code) -> u8 {
     match code {
         Differs | Locked | Lint => 1,
         Usage | Recipe | Unpinned | InputEscape | Provision | FwCfgLimit | Secret | OutputPath => 2,
-        Hash | UpstreamMoved | ImageFormat | ImageBacking | ImageDataFile | ImageFeature | ImageDirty | ImageLimit
-        | CacheCorrupt | NotReproducible | Archive | UntrustedRoot => 3,
+        Hash | UpstreamMoved | SigMissing | SigBad | SigKey | SigExpired | SigRevoked | SigWeak | SigScope
+        | SigOtherFile | SigOlder | ImageFormat | ImageBacking | ImageDataFile | ImageFeature | ImageDirty
+        | ImageLimit | DecompBomb | DecompCorrupt | DecompMem | CacheCorrupt | NotReproducible | Archive
+        | UntrustedRoot => 3,
         Offline | NetDns | NetConnect | NetTls | NetStall | NetStatus | NetRedirect | NetProtocol | NetSize => 4,
         Io | NoSpace | CacheReadOnly | CacheVersion | CacheLock | CachePerm | OutputExists | Tool | Preflight => 5,
         Bug => 70,
@@ -157,5 +159,9 @@ mod tests {
         }
         assert_eq!(exit_code(Code::Unpinned), 2);
         assert_eq!(exit_code(Code::Offline), 4);
+        assert_eq!(exit_code(Code::Locked), 1);
+        let integrity = Code::WORDS.iter().filter(|word| word.starts_with("E_SIG_") || word.starts_with("E_DECOMP_"));
+        let classes: Vec<_> = integrity.map(|word| exit_code(Code::parse(word).unwrap())).collect();
+        assert_eq!(classes, [3; 12]);
     }
 }
