@@ -12,4 +12,6 @@ pub mod gpt;
 pub mod ignition;
 pub mod iso;
 pub mod magic;
+pub mod packed;
 pub mod qcow2;
+pub mod raw;

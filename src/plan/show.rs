@@ -60,6 +60,12 @@ fn arguments(builder: &Builder) -> Vec<(&'static str, Value)> {
             let files: serde_json::Map<_, _> = files.iter().map(|(path, id)| (path.clone(), json!(id.0))).collect();
             vec![("label", json!(label)), ("epoch", json!(epoch)), ("files", Value::Object(files))]
         }
+        Builder::Unpack { compression, kind, size, .. } => {
+            vec![("compression", json!(compression)), ("kind", json!(kind)), ("unpacked_size", json!(size))]
+        }
+        Builder::Qcow2FromDisk { compression, size, .. } => {
+            vec![("compression", json!(compression)), ("unpacked_size", json!(size))]
+        }
         Builder::Qcow2FromRaw { .. } => vec![],
         Builder::GptDisk { label, .. } => vec![("label", json!(label))],
         Builder::Overlay { backing_file, size, .. } => {
@@ -110,6 +116,10 @@ impl Plan {
             (Builder::Overlay { size, backing_file, .. }, _) => format!("  {} on {backing_file}", sized(size)),
             (Builder::Grow { size, .. }, _) => format!("  {}", sized(size)),
             (Builder::Blank { size }, _) => format!("  {size}"),
+            (Builder::Unpack { compression, size, .. } | Builder::Qcow2FromDisk { compression, size, .. }, _) => {
+                let exact = size.map(|size| format!(", {size}")).unwrap_or_default();
+                format!("  compression {compression}{exact}")
+            }
             (Builder::Qcow2FromRaw { .. } | Builder::GptDisk { .. }, _) => String::new(),
         }
     }
