@@ -90,7 +90,7 @@ impl fmt::Display for Plan {
         for derivation in &self.derivations {
             let (builder, _) = derivation.builder.name_and_revision();
             let title = text::one_line(&derivation.title, 40);
-            writeln!(f, "  {}  {:<14}  {title}{}", derivation.id.0.short(), builder, self.detail(derivation))?;
+            writeln!(f, "  {}  {:<15}  {title}{}", derivation.id.0.short(), builder, self.detail(derivation))?;
         }
         writeln!(f, "bundle")?;
         for (name, output) in &self.outputs {

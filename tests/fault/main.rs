@@ -20,6 +20,7 @@ mod interrupt;
 mod kill;
 mod net;
 mod net_tls;
+mod packed;
 mod store;
 mod store_bundles;
 mod store_collector;
