@@ -78,7 +78,9 @@ mod tests {
     use super::*;
     use crate::format::bytes::put;
 
-    fn disk(patches: &[(usize, &[u8])]) -> Vec<u8> {
+    type Patches<'a> = &'a [(usize, &'a [u8])];
+
+    fn disk(patches: Patches<'_>) -> Vec<u8> {
         let mut disk = vec![0; 1 << 20];
         put(&mut disk, 510, &[0x55, 0xaa]);
         patches.iter().for_each(|(at, patch)| put(&mut disk, *at, patch));
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_disk_with_a_boot_sector_passes_with_a_gpt_or_without() {
-        let cases: [&[(usize, &[u8])]; 3] = [&[], &[(512, b"EFI PART")], &[(4096, b"EFI PART")]];
+        let cases: [Patches<'_>; 3] = [&[], &[(512, b"EFI PART")], &[(4096, b"EFI PART")]];
         for patches in cases {
             assert!(gate(&mut Cursor::new(disk(patches))).is_ok());
         }
@@ -95,7 +97,7 @@ mod tests {
 
     #[test]
     fn img_10_a_raw_disk_that_is_something_else_is_refused_with_the_way_out() {
-        let cases: [(&[(usize, &[u8])], &str, &str); 8] = [
+        let cases: [(Patches<'_>, &str, &str); 8] = [
             (&[(0, b"QFI\xfb")], "a qcow2 image", "kind = \"qcow2\""),
             (&[(0x8001, b"CD001")], "an ISO 9660", "kind = \"iso\""),
             (&[(0, b"\xfd7zXZ\0")], "an xz file", "compression = \"xz\""),
