@@ -1,3 +1,5 @@
+//! The decoders on good, cut, spoiled and greedy files, made by the libraries' own encoders. Touches nothing.
+
 use std::io::Write;
 
 use liblzma::stream::{Action, Check, Filters, LzmaOptions, Stream};

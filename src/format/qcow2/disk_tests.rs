@@ -1,3 +1,5 @@
+//! A disk written as an image, read back through the gate. Touches nothing.
+
 use std::io::{self, Cursor, Read};
 
 use super::*;
