@@ -13,4 +13,6 @@ pub mod ignition;
 pub mod iso;
 pub mod magic;
 pub mod openpgp;
+pub mod packed;
 pub mod qcow2;
+pub mod raw;

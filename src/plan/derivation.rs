@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::encode::Encoder;
-use crate::base::{ByteSize, DerivationId, Digest, DiskLabel};
+use crate::base::{BaseKind, ByteSize, Compression, DerivationId, Digest, DiskLabel};
 
 /// What makes a store object. A closed set; every builder that writes bytes has a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Builder {
     /// Fixed-output: the result's digest is known before it runs; where its bytes come from is no part of the id.
     Fixed { digest: Digest },
+    /// What a compressed file holds: an image of this kind.
+    Unpack { input: DerivationId, compression: Compression, kind: BaseKind, size: Option<ByteSize> },
+    /// A raw disk, or one inside a compressed file, as a qcow2.
+    Qcow2FromDisk { input: DerivationId, compression: Compression, size: Option<ByteSize> },
     /// A whole-disk FAT volume with these files, by path.
     FatVolume { label: DiskLabel, epoch: u64, files: BTreeMap<String, DerivationId> },
     /// The same guest content as a raw image, as a qcow2.
@@ -29,6 +33,8 @@ impl Builder {
     pub const fn name_and_revision(&self) -> (&'static str, u64) {
         match self {
             Self::Fixed { .. } => ("fixed", 1),
+            Self::Unpack { .. } => ("unpack", 1),
+            Self::Qcow2FromDisk { .. } => ("qcow2-from-disk", 1),
             Self::FatVolume { .. } => ("fat-volume", 1),
             Self::Qcow2FromRaw { .. } => ("qcow2-from-raw", 1),
             Self::GptDisk { .. } => ("gpt-disk", 1),
@@ -43,7 +49,9 @@ impl Builder {
         match self {
             Self::Fixed { .. } | Self::Blank { .. } => vec![],
             Self::FatVolume { files, .. } => files.values().copied().collect(),
-            Self::Qcow2FromRaw { raw: input }
+            Self::Unpack { input, .. }
+            | Self::Qcow2FromDisk { input, .. }
+            | Self::Qcow2FromRaw { raw: input }
             | Self::GptDisk { volume: input, .. }
             | Self::Overlay { base: input, .. }
             | Self::Grow { base: input, .. } => vec![*input],
@@ -57,6 +65,15 @@ impl Builder {
         encoder.text(name).number(revision);
         match self {
             Self::Fixed { digest } => encoder.digest(digest),
+            // A size that is said is checked, so a result that was made without it says nothing.
+            Self::Unpack { input, compression, kind, size } => encoder
+                .digest(&input.0)
+                .text(compression.as_str())
+                .text(kind.as_str())
+                .optional(size.map(|size| size.0)),
+            Self::Qcow2FromDisk { input, compression, size } => {
+                encoder.digest(&input.0).text(compression.as_str()).optional(size.map(|size| size.0))
+            }
             Self::FatVolume { label, epoch, files } => {
                 encoder.text(label.as_str()).number(*epoch).number(files.len() as u64);
                 files.iter().fold(&mut encoder, |encoder, (path, id)| encoder.text(path).digest(&id.0))
@@ -112,6 +129,15 @@ mod tests {
             Builder::FatVolume { label: DiskLabel::Ignition, epoch: 0, files: files("b", base) },
             Builder::FatVolume { label: DiskLabel::Ignition, epoch: 0, files: files("a", other) },
             Builder::Blank { size: ByteSize(512) },
+            Builder::Unpack { input: base, compression: Compression::Xz, kind: BaseKind::Iso, size: None },
+            Builder::Unpack { input: other, compression: Compression::Xz, kind: BaseKind::Iso, size: None },
+            Builder::Unpack { input: base, compression: Compression::Gzip, kind: BaseKind::Iso, size: None },
+            Builder::Unpack { input: base, compression: Compression::Xz, kind: BaseKind::Qcow2, size: None },
+            Builder::Unpack { input: base, compression: Compression::Xz, kind: BaseKind::Iso, size: Some(ByteSize(0)) },
+            Builder::Qcow2FromDisk { input: base, compression: Compression::None, size: None },
+            Builder::Qcow2FromDisk { input: base, compression: Compression::Xz, size: None },
+            Builder::Qcow2FromDisk { input: other, compression: Compression::Xz, size: None },
+            Builder::Qcow2FromDisk { input: base, compression: Compression::Xz, size: Some(ByteSize(512)) },
         ];
         let ids: std::collections::BTreeSet<_> = all.iter().map(Builder::id).collect();
         assert_eq!(ids.len(), all.len());

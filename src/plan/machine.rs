@@ -46,7 +46,7 @@ pub struct Machine {
     pub graphics: Graphics,
     pub osinfo: String,
     pub storage: StorageDir,
-    /// What the system disk starts from; with an ISO the disk is blank and `base.iso` is the installer's medium.
+    /// What the system disk starts from, as the bundle holds it (never raw); with an ISO the disk is blank and `base.iso` is the installer's medium.
     pub base: BaseKind,
     /// Meaningless for an ISO.
     pub mode: SystemMode,

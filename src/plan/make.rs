@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::encode::Encoder;
 use super::{Builder, Derivation, Machine, Origin, Output, Plan, Role, file};
-use crate::base::{BaseKind, ByteSize, Code, DerivationId, Digest, FwCfgName, Problem, Secret, Transport};
+use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Digest, FwCfgName, Problem, Secret, Transport};
 use crate::lock::{Pinned, PinnedInputs};
 use crate::provision::Lowered;
 use crate::recipe::{LocalFiles, Media, Recipe, Source, SystemMode};
@@ -63,23 +63,37 @@ impl Draft {
         }
     }
 
+    /// Returns what the system disk is made from.
     fn base(&mut self, recipe: &Recipe, pinned: &Pinned) -> DerivationId {
-        let kind = recipe.base.kind;
+        let (kind, compression) = (recipe.base.kind, recipe.base.compression);
         let origin = Origin::Pinned {
             sources: pinned.urls.clone(),
             size: pinned.size,
             metalink: pinned.metalink.clone(),
-            gate: Some(kind),
+            // What a compressed file holds passes the gate when it is unpacked.
+            gate: (compression == Compression::None).then_some(kind),
         };
-        let id = self.fixed("base", pinned.digest, origin);
-        match kind {
+        let input = self.fixed("base", pinned.digest, origin);
+        let id = self.unpacked(recipe, input);
+        match kind.bundled() {
             BaseKind::Iso => self.output(file::BASE_ISO, id, Role::Base),
-            BaseKind::Qcow2 if recipe.machine.system.mode == SystemMode::Overlay => {
+            BaseKind::Qcow2 | BaseKind::Raw if recipe.machine.system.mode == SystemMode::Overlay => {
                 self.output(file::BASE_QCOW2, id, Role::Base);
             }
-            BaseKind::Qcow2 => {}
+            BaseKind::Qcow2 | BaseKind::Raw => {}
         }
         id
+    }
+
+    /// Adds what makes the image out of the file that is pinned, where they are not the same.
+    fn unpacked(&mut self, recipe: &Recipe, input: DerivationId) -> DerivationId {
+        let crate::recipe::Base { kind, compression, unpacked_size: size, .. } = recipe.base;
+        match (kind, compression) {
+            (BaseKind::Raw, _) => self.add(file::BASE_QCOW2, Builder::Qcow2FromDisk { input, compression, size }),
+            (_, Compression::None) => input,
+            (BaseKind::Qcow2, _) => self.add(file::BASE_QCOW2, Builder::Unpack { input, compression, kind, size }),
+            (BaseKind::Iso, _) => self.add(file::BASE_ISO, Builder::Unpack { input, compression, kind, size }),
+        }
     }
 
     fn system(&mut self, recipe: &Recipe, base: DerivationId) {
@@ -87,8 +101,8 @@ impl Draft {
         let builder = match (recipe.base.kind, recipe.machine.system.mode) {
             // A recipe on an ISO states the size; `recipe` refuses one that does not.
             (BaseKind::Iso, _) => Builder::Blank { size: size.unwrap_or(ByteSize::gib(24)) },
-            (BaseKind::Qcow2, SystemMode::Overlay) => Builder::Overlay { base, backing_file: file::BASE_QCOW2, size },
-            (BaseKind::Qcow2, SystemMode::Standalone) => Builder::Grow { base, size },
+            (_, SystemMode::Overlay) => Builder::Overlay { base, backing_file: file::BASE_QCOW2, size },
+            (_, SystemMode::Standalone) => Builder::Grow { base, size },
         };
         let id = self.add(file::SYSTEM, builder);
         self.output(file::SYSTEM, id, Role::System);
@@ -165,7 +179,7 @@ fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
         graphics: spec.graphics,
         osinfo: spec.osinfo.as_ref().map_or_else(|| osinfo(&recipe.base.source.value).into(), ToString::to_string),
         storage: spec.storage.clone(),
-        base: recipe.base.kind,
+        base: recipe.base.kind.bundled(),
         mode: spec.system.mode,
         data: spec.disks.clone(),
         config_disk: lowered.label,

@@ -6,7 +6,7 @@ use super::build::named;
 use super::{Tally, Walk, Workshop};
 use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem};
 use crate::fetch::Bounds;
-use crate::format::{iso, qcow2};
+use crate::format::{iso, qcow2, raw};
 use crate::host::files;
 use crate::plan::{Derivation, Origin};
 use crate::recipe::Source;
@@ -205,9 +205,10 @@ fn file_path(url: &crate::base::Url) -> Result<std::path::PathBuf, Problem> {
 }
 
 /// Refuses a base that is not what the recipe says, before it has a final name.
-fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Problem> {
+pub(super) fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Problem> {
     match kind {
         Some(BaseKind::Qcow2) => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Problem::from),
+        Some(BaseKind::Raw) => raw::gate(file).map_err(Problem::from),
         Some(BaseKind::Iso) => iso::gate(file).map(drop).map_err(Problem::from),
         None => Ok(()),
     }

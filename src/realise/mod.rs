@@ -2,11 +2,12 @@
 //!
 //! The only place where effects meet: the store keeps, `fetch` brings what is remote, `host` reads what is local, the
 //! pure floors make the bytes. Nothing here decides what to build. Read next: [`build`] (one function a builder),
-//! [`input`] (how fixed-output bytes are brought), [`check`](mod@check) (the same again, compared), then `bundle`.
+//! [`input`] (how fixed-output bytes are brought), [`unpack`] (compressed and raw bases), [`check`](mod@check) (the same again, compared), then `bundle`.
 
 mod build;
 mod check;
 mod input;
+mod unpack;
 
 use std::collections::BTreeMap;
 

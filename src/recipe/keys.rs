@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
-use crate::base::{Arch, BaseKind, Engine, Transport};
+use crate::base::{Arch, BaseKind, Compression, Engine, Transport};
 
 /// What is written under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,18 @@ pub const KEYS: &[Key] = &[
     key("base.sha256", T::Digest, "from arca.lock", "the image's digest; left out, `arca-build update` pins it"),
     key("base.size", T::Size, "", "the image file's size in bytes, checked while it is fetched"),
     key("base.kind", T::Word(BaseKind::WORDS), "from the file name", "what the image is"),
+    key(
+        "base.compression",
+        T::Word(Compression::WORDS),
+        "from the file name",
+        "what is around it; it is unpacked once",
+    ),
+    key(
+        "base.unpacked_size",
+        T::Size,
+        "",
+        "how large it unpacks, exactly; needed above 512MiB where that is 256 times the file, and above 64GiB",
+    ),
     key("base.mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
     key("machine", T::Table, "", "the virtual machine"),
     key("machine.arch", T::Word(Arch::WORDS), "x86_64", "the processor"),

@@ -2,7 +2,7 @@
 
 use crate::base::words::vocabulary;
 use crate::base::{
-    Arch, BaseKind, ByteSize, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Transport, Url,
+    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Transport, Url,
 };
 
 /// A value and where it was written.
@@ -32,6 +32,10 @@ pub struct Recipe {
 pub struct Base {
     pub source: Located<Source>,
     pub kind: BaseKind,
+    /// What lies around the image in the file.
+    pub compression: Compression,
+    /// The exact size of what the file unpacks to.
+    pub unpacked_size: Option<ByteSize>,
     /// The pin, when the recipe itself carries it; else the lock does.
     pub sha256: Option<Digest>,
     pub size: Option<ByteSize>,

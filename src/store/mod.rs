@@ -25,7 +25,8 @@
 //! # How an object is written
 //!
 //! 1. A file without a name in `tmp/` (`O_TMPFILE`; else `O_EXCL | O_NOFOLLOW` with a random name, and locked), 0600.
-//! 2. Bytes are hashed while they are written; space is reserved where the size is known.
+//! 2. Bytes are hashed while they are written (a draft, whose beginning comes last, when it is whole); space is reserved
+//!    where the size is known.
 //! 3. Size and digest are compared; the caller's gate reads the same descriptor; only then
 //! 4. mode 0444, or 0400 for what provisions a guest, and `fsync`. Its error is final: pages that failed once may read as
 //!    written afterwards, so nothing here tries again.
@@ -44,13 +45,14 @@
 //!
 //! A store that may not be written serves all it holds without a single write.
 //!
-//! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `partial`
-//! (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`, `policy`, `usage`, `verify`, `repair`.
+//! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `draft`,
+//! `partial` (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`, `policy`, `usage`, `verify`, `repair`.
 
 #![expect(clippy::disallowed_methods, reason = "the store is the address of every effect in the cache directory")]
 
 mod bundle;
 mod copy;
+mod draft;
 mod fail;
 mod gc;
 mod lock;
@@ -76,6 +78,7 @@ use std::time::Duration;
 
 pub use bundle::{Bundle, BundleEntry, BundleFile, Source};
 pub use copy::Patch;
+pub use draft::ObjectDraft;
 pub use gc::{Collect, GcReport, Removed};
 pub use object::{ObjectReader, StoreObject};
 pub use out::Copied;

@@ -25,6 +25,7 @@ mod net_matrix;
 mod net_proxy;
 mod net_table;
 mod net_tls;
+mod packed;
 mod store;
 mod store_bundles;
 mod store_collector;

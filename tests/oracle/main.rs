@@ -25,6 +25,7 @@ mod formats;
 mod libraries;
 mod libvirt;
 mod nix;
+mod packed;
 mod provision;
 mod scripts;
 mod signatures;
