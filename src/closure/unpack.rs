@@ -29,6 +29,7 @@ pub struct Unpacked {
 pub fn unpack(opened: &Opened, store: &Store<'_>, dir: &Path, events: Events<'_>) -> Result<Unpacked, Problems> {
     opened.check()?;
     let wanted = wanted(opened);
+    layout::sweep(dir);
     let missing = layout::missing(dir, &wanted)?;
     refuse_missing_objects(opened, store)?;
     refuse_full_disk(opened, store)?;

@@ -67,6 +67,7 @@ mod tree;
 mod verify;
 mod writer;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -145,7 +146,8 @@ impl<'e> Store<'e> {
         let lock = lock::share(&tree, patience.user, events)?;
         let store = Self { tree, lock, read_only, patience, events };
         if store.read_only.is_none() {
-            temp::sweep(&store.tree, temp::TMP, |name| !partial::is_partial(name));
+            let is_left = |name: &OsStr| !partial::is_partial(name) || partial::is_orphan(&store.tree, name);
+            temp::sweep(&store.tree, temp::TMP, is_left);
         }
         Ok(store)
     }

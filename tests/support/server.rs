@@ -322,15 +322,18 @@ fn answer(
     send_body(stream, shared, &body, &how)
 }
 
+/// The validator an honest answer carries.
+pub fn etag(file: &[u8]) -> String {
+    format!("\"{:x}-{:x}\"", file.len(), file.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte)))
+}
+
 /// Makes the head and the body an honest server would send, then lets the behaviour change them.
 fn compose(request: &Request, file: &[u8], how: &Behaviour) -> (Vec<u8>, Vec<u8>) {
-    let etag = format!(
-        "\"{:x}-{:x}\"",
-        file.len(),
-        file.iter().fold(7_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte))
-    );
-    let mut lines =
-        vec![("ETag", etag), ("Accept-Ranges", "bytes".into()), ("Content-Type", "application/octet-stream".into())];
+    let mut lines = vec![
+        ("ETag", etag(file)),
+        ("Accept-Ranges", "bytes".into()),
+        ("Content-Type", "application/octet-stream".into()),
+    ];
     lines.retain(|(name, _)| how.headers.iter().all(|(other, _)| other != name));
     let told_etag = how.headers.iter().chain(&lines).find(|(name, _)| *name == "ETag").map(|(_, value)| value.as_str());
     let fresh = request.headers.get("if-range").is_none_or(|ours| told_etag == Some(ours));

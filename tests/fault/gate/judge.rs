@@ -1,0 +1,150 @@
+//! The judge: what a directory holds, and whether that may be. Touches nothing but reads. Read next: `trace.rs`.
+//!
+//! It knows nothing about the store's code: a world after a fault and the plain command must be byte for byte the world
+//! without a fault; in between, whatever has a final name must be as it was before or as it will be, and whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use arca_build::base::Digest;
+
+/// One name: its permission bits, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub mode: u32,
+    pub what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    Directory,
+    File(Digest),
+    Link(PathBuf),
+    Other,
+}
+
+/// Everything in a directory, by relative path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Picture(pub BTreeMap<PathBuf, Entry>);
+
+/// What is derivable, and holds inode numbers and times: it differs between two runs that are the same.
+const DERIVABLE: &str = "cache/stamps-v1";
+/// What was damaged before is kept here under random names.
+const QUARANTINE: &str = "cache/quarantine";
+const TMP: &str = "cache/tmp";
+const OBJECTS: &str = "cache/objects-v1";
+const BUNDLES: &str = "cache/bundles-v1";
+
+impl Picture {
+    /// Looks at a directory; every file is hashed.
+    pub fn of(root: &Path) -> Self {
+        let mut picture = Self::default();
+        picture.add(root, Path::new(""));
+        picture
+    }
+
+    fn add(&mut self, root: &Path, below: &Path) {
+        // What vanishes meanwhile is not there: another process may sweep.
+        for entry in std::fs::read_dir(root.join(below)).into_iter().flatten().flatten() {
+            let name = below.join(entry.file_name());
+            let Ok(found) = std::fs::symlink_metadata(root.join(&name)) else { continue };
+            let what = if found.is_dir() {
+                What::Directory
+            } else if found.is_symlink() {
+                What::Link(std::fs::read_link(root.join(&name)).unwrap_or_default())
+            } else if found.is_file() {
+                What::File(
+                    std::fs::read(root.join(&name)).map_or(Digest::of(b"unreadable"), |bytes| Digest::of(&bytes)),
+                )
+            } else {
+                What::Other
+            };
+            let is_directory = what == What::Directory;
+            self.0.insert(name.clone(), Entry { mode: found.permissions().mode() & 0o7777, what });
+            if is_directory {
+                self.add(root, &name);
+            }
+        }
+    }
+
+    /// The names beneath one directory.
+    fn names(&self, directory: &Path) -> BTreeSet<&Path> {
+        self.0.keys().map(PathBuf::as_path).filter(|name| name.starts_with(directory) && *name != directory).collect()
+    }
+}
+
+/// What a command makes of a world.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    pub before: Picture,
+    pub after: Picture,
+    /// Something was damaged before, so quarantine holds what it may.
+    pub is_damaged: bool,
+}
+
+fn is_temporary(name: &Path) -> bool {
+    let first = name.iter().next().map(|first| first.to_string_lossy().into_owned()).unwrap_or_default();
+    name.starts_with(TMP) || (first.starts_with('.') && first.contains("arca-"))
+}
+
+impl Reference {
+    fn is_passed_over(&self, name: &Path) -> bool {
+        name.starts_with(DERIVABLE) || (self.is_damaged && name.starts_with(QUARANTINE))
+    }
+
+    /// After the fault: nothing wrong has a final name, and what comes whole or not at all is whole.
+    pub fn judge_between(&self, now: &Picture) -> Result<(), String> {
+        for (name, entry) in now.0.iter().filter(|(name, _)| !self.is_passed_over(name) && !is_temporary(name)) {
+            let known = [&self.before, &self.after].map(|picture| picture.0.get(name));
+            let is_known = known.iter().flatten().any(|known| {
+                // A directory gets its last mode behind its name.
+                *known == entry || (known.what == What::Directory && entry.what == What::Directory)
+            });
+            if !is_known {
+                return Err(format!("`{}` is neither as before nor as after: {entry:?}", name.display()));
+            }
+        }
+        names_are_digests(now, &self.before)?;
+        let bundles = now.0.keys().filter(|name| name.parent() == Some(Path::new(BUNDLES))).cloned();
+        for whole in bundles.chain([PathBuf::from("out")]).filter(|whole| now.0.contains_key(whole)) {
+            let names = now.names(&whole);
+            if names != self.before.names(&whole) && names != self.after.names(&whole) {
+                return Err(format!("`{}` is there, but not whole: {names:?}", whole.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// After a command that said it is done although something failed: all is there, and only temporaries may be left.
+    pub fn judge_done(&self, now: &Picture) -> Result<(), String> {
+        let mut swept = now.clone();
+        swept.0.retain(|name, _| !is_temporary(name) || self.after.0.contains_key(name));
+        self.judge_healed(&swept).map_err(|why| format!("it said it is done, but: {why}"))
+    }
+
+    /// After the plain command: as if there had been no fault, and nothing left over.
+    pub fn judge_healed(&self, now: &Picture) -> Result<(), String> {
+        names_are_digests(now, &Picture::default())?;
+        let names: BTreeSet<_> = now.0.keys().chain(self.after.0.keys()).collect();
+        for name in names.into_iter().filter(|name| !self.is_passed_over(name)) {
+            let (found, expected) = (now.0.get(name), self.after.0.get(name));
+            if found != expected {
+                return Err(format!("`{}`: {found:?} instead of {expected:?}", name.display()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The store's promise read literally: a file under a digest's name has that digest, unless it was damaged before.
+fn names_are_digests(now: &Picture, before: &Picture) -> Result<(), String> {
+    for (name, entry) in now.0.iter().filter(|(name, _)| name.starts_with(OBJECTS) && name.iter().count() == 4) {
+        let digits: String = name.iter().skip(2).map(|part| part.to_string_lossy()).collect();
+        let is_right = matches!(&entry.what, What::File(digest) if digest.to_string() == digits);
+        if !is_right && before.0.get(name) != Some(entry) {
+            return Err(format!("wrong bytes under a final name: `{}`, {entry:?}", name.display()));
+        }
+    }
+    Ok(())
+}
