@@ -134,7 +134,7 @@ fn faults(world: &World<'_>, bench: &Bench, scenario: &Scenario) -> Vec<Fault> {
     let log = world.root.with_extension("log");
     let points = trace::points(&bench.strace, &log, &[], &world.command(scenario.words));
     let mut faults = vec![];
-    for point in points.iter().filter(|point| CALLS.contains(&&*point.call) && !point.is_loader) {
+    for point in points.iter().filter(|point| CALLS.contains(&&*point.call) && !point.is_loader && !point.is_inner) {
         let fault = |error| Fault::Error { call: point.call.clone(), nth: point.nth, error };
         faults.extend(ERRORS.into_iter().map(fault));
     }
@@ -156,11 +156,17 @@ fn one(world: &mut World<'_>, bench: &Bench, index: usize, fault: &Fault) -> Res
         Fault::Short { call, nth } => shorten(world, bench, scenario, call, *nth)?,
     };
     let now = Picture::of(&world.root);
-    if !happened {
-        return if scenario.is_well(&ended) { Ok(false) } else { Err(format!("no fault, and yet: {ended}")) };
+    match happened {
+        Happened::Yes => {}
+        Happened::Inside => return Ok(false),
+        Happened::No if scenario.is_well(&ended) => return Ok(false),
+        Happened::No => return Err(format!("no fault, and yet: {ended}")),
     }
     reference.judge_between(&now)?;
     let is_short = matches!(fault, Fault::Short { .. });
+    if matches!(fault, Fault::Error { call, .. } if call == "fsync") && scenario.is_well(&ended) {
+        return Err(format!("a failed sync was taken for a success: {ended}"));
+    }
     match (scenario.is_well(&ended), is_short) {
         (true, true) => reference.judge_healed(&now)?,
         (true, false) => reference.judge_done(&now)?,
@@ -179,7 +185,22 @@ fn is_typed(ended: &Ended, on_terminal: bool) -> Result<(), String> {
     if is_ours && (is_told || on_terminal) { Ok(()) } else { Err(format!("no typed error: {ended}")) }
 }
 
-type Outcome = (bool, bool, Ended);
+/// Whether a fault happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Happened {
+    Yes,
+    No,
+    /// To an eventfd; see [`trace::is_inner`].
+    Inside,
+}
+
+impl Happened {
+    const fn of(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+type Outcome = (Happened, bool, Ended);
 
 /// Tells whether it happened, whether to standard output or error, and how the run ended.
 fn fail(
@@ -190,12 +211,15 @@ fn fail(
 ) -> Result<Outcome, String> {
     let log = world.root.with_extension("log");
     let (only, inject) = (format!("trace={call}"), format!("inject={call}:error={error}:when={nth}"));
-    let options = ["--seccomp-bpf", "-o", log.to_str().unwrap(), "-e", &only, "-e", &inject];
+    let options = ["--seccomp-bpf", "-y", "-o", log.to_str().unwrap(), "-e", &only, "-e", &inject];
     let ended = trace::run(&mut trace::under(&bench.strace, &options, &world.command(scenario.words)))?;
     let log = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
-    let injected = log.lines().find(|line| line.ends_with("(INJECTED)"));
-    let on_terminal = injected.is_some_and(|line| line.contains("write(1,") || line.contains("write(2,"));
-    Ok((injected.is_some(), on_terminal, ended))
+    // More than one, where threads reach their n-th call each.
+    let injected: Vec<_> = log.lines().filter(|line| line.ends_with("(INJECTED)")).collect();
+    let on_terminal = injected.iter().any(|line| line.contains("write(1<") || line.contains("write(2<"));
+    // Threads met otherwise this time, and an event loop could not wake itself: no kernel does that.
+    let is_inner = injected.iter().any(|line| trace::is_inner(line));
+    Ok((if is_inner { Happened::Inside } else { Happened::of(!injected.is_empty()) }, on_terminal, ended))
 }
 
 fn shorten(world: &World<'_>, bench: &Bench, scenario: &Scenario, call: &str, nth: usize) -> Result<Outcome, String> {
@@ -204,5 +228,22 @@ fn shorten(world: &World<'_>, bench: &Bench, scenario: &Scenario, call: &str, nt
     let mut command = world.command(scenario.words);
     command.env("LD_PRELOAD", &bench.shim).env("ARCA_SHORT_CALL", call).env("ARCA_SHORT_NTH", nth.to_string());
     let ended = trace::run(command.env("ARCA_SHORT_MARK", &mark))?;
-    Ok((mark.exists(), false, ended))
+    Ok((Happened::of(mark.exists()), false, ended))
+}
+
+#[test]
+fn cas_03_gate_an_error_without_a_code_or_with_the_wrong_one_is_none() {
+    let ended = |code, stderr: &str| Ended { code, stdout: String::new(), stderr: stderr.into() };
+    assert!(is_typed(&ended(5, "error[E_IO]: cannot write"), false).is_ok());
+    for (code, stderr) in [
+        (5, "cannot write"),
+        (0, "error[E_IO]: cannot write"),
+        (70, "error[E_BUG]: a thread died"),
+        (5, "thread panicked\nerror[E_IO]: cannot write"),
+        (101, "thread main panicked"),
+        (134, "memory allocation failed"),
+        (137, "error[E_IO]: cannot write"),
+    ] {
+        assert!(is_typed(&ended(code, stderr), false).is_err(), "{code} {stderr}");
+    }
 }

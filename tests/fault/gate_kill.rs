@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::gate::judge::Picture;
 use super::gate::trace::{self, Point};
-use super::gate::world::{Publisher, SCENARIOS, World};
+use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World};
 use super::gate::{Scale, arena, demand_none, grouped, report, work};
 use super::support::tool;
 
@@ -71,4 +71,34 @@ fn one(world: &mut World<'_>, strace: &std::path::Path, index: usize, point: &Po
     world.heal(scenario)?;
     reference.judge_healed(&Picture::of(&world.root))?;
     Ok(true)
+}
+
+/// The control: where a call says that it did its work and does none, what the defence rests on is gone, and the same judge
+/// must say no.
+#[test]
+fn cas_01_gate_the_judge_says_no_where_a_system_call_does_nothing() {
+    let (Some(strace), Some(program)) = (tool("strace"), Scale::Small.program()) else { return };
+    let (arena, publisher) = (arena(), Publisher::start());
+    let mut world = World::new(arena.path(), 0, &program, &publisher);
+    for (command, state, calls) in [
+        ("fetch", State::Part, &["renameat2", "unlinkat", "fchmod", "ftruncate"][..]),
+        ("build", State::Fetched, &["linkat", "renameat", "renameat2", "fchmod", "pwrite64", "write"][..]),
+        ("import", State::Packed, &["linkat", "write", "rename", "fchmod"][..]),
+        ("export", State::Fetched, &["renameat2", "write"][..]),
+        ("gc", State::Garbage, &["unlinkat", "renameat2"][..]),
+    ] {
+        let is_it = |scenario: &&(usize, &Scenario)| scenario.1.command == command && scenario.1.state == state;
+        let (index, scenario) = SCENARIOS.iter().enumerate().find(|scenario| is_it(&scenario)).unwrap();
+        let reference = world.reference(index);
+        for call in calls {
+            world.enter(state);
+            let ended = world.deceived(&strace, scenario, call).unwrap();
+            let now = Picture::of(&world.root);
+            let verdict = reference.judge_healed(&now);
+            assert!(verdict.is_err(), "{command} without {call}: the judge saw nothing\n{ended}");
+        }
+        world.enter(state);
+        world.heal(scenario).unwrap();
+        reference.judge_healed(&Picture::of(&world.root)).unwrap();
+    }
 }

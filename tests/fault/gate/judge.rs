@@ -116,11 +116,14 @@ impl Reference {
         Ok(())
     }
 
-    /// After a command that said it is done although something failed: all is there, and only temporaries may be left.
+    /// After a command that said it is done although something failed: all is there and right. What is left over is a
+    /// temporary, or was there before: a collector keeps what it cannot look at.
     pub fn judge_done(&self, now: &Picture) -> Result<(), String> {
-        let mut swept = now.clone();
-        swept.0.retain(|name, _| !is_temporary(name) || self.after.0.contains_key(name));
-        self.judge_healed(&swept).map_err(|why| format!("it said it is done, but: {why}"))
+        let mut counted = now.clone();
+        counted.0.retain(|name, _| {
+            self.after.0.contains_key(name) || !(is_temporary(name) || self.before.0.contains_key(name))
+        });
+        self.judge_healed(&counted).map_err(|why| format!("it said it is done, but: {why}"))
     }
 
     /// After the plain command: as if there had been no fault, and nothing left over.
@@ -147,4 +150,58 @@ fn names_are_digests(now: &Picture, before: &Picture) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A world with one object, a bundle of two files and a link; and what breaks it.
+#[test]
+fn the_judge_sees_every_kind_of_damage() {
+    let (object, digest) = (b"right".to_vec(), Digest::of(b"right").to_string());
+    let path = format!("{OBJECTS}/{}/{}", &digest[..2], &digest[2..]);
+    let place = tempfile::tempdir().unwrap();
+    let make = |root: &Path| {
+        let bundle = root.join(BUNDLES).join("id-tiny");
+        for directory in [root.join(&path).parent().unwrap(), &bundle, &root.join(TMP), &root.join(QUARANTINE)] {
+            std::fs::create_dir_all(directory).unwrap();
+        }
+        std::fs::write(root.join(&path), &object).unwrap();
+        std::fs::write(bundle.join("disk"), b"disk").unwrap();
+        std::fs::write(bundle.join("manifest.json"), b"{}").unwrap();
+        std::os::unix::fs::symlink("bundle", root.join("result-tiny")).unwrap();
+        std::fs::write(root.join("tiny.arca"), b"archive").unwrap();
+    };
+    let good = place.path().join("good");
+    make(&good);
+    let reference = Reference { before: Picture::default(), after: Picture::of(&good), is_damaged: false };
+    let bundle = |root: &Path| root.join(BUNDLES).join("id-tiny");
+    // What a final name must never show, even just behind a kill.
+    let wrong: [(&str, &dyn Fn(&Path)); 7] = [
+        ("a wrong byte", &|root| std::fs::write(root.join(&path), b"wrong").unwrap()),
+        ("half an object", &|root| std::fs::write(root.join(&path), b"ri").unwrap()),
+        ("an empty object", &|root| std::fs::write(root.join(&path), b"").unwrap()),
+        ("a bundle less a file", &|root| std::fs::remove_file(bundle(root).join("disk")).unwrap()),
+        ("a bundle with half a file", &|root| std::fs::write(bundle(root).join("disk"), b"di").unwrap()),
+        ("half an archive", &|root| std::fs::write(root.join("tiny.arca"), b"arch").unwrap()),
+        ("a link elsewhere", &|root| {
+            std::fs::remove_file(root.join("result-tiny")).unwrap();
+            std::os::unix::fs::symlink("elsewhere", root.join("result-tiny")).unwrap();
+        }),
+    ];
+    // What may be so behind a kill, but not behind the plain command.
+    let unfinished: [(&str, &dyn Fn(&Path)); 5] = [
+        ("a stale temporary in the store", &|root| std::fs::write(root.join(TMP).join("file-x"), b"x").unwrap()),
+        ("a stale temporary beside a result", &|root| std::fs::write(root.join(".tiny.arca.arca-x"), b"x").unwrap()),
+        ("no object", &|root| std::fs::remove_file(root.join(&path)).unwrap()),
+        ("no link", &|root| std::fs::remove_file(root.join("result-tiny")).unwrap()),
+        ("no bundle", &|root| std::fs::remove_dir_all(bundle(root)).unwrap()),
+    ];
+    for (number, (what, spoil)) in wrong.iter().chain(&unfinished).enumerate() {
+        let root = place.path().join(number.to_string());
+        make(&root);
+        reference.judge_between(&Picture::of(&root)).unwrap();
+        reference.judge_healed(&Picture::of(&root)).unwrap();
+        spoil(&root);
+        let now = Picture::of(&root);
+        assert!(reference.judge_healed(&now).is_err(), "{what}");
+        assert_eq!(reference.judge_between(&now).is_err(), number < wrong.len(), "{what}");
+    }
 }

@@ -52,6 +52,8 @@ pub struct Point {
     pub nth: usize,
     /// The dynamic loader asks for it, before the program itself runs.
     pub is_loader: bool,
+    /// On something that has no other end than this process and cannot fail so: eventfd(2), as event loops wake with.
+    pub is_inner: bool,
 }
 
 /// Puts strace before a command, following its threads; `options` name the calls that it shall see.
@@ -66,7 +68,7 @@ pub fn under(strace: &Path, options: &[&str], command: &Command) -> Command {
 
 /// Runs a command once, undisturbed, and lists every system call of it after `execve`, in order.
 pub fn points(strace: &Path, log: &Path, also: &[&str], command: &Command) -> Vec<Point> {
-    let options = [&["-o", log.to_str().unwrap(), "-e", "trace=all"], also].concat();
+    let options = [&["-o", log.to_str().unwrap(), "-y", "-e", "trace=all"], also].concat();
     run(&mut under(strace, &options, command)).unwrap();
     listed(&std::fs::read_to_string(log).unwrap())
 }
@@ -92,10 +94,15 @@ fn listed(log: &str) -> Vec<Point> {
         // Another thread's second call is met where some thread makes its second.
         if *nth > *most {
             *most = *nth;
-            points.push(Point { call: call.to_owned(), nth: *nth, is_loader });
+            points.push(Point { call: call.to_owned(), nth: *nth, is_loader, is_inner: is_inner(line) });
         }
     }
     points
+}
+
+/// Tells whether a line of a log made with `-y` is about an eventfd.
+pub fn is_inner(line: &str) -> bool {
+    line.split_once('(').is_some_and(|(_, rest)| rest.split(',').next().is_some_and(|fd| fd.contains("eventfd")))
 }
 
 #[test]

@@ -85,7 +85,7 @@ pub const SCENARIOS: [Scenario; 16] = [
         &["export", "--bundles", "--since", "base.arca", "-o", "tiny.arca", "tiny.toml"],
     ),
     scenario("gc", State::Garbage, &["store", "gc", "--grace", "0"]),
-    scenario("gc", State::Damaged, &["store", "gc", "--grace", "0"]),
+    scenario("gc", State::Part, &["store", "gc", "--grace", "0"]),
     scenario("verify", State::Damaged, &["store", "verify"]),
 ];
 
@@ -187,6 +187,9 @@ impl<'p> World<'p> {
         }
         remove_tree(&self.root);
         copy_tree(&kept, &self.root);
+        if state != State::Damaged {
+            restamp(&self.root.join("cache"));
+        }
     }
 
     fn make(&self, state: State) {
@@ -270,6 +273,16 @@ impl<'p> World<'p> {
         }
     }
 
+    /// The scenario's command on a system where a call says that it did its work and does none.
+    pub fn deceived(&self, strace: &Path, scenario: &Scenario, call: &str) -> Result<Ended, String> {
+        let (only, lie) = (format!("trace={call}"), format!("inject={call}:retval=0"));
+        run(&mut super::trace::under(
+            strace,
+            &["-o", "/dev/null", "-e", &only, "-e", &lie],
+            &self.command(scenario.words),
+        ))
+    }
+
     /// What the scenario's command makes of this world, undisturbed; made once.
     pub fn reference(&mut self, index: usize) -> Reference {
         if let Some(reference) = self.references.get(&index) {
@@ -296,6 +309,38 @@ impl<'p> World<'p> {
 pub fn object_path(cache: &Path, digest: &Digest) -> PathBuf {
     let digits = digest.to_string();
     cache.join("objects-v1").join(&digits[..2]).join(&digits[2..])
+}
+
+/// Makes stamps true again behind a copy, where they were true: inode, size and time (`src/store/stamp.rs`).
+fn restamp(cache: &Path) {
+    for entry in std::fs::read_dir(cache.join("stamps-v1")).into_iter().flatten().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        let text = std::fs::read_to_string(entry.path()).unwrap();
+        let bundle = cache.join("bundles-v1").join(&name);
+        let line = |line: &str| {
+            if !bundle.is_dir() {
+                let (first, rest) = name.split_at(2);
+                return stamp(line, &cache.join("objects-v1").join(first).join(rest));
+            }
+            // `<digest> <mode> <stamp> <file>`
+            let words: Vec<_> = line.splitn(3, ' ').collect();
+            let [digest, mode, rest] = words[..] else { return line.to_owned() };
+            let Some((old, file)) = rest.rsplit_once(' ') else { return line.to_owned() };
+            format!("{digest} {mode} {} {file}", stamp(old, &bundle.join(file)))
+        };
+        let lines: Vec<_> = text.lines().map(line).collect();
+        std::fs::write(entry.path(), lines.join("\n") + "\n").unwrap();
+    }
+}
+
+fn stamp(old: &str, path: &Path) -> String {
+    let size = old.split(' ').nth(1).and_then(|size| size.parse::<u64>().ok());
+    match path.symlink_metadata() {
+        Ok(found) if Some(found.size()) == size => {
+            format!("{} {} {} {}", found.ino(), found.size(), found.mtime(), found.mtime_nsec())
+        }
+        _ => old.to_owned(),
+    }
 }
 
 fn first_file(directory: &Path) -> PathBuf {
