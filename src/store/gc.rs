@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::Metadata;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -199,7 +199,8 @@ impl Store<'_> {
                 Err(_) => continue,
             };
             let goes = output.is_some_and(|digest| going.contains_key(&digest));
-            let absent = output.is_none_or(|digest| self.tree.look(object_name(&digest)).is_err());
+            let is_gone = |error: io::Error| error.kind() == ErrorKind::NotFound;
+            let absent = output.is_none_or(|digest| self.tree.look(object_name(&digest)).is_err_and(is_gone));
             if goes || (absent && self.is_old(&Path::new(REALISATIONS).join(&name), age)) {
                 plan.push((Doomed::Realisation(id), 0));
             }

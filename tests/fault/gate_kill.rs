@@ -80,8 +80,9 @@ fn cas_01_gate_the_judge_says_no_where_a_system_call_does_nothing() {
     let (Some(strace), Some(program)) = (tool("strace"), Scale::Small.program()) else { return };
     let (arena, publisher) = (arena(), Publisher::start());
     let mut world = World::new(arena.path(), 0, &program, &publisher);
+    let mut unseen = vec![];
     for (command, state, calls) in [
-        ("fetch", State::Part, &["renameat2", "unlinkat", "fchmod", "ftruncate"][..]),
+        ("fetch", State::Part, &["renameat2", "fchmod"][..]),
         ("build", State::Fetched, &["linkat", "renameat", "renameat2", "fchmod", "pwrite64", "write"][..]),
         ("import", State::Packed, &["linkat", "write", "rename", "fchmod"][..]),
         ("export", State::Fetched, &["renameat2", "write"][..]),
@@ -94,11 +95,13 @@ fn cas_01_gate_the_judge_says_no_where_a_system_call_does_nothing() {
             world.enter(state);
             let ended = world.deceived(&strace, scenario, call).unwrap();
             let now = Picture::of(&world.root);
-            let verdict = reference.judge_healed(&now);
-            assert!(verdict.is_err(), "{command} without {call}: the judge saw nothing\n{ended}");
+            if reference.judge_healed(&now).is_ok() {
+                unseen.push(format!("{command} without {call}: {ended}"));
+            }
         }
         world.enter(state);
         world.heal(scenario).unwrap();
         reference.judge_healed(&Picture::of(&world.root)).unwrap();
     }
+    demand_none(&unseen);
 }

@@ -13,10 +13,12 @@ use std::time::Instant;
 use super::gate::judge::{Picture, Reference};
 use super::gate::trace::{Ended, run};
 use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World, remove_tree};
-use super::gate::{Scale, arena, report};
+use super::gate::{Scale, arena, grouped, report};
 use super::support::{output, skip, tool};
 
-const TASK: &str = "ARCA_GATE_LIMITS";
+const PLACE: &str = "ARCA_GATE_PLACE";
+const WHAT: &str = "ARCA_GATE_WHAT";
+const PROGRAM: &str = "ARCA_GATE_PROGRAM";
 
 /// One limit, set as a shell sets it before it becomes the program.
 const LIMITS: [(&str, &[u64]); 3] = [
@@ -33,55 +35,69 @@ fn is_swept(scenario: &Scenario) -> bool {
 }
 
 #[test]
-fn cas_04_gate_a_full_disk_at_every_stage_and_every_limit_is_a_typed_error_and_loses_nothing() {
+fn cas_04_gate_a_disk_that_is_full_at_any_stage_is_a_typed_error_and_loses_nothing() {
+    sweep("full disks", 300);
+}
+
+#[test]
+fn cas_17_gate_a_limit_of_descriptors_memory_or_file_size_is_a_typed_error_and_loses_nothing() {
+    sweep("limits", 150);
+}
+
+/// Runs [`helper`] where it may mount, and reports what it counted.
+fn sweep(what: &str, bound: usize) {
     let (scale, begun) = (Scale::chosen(), Instant::now());
     let (Some(unshare), Some(_), Some(program)) = (tool("unshare"), tool("mount"), scale.program()) else { return };
     let arena = arena();
     let mut command = Command::new(unshare);
     command.args(["-Urm", "--"]).arg(std::env::current_exe().unwrap());
     command.args(["--exact", "gate_limits::helper", "--ignored", "--nocapture", "--test-threads=1"]);
-    command.env(TASK, arena.path()).env("ARCA_GATE_PROGRAM", program);
+    command.env(PLACE, arena.path()).env(WHAT, what).env(PROGRAM, program);
     let told = output(&mut command);
     if told.stdout.contains("may not mount") || told.stderr.contains("unshare failed") {
         return skip("a user namespace that may mount");
     }
     assert_eq!(told.code, 0, "{told}");
-    let counted = told.stdout.lines().find_map(|line| line.split_once("counted ")).map(|(_, counted)| counted);
-    let counted = counted.unwrap_or_else(|| panic!("{told}"));
-    let number = |what: &str| -> usize {
-        let words: Vec<_> = counted.split([' ', ',']).collect();
-        let at = words.iter().position(|word| *word == what).unwrap();
-        words[at - 1].parse().unwrap()
-    };
-    report("limits", scale, &format!("{counted}, 0 wrong"), begun);
-    scale.demand("full disks", number("full"), 300);
-    scale.demand("limits", number("limited"), 100);
+    let counted = told.stdout.lines().find_map(|line| line.split_once("refused ")).map(|(_, counted)| counted);
+    let counted: usize = counted.unwrap_or_else(|| panic!("{told}")).parse().unwrap();
+    report(what, scale, &format!("{} points, 0 wrong, nothing lost", grouped(counted)), begun);
+    scale.demand(what, counted, bound);
 }
 
-/// Runs the sweep where it may mount; not a test.
+/// Runs a sweep where it may mount; not a test.
 #[test]
 #[ignore = "a process that the gate starts"]
 fn helper() {
-    let Some(place) = std::env::var_os(TASK).map(PathBuf::from) else { return };
-    let program = PathBuf::from(std::env::var_os("ARCA_GATE_PROGRAM").unwrap());
+    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else { return };
+    let program = PathBuf::from(std::env::var_os(PROGRAM).unwrap());
     let (scale, publisher) = (Scale::chosen(), Publisher::start());
-    let arena = place.join("disk");
-    std::fs::create_dir(&arena).unwrap();
-    if !mount(&arena, "size=64m") {
+    let disk = place.join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    if !mount(&disk, "size=64m") {
         return println!("may not mount");
     }
-    let mut world = World::new(&arena, 0, &program, &publisher);
-    let (mut full, mut limited) = (0, 0);
+    let mut world = World::new(&disk, 0, &program, &publisher);
+    let is_full = std::env::var(WHAT).unwrap() == "full disks";
+    let mut refused = 0;
     for (index, scenario) in SCENARIOS.iter().enumerate().filter(|(_, scenario)| is_swept(scenario)) {
         let reference = world.reference(index);
-        full += fill(&world, &arena, scenario, &reference, scale);
-        for (flag, bounds) in LIMITS {
-            for bound in bounds.iter().step_by(if scale == Scale::Full { 1 } else { 5 }) {
-                limited += usize::from(limit(&world, scenario, &reference, flag, *bound));
-            }
+        refused += if is_full {
+            fill(&world, &disk, scenario, &reference, scale)
+        } else {
+            limit_all(&world, scenario, &reference, scale)
+        };
+    }
+    println!("refused {refused}");
+}
+
+fn limit_all(world: &World<'_>, scenario: &Scenario, reference: &Reference, scale: Scale) -> usize {
+    let mut refused = 0;
+    for (flag, bounds) in LIMITS {
+        for bound in bounds.iter().step_by(if scale == Scale::Full { 1 } else { 5 }) {
+            refused += usize::from(limit(world, scenario, reference, flag, *bound));
         }
     }
-    println!("counted {full} full disks, {limited} limited runs");
+    refused
 }
 
 fn mount(arena: &Path, options: &str) -> bool {
@@ -98,7 +114,7 @@ fn resize(arena: &Path, options: &str) {
 /// Gives the command more and more room, a page or an inode at a time, until it has enough; returns how often it had not.
 fn fill(world: &World<'_>, arena: &Path, scenario: &Scenario, reference: &Reference, scale: Scale) -> usize {
     let mut refused = 0;
-    for (what, most, step) in [("size", 3 << 20, 16 << 10), ("nr_inodes", 90, 2)] {
+    for (what, most, step) in [("size", 3 << 20, 32 << 10), ("nr_inodes", 90, 3)] {
         for more in (0..most).step_by(if scale == Scale::Full { step } else { step * 20 }) {
             world.enter(scenario.state);
             let found = rustix::fs::statvfs(arena).unwrap();

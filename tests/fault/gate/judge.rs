@@ -123,6 +123,9 @@ impl Reference {
         counted.0.retain(|name, _| {
             self.after.0.contains_key(name) || !(is_temporary(name) || self.before.0.contains_key(name))
         });
+        // Where it may not be made, or no lock works, the store goes without.
+        let lock = Path::new("cache/lock");
+        counted.0.extend(self.after.0.get(lock).map(|entry| (lock.to_owned(), entry.clone())));
         self.judge_healed(&counted).map_err(|why| format!("it said it is done, but: {why}"))
     }
 
