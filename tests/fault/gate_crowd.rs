@@ -169,10 +169,11 @@ fn crowd(world: &World<'_>, dice: &mut Dice) -> Result<(Vec<usize>, usize), Stri
         .map(|number| build(world, &world.root.join(format!("p{number}")), "cache").spawn().unwrap())
         .collect();
     let mut numbers: Vec<_> = (0..PROCESSES).collect();
-    let mut victims: Vec<_> = (0..PROCESSES.div_ceil(5))
-        .map(|_| numbers.swap_remove(dice.below(numbers.len() as u64) as usize))
-        .map(|number| (Duration::from_millis(dice.below(1000)), number))
-        .collect();
+    let mut victims = vec![];
+    for _ in 0..PROCESSES.div_ceil(5) {
+        let number = numbers.swap_remove(dice.below(numbers.len() as u64) as usize);
+        victims.push((Duration::from_millis(dice.below(1000)), number));
+    }
     // The first one there mostly is the one that brings: in every other round it goes.
     if dice.below(2) == 0 {
         victims.push((Duration::from_millis(500), 0));

@@ -155,6 +155,10 @@ fn names_are_digests(now: &Picture, before: &Picture) -> Result<(), String> {
     Ok(())
 }
 
+/// What is spoiled, and how.
+#[cfg(test)]
+type Spoiler<'a> = (&'a str, &'a dyn Fn(&Path));
+
 /// A world with one object, a bundle of two files and a link; and what breaks it.
 #[test]
 fn the_judge_sees_every_kind_of_damage() {
@@ -177,7 +181,7 @@ fn the_judge_sees_every_kind_of_damage() {
     let reference = Reference { before: Picture::default(), after: Picture::of(&good), is_damaged: false };
     let bundle = |root: &Path| root.join(BUNDLES).join("id-tiny");
     // What a final name must never show, even just behind a kill.
-    let wrong: [(&str, &dyn Fn(&Path)); 7] = [
+    let wrong: [Spoiler<'_>; 7] = [
         ("a wrong byte", &|root| std::fs::write(root.join(&path), b"wrong").unwrap()),
         ("half an object", &|root| std::fs::write(root.join(&path), b"ri").unwrap()),
         ("an empty object", &|root| std::fs::write(root.join(&path), b"").unwrap()),
@@ -190,7 +194,7 @@ fn the_judge_sees_every_kind_of_damage() {
         }),
     ];
     // What may be so behind a kill, but not behind the plain command.
-    let unfinished: [(&str, &dyn Fn(&Path)); 5] = [
+    let unfinished: [Spoiler<'_>; 5] = [
         ("a stale temporary in the store", &|root| std::fs::write(root.join(TMP).join("file-x"), b"x").unwrap()),
         ("a stale temporary beside a result", &|root| std::fs::write(root.join(".tiny.arca.arca-x"), b"x").unwrap()),
         ("no object", &|root| std::fs::remove_file(root.join(&path)).unwrap()),
