@@ -39,6 +39,7 @@ pub fn unpack(
 ) -> Result<Unpacked, Problems> {
     opened.check()?;
     let wanted = wanted(opened);
+    layout::sweep(dir);
     let missing = layout::missing(dir, &wanted)?;
     refuse_missing_objects(opened, store)?;
     refuse_full_disk(opened, store)?;

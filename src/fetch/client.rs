@@ -146,7 +146,20 @@ fn provider() -> rustls::crypto::CryptoProvider {
     rustls::crypto::ring::default_provider()
 }
 
+/// How many descriptors a client and its first connection need, with some to spare.
+const DESCRIPTORS: usize = 16;
+
+/// Asks for descriptors and gives them back: the HTTP library panics where its event loop gets none.
+fn check_descriptors() -> Result<(), Problem> {
+    let held: Result<Vec<_>, _> = (0..DESCRIPTORS).map(|_| rustix::io::dup(std::io::stdin())).collect();
+    held.map(drop).map_err(|errno| {
+        Problem::io("cannot set up the network", &errno.into())
+            .hint("raise the limit of open files (`ulimit -n`), or end what holds them")
+    })
+}
+
 fn build(builder: ClientBuilder) -> Result<Client, Problem> {
+    check_descriptors()?;
     builder.build().map_err(|error| {
         let cause = std::error::Error::source(&error).map_or_else(|| "unknown".into(), ToString::to_string);
         Problem::new(Code::NetTls, "cannot set up HTTPS").cause(one_line(&cause, 200))

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
 
-use super::files;
+use super::sibling::parent;
+use super::{files, sibling};
 use crate::base::{Code, Digest, Problem};
 
 /// A file being written under a temporary name beside its final one; dropped before [`NewFile::publish`] it is gone.
@@ -23,8 +24,8 @@ pub struct NewFile {
 impl NewFile {
     /// Begins a file of mode 0600.
     pub fn begin(path: &Path) -> Result<Self, Problem> {
-        let made = tempfile::Builder::new().prefix(".arca-").tempfile_in(parent(path));
-        Ok(Self { temporary: made.map_err(|error| unwritable(path, &error))?, path: path.to_owned() })
+        let temporary = sibling::file(path, 0o600).map_err(|error| unwritable(path, &error))?;
+        Ok(Self { temporary, path: path.to_owned() })
     }
 
     /// Makes the file last under its name, which must be free.
@@ -69,6 +70,11 @@ pub struct Wanted {
     pub mode: u32,
 }
 
+/// Removes what killed runs left beside a path; for a run that finds its work done and makes no temporary.
+pub fn sweep(path: &Path) {
+    sibling::sweep(path);
+}
+
 /// Tells which files are wanted and not there yet; one that is there with other content is `E_OUTPUT_EXISTS`.
 pub fn missing<'w>(directory: &Path, wanted: &'w [Wanted]) -> Result<Vec<&'w Wanted>, Problem> {
     let handle = match open_directory(directory) {
@@ -105,54 +111,19 @@ pub struct Stage {
     temporary: tempfile::TempDir,
     directory: PathBuf,
     staged: Vec<String>,
-    _lock: OwnedFd,
-}
-
-/// Locks a new directory as far as the file system can; `None` when it is gone.
-fn hold(path: &Path) -> io::Result<Option<OwnedFd>> {
-    let Ok(directory) = open_directory(path) else { return Ok(None) };
-    let _ = rustix::fs::flock(&directory, rustix::fs::FlockOperation::NonBlockingLockExclusive);
-    Ok((rustix::fs::fstat(&directory)?.st_nlink > 0).then_some(directory))
-}
-
-/// Removes what imports that were killed left: directories of ours that nobody holds.
-fn sweep(parent: &Path, prefix: &str) {
-    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
-    let leftover = |entry: &std::fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes());
-    for entry in entries.filter(leftover) {
-        let path = entry.path();
-        // A link that somebody put there is none of ours.
-        let is_ours = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let is_dead = is_ours
-            && open_directory(&path).is_ok_and(|directory| {
-                rustix::fs::flock(&directory, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
-            });
-        if is_dead {
-            // What cannot be removed is in nobody's way.
-            let _ = std::fs::remove_dir_all(&path);
-        }
-    }
+    _lock: File,
 }
 
 impl Stage {
     /// Begins; the parent of the directory must exist.
     pub fn begin(directory: &Path) -> Result<Self, Problem> {
-        let name = directory.file_name().ok_or_else(|| {
-            Problem::new(Code::OutputPath, format!("`{}` does not end in a name", directory.display()))
-        })?;
-        let private = std::fs::Permissions::from_mode(0o700);
-        let prefix = format!(".{}.arca-", name.to_string_lossy());
-        sweep(parent(directory), &prefix);
-        let told = |error: io::Error| unwritable(directory, &error);
-        loop {
-            let made =
-                tempfile::Builder::new().prefix(&prefix).permissions(private.clone()).tempdir_in(parent(directory));
-            let temporary = made.map_err(told)?;
-            // Locked, so that another import leaves it alone; one that swept in between took it for dead.
-            if let Some(lock) = hold(temporary.path()).map_err(told)? {
-                return Ok(Self { temporary, directory: directory.to_owned(), staged: vec![], _lock: lock });
-            }
+        if directory.file_name().is_none() {
+            let shown = directory.display();
+            return Err(Problem::new(Code::OutputPath, format!("`{shown}` does not end in a name")));
         }
+        let made = sibling::directory(directory).map_err(|error| unwritable(directory, &error))?;
+        let (temporary, lock) = made;
+        Ok(Self { temporary, directory: directory.to_owned(), staged: vec![], _lock: lock })
     }
 
     /// Writes one file, durably.
@@ -255,10 +226,6 @@ fn open_directory(path: &Path) -> io::Result<OwnedFd> {
 
 fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Tells that something else has the name.

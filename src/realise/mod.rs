@@ -10,6 +10,7 @@ mod input;
 mod unpack;
 
 use std::collections::BTreeMap;
+use std::thread::ScopedJoinHandle;
 
 use crate::base::{ByteSize, Code, DerivationId, Event, Events, Problem};
 use crate::fetch::Fetch;
@@ -170,8 +171,12 @@ impl<'a> Walk<'a> {
     fn make_together(&mut self, some: &[&Derivation]) -> Result<(), Problem> {
         let walk = &*self;
         let made: Vec<_> = std::thread::scope(|scope| {
-            let running: Vec<_> = some.iter().map(|one| scope.spawn(move || walk.make(one))).collect();
-            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+            // A system that gives no more threads gets the work done all the same, one after the other.
+            let mut running = vec![];
+            for one in some {
+                running.push(std::thread::Builder::new().spawn_scoped(scope, move || walk.make(one)).map_err(|_| one));
+            }
+            running.into_iter().map(|one| one.map_or_else(|one| Ok(walk.make(one)), ScopedJoinHandle::join)).collect()
         });
         for (derivation, made) in some.iter().zip(made) {
             let (object, tally) = made.map_err(|_| Problem::new(Code::Bug, "a thread of the build died"))??;

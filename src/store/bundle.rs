@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::copy::{Copy, Teller};
-use super::object::{StoreObject, hash_file};
+use super::object::{StoreObject, hash_file, is_planted};
 use super::paced::{Paced, begin_storing};
 use super::repair::is_refused;
 use super::stamp::{Stamp, write_derivable};
@@ -209,6 +209,8 @@ impl<'e> Store<'e> {
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
                     match self.tree.sub(&place).and_then(|dir| restamp(&dir, &mut files)) {
                         Ok(true) => return Ok(files),
+                        // A process without a descriptor or a right left has not seen damage.
+                        Err(error) if !is_planted(&error) => return Err(error),
                         Ok(false) | Err(_) => self.put_away(name, "other files"),
                     }
                 }
@@ -322,6 +324,8 @@ pub(super) fn restamp(dir: &Tree, files: &mut [BundleFile]) -> io::Result<bool> 
         let found = dir.look(&file.file_name)?;
         (file.stamp, file.mode) = (Stamp::of(&found), found.mode() & 0o777);
     }
+    // A kill behind the renaming left it writable.
+    let _ = dir.set_mode(0o500);
     Ok(true)
 }
 
@@ -334,8 +338,9 @@ pub(super) fn holds_exactly(dir: &Tree, files: &[BundleFile]) -> io::Result<bool
     for file in files {
         let (open, metadata) = match dir.regular(&file.file_name) {
             Ok(found) => found,
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
-            Err(_) => return Ok(false),
+            Err(error) if is_planted(&error) => return Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => return Ok(false),
+            Err(error) => return Err(error),
         };
         if metadata.len() != file.size || hash_file(open)?.0 != file.digest {
             return Ok(false);

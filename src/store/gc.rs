@@ -8,16 +8,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::Metadata;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::object::is_planted;
 use super::policy::{Age, Moment, Policy, Rootless};
 use super::root::{Root, State};
 use super::temp::{self, TMP};
 use super::usage::blocks;
 use super::verify::absent_is_empty;
-use super::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, Store, fail, lock, object_name, partial};
+use super::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, Store, fail, lock, object_name, partial, realisation};
 use crate::base::{ByteSize, Code, DerivationId, Digest, Event, Problem, text::one_line};
 
 /// One thing that was removed, or would be.
@@ -301,9 +303,15 @@ impl Store<'_> {
         let mut plan = Vec::new();
         for name in self.names(REALISATIONS)? {
             let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
-            let output = self.recorded(&id).map(|(digest, _)| digest);
+            let output = match self.tree.read_small(Path::new(REALISATIONS).join(&name), realisation::CAP) {
+                Ok(bytes) => realisation::parse(&bytes, &id).map(|(digest, _)| digest),
+                Err(error) if is_planted(&error) || error.kind() == ErrorKind::NotFound => None,
+                // One that cannot be read just now may well be right.
+                Err(_) => continue,
+            };
             let goes = output.is_some_and(|digest| going.contains_key(&digest));
-            let absent = output.is_none_or(|digest| self.tree.look(object_name(&digest)).is_err());
+            let is_gone = |error: io::Error| error.kind() == ErrorKind::NotFound;
+            let absent = output.is_none_or(|digest| self.tree.look(object_name(&digest)).is_err_and(is_gone));
             if goes || (absent && self.is_old(&Path::new(REALISATIONS).join(&name), age)) {
                 plan.push((Doomed::Realisation(id), 0));
             }

@@ -72,6 +72,7 @@ mod usage;
 mod verify;
 mod writer;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -156,7 +157,8 @@ impl<'e> Store<'e> {
         let store = Self { tree, lock, read_only, hashed: None, patience, events };
         if store.read_only.is_none() {
             meta::mend_tag(&store.tree, events);
-            temp::sweep(&store.tree, temp::TMP, |name| !partial::is_partial(name));
+            let is_left = |name: &OsStr| !partial::is_partial(name) || partial::is_orphan(&store.tree, name);
+            temp::sweep(&store.tree, temp::TMP, is_left);
         }
         Ok(store)
     }

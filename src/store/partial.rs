@@ -13,6 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use super::object::StoreObject;
 use super::paced::Paced;
 use super::temp::{self, PARTIAL, TMP, TempFile};
+use super::tree::Tree;
 use super::writer::{self, Gate, Privacy};
 use super::{Store, fail, lock};
 use crate::base::{ByteSize, Code, Digest, Event, Problem, text::one_line};
@@ -51,6 +52,16 @@ pub struct Partial<'s, 'e> {
 /// Tells whether a name in `tmp/` is a kept download or its validator.
 pub(super) fn is_partial(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PARTIAL.as_bytes())
+}
+
+/// Tells whether a name in `tmp/` is a validator whose download is there no more: a kill came between the two.
+///
+/// Taking away one that is another process's by then only costs that one a restart.
+pub(super) fn is_orphan(tree: &Tree, name: &OsStr) -> bool {
+    let path = Path::new(TMP).join(name);
+    is_partial(name)
+        && path.extension().is_some()
+        && tree.look(path.with_extension("")).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 fn validator_name(partial: &Path) -> PathBuf {

@@ -17,7 +17,7 @@ use crate::base::{DerivationId, Digest, Problem, text::one_line};
 
 const HEADER: &str = "arca-build realisation 1";
 /// The most bytes a record may have.
-const CAP: u64 = 4 << 10;
+pub(super) const CAP: u64 = 4 << 10;
 
 fn name(id: &DerivationId) -> PathBuf {
     Path::new(REALISATIONS).join(id.to_string())
@@ -56,7 +56,7 @@ fn print(id: &DerivationId, object: &StoreObject, note: &str) -> String {
 }
 
 /// Reads the record of a derivation; that of another one is none.
-fn parse(bytes: &[u8], id: &DerivationId) -> Option<(Digest, u64)> {
+pub(super) fn parse(bytes: &[u8], id: &DerivationId) -> Option<(Digest, u64)> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (header, rest) = text.split_once('\n')?;
     let (output, tool) = rest.strip_prefix("output sha256:")?.split_once('\n')?;
