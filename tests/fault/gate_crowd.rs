@@ -199,7 +199,7 @@ fn crowd(world: &World<'_>, dice: &mut Dice) -> Result<(Vec<usize>, usize), Stri
 /// Collects again and again, sparing nothing for its age.
 fn collect(world: &World<'_>, done: &AtomicBool, collected: &AtomicUsize) -> Result<(), String> {
     while !done.load(Ordering::SeqCst) {
-        let mut command = world.command(&["store", "gc", "--grace", "0"]);
+        let mut command = world.command(&["store", "gc", "--grace", "0", "--without-roots"]);
         let output = command.stdin(Stdio::null()).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
         // It may find the store in use for too long; it never breaks.
@@ -214,7 +214,7 @@ fn collect(world: &World<'_>, done: &AtomicBool, collected: &AtomicUsize) -> Res
 /// What is left when all are gone: right objects, one bundle, and after a collection no temporary.
 fn tidy(world: &World<'_>) -> Result<(), String> {
     world.plain(&["store", "verify"])?;
-    world.plain(&["store", "gc", "--grace", "0"])?;
+    world.plain(&["store", "gc", "--grace", "0", "--without-roots"])?;
     let picture = Picture::of(&world.root);
     let is_left = |name: &Path| {
         let text = name.to_string_lossy();

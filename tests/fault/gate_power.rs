@@ -7,12 +7,10 @@
 //! them), and must be found wrong.
 //!
 //! Needs root and loop devices, in a mount namespace of its own that takes every mount away in the end. Where these are
-//! there the gate is required; `ARCA_NO_POWER_CUTS=1` leaves it out. `ARCA_POWER_CUTS=N` sets the cuts a file system
-//! (default 110). Touches /dev/shm, or the temporary directory where there is none.
+//! there the gate is required; `ARCA_NO_POWER_CUTS=1` leaves it out. Touches /dev/shm, or the temporary directory where there is none.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,6 +19,7 @@ use std::time::{Duration, Instant};
 use arca_build::base::{ByteSize, Digest};
 use arca_build::format::qcow2;
 
+use super::gate::{Scale, report};
 use crate::support::{Bin, Running, output, skip, tool, tools};
 
 /// Cuts on each file system.
@@ -38,7 +37,7 @@ const SYSTEMS: [(&str, &str, &[&str]); 3] =
 type Listing = BTreeMap<PathBuf, String>;
 
 #[test]
-fn cas_02_a_power_cut_at_any_moment_loses_nothing_reported_and_leaves_nothing_torn() {
+fn cas_02_gate_a_power_cut_at_any_moment_loses_nothing_reported_and_leaves_nothing_torn() {
     if std::env::var_os(INSIDE).is_some() {
         return inside();
     }
@@ -54,7 +53,7 @@ fn cas_02_a_power_cut_at_any_moment_loses_nothing_reported_and_leaves_nothing_to
     command.args(["--mount", "--propagation", "private", "--"]).arg(std::env::current_exe().unwrap());
     command.args(["--exact", "--nocapture"]).arg(concat!(
         "gate_power::",
-        "cas_02_a_power_cut_at_any_moment_loses_nothing_reported_and_leaves_nothing_torn"
+        "cas_02_gate_a_power_cut_at_any_moment_loses_nothing_reported_and_leaves_nothing_torn"
     ));
     let status = command.env(INSIDE, "1").stdin(Stdio::null()).status().unwrap();
     assert!(status.success(), "the gate failed: see above");
@@ -64,8 +63,10 @@ fn inside() {
     let shm = Path::new("/dev/shm");
     let place = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
     let place = tempfile::Builder::new().prefix("arca-power-").tempdir_in(place).unwrap();
-    let cuts = std::env::var("ARCA_POWER_CUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(CUTS);
-    let world = World::prepare(&place.path().join("reference"), cuts);
+    let scale = Scale::chosen();
+    let Some(program) = scale.program() else { return };
+    let cuts = (CUTS / scale.step()).max(8);
+    let world = World::prepare(&program, &place.path().join("reference"), cuts);
     let mut failed = vec![];
     for (system, size, options) in SYSTEMS {
         let begun = Instant::now();
@@ -73,19 +74,18 @@ fn inside() {
         let told = rig.run(&world, cuts, Syncs::Real);
         let control = Rig::make(&place.path().join(format!("{system}-control")), system, size, options);
         let without = control.run(&world, CONTROL_CUTS, Syncs::Answered);
-        let line = format!(
-            "gate power: {system}: {} cuts ({} inside a command, {} after its success), {} promises kept, {} wrong; \
-             without sync {} of {CONTROL_CUTS} cuts wrong; {} s\n",
+        let figures = format!(
+            "{} cuts ({} inside a command, {} after its success), {} promises, {} wrong; \
+             without sync {} of {CONTROL_CUTS} cuts wrong",
             told.cuts,
             told.inside,
             told.cuts - told.inside,
             told.promises,
             told.wrong.len(),
             without.wrong.len(),
-            begun.elapsed().as_secs(),
         );
-        // Not println!, which the test harness swallows when a test passes.
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        report(&format!("power {system}"), scale, &figures, begun);
+        scale.demand("cuts", told.cuts, 100);
         for wrong in &told.wrong {
             failed.push(format!("{system}: {wrong}"));
         }
@@ -108,6 +108,7 @@ enum Syncs {
 
 /// Recipes with what they must give, made on an undisturbed file system.
 struct World {
+    program: PathBuf,
     dir: PathBuf,
     jobs: Vec<Job>,
 }
@@ -122,15 +123,15 @@ struct Job {
 }
 
 impl World {
-    fn prepare(dir: &Path, count: usize) -> Self {
+    fn prepare(program: &Path, dir: &Path, count: usize) -> Self {
         std::fs::create_dir_all(dir).unwrap();
-        let jobs = (0..count.max(CONTROL_CUTS)).map(|number| job(dir, number)).collect();
-        Self { dir: dir.to_owned(), jobs }
+        let jobs = (0..count.max(CONTROL_CUTS)).map(|number| job(program, dir, number)).collect();
+        Self { program: program.to_owned(), dir: dir.to_owned(), jobs }
     }
 }
 
 /// Writes a recipe with a base of its own, runs its command undisturbed, and notes what came.
-fn job(dir: &Path, number: usize) -> Job {
+fn job(program: &Path, dir: &Path, number: usize) -> Job {
     let name = format!("r{number}");
     let place = dir.join(&name);
     std::fs::create_dir_all(&place).unwrap();
@@ -158,10 +159,10 @@ fn job(dir: &Path, number: usize) -> Job {
     std::fs::write(&file, recipe).unwrap();
     let file = file.display().to_string();
     let archive = place.join(format!("{name}.arca")).display().to_string();
-    let told = Bin::new(&place).args(["--json", "build", &file]).run().success().json();
+    let told = Bin::of(program, &place).args(["--json", "build", &file]).run().success().json();
     let stored = PathBuf::from(told["bundles"][0]["path"].as_str().unwrap());
     let bundle = (stored.file_name().unwrap().to_string_lossy().into_owned(), listing(&stored));
-    Bin::new(&place).args(["export", "--bundles", &file, "-o", &archive]).run().success();
+    Bin::of(program, &place).args(["export", "--bundles", &file, "-o", &archive]).run().success();
 
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let out = format!("out-{name}");
@@ -173,7 +174,7 @@ fn job(dir: &Path, number: usize) -> Job {
     };
     let clean = place.join("clean");
     std::fs::create_dir(&clean).unwrap();
-    Bin::new(&clean).args(&words).run().success();
+    Bin::of(program, &clean).args(&words).run().success();
     let listed = listing(&clean.join(&gives));
     Job { words, gives: (gives, listed), bundle }
 }
@@ -218,7 +219,7 @@ impl Rig {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let copy = self.image.with_file_name("copy");
             let begun = Instant::now();
-            let mut work = command(&self.mount, &world.dir, job, syncs);
+            let mut work = command(&self.mount, world, job, syncs);
             let mut running = Running::start(work.stdout(Stdio::null()).stderr(Stdio::null()));
             // Every fourth comes right after the success, where a promise is youngest; so do the control's, as strace and
             // what it traces cannot be stopped together.
@@ -272,14 +273,14 @@ impl Rig {
         }
         // No recovery step: the last command again, as it was, or the same for one that nothing has touched.
         if let Some(job) = interrupted.or(done.last().copied()) {
-            let again = output(&mut command(&place, &world.dir, job, Syncs::Real));
+            let again = output(&mut command(&place, world, job, Syncs::Real));
             let there = again.stderr.contains("E_OUTPUT_EXISTS") && interrupted.is_none();
             if again.code != 0 && !there {
                 let _ = write!(wrong, "the plain command fails: {again}; ");
             } else if listing(&place.join("work").join(&job.gives.0)) != job.gives.1 {
                 let _ = write!(wrong, "the plain command gives other bytes; ");
             }
-            let verify = Bin::new(&place.join("work")).env("ARCA_CACHE", place.join("cache"));
+            let verify = Bin::of(&world.program, &place.join("work")).env("ARCA_CACHE", place.join("cache"));
             let verify = verify.args(["store", "verify"]).run();
             if verify.code != 0 {
                 let _ = write!(wrong, "`store verify`: {verify}; ");
@@ -310,9 +311,12 @@ fn signal(running: &Running, signal: rustix::process::Signal) {
 }
 
 /// The job's command on a mounted file system: store and results there, the recipe outside.
-fn command(mounted: &Path, world: &Path, job: &Job, syncs: Syncs) -> Command {
+fn command(mounted: &Path, world: &World, job: &Job, syncs: Syncs) -> Command {
     let work = mounted.join("work");
-    let bin = Bin::new(&work).env("ARCA_CACHE", mounted.join("cache")).env("HOME", world).args(&job.words);
+    let bin = Bin::of(&world.program, &work)
+        .env("ARCA_CACHE", mounted.join("cache"))
+        .env("HOME", &world.dir)
+        .args(&job.words);
     let bin = match syncs {
         Syncs::Real => bin,
         Syncs::Answered => {

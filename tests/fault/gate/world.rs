@@ -84,8 +84,8 @@ pub const SCENARIOS: [Scenario; 16] = [
         State::Exported,
         &["export", "--bundles", "--since", "base.arca", "-o", "tiny.arca", "tiny.toml"],
     ),
-    scenario("gc", State::Garbage, &["store", "gc", "--grace", "0"]),
-    scenario("gc", State::Part, &["store", "gc", "--grace", "0"]),
+    scenario("gc", State::Garbage, &["store", "gc", "--grace", "0", "--without-roots"]),
+    scenario("gc", State::Part, &["store", "gc", "--grace", "0", "--without-roots"]),
     scenario("verify", State::Damaged, &["store", "verify"]),
 ];
 
