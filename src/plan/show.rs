@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{Builder, Derivation, Origin, Plan};
+use super::{Builder, Derivation, Origin, Piece, Plan};
 use crate::base::{ByteSize, text};
 use crate::recipe::Source;
 
@@ -67,6 +67,14 @@ fn arguments(builder: &Builder) -> Vec<(&'static str, Value)> {
         }
         Builder::Grow { size, .. } => vec![("virtual_size", json!(size))],
         Builder::Blank { size } => vec![("virtual_size", json!(size))],
+        Builder::Filled { pieces } => {
+            let forms: Vec<_> = pieces.iter().map(Piece::form).collect();
+            vec![("pieces", json!(forms))]
+        }
+        Builder::PayloadTar { files } => {
+            let files: serde_json::Map<_, _> = files.iter().map(|(path, id)| (path.clone(), json!(id.0))).collect();
+            vec![("files", Value::Object(files))]
+        }
     }
 }
 
@@ -110,6 +118,8 @@ impl Plan {
             (Builder::Overlay { size, backing_file, .. }, _) => format!("  {} on {backing_file}", sized(size)),
             (Builder::Grow { size, .. }, _) => format!("  {}", sized(size)),
             (Builder::Blank { size }, _) => format!("  {size}"),
+            (Builder::Filled { pieces }, _) => format!("  {} pieces", pieces.len()),
+            (Builder::PayloadTar { files }, _) => format!("  {} files", files.len()),
             (Builder::Qcow2FromRaw { .. } | Builder::GptDisk { .. }, _) => String::new(),
         }
     }

@@ -35,6 +35,8 @@ pub(super) fn build(
         }
         Builder::Grow { base, size } => bench.grow(&derivation.title, base, *size),
         Builder::Blank { size } => bench.put(&qcow2::blank(*size)?),
+        Builder::Filled { pieces } => bench.filled(&derivation.title, pieces),
+        Builder::PayloadTar { files } => bench.payload(&derivation.title, files),
     }
 }
 
@@ -51,23 +53,23 @@ fn at_least(asked: Option<ByteSize>, base: ByteSize) -> Result<ByteSize, Problem
     }
 }
 
-struct Bench<'a> {
+pub(super) struct Bench<'a> {
     inputs: &'a Inputs,
-    privacy: Privacy,
-    workshop: &'a Workshop<'a>,
+    pub(super) privacy: Privacy,
+    pub(super) workshop: &'a Workshop<'a>,
 }
 
 impl Bench<'_> {
-    fn input(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
+    pub(super) fn input(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
         self.inputs.get(id).ok_or_else(|| Problem::new(Code::Bug, format!("input {id} was not realised")))
     }
 
     /// Reads an input whole, its digest checked on the way.
-    fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Problem> {
+    pub(super) fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Problem> {
         self.workshop.store.read(self.input(id)?, VOLUME_LIMIT + (4 << 20))
     }
 
-    fn put(&self, bytes: &[u8]) -> Result<StoreObject, Problem> {
+    pub(super) fn put(&self, bytes: &[u8]) -> Result<StoreObject, Problem> {
         self.workshop.store.put(bytes, self.privacy)
     }
 

@@ -13,6 +13,9 @@ use crate::recipe::Source;
 use crate::store::{Claim, Partial, StoreObject};
 use crate::stream::Sink;
 
+/// The label of the fact that names the input which failed, where it is not the base.
+pub const INPUT: &str = "input";
+
 const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 
 impl Walk<'_> {
@@ -34,7 +37,14 @@ impl Walk<'_> {
             return Ok((object, REUSED));
         }
         match origin {
-            Origin::Pinned { sources, size, gate, .. } => self.bring_pinned(derivation, digest, sources, *size, *gate),
+            Origin::Pinned { sources, size, gate, .. } => {
+                let brought = self.bring_pinned(derivation, digest, sources, *size, *gate);
+                // Of several inputs the caller wants to know which; the base, which has a gate, is the usual one.
+                brought.map_err(|problem| match gate {
+                    Some(_) => problem,
+                    None => problem.fact(INPUT, &derivation.title),
+                })
+            }
             Origin::Beside { path, size } => {
                 let mut writer = store.create(self.privacy(&derivation.id), Some(size.0))?;
                 let mut reader = self.workshop.beside.reader(path.as_str())?;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use arca_build::base::{ByteSize, Digest, Secret};
+use arca_build::provision::carried::{Knowledge, Known};
 use arca_build::provision::{Lowered, lower};
 use arca_build::recipe::{LocalFile, LocalFiles, RecipePath, parse};
 
@@ -70,7 +71,11 @@ fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
         };
         (RecipePath::parse(path).unwrap(), file)
     };
-    lower(&recipe, &LocalFiles(files.iter().map(beside).collect())).unwrap_or_else(|problems| panic!("{problems}"))
+    let inputs = recipe.inputs().into_iter();
+    let known = inputs
+        .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
+    let files = LocalFiles(files.iter().map(beside).collect());
+    lower(&recipe, &files, &Known(known.collect())).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn script(provision: &str, files: &[(&str, &[u8])]) -> Vec<u8> {

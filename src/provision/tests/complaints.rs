@@ -131,7 +131,7 @@ fn the_flavour_in_the_name_of_the_image_is_heeded() {
             "format = 1\nname = \"n\"\n[base]\nurl = \"https://h/{name}.qcow2\"\n[provision]\nengine = \"{engine}\"\n[provision.root]\nssh_keys = [\"{KEY}\"]\n"
         );
         let recipe = crate::recipe::parse(&text, "n.toml").unwrap();
-        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default()).unwrap())
+        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default(), &super::Known::default()).unwrap())
     };
     assert_eq!(parse("MicroOS-kvm-and-xen-sdboot", "ignition"), ["sdboot-no-ignition"]);
     assert!(parse("MicroOS-kvm-and-xen-sdboot", "combustion").is_empty());
