@@ -11,7 +11,7 @@ use super::told::Told;
 use super::wanted::{Bytes, Wanted, WantedUnit};
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Digest, Place, Problem, Transport};
-use crate::recipe::carried::{container_title, file_title, rpm_title};
+use crate::recipe::carried::{container_title, file_title, plain_rpm_name, rpm_title};
 use crate::recipe::{CONTENT_LIMIT, CONTENTS_LIMIT, Carried, Container, Located, Media, Recipe, Source};
 
 /// The serial of the payload disk, and with it its name in the guest: `/dev/disk/by-id/virtio-arca-payload`.
@@ -97,7 +97,7 @@ impl Remote {
 impl WantedRpm {
     /// Returns where the package lies in the folder or the stream.
     pub fn path(&self) -> String {
-        format!("rpms/{}", self.name)
+        format!("rpms/{}", plain_rpm_name(&self.name))
     }
 }
 

@@ -298,7 +298,8 @@ fn packages(text: &mut String, rpms: &[WantedRpm], vehicle: Option<Vehicle>) {
         Vehicle::ConfigDisk => (format!("./{FOLDER}"), ""),
         Vehicle::PayloadDisk => ("\"$packages\"".to_owned(), "    "),
     };
-    let paths: Vec<String> = rpms.iter().map(|rpm| quote(&rpm.path())).collect();
+    // Nothing in such a path means anything to a shell.
+    let paths: Vec<String> = rpms.iter().map(WantedRpm::path).collect();
     if vehicle == Vehicle::PayloadDisk {
         text.push_str(
             "(\n    packages=$(mktemp -d /var/cache/arca-build.XXXXXX)\n    trap 'rm -rf \"$packages\"' EXIT\n",

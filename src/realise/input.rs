@@ -32,6 +32,7 @@ impl Walk<'_> {
             return Ok((store.put(content.expose(), self.privacy(&derivation.id))?, Tally::default()));
         }
         if let Some(object) = store.find(digest)? {
+            length_again(&object, origin, derivation)?;
             gate_again(self.workshop, &object, origin)?;
             events(Event::Reused { what: derivation.title.clone(), digest: *digest });
             return Ok((object, REUSED));
@@ -199,6 +200,20 @@ fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Problem>
         Some(BaseKind::Qcow2) => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Problem::from),
         Some(BaseKind::Iso) => iso::gate(file).map(drop).map_err(Problem::from),
         None => Ok(()),
+    }
+}
+
+/// A plan is made from the pinned size, so a wrong one must not pass only because the bytes were there already.
+fn length_again(object: &StoreObject, origin: &Origin, derivation: &Derivation) -> Result<(), Problem> {
+    match origin {
+        Origin::Pinned { size: Some(size), gate: None, .. } if size.0 != object.size() => {
+            Err(Problem::new(Code::Hash, format!("`{}` is not as long as its pin says", derivation.title))
+                .fact("expected", size.exact())
+                .fact("received", ByteSize(object.size()).exact())
+                .fact(INPUT, &derivation.title)
+                .note("the digest is right, so `size` is wrong"))
+        }
+        _ => Ok(()),
     }
 }
 

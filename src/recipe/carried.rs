@@ -41,6 +41,11 @@ impl Carried {
     }
 }
 
+/// Returns the name that a package gets on its way: the config disk knows neither `~` nor `^`, nor case.
+pub fn plain_rpm_name(name: &str) -> String {
+    name.replace(['~', '^'], "_")
+}
+
 /// What messages call a file by address.
 pub fn file_title(path: &str) -> String {
     format!("provision.file {path}")

@@ -50,7 +50,7 @@ fn a_script_installs_what_lies_beside_it() {
     assert_eq!(script(&lowered), include_str!("golden/carried-beside"));
     assert_eq!(lowered.vehicle, Some(Vehicle::ConfigDisk));
     let digest = Digest::of(b"a file");
-    assert_eq!(paths(&lowered), [&format!("files/{digest}"), "rpms/one-1.0.rpm", "rpms/two~rc1.rpm"]);
+    assert_eq!(paths(&lowered), [&format!("files/{digest}"), "rpms/one-1.0.rpm", "rpms/two_rc1.rpm"]);
     assert_eq!(ids(&lowered), ["carried-fwcfg"]);
 }
 
@@ -78,7 +78,7 @@ fn with_both_engines_packages_are_all_that_combustion_gets() {
     let script = script(&lowered);
     assert!(script.contains("rpm --upgrade") && !script.contains("put ") && !script.contains("/etc/big"), "{script}");
     assert!(shown(lowered.template.as_ref().unwrap()).contains("{provision.file /etc/big file}"));
-    assert_eq!(paths(&lowered), ["rpms/one-1.0.rpm", "rpms/two~rc1.rpm"]);
+    assert_eq!(paths(&lowered), ["rpms/one-1.0.rpm", "rpms/two_rc1.rpm"]);
 }
 
 #[test]

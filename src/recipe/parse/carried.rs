@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::carried::plain_rpm_name;
 use super::super::reader::{Table, Value};
 use super::super::{Carried, Container, Located, rules};
 use super::{digest, mirrors, refuse_unknown, source};
@@ -38,9 +39,9 @@ pub(super) fn rpms(table: &Table<'_>, limit: usize) -> Vec<Located<Carried>> {
         refuse_unknown(&row);
         let Some((value, rpm)) = row.need("url", "`url = \"https://…/a.rpm\"`").zip(rpm(&row)) else { continue };
         let name = rpm.file_name();
-        if !seen.insert(name.to_ascii_lowercase()) {
+        if !seen.insert(plain_rpm_name(name).to_ascii_lowercase()) {
             let headline = format!("two packages have the file name `{}`", one_line(name, 100));
-            value.refuse(headline, "keep one of them; upper and lower case count as one");
+            value.refuse(headline, "keep one of them; upper and lower case count as one, and so do ~, ^ and _");
         }
         rpms.push(Located { value: rpm, place: row.place() });
     }
