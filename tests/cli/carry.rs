@@ -288,7 +288,7 @@ fn a_file_too_large_for_ignition_is_refused_even_where_its_size_shows_only_late(
 }
 
 #[test]
-fn two_inputs_that_a_lock_cannot_tell_apart_are_refused() {
+fn rec_13_two_inputs_that_a_lock_cannot_tell_apart_are_refused() {
     let world = World::new();
     let one = |path: &str, query: &str, digest: &str| {
         format!(

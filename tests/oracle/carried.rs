@@ -137,7 +137,7 @@ fn out_1_a_script_installs_exactly_what_is_carried_by_either_way() {
 }
 
 #[test]
-fn a_script_fails_where_what_is_carried_is_missing_damaged_or_does_not_install() {
+fn out_17_a_script_fails_where_what_is_carried_is_missing_damaged_or_does_not_install() {
     for shell in PLAIN_SHELLS {
         for lowered in [beside(), on_disk()] {
             let Some(missing) = guest(&lowered) else { return };

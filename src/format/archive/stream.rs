@@ -77,3 +77,36 @@ impl<W: Write> Stream<W> {
         self.inner.write_all(bytes).map_err(ArchiveError::Write)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_as_long_as_foretold_and_ends_in_zeros() {
+        for (sizes, unit, expected) in
+            [(vec![], 512, 1024), (vec![0], 512, 1536), (vec![1, 512, 513], 512, 4608), (vec![1], 1 << 20, 1 << 20)]
+        {
+            let mut stream = Stream::begin(vec![]);
+            for (index, size) in sizes.iter().enumerate() {
+                let content = vec![7; usize::try_from(*size).unwrap()];
+                stream.add(&format!("d/{index}"), *size, &mut content.as_slice()).unwrap();
+            }
+            let bytes = stream.finish(unit).unwrap();
+            assert_eq!(bytes.len(), expected);
+            assert_eq!(Stream::<Vec<u8>>::length(sizes.iter().copied(), unit), expected as u64);
+            assert!(bytes[expected - 1024..].iter().all(|byte| *byte == 0));
+        }
+        assert_eq!(Stream::<Vec<u8>>::length([u64::MAX, u64::MAX].into_iter(), 512), u64::MAX);
+    }
+
+    #[test]
+    fn another_length_than_promised_and_what_ustar_cannot_say_are_refused() {
+        let add = |path: &str, size, content: &[u8]| Stream::begin(io::sink()).add(path, size, &mut &*content);
+        assert!(matches!(add("a", 3, b"ab"), Err(ArchiveError::Digest(_))));
+        assert!(matches!(add("a", 1, b"ab"), Err(ArchiveError::Digest(_))));
+        assert!(matches!(add("a", 1 << 33, b""), Err(ArchiveError::Index(_))));
+        assert!(matches!(add(&"x".repeat(101), 0, b""), Err(ArchiveError::Index(_))));
+        assert!(add("a", 2, b"ab").is_ok());
+    }
+}

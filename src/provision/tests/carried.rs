@@ -126,7 +126,7 @@ fn ignition_refuses_what_is_too_large_for_a_config_and_names_the_way_out() {
 
 /// Whatever a user writes, only what the recipe names by address becomes a place.
 #[test]
-fn sec_8_no_text_of_a_user_passes_for_a_place() {
+fn out_16_no_text_of_a_user_passes_for_a_place() {
     let marks: String = (0..3).map(|n| format!("place-{n}-0.place-{n}-1. {{}} \\\" data:;base64,")).collect();
     let text = format!("[[provision.file]]\npath = \"/etc/t\"\ntext = \"{marks}\"\n");
     let named = file("/etc/place-0-0.", Some(1)).replace("https://h/etc/place-0-0.", "https://h/x");
