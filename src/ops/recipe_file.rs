@@ -86,7 +86,9 @@ impl Loaded {
                     let headline = format!("the files beside the recipe hold more than {CONTENTS_LIMIT} together");
                     let problem = Problem::new(Code::Provision, headline).fact("last read", path.as_str());
                     problems.push(
-                        problem.hint("let the guest fetch large files itself, or attach them on a disk of their own"),
+                        problem.hint(
+                            "name large ones by `url`: they are pinned like the base, and carried instead of read",
+                        ),
                     );
                     break;
                 }

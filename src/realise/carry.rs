@@ -1,7 +1,7 @@
 //! Makes what carries bytes by address into the guest: a config with them inside, a disk with them as one tar stream.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 
 use base64::Engine as _;
 
@@ -60,13 +60,37 @@ impl Bench<'_> {
                 ArchiveError::Write(error) => Problem::io("cannot write the payload disk", &error),
                 other => Problem::new(Code::Provision, format!("`{path}` cannot be carried")).cause(other),
             };
-            stream.add(path, object.size(), &mut store.reader(object)?).map_err(told)?;
-            (self.workshop.events)(Event::Progress { what: title.to_owned(), done: ByteSize(stream.at()) });
+            let tell = |done| (self.workshop.events)(Event::Progress { what: title.to_owned(), done: ByteSize(done) });
+            let mut reader = Telling { inner: store.reader(object)?, done: stream.at(), told: stream.at(), tell };
+            stream.add(path, object.size(), &mut reader).map_err(told)?;
         }
         let finished = stream.finish(DISK_UNIT).and_then(|writer| writer.flush().map_err(ArchiveError::Write));
         (self.workshop.events)(Event::Finished { what: title.to_owned() });
         finished.map_err(|error| Problem::new(Code::Io, "cannot write the payload disk").cause(error))?;
         writer.finish(None, None)
+    }
+}
+
+/// Hands bytes on and tells from time to time how many there were.
+struct Telling<R, F> {
+    inner: R,
+    done: u64,
+    told: u64,
+    tell: F,
+}
+
+/// How many bytes lie between two reports.
+const STEP: u64 = 32 << 20;
+
+impl<R: Read, F: Fn(u64)> Read for Telling<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.done += count as u64;
+        if self.done - self.told >= STEP {
+            self.told = self.done;
+            (self.tell)(self.done);
+        }
+        Ok(count)
     }
 }
 
