@@ -40,10 +40,10 @@ impl Walk<'_> {
         match origin {
             Origin::Pinned { sources, size, gate, .. } => {
                 let brought = self.bring_pinned(derivation, digest, sources, *size, *gate);
-                // Of several inputs the caller wants to know which; the base, which has a gate, is the usual one.
-                brought.map_err(|problem| match gate {
-                    Some(_) => problem,
-                    None => problem.fact(INPUT, &derivation.title),
+                // Of several inputs the caller wants to know which; the base is the usual one.
+                brought.map_err(|problem| match derivation.title.as_str() {
+                    "base" => problem,
+                    title => problem.fact(INPUT, title),
                 })
             }
             Origin::Beside { path, size } => {
