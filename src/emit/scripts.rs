@@ -50,6 +50,7 @@ fn copies(machine: &Machine, domains: &[String]) -> String {
     let mut files = vec![(file::SYSTEM.to_owned(), writable)];
     files.extend(machine.data_files().map(|(_, name)| (name, writable)));
     files.extend(base.map(|name| (name.to_owned(), public)));
+    files.extend(machine.payload.then(|| (file::PAYLOAD.to_owned(), private)));
     files.extend(machine.config_disk.map(|_| (file::CONFIG_QCOW2.to_owned(), private)));
     files.extend(machine.fw_cfg.iter().map(|(_, name)| ((*name).to_owned(), private)));
     files.extend(domains.iter().map(|name| (name.clone(), "0644")));

@@ -44,7 +44,7 @@ pub fn fetch(session: &Session<'_>, recipes: &[PathBuf]) -> Result<(Vec<Fetched>
         tally.reused += realised.tally.reused;
         tally.fetched += realised.tally.fetched;
         tally.fetched_bytes += realised.tally.fetched_bytes;
-        if let Some((derivation, _)) = plan.base() {
+        for (derivation, _) in plan.pinned() {
             let object = realised.object(&derivation.id)?;
             fetched.push(Fetched {
                 title: format!("{}: {}", plan.name, derivation.title),

@@ -26,6 +26,36 @@ pub enum Builder {
     Grow { base: DerivationId, size: Option<ByteSize> },
     /// A blank qcow2.
     Blank { size: ByteSize },
+    /// A text put together from pieces.
+    Filled { pieces: Vec<Piece> },
+    /// A raw disk whose content is one tar stream of these files, by path.
+    PayloadTar { files: BTreeMap<String, DerivationId> },
+}
+
+/// One piece of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Its bytes.
+    Verbatim(DerivationId),
+    /// Its bytes in base64 (RFC 4648, section 4), in one line.
+    Base64(DerivationId),
+}
+
+impl Piece {
+    /// Returns what it is made of.
+    pub const fn input(&self) -> DerivationId {
+        match self {
+            Self::Verbatim(id) | Self::Base64(id) => *id,
+        }
+    }
+
+    /// Returns the word for how it is written.
+    pub const fn form(&self) -> &'static str {
+        match self {
+            Self::Verbatim(_) => "verbatim",
+            Self::Base64(_) => "base64",
+        }
+    }
 }
 
 impl Builder {
@@ -41,6 +71,8 @@ impl Builder {
             Self::Overlay { .. } => ("overlay", 1),
             Self::Grow { .. } => ("grow", 1),
             Self::Blank { .. } => ("blank", 1),
+            Self::Filled { .. } => ("filled", 1),
+            Self::PayloadTar { .. } => ("payload-tar", 1),
         }
     }
 
@@ -48,7 +80,8 @@ impl Builder {
     pub fn inputs(&self) -> Vec<DerivationId> {
         match self {
             Self::Fixed { .. } | Self::Blank { .. } => vec![],
-            Self::FatVolume { files, .. } => files.values().copied().collect(),
+            Self::FatVolume { files, .. } | Self::PayloadTar { files } => files.values().copied().collect(),
+            Self::Filled { pieces } => pieces.iter().map(Piece::input).collect(),
             Self::Unpack { input, .. }
             | Self::Qcow2FromDisk { input, .. }
             | Self::Qcow2FromRaw { raw: input }
@@ -85,6 +118,14 @@ impl Builder {
             }
             Self::Grow { base, size } => encoder.digest(&base.0).optional(size.map(|size| size.0)),
             Self::Blank { size } => encoder.number(size.0),
+            Self::Filled { pieces } => {
+                encoder.number(pieces.len() as u64);
+                pieces.iter().fold(&mut encoder, |encoder, one| encoder.text(one.form()).digest(&one.input().0))
+            }
+            Self::PayloadTar { files } => {
+                encoder.number(files.len() as u64);
+                files.iter().fold(&mut encoder, |encoder, (path, id)| encoder.text(path).digest(&id.0))
+            }
         };
         DerivationId(encoder.finish())
     }
@@ -138,6 +179,13 @@ mod tests {
             Builder::Qcow2FromDisk { input: base, compression: Compression::Xz, size: None },
             Builder::Qcow2FromDisk { input: other, compression: Compression::Xz, size: None },
             Builder::Qcow2FromDisk { input: base, compression: Compression::Xz, size: Some(ByteSize(512)) },
+            Builder::Filled { pieces: vec![Piece::Verbatim(base)] },
+            Builder::Filled { pieces: vec![Piece::Base64(base)] },
+            Builder::Filled { pieces: vec![Piece::Verbatim(other)] },
+            Builder::Filled { pieces: vec![Piece::Verbatim(base), Piece::Verbatim(base)] },
+            Builder::PayloadTar { files: files("a", base) },
+            Builder::PayloadTar { files: files("b", base) },
+            Builder::PayloadTar { files: files("a", other) },
         ];
         let ids: std::collections::BTreeSet<_> = all.iter().map(Builder::id).collect();
         assert_eq!(ids.len(), all.len());

@@ -7,6 +7,7 @@ use super::{Builder, Derivation, Machine, Origin, Output, Plan, Role, file};
 use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Digest, FwCfgName, Problem, Secret, Transport};
 use crate::lock::{Pinned, PinnedInputs};
 use crate::provision::Lowered;
+use crate::provision::carried::Vehicle;
 use crate::recipe::{LocalFiles, Media, Recipe, Source, SystemMode};
 
 /// Plans a bundle from values alone.
@@ -17,7 +18,7 @@ pub fn plan(recipe: &Recipe, inputs: &PinnedInputs, files: &LocalFiles, lowered:
     let base_id = draft.base(recipe, &inputs.base);
     draft.system(recipe, base_id);
     draft.data(recipe);
-    draft.provisioning(recipe, files, &lowered)?;
+    draft.provisioning(recipe, inputs, files, &lowered)?;
     let machine = machine(recipe, &lowered);
     let id = plan_id(recipe, &draft.outputs, &machine);
     Ok(Plan {
@@ -34,15 +35,15 @@ pub fn plan(recipe: &Recipe, inputs: &PinnedInputs, files: &LocalFiles, lowered:
 }
 
 #[derive(Default)]
-struct Draft {
+pub(super) struct Draft {
     derivations: Vec<Derivation>,
     origins: BTreeMap<DerivationId, Origin>,
-    private: BTreeSet<DerivationId>,
+    pub(super) private: BTreeSet<DerivationId>,
     outputs: BTreeMap<String, Output>,
 }
 
 impl Draft {
-    fn add(&mut self, title: &str, builder: Builder) -> DerivationId {
+    pub(super) fn add(&mut self, title: &str, builder: Builder) -> DerivationId {
         let id = builder.id();
         if !self.derivations.iter().any(|derivation| derivation.id == id) {
             self.derivations.push(Derivation { id, title: title.to_owned(), builder });
@@ -50,13 +51,13 @@ impl Draft {
         id
     }
 
-    fn fixed(&mut self, title: &str, digest: Digest, origin: Origin) -> DerivationId {
+    pub(super) fn fixed(&mut self, title: &str, digest: Digest, origin: Origin) -> DerivationId {
         let id = self.add(title, Builder::Fixed { digest });
         self.origins.entry(id).or_insert(origin);
         id
     }
 
-    fn output(&mut self, file_name: impl Into<String>, derivation: DerivationId, role: Role) {
+    pub(super) fn output(&mut self, file_name: impl Into<String>, derivation: DerivationId, role: Role) {
         self.outputs.insert(file_name.into(), Output { derivation, role });
         if role.is_private() {
             self.private.insert(derivation);
@@ -122,7 +123,13 @@ impl Draft {
         id
     }
 
-    fn provisioning(&mut self, recipe: &Recipe, local: &LocalFiles, lowered: &Lowered) -> Result<(), Problem> {
+    fn provisioning(
+        &mut self,
+        recipe: &Recipe,
+        inputs: &PinnedInputs,
+        local: &LocalFiles,
+        lowered: &Lowered,
+    ) -> Result<(), Problem> {
         let Some(label) = lowered.label else { return Ok(()) };
         let mut files = BTreeMap::new();
         if let Some(config) = &lowered.config {
@@ -133,6 +140,12 @@ impl Draft {
             let id = self.text(file::SCRIPT, script, Role::CombustionScript);
             files.insert(format!("combustion/{}", file::SCRIPT), id);
         }
+        if let Some(template) = &lowered.template {
+            let id = self.filled(file::CONFIG_IGN, template, inputs)?;
+            self.output(file::CONFIG_IGN, id, Role::IgnitionConfig);
+            files.insert(format!("ignition/{}", file::CONFIG_IGN), id);
+        }
+        files.extend(self.loads(lowered, inputs)?);
         for (name, path) in &lowered.side_files {
             let read = local
                 .0
@@ -161,7 +174,7 @@ impl Draft {
 fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
     let spec = &recipe.machine;
     let mut fw_cfg = Vec::new();
-    if lowered.config.is_some() {
+    if lowered.has_config() {
         fw_cfg.push((FwCfgName::Ignition, file::CONFIG_IGN));
     }
     if lowered.script.is_some() {
@@ -183,6 +196,7 @@ fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
         mode: spec.system.mode,
         data: spec.disks.clone(),
         config_disk: lowered.label,
+        payload: lowered.vehicle == Some(Vehicle::PayloadDisk),
         fw_cfg,
         transport: recipe.provision.transport.unwrap_or(Transport::Disk),
     }
@@ -236,4 +250,8 @@ fn encode_machine(encoder: &mut Encoder, machine: &Machine) {
         encoder.text(name.as_str()).text(file);
     }
     encoder.text(machine.transport.as_str());
+    // Only where there is one: machines without keep the ids they had.
+    if machine.payload {
+        encoder.text("payload");
+    }
 }

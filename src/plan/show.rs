@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{Builder, Derivation, Origin, Plan};
+use super::{Builder, Derivation, Origin, Piece, Plan};
 use crate::base::{ByteSize, text};
 use crate::recipe::Source;
 
@@ -73,6 +73,14 @@ fn arguments(builder: &Builder) -> Vec<(&'static str, Value)> {
         }
         Builder::Grow { size, .. } => vec![("virtual_size", json!(size))],
         Builder::Blank { size } => vec![("virtual_size", json!(size))],
+        Builder::Filled { pieces } => {
+            let forms: Vec<_> = pieces.iter().map(Piece::form).collect();
+            vec![("pieces", json!(forms))]
+        }
+        Builder::PayloadTar { files } => {
+            let files: serde_json::Map<_, _> = files.iter().map(|(path, id)| (path.clone(), json!(id.0))).collect();
+            vec![("files", Value::Object(files))]
+        }
     }
 }
 
@@ -120,6 +128,8 @@ impl Plan {
                 let exact = size.map(|size| format!(", {size}")).unwrap_or_default();
                 format!("  compression {compression}{exact}")
             }
+            (Builder::Filled { pieces }, _) => format!("  {} pieces", pieces.len()),
+            (Builder::PayloadTar { files }, _) => format!("  {} files", files.len()),
             (Builder::Qcow2FromRaw { .. } | Builder::GptDisk { .. }, _) => String::new(),
         }
     }

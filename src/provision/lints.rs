@@ -24,6 +24,10 @@ pub fn recipe(recipe: &Recipe, told: &mut Told) {
         let text = "the image's name says sdboot, a flavour without Ignition; write engine = \"combustion\"";
         told.warn("sdboot-no-ignition", text, Some(place.clone()));
     }
+    if !recipe.provision.containers.is_empty() && name.contains("MicroOS") && !name.contains("ContainerHost") {
+        let text = "the image's name does not say ContainerHost, the flavour that has podman to load containers with";
+        told.warn("container-podman", text, Some(place.clone()));
+    }
     if name.contains("OpenStack-Cloud") {
         let text = "the image's name says OpenStack-Cloud, a flavour that only cloud-init configures";
         told.warn("openstack-cloudinit", text, Some(place.clone()));

@@ -43,6 +43,8 @@ pub(super) fn build(
         }
         Builder::Grow { base, size } => bench.grow(title, base, *size),
         Builder::Blank { size } => bench.put(&qcow2::blank(*size)?),
+        Builder::Filled { pieces } => bench.filled(&derivation.title, pieces),
+        Builder::PayloadTar { files } => bench.payload(&derivation.title, files),
     }
 }
 
@@ -72,11 +74,11 @@ impl Bench<'_> {
     }
 
     /// Reads an input whole, its digest checked on the way.
-    fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Problem> {
+    pub(super) fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Problem> {
         self.workshop.store.read(self.input(id)?, VOLUME_LIMIT + (4 << 20))
     }
 
-    fn put(&self, bytes: &[u8]) -> Result<StoreObject, Problem> {
+    pub(super) fn put(&self, bytes: &[u8]) -> Result<StoreObject, Problem> {
         self.workshop.store.put(bytes, self.privacy)
     }
 

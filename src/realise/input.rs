@@ -13,6 +13,9 @@ use crate::recipe::Source;
 use crate::store::{Claim, Partial, StoreObject};
 use crate::stream::Sink;
 
+/// The label of the fact that names the input which failed, where it is not the base.
+pub const INPUT: &str = "input";
+
 const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 
 impl Walk<'_> {
@@ -29,12 +32,20 @@ impl Walk<'_> {
             return Ok((store.put(content.expose(), self.privacy(&derivation.id))?, Tally::default()));
         }
         if let Some(object) = store.find(digest)? {
+            length_again(&object, origin, derivation)?;
             gate_again(self.workshop, &object, origin)?;
             events(Event::Reused { what: derivation.title.clone(), digest: *digest });
             return Ok((object, REUSED));
         }
         match origin {
-            Origin::Pinned { sources, size, gate, .. } => self.bring_pinned(derivation, digest, sources, *size, *gate),
+            Origin::Pinned { sources, size, gate, .. } => {
+                let brought = self.bring_pinned(derivation, digest, sources, *size, *gate);
+                // Of several inputs the caller wants to know which; the base is the usual one.
+                brought.map_err(|problem| match derivation.title.as_str() {
+                    "base" => problem,
+                    title => problem.fact(INPUT, title),
+                })
+            }
             Origin::Beside { path, size } => {
                 let mut writer = store.create(self.privacy(&derivation.id), Some(size.0))?;
                 let mut reader = self.workshop.beside.reader(path.as_str())?;
@@ -211,6 +222,20 @@ pub(super) fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(
         Some(BaseKind::Raw) => raw::gate(file).map_err(Problem::from),
         Some(BaseKind::Iso) => iso::gate(file).map(drop).map_err(Problem::from),
         None => Ok(()),
+    }
+}
+
+/// A plan is made from the pinned size, so a wrong one must not pass only because the bytes were there already.
+fn length_again(object: &StoreObject, origin: &Origin, derivation: &Derivation) -> Result<(), Problem> {
+    match origin {
+        Origin::Pinned { size: Some(size), gate: None, .. } if size.0 != object.size() => {
+            Err(Problem::new(Code::Hash, format!("`{}` is not as long as its pin says", derivation.title))
+                .fact("expected", size.exact())
+                .fact("received", ByteSize(object.size()).exact())
+                .fact(INPUT, &derivation.title)
+                .note("the digest is right, so `size` is wrong"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@
 //! [`input`] (how fixed-output bytes are brought), [`unpack`] (compressed and raw bases), [`check`](mod@check) (the same again, compared), then `bundle`.
 
 mod build;
+mod carry;
 mod check;
 mod input;
 mod unpack;
@@ -18,6 +19,7 @@ use crate::host::Beside;
 use crate::plan::{Builder, Derivation, Origin, Plan};
 use crate::store::{Privacy, Store, StoreObject};
 pub use check::{Checked, Difference, check};
+pub use input::INPUT;
 
 /// Rewrites an address to the places to ask, in order; what a configuration's mirrors say.
 pub type Rewrite<'a> = &'a (dyn Fn(&crate::recipe::Source) -> Vec<crate::recipe::Source> + Sync);

@@ -13,6 +13,7 @@ mod support;
 
 mod airgap;
 mod build;
+mod carry;
 mod check;
 mod completions;
 mod determinism;

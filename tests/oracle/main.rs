@@ -21,6 +21,7 @@ mod xml;
 
 mod archive;
 mod bundle;
+mod carried;
 mod formats;
 mod libraries;
 mod libvirt;

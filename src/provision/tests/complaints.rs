@@ -131,7 +131,7 @@ fn the_flavour_in_the_name_of_the_image_is_heeded() {
             "format = 1\nname = \"n\"\n[base]\nurl = \"https://h/{name}.qcow2\"\n[provision]\nengine = \"{engine}\"\n[provision.root]\nssh_keys = [\"{KEY}\"]\n"
         );
         let recipe = crate::recipe::parse(&text, "n.toml").unwrap();
-        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default()).unwrap())
+        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default(), &super::Known::default()).unwrap())
     };
     assert_eq!(parse("MicroOS-kvm-and-xen-sdboot", "ignition"), ["sdboot-no-ignition"]);
     assert!(parse("MicroOS-kvm-and-xen-sdboot", "combustion").is_empty());
@@ -146,7 +146,7 @@ fn ignition_by_fw_cfg_on_a_raw_image_is_warned_of() {
             "format = 1\nname = \"n\"\n[base]\nurl = \"https://h/{base}\"\n[provision]\n{rest}\n[provision.root]\nssh_keys = [\"{KEY}\"]\n"
         );
         let recipe = crate::recipe::parse(&text, "n.toml").unwrap();
-        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default()).unwrap())
+        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default(), &super::Known::default()).unwrap())
     };
     assert_eq!(parse("Leap-Micro-Default.raw.xz", "transport = \"fw_cfg\""), ["platform-metal"]);
     assert!(parse("Leap-Micro-Default.raw.xz", "transport = \"disk\"").is_empty());

@@ -12,7 +12,7 @@ use crate::base::{Arch, BaseKind, ByteSize, DiskSerial, Name, StorageDir};
 const DISK_LIMIT: usize = 24;
 
 /// Serials of the disks that every bundle may have.
-const RESERVED: [&str; 3] = ["system", "config", "install"];
+const RESERVED: [&str; 4] = ["system", "config", "install", "arca-payload"];
 
 /// Where libvirt's default pool lives.
 const DEFAULT_STORAGE: &str = "/var/lib/libvirt/images";

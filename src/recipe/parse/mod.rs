@@ -3,6 +3,7 @@
 //! Lowered by hand from the parsed tree, because derived readers stop at the first mistake and lose its place. Form only:
 //! what a guest makes of a value is judged by `provision`. Touches nothing. Read next: `machine.rs`, `provision.rs`.
 
+mod carried;
 mod image;
 mod machine;
 mod provision;
@@ -139,7 +140,7 @@ fn url(value: &Value<'_>) -> Option<Url> {
         return None;
     }
     if url.file_name().is_empty() {
-        value.refuse("the URL names a directory, not a file", "add the name of the image");
+        value.refuse("the URL names a directory, not a file", "add the name of the file");
         return None;
     }
     Some(url)
@@ -155,7 +156,7 @@ fn path(value: &Value<'_>) -> Option<RecipePath> {
         Err(PathError::Escape) => {
             let headline = format!("the path `{shown}` leaves the recipe's directory");
             let hint = match value.key() {
-                "url" => "name a base elsewhere on this machine by a file:///… URL",
+                "url" => "name an input elsewhere on this machine by a file:///… URL",
                 _ => "put the file beside the recipe",
             };
             value.refuse_as(Code::InputEscape, headline, hint);
@@ -177,7 +178,7 @@ fn digest(value: &Value<'_>) -> Option<Digest> {
         32 => "this has the length of an MD5 sum; `sha256sum FILE` tells the right one".to_owned(),
         40 => "this has the length of a SHA-1 sum; `sha256sum FILE` tells the right one".to_owned(),
         128 => "this has the length of a SHA-512 sum; `sha256sum FILE` tells the right one".to_owned(),
-        _ => "leave it out and let `arca-build update` pin the image".to_owned(),
+        _ => "leave it out and let `arca-build update` pin it".to_owned(),
     };
     value.accept(Digest::parse(text), &hint)
 }
@@ -194,7 +195,7 @@ fn mirrors(table: &Table<'_>, source: Option<&Located<Source>>) -> Vec<Url> {
     let own = match source.map(|source| &source.value) {
         Some(Source::Path(_)) => {
             if !value.list().is_empty() {
-                value.refuse("a base beside the recipe has no mirrors", "remove `mirrors`");
+                value.refuse("an input beside the recipe has no mirrors", "remove `mirrors`");
             }
             return vec![];
         }
