@@ -12,4 +12,5 @@ pub mod gpt;
 pub mod ignition;
 pub mod iso;
 pub mod magic;
+pub mod metalink;
 pub mod qcow2;

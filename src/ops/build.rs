@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::update::Asker;
-use super::{LARGEST_INPUT, Loaded, Session, VERSION, moved};
+use super::{LARGEST_INPUT, Loaded, PIECES_FROM, Session, VERSION, moved};
 use crate::base::{Code, Digest, Name, Problem, Problems};
 use crate::bundle;
 use crate::host::{Beside, files};
@@ -119,7 +119,8 @@ pub(super) fn workshop<'a>(
     beside: &'a Beside,
     rewrite: realise::Rewrite<'a>,
 ) -> Workshop<'a> {
-    Workshop { store, fetch, beside, rewrite, events: session.events, version: VERSION, largest: LARGEST_INPUT }
+    let (events, version, largest, pieces_from) = (session.events, VERSION, LARGEST_INPUT, PIECES_FROM);
+    Workshop { store, fetch, beside, rewrite, events, version, largest, pieces_from }
 }
 
 fn build_one(

@@ -1,10 +1,12 @@
 //! How the bytes of a fixed-output derivation are brought: from the store, the plan, a file, or the network.
 
+use std::collections::VecDeque;
 use std::io::Read;
 
 use super::build::named;
+use super::pieces::Several;
 use super::{Tally, Walk, Workshop};
-use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem};
+use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem, Url};
 use crate::fetch::Bounds;
 use crate::format::{iso, qcow2};
 use crate::host::files;
@@ -13,7 +15,7 @@ use crate::recipe::Source;
 use crate::store::{Claim, Partial, StoreObject};
 use crate::stream::Sink;
 
-const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
+pub(super) const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 
 impl Walk<'_> {
     /// Brings a fixed output, unless the store has it.
@@ -34,7 +36,10 @@ impl Walk<'_> {
             return Ok((object, REUSED));
         }
         match origin {
-            Origin::Pinned { sources, size, gate, .. } => self.bring_pinned(derivation, digest, sources, *size, *gate),
+            Origin::Pinned { sources, size, gate, metalink } => {
+                let job = Job { what: &derivation.title, digest, size: *size, gate: *gate };
+                self.bring_pinned(&job, sources, metalink.as_ref())
+            }
             Origin::Beside { path, size } => {
                 let mut writer = store.create(self.privacy(&derivation.id), Some(size.0))?;
                 let mut reader = self.workshop.beside.reader(path.as_str())?;
@@ -46,23 +51,39 @@ impl Walk<'_> {
         }
     }
 
+    /// Tries one address after the other; where several mirrors are known, all together before the first remote one.
     fn bring_pinned(
         &self,
-        derivation: &Derivation,
-        digest: &Digest,
+        job: &Job<'_>,
         sources: &[Source],
-        size: Option<ByteSize>,
-        gate: Option<BaseKind>,
+        metalink: Option<&Url>,
     ) -> Result<(StoreObject, Tally), Problem> {
-        let job = Job { what: &derivation.title, digest, size, gate };
         let mut failures: Vec<Problem> = vec![];
-        let mut places = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).peekable();
-        while let Some(source) = places.next() {
-            match self.bring_from(&job, &source) {
+        let mut places: VecDeque<_> = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).collect();
+        let mut metalink = metalink.filter(|_| job.size.is_some_and(|size| size > self.workshop.pieces_from));
+        let mut liars = vec![];
+        while let Some(source) = places.pop_front() {
+            if is_remote(&source)
+                && let Some(list) = metalink.take()
+            {
+                let several = self.bring_in_pieces(job, sources, list)?;
+                match several {
+                    Several::Brought(brought) => return Ok(brought),
+                    Several::Failed(failed) => {
+                        failures.extend(failed.failures);
+                        liars = failed.liars;
+                        places.extend(failed.others);
+                    }
+                }
+            }
+            if liars.contains(&source) {
+                continue;
+            }
+            match self.bring_from(job, &source) {
                 Ok(brought) => return Ok(brought),
                 Err(failure) if is_final(&failure) => return Err(failure),
                 Err(failure) => {
-                    if places.peek().is_some() {
+                    if places.iter().any(|place| !liars.contains(place)) {
                         let text =
                             format!("`{}`: {}{}; trying the next address", job.what, failure.headline, from(&failure));
                         (self.workshop.events)(Event::Warning { text });
@@ -71,7 +92,7 @@ impl Walk<'_> {
                 }
             }
         }
-        Err(all_failed(failures, &job))
+        Err(all_failed(failures, job))
     }
 
     /// Brings an input from one address; a kept part that turns out wrong gets one fresh try.
@@ -98,7 +119,7 @@ impl Walk<'_> {
             partial.reserve(size.0).map_err(told)?;
         }
         let (from, received) = self.transfer(job, source, &mut partial).map_err(told)?;
-        let mut gate = |file: &mut std::fs::File, _: u64| gate(file, job.gate);
+        let mut gate = |file: &mut std::fs::File, _: u64| job.pass(file);
         let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
         let object = finished.map_err(|problem| told(problem.fact("from", &from)))?;
         let size = ByteSize(object.size());
@@ -156,21 +177,30 @@ impl Walk<'_> {
 }
 
 /// What one pinned input is.
-struct Job<'a> {
-    what: &'a str,
-    digest: &'a Digest,
-    size: Option<ByteSize>,
-    gate: Option<BaseKind>,
+pub(super) struct Job<'a> {
+    pub what: &'a str,
+    pub digest: &'a Digest,
+    pub size: Option<ByteSize>,
+    pub gate: Option<BaseKind>,
 }
 
 impl Job<'_> {
+    /// Passes the bytes through the gate of what they shall be.
+    pub(super) fn pass(&self, file: &mut std::fs::File) -> Result<(), Problem> {
+        gate(file, self.gate)
+    }
+
     fn cap(&self, workshop: &Workshop<'_>) -> u64 {
         self.size.unwrap_or(workshop.largest).0
     }
 }
 
+fn is_remote(source: &Source) -> bool {
+    matches!(source, Source::Url(url) if url.is_remote())
+}
+
 /// Tells whether another address cannot help.
-fn is_final(failure: &Problem) -> bool {
+pub(super) fn is_final(failure: &Problem) -> bool {
     matches!(
         failure.code,
         Code::NoSpace | Code::CacheReadOnly | Code::CachePerm | Code::CacheLock | Code::Interrupted | Code::Bug
@@ -178,7 +208,7 @@ fn is_final(failure: &Problem) -> bool {
 }
 
 /// Returns the path a file URL names.
-fn file_path(url: &crate::base::Url) -> Result<std::path::PathBuf, Problem> {
+pub(super) fn file_path(url: &Url) -> Result<std::path::PathBuf, Problem> {
     url.to_file_path()
         .ok_or_else(|| Problem::new(Code::Recipe, format!("`{url}` names no file")).hint("write file:///absolute/path"))
 }

@@ -20,6 +20,7 @@ mod interrupt;
 mod kill;
 mod net;
 mod net_tls;
+mod pieces;
 mod store;
 mod store_bundles;
 mod store_collector;
