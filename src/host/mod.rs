@@ -7,6 +7,7 @@
 pub mod environment;
 pub mod files;
 pub mod layout;
+pub mod shelf;
 
 pub use environment::Environment;
 pub use files::{Beside, FileContent, FileSummary};

@@ -69,7 +69,7 @@ pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) 
 }
 
 /// Refuses a copy inside the store, where the next collection or sweep would take it for its own.
-fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Problem> {
+pub(super) fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Problem> {
     let Placement::Copy(directory) = placement else { return Ok(()) };
     let out = files::one_spelling(&session.absolute(directory));
     if !out.starts_with(files::one_spelling(store.dir())) {

@@ -9,6 +9,8 @@ pub mod export;
 pub mod fetch;
 pub mod import;
 pub mod inspect;
+mod metalink;
+pub mod mirror;
 mod moved;
 pub mod new;
 pub mod rebuild;

@@ -17,6 +17,7 @@ mod check;
 mod completions;
 mod determinism;
 mod diff;
+mod mirror;
 mod mistakes;
 mod offline;
 mod progress;

@@ -159,7 +159,7 @@ fn throttled(mib: usize) -> Behaviour {
 }
 
 #[test]
-fn net_13_every_mirror_gives_a_part_and_all_together_take_a_third_of_the_time() {
+fn net_13_every_mirror_gives_a_part_and_four_take_far_less_time_than_one() {
     let took = |mirrors: usize| {
         let rate = [throttled(4)];
         let world = World::new(&vec![&rate[..]; mirrors]);
@@ -182,6 +182,7 @@ fn net_13_every_mirror_gives_a_part_and_all_together_take_a_third_of_the_time() 
     };
     let (one, four) = (took(1), took(4));
     println!("one mirror {one:?}, four {four:?}: {:.2}", four.as_secs_f64() / one.as_secs_f64());
+    // A quarter where nothing else happens; the rest is for a busy machine.
     assert!(four.as_secs_f64() < one.as_secs_f64() * 0.6, "{four:?} of {one:?}");
 }
 
@@ -192,9 +193,13 @@ fn net_13_one_bad_mirror_of_three_costs_nothing_but_itself() {
     helper.put("/elsewhere/x.qcow2", bytes.clone(), &[]);
     let elsewhere = helper.url("/elsewhere/x.qcow2");
     let longer = [&bytes[..], b"more"].concat();
+    let third = (2..COUNT).step_by(8).fold(bytes.clone(), |bytes, piece| lie(&bytes, piece, 1));
     let cases: Vec<(&str, Behaviour, &str)> = vec![
-        ("lies in piece 3", Behaviour::body(lie(&bytes, 2, 1)), "piece 3 of 37 is wrong"),
-        ("lies in piece 1", Behaviour::body(lie(&bytes, 0, 1)), "piece 1 of 37 is wrong"),
+        (
+            "lies in the third piece of whatever it is asked for",
+            Behaviour::body(third),
+            "of 37 is not what the list of mirrors says",
+        ),
         ("is slow", Behaviour::throttled(100 << 10), ""),
         ("hangs", Behaviour::stopping(Stop::HangAfter(MIB + MIB / 2)), ""),
         ("dies", Behaviour::stopping(Stop::ResetAfter(MIB / 2)), "asked no more"),

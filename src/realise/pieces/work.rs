@@ -294,7 +294,8 @@ impl Work<'_> {
     fn lied(&self, shared: &Shared, mirror: usize, index: u64, found: Digest) -> Problem {
         let url = &self.mirrors[mirror];
         let expected = self.pieces.digests.get(index as usize).map(ToString::to_string).unwrap_or_default();
-        let problem = Problem::new(Code::Hash, format!("piece {} of {} is wrong", index + 1, self.cut.count()))
+        let headline = format!("piece {} of {} is not what the list of mirrors says", index + 1, self.cut.count());
+        let problem = Problem::new(Code::Hash, headline)
             .fact("expected", format!("sha256:{expected}"))
             .fact("received", format!("sha256:{found}"))
             .fact("from", url);
