@@ -141,9 +141,8 @@ impl<'d> Draft<'d> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(directory, &hidden, flags, Mode::from_raw_mode(0o600))?);
         // Two of us at one file would mix their bytes.
-        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => return Err(io::Error::other("another process is writing it")),
-            Ok(()) | Err(_) => {}
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(io::Error::other("another process is writing it"));
         }
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("something that is no file is in the way"));

@@ -181,7 +181,6 @@ fn net_13_every_mirror_gives_a_part_and_four_take_far_less_time_than_one() {
         took
     };
     let (one, four) = (took(1), took(4));
-    println!("one mirror {one:?}, four {four:?}: {:.2}", four.as_secs_f64() / one.as_secs_f64());
     // A quarter where nothing else happens; the rest is for a busy machine.
     assert!(four.as_secs_f64() < one.as_secs_f64() * 0.6, "{four:?} of {one:?}");
 }
@@ -202,11 +201,11 @@ fn net_13_one_bad_mirror_of_three_costs_nothing_but_itself() {
         ),
         ("is slow", Behaviour::throttled(100 << 10), ""),
         ("hangs", Behaviour::stopping(Stop::HangAfter(MIB + MIB / 2)), ""),
-        ("dies", Behaviour::stopping(Stop::ResetAfter(MIB / 2)), "asked no more"),
+        ("dies", Behaviour::stopping(Stop::ResetAfter(MIB / 2)), "?asked no more"),
         ("dies after some pieces", Behaviour::stopping(Stop::CloseAfter(2 * MIB + 5)), ""),
         ("ignores ranges", Behaviour { ignores_range: true, ..HONEST }, "does not give parts of files"),
         ("knows no such file", Behaviour::status("404 Not Found"), "404"),
-        ("is out of order", Behaviour::status("503 Service Unavailable"), "503"),
+        ("is out of order", Behaviour::status("503 Service Unavailable"), "?503"),
         ("has a longer file", Behaviour::body(longer), "another size"),
         ("never ends", Behaviour::stopping(Stop::Never), ""),
         ("sends chunks", Behaviour { framing: Framing::Chunked, ..HONEST }, ""),
@@ -226,7 +225,10 @@ fn net_13_one_bad_mirror_of_three_costs_nothing_but_itself() {
         let of_bad = format!("({})", world.servers[1].url(PATH));
         match told {
             "" => assert!(warned.is_empty(), "{name}\n{run}"),
+            // It may get its third chance after the others are done.
+            _ if told.starts_with('?') && warned.is_empty() => {}
             _ => {
+                let told = told.trim_start_matches('?');
                 assert!(warned.iter().any(|line| line.contains(told) && line.contains(&of_bad)), "{name}\n{run}");
                 assert_eq!(warned.len(), 1, "{name}: nobody else is accused\n{run}");
             }
@@ -313,7 +315,6 @@ fn ended_by(signal: Signal) {
     world.fetch().success();
     let again = world.sent() - before;
     let missing = SIZE - kept * PIECE;
-    println!("{signal:?}: {kept} of {COUNT} pieces kept, {missing} bytes missing, {again} asked for");
     assert!(again >= missing && again <= missing + 4 * PIECE, "{again} bytes for {missing}");
     world.holds_the_right_bytes();
 }
@@ -351,9 +352,11 @@ fn a_download_goes_on_when_the_list_goes_away_or_comes() {
     world.lists.put("/x.qcow2.meta4", "", &[Behaviour::status("404 Not Found")]);
     let requests = world.servers[0].requests().len();
     world.fetch().success();
-    let range = world.servers[0].requests()[requests].headers["range"].clone();
+    let asked = world.servers[0].requests();
+    assert_eq!(asked.len(), requests + 1, "what was kept was no beginning of the file");
+    let range = asked[requests].headers["range"].clone();
     let from: usize = range.strip_prefix("bytes=").unwrap().strip_suffix('-').unwrap().parse().unwrap();
-    assert!(from >= PIECE && from % PIECE == 0, "{range}");
+    assert!(from >= PIECE && from.is_multiple_of(PIECE), "{range}");
     world.holds_the_right_bytes();
     // In order, then in pieces: what is there is compared and kept.
     let world = World::new(&[&slow, &slow, &slow]);
@@ -389,7 +392,8 @@ fn what_an_earlier_run_left_is_compared_whatever_its_journal_says() {
             }
             _ => std::fs::write(&journal, format!("pieces 7 {SIZE}\n0\n1\n")).unwrap(),
         }
-        world.fetch().success();
+        let run = world.fetch().success();
+        assert!(!run.stderr.contains("warning"), "{spoil}: taken for good, and only the whole showed it\n{run}");
         world.holds_the_right_bytes();
     }
 }

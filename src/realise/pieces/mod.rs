@@ -44,6 +44,12 @@ pub(super) struct Failed {
     pub others: Vec<Source>,
 }
 
+/// A failure behind which the addresses are tried one by one.
+struct InVain {
+    why: Problem,
+    ended: Ended,
+}
+
 impl Walk<'_> {
     /// Brings an input in pieces, where the list is about it and knows enough mirrors.
     ///
@@ -63,18 +69,17 @@ impl Walk<'_> {
             PiecedClaim::Ready(object) => return Ok(Several::Brought((object, REUSED))),
             PiecedClaim::Pieced(pieced) => pieced,
         };
-        match self.fill(job, pieces, cut, pieced, &mirrors) {
+        match self.fill(job, pieces, cut, pieced, &mirrors)? {
             Ok(brought) => Ok(Several::Brought(brought)),
-            Err((problem, _)) if is_final(&problem) => Err(problem),
-            Err((problem, ended)) => {
-                self.warn(job, &format!("{}; trying the addresses one by one", problem.headline));
-                let Ended { failures, liars, .. } = ended;
+            Err(ended) => {
+                self.warn(job, &format!("{}; trying the addresses one by one", ended.why.headline));
+                let Ended { failures, liars, .. } = ended.ended;
                 Ok(Several::Failed(Failed { failures, liars, others }))
             }
         }
     }
 
-    /// Fills the file, compares the whole, and publishes it.
+    /// Fills the file, compares the whole, and publishes it; the inner failure is one that another way may heal.
     fn fill(
         &self,
         job: &Job<'_>,
@@ -82,30 +87,36 @@ impl Walk<'_> {
         cut: Cut,
         mut pieced: Pieced<'_, '_>,
         mirrors: &[Url],
-    ) -> Result<(StoreObject, Tally), (Problem, Ended)> {
-        let early = |problem| (problem, Ended::default());
+    ) -> Result<Result<(StoreObject, Tally), Box<InVain>>, Problem> {
         let events = self.workshop.events;
         events(Event::Started { what: job.what.to_owned(), total: job.size });
-        let there = self.right(job, pieces, cut, &pieced).map_err(early)?;
-        pieced.begin(&there).map_err(early)?;
+        let there = self.right(job, pieces, cut, &pieced)?;
+        pieced.begin(&there)?;
         let work = Work { job, events, fetch: self.workshop.fetch, pieces, cut, file: pieced.filler(), mirrors };
         let (whole, ended) = work.run(&there);
         events(Event::Finished { what: job.what.to_owned() });
         for (from, gave) in ended.gave.iter().filter(|(_, gave)| *gave > 0) {
             events(Event::Fetched { what: job.what.to_owned(), from: from.to_string(), size: ByteSize(*gave) });
         }
-        let whole = whole.map_err(|problem| (problem, ended.clone()))?;
+        let whole = match whole {
+            Ok(whole) => whole,
+            Err(why) if is_final(&why) => return Err(why),
+            Err(why) => return Ok(Err(Box::new(InVain { why, ended }))),
+        };
         let mut gate = |file: &mut std::fs::File, _: u64| job.pass(file);
-        let finished = pieced.finish(whole, Some(&mut gate));
-        let tally = Tally { fetched: 1, fetched_bytes: ended.received, ..Tally::default() };
-        finished.map(|object| (object, tally)).map_err(|problem| match problem.code {
-            // Every piece was as the list says: then it is the list that is wrong, and no mirror.
-            Code::Hash => {
-                let wrong = "the list of mirrors is wrong: its pieces do not make the pinned file";
-                (Problem::new(Code::Hash, wrong), Ended::default())
+        match pieced.finish(whole, Some(&mut gate)) {
+            Ok(object) => {
+                let tally = Tally { fetched: 1, fetched_bytes: ended.received, ..Tally::default() };
+                Ok(Ok((object, tally)))
             }
-            _ => (problem, Ended::default()),
-        })
+            // Every piece was as the list says: then it is the list that is wrong, and no mirror.
+            Err(problem) if problem.code == Code::Hash => {
+                let wrong = "the list of mirrors is wrong: its pieces do not make the pinned file";
+                Ok(Err(Box::new(InVain { why: Problem::new(Code::Hash, wrong), ended: Ended::default() })))
+            }
+            // The pinned bytes are there, and no other address has others.
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Compares the pieces that an earlier run left.
