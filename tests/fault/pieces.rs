@@ -269,8 +269,8 @@ fn net_13_whatever_the_list_lies_the_pinned_bytes_come() {
         ("of the size", File { size: Some(5), ..right.clone() }.print(), "a file of 5 bytes"),
         ("of the name", File { name: "y.qcow2".into(), ..right.clone() }.print(), "does not name the file `x.qcow2`"),
         ("of their number", text.replacen("      <hash>", "      <hash>no", 1), "no sha-256 digest"),
-        ("a page", "<!DOCTYPE html><html><body>not here</body></html>".into(), "cannot use the list"),
-        ("nothing", String::new(), "cannot use the list"),
+        ("a page", "<!DOCTYPE html><html><body>not here</body></html>".into(), "document type"),
+        ("nothing", String::new(), "no Metalink list"),
         ("a bomb", format!("<!DOCTYPE a [<!ENTITY b \"{}\">]>{text}", "c".repeat(1000)), "document type"),
         ("too much", format!("{text}{}", " ".repeat(5 << 20)), "larger"),
     ];

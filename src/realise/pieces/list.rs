@@ -6,7 +6,7 @@ use std::io::Read;
 use super::super::Walk;
 use super::super::input::{Job, file_path};
 use crate::base::{Code, Problem, Url};
-use crate::format::metalink::{self, File, MAX_LENGTH};
+use crate::format::metalink::{self, File, MAX_LENGTH, MetalinkError};
 use crate::host::files;
 use crate::recipe::Source;
 
@@ -14,17 +14,22 @@ impl Walk<'_> {
     /// Reads the list and finds in it what it says of the pinned bytes; that there is none is no more than a note.
     pub(super) fn read_list(&self, job: &Job<'_>, sources: &[Source], list: &Url) -> Option<File> {
         let name = file_name(sources.first()?)?;
-        let mut failures = vec![];
-        for place in (self.workshop.rewrite)(&Source::Url(list.clone())) {
+        let own = Source::Url(list.clone());
+        let mut places = (self.workshop.rewrite)(&own);
+        // Whoever says where a site is found has no use for the site's own list, and perhaps no way to it.
+        if places.len() > 1 {
+            places.retain(|place| *place != own);
+        }
+        let mut failure = None;
+        for place in places {
             match self.read_list_at(&place, job, &name) {
                 Ok(file) => return Some(file),
-                Err(failure) => failures.push(failure),
+                Err(problem) => failure = Some(problem),
             }
         }
-        // Offline, the plain way says what is missing; else the last place is the publisher's own.
-        if let Some(failure) = failures.pop().filter(|failure| failure.code != Code::Offline) {
-            let hint = "the list of mirrors is not used";
-            self.warn(job, &format!("{hint}: {}", failure.headline));
+        // Offline, the plain way says what is missing.
+        if let Some(failure) = failure.filter(|failure| failure.code != Code::Offline) {
+            self.warn(job, &format!("the list of mirrors is not used: {}", failure.headline));
         }
         None
     }
@@ -38,10 +43,13 @@ impl Walk<'_> {
             Source::Url(url) => read_file(url)?,
             Source::Path(_) => return Err(Problem::new(Code::Bug, "a list of mirrors has no path")),
         };
-        let list = metalink::parse(&bytes)?;
-        let file = list.file(name)?;
-        file.agrees(job.digest, job.size.map(|size| size.0))?;
-        Ok(file.clone())
+        let read = || -> Result<File, MetalinkError> {
+            let list = metalink::parse(&bytes)?;
+            let file = list.file(name)?;
+            file.agrees(job.digest, job.size.map(|size| size.0))?;
+            Ok(file.clone())
+        };
+        read().map_err(|error| Problem::new(Code::NetProtocol, error.to_string()))
     }
 
     /// Lists whom to ask, best first: only who may have just this file under its immutable name.
