@@ -1,3 +1,5 @@
+//! Lists as publishers write them, hostile ones, and every list that we could print ourselves.
+
 use proptest::prelude::*;
 
 use super::*;
