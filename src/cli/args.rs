@@ -103,6 +103,14 @@ pub enum Command {
         #[command(flatten)]
         recipes: Recipes,
     },
+    /// Lay the inputs of recipes out as a plain directory that a web server or USB stick serves as a mirror
+    Mirror {
+        #[command(flatten)]
+        recipes: Recipes,
+        /// Directory to fill; right files in it stay, older snapshots too
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
+    },
     /// Write all that a rebuild elsewhere needs into one file: recipes, their files, pins, inputs
     Export {
         #[command(flatten)]

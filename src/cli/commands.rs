@@ -6,6 +6,7 @@ use clap::CommandFactory;
 use serde_json::json;
 
 use super::args::{Cli, Command};
+use super::mirror::print_mirrored;
 use super::out::Voice;
 use super::transfer::{print_exported, print_imported, print_shown};
 use crate::base::{ByteSize, Code, Event, Problem, Problems};
@@ -55,6 +56,9 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             print_updated(voice, &ops::update::update(session, &recipes.recipes, dry_run)?, dry_run);
         }
         Command::Fetch { recipes } => print_fetched(voice, &ops::fetch::fetch(session, &recipes.recipes)?),
+        Command::Mirror { recipes, directory } => {
+            print_mirrored(voice, &ops::mirror::mirror(session, &recipes.recipes, &directory)?);
+        }
         Command::Export { recipes, output, bundles, since } => {
             let wish = ops::export::Wish { bundles, since };
             print_exported(voice, &output, &ops::export::export(session, &recipes.recipes, &output, &wish)?);

@@ -5,6 +5,7 @@
 
 pub mod args;
 mod commands;
+mod mirror;
 mod out;
 mod progress;
 mod store;

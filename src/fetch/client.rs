@@ -4,7 +4,7 @@
 //! plain http works on a machine without any; unless the way to http leads through a proxy that itself speaks TLS. HTTP/1.1 only, no content decoding, no cookies, no referer.
 //! Read next: `transfer`.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use reqwest::blocking::{Client, ClientBuilder, Response};
 use reqwest::header::{self, HeaderMap};
@@ -14,17 +14,23 @@ use super::answer::Head;
 use super::failure::Failure;
 use super::redirect::{self, Route, Rules};
 use super::transfer::{self, Transfer};
-use super::{Arrived, Bounds, Fetch, Proxy, Settings, Text};
+use super::{Arrived, Bounds, Fetch, Missed, Proxy, Settings, Span, Text, range};
 use crate::base::text::one_line;
 use crate::base::{Code, Events, Problem, Url};
 use crate::stream::Sink;
 
 /// Fetches over HTTP and HTTPS.
+///
+/// A clone has the same clients, hence the same connections.
+#[derive(Clone)]
 pub struct Http {
     pub(super) settings: Settings,
-    plain: OnceLock<Result<Client, Problem>>,
-    secure: OnceLock<Result<Client, Problem>>,
+    plain: Made,
+    secure: Made,
 }
+
+/// A client, once it was needed.
+type Made = Arc<OnceLock<Result<Client, Problem>>>;
 
 /// A head that was read and a body that was not.
 pub(super) struct Answer {
@@ -36,8 +42,8 @@ pub(super) struct Answer {
 
 impl Http {
     /// Takes the limits; opens nothing and reads nothing yet.
-    pub const fn new(settings: Settings) -> Self {
-        Self { settings, plain: OnceLock::new(), secure: OnceLock::new() }
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, plain: Made::default(), secure: Made::default() }
     }
 
     /// Asks once, following redirects; the body is left unread.
@@ -199,5 +205,15 @@ impl Fetch for Http {
 
     fn size(&self, url: &Url) -> Result<Option<u64>, Problem> {
         transfer::size(self, url)
+    }
+
+    fn range(
+        &self,
+        url: &Url,
+        span: Span,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+    ) -> Result<(), Missed> {
+        range::range(self, url, span, stop, take)
     }
 }

@@ -10,6 +10,7 @@ mod answer;
 mod client;
 mod failure;
 mod pace;
+mod range;
 mod redirect;
 mod transfer;
 
@@ -128,6 +129,27 @@ pub struct Text {
     pub from: Url,
 }
 
+/// A part of a file whose size is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first byte.
+    pub from: u64,
+    /// How many, at least one.
+    pub length: u64,
+    /// The size of the whole file; a server that tells another has another file.
+    pub total: u64,
+}
+
+/// Why a part of a file did not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    pub problem: Problem,
+    /// How long to wait before this server is asked again; none where that cannot help.
+    pub pause: Option<Duration>,
+    /// Whether it is the taker of the bytes that failed, and no server.
+    pub ours: bool,
+}
+
 /// Brings bytes from an address.
 pub trait Fetch: Sync {
     /// Downloads `url` into `sink`, resuming what is there, until it is complete or hope is lost.
@@ -157,6 +179,21 @@ pub trait Fetch: Sync {
     /// # Errors
     /// `E_NET_*` or `E_OFFLINE`.
     fn size(&self, url: &Url) -> Result<Option<u64>, Problem>;
+
+    /// Asks once for a part of a file, and hands its bytes to `take` in order, never one more than were asked for.
+    ///
+    /// Ends early, well, when `stop` says so; that is asked several times a second, whatever the server does.
+    ///
+    /// # Errors
+    /// A server that does not give just this part of a file of this size; a failure of `take`. What was taken before
+    /// counts.
+    fn range(
+        &self,
+        url: &Url,
+        span: Span,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+    ) -> Result<(), Missed>;
 }
 
 /// Opens no socket: every request is refused with the name of what is missing.
@@ -189,6 +226,16 @@ impl Fetch for Offline {
 
     fn size(&self, url: &Url) -> Result<Option<u64>, Problem> {
         Err(Self::refuse_to_ask(url.file_name(), url))
+    }
+
+    fn range(
+        &self,
+        url: &Url,
+        _: Span,
+        _: &dyn Fn() -> bool,
+        _: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+    ) -> Result<(), Missed> {
+        Err(Missed { problem: Self::refuse(url.file_name(), url), pause: None, ours: false })
     }
 }
 

@@ -12,6 +12,7 @@ pub mod gpt;
 pub mod ignition;
 pub mod iso;
 pub mod magic;
+pub mod metalink;
 pub mod openpgp;
 pub mod packed;
 pub mod qcow2;

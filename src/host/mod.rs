@@ -7,6 +7,7 @@
 pub mod environment;
 pub mod files;
 pub mod layout;
+pub mod shelf;
 mod sibling;
 
 pub use environment::Environment;

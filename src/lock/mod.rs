@@ -13,8 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::answer::{Answer, answer, read_answer};
 pub use self::mirrors::Mirrors;
+// A publisher's answer too: what `ops` reads and writes of it.
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Digest, Problem, Problems, Url};
+pub use crate::format::metalink;
 use crate::recipe::{Input, Recipe, Source};
 
 /// The lock format this program reads and writes.

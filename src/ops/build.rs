@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::update::Asker;
-use super::{LARGEST_INPUT, Loaded, Session, VERSION, moved};
+use super::{LARGEST_INPUT, Loaded, PIECES_FROM, Session, VERSION, moved};
 use crate::base::{Code, Digest, Name, Problem, Problems};
 use crate::bundle;
 use crate::host::{Beside, files};
@@ -93,7 +93,7 @@ pub fn build_with(
 }
 
 /// Refuses a copy inside the store, where the next collection or sweep would take it for its own.
-fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Problem> {
+pub(super) fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Problem> {
     let Placement::Copy(directory) = placement else { return Ok(()) };
     let out = files::one_spelling(&session.absolute(directory));
     if !out.starts_with(files::one_spelling(store.dir())) {
@@ -143,7 +143,8 @@ pub(super) fn workshop<'a>(
     beside: &'a Beside,
     rewrite: realise::Rewrite<'a>,
 ) -> Workshop<'a> {
-    Workshop { store, fetch, beside, rewrite, events: session.events, version: VERSION, largest: LARGEST_INPUT }
+    let (events, version, largest, pieces_from) = (session.events, VERSION, LARGEST_INPUT, PIECES_FROM);
+    Workshop { store, fetch, beside, rewrite, events, version, largest, pieces_from }
 }
 
 fn build_one(

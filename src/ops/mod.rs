@@ -9,6 +9,8 @@ pub mod export;
 pub mod fetch;
 pub mod import;
 pub mod inspect;
+mod metalink;
+pub mod mirror;
 mod moved;
 pub mod new;
 pub mod rebuild;
@@ -63,6 +65,8 @@ impl std::fmt::Debug for Session<'_> {
 pub const VERSION: &str = concat!("arca-build ", env!("CARGO_PKG_VERSION"));
 /// The largest input taken while its size is not pinned.
 pub const LARGEST_INPUT: ByteSize = ByteSize::gib(64);
+/// Below this, asking a list of mirrors costs more than it brings.
+pub const PIECES_FROM: ByteSize = ByteSize::mib(32);
 
 impl Session<'_> {
     fn open_store(&self) -> Result<Store<'_>, Problem> {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Loaded, Session, recipe_file};
+use super::{Loaded, Session, metalink, recipe_file};
 use crate::base::{ByteSize, Code, Digest, Event, Problem, Problems, Url};
 use crate::fetch::Fetch;
 use crate::host::files;
@@ -154,7 +154,10 @@ impl Asker<'_> {
         let (text, from, place) = self.first_text(&sidecar)?;
         let answer = lock::read_answer(url, &text).map_err(|problem| problem.fact("from", from))?;
         let size = self.size_at(&answer.resolved, place);
-        Ok(pin(question, &Source::Url(answer.resolved.without_secrets()), answer.digest, size))
+        let mut pin = pin(question, &Source::Url(answer.resolved.without_secrets()), answer.digest, size);
+        let at = |list: &Url| Session::candidates(self.mirrors, &Source::Url(list.clone())).into_iter().nth(place);
+        pin.metalink = metalink::listed(self.fetch, self.session.events, &answer.resolved, at, &pin);
+        Ok(pin)
     }
 
     fn sibling(&self, url: &Url, name: &str) -> Result<Url, Problem> {

@@ -1,10 +1,12 @@
 //! How the bytes of a fixed-output derivation are brought: from the store, the plan, a file, or the network.
 
+use std::collections::VecDeque;
 use std::io::Read;
 
 use super::build::named;
+use super::pieces::Several;
 use super::{Tally, Walk, Workshop};
-use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem};
+use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem, Url};
 use crate::fetch::Bounds;
 use crate::format::{iso, qcow2, raw};
 use crate::host::files;
@@ -16,7 +18,7 @@ use crate::stream::Sink;
 /// The label of the fact that names the input which failed, where it is not the base.
 pub const INPUT: &str = "input";
 
-const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
+pub(super) const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 
 impl Walk<'_> {
     /// Brings a fixed output, unless the store has it.
@@ -38,10 +40,10 @@ impl Walk<'_> {
             return Ok((object, REUSED));
         }
         match origin {
-            Origin::Pinned { sources, size, gate, .. } => {
-                let brought = self.bring_pinned(derivation, digest, sources, *size, *gate);
+            Origin::Pinned { sources, size, gate, metalink } => {
+                let job = Job { what: &derivation.title, digest, size: *size, gate: *gate };
                 // Of several inputs the caller wants to know which; the base is the usual one.
-                brought.map_err(|problem| match derivation.title.as_str() {
+                self.bring_pinned(&job, sources, metalink.as_ref()).map_err(|problem| match job.what {
                     "base" => problem,
                     title => problem.fact(INPUT, title),
                 })
@@ -57,23 +59,39 @@ impl Walk<'_> {
         }
     }
 
+    /// Tries one address after the other; where several mirrors are known, all together before the first remote one.
     fn bring_pinned(
         &self,
-        derivation: &Derivation,
-        digest: &Digest,
+        job: &Job<'_>,
         sources: &[Source],
-        size: Option<ByteSize>,
-        gate: Option<BaseKind>,
+        metalink: Option<&Url>,
     ) -> Result<(StoreObject, Tally), Problem> {
-        let job = Job { what: &derivation.title, digest, size, gate };
         let mut failures: Vec<Problem> = vec![];
-        let mut places = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).peekable();
-        while let Some(source) = places.next() {
-            match self.bring_from(&job, &source) {
+        let mut places: VecDeque<_> = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).collect();
+        let mut metalink = metalink.filter(|_| job.size.is_some_and(|size| size > self.workshop.pieces_from));
+        let mut liars = vec![];
+        while let Some(source) = places.pop_front() {
+            if is_remote(&source)
+                && let Some(list) = metalink.take()
+            {
+                let several = self.bring_in_pieces(job, sources, list)?;
+                match several {
+                    Several::Brought(brought) => return Ok(brought),
+                    Several::Failed(failed) => {
+                        failures.extend(failed.failures);
+                        liars = failed.liars;
+                        places.extend(failed.others);
+                    }
+                }
+            }
+            if liars.contains(&source) {
+                continue;
+            }
+            match self.bring_from(job, &source) {
                 Ok(brought) => return Ok(brought),
                 Err(failure) if is_final(&failure) => return Err(failure),
                 Err(failure) => {
-                    if places.peek().is_some() {
+                    if places.iter().any(|place| !liars.contains(place)) {
                         let text =
                             format!("`{}`: {}{}; trying the next address", job.what, failure.headline, from(&failure));
                         (self.workshop.events)(Event::Warning { text });
@@ -82,7 +100,7 @@ impl Walk<'_> {
                 }
             }
         }
-        Err(all_failed(failures, &job))
+        Err(all_failed(failures, job))
     }
 
     /// Brings an input from one address; a kept part that turns out wrong gets one fresh try.
@@ -109,7 +127,7 @@ impl Walk<'_> {
             partial.reserve(size.0).map_err(told)?;
         }
         let Brought { from, received, coding } = self.transfer(job, source, &mut partial).map_err(told)?;
-        let mut gate = |file: &mut std::fs::File, _: u64| gate(file, job.gate);
+        let mut gate = |file: &mut std::fs::File, _: u64| job.pass(file);
         let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
         let object = finished.map_err(|problem| told(came(problem, &from, coding)))?;
         let size = ByteSize(object.size());
@@ -169,11 +187,11 @@ impl Walk<'_> {
 }
 
 /// What one pinned input is.
-struct Job<'a> {
-    what: &'a str,
-    digest: &'a Digest,
-    size: Option<ByteSize>,
-    gate: Option<BaseKind>,
+pub(super) struct Job<'a> {
+    pub what: &'a str,
+    pub digest: &'a Digest,
+    pub size: Option<ByteSize>,
+    pub gate: Option<BaseKind>,
 }
 
 /// What one transfer did.
@@ -196,13 +214,22 @@ fn came(problem: Problem, from: &str, coding: Option<String>) -> Problem {
 }
 
 impl Job<'_> {
+    /// Passes the bytes through the gate of what they shall be.
+    pub(super) fn pass(&self, file: &mut std::fs::File) -> Result<(), Problem> {
+        gate(file, self.gate)
+    }
+
     fn cap(&self, workshop: &Workshop<'_>) -> u64 {
         self.size.unwrap_or(workshop.largest).0
     }
 }
 
+fn is_remote(source: &Source) -> bool {
+    matches!(source, Source::Url(url) if url.is_remote())
+}
+
 /// Tells whether another address cannot help.
-fn is_final(failure: &Problem) -> bool {
+pub(super) fn is_final(failure: &Problem) -> bool {
     matches!(
         failure.code,
         Code::NoSpace | Code::CacheReadOnly | Code::CachePerm | Code::CacheLock | Code::Interrupted | Code::Bug
@@ -210,7 +237,7 @@ fn is_final(failure: &Problem) -> bool {
 }
 
 /// Returns the path a file URL names.
-fn file_path(url: &crate::base::Url) -> Result<std::path::PathBuf, Problem> {
+pub(super) fn file_path(url: &Url) -> Result<std::path::PathBuf, Problem> {
     url.to_file_path()
         .ok_or_else(|| Problem::new(Code::Recipe, format!("`{url}` names no file")).hint("write file:///absolute/path"))
 }

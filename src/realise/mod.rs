@@ -2,12 +2,14 @@
 //!
 //! The only place where effects meet: the store keeps, `fetch` brings what is remote, `host` reads what is local, the
 //! pure floors make the bytes. Nothing here decides what to build. Read next: [`build`] (one function a builder),
-//! [`input`] (how fixed-output bytes are brought), [`unpack`] (compressed and raw bases), [`check`](mod@check) (the same again, compared), then `bundle`.
+//! [`input`] (how fixed-output bytes are brought), [`pieces`] (from several mirrors at once), [`unpack`] (compressed and
+//! raw bases), [`check`](mod@check) (the same again, compared), then `bundle`.
 
 mod build;
 mod carry;
 mod check;
 mod input;
+mod pieces;
 mod unpack;
 
 use std::collections::BTreeMap;
@@ -36,6 +38,8 @@ pub struct Workshop<'a> {
     pub version: &'a str,
     /// The largest input without a pinned size that is taken.
     pub largest: ByteSize,
+    /// Inputs larger than this come in pieces from several mirrors at once, where the publisher lists them.
+    pub pieces_from: ByteSize,
 }
 
 impl std::fmt::Debug for Workshop<'_> {

@@ -36,7 +36,8 @@
 //!
 //! So what stands under a final name is whole and right, or was damaged later. Realisations and roots are written the same
 //! way, replacing by rename. Stamps are not synced: losing one costs a hash. Downloads keep their part under
-//! `tmp/partial-<digest>`, locked by the one who fills it; others wait, and the lock dies with its holder.
+//! `tmp/partial-<digest>`, locked by the one who fills it; others wait, and the lock dies with its holder. One that is
+//! filled in any order has a journal beside it, `.pieces`; who continues it in order first cuts it at its first gap.
 //!
 //! # How an object is read
 //!
@@ -46,7 +47,8 @@
 //! A store that may not be written serves all it holds without a single write.
 //!
 //! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `draft`,
-//! `partial` (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`, `policy`, `usage`, `verify`, `repair`.
+//! `partial` (downloads), `pieced` (the same in any order), `paced` (early write-back), `bundle`, `out`, `root`, `gc`,
+//! `policy`, `usage`, `verify`, `repair`.
 
 #![expect(clippy::disallowed_methods, reason = "the store is the address of every effect in the cache directory")]
 
@@ -61,6 +63,7 @@ mod object;
 mod out;
 mod paced;
 mod partial;
+mod pieced;
 mod policy;
 mod realisation;
 mod repair;
@@ -84,6 +87,7 @@ pub use gc::{Collect, GcReport, Removed};
 pub use object::{ObjectReader, StoreObject};
 pub use out::Copied;
 pub use partial::{Claim, Partial};
+pub use pieced::{Cut, Filler, Pieced, PiecedClaim};
 pub use policy::{Policy, Rootless};
 pub use root::{Holder, Listed, Root, State};
 pub use usage::{BundleUsage, KindUsage, Usage};

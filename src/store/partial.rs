@@ -1,5 +1,5 @@
 //! Downloads: one at a time for each digest, kept across runs. Touches `tmp/partial-<digest>` and its `.etag`.
-//! Read next: `crate::stream::Sink`, which this implements, and `crate::fetch`, which feeds it.
+//! Read next: `super::pieced`, the same in any order; `crate::stream::Sink`, which this implements, and `crate::fetch`, which feeds it.
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
@@ -12,6 +12,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::object::StoreObject;
 use super::paced::Paced;
+use super::pieced;
 use super::temp::{self, PARTIAL, TMP, TempFile};
 use super::tree::Tree;
 use super::writer::{self, Gate, Privacy};
@@ -38,13 +39,13 @@ pub enum Claim<'s, 'e> {
 ///
 /// Dropped before [`Partial::finish`] it keeps what was received, for the next run to resume.
 pub struct Partial<'s, 'e> {
-    store: &'s Store<'e>,
+    pub(super) store: &'s Store<'e>,
     expected: Digest,
-    temp: TempFile<'s>,
-    /// `None` behind a failed restart.
+    pub(super) temp: TempFile<'s>,
+    /// `None` behind a failed restart, and where pieces come in any order.
     writer: Option<HashingWriter<Paced>>,
     /// `None` where locks do not work: such a download is private and is not kept.
-    name: Option<PathBuf>,
+    pub(super) name: Option<PathBuf>,
     cap: u64,
     is_resumed: bool,
 }
@@ -74,8 +75,20 @@ impl<'e> Store<'e> {
     /// While another process brings the same object this waits, and gives up (`E_CACHE_LOCK`) when that one makes no
     /// progress for minutes. What an earlier run received is hashed once, here.
     pub fn claim(&self, expected: &Digest, what: &str) -> Result<Claim<'_, 'e>, Problem> {
+        match self.seize(expected, what)? {
+            Seized::Ready(object) => Ok(Claim::Ready(object)),
+            Seized::Unnamed => self.begin(expected, None, None).map(Claim::Partial),
+            Seized::File(name, file) => {
+                pieced::flatten(&self.tree, &name, &file).map_err(|error| self.unwritable(None, &error))?;
+                self.begin(expected, Some(name), Some(file)).map(Claim::Partial)
+            }
+        }
+    }
+
+    /// Waits for the right to bring an object.
+    pub(super) fn seize(&self, expected: &Digest, what: &str) -> Result<Seized, Problem> {
         if let Some(object) = self.find(expected)? {
-            return Ok(Claim::Ready(object));
+            return Ok(Seized::Ready(object));
         }
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(None, &error);
@@ -88,7 +101,7 @@ impl<'e> Store<'e> {
                     if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
                         self.forget_partial(&name);
                     }
-                    return self.begin(expected, None, None).map(Claim::Partial);
+                    return Ok(Seized::Unnamed);
                 }
                 Held::Changed => continue,
                 Held::Ours => {}
@@ -99,9 +112,9 @@ impl<'e> Store<'e> {
             }
             if let Some(object) = self.find(expected)? {
                 self.forget_partial(&name);
-                return Ok(Claim::Ready(object));
+                return Ok(Seized::Ready(object));
             }
-            return self.begin(expected, Some(name), Some(file)).map(Claim::Partial);
+            return Ok(Seized::File(name, file));
         }
     }
 
@@ -152,8 +165,10 @@ impl<'e> Store<'e> {
             if last.1.is_none() {
                 (self.events)(Event::Waiting { what: one_line(what, 200) });
             }
-            if last.1 != Some(found.len()) {
-                last = (Instant::now(), Some(found.len()));
+            // Pieces may come in any order, so that the length alone tells nothing.
+            let now = (found.len(), found.mtime(), found.mtime_nsec());
+            if last.1 != Some(now) {
+                last = (Instant::now(), Some(now));
             }
             if last.0.elapsed() >= self.patience.user {
                 return Err(stuck(what, file, self.dir()));
@@ -181,10 +196,29 @@ impl<'e> Store<'e> {
         Ok(Partial { store: self, expected, temp, writer, name, cap: u64::MAX, is_resumed })
     }
 
+    /// Takes hold of a download that is filled in any order, without hashing what is there.
+    pub(super) fn begin_unordered(&self, expected: &Digest, held: Seized) -> io::Result<Partial<'_, 'e>> {
+        let (name, temp) = match held {
+            Seized::File(name, file) => (Some(name.clone()), TempFile::adopt(&self.tree, file, name)),
+            _ => (None, TempFile::create(&self.tree)?),
+        };
+        Ok(Partial { store: self, expected: *expected, temp, writer: None, name, cap: 0, is_resumed: false })
+    }
+
     fn forget_partial(&self, name: &Path) {
         let _ = self.tree.remove_all(validator_name(name));
         let _ = self.tree.remove(name);
+        let _ = self.tree.remove(pieced::journal_name(name));
     }
+}
+
+/// What waiting for the right to bring an object gave.
+pub(super) enum Seized {
+    Ready(StoreObject),
+    /// The file is ours alone.
+    File(PathBuf, File),
+    /// Where locks do not work: a download without a name.
+    Unnamed,
 }
 
 enum Held {
@@ -232,6 +266,17 @@ impl Partial<'_, '_> {
     pub fn finish(mut self, size: Option<u64>, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
         let finished = self.writer.take().ok_or(ErrorKind::InvalidInput.into()).and_then(HashingWriter::finish);
         let (_, digest, received) = finished.map_err(|error| self.store.unwritable(None, &error))?;
+        self.settle(digest, received, size, gate)
+    }
+
+    /// Compares, gates and publishes what hashes to `digest`.
+    pub(super) fn settle(
+        mut self,
+        digest: Digest,
+        received: u64,
+        size: Option<u64>,
+        gate: Option<Gate<'_>>,
+    ) -> Result<StoreObject, Problem> {
         let judged = writer::compare(&self.expected, size, &digest, received)
             .map_err(|problem| looks_like_html(&self.temp.file, problem))
             .and_then(|()| writer::pass(gate, &mut self.temp.file, received));
@@ -261,6 +306,8 @@ impl Partial<'_, '_> {
         if temp::is_named(&self.store.tree, name, &self.temp.file).unwrap_or(false) {
             let _ = self.store.tree.remove(name);
         }
+        // Behind the file: while that is there, the journal tells which of its bytes are any.
+        let _ = self.store.tree.remove(pieced::journal_name(name));
         self.temp.keep();
     }
 

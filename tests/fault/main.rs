@@ -31,6 +31,7 @@ mod net_proxy;
 mod net_table;
 mod net_tls;
 mod packed;
+mod pieces;
 mod store;
 mod store_bundles;
 mod store_collector;
