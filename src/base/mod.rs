@@ -20,4 +20,4 @@ pub use problem::{Code, Place, Problem, Problems};
 pub use secret::Secret;
 pub use size::ByteSize;
 pub use url::Url;
-pub use words::{Arch, BaseKind, DiskLabel, DiskSerial, Engine, FwCfgName, StorageDir, Transport};
+pub use words::{Arch, BaseKind, Compression, DiskLabel, DiskSerial, Engine, FwCfgName, StorageDir, Transport};

@@ -78,6 +78,18 @@ impl Url {
         self.0.path().rsplit('/').next().unwrap_or_default()
     }
 
+    /// Returns the parts of the path, percent-decoded; `None` where one is no name of a file on any system: not UTF-8, `.` or
+    /// `..`, or with a separator or control character in it. An address of a directory ends in an empty part.
+    pub fn decoded_path(&self) -> Option<Vec<String>> {
+        let parts = self.0.path().strip_prefix('/')?.split('/');
+        parts.map(|part| decode(part).filter(|name| is_plain(name))).collect()
+    }
+
+    /// Returns the explicit port, where it is not the scheme's own.
+    pub fn port(&self) -> Option<u16> {
+        self.0.port()
+    }
+
     /// Tells whether a user name or password is written in the address.
     pub fn has_credentials(&self) -> bool {
         !self.0.username().is_empty() || self.0.password().is_some()
@@ -103,6 +115,32 @@ impl Url {
         url.set_fragment(None);
         Self(url)
     }
+}
+
+/// Undoes percent-encoding (RFC 3986, §2.1).
+fn decode(part: &str) -> Option<String> {
+    let mut rest = part.as_bytes();
+    let mut plain = vec![];
+    while let [byte, tail @ ..] = rest {
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = digits.filter(|digits| *byte == b'%' && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(escaped) => {
+                plain.push(escaped);
+                rest = &tail[2..];
+            }
+            None => {
+                plain.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(plain).ok()
+}
+
+fn is_plain(name: &str) -> bool {
+    let odd = |c: char| c.is_control() || matches!(c, '/' | '\\') || super::text::is_bidi(c);
+    !matches!(name, "." | "..") && !name.contains(odd)
 }
 
 impl fmt::Display for Url {
@@ -153,6 +191,21 @@ mod tests {
             assert!(Url::parse(bad).is_err(), "{bad:?}");
         }
         assert!(Url::parse(&format!("http://h/{}", "a".repeat(2048))).is_err());
+    }
+
+    #[test]
+    fn a_path_is_decoded_into_names_or_not_at_all() {
+        let path = |path: &str| Url::parse(&format!("https://h{path}")).unwrap().decoded_path();
+        assert_eq!(path("/a/b%2Bc%20d.qcow2?x=y"), Some(vec!["a".into(), "b+c d.qcow2".into()]));
+        assert_eq!(path("/a/"), Some(vec!["a".into(), String::new()]));
+        assert_eq!(path("/100%/%zz/%4"), Some(vec!["100%".into(), "%zz".into(), "%4".into()]));
+        for bad in ["/a%2f..%2fb", "/a%5Cb", "/%00", "/a%0Ab", "/a/%ff", "/%1b[2J", "/a/%e2%80%ae"] {
+            assert_eq!(path(bad), None, "{bad}");
+        }
+        // A URL's parser takes these away itself, encoded or not.
+        for dots in ["/a/../b", "/a/%2e%2e/b"] {
+            assert_eq!(path(dots), Some(vec!["b".into()]), "{dots}");
+        }
     }
 
     #[test]

@@ -41,9 +41,15 @@ vocabulary! {
     BaseKind {
         /// A disk image the system boots from.
         Qcow2 = "qcow2",
+        /// The same without a format around it; it is made a qcow2 first.
+        Raw = "raw",
         /// An installer that writes the system disk at its first boot.
         Iso = "iso",
     }
+}
+vocabulary! {
+    /// What lies around the base as it is published; the words are the endings of file names.
+    Compression { None = "none", Xz = "xz", Zstd = "zst", Gzip = "gz" }
 }
 vocabulary! {
     /// What applies the configuration in the guest.
@@ -52,6 +58,16 @@ vocabulary! {
 vocabulary! {
     /// How a configuration reaches the guest.
     Transport { Disk = "disk", FwCfg = "fw_cfg" }
+}
+
+impl BaseKind {
+    /// Returns what a bundle holds for it: a raw disk is made a qcow2.
+    pub const fn bundled(self) -> Self {
+        match self {
+            Self::Raw | Self::Qcow2 => Self::Qcow2,
+            Self::Iso => Self::Iso,
+        }
+    }
 }
 
 impl Engine {

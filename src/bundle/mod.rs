@@ -33,7 +33,7 @@ pub fn draft(plan: &Plan, realised: &Realised) -> Result<Draft, Problem> {
         let object = realised.object(&output.derivation)?;
         let mode = if output.role.is_private() { 0o400 } else { 0o444 };
         let entry = Entry::new(name, object.digest(), object.size(), mode, output.role);
-        files.push((entry, Source::Object(object.clone())));
+        files.push((entry, Source::ObjectAs { object: object.clone(), mode }));
     }
     for launch in launch_files(&plan.machine, &Identity::new(&plan.id, &plan.name))? {
         let mode = if launch.executable { 0o555 } else { 0o444 };
@@ -84,7 +84,7 @@ pub fn compare(draft: &Draft, directory: &Path, events: Events<'_>) -> Result<Ve
     }
     for entry in &draft.entries {
         let rebuilt = match &entry.source {
-            Source::Object(object) => object.digest(),
+            Source::Object(object) | Source::ObjectAs { object, .. } => object.digest(),
             Source::Bytes { bytes, .. } => Digest::of(bytes),
         };
         found.entry(entry.file_name.clone()).or_default().1 = Some(rebuilt);

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::base::Digest;
+use crate::base::{ByteSize, Digest};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 /// Builds provisioned, reproducible VM bundles from one recipe: no root, no loop mount, no container.
@@ -85,6 +85,9 @@ pub enum Command {
         /// Pin first, as `arca-build update` does
         #[arg(long, conflicts_with_all = ["check", "dry_run"])]
         update: bool,
+        /// Hash again everything the build uses, instead of trusting files that look untouched; what is damaged is replaced
+        #[arg(long, conflicts_with_all = ["dry_run", "check"])]
+        verify: bool,
     },
     /// Validate and plan recipes; touches nothing
     Check {
@@ -118,6 +121,14 @@ pub enum Command {
     Fetch {
         #[command(flatten)]
         recipes: Recipes,
+    },
+    /// Lay the inputs of recipes out as a plain directory that a web server or USB stick serves as a mirror
+    Mirror {
+        #[command(flatten)]
+        recipes: Recipes,
+        /// Directory to fill; right files in it stay, older snapshots too
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        directory: PathBuf,
     },
     /// Write all that a rebuild elsewhere needs into one file: recipes, their files, pins, inputs
     Export {
@@ -192,16 +203,56 @@ pub enum Command {
 pub enum StoreCommand {
     /// Print the store's directory
     Path,
-    /// Hash every object; damaged ones go to quarantine
-    Verify,
-    /// Remove what no result keeps
+    /// Hash every object and bundle; what is damaged goes to quarantine
+    Verify {
+        /// Also mend what good copies in the store allow, and drop records that only mislead
+        #[arg(long)]
+        repair: bool,
+    },
+    /// Remove what no result, no root and no rule below keeps
     Gc {
-        /// Tell what would go, remove nothing
+        /// Tell what would go and its size, remove nothing
         #[arg(long)]
         dry_run: bool,
         /// Keep what is younger than this many hours
         #[arg(long, value_name = "HOURS", default_value_t = 24)]
         grace: u32,
+        /// Keep the newest N bundles of each name
+        #[arg(long, value_name = "N", default_value_t = 0)]
+        keep_last: usize,
+        /// Remove only until the store is no larger, what was used longest ago first; such as 20GiB
+        #[arg(long, value_name = "SIZE", value_parser = ByteSize::parse)]
+        max_size: Option<ByteSize>,
+        /// Remove also when no root at all is recorded, so that nothing is kept
+        #[arg(long)]
+        without_roots: bool,
+    },
+    /// Tell what uses the space
+    Du,
+    /// Show or change what gc keeps beside the results on disk
+    Root {
+        #[command(subcommand)]
+        command: RootCommand,
+    },
+}
+
+/// What can be done with roots.
+#[derive(Debug, Subcommand)]
+pub enum RootCommand {
+    /// List what gc keeps, and for whom
+    List,
+    /// Keep a bundle or inputs under a name
+    Add {
+        /// Name of the root; one of the same name is replaced
+        name: String,
+        /// A `result-NAME` link, a path that `fetch` printed, a bundle's name, or an object's sha256
+        #[arg(required = true, value_name = "WHAT", value_hint = ValueHint::AnyPath)]
+        things: Vec<PathBuf>,
+    },
+    /// Let go what a root kept; the files go with the next gc
+    Remove {
+        /// Name or path of the root, as `list` shows it
+        root: String,
     },
 }
 

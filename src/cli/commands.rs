@@ -1,22 +1,22 @@
 //! From a parsed command line to a command, and from its result to what is printed.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::CommandFactory;
 use serde_json::json;
 
-use super::args::{Cli, Command, StoreCommand};
+use super::args::{Cli, Command};
+use super::mirror::print_mirrored;
 use super::out::Voice;
 use super::transfer::{print_exported, print_imported, print_shown};
 use super::update;
 use crate::base::{ByteSize, Code, Event, Problem, Problems};
 use crate::host::Environment;
-use crate::ops::build::{Built, Placement};
+use crate::ops::build::{Built, Placement, Stamps};
 use crate::ops::import::Trust;
 use crate::ops::rebuild::Rebuilt;
 use crate::ops::update::{Options, Outcome};
-use crate::ops::{self, Collect, Differences, GcReport, Holder, Plan, Session, Tally, Verified, VerifyReport};
+use crate::ops::{self, Differences, Plan, Session, Tally, Verified};
 
 /// Runs one command.
 pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(), Problems> {
@@ -50,12 +50,14 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         Command::Build { recipes, check: true, .. } => {
             print_rebuilt(voice, &ops::rebuild::rebuild(session, &recipes.recipes)?);
         }
-        Command::Build { recipes, out, no_link, dry_run: false, check: false, update } => {
+        Command::Build { recipes, out, no_link, dry_run: false, check: false, update, verify } => {
             let placement = placement(out, no_link, recipes.recipes.len())?;
+            let stamps = if verify { Stamps::Doubted } else { Stamps::Trusted };
             let updated = update.then(|| ops::update::update(session, &recipes.recipes, Options::default()));
             let updated = updated.transpose()?;
             updated.iter().for_each(|outcome| update::say(voice, outcome, false));
-            print_built(voice, &ops::build::build(session, &recipes.recipes, &placement)?, updated.as_ref());
+            let built = ops::build::build_with(session, &recipes.recipes, &placement, stamps)?;
+            print_built(voice, &built, updated.as_ref());
         }
         Command::Check { recipes } => print_checked(voice, &ops::check::check(session, &recipes.recipes)?),
         Command::Update { recipes, dry_run, allow_unsigned, allow_new_signer, allow_older } => {
@@ -63,6 +65,9 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             update::print(voice, &ops::update::update(session, &recipes, options)?, dry_run);
         }
         Command::Fetch { recipes } => print_fetched(voice, &ops::fetch::fetch(session, &recipes.recipes)?),
+        Command::Mirror { recipes, directory } => {
+            print_mirrored(voice, &ops::mirror::mirror(session, &recipes.recipes, &directory)?);
+        }
         Command::Export { recipes, output, bundles, since } => {
             let wish = ops::export::Wish { bundles, since };
             print_exported(voice, &output, &ops::export::export(session, &recipes.recipes, &output, &wish)?);
@@ -93,7 +98,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         }
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
         Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,
-        Command::Store { command } => store(command, session, voice)?,
+        Command::Store { command } => super::store::run(command, session, voice)?,
         Command::Completions { shell } => {
             let mut script = vec![];
             clap_complete::generate(shell, &mut Cli::command(), "arca-build", &mut script);
@@ -240,70 +245,6 @@ fn print_diff(voice: &Voice, differences: &Differences) -> Result<(), Problems> 
         return Ok(());
     }
     Err(Problem::new(Code::Differs, format!("{} differences", differences.0.len())).into())
-}
-
-fn store(command: StoreCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
-    match command {
-        StoreCommand::Path => {
-            let path = ops::store::path(session)?;
-            if voice.is_json() {
-                voice.json(&json!({ "path": lossy(&path) }))
-            } else {
-                voice.data(&format!("{}\n", path.display()))
-            }
-        }
-        StoreCommand::Verify => print_store_verified(voice, &ops::store::verify(session)?)?,
-        StoreCommand::Gc { dry_run, grace } => {
-            let report = ops::store::gc(
-                session,
-                if dry_run { Collect::DryRun } else { Collect::Remove },
-                Duration::from_secs(u64::from(grace) * 3600),
-            )?;
-            print_collected(voice, &report, dry_run);
-        }
-    }
-    Ok(())
-}
-
-fn print_store_verified(voice: &Voice, report: &VerifyReport) -> Result<(), Problems> {
-    let damaged: Vec<_> = report.damaged.iter().map(ToString::to_string).collect();
-    if voice.is_json() {
-        voice.json(&json!({ "objects": report.objects, "bytes": report.size, "damaged": damaged }));
-    } else {
-        voice.data(&format!("{} objects, {}, {} damaged\n", report.objects, report.size, damaged.len()));
-    }
-    if damaged.is_empty() {
-        return Ok(());
-    }
-    let problem = crate::base::Problem::new(crate::base::Code::CacheCorrupt, "the store held damaged objects");
-    let problem = damaged.iter().fold(problem, |problem, digest| problem.fact("damaged", format!("sha256:{digest}")));
-    Err(problem.note("they are in quarantine").hint("the next build brings or makes them again").into())
-}
-
-fn print_collected(voice: &Voice, report: &GcReport, is_dry_run: bool) {
-    let removed: Vec<_> =
-        report.removed.iter().map(|removed| json!({ "name": removed.name, "size": removed.size })).collect();
-    if voice.is_json() {
-        let unknown: Vec<_> = report.unknown.iter().map(|root| holder(&root.holder)).collect();
-        return voice.json(&json!({
-            "dry_run": is_dry_run, "removed": removed, "freed": report.freed, "kept_objects": report.kept, "unknown_roots": unknown,
-        }));
-    }
-    for removed in &report.removed {
-        voice.say(&format!("{}  {}", removed.name, removed.size));
-    }
-    for root in &report.unknown {
-        voice.say(&format!("kept although its link cannot be seen: {}", holder(&root.holder)));
-    }
-    let verb = if is_dry_run { "would remove" } else { "removed" };
-    voice.data(&format!("{verb} {} files, {}; {} objects stay\n", report.removed.len(), report.freed, report.kept));
-}
-
-fn holder(holder: &Holder) -> String {
-    match holder {
-        Holder::Link(path) => lossy(path),
-        Holder::Named(name) => name.to_string(),
-    }
 }
 
 fn man() -> String {

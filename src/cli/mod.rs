@@ -5,8 +5,10 @@
 
 pub mod args;
 mod commands;
+mod mirror;
 mod out;
 mod progress;
+mod store;
 mod transfer;
 mod update;
 

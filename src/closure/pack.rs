@@ -177,6 +177,7 @@ impl Closure {
     pub fn write(&self, store: &Store<'_>, path: &Path, events: Events<'_>) -> Result<Packed, Problem> {
         let size = self.index.length();
         let is_there = files::exists(path);
+        layout::sweep(path);
         if is_there && files::open(path).and_then(|file| files::length(&file)).ok() != Some(size) {
             return Err(layout::exists(path, "another file"));
         }

@@ -22,18 +22,30 @@ pub struct Unpacked {
     pub files: u32,
 }
 
+/// Records what keeps the objects; called when all are in the store, before anything is laid out, so that a failure of it
+/// leaves nothing there.
+pub type Keep<'k> = &'k dyn Fn() -> Result<(), Problem>;
+
 /// Imports an archive: everything is decided before a byte is written, the layout comes last and all at once.
 ///
 /// # Errors
 /// Objects may be in the store after a failure, each verified; nothing is in the directory.
-pub fn unpack(opened: &Opened, store: &Store<'_>, dir: &Path, events: Events<'_>) -> Result<Unpacked, Problems> {
+pub fn unpack(
+    opened: &Opened,
+    store: &Store<'_>,
+    dir: &Path,
+    keep: Keep<'_>,
+    events: Events<'_>,
+) -> Result<Unpacked, Problems> {
     opened.check()?;
     let wanted = wanted(opened);
+    layout::sweep(dir);
     let missing = layout::missing(dir, &wanted)?;
     refuse_missing_objects(opened, store)?;
     refuse_full_disk(opened, store)?;
     let mut unpacked = Unpacked { files: missing.len() as u32, ..Unpacked::default() };
     add_objects(opened, store, events, &mut unpacked)?;
+    keep()?;
     if !missing.is_empty() {
         lay_out(opened, store, dir, &missing)?;
     }

@@ -5,7 +5,7 @@
 
 use super::Identity;
 use crate::base::{Arch, BaseKind, FwCfgName, Transport};
-use crate::plan::{Accel, CONFIG_SERIAL, Machine, SYSTEM_SERIAL, file};
+use crate::plan::{Accel, CONFIG_SERIAL, Machine, PAYLOAD_SERIAL, SYSTEM_SERIAL, file};
 
 /// The kernel and initrd that `install.sh` takes out of `base.iso`, by their names in the instance's directory.
 pub const KERNEL: &str = "linux";
@@ -39,6 +39,8 @@ pub enum Role {
     System,
     /// Blank, for the guest to use.
     Data,
+    /// What is carried besides the configuration: raw and read-only.
+    Payload,
     /// The config disk: read-only.
     Config,
     /// The installer's medium: a CD, read-only.
@@ -55,7 +57,7 @@ impl Role {
         match self {
             Self::System => Some("1"),
             Self::Config => Some("2"),
-            Self::Data | Self::Medium => None,
+            Self::Data | Self::Payload | Self::Medium => None,
         }
     }
 }
@@ -80,20 +82,23 @@ pub struct Drive {
 impl Drive {
     /// Tells whether the guest may only read.
     pub const fn is_readonly(&self) -> bool {
-        matches!(self.role, Role::Config | Role::Medium)
+        matches!(self.role, Role::Payload | Role::Config | Role::Medium)
     }
 }
 
 impl Form<'_> {
-    /// Lists the drives: system, data in the recipe's order, config, medium.
+    /// Lists the drives: system, data in the recipe's order, payload, config, medium.
     ///
-    /// The config disk follows the data disks so that these have the same names in both sets, and keep them when the
-    /// config disk is taken away after the first boot.
+    /// The config disk follows the others so that these have the same names in both sets, and the data disks keep theirs
+    /// when config and payload are taken away after the first boot.
     pub fn drives(&self) -> Vec<Drive> {
         let machine = self.machine;
         let disk = |role, file: String, serial: &str| (role, file, serial.to_owned());
         let mut disks = vec![disk(Role::System, file::SYSTEM.into(), SYSTEM_SERIAL)];
         disks.extend(machine.data_files().map(|(serial, file)| disk(Role::Data, file, serial.as_str())));
+        if machine.payload {
+            disks.push(disk(Role::Payload, file::PAYLOAD.into(), PAYLOAD_SERIAL));
+        }
         if self.config_disk() {
             disks.push(disk(Role::Config, file::CONFIG_QCOW2.into(), CONFIG_SERIAL));
         }
@@ -102,7 +107,8 @@ impl Form<'_> {
             .zip(disks)
             .map(|(index, (role, file, serial))| {
                 let target = target("vd", index);
-                Drive { role, file, format: "qcow2", serial: Some(serial), target, backing: backing(role) }
+                let format = if role == Role::Payload { "raw" } else { "qcow2" };
+                Drive { role, file, format, serial: Some(serial), target, backing: backing(role) }
             })
             .collect();
         if machine.base == BaseKind::Iso {

@@ -79,7 +79,7 @@ pub fn launch_files(machine: &Machine, identity: &Identity) -> Result<Vec<Launch
 /// Lists the forms that a machine goes through, the first being the one to start with.
 fn stages(machine: &Machine) -> &'static [Stage] {
     match machine.base {
-        BaseKind::Qcow2 => &[Stage::Ready],
+        BaseKind::Qcow2 | BaseKind::Raw => &[Stage::Ready],
         BaseKind::Iso => &[Stage::Installing, Stage::Installed],
     }
 }

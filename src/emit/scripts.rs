@@ -45,11 +45,12 @@ fn copies(machine: &Machine, domains: &[String]) -> String {
     let (writable, private, public) = ("0600", "0600", "0444");
     let base = match machine.base {
         BaseKind::Iso => Some(file::BASE_ISO),
-        BaseKind::Qcow2 => machine.backing_file(),
+        BaseKind::Qcow2 | BaseKind::Raw => machine.backing_file(),
     };
     let mut files = vec![(file::SYSTEM.to_owned(), writable)];
     files.extend(machine.data_files().map(|(_, name)| (name, writable)));
     files.extend(base.map(|name| (name.to_owned(), public)));
+    files.extend(machine.payload.then(|| (file::PAYLOAD.to_owned(), private)));
     files.extend(machine.config_disk.map(|_| (file::CONFIG_QCOW2.to_owned(), private)));
     files.extend(machine.fw_cfg.iter().map(|(_, name)| ((*name).to_owned(), private)));
     files.extend(domains.iter().map(|name| (name.clone(), "0644")));
@@ -65,7 +66,7 @@ fn loader(arch: Arch, medium: &str, target: &str) -> String {
 fn next(machine: &Machine) -> String {
     let name = shell(machine.name.as_str());
     match machine.base {
-        BaseKind::Qcow2 => format!("virsh define $target/domain.xml && virsh start {name}"),
+        BaseKind::Qcow2 | BaseKind::Raw => format!("virsh define $target/domain.xml && virsh start {name}"),
         BaseKind::Iso => "virsh create $target/domain.xml && virsh define $target/domain-installed.xml".to_owned(),
     }
 }

@@ -134,7 +134,7 @@ fn disk(form: &Form, drive: &Drive) -> Options {
     let disk = Options::new("").file("path", &drive.file);
     let disk = match drive.role {
         Role::Medium => disk.set("device", "cdrom").set("target.bus", form::cd_bus(form.machine.arch)),
-        Role::System | Role::Data | Role::Config => disk.set("target.bus", "virtio"),
+        Role::System | Role::Data | Role::Payload | Role::Config => disk.set("target.bus", "virtio"),
     };
     let disk = disk.set("target.dev", &drive.target).set("driver.name", "qemu").set("driver.type", drive.format);
     let disk = if drive.is_readonly() { disk.set("readonly", "on") } else { disk.set("driver.discard", "unmap") };

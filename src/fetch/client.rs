@@ -1,10 +1,10 @@
 //! One request with its redirects: the HTTP library set up our way. Touches the network and the CA files.
 //!
 //! Two clients, each made when first needed: the one for https reads the CA files, the one for http trusts nobody, so that
-//! plain http works on a machine without any. HTTP/1.1 only, no content decoding, no cookies, no referer.
+//! plain http works on a machine without any; unless the way to http leads through a proxy that itself speaks TLS. HTTP/1.1 only, no content decoding, no cookies, no referer.
 //! Read next: `transfer`.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use reqwest::blocking::{Client, ClientBuilder, Response};
 use reqwest::header::{self, HeaderMap};
@@ -14,17 +14,23 @@ use super::answer::Head;
 use super::failure::Failure;
 use super::redirect::{self, Route, Rules};
 use super::transfer::{self, Transfer};
-use super::{Arrived, Beginning, Bounds, Fetch, Proxy, Settings, Text, beginning};
+use super::{Arrived, Beginning, Bounds, Fetch, Missed, Proxy, Settings, Span, Text, beginning, range};
 use crate::base::text::one_line;
 use crate::base::{Code, Events, Problem, Url};
 use crate::stream::Sink;
 
 /// Fetches over HTTP and HTTPS.
+///
+/// A clone has the same clients, hence the same connections.
+#[derive(Clone)]
 pub struct Http {
     pub(super) settings: Settings,
-    plain: OnceLock<Result<Client, Problem>>,
-    secure: OnceLock<Result<Client, Problem>>,
+    plain: Made,
+    secure: Made,
 }
+
+/// A client, once it was needed.
+type Made = Arc<OnceLock<Result<Client, Problem>>>;
 
 /// A head that was read and a body that was not.
 pub(super) struct Answer {
@@ -36,8 +42,8 @@ pub(super) struct Answer {
 
 impl Http {
     /// Takes the limits; opens nothing and reads nothing yet.
-    pub const fn new(settings: Settings) -> Self {
-        Self { settings, plain: OnceLock::new(), secure: OnceLock::new() }
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, plain: Made::default(), secure: Made::default() }
     }
 
     /// Asks once, following redirects; the body is left unread.
@@ -68,6 +74,7 @@ impl Http {
     fn client(&self, scheme: &str) -> Result<&Client, Problem> {
         let slot = match scheme {
             "https" => self.secure.get_or_init(|| self.secure_client()),
+            "http" if self.settings.proxy.speaks_tls() => self.secure.get_or_init(|| self.secure_client()),
             "http" => self.plain.get_or_init(|| self.plain_client()),
             other => return Err(Problem::new(Code::Bug, format!("`{other}` URLs are not fetched over the network"))),
         };
@@ -110,6 +117,7 @@ impl Http {
             .connect_timeout(self.settings.connect)
             .timeout(self.settings.stall); // of the head, then of each read: the blocking client has no total
         Ok(match &self.settings.proxy {
+            Proxy::Environment if exempts_all() => builder.no_proxy(),
             Proxy::Environment => builder,
             Proxy::Never => builder.no_proxy(),
             Proxy::Through(url) => {
@@ -120,11 +128,44 @@ impl Http {
     }
 }
 
+impl Proxy {
+    /// Tells whether plain http may be asked of a proxy that is itself reached by TLS, and so must be verified.
+    fn speaks_tls(&self) -> bool {
+        // Those that the HTTP library reads for http.
+        let variables = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+        let is_https = |text: &str| text.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("https:"));
+        match self {
+            Self::Never => false,
+            Self::Through(url) => url.scheme() == "https",
+            Self::Environment => variables.iter().any(|name| std::env::var(name).is_ok_and(|text| is_https(&text))),
+        }
+    }
+}
+
+/// Tells whether `NO_PROXY` names everybody: the HTTP library takes `*` for names, but not for addresses.
+fn exempts_all() -> bool {
+    let exempt = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
+    exempt.is_some_and(|list| list.split(',').any(|item| item.trim() == "*"))
+}
+
 fn provider() -> rustls::crypto::CryptoProvider {
     rustls::crypto::ring::default_provider()
 }
 
+/// How many descriptors a client and its first connection need, with some to spare.
+const DESCRIPTORS: usize = 16;
+
+/// Asks for descriptors and gives them back: the HTTP library panics where its event loop gets none.
+fn check_descriptors() -> Result<(), Problem> {
+    let held: Result<Vec<_>, _> = (0..DESCRIPTORS).map(|_| rustix::io::dup(std::io::stdin())).collect();
+    held.map(drop).map_err(|errno| {
+        Problem::io("cannot set up the network", &errno.into())
+            .hint("raise the limit of open files (`ulimit -n`), or end what holds them")
+    })
+}
+
 fn build(builder: ClientBuilder) -> Result<Client, Problem> {
+    check_descriptors()?;
     builder.build().map_err(|error| {
         let cause = std::error::Error::source(&error).map_or_else(|| "unknown".into(), ToString::to_string);
         Problem::new(Code::NetTls, "cannot set up HTTPS").cause(one_line(&cause, 200))
@@ -168,5 +209,15 @@ impl Fetch for Http {
 
     fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Problem> {
         beginning::beginning(self, url, count)
+    }
+
+    fn range(
+        &self,
+        url: &Url,
+        span: Span,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+    ) -> Result<(), Missed> {
+        range::range(self, url, span, stop, take)
     }
 }

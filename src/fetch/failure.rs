@@ -29,6 +29,10 @@ pub(super) struct Failure {
     pub retry: Retry,
 }
 
+/// The way out of 407.
+pub(super) const PROXY_CREDENTIALS: &str =
+    "the proxy wants credentials: give them in HTTP_PROXY or HTTPS_PROXY as `http://user:password@host:port`";
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self { problem, retry: Retry::Never }
@@ -48,8 +52,13 @@ impl Failure {
             return of_tls(tls, &host).into();
         }
         let (code, reason) = classify(error, &host, settings);
-        let problem = Problem::new(code, reason).cause(one_line(&deepest(error).to_string(), 200));
-        Self { problem, retry: Retry::Soon }
+        let cause = one_line(&deepest(error).to_string(), 200);
+        // A proxy's 407 to CONNECT is no answer to us; of it there is but the library's text.
+        if cause.ends_with("proxy authorization required") {
+            let problem = Problem::new(code, reason).cause(cause).hint(PROXY_CREDENTIALS);
+            return Self { problem, retry: Retry::Never };
+        }
+        Self { problem: Problem::new(code, reason).cause(cause), retry: Retry::Soon }
     }
 
     /// Tells the person: what could not be fetched, from where, after how many attempts.

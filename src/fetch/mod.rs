@@ -11,6 +11,7 @@ mod beginning;
 mod client;
 mod failure;
 mod pace;
+mod range;
 mod redirect;
 mod transfer;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 pub use answer::is_absent;
 pub use client::Http;
 
+use crate::base::text::one_line;
 use crate::base::{Code, Events, Problem, Url};
 use crate::stream::Sink;
 
@@ -140,6 +142,27 @@ pub struct Beginning {
     pub from: Url,
 }
 
+/// A part of a file whose size is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first byte.
+    pub from: u64,
+    /// How many, at least one.
+    pub length: u64,
+    /// The size of the whole file; a server that tells another has another file.
+    pub total: u64,
+}
+
+/// Why a part of a file did not come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missed {
+    pub problem: Problem,
+    /// How long to wait before this server is asked again; none where that cannot help.
+    pub pause: Option<Duration>,
+    /// Whether it is the taker of the bytes that failed, and no server.
+    pub ours: bool,
+}
+
 /// Brings bytes from an address.
 pub trait Fetch: Sync {
     /// Downloads `url` into `sink`, resuming what is there, until it is complete or hope is lost.
@@ -175,6 +198,21 @@ pub trait Fetch: Sync {
     /// # Errors
     /// `E_NET_*` or `E_OFFLINE`.
     fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Problem>;
+
+    /// Asks once for a part of a file, and hands its bytes to `take` in order, never one more than were asked for.
+    ///
+    /// Ends early, well, when `stop` says so; that is asked several times a second, whatever the server does.
+    ///
+    /// # Errors
+    /// A server that does not give just this part of a file of this size; a failure of `take`. What was taken before
+    /// counts.
+    fn range(
+        &self,
+        url: &Url,
+        span: Span,
+        stop: &dyn Fn() -> bool,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+    ) -> Result<(), Missed>;
 }
 
 /// Opens no socket: every request is refused with the name of what is missing.
@@ -187,6 +225,13 @@ impl Offline {
             .fact("from", url)
             .hint("run once without `--offline` while connected; later runs find it in the store")
     }
+
+    /// What is asked anew each time no store ever holds.
+    fn refuse_to_ask(what: &str, url: &Url) -> Problem {
+        Problem::new(Code::Offline, format!("`{}` must be asked for, and `--offline` forbids it", one_line(what, 200)))
+            .fact("from", url)
+            .hint("run it without `--offline` while connected, or name a mirror on this machine in the configuration file")
+    }
 }
 
 impl Fetch for Offline {
@@ -195,11 +240,21 @@ impl Fetch for Offline {
     }
 
     fn text(&self, what: &str, url: &Url, _: u64, _: Events<'_>) -> Result<Text, Problem> {
-        Err(Self::refuse(what, url))
+        Err(Self::refuse_to_ask(what, url))
     }
 
     fn size(&self, url: &Url) -> Result<Option<u64>, Problem> {
-        Err(Self::refuse(url.file_name(), url))
+        Err(Self::refuse_to_ask(url.file_name(), url))
+    }
+
+    fn range(
+        &self,
+        url: &Url,
+        _: Span,
+        _: &dyn Fn() -> bool,
+        _: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+    ) -> Result<(), Missed> {
+        Err(Missed { problem: Self::refuse(url.file_name(), url), pause: None, ours: false })
     }
 
     fn beginning(&self, url: &Url, _: usize) -> Result<Beginning, Problem> {
@@ -214,10 +269,16 @@ mod tests {
     #[test]
     fn offline_names_what_is_missing_and_the_way_out() {
         let url = Url::parse("https://user:hunter2@example.org/base.qcow2").unwrap();
-        let problem = Offline.text("base", &url, 10, &|_| ()).unwrap_err();
-        assert_eq!(problem.code, Code::Offline);
-        assert!(problem.headline.contains("`base`") && problem.hint.is_some());
-        assert!(!format!("{problem:?}").contains("hunter2"));
+        let bounds = Bounds::at_most(1);
+        let kept = Offline.download("base", &url, &bounds, &mut transfer::Memory::default(), &|_| ()).unwrap_err();
+        let asked = Offline.text("base", &url, 10, &|_| ()).unwrap_err();
+        for (problem, word) in [(kept, "find it in the store"), (asked, "a mirror on this machine")] {
+            assert_eq!(problem.code, Code::Offline);
+            assert!(
+                problem.headline.contains("`base`") && problem.hint.as_ref().is_some_and(|hint| hint.contains(word))
+            );
+            assert!(!format!("{problem:?}").contains("hunter2"));
+        }
         assert_eq!(Offline.size(&url).unwrap_err().code, Code::Offline);
     }
 }

@@ -12,5 +12,8 @@ pub mod gpt;
 pub mod ignition;
 pub mod iso;
 pub mod magic;
+pub mod metalink;
 pub mod openpgp;
+pub mod packed;
 pub mod qcow2;
+pub mod raw;

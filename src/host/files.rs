@@ -6,12 +6,12 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use sha2::Digest as _;
 
+use super::sibling;
 use crate::base::{ByteSize, Code, Digest, Event, Events, Problem};
 
 /// Where the files beside a recipe are.
@@ -267,6 +267,11 @@ pub fn one_spelling(path: &Path) -> PathBuf {
     }
 }
 
+/// Returns where a path leads, every link followed; `None` where nothing is.
+pub fn destination(path: &Path) -> Option<PathBuf> {
+    std::fs::canonicalize(path).ok()
+}
+
 /// Writes a file whole or not at all: a sibling temporary, synced, renamed over the old one.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     write_sibling(path, bytes, |temporary| temporary.persist(path).map(drop).map_err(|error| error.error))
@@ -287,14 +292,9 @@ fn write_sibling(
     bytes: &[u8],
     persist: impl FnOnce(tempfile::NamedTempFile) -> std::io::Result<()>,
 ) -> Result<(), Problem> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = sibling::parent(path);
     let write = || -> std::io::Result<()> {
-        use std::os::unix::fs::PermissionsExt;
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".arca-")
-            .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(parent)
-            .map_err(|error| nameless(&error))?;
+        let mut temporary = sibling::file(path, 0o644).map_err(|error| nameless(&error))?;
         temporary.write_all(bytes)?;
         temporary.as_file().sync_all()?;
         persist(temporary)?;
@@ -322,15 +322,7 @@ pub fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) 
         },
         Err(_) => {}
     }
-    let parent = link.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let make = || -> std::io::Result<()> {
-        let temporary = tempfile::Builder::new().prefix(".arca-link-").make_in(parent, |path| symlink(target, path));
-        let temporary = temporary.map_err(|error| nameless(&error))?;
-        std::fs::rename(temporary.path(), link)?;
-        let _ = temporary.into_temp_path().keep();
-        Ok(())
-    };
-    make().map_err(|error| {
+    sibling::link(target, link).map_err(|error| {
         Problem::io(format!("cannot make the link `{shown}`"), &error)
             .note("the bundle is in the store; only the link was not made")
             .hint("build where you may write, or with `--no-link` or `--out DIR`")
@@ -345,6 +337,8 @@ fn nameless(error: &std::io::Error) -> std::io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     fn tree() -> (tempfile::TempDir, Beside) {

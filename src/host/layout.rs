@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
 
-use super::files;
+use super::sibling::parent;
+use super::{files, sibling};
 use crate::base::{Code, Digest, Problem};
 
 /// A file being written under a temporary name beside its final one; dropped before [`NewFile::publish`] it is gone.
@@ -23,8 +24,8 @@ pub struct NewFile {
 impl NewFile {
     /// Begins a file of mode 0600.
     pub fn begin(path: &Path) -> Result<Self, Problem> {
-        let made = tempfile::Builder::new().prefix(".arca-").tempfile_in(parent(path));
-        Ok(Self { temporary: made.map_err(|error| unwritable(path, &error))?, path: path.to_owned() })
+        let temporary = sibling::file(path, 0o600).map_err(|error| unwritable(path, &error))?;
+        Ok(Self { temporary, path: path.to_owned() })
     }
 
     /// Makes the file last under its name, which must be free.
@@ -69,6 +70,11 @@ pub struct Wanted {
     pub mode: u32,
 }
 
+/// Removes what killed runs left beside a path; for a run that finds its work done and makes no temporary.
+pub fn sweep(path: &Path) {
+    sibling::sweep(path);
+}
+
 /// Tells which files are wanted and not there yet; one that is there with other content is `E_OUTPUT_EXISTS`.
 pub fn missing<'w>(directory: &Path, wanted: &'w [Wanted]) -> Result<Vec<&'w Wanted>, Problem> {
     let handle = match open_directory(directory) {
@@ -105,19 +111,19 @@ pub struct Stage {
     temporary: tempfile::TempDir,
     directory: PathBuf,
     staged: Vec<String>,
+    _lock: File,
 }
 
 impl Stage {
     /// Begins; the parent of the directory must exist.
     pub fn begin(directory: &Path) -> Result<Self, Problem> {
-        let name = directory.file_name().ok_or_else(|| {
-            Problem::new(Code::OutputPath, format!("`{}` does not end in a name", directory.display()))
-        })?;
-        let private = std::fs::Permissions::from_mode(0o700);
-        let prefix = format!(".{}.arca-", name.to_string_lossy());
-        let made = tempfile::Builder::new().prefix(&prefix).permissions(private).tempdir_in(parent(directory));
-        let temporary = made.map_err(|error| unwritable(directory, &error))?;
-        Ok(Self { temporary, directory: directory.to_owned(), staged: vec![] })
+        if directory.file_name().is_none() {
+            let shown = directory.display();
+            return Err(Problem::new(Code::OutputPath, format!("`{shown}` does not end in a name")));
+        }
+        let made = sibling::directory(directory).map_err(|error| unwritable(directory, &error))?;
+        let (temporary, lock) = made;
+        Ok(Self { temporary, directory: directory.to_owned(), staged: vec![], _lock: lock })
     }
 
     /// Writes one file, durably.
@@ -222,10 +228,6 @@ fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 /// Tells that something else has the name.
 pub(crate) fn exists(path: &Path, what: &str) -> Problem {
     Problem::new(Code::OutputExists, format!("`{}` exists and is {what}", path.display()))
@@ -270,6 +272,20 @@ mod tests {
         assert!(!dir.join("n").exists());
         assert_eq!(std::fs::read(dir.join("a")).unwrap(), b"1");
         assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1, "no temporary stays");
+    }
+
+    #[test]
+    fn xfer_09_what_a_killed_import_left_goes_with_the_next_and_a_living_ones_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("nas");
+        let living = Stage::begin(&dir).unwrap();
+        for name in [".nas.arca-dead", ".other.arca-dead"] {
+            std::fs::create_dir(place.path().join(name)).unwrap();
+            std::fs::write(place.path().join(name).join("part"), b"x").unwrap();
+        }
+        lay(&dir, &[("a", b"1")]).unwrap();
+        let exists = |name: &str| place.path().join(name).exists();
+        assert!(!exists(".nas.arca-dead") && exists(".other.arca-dead") && living.temporary.path().exists());
     }
 
     #[test]

@@ -7,6 +7,8 @@
 pub mod environment;
 pub mod files;
 pub mod layout;
+pub mod shelf;
+mod sibling;
 
 pub use environment::Environment;
 pub use files::{Beside, FileContent, FileSummary};

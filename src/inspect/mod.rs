@@ -25,6 +25,8 @@ pub enum Kind {
     Fat,
     /// A raw disk with a partition table.
     Gpt,
+    /// Something inside an xz, zstd or gzip file.
+    Compressed,
     Other,
 }
 
@@ -114,10 +116,13 @@ pub fn inspect<R: Read + Seek>(mut reader: R, length: u64) -> Result<Report, Pro
         // A hybrid has a partition table too.
         Some(_) if marks.contains(&Magic::Iso9660) => Ok(iso_image(&mut reader, length)),
         Some(Magic::Gpt) | None => Ok(raw(&mut reader, &head, length)),
+        Some(Magic::Xz | Magic::Zstd | Magic::Gzip) => Ok(packed(magic::describe(&head), length)),
         Some(other) => {
             let mut report = Report::new(Kind::Other, other.name(), length);
-            report.refused =
-                Some(Refusal { code: Code::ImageFormat, reason: "a base is a qcow2 or an ISO 9660 image".into() });
+            report.refused = Some(Refusal {
+                code: Code::ImageFormat,
+                reason: "a base is a qcow2, a raw disk or an ISO 9660 image".into(),
+            });
             Ok(report)
         }
     }
@@ -187,6 +192,13 @@ fn iso_image<R: Read + Seek>(reader: &mut R, length: u64) -> Report {
     if let Some(info) = &report.iso {
         report.guest.extend(guest::iso(&info.volume_id));
     }
+    report
+}
+
+/// A build unpacks such a file and judges what it holds.
+fn packed(what: &'static str, length: u64) -> Report {
+    let mut report = Report::new(Kind::Compressed, what, length);
+    report.notes.push("what it holds was not looked at: a build unpacks it first".into());
     report
 }
 

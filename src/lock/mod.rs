@@ -18,8 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use self::answer::{Answer, CHECKSUMS, Checksums, answer, read_answer, redirected};
 pub use self::config::Config;
 pub use self::mirrors::Mirrors;
+// A publisher's answer too: what `ops` reads and writes of it.
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Digest, Problem, Problems, Url};
+pub use crate::format::metalink;
 use crate::recipe::{Input, Recipe, Source};
 
 /// The lock format this program reads and writes.
@@ -120,8 +122,11 @@ impl PinnedInputs {
 pub fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Problems> {
     let mut others = BTreeMap::new();
     let mut problems = vec![];
-    for input in recipe.inputs().into_iter().skip(1) {
-        match resolve_input(&input, &recipe.file, lock) {
+    let inputs = recipe.inputs();
+    for (index, input) in inputs.iter().enumerate().skip(1) {
+        let twin = inputs.iter().take(index).find(|other| key(&other.source.value) == key(&input.source.value));
+        let told = twin.map_or(Ok(()), |twin| alike(twin, input));
+        match told.and_then(|()| resolve_input(input, &recipe.file, lock)) {
             Ok(pinned) => drop(others.insert(key(&input.source.value), pinned)),
             Err(problem) => problems.push(problem),
         }
@@ -132,6 +137,18 @@ pub fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Problems> {
         Err(problem) => problems.insert(0, problem),
     }
     Err(Problems(problems))
+}
+
+/// Refuses two inputs that the lock could not tell apart, unless they are one.
+fn alike(first: &Input<'_>, second: &Input<'_>) -> Result<(), Problem> {
+    if (&first.source.value, first.sha256, first.size) == (&second.source.value, second.sha256, second.size) {
+        return Ok(());
+    }
+    let headline = format!("`{}` and `{}` have one address, but not one pin", first.what, second.what);
+    Err(Problem::new(Code::Recipe, headline)
+        .at(second.source.place.clone())
+        .note("what follows a `?` and credentials do not count: a lock does not keep them")
+        .hint("give both the same `url`, `sha256` and `size`, or serve them under different paths"))
 }
 
 /// Tells which bytes one input is.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::update::Asker;
-use super::{LARGEST_INPUT, Loaded, Session, VERSION, moved};
+use super::{LARGEST_INPUT, Loaded, PIECES_FROM, Session, VERSION, moved};
 use crate::base::{Code, Digest, Event, Name, Problem, Problems};
 use crate::bundle;
 use crate::host::{Beside, files};
@@ -46,15 +46,39 @@ pub struct Built {
 
 /// Plans every recipe, then builds one after the other; all mistakes in all recipes are told before anything is done.
 pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) -> Result<Vec<Built>, Problems> {
+    build_with(session, recipes, placement, Stamps::Trusted)
+}
+
+/// What a build thinks of the store's stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamps {
+    /// A file that is as it was when it was hashed last holds what it held then.
+    Trusted,
+    /// Every object and every file of a bundle that the build uses is hashed again: `--verify`.
+    Doubted,
+}
+
+/// As [`build`], with or without trust in stamps.
+pub fn build_with(
+    session: &Session<'_>,
+    recipes: &[PathBuf],
+    placement: &Placement,
+    stamps: Stamps,
+) -> Result<Vec<Built>, Problems> {
     let planned = plan_all(session, recipes)?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;
+    let store = if stamps == Stamps::Doubted { store.doubting() } else { store };
     outside(session, &store, placement)?;
     let fetch = session.fetcher();
     let rewrite = |source: &Source| Session::candidates(&mirrors, source);
     let build_one = |(loaded, plan): &(Loaded, Plan)| {
         let workshop = workshop(session, &store, fetch.as_ref(), &loaded.beside, &rewrite);
-        build_one(session, plan, &workshop, placement).map_err(|problem| {
+        let built = build_one(session, plan, &workshop, placement).and_then(|built| {
+            super::fetch::move_root(session, &store, loaded, plan)?;
+            Ok(built)
+        });
+        built.map_err(|problem| {
             let asker = Asker { session, fetch: fetch.as_ref(), mirrors: &mirrors, loaded };
             moved::explain(problem, loaded, &asker)
         })
@@ -88,7 +112,7 @@ fn tell_other_size(session: &Session<'_>, loaded: &Loaded, store: &Store<'_>) {
 }
 
 /// Refuses a copy inside the store, where the next collection or sweep would take it for its own.
-fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Problem> {
+pub(super) fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Problem> {
     let Placement::Copy(directory) = placement else { return Ok(()) };
     let out = files::one_spelling(&session.absolute(directory));
     if !out.starts_with(files::one_spelling(store.dir())) {
@@ -138,7 +162,8 @@ pub(super) fn workshop<'a>(
     beside: &'a Beside,
     rewrite: realise::Rewrite<'a>,
 ) -> Workshop<'a> {
-    Workshop { store, fetch, beside, rewrite, events: session.events, version: VERSION, largest: LARGEST_INPUT }
+    let (events, version, largest, pieces_from) = (session.events, VERSION, LARGEST_INPUT, PIECES_FROM);
+    Workshop { store, fetch, beside, rewrite, events, version, largest, pieces_from }
 }
 
 fn build_one(
@@ -165,12 +190,16 @@ fn build_one(
 
 /// Finds the bundle of a plan in the store, or builds it; tells whether it was there.
 pub(super) fn make(plan: &Plan, workshop: &Workshop<'_>) -> Result<(Bundle, bool, Tally), Problem> {
-    if let Some(bundle) = workshop.store.bundle(&plan.id, &plan.name)? {
+    let there = workshop.store.bundle(&plan.id, &plan.name)?;
+    let was_there = there.is_some();
+    if let Some(bundle) = there.filter(|_| !workshop.store.is_doubting()) {
         return Ok((bundle, true, Tally::default()));
     }
     let realised = realise::realise(plan, workshop)?;
     let draft = bundle::draft(plan, &realised)?;
-    Ok((bundle::publish(&draft, plan, workshop.store)?, false, realised.tally))
+    let tally = realised.tally;
+    let unchanged = was_there && tally.built == 0 && tally.fetched == 0;
+    Ok((bundle::publish(&draft, plan, workshop.store)?, unchanged, tally))
 }
 
 /// Makes the link or the copy, and writes down what the link keeps.
@@ -191,11 +220,12 @@ fn place(
             // The link first: where it cannot be made, the root must go on keeping what the older link names. No
             // collection comes in between, as this process holds the store's lock.
             files::link_result(&link, bundle.path(), ours)?;
-            store.add_root(&Root {
+            let root = Root {
                 holder: Holder::Link(link.clone()),
                 bundle: Some(bundle.name().to_owned()),
                 objects: closure(plan, bundle),
-            })?;
+            };
+            super::store::keep(session, store, &root)?;
             built.link = Some(link);
             PathBuf::from(format!("./{file_name}"))
         }
@@ -223,9 +253,13 @@ fn manifest_digest(bundle: &Bundle) -> Result<Digest, Problem> {
 
 /// Lists what a rebuild needs and what the bundle holds: inputs by their pins, outputs by their digests.
 fn closure(plan: &Plan, bundle: &Bundle) -> BTreeSet<Digest> {
-    let inputs = plan.derivations.iter().filter_map(|derivation| match &derivation.builder {
+    inputs(plan).chain(bundle.files().iter().map(|listed| listed.digest)).collect()
+}
+
+/// Lists what a plan takes from outside, by its pins.
+pub(super) fn inputs(plan: &Plan) -> impl Iterator<Item = Digest> + '_ {
+    plan.derivations.iter().filter_map(|derivation| match &derivation.builder {
         Builder::Fixed { digest } => Some(*digest),
         _ => None,
-    });
-    inputs.chain(bundle.files().iter().map(|listed| listed.digest)).collect()
+    })
 }

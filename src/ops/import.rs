@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::store::keep;
 use super::{Session, Unpacked};
 use crate::base::{ByteSize, Code, Digest, Problem, Problems, text::one_line};
 use crate::closure::{self, Opened};
+use crate::host::files;
+use crate::store::{Holder, Root, Store};
 
 /// Why an archive may say what its recipes are built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +37,19 @@ pub fn import(session: &Session<'_>, archive: &Path, trust: &Trust, into: Option
     let opened = closure::open(&session.absolute(archive), session.events)?;
     demand_trust(&opened, archive, trust)?;
     let store = session.open_store()?;
-    let unpacked = closure::unpack(&opened, &store, &directory, session.events)?;
+    let unpacked =
+        closure::unpack(&opened, &store, &directory, &|| hold(session, &store, &opened, &directory), session.events)?;
     let recipes = opened.index.roots.iter().map(|root| root.recipe.clone()).collect();
     Ok(Imported { directory, recipes, digest: opened.digest, unpacked })
+}
+
+/// Lets the directory keep what its recipes are built from, as long as it is there; several archives may lie in one.
+fn hold(session: &Session<'_>, store: &Store<'_>, opened: &Opened, directory: &Path) -> Result<(), Problem> {
+    let holder = Holder::Link(files::one_spelling(directory));
+    let earlier = store.root(&holder).filter(|_| files::is_directory(directory)).map(|root| root.objects);
+    let objects =
+        opened.index.objects.iter().map(|object| object.sha256).chain(earlier.into_iter().flatten()).collect();
+    keep(session, store, &Root { holder, bundle: None, objects })
 }
 
 /// `nas.arca` is laid out in `./nas`.

@@ -9,6 +9,8 @@ pub mod export;
 pub mod fetch;
 pub mod import;
 pub mod inspect;
+mod metalink;
+pub mod mirror;
 mod moved;
 pub mod new;
 pub mod rebuild;
@@ -33,7 +35,10 @@ pub use crate::lock::Pin;
 pub use crate::plan::Plan;
 pub use crate::realise::Tally;
 pub use crate::recipe::Source;
-pub use crate::store::{Collect, GcReport, Holder, VerifyReport};
+pub use crate::store::{
+    BundleUsage, Collect, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, State, Usage,
+    VerifyReport,
+};
 pub use recipe_file::Loaded;
 
 /// What said how, for every command alike.
@@ -64,6 +69,8 @@ impl std::fmt::Debug for Session<'_> {
 pub const VERSION: &str = concat!("arca-build ", env!("CARGO_PKG_VERSION"));
 /// The largest input taken while its size is not pinned.
 pub const LARGEST_INPUT: ByteSize = ByteSize::gib(64);
+/// Below this, asking a list of mirrors costs more than it brings.
+pub const PIECES_FROM: ByteSize = ByteSize::mib(32);
 
 impl Session<'_> {
     fn open_store(&self) -> Result<Store<'_>, Problem> {

@@ -5,7 +5,8 @@ use super::update::Asker;
 use crate::base::{Code, Problem};
 use crate::fetch;
 use crate::lock::{self, Pin};
-use crate::recipe::Source;
+use crate::realise::INPUT;
+use crate::recipe::{Input, Source};
 
 /// Adds the way out to a failed fetch; asks the publisher, where that can tell more, what the moving name means today.
 ///
@@ -15,27 +16,44 @@ pub(super) fn explain(problem: Problem, loaded: &Loaded, asker: &Asker<'_>) -> P
         return problem;
     }
     let recipe = &loaded.recipe;
-    let place = &recipe.base.source.place;
+    let failed = problem.facts.iter().find(|(label, _)| *label == INPUT).map(|(_, title)| title.clone());
+    let inputs = recipe.inputs();
+    let input = inputs.iter().find(|input| failed.as_ref().is_none_or(|title| *title == input.what));
+    let Some(input) = input else { return problem };
+    let place = &input.source.place;
     let problem = problem.fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column));
-    if let Some((before, now)) = today(loaded, asker) {
-        return moved(problem, &before, &now, &asker.session.command("update", &recipe.file));
+    let command = asker.session.command("update", &recipe.file);
+    if let Some((before, now)) = today(input, loaded, asker) {
+        return moved(problem, noun(input), &before, &now, &command);
     }
-    if problem.code != Code::Hash && !fetch::is_absent(&problem) {
+    if problem.code != Code::Hash {
+        return with_command(problem, input, &command);
+    }
+    let noun = noun(input);
+    problem.hint(match input.sha256 {
+        None => {
+            format!("if the publisher has a new {noun}, run `{command}` and review the change")
+        }
+        Some(_) => format!("if the publisher has a new {noun}, review it and change `sha256` in the recipe"),
+    })
+}
+
+/// Says what helps where there is no such file; `fetch`, who tells it, knows no recipe.
+fn with_command(problem: Problem, input: &Input<'_>, command: &str) -> Problem {
+    if !fetch::is_absent(&problem) {
         return problem;
     }
-    problem.hint(match recipe.base.sha256 {
-        None => {
-            let command = asker.session.command("update", &recipe.file);
-            format!("if the publisher has a new image, run `{command}` and review the change")
-        }
-        Some(_) => "if the publisher has a new image, review it and change `sha256` in the recipe".to_owned(),
+    problem.hint(match input.sha256 {
+        Some(_) => "the publisher may have deleted this snapshot: name another `url` with its `sha256` in the recipe"
+            .to_owned(),
+        None => format!("the publisher may have deleted this snapshot: `{command}` pins the current one"),
     })
 }
 
 /// Asks what a pinned moving name means today; returns the pin and the answer where they differ.
-fn today(loaded: &Loaded, asker: &Asker<'_>) -> Option<(Pin, Pin)> {
+fn today(input: &Input<'_>, loaded: &Loaded, asker: &Asker<'_>) -> Option<(Pin, Pin)> {
     let question = lock::questions(&loaded.recipe).into_iter().find(|question| match &question.source {
-        Source::Url(url) => url.is_remote(),
+        Source::Url(url) => url.is_remote() && question.source == input.source.value,
         Source::Path(_) => false,
     })?;
     let before = loaded.lock.pins.get(&question.key)?.clone();
@@ -43,11 +61,18 @@ fn today(loaded: &Loaded, asker: &Asker<'_>) -> Option<(Pin, Pin)> {
     (now.sha256 != before.sha256).then_some((before, now))
 }
 
-fn moved(failure: Problem, before: &Pin, now: &Pin, command: &str) -> Problem {
-    let mut problem =
-        Problem::new(Code::UpstreamMoved, "the publisher has another image by now than the one that is pinned")
-            .fact("pinned", show(before))
-            .fact("today", show(now));
+/// Names what an input is.
+fn noun(input: &Input<'_>) -> &'static str {
+    if input.what == "base" { "image" } else { "file" }
+}
+
+fn moved(failure: Problem, noun: &str, before: &Pin, now: &Pin, command: &str) -> Problem {
+    let mut problem = Problem::new(
+        Code::UpstreamMoved,
+        format!("the publisher has another {noun} by now than the one that is pinned"),
+    )
+    .fact("pinned", show(before))
+    .fact("today", show(now));
     problem.facts.extend(failure.facts.iter().filter(|(label, _)| *label == "recipe").cloned());
     problem
         .cause(failure)
@@ -61,4 +86,24 @@ fn show(pin: &Pin) -> String {
         Source::Path(path) => path.as_str().to_owned(),
     };
     format!("{}, sha256:{}", crate::base::text::one_line(&name, 200), pin.sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_names_the_recipe_and_is_no_way_out_for_one_that_pins_by_itself() {
+        let hint = |pin: &str, hint: &str| {
+            let text = format!("format = 1\nname = \"x\"\n[base]\nurl = \"https://h.example/x.qcow2\"\n{pin}");
+            let recipe = crate::recipe::parse(&text, "a/x.toml").unwrap();
+            let problem = Problem::new(Code::NetStatus, "404").hint(hint);
+            with_command(problem, &recipe.base.input(), "arca-build update a/x.toml").hint.unwrap()
+        };
+        let absent = "the publisher may have deleted this snapshot: `arca-build update` pins the current one";
+        assert!(hint("", absent).ends_with("`arca-build update a/x.toml` pins the current one"));
+        let pinned = hint(&format!("sha256 = \"{}\"\n", "0".repeat(64)), absent);
+        assert!(pinned.contains("`sha256` in the recipe") && !pinned.contains("update"), "{pinned}");
+        assert_eq!(hint("", "another way"), "another way");
+    }
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use super::Session;
 use crate::base::{Code, Event, Problem, Problems, Secret};
 use crate::host::{Beside, files};
-use crate::lock::{self, Lock};
+use crate::lock::{self, Lock, PinnedInputs};
 use crate::plan::{self, Plan};
 use crate::provision;
+use crate::provision::carried::{Knowledge, Known};
 use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Use};
 
 /// A recipe as read from disk, or from inside the program.
@@ -49,7 +50,8 @@ impl Loaded {
     pub(super) fn plan(&self, session: &Session<'_>) -> Result<Plan, Problems> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock).map_err(|unpinned| self.with_command(session, unpinned));
-        let lowered = provision::lower(&self.recipe, &files);
+        let known = pinned.as_ref().map(|pinned| known(&self.recipe, pinned)).unwrap_or_default();
+        let lowered = provision::lower(&self.recipe, &files, &known);
         let (pinned, lowered) = match (pinned, lowered) {
             (Ok(pinned), Ok(lowered)) => (pinned, lowered),
             (Err(unpinned), Ok(_)) => return Err(unpinned),
@@ -92,7 +94,9 @@ impl Loaded {
                     let headline = format!("the files beside the recipe hold more than {CONTENTS_LIMIT} together");
                     let problem = Problem::new(Code::Provision, headline).fact("last read", path.as_str());
                     problems.push(
-                        problem.hint("let the guest fetch large files itself, or attach them on a disk of their own"),
+                        problem.hint(
+                            "name large ones by `url`: they are pinned like the base, and carried instead of read",
+                        ),
                     );
                     break;
                 }
@@ -109,6 +113,16 @@ impl Loaded {
         }
         if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
     }
+}
+
+/// Tells provisioning what the pins say.
+fn known(recipe: &Recipe, pinned: &PinnedInputs) -> Known {
+    let inputs = recipe.inputs().into_iter().skip(1);
+    let known = inputs.filter_map(|input| {
+        let pinned = pinned.others.get(&lock::key(&input.source.value))?;
+        Some((input.source.value.clone(), Knowledge { digest: pinned.digest, size: pinned.size }))
+    });
+    Known(known.collect())
 }
 
 pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::encode::Encoder;
-use crate::base::{ByteSize, DerivationId, Digest, DiskLabel};
+use crate::base::{BaseKind, ByteSize, Compression, DerivationId, Digest, DiskLabel};
 
 /// What makes a store object. A closed set; every builder that writes bytes has a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Builder {
     /// Fixed-output: the result's digest is known before it runs; where its bytes come from is no part of the id.
     Fixed { digest: Digest },
+    /// What a compressed file holds: an image of this kind.
+    Unpack { input: DerivationId, compression: Compression, kind: BaseKind, size: Option<ByteSize> },
+    /// A raw disk, or one inside a compressed file, as a qcow2.
+    Qcow2FromDisk { input: DerivationId, compression: Compression, size: Option<ByteSize> },
     /// A whole-disk FAT volume with these files, by path.
     FatVolume { label: DiskLabel, epoch: u64, files: BTreeMap<String, DerivationId> },
     /// The same guest content as a raw image, as a qcow2.
@@ -22,6 +26,36 @@ pub enum Builder {
     Grow { base: DerivationId, size: Option<ByteSize> },
     /// A blank qcow2.
     Blank { size: ByteSize },
+    /// A text put together from pieces.
+    Filled { pieces: Vec<Piece> },
+    /// A raw disk whose content is one tar stream of these files, by path.
+    PayloadTar { files: BTreeMap<String, DerivationId> },
+}
+
+/// One piece of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Its bytes.
+    Verbatim(DerivationId),
+    /// Its bytes in base64 (RFC 4648, section 4), in one line.
+    Base64(DerivationId),
+}
+
+impl Piece {
+    /// Returns what it is made of.
+    pub const fn input(&self) -> DerivationId {
+        match self {
+            Self::Verbatim(id) | Self::Base64(id) => *id,
+        }
+    }
+
+    /// Returns the word for how it is written.
+    pub const fn form(&self) -> &'static str {
+        match self {
+            Self::Verbatim(_) => "verbatim",
+            Self::Base64(_) => "base64",
+        }
+    }
 }
 
 impl Builder {
@@ -29,12 +63,16 @@ impl Builder {
     pub const fn name_and_revision(&self) -> (&'static str, u64) {
         match self {
             Self::Fixed { .. } => ("fixed", 1),
+            Self::Unpack { .. } => ("unpack", 1),
+            Self::Qcow2FromDisk { .. } => ("qcow2-from-disk", 1),
             Self::FatVolume { .. } => ("fat-volume", 1),
             Self::Qcow2FromRaw { .. } => ("qcow2-from-raw", 1),
             Self::GptDisk { .. } => ("gpt-disk", 1),
             Self::Overlay { .. } => ("overlay", 1),
             Self::Grow { .. } => ("grow", 1),
             Self::Blank { .. } => ("blank", 1),
+            Self::Filled { .. } => ("filled", 1),
+            Self::PayloadTar { .. } => ("payload-tar", 1),
         }
     }
 
@@ -42,8 +80,11 @@ impl Builder {
     pub fn inputs(&self) -> Vec<DerivationId> {
         match self {
             Self::Fixed { .. } | Self::Blank { .. } => vec![],
-            Self::FatVolume { files, .. } => files.values().copied().collect(),
-            Self::Qcow2FromRaw { raw: input }
+            Self::FatVolume { files, .. } | Self::PayloadTar { files } => files.values().copied().collect(),
+            Self::Filled { pieces } => pieces.iter().map(Piece::input).collect(),
+            Self::Unpack { input, .. }
+            | Self::Qcow2FromDisk { input, .. }
+            | Self::Qcow2FromRaw { raw: input }
             | Self::GptDisk { volume: input, .. }
             | Self::Overlay { base: input, .. }
             | Self::Grow { base: input, .. } => vec![*input],
@@ -57,6 +98,15 @@ impl Builder {
         encoder.text(name).number(revision);
         match self {
             Self::Fixed { digest } => encoder.digest(digest),
+            // A size that is said is checked, so a result that was made without it says nothing.
+            Self::Unpack { input, compression, kind, size } => encoder
+                .digest(&input.0)
+                .text(compression.as_str())
+                .text(kind.as_str())
+                .optional(size.map(|size| size.0)),
+            Self::Qcow2FromDisk { input, compression, size } => {
+                encoder.digest(&input.0).text(compression.as_str()).optional(size.map(|size| size.0))
+            }
             Self::FatVolume { label, epoch, files } => {
                 encoder.text(label.as_str()).number(*epoch).number(files.len() as u64);
                 files.iter().fold(&mut encoder, |encoder, (path, id)| encoder.text(path).digest(&id.0))
@@ -68,6 +118,14 @@ impl Builder {
             }
             Self::Grow { base, size } => encoder.digest(&base.0).optional(size.map(|size| size.0)),
             Self::Blank { size } => encoder.number(size.0),
+            Self::Filled { pieces } => {
+                encoder.number(pieces.len() as u64);
+                pieces.iter().fold(&mut encoder, |encoder, one| encoder.text(one.form()).digest(&one.input().0))
+            }
+            Self::PayloadTar { files } => {
+                encoder.number(files.len() as u64);
+                files.iter().fold(&mut encoder, |encoder, (path, id)| encoder.text(path).digest(&id.0))
+            }
         };
         DerivationId(encoder.finish())
     }
@@ -112,6 +170,22 @@ mod tests {
             Builder::FatVolume { label: DiskLabel::Ignition, epoch: 0, files: files("b", base) },
             Builder::FatVolume { label: DiskLabel::Ignition, epoch: 0, files: files("a", other) },
             Builder::Blank { size: ByteSize(512) },
+            Builder::Unpack { input: base, compression: Compression::Xz, kind: BaseKind::Iso, size: None },
+            Builder::Unpack { input: other, compression: Compression::Xz, kind: BaseKind::Iso, size: None },
+            Builder::Unpack { input: base, compression: Compression::Gzip, kind: BaseKind::Iso, size: None },
+            Builder::Unpack { input: base, compression: Compression::Xz, kind: BaseKind::Qcow2, size: None },
+            Builder::Unpack { input: base, compression: Compression::Xz, kind: BaseKind::Iso, size: Some(ByteSize(0)) },
+            Builder::Qcow2FromDisk { input: base, compression: Compression::None, size: None },
+            Builder::Qcow2FromDisk { input: base, compression: Compression::Xz, size: None },
+            Builder::Qcow2FromDisk { input: other, compression: Compression::Xz, size: None },
+            Builder::Qcow2FromDisk { input: base, compression: Compression::Xz, size: Some(ByteSize(512)) },
+            Builder::Filled { pieces: vec![Piece::Verbatim(base)] },
+            Builder::Filled { pieces: vec![Piece::Base64(base)] },
+            Builder::Filled { pieces: vec![Piece::Verbatim(other)] },
+            Builder::Filled { pieces: vec![Piece::Verbatim(base), Piece::Verbatim(base)] },
+            Builder::PayloadTar { files: files("a", base) },
+            Builder::PayloadTar { files: files("b", base) },
+            Builder::PayloadTar { files: files("a", other) },
         ];
         let ids: std::collections::BTreeSet<_> = all.iter().map(Builder::id).collect();
         assert_eq!(ids.len(), all.len());

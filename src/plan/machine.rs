@@ -1,6 +1,7 @@
 //! The machine a bundle describes: the one model that every launch file is written from. Touches nothing.
 
 use crate::base::{Arch, BaseKind, ByteSize, DiskLabel, DiskSerial, FwCfgName, Name, StorageDir, Transport};
+pub use crate::provision::carried::PAYLOAD_SERIAL;
 pub use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
 
 /// Fixed file names in a bundle.
@@ -13,6 +14,8 @@ pub mod file {
     pub const CONFIG_USB: &str = "config-usb.raw";
     pub const CONFIG_IGN: &str = "config.ign";
     pub const SCRIPT: &str = "script";
+    /// What is carried besides the configuration, where that is much: a raw disk that holds one tar stream.
+    pub const PAYLOAD: &str = "payload.raw";
     pub const DOMAIN: &str = "domain.xml";
     pub const DOMAIN_DISK: &str = "domain-disk.xml";
     pub const DOMAIN_FWCFG: &str = "domain-fwcfg.xml";
@@ -46,13 +49,16 @@ pub struct Machine {
     pub graphics: Graphics,
     pub osinfo: String,
     pub storage: StorageDir,
-    /// What the system disk starts from; with an ISO the disk is blank and `base.iso` is the installer's medium.
+    /// What the system disk starts from, as the bundle holds it (never raw); with an ISO the disk is blank and `base.iso` is the installer's medium.
     pub base: BaseKind,
     /// Meaningless for an ISO.
     pub mode: SystemMode,
     pub data: Vec<DataDisk>,
     /// The label of `config.qcow2`, where the bundle has one.
     pub config_disk: Option<DiskLabel>,
+    /// Whether the bundle has a payload disk; left out of what is printed where it has none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub payload: bool,
     /// fw_cfg keys and the bundle file each carries; same content as the config disk.
     pub fw_cfg: Vec<(FwCfgName, &'static str)>,
     /// Which set of launch files is the default.

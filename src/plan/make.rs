@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::encode::Encoder;
 use super::{Builder, Derivation, Machine, Origin, Output, Plan, Role, file};
-use crate::base::{BaseKind, ByteSize, Code, DerivationId, Digest, FwCfgName, Problem, Secret, Transport};
+use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Digest, FwCfgName, Problem, Secret, Transport};
 use crate::lock::{Pinned, PinnedInputs};
 use crate::provision::Lowered;
+use crate::provision::carried::Vehicle;
 use crate::recipe::{LocalFiles, Media, Recipe, Source, SystemMode};
 
 /// Plans a bundle from values alone.
@@ -17,7 +18,7 @@ pub fn plan(recipe: &Recipe, inputs: &PinnedInputs, files: &LocalFiles, lowered:
     let base_id = draft.base(recipe, &inputs.base);
     draft.system(recipe, base_id);
     draft.data(recipe);
-    draft.provisioning(recipe, files, &lowered)?;
+    draft.provisioning(recipe, inputs, files, &lowered)?;
     let machine = machine(recipe, &lowered);
     let id = plan_id(recipe, &draft.outputs, &machine);
     Ok(Plan {
@@ -34,15 +35,15 @@ pub fn plan(recipe: &Recipe, inputs: &PinnedInputs, files: &LocalFiles, lowered:
 }
 
 #[derive(Default)]
-struct Draft {
+pub(super) struct Draft {
     derivations: Vec<Derivation>,
     origins: BTreeMap<DerivationId, Origin>,
-    private: BTreeSet<DerivationId>,
+    pub(super) private: BTreeSet<DerivationId>,
     outputs: BTreeMap<String, Output>,
 }
 
 impl Draft {
-    fn add(&mut self, title: &str, builder: Builder) -> DerivationId {
+    pub(super) fn add(&mut self, title: &str, builder: Builder) -> DerivationId {
         let id = builder.id();
         if !self.derivations.iter().any(|derivation| derivation.id == id) {
             self.derivations.push(Derivation { id, title: title.to_owned(), builder });
@@ -50,36 +51,50 @@ impl Draft {
         id
     }
 
-    fn fixed(&mut self, title: &str, digest: Digest, origin: Origin) -> DerivationId {
+    pub(super) fn fixed(&mut self, title: &str, digest: Digest, origin: Origin) -> DerivationId {
         let id = self.add(title, Builder::Fixed { digest });
         self.origins.entry(id).or_insert(origin);
         id
     }
 
-    fn output(&mut self, file_name: impl Into<String>, derivation: DerivationId, role: Role) {
+    pub(super) fn output(&mut self, file_name: impl Into<String>, derivation: DerivationId, role: Role) {
         self.outputs.insert(file_name.into(), Output { derivation, role });
         if role.is_private() {
             self.private.insert(derivation);
         }
     }
 
+    /// Returns what the system disk is made from.
     fn base(&mut self, recipe: &Recipe, pinned: &Pinned) -> DerivationId {
-        let kind = recipe.base.kind;
+        let (kind, compression) = (recipe.base.kind, recipe.base.compression);
         let origin = Origin::Pinned {
             sources: pinned.urls.clone(),
             size: pinned.size,
             metalink: pinned.metalink.clone(),
-            gate: Some(kind),
+            // What a compressed file holds passes the gate when it is unpacked.
+            gate: (compression == Compression::None).then_some(kind),
         };
-        let id = self.fixed("base", pinned.digest, origin);
-        match kind {
+        let input = self.fixed("base", pinned.digest, origin);
+        let id = self.unpacked(recipe, input);
+        match kind.bundled() {
             BaseKind::Iso => self.output(file::BASE_ISO, id, Role::Base),
-            BaseKind::Qcow2 if recipe.machine.system.mode == SystemMode::Overlay => {
+            BaseKind::Qcow2 | BaseKind::Raw if recipe.machine.system.mode == SystemMode::Overlay => {
                 self.output(file::BASE_QCOW2, id, Role::Base);
             }
-            BaseKind::Qcow2 => {}
+            BaseKind::Qcow2 | BaseKind::Raw => {}
         }
         id
+    }
+
+    /// Adds what makes the image out of the file that is pinned, where they are not the same.
+    fn unpacked(&mut self, recipe: &Recipe, input: DerivationId) -> DerivationId {
+        let crate::recipe::Base { kind, compression, unpacked_size: size, .. } = recipe.base;
+        match (kind, compression) {
+            (BaseKind::Raw, _) => self.add(file::BASE_QCOW2, Builder::Qcow2FromDisk { input, compression, size }),
+            (_, Compression::None) => input,
+            (BaseKind::Qcow2, _) => self.add(file::BASE_QCOW2, Builder::Unpack { input, compression, kind, size }),
+            (BaseKind::Iso, _) => self.add(file::BASE_ISO, Builder::Unpack { input, compression, kind, size }),
+        }
     }
 
     fn system(&mut self, recipe: &Recipe, base: DerivationId) {
@@ -87,8 +102,8 @@ impl Draft {
         let builder = match (recipe.base.kind, recipe.machine.system.mode) {
             // A recipe on an ISO states the size; `recipe` refuses one that does not.
             (BaseKind::Iso, _) => Builder::Blank { size: size.unwrap_or(ByteSize::gib(24)) },
-            (BaseKind::Qcow2, SystemMode::Overlay) => Builder::Overlay { base, backing_file: file::BASE_QCOW2, size },
-            (BaseKind::Qcow2, SystemMode::Standalone) => Builder::Grow { base, size },
+            (_, SystemMode::Overlay) => Builder::Overlay { base, backing_file: file::BASE_QCOW2, size },
+            (_, SystemMode::Standalone) => Builder::Grow { base, size },
         };
         let id = self.add(file::SYSTEM, builder);
         self.output(file::SYSTEM, id, Role::System);
@@ -108,7 +123,13 @@ impl Draft {
         id
     }
 
-    fn provisioning(&mut self, recipe: &Recipe, local: &LocalFiles, lowered: &Lowered) -> Result<(), Problem> {
+    fn provisioning(
+        &mut self,
+        recipe: &Recipe,
+        inputs: &PinnedInputs,
+        local: &LocalFiles,
+        lowered: &Lowered,
+    ) -> Result<(), Problem> {
         let Some(label) = lowered.label else { return Ok(()) };
         let mut files = BTreeMap::new();
         if let Some(config) = &lowered.config {
@@ -119,6 +140,12 @@ impl Draft {
             let id = self.text(file::SCRIPT, script, Role::CombustionScript);
             files.insert(format!("combustion/{}", file::SCRIPT), id);
         }
+        if let Some(template) = &lowered.template {
+            let id = self.filled(file::CONFIG_IGN, template, inputs)?;
+            self.output(file::CONFIG_IGN, id, Role::IgnitionConfig);
+            files.insert(format!("ignition/{}", file::CONFIG_IGN), id);
+        }
+        files.extend(self.loads(lowered, inputs)?);
         for (name, path) in &lowered.side_files {
             let read = local
                 .0
@@ -147,7 +174,7 @@ impl Draft {
 fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
     let spec = &recipe.machine;
     let mut fw_cfg = Vec::new();
-    if lowered.config.is_some() {
+    if lowered.has_config() {
         fw_cfg.push((FwCfgName::Ignition, file::CONFIG_IGN));
     }
     if lowered.script.is_some() {
@@ -165,10 +192,11 @@ fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
         graphics: spec.graphics,
         osinfo: spec.osinfo.as_ref().map_or_else(|| osinfo(&recipe.base.source.value).into(), ToString::to_string),
         storage: spec.storage.clone(),
-        base: recipe.base.kind,
+        base: recipe.base.kind.bundled(),
         mode: spec.system.mode,
         data: spec.disks.clone(),
         config_disk: lowered.label,
+        payload: lowered.vehicle == Some(Vehicle::PayloadDisk),
         fw_cfg,
         transport: recipe.provision.transport.unwrap_or(Transport::Disk),
     }
@@ -222,4 +250,8 @@ fn encode_machine(encoder: &mut Encoder, machine: &Machine) {
         encoder.text(name.as_str()).text(file);
     }
     encoder.text(machine.transport.as_str());
+    // Only where there is one: machines without keep the ids they had.
+    if machine.payload {
+        encoder.text("payload");
+    }
 }

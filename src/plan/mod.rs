@@ -3,6 +3,7 @@
 //! All deciding happens here, on values; the same three inputs give the same plan on any machine. Touches nothing.
 //! Read next: [`machine`] (what launch files are written from), then `realise`, which makes a plan exist.
 
+mod carry;
 pub mod derivation;
 mod encode;
 pub mod machine;
@@ -11,7 +12,7 @@ mod show;
 
 use std::collections::BTreeMap;
 
-pub use derivation::{Builder, Derivation};
+pub use derivation::{Builder, Derivation, Piece};
 pub use machine::*;
 pub use make::plan;
 
@@ -48,13 +49,18 @@ pub enum Role {
     ConfigUsb,
     IgnitionConfig,
     CombustionScript,
+    /// What is carried for the guest on a disk of its own.
+    Payload,
     Launch,
 }
 
 impl Role {
     /// Tells whether the file holds provisioning, which others on the host must not read.
     pub const fn is_private(self) -> bool {
-        matches!(self, Self::ConfigDisk | Self::ConfigUsb | Self::IgnitionConfig | Self::CombustionScript)
+        matches!(
+            self,
+            Self::ConfigDisk | Self::ConfigUsb | Self::IgnitionConfig | Self::CombustionScript | Self::Payload
+        )
     }
 }
 
@@ -91,9 +97,9 @@ impl Plan {
         self.derivations.iter().find(|derivation| derivation.id == *id)
     }
 
-    /// Returns the pinned base: its derivation and where it comes from.
-    pub fn base(&self) -> Option<(&Derivation, &Origin)> {
-        self.derivations.iter().find_map(|derivation| {
+    /// Returns the pinned inputs, the base first: each derivation and where it comes from.
+    pub fn pinned(&self) -> impl Iterator<Item = (&Derivation, &Origin)> {
+        self.derivations.iter().filter_map(|derivation| {
             let origin = self.origins.get(&derivation.id)?;
             matches!(origin, Origin::Pinned { .. }).then_some((derivation, origin))
         })

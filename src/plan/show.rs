@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{Builder, Derivation, Origin, Plan};
+use super::{Builder, Derivation, Origin, Piece, Plan};
 use crate::base::{ByteSize, text};
 use crate::recipe::Source;
 
@@ -60,6 +60,12 @@ fn arguments(builder: &Builder) -> Vec<(&'static str, Value)> {
             let files: serde_json::Map<_, _> = files.iter().map(|(path, id)| (path.clone(), json!(id.0))).collect();
             vec![("label", json!(label)), ("epoch", json!(epoch)), ("files", Value::Object(files))]
         }
+        Builder::Unpack { compression, kind, size, .. } => {
+            vec![("compression", json!(compression)), ("kind", json!(kind)), ("unpacked_size", json!(size))]
+        }
+        Builder::Qcow2FromDisk { compression, size, .. } => {
+            vec![("compression", json!(compression)), ("unpacked_size", json!(size))]
+        }
         Builder::Qcow2FromRaw { .. } => vec![],
         Builder::GptDisk { label, .. } => vec![("label", json!(label))],
         Builder::Overlay { backing_file, size, .. } => {
@@ -67,6 +73,14 @@ fn arguments(builder: &Builder) -> Vec<(&'static str, Value)> {
         }
         Builder::Grow { size, .. } => vec![("virtual_size", json!(size))],
         Builder::Blank { size } => vec![("virtual_size", json!(size))],
+        Builder::Filled { pieces } => {
+            let forms: Vec<_> = pieces.iter().map(Piece::form).collect();
+            vec![("pieces", json!(forms))]
+        }
+        Builder::PayloadTar { files } => {
+            let files: serde_json::Map<_, _> = files.iter().map(|(path, id)| (path.clone(), json!(id.0))).collect();
+            vec![("files", Value::Object(files))]
+        }
     }
 }
 
@@ -84,7 +98,7 @@ impl fmt::Display for Plan {
         for derivation in &self.derivations {
             let (builder, _) = derivation.builder.name_and_revision();
             let title = text::one_line(&derivation.title, 40);
-            writeln!(f, "  {}  {:<14}  {title}{}", derivation.id.0.short(), builder, self.detail(derivation))?;
+            writeln!(f, "  {}  {:<15}  {title}{}", derivation.id.0.short(), builder, self.detail(derivation))?;
         }
         writeln!(f, "bundle")?;
         for (name, output) in &self.outputs {
@@ -110,6 +124,12 @@ impl Plan {
             (Builder::Overlay { size, backing_file, .. }, _) => format!("  {} on {backing_file}", sized(size)),
             (Builder::Grow { size, .. }, _) => format!("  {}", sized(size)),
             (Builder::Blank { size }, _) => format!("  {size}"),
+            (Builder::Unpack { compression, size, .. } | Builder::Qcow2FromDisk { compression, size, .. }, _) => {
+                let exact = size.map(|size| format!(", {size}")).unwrap_or_default();
+                format!("  compression {compression}{exact}")
+            }
+            (Builder::Filled { pieces }, _) => format!("  {} pieces", pieces.len()),
+            (Builder::PayloadTar { files }, _) => format!("  {} files", files.len()),
             (Builder::Qcow2FromRaw { .. } | Builder::GptDisk { .. }, _) => String::new(),
         }
     }

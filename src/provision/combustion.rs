@@ -4,8 +4,9 @@
 //! `/dev/shm/combustion/config`; exit code 0 keeps the new snapshot, any other rolls it back and fails the boot
 //! (openSUSE/combustion, README). So every command may fail the script, and none is silenced.
 
+use super::carried::{FOLDER, PAYLOAD_SERIAL, Vehicle, WantedRpm};
 use super::ready::Script;
-use super::wanted::{Login, Wanted, WantedUnit};
+use super::wanted::{Bytes, Login, Wanted, WantedUnit};
 use super::{READY_SCRIPT, subvolume};
 use crate::format::combustion::{Flags, payload, quote, script_payload};
 
@@ -83,6 +84,17 @@ password() {
 }
 "#;
 
+const PINNED: &str = r#"
+# Refuses other bytes than the recipe pins: sha256 digest, file.
+pinned() {
+    sum=$(sha256sum <"$2")
+    if [ "${sum%% *}" != "$1" ]; then
+        printf 'arca-build: %s is not what the recipe pins\n' "$2" >&2
+        exit 1
+    fi
+}
+"#;
+
 /// What first boot's presets say of the units to disable; read before those of the image (systemd.preset(5)).
 const PRESET: &str = "/etc/systemd/system-preset/20-arca-build.preset";
 
@@ -139,6 +151,10 @@ fn typed(text: &mut String, wanted: &Wanted) {
     let disabled = disabled(wanted);
     let has_unit_files =
         !disabled.is_empty() || wanted.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
+    if let Some(vehicle) = wanted.vehicle.filter(|_| wanted.carries()) {
+        text.push_str(PINNED);
+        text.push_str(&carried(vehicle));
+    }
     for (needed, function) in [
         (!hidden.is_empty(), MOUNTS),
         (has_hash, PASSWORD),
@@ -151,6 +167,8 @@ fn typed(text: &mut String, wanted: &Wanted) {
     }
     text.push_str("\numask 022\n");
     hidden.iter().for_each(|directory| text.push_str(&format!("show {directory}\n")));
+    // First, since what the recipe says of accounts and files is to stand above what a package brings.
+    packages(text, &wanted.rpms, wanted.vehicle);
     wanted.logins.iter().for_each(|login| self::login(text, login));
     files(text, wanted);
     wanted.units.iter().for_each(|unit| self::unit(text, unit));
@@ -214,7 +232,87 @@ fn files(text: &mut String, wanted: &Wanted) {
     for file in &wanted.files {
         let owner = format!("{}:{}", file.user.as_deref().unwrap_or("root"), file.group.as_deref().unwrap_or("root"));
         let head = format!("put {:04o} {} {}", file.mode, quote(&owner), quote(&file.path));
-        text.push_str(&payload(&file.bytes).render(&head));
+        match &file.bytes {
+            Bytes::Here(bytes) => text.push_str(&payload(bytes).render(&head)),
+            Bytes::Remote(input) => {
+                let (path, digest) = (quote(&file.path), input.digest);
+                text.push_str(&format!("{head} carried {}\npinned {digest} {path}\n", input.file_path()));
+            }
+        }
+    }
+}
+
+/// Writes the function that prints a carried file.
+fn carried(vehicle: Vehicle) -> String {
+    match vehicle {
+        Vehicle::ConfigDisk => CARRIED_BESIDE.replace("FOLDER", FOLDER),
+        Vehicle::PayloadDisk => CARRIED_ON_DISK.replace("SERIAL", PAYLOAD_SERIAL),
+    }
+}
+
+const CARRIED_BESIDE: &str = r#"
+# What the recipe carries came with this script, on the config disk.
+if [ ! -d ./FOLDER ]; then
+    echo 'arca-build: what the recipe carries is missing; it is on the config disk only, not in fw_cfg' >&2
+    exit 1
+fi
+# Prints a carried file.
+carried() {
+    cat "./FOLDER/$1"
+}
+"#;
+
+const CARRIED_ON_DISK: &str = r#"
+# What the recipe carries is on a disk of its own, found by its serial; the disk's content is one tar stream.
+payload=/dev/disk/by-id/virtio-SERIAL
+for _ in 1 2 3 4 5 6 7 8 9 10; do
+    if [ -e "$payload" ]; then
+        break
+    fi
+    sleep 1
+done
+if [ ! -e "$payload" ]; then
+    echo "arca-build: the payload disk is missing: no $payload" >&2
+    exit 1
+fi
+# Prints a carried file.
+carried() {
+    tar -xOf "$payload" "$1"
+}
+"#;
+
+/// Installs packages: one transaction of rpm, in the order of their names.
+///
+/// Not zypper, which reads and refreshes repositories that an air gap cuts off, unless each recipe brought one of its own
+/// with metadata for the solver (Edge Image Builder makes such a repository on the host: 10-rpm-install.sh.tpl). rpm takes
+/// exactly the files it is given, and says which dependency is missing. Signatures are not asked for, as Edge Image Builder
+/// does not (`--no-gpg-checks`): the image may lack the key, and the digest says more. `/var/cache` is on a disk, and
+/// transactional-update binds it (lib/Transaction.cpp); `/tmp` would be memory.
+fn packages(text: &mut String, rpms: &[WantedRpm], vehicle: Option<Vehicle>) {
+    let (false, Some(vehicle)) = (rpms.is_empty(), vehicle) else { return };
+    text.push_str(
+        "\n# One transaction, in which packages may need each other. rpm, since zypper would want its repositories;\n",
+    );
+    text.push_str("# no signatures, since the image may lack their keys and the recipe pins every byte.\n");
+    let (folder, indent) = match vehicle {
+        Vehicle::ConfigDisk => (format!("./{FOLDER}"), ""),
+        Vehicle::PayloadDisk => ("\"$packages\"".to_owned(), "    "),
+    };
+    // Nothing in such a path means anything to a shell.
+    let paths: Vec<String> = rpms.iter().map(WantedRpm::path).collect();
+    if vehicle == Vehicle::PayloadDisk {
+        text.push_str(
+            "(\n    packages=$(mktemp -d /var/cache/arca-build.XXXXXX)\n    trap 'rm -rf \"$packages\"' EXIT\n",
+        );
+        text.push_str(&format!("    tar -xf \"$payload\" -C \"$packages\" {}\n", paths.join(" ")));
+    }
+    for (rpm, path) in rpms.iter().zip(&paths) {
+        text.push_str(&format!("{indent}pinned {} {folder}/{path}\n", rpm.input.digest));
+    }
+    let files: String = paths.iter().map(|path| format!(" {folder}/{path}")).collect();
+    text.push_str(&format!("{indent}rpm --upgrade --replacepkgs --nosignature{files}\n"));
+    if vehicle == Vehicle::PayloadDisk {
+        text.push_str(")\n");
     }
 }
 

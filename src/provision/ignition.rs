@@ -3,7 +3,8 @@
 //! Order is the recipe's; root comes first. SUSE builds Ignition so that keys land in `~/.ssh/authorized_keys`.
 
 use super::subvolume;
-use super::wanted::{Login, Wanted, WantedDirectory, WantedFile, WantedUnit};
+use super::template::DATA_URL;
+use super::wanted::{Bytes, Login, Wanted, WantedDirectory, WantedFile, WantedUnit};
 use crate::format::ignition::{
     Config, Contents, DEFAULT_SPEC, Directory, Dropin, File, Filesystem, Header, Owner, Passwd, SPECIAL_MODE_SPEC,
     Storage, Systemd, Unit, User, data_url,
@@ -70,7 +71,12 @@ fn directory(directory: &WantedDirectory) -> Directory {
 
 fn file(file: &WantedFile) -> File {
     File {
-        contents: Contents { source: data_url(&file.bytes) },
+        contents: Contents {
+            source: match &file.bytes {
+                Bytes::Here(bytes) => data_url(bytes),
+                Bytes::Remote(_) => DATA_URL.to_owned(),
+            },
+        },
         group: owner(file.group.as_ref()),
         mode: file.mode,
         overwrite: true,

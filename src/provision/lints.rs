@@ -6,7 +6,7 @@ use super::hash::{self, Verdict};
 use super::told::Told;
 use super::{ready, subvolume};
 use crate::base::text::one_line;
-use crate::base::{BaseKind, Engine};
+use crate::base::{BaseKind, Engine, Transport};
 use crate::format::ignition::Node;
 use crate::recipe::{Recipe, Source};
 
@@ -24,9 +24,19 @@ pub fn recipe(recipe: &Recipe, told: &mut Told) {
         let text = "the image's name says sdboot, a flavour without Ignition; write engine = \"combustion\"";
         told.warn("sdboot-no-ignition", text, Some(place.clone()));
     }
+    if !recipe.provision.containers.is_empty() && name.contains("MicroOS") && !name.contains("ContainerHost") {
+        let text = "the image's name does not say ContainerHost, the flavour that has podman to load containers with";
+        told.warn("container-podman", text, Some(place.clone()));
+    }
     if name.contains("OpenStack-Cloud") {
         let text = "the image's name says OpenStack-Cloud, a flavour that only cloud-init configures";
         told.warn("openstack-cloudinit", text, Some(place.clone()));
+    }
+    let by_fw_cfg = recipe.provision.engine().uses_ignition() && recipe.provision.transport == Some(Transport::FwCfg);
+    if recipe.base.kind == BaseKind::Raw && by_fw_cfg {
+        let text = "a raw image is most likely of a metal flavour, whose Ignition does not look at fw_cfg; \
+                    write transport = \"disk\"";
+        told.warn("platform-metal", text, Some(place.clone()));
     }
 }
 

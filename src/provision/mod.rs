@@ -5,6 +5,7 @@
 //! `wanted` (the wish, checked), then the two writers.
 
 mod account;
+pub mod carried;
 mod combustion;
 mod hash;
 mod ignition;
@@ -14,6 +15,7 @@ mod merge;
 mod path;
 mod ready;
 mod subvolume;
+pub mod template;
 mod told;
 mod unit;
 mod wanted;
@@ -22,7 +24,9 @@ use crate::base::{ByteSize, Code, DiskLabel, Place, Problem, Problems, Secret, T
 use crate::format;
 use crate::recipe::{LocalFiles, Recipe, RecipePath};
 
+use carried::{Known, Load, Vehicle};
 use ready::Script;
+use template::Template;
 use told::Told;
 use wanted::Wanted;
 
@@ -39,14 +43,26 @@ pub const READY_SCRIPT: &str = "script.recipe";
 pub struct Lowered {
     /// `config.ign`, canonical JSON; or a ready-made config, byte for byte, when nothing is added to it.
     pub config: Option<Secret<Vec<u8>>>,
+    /// The same where bytes that are not there yet go into it; then `config` is empty.
+    pub template: Option<Template>,
     /// `combustion/script`; the same bytes serve the disk and fw_cfg, since side files travel inside where they fit.
     pub script: Option<Secret<Vec<u8>>>,
     /// Files that lie beside the script on the config disk: name in `combustion/`, and where it comes from.
     pub side_files: Vec<(String, RecipePath)>,
+    /// What travels as it is, sorted, and on what.
+    pub loads: Vec<Load>,
+    pub vehicle: Option<Vehicle>,
     /// `ignition` whenever there is a config, `combustion` when there is only a script.
     pub label: Option<DiskLabel>,
     /// In the order found.
     pub warnings: Vec<Warning>,
+}
+
+impl Lowered {
+    /// Tells whether there is an Ignition config.
+    pub const fn has_config(&self) -> bool {
+        self.config.is_some() || self.template.is_some()
+    }
 }
 
 /// Something that will work, but hardly as meant; or that was done without being asked.
@@ -59,33 +75,47 @@ pub struct Warning {
     pub place: Option<Place>,
 }
 
-/// Lowers `[provision]` for the engine and transport the recipe names.
+/// Lowers `[provision]` for the engine and transport the recipe names; `known` is what pins tell of its inputs.
 ///
 /// Every mistake is told at once: `E_SECRET` for login data that is no hash or no public key, `E_FWCFG_LIMIT` for what
 /// fw_cfg cannot carry, `E_PROVISION` for the rest.
-pub fn lower(recipe: &Recipe, files: &LocalFiles) -> Result<Lowered, Problems> {
+pub fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lowered, Problems> {
     let mut told = Told::default();
     lints::recipe(recipe, &mut told);
-    let wanted = wanted::resolve(recipe, files, &mut told);
+    let mut wanted = wanted::resolve(recipe, files, known, &mut told);
+    let (loads, vehicle) = carried::loads(recipe, &wanted, known, &mut told);
+    wanted.vehicle = vehicle;
     let config = ready::config(recipe, files, &mut told);
     let script = ready::script(recipe, files, &mut told);
     let engine = recipe.provision.engine();
     let typed_ignition = engine.uses_ignition() && recipe.provision.has_typed();
     let typed_combustion = !engine.uses_ignition() && recipe.provision.has_typed();
 
-    let config = if typed_ignition {
+    let (config, template) = if typed_ignition {
         let home = recipe.provision.home_subvolume.unwrap_or(true);
         let joined = merge::join(&wanted, config.as_ref(), home, &mut told);
-        joined.and_then(|value| encode(&value, &mut told))
+        let encoded = joined.as_ref().and_then(|value| encode(value, &mut told));
+        match joined.and_then(|value| template::cut(&value, &wanted)) {
+            Some(template) => (None, Some(template)),
+            None => (encoded, None),
+        }
     } else {
-        config.map(|config| config.bytes)
+        (config.map(|config| config.bytes), None)
     };
-    let script = lower_script(recipe, script.as_ref(), typed_combustion.then_some(&wanted), &mut told);
-    limit_config(recipe, config.as_deref(), &mut told);
+    if !typed_combustion {
+        // Packages are Combustion's, whoever does the rest.
+        wanted = Wanted { rpms: wanted.rpms, vehicle, ..Wanted::default() };
+    }
+    let for_script = (typed_combustion || !wanted.rpms.is_empty()).then_some(&wanted);
+    let script = lower_script(recipe, script.as_ref(), for_script, &mut told);
+    limit_config(recipe, config.as_deref(), template.as_ref(), &mut told);
     told.finish(Lowered {
-        label: label(config.is_some(), script.is_some()),
+        label: label(config.is_some() || template.is_some(), script.is_some()),
         config: config.map(Secret::new),
+        template,
         script: script.map(Secret::new),
+        loads,
+        vehicle,
         side_files: recipe.provision.side_files.iter().map(|path| side_file(&path.value)).collect(),
         warnings: vec![],
     })
@@ -142,9 +172,10 @@ fn lower_script(recipe: &Recipe, ready: Option<&Script>, typed: Option<&Wanted>,
     Some(combustion::script(typed, ready, combustion::SideFiles::Beside))
 }
 
-fn limit_config(recipe: &Recipe, config: Option<&[u8]>, told: &mut Told) {
-    if let Some(config) = config {
-        limit(recipe, "the Ignition config", config.len(), told);
+fn limit_config(recipe: &Recipe, config: Option<&[u8]>, template: Option<&Template>, told: &mut Told) {
+    let filled = template.and_then(Template::length).map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if let Some(length) = config.map(<[u8]>::len).or(filled) {
+        limit(recipe, "the Ignition config", length, told);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The typed wish, checked and with every byte at hand: what both writers write. Touches nothing.
 
+use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
 use super::told::Told;
 use super::{account, path, subvolume, unit};
 use crate::base::text::one_line;
@@ -15,6 +16,10 @@ pub struct Wanted {
     pub directories: Vec<WantedDirectory>,
     pub files: Vec<WantedFile>,
     pub units: Vec<WantedUnit>,
+    /// In the order of their names.
+    pub rpms: Vec<WantedRpm>,
+    /// What carries packages, and under Combustion files.
+    pub vehicle: Option<Vehicle>,
 }
 
 /// One account.
@@ -44,11 +49,18 @@ pub struct WantedDirectory {
 /// One file.
 pub struct WantedFile {
     pub path: String,
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     pub mode: u32,
     pub user: Option<String>,
     pub group: Option<String>,
     pub place: Place,
+}
+
+/// A file's content.
+pub enum Bytes {
+    Here(Vec<u8>),
+    /// Brought when the plan is realised.
+    Remote(Remote),
 }
 
 /// One unit.
@@ -107,6 +119,11 @@ impl WantedUnit {
 }
 
 impl Wanted {
+    /// Tells whether a script has carried files to install.
+    pub fn carries(&self) -> bool {
+        !self.rpms.is_empty() || self.files.iter().any(WantedFile::is_remote)
+    }
+
     /// Returns every path that will be written to, homes included.
     pub fn paths(&self) -> Vec<String> {
         let homes = self.logins.iter().map(Login::home);
@@ -114,8 +131,15 @@ impl Wanted {
     }
 }
 
+impl WantedFile {
+    /// Tells whether its bytes come later.
+    pub const fn is_remote(&self) -> bool {
+        matches!(self.bytes, Bytes::Remote(_))
+    }
+}
+
 /// Checks the typed part and fetches the bytes it names.
-pub fn resolve(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Wanted {
+pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut Told) -> Wanted {
     let provision = &recipe.provision;
     let mut wanted =
         Wanted { logins: provision.root.iter().map(|root| account::root(root, told)).collect(), ..Wanted::default() };
@@ -125,9 +149,12 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Wanted {
     let uids: Vec<_> = uids.collect();
     unique("uid", uids.iter().map(|(uid, place)| (uid.as_str(), *place)), told);
     wanted.logins.sort_by_key(|login| (!login.is_root(), login.uid.is_none()));
-    wanted.files.extend(provision.files.iter().filter_map(|item| file(recipe, item, files, told)));
+    wanted.files.extend(provision.files.iter().filter_map(|item| file(recipe, item, files, known, told)));
     path::check_all(provision.files.iter().map(|file| (file.value.path.as_str(), &file.place)), told);
     wanted.units.extend(provision.units.iter().map(|item| unit::unit(recipe, item, files, told)));
+    wanted.units.extend(provision.containers.iter().map(|container| carried::unit(container, known)));
+    wanted.rpms.extend(provision.rpms.iter().map(|rpm| known.rpm(&rpm.value)));
+    wanted.rpms.sort_by(|a, b| a.name.cmp(&b.name));
     unique("unit", wanted.units.iter().map(|unit| (unit.name.as_str(), &unit.place)), told);
     implied(&wanted, told);
     wanted.directories = directories(&wanted);
@@ -166,7 +193,13 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a Place)>, tol
     }
 }
 
-fn file(recipe: &Recipe, file: &Located<GuestFile>, files: &LocalFiles, told: &mut Told) -> Option<WantedFile> {
+fn file(
+    recipe: &Recipe,
+    file: &Located<GuestFile>,
+    files: &LocalFiles,
+    known: &Known,
+    told: &mut Told,
+) -> Option<WantedFile> {
     let Located { value: GuestFile { path, content, mode, user, group }, place } = file;
     path::check(path, recipe.provision.engine(), place, told);
     for (what, name) in [("user", user), ("group", group)] {
@@ -177,7 +210,10 @@ fn file(recipe: &Recipe, file: &Located<GuestFile>, files: &LocalFiles, told: &m
     if *mode > 0o7777 {
         told.refuse_at(place, format!("mode {mode:o} has more than permission bits"), "write at most 7777");
     }
-    let bytes = bytes(recipe, content, files, told)?;
+    let bytes = match content {
+        Content::Carried(carried) => Bytes::Remote(known.file(path, carried)),
+        Content::Text(_) | Content::Path(_) => Bytes::Here(bytes(recipe, content, files, told)?),
+    };
     let (user, group) = (user.clone(), group.clone());
     Some(WantedFile { path: path.clone(), bytes, mode: *mode, user, group, place: place.clone() })
 }
@@ -187,6 +223,10 @@ pub fn bytes(recipe: &Recipe, content: &Content, files: &LocalFiles, told: &mut 
     match content {
         Content::Text(text) => Some(text.expose().as_bytes().to_vec()),
         Content::Path(path) => local(recipe, path, files, told).map(<[u8]>::to_vec),
+        Content::Carried(carried) => {
+            told.refuse_at(&carried.source.place, "only a file can come by `url`", "");
+            None
+        }
     }
 }
 

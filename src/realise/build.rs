@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Workshop;
+use super::unpack::Packed;
 use crate::base::{ByteSize, Code, DerivationId, Digest, DiskLabel, Problem};
 use crate::format::{fat, gpt, qcow2};
 use crate::plan::{Builder, Derivation};
@@ -21,8 +22,15 @@ pub(super) fn build(
     workshop: &Workshop<'_>,
 ) -> Result<StoreObject, Problem> {
     let bench = Bench { inputs, privacy, workshop };
+    let title = derivation.title.as_str();
     match &derivation.builder {
         Builder::Fixed { .. } => Err(Problem::new(Code::Bug, "a fixed output is brought, not built")),
+        Builder::Unpack { input, compression, kind, size } => {
+            bench.unpack(&Packed { title, input, compression: *compression, size: *size }, *kind)
+        }
+        Builder::Qcow2FromDisk { input, compression, size } => {
+            bench.qcow2_from_disk(&Packed { title, input, compression: *compression, size: *size })
+        }
         Builder::FatVolume { label, epoch, files } => bench.fat_volume(&derivation.id, *label, *epoch, files),
         Builder::Qcow2FromRaw { raw } => {
             let raw = bench.read(raw)?;
@@ -33,8 +41,10 @@ pub(super) fn build(
             let size = at_least(*size, bench.gate(base)?.virtual_size)?;
             bench.put(&qcow2::overlay(backing_file, size)?)
         }
-        Builder::Grow { base, size } => bench.grow(&derivation.title, base, *size),
+        Builder::Grow { base, size } => bench.grow(title, base, *size),
         Builder::Blank { size } => bench.put(&qcow2::blank(*size)?),
+        Builder::Filled { pieces } => bench.filled(&derivation.title, pieces),
+        Builder::PayloadTar { files } => bench.payload(&derivation.title, files),
     }
 }
 
@@ -51,23 +61,24 @@ fn at_least(asked: Option<ByteSize>, base: ByteSize) -> Result<ByteSize, Problem
     }
 }
 
-struct Bench<'a> {
+/// Inputs, and what a builder works with.
+pub(super) struct Bench<'a> {
     inputs: &'a Inputs,
-    privacy: Privacy,
-    workshop: &'a Workshop<'a>,
+    pub(super) privacy: Privacy,
+    pub(super) workshop: &'a Workshop<'a>,
 }
 
 impl Bench<'_> {
-    fn input(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
+    pub(super) fn input(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
         self.inputs.get(id).ok_or_else(|| Problem::new(Code::Bug, format!("input {id} was not realised")))
     }
 
     /// Reads an input whole, its digest checked on the way.
-    fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Problem> {
+    pub(super) fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Problem> {
         self.workshop.store.read(self.input(id)?, VOLUME_LIMIT + (4 << 20))
     }
 
-    fn put(&self, bytes: &[u8]) -> Result<StoreObject, Problem> {
+    pub(super) fn put(&self, bytes: &[u8]) -> Result<StoreObject, Problem> {
         self.workshop.store.put(bytes, self.privacy)
     }
 

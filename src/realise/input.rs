@@ -1,19 +1,24 @@
 //! How the bytes of a fixed-output derivation are brought: from the store, the plan, a file, or the network.
 
+use std::collections::VecDeque;
 use std::io::Read;
 
 use super::build::named;
+use super::pieces::Several;
 use super::{Tally, Walk, Workshop};
-use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem};
+use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem, Url};
 use crate::fetch::Bounds;
-use crate::format::{iso, qcow2};
+use crate::format::{iso, qcow2, raw};
 use crate::host::files;
 use crate::plan::{Derivation, Origin};
 use crate::recipe::Source;
 use crate::store::{Claim, Partial, StoreObject};
 use crate::stream::Sink;
 
-const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
+/// The label of the fact that names the input which failed, where it is not the base.
+pub const INPUT: &str = "input";
+
+pub(super) const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 
 impl Walk<'_> {
     /// Brings a fixed output, unless the store has it.
@@ -29,12 +34,20 @@ impl Walk<'_> {
             return Ok((store.put(content.expose(), self.privacy(&derivation.id))?, Tally::default()));
         }
         if let Some(object) = store.find(digest)? {
+            length_again(&object, origin, derivation)?;
             gate_again(self.workshop, &object, origin)?;
             events(Event::Reused { what: derivation.title.clone(), digest: *digest });
             return Ok((object, REUSED));
         }
         match origin {
-            Origin::Pinned { sources, size, gate, .. } => self.bring_pinned(derivation, digest, sources, *size, *gate),
+            Origin::Pinned { sources, size, gate, metalink } => {
+                let job = Job { what: &derivation.title, digest, size: *size, gate: *gate };
+                // Of several inputs the caller wants to know which; the base is the usual one.
+                self.bring_pinned(&job, sources, metalink.as_ref()).map_err(|problem| match job.what {
+                    "base" => problem,
+                    title => problem.fact(INPUT, title),
+                })
+            }
             Origin::Beside { path, size } => {
                 let mut writer = store.create(self.privacy(&derivation.id), Some(size.0))?;
                 let mut reader = self.workshop.beside.reader(path.as_str())?;
@@ -46,23 +59,39 @@ impl Walk<'_> {
         }
     }
 
+    /// Tries one address after the other; where several mirrors are known, all together before the first remote one.
     fn bring_pinned(
         &self,
-        derivation: &Derivation,
-        digest: &Digest,
+        job: &Job<'_>,
         sources: &[Source],
-        size: Option<ByteSize>,
-        gate: Option<BaseKind>,
+        metalink: Option<&Url>,
     ) -> Result<(StoreObject, Tally), Problem> {
-        let job = Job { what: &derivation.title, digest, size, gate };
         let mut failures: Vec<Problem> = vec![];
-        let mut places = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).peekable();
-        while let Some(source) = places.next() {
-            match self.bring_from(&job, &source) {
+        let mut places: VecDeque<_> = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).collect();
+        let mut metalink = metalink.filter(|_| job.size.is_some_and(|size| size > self.workshop.pieces_from));
+        let mut liars = vec![];
+        while let Some(source) = places.pop_front() {
+            if is_remote(&source)
+                && let Some(list) = metalink.take()
+            {
+                let several = self.bring_in_pieces(job, sources, list)?;
+                match several {
+                    Several::Brought(brought) => return Ok(brought),
+                    Several::Failed(failed) => {
+                        failures.extend(failed.failures);
+                        liars = failed.liars;
+                        places.extend(failed.others);
+                    }
+                }
+            }
+            if liars.contains(&source) {
+                continue;
+            }
+            match self.bring_from(job, &source) {
                 Ok(brought) => return Ok(brought),
                 Err(failure) if is_final(&failure) => return Err(failure),
                 Err(failure) => {
-                    if places.peek().is_some() {
+                    if places.iter().any(|place| !liars.contains(place)) {
                         let text =
                             format!("`{}`: {}{}; trying the next address", job.what, failure.headline, from(&failure));
                         (self.workshop.events)(Event::Warning { text });
@@ -71,7 +100,7 @@ impl Walk<'_> {
                 }
             }
         }
-        Err(all_failed(failures, &job))
+        Err(all_failed(failures, job))
     }
 
     /// Brings an input from one address; a kept part that turns out wrong gets one fresh try.
@@ -97,41 +126,43 @@ impl Walk<'_> {
         if let Some(size) = job.size {
             partial.reserve(size.0).map_err(told)?;
         }
-        let (from, received) = self.transfer(job, source, &mut partial).map_err(told)?;
-        let mut gate = |file: &mut std::fs::File, _: u64| gate(file, job.gate);
+        let Brought { from, received, coding } = self.transfer(job, source, &mut partial).map_err(told)?;
+        let mut gate = |file: &mut std::fs::File, _: u64| job.pass(file);
         let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
-        let object = finished.map_err(|problem| told(problem.fact("from", &from)))?;
+        let object = finished.map_err(|problem| told(came(problem, &from, coding)))?;
         let size = ByteSize(object.size());
         (self.workshop.events)(Event::Fetched { what: job.what.to_owned(), from, size });
         Ok((object, Tally { fetched: 1, fetched_bytes: received, ..Tally::default() }))
     }
 
-    /// Streams one source into the partial object; returns where it came from, for people, and how much came now.
-    fn transfer(
-        &self,
-        job: &Job<'_>,
-        source: &Source,
-        partial: &mut Partial<'_, '_>,
-    ) -> Result<(String, u64), Problem> {
+    /// Streams one source into the partial object.
+    fn transfer(&self, job: &Job<'_>, source: &Source, partial: &mut Partial<'_, '_>) -> Result<Brought, Problem> {
         match source {
             Source::Url(url) if url.is_remote() => {
                 let bounds = Bounds { size: job.size.map(|size| size.0), cap: job.cap(self.workshop) };
                 let arrived = self.workshop.fetch.download(job.what, url, &bounds, partial, self.workshop.events)?;
-                Ok((arrived.from.to_string(), arrived.received))
+                let (from, coding) = (arrived.from.to_string(), arrived.content_encoding);
+                Ok(Brought { from, received: arrived.received, coding })
             }
             Source::Url(url) => {
-                let received = self.copy(job, &mut files::open(&file_path(url)?)?, partial)?;
-                Ok((url.to_string(), received))
+                let mut file = files::open(&file_path(url)?)?;
+                self.copy(job, &mut file, partial, url.to_string())
             }
             Source::Path(path) => {
-                let received = self.copy(job, &mut *self.workshop.beside.reader(path.as_str())?, partial)?;
-                Ok((path.as_str().to_owned(), received))
+                let mut file = self.workshop.beside.reader(path.as_str())?;
+                self.copy(job, &mut *file, partial, path.as_str().to_owned())
             }
         }
     }
 
     /// Copies a local file from its beginning; the cap of the sink bounds it.
-    fn copy(&self, job: &Job<'_>, reader: &mut dyn Read, partial: &mut Partial<'_, '_>) -> Result<u64, Problem> {
+    fn copy(
+        &self,
+        job: &Job<'_>,
+        reader: &mut dyn Read,
+        partial: &mut Partial<'_, '_>,
+        from: String,
+    ) -> Result<Brought, Problem> {
         partial.restart()?;
         let events = self.workshop.events;
         events(Event::Started { what: job.what.to_owned(), total: job.size });
@@ -144,33 +175,61 @@ impl Walk<'_> {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Problem::io(format!("cannot read the source of `{}`", job.what), &error)),
             };
-            partial.append(&buffer[..count])?;
+            partial.append(&buffer[..count]).map_err(|problem| problem.fact("from", &from))?;
             if partial.position() - told >= 64 << 20 {
                 told = partial.position();
                 events(Event::Progress { what: job.what.to_owned(), done: ByteSize(told) });
             }
         }
         events(Event::Finished { what: job.what.to_owned() });
-        Ok(partial.position())
+        Ok(Brought { from, received: partial.position(), coding: None })
     }
 }
 
 /// What one pinned input is.
-struct Job<'a> {
-    what: &'a str,
-    digest: &'a Digest,
-    size: Option<ByteSize>,
-    gate: Option<BaseKind>,
+pub(super) struct Job<'a> {
+    pub what: &'a str,
+    pub digest: &'a Digest,
+    pub size: Option<ByteSize>,
+    pub gate: Option<BaseKind>,
+}
+
+/// What one transfer did.
+struct Brought {
+    /// Where the bytes came from, for people.
+    from: String,
+    /// How many came now.
+    received: u64,
+    /// The coding that the server claimed without being asked.
+    coding: Option<String>,
+}
+
+/// Adds to a mismatch where the bytes came from, and the coding that may be why they are others.
+fn came(problem: Problem, from: &str, coding: Option<String>) -> Problem {
+    let problem = problem.fact("from", from);
+    match coding {
+        Some(coding) => problem.cause(format!("the server says that it sent them encoded: {coding}")),
+        None => problem,
+    }
 }
 
 impl Job<'_> {
+    /// Passes the bytes through the gate of what they shall be.
+    pub(super) fn pass(&self, file: &mut std::fs::File) -> Result<(), Problem> {
+        gate(file, self.gate)
+    }
+
     fn cap(&self, workshop: &Workshop<'_>) -> u64 {
         self.size.unwrap_or(workshop.largest).0
     }
 }
 
+fn is_remote(source: &Source) -> bool {
+    matches!(source, Source::Url(url) if url.is_remote())
+}
+
 /// Tells whether another address cannot help.
-fn is_final(failure: &Problem) -> bool {
+pub(super) fn is_final(failure: &Problem) -> bool {
     matches!(
         failure.code,
         Code::NoSpace | Code::CacheReadOnly | Code::CachePerm | Code::CacheLock | Code::Interrupted | Code::Bug
@@ -178,17 +237,32 @@ fn is_final(failure: &Problem) -> bool {
 }
 
 /// Returns the path a file URL names.
-fn file_path(url: &crate::base::Url) -> Result<std::path::PathBuf, Problem> {
+pub(super) fn file_path(url: &Url) -> Result<std::path::PathBuf, Problem> {
     url.to_file_path()
         .ok_or_else(|| Problem::new(Code::Recipe, format!("`{url}` names no file")).hint("write file:///absolute/path"))
 }
 
 /// Refuses a base that is not what the recipe says, before it has a final name.
-fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Problem> {
+pub(super) fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Problem> {
     match kind {
         Some(BaseKind::Qcow2) => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Problem::from),
+        Some(BaseKind::Raw) => raw::gate(file).map_err(Problem::from),
         Some(BaseKind::Iso) => iso::gate(file).map(drop).map_err(Problem::from),
         None => Ok(()),
+    }
+}
+
+/// A plan is made from the pinned size, so a wrong one must not pass only because the bytes were there already.
+fn length_again(object: &StoreObject, origin: &Origin, derivation: &Derivation) -> Result<(), Problem> {
+    match origin {
+        Origin::Pinned { size: Some(size), gate: None, .. } if size.0 != object.size() => {
+            Err(Problem::new(Code::Hash, format!("`{}` is not as long as its pin says", derivation.title))
+                .fact("expected", size.exact())
+                .fact("received", ByteSize(object.size()).exact())
+                .fact(INPUT, &derivation.title)
+                .note("the digest is right, so `size` is wrong"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -2,14 +2,19 @@
 //!
 //! The only place where effects meet: the store keeps, `fetch` brings what is remote, `host` reads what is local, the
 //! pure floors make the bytes. Nothing here decides what to build. Read next: [`build`] (one function a builder),
-//! [`input`] (how fixed-output bytes are brought), [`check`](mod@check) (the same again, compared), then `bundle`.
+//! [`input`] (how fixed-output bytes are brought), [`pieces`] (from several mirrors at once), [`unpack`] (compressed and
+//! raw bases), [`check`](mod@check) (the same again, compared), then `bundle`.
 
 mod build;
+mod carry;
 mod check;
 mod input;
 mod learn;
+mod pieces;
+mod unpack;
 
 use std::collections::BTreeMap;
+use std::thread::ScopedJoinHandle;
 
 use crate::base::{ByteSize, Code, DerivationId, Event, Events, Problem};
 use crate::fetch::Fetch;
@@ -17,6 +22,7 @@ use crate::host::Beside;
 use crate::plan::{Builder, Derivation, Origin, Plan};
 use crate::store::{Privacy, Store, StoreObject};
 pub use check::{Checked, Difference, check};
+pub use input::INPUT;
 pub use learn::{head, learn};
 
 /// Rewrites an address to the places to ask, in order; what a configuration's mirrors say.
@@ -34,6 +40,8 @@ pub struct Workshop<'a> {
     pub version: &'a str,
     /// The largest input without a pinned size that is taken.
     pub largest: ByteSize,
+    /// Inputs larger than this come in pieces from several mirrors at once, where the publisher lists them.
+    pub pieces_from: ByteSize,
 }
 
 impl std::fmt::Debug for Workshop<'_> {
@@ -171,8 +179,12 @@ impl<'a> Walk<'a> {
     fn make_together(&mut self, some: &[&Derivation]) -> Result<(), Problem> {
         let walk = &*self;
         let made: Vec<_> = std::thread::scope(|scope| {
-            let running: Vec<_> = some.iter().map(|one| scope.spawn(move || walk.make(one))).collect();
-            running.into_iter().map(std::thread::ScopedJoinHandle::join).collect()
+            // A system that gives no more threads gets the work done all the same, one after the other.
+            let mut running = vec![];
+            for one in some {
+                running.push(std::thread::Builder::new().spawn_scoped(scope, move || walk.make(one)).map_err(|_| one));
+            }
+            running.into_iter().map(|one| one.map_or_else(|one| Ok(walk.make(one)), ScopedJoinHandle::join)).collect()
         });
         for (derivation, made) in some.iter().zip(made) {
             let (object, tally) = made.map_err(|_| Problem::new(Code::Bug, "a thread of the build died"))??;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
-use crate::base::{Arch, BaseKind, Engine, Transport};
+use crate::base::{Arch, BaseKind, Compression, Engine, Transport};
 
 /// What is written under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,18 @@ pub const KEYS: &[Key] = &[
     key("base.sha256", T::Digest, "from arca.lock", "the image's digest; left out, `arca-build update` pins it"),
     key("base.size", T::Size, "", "the image file's size in bytes, checked while it is fetched"),
     key("base.kind", T::Word(BaseKind::WORDS), "from the file name", "what the image is"),
+    key(
+        "base.compression",
+        T::Word(Compression::WORDS),
+        "from the file name",
+        "what is around it; it is unpacked once",
+    ),
+    key(
+        "base.unpacked_size",
+        T::Size,
+        "",
+        "how large it unpacks, exactly; needed above 512MiB where that is 256 times the file, and above 64GiB",
+    ),
     key("base.mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
     key("machine", T::Table, "", "the virtual machine"),
     key("machine.arch", T::Word(Arch::WORDS), "x86_64", "the processor"),
@@ -102,8 +114,12 @@ pub const KEYS: &[Key] = &[
     key("provision.user[].system", T::Flag, "false", "a system user"),
     key("provision.file[]", T::Tables, "", "a file in the guest"),
     key("provision.file[].path", T::Text, "required", "absolute path in the guest"),
-    key("provision.file[].text", T::Text, "", "its content; or `source`"),
-    key("provision.file[].source", T::Path, "", "a file beside the recipe, at most 1MiB; or `text`"),
+    key("provision.file[].text", T::Text, "", "its content; or `source`, or `url`"),
+    key("provision.file[].source", T::Path, "", "a file beside the recipe, at most 1MiB; or `text`, or `url`"),
+    key("provision.file[].url", T::Text, "", "its content by URL or large beside the recipe, pinned as `base.url` is"),
+    key("provision.file[].sha256", T::Digest, "from arca.lock", "the digest of what `url` names"),
+    key("provision.file[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
+    key("provision.file[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
     key("provision.file[].mode", T::Mode, "0644", "octal, in quotes"),
     key("provision.file[].user", T::Text, "root", "its owner, by name"),
     key("provision.file[].group", T::Text, "root", "its group, by name"),
@@ -117,6 +133,18 @@ pub const KEYS: &[Key] = &[
     key("provision.unit[].dropin[].name", T::Text, "required", "ends in .conf"),
     key("provision.unit[].dropin[].text", T::Text, "", "its content; or `source`"),
     key("provision.unit[].dropin[].source", T::Path, "", "a file beside the recipe; or `text`"),
+    key("provision.rpm[]", T::Tables, "", "a package that Combustion installs without a network"),
+    key("provision.rpm[].url", T::Text, "required", "as `base.url`; its file name ends in .rpm"),
+    key("provision.rpm[].sha256", T::Digest, "from arca.lock", "its digest"),
+    key("provision.rpm[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
+    key("provision.rpm[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
+    key("provision.container[]", T::Tables, "", "a container image that podman loads once, at the first boot"),
+    key("provision.container[].name", T::Text, "required", "names its unit, arca-load-NAME.service"),
+    key("provision.container[].url", T::Text, "required", "as `base.url`; an oci-archive"),
+    key("provision.container[].sha256", T::Digest, "from arca.lock", "its digest"),
+    key("provision.container[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
+    key("provision.container[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
+    key("provision.container[].before", T::Texts, "[]", "units that start only once it is loaded, as a quadlet's"),
 ];
 
 /// Returns the names of the keys right below a table, by its path.

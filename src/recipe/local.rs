@@ -49,9 +49,11 @@ impl Recipe {
     /// Lists every file beside the recipe that it names, sorted, each with what it is read for.
     pub fn local_files(&self) -> BTreeMap<RecipePath, Use> {
         let mut files = BTreeMap::new();
-        if let Source::Path(path) = &self.base.source.value {
-            files.insert(path.clone(), Use::Input);
-        }
+        let sources = self.inputs().into_iter().map(|input| &input.source.value);
+        files.extend(sources.filter_map(|source| match source {
+            Source::Path(path) => Some((path.clone(), Use::Input)),
+            Source::Url(_) => None,
+        }));
         files.extend(self.named_contents().map(|path| (path.value.clone(), Use::Content)));
         files
     }
@@ -67,7 +69,7 @@ impl Recipe {
         let typed = provision.files.iter().map(|file| &file.value.content).chain(units);
         let typed = typed.filter_map(|content| match content {
             Content::Path(path) => Some(path),
-            Content::Text(_) => None,
+            Content::Text(_) | Content::Carried(_) => None,
         });
         ready.chain(typed)
     }

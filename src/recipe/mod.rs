@@ -3,6 +3,7 @@
 //! Parsing touches no file and no network. Read next: [`model`] (what a recipe can say), [`keys`] (how it is written),
 //! `parse/` (how one becomes the other), then `lock`.
 
+pub mod carried;
 pub mod embedded;
 pub mod keys;
 pub mod local;
@@ -13,6 +14,7 @@ mod rules;
 mod sniff;
 mod template;
 
+pub use carried::{Carried, Container};
 pub use embedded::{Embedded, embedded};
 pub use keys::{KEYS, Key, KeyType};
 pub use local::{CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Use};

@@ -2,7 +2,7 @@
 
 use crate::base::words::vocabulary;
 use crate::base::{
-    Arch, BaseKind, ByteSize, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Transport, Url,
+    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Transport, Url,
 };
 
 /// A value and where it was written.
@@ -32,6 +32,10 @@ pub struct Recipe {
 pub struct Base {
     pub source: Located<Source>,
     pub kind: BaseKind,
+    /// What lies around the image in the file.
+    pub compression: Compression,
+    /// The exact size of what the file unpacks to.
+    pub unpacked_size: Option<ByteSize>,
     /// The pin, when the recipe itself carries it; else the lock does.
     pub sha256: Option<Digest>,
     pub size: Option<ByteSize>,
@@ -54,7 +58,7 @@ pub struct Input<'a> {
 impl Recipe {
     /// Lists every input that has to be pinned; the base comes first.
     pub fn inputs(&self) -> Vec<Input<'_>> {
-        vec![self.base.input()]
+        std::iter::once(self.base.input()).chain(self.provision.inputs()).collect()
     }
 }
 
@@ -201,6 +205,10 @@ pub struct Provision {
     pub files: Vec<Located<GuestFile>>,
     /// `[[provision.unit]]`.
     pub units: Vec<Located<Unit>>,
+    /// `[[provision.rpm]]`: packages, installed without a network.
+    pub rpms: Vec<Located<super::Carried>>,
+    /// `[[provision.container]]`.
+    pub containers: Vec<Located<super::Container>>,
 }
 
 impl Provision {
@@ -209,14 +217,15 @@ impl Provision {
         self.engine.as_ref().map_or(Engine::Ignition, |engine| engine.value)
     }
 
-    /// Tells whether anything typed (not ready-made) is wanted.
+    /// Tells whether anything typed (not ready-made) is wanted that either engine can do; packages are Combustion's.
     pub fn has_typed(&self) -> bool {
-        self.root.is_some() || !(self.users.is_empty() && self.files.is_empty() && self.units.is_empty())
+        let rows = self.users.len() + self.files.len() + self.units.len() + self.containers.len();
+        self.root.is_some() || rows > 0
     }
 
     /// Tells whether anything at all is wanted in the guest.
     pub fn is_wanted(&self) -> bool {
-        self.has_typed() || self.config.is_some() || self.script.is_some()
+        self.has_typed() || !self.rpms.is_empty() || self.config.is_some() || self.script.is_some()
     }
 }
 
@@ -248,6 +257,8 @@ pub enum Content {
     Text(Secret<String>),
     /// A file beside the recipe, at most 1 MiB.
     Path(Located<RecipePath>),
+    /// Bytes by address, pinned like the base; `[[provision.file]]` only.
+    Carried(super::Carried),
 }
 
 /// `[[provision.file]]`.

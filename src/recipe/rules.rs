@@ -70,6 +70,14 @@ pub(crate) fn is_dropin_name(text: &str) -> bool {
     stem.is_some_and(|stem| !stem.is_empty() && !stem.starts_with('.')) && text.len() <= 255 && text.chars().all(plain)
 }
 
+/// Tells whether a text is the file name of a package: what rpm allows in name, version, release and architecture
+/// (rpm: docs/manual/spec.md, "Name tag", "Version tag"), and no longer than the name field of a tar entry.
+pub(crate) fn is_rpm_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '~' | '^' | '-');
+    let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    first && text.len() <= 100 && text.chars().all(plain) && text.strip_suffix(".rpm").is_some()
+}
+
 /// Reads permission bits: three or four octal digits.
 pub(crate) fn mode(text: &str) -> Option<u32> {
     let octal = matches!(text.len(), 3 | 4) && text.chars().all(|c| matches!(c, '0'..='7'));

@@ -16,11 +16,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 
 use super::copy::{Copy, Teller};
-use super::object::{StoreObject, hash_file};
+use super::object::{StoreObject, hash_file, is_planted};
 use super::paced::{Paced, begin_storing};
+use super::repair::is_refused;
 use super::stamp::{Stamp, write_derivable};
 use super::temp::{TMP, TempDir};
 use super::tree::Tree;
@@ -44,6 +44,8 @@ pub struct BundleEntry {
 pub enum Source {
     /// Hard-linked, with the object's mode; copied where the file system refuses links.
     Object(StoreObject),
+    /// The same with this mode; copied where the object has another, as its bytes are also something else's.
+    ObjectAs { object: StoreObject, mode: u32 },
     /// Written, with a mode such as `0o444` or `0o555`.
     Bytes { bytes: Vec<u8>, mode: u32 },
 }
@@ -86,8 +88,8 @@ impl Bundle {
 impl<'e> Store<'e> {
     /// Finds a bundle whose files are still those that were published.
     ///
-    /// Nothing is hashed: size, inode and modification time of each file are compared. One that differs is put into
-    /// quarantine with a warning, and counts as absent.
+    /// Nothing is hashed (unless stamps are doubted): size, inode and modification time of each file are compared, and the
+    /// bytes where those differ. One that is not as it was is put into quarantine with a warning, and counts as absent.
     pub fn bundle(&self, plan: &Digest, name: &Name) -> Result<Option<Bundle>, Problem> {
         let name = format!("{plan}-{name}");
         let place = Path::new(BUNDLES).join(&name);
@@ -100,15 +102,53 @@ impl<'e> Store<'e> {
             }
             Err(error) => return Err(fail::read("cannot look at a bundle", self.dir(), &error)),
         }
-        let Some(files) = self.bundle_record(&name) else { return Ok(None) };
+        let Some(mut files) = self.bundle_record(&name) else { return Ok(None) };
         match self.tree.sub(&place).and_then(|dir| first_difference(&dir, &files)) {
-            Ok(None) => Ok(Some(self.as_bundle(name, files))),
+            Ok(None) => match self.first_rotten(&place, &files) {
+                Some(file) => {
+                    self.put_away(&name, &format!("`{file}` holds other bytes"));
+                    Ok(None)
+                }
+                None => Ok(Some(self.as_bundle(name, files))),
+            },
+            // Touched, or copied from a backup, is not changed: bytes and modes decide.
+            Ok(Some(_)) if self.is_the_same(&place, &mut files) => {
+                if self.read_only.is_none() {
+                    let record = Path::new(STAMPS).join(&name);
+                    let _ = write_derivable(&self.tree, &record, print(&files).as_bytes());
+                }
+                Ok(Some(self.as_bundle(name, files)))
+            }
             Ok(Some(file)) => {
                 self.put_away(&name, &format!("`{file}` was changed"));
                 Ok(None)
             }
             Err(error) => Err(fail::read("cannot look at a bundle", self.dir(), &error)),
         }
+    }
+
+    /// Hashes a bundle whose stamps do not fit; if bytes and modes are as recorded, takes the new stamps over.
+    fn is_the_same(&self, place: &Path, files: &mut [BundleFile]) -> bool {
+        let modes: Vec<_> = files.iter().map(|file| file.mode).collect();
+        let is_whole = self.tree.sub(place).and_then(|dir| restamp(&dir, files)).unwrap_or(false);
+        is_whole && files.iter().map(|file| file.mode).eq(modes)
+    }
+
+    /// Hashes the files of a bundle where stamps are doubted; tells the first that holds other bytes.
+    fn first_rotten(&self, place: &Path, files: &[BundleFile]) -> Option<String> {
+        let is_right = |file: &BundleFile| {
+            let Ok((open, metadata)) = self.tree.regular(place.join(&file.file_name)) else { return false };
+            if self.is_stamped(&file.digest, &metadata) {
+                return true;
+            }
+            let right = hash_file(open).is_ok_and(|(digest, size)| (digest, size) == (file.digest, file.size));
+            if right {
+                self.remember(&file.digest, &metadata);
+            }
+            right
+        };
+        let wrong = files.iter().filter(|_| self.is_doubting()).find(|file| !is_right(file))?;
+        Some(wrong.file_name.clone())
     }
 
     /// Returns where a bundle lies, if something does; nothing in it is looked at, and nothing put away.
@@ -169,6 +209,8 @@ impl<'e> Store<'e> {
                 Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {
                     match self.tree.sub(&place).and_then(|dir| restamp(&dir, &mut files)) {
                         Ok(true) => return Ok(files),
+                        // A process without a descriptor or a right left has not seen damage.
+                        Err(error) if !is_planted(&error) => return Err(error),
                         Ok(false) | Err(_) => self.put_away(name, "other files"),
                     }
                 }
@@ -193,6 +235,14 @@ impl<'e> Store<'e> {
                 self.link_object(dir, &entry.file_name, object)?;
                 object.digest()
             }
+            Source::ObjectAs { object, mode } => {
+                let found = self.tree.look(object_name(&object.digest())).map(|found| found.mode() & 0o777);
+                match found {
+                    Ok(found) if found != *mode => self.copy_object(dir, &entry.file_name, object, Some(*mode))?,
+                    _ => self.link_object(dir, &entry.file_name, object)?,
+                }
+                object.digest()
+            }
         };
         let found = dir.look(&entry.file_name).map_err(told)?;
         let file_name = entry.file_name.clone();
@@ -206,20 +256,18 @@ impl<'e> Store<'e> {
         if self.find(&digest)?.as_ref() != Some(object) {
             return Err(fail::corrupt(&digest, "other bytes or nothing", self.dir()));
         }
-        let refusals = [Errno::XDEV, Errno::PERM, Errno::ACCESS, Errno::MLINK, Errno::OPNOTSUPP];
         match self.tree.link(object_name(&digest), dir, file_name) {
             Ok(()) => Ok(()),
-            Err(error) if refusals.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) => {
-                self.copy_object(dir, file_name, object)
-            }
+            Err(error) if is_refused(&error) => self.copy_object(dir, file_name, object, None),
             Err(error) => Err(fail::write("cannot write a bundle to the store", self.dir(), &error)),
         }
     }
 
-    fn copy_object(&self, dir: &Tree, file_name: &str, object: &StoreObject) -> Result<(), Problem> {
+    fn copy_object(&self, dir: &Tree, file_name: &str, object: &StoreObject, mode: Option<u32>) -> Result<(), Problem> {
         let source = self.open_object(object)?;
         let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
-        let found = copy_file(&source, object.size(), dir, file_name, metadata.mode() & 0o777, self.events)
+        let mode = mode.unwrap_or(metadata.mode() & 0o777);
+        let found = copy_file(&source, object.size(), dir, file_name, mode, self.events)
             .map_err(|error| self.unwritable(Some(object.size()), &error))?;
         if found == object.digest() {
             return Ok(());
@@ -238,7 +286,7 @@ impl<'e> Store<'e> {
         {
             let _ = dir.set_mode(0o700);
         }
-        let _ = self.tree.remove(Path::new(STAMPS).join(name));
+        let _ = self.tree.remove_all(Path::new(STAMPS).join(name));
         let moved = self.quarantine(&place, None);
         let kept = if moved { "it is kept in `quarantine`" } else { "it could not be moved away" };
         let text = format!("bundle `{name}` in the store was damaged ({found}); {kept}");
@@ -268,7 +316,7 @@ fn first_difference(dir: &Tree, files: &[BundleFile]) -> io::Result<Option<Strin
 }
 
 /// Hashes every file of a directory; tells whether they are these, and if so takes their stamps over.
-fn restamp(dir: &Tree, files: &mut [BundleFile]) -> io::Result<bool> {
+pub(super) fn restamp(dir: &Tree, files: &mut [BundleFile]) -> io::Result<bool> {
     if !holds_exactly(dir, files)? {
         return Ok(false);
     }
@@ -276,6 +324,8 @@ fn restamp(dir: &Tree, files: &mut [BundleFile]) -> io::Result<bool> {
         let found = dir.look(&file.file_name)?;
         (file.stamp, file.mode) = (Stamp::of(&found), found.mode() & 0o777);
     }
+    // A kill behind the renaming left it writable.
+    let _ = dir.set_mode(0o500);
     Ok(true)
 }
 
@@ -288,8 +338,9 @@ pub(super) fn holds_exactly(dir: &Tree, files: &[BundleFile]) -> io::Result<bool
     for file in files {
         let (open, metadata) = match dir.regular(&file.file_name) {
             Ok(found) => found,
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Err(error),
-            Err(_) => return Ok(false),
+            Err(error) if is_planted(&error) => return Ok(false),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => return Ok(false),
+            Err(error) => return Err(error),
         };
         if metadata.len() != file.size || hash_file(open)?.0 != file.digest {
             return Ok(false);
@@ -343,7 +394,7 @@ pub(super) fn copy_file(
     Ok(digest)
 }
 
-fn print(files: &[BundleFile]) -> String {
+pub(super) fn print(files: &[BundleFile]) -> String {
     let line =
         |file: &BundleFile| format!("{} {:o} {} {}\n", file.digest, file.mode, file.stamp.text(), file.file_name);
     format!("{HEADER}\n{}", files.iter().map(line).collect::<String>())

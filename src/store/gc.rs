@@ -8,15 +8,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::Metadata;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::object::is_planted;
+use super::policy::{Age, Moment, Policy, Rootless};
 use super::root::{Root, State};
 use super::temp::{self, TMP};
+use super::usage::blocks;
 use super::verify::absent_is_empty;
-use super::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, Store, fail, lock, object_name, partial};
-use crate::base::{ByteSize, Code, DerivationId, Digest, Problem, text::one_line};
+use super::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, Store, fail, lock, object_name, partial, realisation};
+use crate::base::{ByteSize, Code, DerivationId, Digest, Event, Problem, text::one_line};
 
 /// One thing that was removed, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,14 @@ pub struct GcReport {
     pub kept: usize,
     /// Roots kept although their link's directory cannot be seen.
     pub unknown: Vec<Root>,
+    /// How many roots keep something.
+    pub roots: usize,
+    /// What the store occupies behind it, about.
+    pub left: ByteSize,
+    /// Of that, what roots keep.
+    pub rooted: ByteSize,
+    /// Whether `left` is more than [`Policy::max_size`], though nothing more may go.
+    pub is_too_large: bool,
 }
 
 /// Whether [`Store::gc`] removes anything.
@@ -54,7 +66,15 @@ struct Kept {
     objects: BTreeSet<Digest>,
     dead: Vec<OsString>,
     unknown: Vec<Root>,
+    /// How many keep something.
+    live: usize,
     seen: (i64, i64, i64, i64),
+}
+
+/// What goes, with the space each frees, in order of removal; and how many objects stay.
+struct Chosen {
+    plan: Vec<(Doomed, u64)>,
+    stay: usize,
 }
 
 /// Something to be removed.
@@ -67,29 +87,22 @@ enum Doomed {
     Other(PathBuf),
 }
 
-/// Decides by modification time; what seems to come from the future is young.
-struct Age {
-    now: SystemTime,
-    grace: Duration,
-}
-
-impl Age {
-    fn is_old(&self, seconds: i64) -> bool {
-        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.max(0).unsigned_abs());
-        self.now.duration_since(then).is_ok_and(|age| age > self.grace)
-    }
-}
-
 impl Store<'_> {
-    /// Removes bundles, objects, records, kept downloads and damaged things that no root keeps and that are older than
-    /// `grace` at `now`.
+    /// Collects by [`Policy::new`]; see [`Store::collect_garbage`].
+    pub fn gc(&self, collect: Collect, grace: Duration, now: SystemTime) -> Result<GcReport, Problem> {
+        self.collect_garbage(collect, &Policy::new(grace), now)
+    }
+
+    /// Removes bundles, objects, records, kept downloads and damaged things that neither a root nor the policy keeps at
+    /// `now`.
     ///
     /// Waits a little for those who use the store, then gives up (`E_CACHE_LOCK`); without a working lock it refuses. When
-    /// the roots, or one of them, cannot be read nothing is removed.
-    pub fn gc(&self, collect: Collect, grace: Duration, now: SystemTime) -> Result<GcReport, Problem> {
+    /// the roots, or one of them, cannot be read nothing is removed; nor when there is none (`E_USAGE`), unless told.
+    pub fn collect_garbage(&self, collect: Collect, policy: &Policy, now: SystemTime) -> Result<GcReport, Problem> {
         self.check_writable()?;
+        self.tree.be_quiet();
         let excluded = lock::exclude(&self.tree, self.lock.as_ref(), self.patience.collector, self.events);
-        let report = excluded.and_then(|()| self.collect(collect, &Age { now, grace }));
+        let report = excluded.and_then(|()| self.collect(collect, policy, &Age { now, grace: policy.grace }));
         // Trying to exclude others may have cost the shared lock (flock(2)); whoever has it now will end.
         if let Some(file) = &self.lock {
             let _ = file.lock_shared();
@@ -97,10 +110,13 @@ impl Store<'_> {
         report
     }
 
-    fn collect(&self, collect: Collect, age: &Age) -> Result<GcReport, Problem> {
+    fn collect(&self, collect: Collect, policy: &Policy, age: &Age) -> Result<GcReport, Problem> {
         let mut kept = self.kept().map_err(|problem| problem.note("nothing was removed"))?;
-        let (plan, stay) = self.choose(&kept, age)?;
-        let mut report = GcReport { kept: stay, unknown: kept.unknown.clone(), ..GcReport::default() };
+        let used = self.usage()?.total;
+        let Chosen { plan, stay } = self.choose(&kept, policy, age, used.0)?;
+        self.refuse_rootless(&kept, &plan, policy, collect)?;
+        let mut report =
+            GcReport { kept: stay, unknown: kept.unknown.clone(), roots: kept.live, ..GcReport::default() };
         for (doomed, size) in plan {
             if collect == Collect::Remove {
                 kept = self.kept_now(kept).map_err(|problem| problem.note("nothing more was removed"))?;
@@ -111,7 +127,52 @@ impl Store<'_> {
             report.freed.0 += size;
             report.removed.push(Removed { name: doomed.name(), size: ByteSize(size) });
         }
+        report.left = ByteSize(used.0.saturating_sub(report.freed.0));
+        report.rooted = self.rooted(&kept);
+        report.is_too_large = policy.max_size.is_some_and(|most| report.left > most);
         Ok(report)
+    }
+
+    /// Stops where no root is recorded: perhaps they were lost, and then everything anybody built would go.
+    fn refuse_rootless(
+        &self,
+        kept: &Kept,
+        plan: &[(Doomed, u64)],
+        policy: &Policy,
+        collect: Collect,
+    ) -> Result<(), Problem> {
+        let matters = |doomed: &Doomed| matches!(doomed, Doomed::Bundle(_) | Doomed::Object(_));
+        let has_roots = kept.live > 0 || !kept.dead.is_empty();
+        if has_roots || policy.rootless == Rootless::Collect || !plan.iter().any(|(doomed, _)| matters(doomed)) {
+            return Ok(());
+        }
+        if collect == Collect::DryRun {
+            let text = "no root is recorded, so without `--without-roots` nothing will be removed".to_owned();
+            (self.events)(Event::Warning { text });
+            return Ok(());
+        }
+        Err(Problem::new(Code::Usage, "no root is recorded in the store, so everything would go")
+            .fact("store", fail::path(self.dir()))
+            .note("nothing was removed")
+            .hint("build with a `result-NAME` link, or add a root; if nothing is to stay, add `--without-roots`"))
+    }
+
+    /// Adds up what roots keep.
+    fn rooted(&self, kept: &Kept) -> ByteSize {
+        let mut inodes = BTreeMap::new();
+        let mut add = |found: std::io::Result<Metadata>| {
+            if let Ok(found) = found {
+                inodes.insert(found.ino(), blocks(&found));
+            }
+        };
+        kept.objects.iter().for_each(|digest| add(self.tree.look(object_name(digest))));
+        for name in &kept.bundles {
+            let place = Path::new(BUNDLES).join(name);
+            for file in self.tree.list(&place).unwrap_or_default() {
+                add(self.tree.look(place.join(file)));
+            }
+        }
+        ByteSize(inodes.values().sum())
     }
 
     /// Reads the roots again if one came or went.
@@ -122,7 +183,8 @@ impl Store<'_> {
     /// Reads the roots; fails when one cannot be understood.
     fn kept(&self) -> Result<Kept, Problem> {
         let seen = self.roots_seen()?;
-        let mut kept = Kept { bundles: BTreeSet::new(), objects: BTreeSet::new(), dead: vec![], unknown: vec![], seen };
+        let (bundles, objects) = (BTreeSet::new(), BTreeSet::new());
+        let mut kept = Kept { bundles, objects, dead: vec![], unknown: vec![], live: 0, seen };
         for (name, root) in self.read_roots()? {
             let Some(root) = root else { return Err(self.garbled(&name)) };
             match self.state_of(&root) {
@@ -133,6 +195,7 @@ impl Store<'_> {
                 State::Unknown => kept.unknown.push(root.clone()),
                 State::Live => {}
             }
+            kept.live += 1;
             kept.bundles.extend(root.bundle);
             kept.objects.extend(root.objects);
         }
@@ -152,47 +215,103 @@ impl Store<'_> {
         Ok((found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()))
     }
 
-    /// Chooses what goes, with the space each frees, in order of removal; and counts the objects that stay.
+    /// Chooses what goes, with the space each frees, in order of removal.
     ///
     /// The order is: what names something goes before what it names.
-    fn choose(&self, kept: &Kept, age: &Age) -> Result<(Vec<(Doomed, u64)>, usize), Problem> {
-        let mut plan: Vec<_> = kept.dead.iter().map(|name| (Doomed::Root(name.clone()), 0)).collect();
-        let mut links = BTreeMap::new();
-        let mut wanted = kept.objects.clone();
-        for name in self.names(BUNDLES)? {
-            let Some(name) = name.to_str().map(str::to_owned) else { continue };
-            if kept.bundles.contains(&name) || !self.is_old(&Path::new(BUNDLES).join(&name), age) {
-                wanted.extend(self.bundle_record(&name).into_iter().flatten().map(|file| file.digest));
-            } else {
-                let size = self.count_links(&name, &mut links);
-                plan.push((Doomed::Bundle(name), size));
-            }
-        }
-        let mut going = BTreeMap::new();
+    fn choose(&self, kept: &Kept, policy: &Policy, age: &Age, used: u64) -> Result<Chosen, Problem> {
+        let others = self.choose_others(age)?;
         let objects = self.list_objects()?;
-        for digest in &objects {
-            if let Ok(found) = self.tree.look(object_name(digest))
-                && !wanted.contains(digest)
-                && age.is_old(found.mtime())
-                && !is_linked_elsewhere(&found, &links)
-            {
-                going.insert(*digest, if found.is_file() { found.blocks() * 512 } else { 0 });
+        let candidates = self.candidates(kept, policy, age, &objects)?;
+        let most = policy.max_size.map_or(0, |size| size.0);
+        let mut left = used.saturating_sub(others.iter().map(|(_, size)| size).sum());
+        let mut links = BTreeMap::new();
+        let (mut bundles, mut going) = (vec![], BTreeMap::new());
+        for (_, candidate) in candidates {
+            if policy.max_size.is_some() && left <= most {
+                break;
+            }
+            let freed = match candidate {
+                Doomed::Object(digest) => {
+                    let Ok(found) = self.tree.look(object_name(&digest)) else { continue };
+                    if is_linked_elsewhere(&found, &links) {
+                        continue;
+                    }
+                    let size = if found.is_file() { blocks(&found) } else { 0 };
+                    going.insert(digest, size);
+                    size
+                }
+                Doomed::Bundle(name) => {
+                    let size = self.count_links(&name, &mut links);
+                    bundles.push((Doomed::Bundle(name), size));
+                    size
+                }
+                _ => 0,
+            };
+            left = left.saturating_sub(freed);
+        }
+        let stay = objects.len() - going.len();
+        // The last of them stay as long as any object does: they show that the roots were let go, not lost.
+        let dead = kept.dead.iter().filter(|_| kept.live > 0 || stay == 0);
+        let mut plan: Vec<_> = dead.map(|name| (Doomed::Root(name.clone()), 0)).collect();
+        plan.extend(bundles);
+        plan.extend(self.choose_realisations(&going, age)?);
+        plan.extend(going.into_iter().map(|(digest, size)| (Doomed::Object(digest), size)));
+        plan.extend(others);
+        Ok(Chosen { plan, stay })
+    }
+
+    /// Lists the bundles and objects that may go, what was used longest ago first.
+    ///
+    /// An object was used whenever a bundle that holds it was, so it comes behind that bundle.
+    fn candidates(
+        &self,
+        kept: &Kept,
+        policy: &Policy,
+        age: &Age,
+        objects: &[Digest],
+    ) -> Result<Vec<(Moment, Doomed)>, Problem> {
+        let names = self.names(BUNDLES)?;
+        let bundles: Vec<String> = names.iter().filter_map(|name| name.to_str().map(str::to_owned)).collect();
+        let last = self.last_of_each_name(&bundles, policy.keep_last);
+        let (mut candidates, mut wanted, mut used_by) =
+            (vec![], kept.objects.clone(), BTreeMap::<Digest, Moment>::new());
+        for name in bundles {
+            let held = self.bundle_record(&name).into_iter().flatten().map(|file| file.digest);
+            let stays = kept.bundles.contains(&name) || last.contains(&name);
+            if stays || !self.is_old(&Path::new(BUNDLES).join(&name), age) {
+                wanted.extend(held);
+                continue;
+            }
+            let used = self.bundle_used(&name);
+            held.for_each(|digest| {
+                let moment = used_by.entry(digest).or_insert(used);
+                *moment = used.max(*moment);
+            });
+            candidates.push((used, Doomed::Bundle(name)));
+        }
+        for digest in objects.iter().filter(|digest| !wanted.contains(digest)) {
+            if self.is_old(&object_name(digest), age) {
+                let used = self.object_used(digest).max(used_by.get(digest).copied().unwrap_or_default());
+                candidates.push((used, Doomed::Object(*digest)));
             }
         }
-        plan.extend(self.choose_realisations(&going, age)?);
-        let stay = objects.len() - going.len();
-        plan.extend(going.into_iter().map(|(digest, size)| (Doomed::Object(digest), size)));
-        plan.extend(self.choose_others(age)?);
-        Ok((plan, stay))
+        candidates.sort_by_key(|(used, doomed)| (*used, matches!(doomed, Doomed::Object(_))));
+        Ok(candidates)
     }
 
     fn choose_realisations(&self, going: &BTreeMap<Digest, u64>, age: &Age) -> Result<Vec<(Doomed, u64)>, Problem> {
         let mut plan = Vec::new();
         for name in self.names(REALISATIONS)? {
             let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
-            let output = self.recorded(&id).map(|(digest, _)| digest);
+            let output = match self.tree.read_small(Path::new(REALISATIONS).join(&name), realisation::CAP) {
+                Ok(bytes) => realisation::parse(&bytes, &id).map(|(digest, _)| digest),
+                Err(error) if is_planted(&error) || error.kind() == ErrorKind::NotFound => None,
+                // One that cannot be read just now may well be right.
+                Err(_) => continue,
+            };
             let goes = output.is_some_and(|digest| going.contains_key(&digest));
-            let absent = output.is_none_or(|digest| self.tree.look(object_name(&digest)).is_err());
+            let is_gone = |error: io::Error| error.kind() == ErrorKind::NotFound;
+            let absent = output.is_none_or(|digest| self.tree.look(object_name(&digest)).is_err_and(is_gone));
             if goes || (absent && self.is_old(&Path::new(REALISATIONS).join(&name), age)) {
                 plan.push((Doomed::Realisation(id), 0));
             }
@@ -206,7 +325,7 @@ impl Store<'_> {
         for name in self.names(TMP)?.into_iter().filter(|name| partial::is_partial(name)) {
             let path = Path::new(TMP).join(name);
             if self.is_old(&path, age) {
-                let size = self.tree.look(&path).map_or(0, |found| found.blocks() * 512);
+                let size = self.tree.look(&path).map_or(0, |found| blocks(&found));
                 plan.push((Doomed::Other(path), size));
             }
         }
@@ -216,7 +335,7 @@ impl Store<'_> {
             if let Ok(found) = self.tree.look(&path)
                 && age.is_old(found.ctime())
             {
-                let size = if found.is_file() && found.nlink() == 1 { found.blocks() * 512 } else { 0 };
+                let size = if found.is_file() && found.nlink() == 1 { blocks(&found) } else { 0 };
                 plan.push((Doomed::Other(path), size));
             }
         }
@@ -230,7 +349,7 @@ impl Store<'_> {
         Ok(plan)
     }
 
-    fn names(&self, directory: &str) -> Result<Vec<OsString>, Problem> {
+    pub(super) fn names(&self, directory: &str) -> Result<Vec<OsString>, Problem> {
         absent_is_empty(self.tree.list(directory))
             .map_err(|error| fail::read(format!("cannot list `{directory}` of the store"), self.dir(), &error))
     }
@@ -246,7 +365,7 @@ impl Store<'_> {
         for file in &found {
             *links.entry(file.ino()).or_default() += 1;
         }
-        found.iter().filter(|file| file.nlink() == 1).map(|file| file.blocks() * 512).sum()
+        found.iter().filter(|file| file.nlink() == 1).map(blocks).sum()
     }
 
     /// Removes one thing; `false` when it turned out to be in use.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use super::fail;
+use super::object::is_planted;
 use super::tree::Tree;
 use crate::base::{Code, Event, Events, Problem};
 
@@ -41,10 +42,12 @@ pub(super) fn exclude(tree: &Tree, file: Option<&File>, patience: Duration, even
 
 fn open(tree: &Tree) -> io::Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK;
-    match tree.open_at(LOCK, flags, Mode::empty()) {
-        Ok(fd) => return Ok(Some(fd.into())),
+    match tree.regular(LOCK) {
+        Ok((file, _)) => return Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(None),
+        // Nobody holds what is no file, so nobody is robbed.
+        Err(error) if is_planted(&error) => drop(tree.remove_all(LOCK)),
         Err(error) => return Err(error),
     }
     match tree.open_at(LOCK, flags | OFlags::CREATE, Mode::RUSR | Mode::WUSR) {

@@ -9,10 +9,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::object::is_planted;
 use super::temp::{TMP, TempFile};
 use super::tree::Tree;
 use super::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, SEEN, STAMPS, fail};
-use crate::base::{Code, Event, Events, Problem, text::one_line};
+use crate::base::{Code, Digest, Event, Events, Problem, text::one_line};
 
 const TAG: &str = "CACHEDIR.TAG";
 const META: &str = "meta.json";
@@ -107,10 +108,10 @@ pub(super) fn standing(tree: &Tree, events: Events) -> Result<Standing, Problem>
     let bytes = match tree.read_small(META, 64 << 10) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Absent),
-        Err(error) if error.kind() == ErrorKind::InvalidData => Vec::new(),
+        Err(error) if is_planted(&error) => Vec::new(),
         Err(error) => return Err(fail::read("cannot read `meta.json` of the store", tree.path(), &error)),
     };
-    if serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() {
+    if !is_whole(&bytes) {
         events(Event::Warning { text: "`meta.json` of the store was damaged; it is written anew".into() });
         tree.remove_all(META).map_err(|error| fail::write("cannot mend `meta.json`", tree.path(), &error))?;
         return Ok(Standing::Absent);
@@ -145,9 +146,47 @@ fn lay_out(tree: &Tree) -> io::Result<()> {
     for name in [OBJECTS, REALISATIONS, BUNDLES, STAMPS, ROOTS, QUARANTINE] {
         tree.make_dir(name)?;
     }
-    let meta = serde_json::to_vec(&Meta { format: FORMAT, features: Features::default() })?;
-    write_new(tree, META, &meta)?;
+    write_new(tree, META, &seal(serde_json::to_string(&Meta { format: FORMAT, features: Features::default() })?))?;
     tree.sync_dir(".")
+}
+
+/// How a file ends that says what it was when it was written: the sha256 of all that stands before this.
+const SEAL: &str = ",\"sha256\":\"";
+
+/// Adds the seal to the text of a JSON object.
+fn seal(text: String) -> Vec<u8> {
+    let open = text.strip_suffix('}').unwrap_or(&text);
+    format!("{open}{SEAL}{}\"}}", Digest::of(open.as_bytes())).into_bytes()
+}
+
+/// Tells whether `meta.json` is as it was written: JSON, and its seal unbroken where it has one.
+///
+/// Without the seal one flipped bit could be taken for a newer format, and the store for another program's.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let is_sealed = match text.rsplit_once(SEAL) {
+        Some((open, seal)) => seal.trim_end() == format!("{}\"}}", Digest::of(open.as_bytes())),
+        // Stores before the seal.
+        None => true,
+    };
+    is_sealed && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+/// Writes the tag anew where it was lost or garbled: without it nobody finds the store, and backups take it.
+pub(super) fn mend_tag(tree: &Tree, events: Events) {
+    let is_ours = |text: &[u8]| {
+        let text = String::from_utf8_lossy(text);
+        text.starts_with(&TAG_TEXT[..43]) && text.contains("arca-build")
+    };
+    let found = tree.read_small(TAG, 4096);
+    // What cannot be read for another reason is no damage.
+    let damaged = match &found {
+        Ok(text) => !is_ours(text),
+        Err(error) => error.kind() == ErrorKind::NotFound || is_planted(error),
+    };
+    if damaged && tree.remove_all(TAG).and_then(|()| write_new(tree, TAG, TAG_TEXT.as_bytes())).is_ok() {
+        events(Event::Warning { text: format!("`{TAG}` of the store was damaged; it is written anew") });
+    }
 }
 
 fn write_new(tree: &Tree, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -187,6 +226,21 @@ mod tests {
             Ok(Standing::Absent) => "absent",
             Err(_) => "refused",
         }
+    }
+
+    #[test]
+    fn cas_06_no_flipped_bit_of_the_metadata_makes_it_a_newer_stores() {
+        let meta = seal(serde_json::to_string(&Meta { format: FORMAT, features: Features::default() }).unwrap());
+        assert!(is_whole(&meta) && judge(&meta).is_ok());
+        for index in 0..meta.len() * 8 {
+            let mut flipped = meta.clone();
+            flipped[index / 8] ^= 1 << (index % 8);
+            let verdict = if is_whole(&flipped) { judge(&flipped).map(drop) } else { Ok(()) };
+            assert_eq!(verdict, Ok(()), "bit {index}: {}", String::from_utf8_lossy(&flipped));
+        }
+        let newer = seal(r#"{"format":2,"features":{},"more":[1]}"#.into());
+        assert!(is_whole(&newer) && judge(&newer).is_err());
+        assert!(is_whole(br#"{"format":1,"features":{"ignorable":[],"read_only":[],"required":[]}}"#));
     }
 
     #[test]

@@ -27,7 +27,8 @@
 //! # How an object is written
 //!
 //! 1. A file without a name in `tmp/` (`O_TMPFILE`; else `O_EXCL | O_NOFOLLOW` with a random name, and locked), 0600.
-//! 2. Bytes are hashed while they are written; space is reserved where the size is known.
+//! 2. Bytes are hashed while they are written (a draft, whose beginning comes last, when it is whole); space is reserved
+//!    where the size is known.
 //! 3. Size and digest are compared; the caller's gate reads the same descriptor; only then
 //! 4. mode 0444, or 0400 for what provisions a guest, and `fsync`. Its error is final: pages that failed once may read as
 //!    written afterwards, so nothing here tries again.
@@ -37,7 +38,8 @@
 //!
 //! So what stands under a final name is whole and right, or was damaged later. Realisations and roots are written the same
 //! way, replacing by rename. Stamps are not synced: losing one costs a hash. Downloads keep their part under
-//! `tmp/partial-<digest>`, locked by the one who fills it; others wait, and the lock dies with its holder.
+//! `tmp/partial-<digest>`, locked by the one who fills it; others wait, and the lock dies with its holder. One that is
+//! filled in any order has a journal beside it, `.pieces`; who continues it in order first cuts it at its first gap.
 //!
 //! # How an object is read
 //!
@@ -46,13 +48,15 @@
 //!
 //! A store that may not be written serves all it holds without a single write.
 //!
-//! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `partial`
-//! (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`, `verify`.
+//! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `draft`,
+//! `partial` (downloads), `pieced` (the same in any order), `paced` (early write-back), `bundle`, `out`, `root`, `gc`,
+//! `policy`, `usage`, `verify`, `repair`.
 
 #![expect(clippy::disallowed_methods, reason = "the store is the address of every effect in the cache directory")]
 
 mod bundle;
 mod copy;
+mod draft;
 mod fail;
 mod gc;
 mod lock;
@@ -61,28 +65,37 @@ mod object;
 mod out;
 mod paced;
 mod partial;
+mod pieced;
+mod policy;
 mod realisation;
+mod repair;
 mod root;
 mod seen;
 mod stamp;
 mod temp;
 mod tree;
+mod usage;
 mod verify;
 mod writer;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use bundle::{Bundle, BundleEntry, BundleFile, Source};
 pub use copy::Patch;
+pub use draft::ObjectDraft;
 pub use gc::{Collect, GcReport, Removed};
 pub use object::{ObjectReader, StoreObject};
 pub use out::Copied;
 pub use partial::{Claim, Partial};
-pub use root::{Holder, Root};
+pub use pieced::{Cut, Filler, Pieced, PiecedClaim};
+pub use policy::{Policy, Rootless};
+pub use root::{Holder, Listed, Root, State};
 pub use seen::Seen;
-pub use verify::VerifyReport;
+pub use usage::{BundleUsage, KindUsage, Usage};
+pub use verify::{BadRecord, DamagedBundle, Flaw, Healed, Repair, VerifyReport};
 pub use writer::{Gate, ObjectWriter, Privacy};
 
 use crate::base::{Code, Digest, Events, Problem};
@@ -102,6 +115,8 @@ pub struct Store<'e> {
     lock: Option<File>,
     /// The feature that forbids this program to write.
     read_only: Option<String>,
+    /// What was hashed by this program; `None` where stamps are trusted.
+    hashed: Option<stamp::Hashed>,
     patience: Patience,
     events: Events<'e>,
 }
@@ -148,11 +163,25 @@ impl<'e> Store<'e> {
             meta::Standing::Absent | meta::Standing::Usable => None,
         };
         let lock = lock::share(&tree, patience.user, events)?;
-        let store = Self { tree, lock, read_only, patience, events };
+        let store = Self { tree, lock, read_only, hashed: None, patience, events };
         if store.read_only.is_none() {
-            temp::sweep(&store.tree, temp::TMP, |name| !partial::is_partial(name));
+            meta::mend_tag(&store.tree, events);
+            let is_left = |name: &OsStr| !partial::is_partial(name) || partial::is_orphan(&store.tree, name);
+            temp::sweep(&store.tree, temp::TMP, is_left);
         }
         Ok(store)
+    }
+
+    /// Trusts no stamp from now on: what is used is hashed, once.
+    #[must_use]
+    pub fn doubting(mut self) -> Self {
+        self.hashed = Some(stamp::Hashed::default());
+        self
+    }
+
+    /// Tells whether stamps are doubted.
+    pub fn is_doubting(&self) -> bool {
+        self.hashed.is_some()
     }
 
     /// Returns the absolute path of the store.

@@ -1,25 +1,30 @@
 //! Downloads: one at a time for each digest, kept across runs. Touches `tmp/partial-<digest>` and its `.etag`.
-//! Read next: `crate::stream::Sink`, which this implements, and `crate::fetch`, which feeds it.
+//! Read next: `super::pieced`, the same in any order; `crate::stream::Sink`, which this implements, and `crate::fetch`, which feeds it.
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 
 use super::object::StoreObject;
 use super::paced::Paced;
+use super::pieced;
 use super::temp::{self, PARTIAL, TMP, TempFile};
+use super::tree::Tree;
 use super::writer::{self, Gate, Privacy};
 use super::{Store, fail, lock};
-use crate::base::{Code, Digest, Event, Problem, text::one_line};
+use crate::base::{ByteSize, Code, Digest, Event, Problem, text::one_line};
 use crate::stream::{HashingWriter, Sink};
 
 /// The longest validator that is kept; a longer one only costs a restart.
 const VALIDATOR: usize = 1 << 10;
+
+/// How often a waiter tells how far the other is.
+const PACE: Duration = Duration::from_millis(250);
 
 /// What [`Store::claim`] found.
 #[expect(clippy::large_enum_variant, reason = "one is made for each download, and moved once")]
@@ -34,13 +39,13 @@ pub enum Claim<'s, 'e> {
 ///
 /// Dropped before [`Partial::finish`] it keeps what was received, for the next run to resume.
 pub struct Partial<'s, 'e> {
-    store: &'s Store<'e>,
+    pub(super) store: &'s Store<'e>,
     expected: Digest,
-    temp: TempFile<'s>,
-    /// `None` behind a failed restart.
+    pub(super) temp: TempFile<'s>,
+    /// `None` behind a failed restart, and where pieces come in any order.
     writer: Option<HashingWriter<Paced>>,
     /// `None` where locks do not work: such a download is private and is not kept.
-    name: Option<PathBuf>,
+    pub(super) name: Option<PathBuf>,
     cap: u64,
     is_resumed: bool,
 }
@@ -48,6 +53,16 @@ pub struct Partial<'s, 'e> {
 /// Tells whether a name in `tmp/` is a kept download or its validator.
 pub(super) fn is_partial(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PARTIAL.as_bytes())
+}
+
+/// Tells whether a name in `tmp/` is a validator whose download is there no more: a kill came between the two.
+///
+/// Taking away one that is another process's by then only costs that one a restart.
+pub(super) fn is_orphan(tree: &Tree, name: &OsStr) -> bool {
+    let path = Path::new(TMP).join(name);
+    is_partial(name)
+        && path.extension().is_some()
+        && tree.look(path.with_extension("")).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 fn validator_name(partial: &Path) -> PathBuf {
@@ -60,8 +75,20 @@ impl<'e> Store<'e> {
     /// While another process brings the same object this waits, and gives up (`E_CACHE_LOCK`) when that one makes no
     /// progress for minutes. What an earlier run received is hashed once, here.
     pub fn claim(&self, expected: &Digest, what: &str) -> Result<Claim<'_, 'e>, Problem> {
+        match self.seize(expected, what)? {
+            Seized::Ready(object) => Ok(Claim::Ready(object)),
+            Seized::Unnamed => self.begin(expected, None, None).map(Claim::Partial),
+            Seized::File(name, file) => {
+                pieced::flatten(&self.tree, &name, &file).map_err(|error| self.unwritable(None, &error))?;
+                self.begin(expected, Some(name), Some(file)).map(Claim::Partial)
+            }
+        }
+    }
+
+    /// Waits for the right to bring an object.
+    pub(super) fn seize(&self, expected: &Digest, what: &str) -> Result<Seized, Problem> {
         if let Some(object) = self.find(expected)? {
-            return Ok(Claim::Ready(object));
+            return Ok(Seized::Ready(object));
         }
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(None, &error);
@@ -74,7 +101,7 @@ impl<'e> Store<'e> {
                     if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
                         self.forget_partial(&name);
                     }
-                    return self.begin(expected, None, None).map(Claim::Partial);
+                    return Ok(Seized::Unnamed);
                 }
                 Held::Changed => continue,
                 Held::Ours => {}
@@ -85,9 +112,9 @@ impl<'e> Store<'e> {
             }
             if let Some(object) = self.find(expected)? {
                 self.forget_partial(&name);
-                return Ok(Claim::Ready(object));
+                return Ok(Seized::Ready(object));
             }
-            return self.begin(expected, Some(name), Some(file)).map(Claim::Partial);
+            return Ok(Seized::File(name, file));
         }
     }
 
@@ -116,12 +143,18 @@ impl<'e> Store<'e> {
         Ok(None)
     }
 
-    /// Takes the lock of a partial file, waiting as long as its holder makes progress.
+    /// Takes the lock of a partial file, waiting as long as its holder makes progress, and telling of it.
     fn hold(&self, file: &File, what: &str) -> Result<Held, Problem> {
         let mut last = (Instant::now(), None);
+        let mut told = Instant::now();
         loop {
             match file.try_lock() {
-                Ok(()) => return Ok(Held::Ours),
+                Ok(()) => {
+                    if last.1.is_some() {
+                        (self.events)(Event::Finished { what: one_line(what, 200) });
+                    }
+                    return Ok(Held::Ours);
+                }
                 Err(TryLockError::Error(_)) => return Ok(Held::Unsupported),
                 Err(TryLockError::WouldBlock) => {}
             }
@@ -132,11 +165,17 @@ impl<'e> Store<'e> {
             if last.1.is_none() {
                 (self.events)(Event::Waiting { what: one_line(what, 200) });
             }
-            if last.1 != Some(found.len()) {
-                last = (Instant::now(), Some(found.len()));
+            // Pieces may come in any order, so that the length alone tells nothing.
+            let now = (found.len(), found.mtime(), found.mtime_nsec());
+            if last.1 != Some(now) {
+                last = (Instant::now(), Some(now));
             }
             if last.0.elapsed() >= self.patience.user {
                 return Err(stuck(what, file, self.dir()));
+            }
+            if told.elapsed() >= PACE {
+                told = Instant::now();
+                (self.events)(Event::Progress { what: one_line(what, 200), done: ByteSize(found.len()) });
             }
             std::thread::sleep(lock::PAUSE);
         }
@@ -157,10 +196,29 @@ impl<'e> Store<'e> {
         Ok(Partial { store: self, expected, temp, writer, name, cap: u64::MAX, is_resumed })
     }
 
-    fn forget_partial(&self, name: &Path) {
-        let _ = self.tree.remove(validator_name(name));
-        let _ = self.tree.remove(name);
+    /// Takes hold of a download that is filled in any order, without hashing what is there.
+    pub(super) fn begin_unordered(&self, expected: &Digest, held: Seized) -> io::Result<Partial<'_, 'e>> {
+        let (name, temp) = match held {
+            Seized::File(name, file) => (Some(name.clone()), TempFile::adopt(&self.tree, file, name)),
+            _ => (None, TempFile::create(&self.tree)?),
+        };
+        Ok(Partial { store: self, expected: *expected, temp, writer: None, name, cap: 0, is_resumed: false })
     }
+
+    fn forget_partial(&self, name: &Path) {
+        let _ = self.tree.remove_all(validator_name(name));
+        let _ = self.tree.remove(name);
+        let _ = self.tree.remove(pieced::journal_name(name));
+    }
+}
+
+/// What waiting for the right to bring an object gave.
+pub(super) enum Seized {
+    Ready(StoreObject),
+    /// The file is ours alone.
+    File(PathBuf, File),
+    /// Where locks do not work: a download without a name.
+    Unnamed,
 }
 
 enum Held {
@@ -208,6 +266,17 @@ impl Partial<'_, '_> {
     pub fn finish(mut self, size: Option<u64>, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
         let finished = self.writer.take().ok_or(ErrorKind::InvalidInput.into()).and_then(HashingWriter::finish);
         let (_, digest, received) = finished.map_err(|error| self.store.unwritable(None, &error))?;
+        self.settle(digest, received, size, gate)
+    }
+
+    /// Compares, gates and publishes what hashes to `digest`.
+    pub(super) fn settle(
+        mut self,
+        digest: Digest,
+        received: u64,
+        size: Option<u64>,
+        gate: Option<Gate<'_>>,
+    ) -> Result<StoreObject, Problem> {
         let judged = writer::compare(&self.expected, size, &digest, received)
             .map_err(|problem| looks_like_html(&self.temp.file, problem))
             .and_then(|()| writer::pass(gate, &mut self.temp.file, received));
@@ -233,10 +302,12 @@ impl Partial<'_, '_> {
     ///
     /// A validator that is another's by then only costs that one a restart.
     fn give_up(&mut self, name: &Path) {
-        let _ = self.store.tree.remove(validator_name(name));
+        let _ = self.store.tree.remove_all(validator_name(name));
         if temp::is_named(&self.store.tree, name, &self.temp.file).unwrap_or(false) {
             let _ = self.store.tree.remove(name);
         }
+        // Behind the file: while that is there, the journal tells which of its bytes are any.
+        let _ = self.store.tree.remove(pieced::journal_name(name));
         self.temp.keep();
     }
 
@@ -283,7 +354,7 @@ impl Sink for Partial<'_, '_> {
         let kept = validator.filter(|text| text.len() <= VALIDATOR);
         let done = match kept {
             Some(text) => super::stamp::write_derivable(&self.store.tree, &name, text.as_bytes()),
-            None => self.store.tree.remove(name),
+            None => self.store.tree.remove_all(name),
         };
         done.map_err(|error| self.told(&error))
     }

@@ -4,7 +4,10 @@
 //! arca-build realisation 1
 //! output sha256:<64 digits> <size>
 //! tool <version>
+//! derivation <id>
 //! ```
+//!
+//! The last line is the file's own name: a record under another name would give one derivation the bytes of another.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +17,7 @@ use crate::base::{DerivationId, Digest, Problem, text::one_line};
 
 const HEADER: &str = "arca-build realisation 1";
 /// The most bytes a record may have.
-const CAP: u64 = 4 << 10;
+pub(super) const CAP: u64 = 4 << 10;
 
 fn name(id: &DerivationId) -> PathBuf {
     Path::new(REALISATIONS).join(id.to_string())
@@ -36,27 +39,29 @@ impl Store<'_> {
             return Ok(());
         }
         self.check_writable()?;
-        let text = print(object, note);
+        let text = print(id, object, note);
         write_durable(&self.tree, &name(id), text.as_bytes())
             .map_err(|error| fail::write("cannot record a realisation", self.dir(), &error))
     }
 
     /// Returns digest and size of what a derivation gave earlier, as the record says; the object may be gone.
     pub fn recorded(&self, id: &DerivationId) -> Option<(Digest, u64)> {
-        parse(&self.tree.read_small(name(id), CAP).ok()?)
+        parse(&self.tree.read_small(name(id), CAP).ok()?, id)
     }
 }
 
-fn print(object: &StoreObject, note: &str) -> String {
-    format!("{HEADER}\noutput sha256:{} {}\ntool {}\n", object.digest(), object.size(), one_line(note, 200))
+fn print(id: &DerivationId, object: &StoreObject, note: &str) -> String {
+    let (digest, size, note) = (object.digest(), object.size(), one_line(note, 200));
+    format!("{HEADER}\noutput sha256:{digest} {size}\ntool {note}\nderivation {id}\n")
 }
 
-fn parse(bytes: &[u8]) -> Option<(Digest, u64)> {
+/// Reads the record of a derivation; that of another one is none.
+pub(super) fn parse(bytes: &[u8], id: &DerivationId) -> Option<(Digest, u64)> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (header, rest) = text.split_once('\n')?;
     let (output, tool) = rest.strip_prefix("output sha256:")?.split_once('\n')?;
     let (digest, size) = output.split_once(' ')?;
-    let whole = header == HEADER && tool.starts_with("tool ") && tool.ends_with('\n');
+    let whole = header == HEADER && tool.starts_with("tool ") && tool.ends_with(&format!("\nderivation {id}\n"));
     whole.then_some((Digest::parse(digest).ok()?, size.parse().ok()?))
 }
 
@@ -67,12 +72,14 @@ mod tests {
     #[test]
     fn cas_06_a_garbled_record_is_a_miss() {
         let object = StoreObject::new(Digest::of(b"x"), 1);
-        let text = print(&object, "0.1.0\nevil \u{1b}");
-        assert_eq!(parse(text.as_bytes()), Some((object.digest(), 1)));
+        let id = DerivationId(Digest::of(b"id"));
+        let text = print(&id, &object, "0.1.0\nevil \u{1b}");
+        assert_eq!(parse(text.as_bytes(), &id), Some((object.digest(), 1)));
+        assert_eq!(parse(text.as_bytes(), &DerivationId(Digest::of(b"other"))), None, "swapped");
         for end in 0..text.len() {
-            assert_eq!(parse(&text.as_bytes()[..end]), None, "cut at {end}");
+            assert_eq!(parse(&text.as_bytes()[..end], &id), None, "cut at {end}");
         }
-        assert_eq!(parse(text.replace("realisation 1", "realisation 2").as_bytes()), None);
-        assert_eq!(parse(text.replace("sha256", "sha512").as_bytes()), None);
+        assert_eq!(parse(text.replace("realisation 1", "realisation 2").as_bytes(), &id), None);
+        assert_eq!(parse(text.replace("sha256", "sha512").as_bytes(), &id), None);
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! arca-build root 1
-//! link <absolute path>            or: name <name>
+//! link <absolute path>            a link to the bundle, or without one anything; or: name <name>
 //! bundle <plan id>-<name>         where there is one
 //! object <sha256>                 any number: inputs and outputs of the closure
 //! end
@@ -17,6 +17,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use super::object::is_planted;
 use super::stamp::write_durable;
 use super::{BUNDLES, ROOTS, Store, fail};
 use crate::base::{Code, Digest, Name, Problem};
@@ -28,7 +29,8 @@ const CAP: u64 = 16 << 20;
 /// Who wants something kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Holder {
-    /// A symbolic link at this absolute path, as long as it points to the bundle.
+    /// Something at this absolute path. With a bundle it is a symbolic link, and holds as long as it points there;
+    /// without one (a fetched recipe, an imported directory) it holds as long as it is there.
     Link(PathBuf),
     /// A name, until it is removed.
     Named(Name),
@@ -44,14 +46,24 @@ pub struct Root {
     pub objects: BTreeSet<Digest>,
 }
 
+/// A root as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The name of its file.
+    pub file_name: String,
+    /// `None` where the file is garbled.
+    pub root: Option<Root>,
+    pub state: State,
+}
+
 /// What became of a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub enum State {
     /// It is named, or its link points to its bundle.
     Live,
-    /// Its link is gone, or points elsewhere.
+    /// What held it is gone, or points elsewhere.
     Dead,
-    /// Its link's directory cannot be seen: perhaps a disk that is not mounted. It is kept.
+    /// It is garbled, or its link's directory cannot be seen: perhaps a disk that is not mounted. It is kept.
     Unknown,
 }
 
@@ -79,14 +91,59 @@ impl Store<'_> {
         Ok(roots)
     }
 
+    /// Lists every root, garbled ones too, by holder.
+    pub fn list_roots(&self) -> Result<Vec<Listed>, Problem> {
+        let list = |(name, root): (OsString, Option<Root>)| {
+            let state = root.as_ref().map_or(State::Unknown, |root| self.state_of(root));
+            Listed { file_name: name.to_string_lossy().into_owned(), root, state }
+        };
+        let mut listed: Vec<_> = self.read_roots()?.into_iter().map(list).collect();
+        let holder = |listed: &Listed| listed.root.as_ref().map(|root| root.holder.clone());
+        listed.sort_by(|a, b| holder(a).cmp(&holder(b)).then_with(|| a.file_name.cmp(&b.file_name)));
+        Ok(listed)
+    }
+
+    /// Finds the root of a holder.
+    pub fn root(&self, holder: &Holder) -> Option<Root> {
+        parse(&self.tree.read_small(Path::new(ROOTS).join(file_name(holder)), CAP).ok()?)
+    }
+
+    /// Tells whether something has a bundle's name.
+    pub fn holds_bundle(&self, name: &str) -> bool {
+        !name.contains('/') && self.tree.look(Path::new(BUNDLES).join(name)).is_ok_and(|found| found.is_dir())
+    }
+
+    /// Lists the bundles' directory names.
+    pub fn bundle_names(&self) -> Result<Vec<String>, Problem> {
+        Ok(self.names(BUNDLES)?.iter().filter_map(|name| name.to_str().map(str::to_owned)).collect())
+    }
+
+    /// Lists what goes with a bundle: the objects it holds, and what other roots keep to build it again.
+    pub fn kept_with(&self, bundle: &str) -> Result<BTreeSet<Digest>, Problem> {
+        let roots = self.roots()?.into_iter().filter(|root| root.bundle.as_deref() == Some(bundle));
+        let held = self.bundle_record(bundle).into_iter().flatten().map(|file| file.digest);
+        Ok(roots.flat_map(|root| root.objects).chain(held).collect())
+    }
+
+    /// Removes a root by its file's name, durably; what it kept may be collected then.
+    pub fn remove_root(&self, listed: &Listed) -> Result<(), Problem> {
+        self.check_writable()?;
+        let name = Path::new(ROOTS).join(&listed.file_name);
+        self.tree
+            .remove_all(name)
+            .and_then(|()| self.tree.sync_dir(ROOTS))
+            .map_err(|error| fail::write("cannot remove a root", self.dir(), &error))
+    }
+
     /// Reads every file in `roots-v1`; `None` for one that is garbled. A directory that cannot be read is an error.
     pub(super) fn read_roots(&self) -> Result<Vec<(OsString, Option<Root>)>, Problem> {
         let told = |error: std::io::Error| fail::read("cannot read the roots of the store", self.dir(), &error);
         let names = self.tree.list(ROOTS).map_err(told)?;
         let read = |name: OsString| match self.tree.read_small(Path::new(ROOTS).join(&name), CAP) {
-            Ok(bytes) => Ok(Some((name, parse(&bytes)))),
+            // Under another's name it would be lost when that one is written again.
+            Ok(bytes) => Ok(Some((name.clone(), parse(&bytes).filter(|root| *name == *file_name(&root.holder))))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) if error.kind() == ErrorKind::InvalidData => Ok(Some((name, None))),
+            Err(error) if is_planted(&error) => Ok(Some((name, None))),
             Err(error) => Err(told(error)),
         };
         names.into_iter().filter_map(|name| read(name).transpose()).collect()
@@ -95,8 +152,14 @@ impl Store<'_> {
     /// Looks whether a root still holds.
     pub(super) fn state_of(&self, root: &Root) -> State {
         let Holder::Link(link) = &root.holder else { return State::Live };
-        let Some(bundle) = &root.bundle else { return State::Unknown };
         let directory = link.parent().unwrap_or(Path::new("/"));
+        let Some(bundle) = &root.bundle else {
+            return match std::fs::symlink_metadata(link) {
+                Ok(_) => State::Live,
+                Err(error) if error.kind() == ErrorKind::NotFound && directory.is_dir() => State::Dead,
+                Err(_) => State::Unknown,
+            };
+        };
         match std::fs::read_link(link) {
             Ok(target) if directory.join(&target) == self.dir().join(BUNDLES).join(bundle) => State::Live,
             // The store may be reached by another path than the link was made with.

@@ -3,10 +3,12 @@
 //! A stamp spares hashing an object that is only linked or named. It is derivable, so it is written without sync and read
 //! without trust: anything odd counts as no stamp.
 
+use std::collections::BTreeSet;
 use std::fs::Metadata;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::temp::TempFile;
 use super::tree::Tree;
@@ -14,7 +16,7 @@ use super::{STAMPS, Store};
 use crate::base::Digest;
 
 /// Inode, size and modification time, to the nanosecond. Not ctime: every hard link into a bundle changes that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Stamp {
     pub(super) inode: u64,
     pub(super) size: u64,
@@ -47,6 +49,20 @@ impl Stamp {
     }
 }
 
+/// Which bytes this program hashed itself, in which file as it stood then.
+#[derive(Debug, Default)]
+pub(super) struct Hashed(Mutex<BTreeSet<(Digest, Stamp)>>);
+
+impl Hashed {
+    fn holds(&self, digest: &Digest, stamp: Stamp) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(*digest, stamp))
+    }
+
+    fn add(&self, digest: &Digest, stamp: Stamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((*digest, stamp));
+    }
+}
+
 fn name(digest: &Digest) -> PathBuf {
     Path::new(STAMPS).join(digest.to_string())
 }
@@ -54,22 +70,37 @@ fn name(digest: &Digest) -> PathBuf {
 impl Store<'_> {
     /// Tells whether the file was hashed as it stands now.
     pub(super) fn is_stamped(&self, digest: &Digest, metadata: &Metadata) -> bool {
-        let Ok(bytes) = self.tree.read_small(name(digest), 256) else { return false };
-        let line = std::str::from_utf8(&bytes).ok().and_then(|text| text.strip_suffix('\n'));
-        line.and_then(Stamp::parse) == Some(Stamp::of(metadata))
+        match &self.hashed {
+            Some(hashed) => hashed.holds(digest, Stamp::of(metadata)),
+            None => self.stamp_of(digest) == Some(Stamp::of(metadata)),
+        }
+    }
+
+    /// Returns what is remembered of an object.
+    pub(super) fn stamp_of(&self, digest: &Digest) -> Option<Stamp> {
+        let bytes = self.tree.read_small(name(digest), 256).ok()?;
+        std::str::from_utf8(&bytes).ok()?.strip_suffix('\n').and_then(Stamp::parse)
+    }
+
+    /// Remembers for this run alone that a file was hashed as the metadata shows it.
+    pub(super) fn remember(&self, digest: &Digest, metadata: &Metadata) {
+        if let Some(hashed) = &self.hashed {
+            hashed.add(digest, Stamp::of(metadata));
+        }
     }
 
     /// Remembers that the file was hashed as the metadata shows it; a failure costs a hash later.
     pub(super) fn stamp(&self, digest: &Digest, metadata: &Metadata) {
+        self.remember(digest, metadata);
         let text = format!("{}\n", Stamp::of(metadata).text());
-        if self.read_only.is_none() {
+        if self.read_only.is_none() && self.stamp_of(digest) != Some(Stamp::of(metadata)) {
             let _ = write_derivable(&self.tree, &name(digest), text.as_bytes());
         }
     }
 
     /// Forgets a stamp.
     pub(super) fn unstamp(&self, digest: &Digest) {
-        let _ = self.tree.remove(name(digest));
+        let _ = self.tree.remove_all(name(digest));
     }
 }
 
@@ -83,7 +114,7 @@ pub(super) fn write_derivable(tree: &Tree, name: &Path, bytes: &[u8]) -> io::Res
     temp.file.write_all(bytes)?;
     // Unlink and link, not rename over: ext4 flushes a file renamed over another (auto_da_alloc), 2 ms each time, and
     // a stamp that is missing for a moment, or for ever, does no harm.
-    tree.remove(name)?;
+    tree.remove_all(name)?;
     temp.publish(name)
 }
 
@@ -96,7 +127,14 @@ pub(super) fn write_durable(tree: &Tree, name: &Path, bytes: &[u8]) -> io::Resul
     let mut temp = TempFile::named(tree)?;
     temp.file.write_all(bytes)?;
     temp.file.sync_all()?;
-    temp.replace(name)?;
+    match temp.replace(name) {
+        // A directory was put in its place, over which no file can be renamed (rename(2)).
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            tree.remove_all(name)?;
+            temp.replace(name)?;
+        }
+        other => other?,
+    }
     tree.sync_dir(parent)
 }
 

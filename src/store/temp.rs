@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::repair::is_refused;
 use super::tree::Tree;
 
 /// Where temporaries of the store lie: on its own file system, so publishing is one link or rename.
@@ -56,9 +57,38 @@ impl<'t> TempFile<'t> {
     /// Gives the file a free final name; `AlreadyExists` when it is taken, and nothing has changed then.
     pub(super) fn publish(&mut self, to: impl AsRef<Path>) -> io::Result<()> {
         match &self.name {
-            None => self.tree.link_file(&self.file, to),
+            None => match self.tree.link_file(&self.file, &to) {
+                Err(error) if is_refused(&error) => self.move_copy(to.as_ref()),
+                other => other,
+            },
             Some(name) => self.tree.rename_new(name, self.tree, to).map(|()| self.name = None),
         }
+    }
+
+    /// Gives a copy the final name, where a file without a name may not be linked: sandboxes refuse the call.
+    ///
+    /// The copy has the mode, is synced, and takes this file's place.
+    fn move_copy(&mut self, to: &Path) -> io::Result<()> {
+        let mut copy = Self::named(self.tree)?;
+        let metadata = self.file.metadata()?;
+        let mut buffer = vec![0; 64 << 10];
+        let mut at = 0;
+        loop {
+            let count = self.file.read_at(&mut buffer, at)?;
+            if count == 0 {
+                break;
+            }
+            if buffer[..count].iter().any(|byte| *byte != 0) {
+                copy.file.write_all_at(&buffer[..count], at)?;
+            }
+            at += count as u64;
+        }
+        copy.file.set_len(metadata.len())?;
+        copy.file.set_permissions(metadata.permissions())?;
+        copy.file.sync_all()?;
+        copy.publish(to)?;
+        std::mem::swap(&mut self.file, &mut copy.file);
+        Ok(())
     }
 
     /// Gives the file a final name in place of whatever file has it; only for files made with [`TempFile::named`].

@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -19,6 +20,8 @@ use rustix::io::Errno;
 pub(super) struct Tree {
     fd: OwnedFd,
     path: PathBuf,
+    /// Leaves no trace of reading.
+    quiet: AtomicBool,
 }
 
 /// Reading flags that cannot block on a FIFO, take a terminal or follow a last symbolic link.
@@ -29,14 +32,19 @@ impl Tree {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(path, flags, Mode::empty())?;
-        Ok(Self { fd, path: path.to_owned() })
+        Ok(Self { fd, path: path.to_owned(), quiet: AtomicBool::new(false) })
     }
 
     /// Opens a directory beneath this one.
     pub(super) fn sub(&self, name: impl AsRef<Path>) -> io::Result<Self> {
         let name = name.as_ref();
         let fd = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
-        Ok(Self { fd, path: self.path.join(name) })
+        Ok(Self { fd, path: self.path.join(name), quiet: AtomicBool::new(self.quiet.load(Ordering::Relaxed)) })
+    }
+
+    /// Leaves access times alone from now on: to look after the store is not to use what is in it.
+    pub(super) fn be_quiet(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
     }
 
     /// Returns the path under which the directory was opened.
@@ -52,6 +60,18 @@ impl Tree {
     /// Opens something beneath, following no link.
     pub(super) fn open_at(&self, name: impl AsRef<Path>, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let name = name.as_ref();
+        let is_reading = !flags.intersects(OFlags::PATH | OFlags::CREATE | OFlags::RDWR);
+        if is_reading && self.quiet.load(Ordering::Relaxed) {
+            match self.open_as(name, flags | OFlags::NOATIME, mode) {
+                // The file belongs to someone else (open(2)).
+                Err(error) if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) => {}
+                other => return other,
+            }
+        }
+        self.open_as(name, flags, mode)
+    }
+
+    fn open_as(&self, name: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         loop {

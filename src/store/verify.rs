@@ -1,60 +1,268 @@
-//! `store verify`: hashes every object again. Touches `objects-v1`, `stamps-v1`, `quarantine`. Read next: `super::gc`.
+//! `store verify`: hashes every object and every file of a bundle again, and reads every record. Touches `objects-v1`,
+//! `bundles-v1`, `stamps-v1`, `quarantine`. Read next: `super::repair`, which mends what was found.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::path::Path;
-use std::sync::Mutex;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{OBJECTS, Store, fail};
-use crate::base::{ByteSize, Digest, Event, Problem};
+use super::bundle::BundleFile;
+use super::root::Root;
+use super::{BUNDLES, OBJECTS, REALISATIONS, STAMPS, Store, fail, object_name};
+use crate::base::{ByteSize, Code, DerivationId, Digest, Event, Problem, text::one_line};
 use crate::stream::HashingReader;
 
 const WHAT: &str = "store";
 /// How often progress is told.
 const PACE: Duration = Duration::from_millis(250);
 
-/// What [`Store::verify`] found.
+/// What [`Store::verify`] found, and what [`Repair::Yes`] did about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
     /// How many objects were hashed, the damaged ones too.
     pub objects: usize,
-    /// Their size together.
+    /// What was hashed: the objects, and the files of bundles that are no links to them.
     pub size: ByteSize,
-    /// Which were damaged, in order; they are in quarantine now.
+    /// Which objects were damaged, in order; they are in quarantine now.
     pub damaged: Vec<Digest>,
+    /// Objects that a record names and that are not there, in order.
+    pub lost: Vec<Digest>,
+    /// How many bundles were looked through.
+    pub bundles: usize,
+    /// Which were damaged; they are in quarantine now.
+    pub damaged_bundles: Vec<DamagedBundle>,
+    /// Bundles whose record is lost, so that the store does not know what they shall hold.
+    pub unrecorded: Vec<String>,
+    /// How many realisations and roots were read.
+    pub records: usize,
+    /// Those that are garbled, or name what is not there.
+    pub bad_records: Vec<BadRecord>,
+    /// What was mended.
+    pub healed: Vec<Healed>,
+    /// Roots that still lack something, which the next build, fetch or import brings.
+    pub wanting: Vec<Root>,
 }
 
-struct Tally<'a, 'e> {
-    store: &'a Store<'e>,
-    report: Mutex<(VerifyReport, Instant)>,
+/// A bundle that is not what was published.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DamagedBundle {
+    /// Its directory's name: `<plan id>-<name>`.
+    pub name: String,
+    /// The first file that is missing, new or wrong.
+    pub file: String,
 }
+
+/// A small file of the store that says nothing, or nothing true.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BadRecord {
+    /// Its path beneath the store.
+    pub name: String,
+    pub what: Flaw,
+}
+
+/// What is wrong with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flaw {
+    Garbled,
+    /// It names an object that is not there.
+    Dangling,
+    /// A root that cannot be read: nobody knows what it keeps, and nothing can be collected.
+    GarbledRoot,
+}
+
+/// One thing that was mended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Healed {
+    /// An object has its name again, from a good copy in a bundle.
+    Object(Digest),
+    /// A bundle was put together again from what is good.
+    Bundle(String),
+    /// A record that was of no use is gone.
+    Record(String),
+}
+
+/// Whether [`Store::verify_and`] mends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repair {
+    No,
+    Yes,
+}
+
+impl VerifyReport {
+    /// Tells whether anything was found wrong.
+    pub fn is_clean(&self) -> bool {
+        self.damaged.is_empty()
+            && self.lost.is_empty()
+            && self.damaged_bundles.is_empty()
+            && self.bad_records.is_empty()
+            && self.wanting.is_empty()
+    }
+
+    /// Tells whether the store is in order now: nothing is wrong in it any more, and no root lacks anything.
+    pub fn is_whole(&self) -> bool {
+        self.is_clean() || (self.wanting.is_empty() && self.unhealed().is_empty())
+    }
+
+    /// Lists what could not be mended here; where no root wants it, it is only missing.
+    pub fn unhealed(&self) -> Vec<&BadRecord> {
+        let gone = |name: &str| self.healed.iter().any(|healed| matches!(healed, Healed::Record(path) if path == name));
+        self.bad_records.iter().filter(|record| !gone(&record.name)).collect()
+    }
+}
+
+/// Where good bytes lie, beneath the store.
+pub(super) type Good = BTreeMap<Digest, PathBuf>;
+
+/// Bundles with a record, and what it says.
+pub(super) type Recorded = Vec<(String, Vec<BundleFile>)>;
 
 impl Store<'_> {
-    /// Hashes every object again, stamps notwithstanding, on all cores; what is damaged goes to quarantine.
+    /// Hashes every object and bundle again, stamps notwithstanding, on all cores; what is damaged goes to quarantine.
     pub fn verify(&self) -> Result<VerifyReport, Problem> {
-        let objects = self.list_objects()?;
-        (self.events)(Event::Started { what: WHAT.into(), total: None });
-        let tally = Tally { store: self, report: Mutex::new((VerifyReport::default(), Instant::now())) };
-        let next = AtomicUsize::new(0);
-        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(objects.len());
-        let results: Vec<_> = std::thread::scope(|scope| {
-            let work = || {
-                while let Some(digest) = objects.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    tally.check(digest)?;
-                }
-                Ok(())
-            };
-            let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-            threads.into_iter().map(|thread| thread.join()).collect()
-        });
-        (self.events)(Event::Finished { what: WHAT.into() });
-        for result in results {
-            result.unwrap_or_else(|_| Err(Problem::new(crate::base::Code::Bug, "a verifying thread died")))?;
+        self.verify_and(Repair::No)
+    }
+
+    /// As [`Store::verify`]; then mends what can be mended without bringing anything from outside.
+    ///
+    /// Nobody's origin is recorded in the store: what is gone for good comes back by the build, fetch or import that
+    /// wants it.
+    pub fn verify_and(&self, repair: Repair) -> Result<VerifyReport, Problem> {
+        if repair == Repair::Yes {
+            self.check_writable()?;
         }
-        let mut report = tally.report.into_inner().map(|(report, _)| report).unwrap_or_default();
-        report.damaged.sort();
+        self.tree.be_quiet();
+        let stamped = self.stamped()?;
+        let (bundles, unrecorded) = self.recorded_bundles()?;
+        let (mut report, good) = self.hash_all(&bundles)?;
+        report.unrecorded = unrecorded;
+        report.bundles = bundles.len() + report.unrecorded.len();
+        self.judge_records(&mut report)?;
+        let lost = stamped.into_iter().filter(|digest| self.tree.look(object_name(digest)).is_err());
+        let lost: BTreeSet<_> = lost.chain(report.lost.iter().copied()).collect();
+        report.lost = lost.into_iter().filter(|digest| !report.damaged.contains(digest)).collect();
+        self.settle(&bundles, good, repair, &mut report)?;
+        report.wanting = self.wanting(&report)?;
         Ok(report)
+    }
+
+    /// Lists the objects that were hashed here once.
+    fn stamped(&self) -> Result<Vec<Digest>, Problem> {
+        let names = self.names(STAMPS)?;
+        Ok(names.iter().filter_map(|name| Digest::parse(name.to_str()?).ok()).collect())
+    }
+
+    fn recorded_bundles(&self) -> Result<(Recorded, Vec<String>), Problem> {
+        let (mut recorded, mut unrecorded) = (vec![], vec![]);
+        for name in self.names(BUNDLES)? {
+            let Some(name) = name.to_str().map(str::to_owned) else { continue };
+            match self.bundle_record(&name) {
+                Some(files) => recorded.push((name, files)),
+                None => unrecorded.push(name),
+            }
+        }
+        Ok((recorded, unrecorded))
+    }
+
+    fn hash_all(&self, bundles: &Recorded) -> Result<(VerifyReport, Good), Problem> {
+        let work = self.work(bundles)?;
+        let total = work.iter().map(|item| item.size).sum();
+        (self.events)(Event::Started { what: WHAT.into(), total: Some(ByteSize(total)) });
+        let tally = Tally { store: self, state: Mutex::new(State::default()) };
+        let result = tally.run(&work);
+        (self.events)(Event::Finished { what: WHAT.into() });
+        result?;
+        let State { mut report, good, right, .. } = tally.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        report.damaged.sort();
+        for (name, files) in bundles {
+            if let Some(file) = self.first_wrong(name, files, &right) {
+                report.damaged_bundles.push(DamagedBundle { name: name.clone(), file });
+            }
+        }
+        Ok((report, good))
+    }
+
+    /// Lists what is to be hashed, the largest first, so that no core is left with it at the end.
+    fn work(&self, bundles: &Recorded) -> Result<Vec<Item>, Problem> {
+        let mut work = vec![];
+        let mut seen = BTreeSet::new();
+        for digest in self.list_objects()? {
+            let found = self.tree.look(object_name(&digest)).ok();
+            if let Some(found) = &found {
+                seen.insert((found.ino(), digest));
+            }
+            work.push(Item { digest, size: found.map_or(0, |found| found.len()), place: None });
+        }
+        for (name, files) in bundles {
+            for file in files {
+                let place = Path::new(BUNDLES).join(name).join(&file.file_name);
+                // A hard link to an object is hashed with it.
+                if let Ok(found) = self.tree.look(&place)
+                    && found.is_file()
+                    && found.len() == file.size
+                    && seen.insert((found.ino(), file.digest))
+                {
+                    work.push(Item { digest: file.digest, size: file.size, place: Some(place) });
+                }
+            }
+        }
+        work.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
+        Ok(work)
+    }
+
+    /// Tells the first file of a bundle that is missing, new, or of other bytes than published.
+    fn first_wrong(&self, name: &str, files: &[BundleFile], right: &BTreeSet<(u64, Digest)>) -> Option<String> {
+        let Ok(dir) = self.tree.sub(Path::new(BUNDLES).join(name)) else { return Some(".".into()) };
+        let names = dir.list(".").unwrap_or_default();
+        let is_right = |file: &BundleFile| {
+            dir.look(&file.file_name).is_ok_and(|found| found.is_file() && right.contains(&(found.ino(), file.digest)))
+        };
+        let wrong = files.iter().find(|file| !is_right(file)).map(|file| file.file_name.clone());
+        let is_new = |name: &&std::ffi::OsString| !files.iter().any(|file| **name == *file.file_name);
+        wrong.or_else(|| names.iter().find(is_new).map(|name| one_line(&name.to_string_lossy(), 100)))
+    }
+
+    /// Reads realisations and roots.
+    fn judge_records(&self, report: &mut VerifyReport) -> Result<(), Problem> {
+        for name in self.names(REALISATIONS)? {
+            let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
+            report.records += 1;
+            let what = match self.recorded(&id) {
+                None => Flaw::Garbled,
+                Some((digest, _)) if self.tree.look(object_name(&digest)).is_err() => {
+                    report.lost.push(digest);
+                    Flaw::Dangling
+                }
+                Some(_) => continue,
+            };
+            report.bad_records.push(BadRecord { name: format!("{REALISATIONS}/{id}"), what });
+        }
+        for listed in self.list_roots()? {
+            report.records += 1;
+            if listed.root.is_none() {
+                let name = format!("{}/{}", super::ROOTS, listed.file_name);
+                report.bad_records.push(BadRecord { name, what: Flaw::GarbledRoot });
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the roots whose bundle is not there, or that keep an object that is lost.
+    fn wanting(&self, report: &VerifyReport) -> Result<Vec<Root>, Problem> {
+        let is_gone = |digest: &Digest| self.tree.look(object_name(digest)).is_err();
+        let gone: BTreeSet<_> = report.lost.iter().chain(&report.damaged).filter(|digest| is_gone(digest)).collect();
+        let lacks = |root: &Root| {
+            let bundle = root.bundle.as_ref();
+            let has_bundle = bundle.is_none_or(|name| self.tree.look(Path::new(BUNDLES).join(name)).is_ok());
+            // A bundle that is whole needs its objects only to be built again.
+            !has_bundle || root.objects.iter().any(|digest| gone.contains(digest))
+        };
+        let roots = self.list_roots()?.into_iter().filter(|listed| listed.state != super::root::State::Dead);
+        Ok(roots.filter_map(|listed| listed.root).filter(lacks).collect())
     }
 
     /// Lists the digests under which files stand, in order; names that are none are passed over.
@@ -82,13 +290,86 @@ pub(super) fn absent_is_empty<T>(listed: io::Result<Vec<T>>) -> io::Result<Vec<T
     }
 }
 
+/// One file to be hashed.
+struct Item {
+    digest: Digest,
+    size: u64,
+    /// Where it lies in a bundle; an object lies under its digest.
+    place: Option<PathBuf>,
+}
+
+#[derive(Default)]
+struct State {
+    report: VerifyReport,
+    good: Good,
+    /// Inodes that hold these bytes.
+    right: BTreeSet<(u64, Digest)>,
+    told: Option<Instant>,
+}
+
+struct Tally<'a, 'e> {
+    store: &'a Store<'e>,
+    state: Mutex<State>,
+}
+
 impl Tally<'_, '_> {
-    fn check(&self, digest: &Digest) -> Result<(), Problem> {
-        let found = self.store.open_named(digest)?;
-        let Some((file, metadata)) = found else {
-            self.count(Some(digest));
+    fn run(&self, work: &[Item]) -> Result<(), Problem> {
+        let next = AtomicUsize::new(0);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(work.len());
+        let results: Vec<_> = std::thread::scope(|scope| {
+            let work = || {
+                while let Some(item) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    self.check(item)?;
+                }
+                Ok(())
+            };
+            // This thread works too: a system that gives no other only takes longer.
+            let begin = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+            let threads: Vec<_> = (1..cores).filter_map(begin).collect();
+            let mine = work();
+            threads.into_iter().map(ScopedJoinHandle::join).chain([Ok(mine)]).collect()
+        });
+        let died = |_| Err(Problem::new(Code::Bug, "a verifying thread died"));
+        results.into_iter().try_for_each(|result| result.unwrap_or_else(died))
+    }
+
+    fn check(&self, item: &Item) -> Result<(), Problem> {
+        match &item.place {
+            None => self.check_object(&item.digest),
+            Some(place) => {
+                // One that went away or was replaced since is simply not right.
+                if let Ok((file, metadata)) = self.store.tree.regular(place)
+                    && self.hash(&item.digest, file)? == (item.digest, item.size)
+                {
+                    self.with(|state| {
+                        state.right.insert((metadata.ino(), item.digest));
+                        state.good.entry(item.digest).or_insert_with(|| place.clone());
+                    });
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn check_object(&self, digest: &Digest) -> Result<(), Problem> {
+        let Some((file, metadata)) = self.store.open_named(digest)? else {
+            self.with(|state| state.report.damaged.push(*digest));
+            self.with(|state| state.report.objects += 1);
             return Ok(());
         };
+        let (found, size) = self.hash(digest, file)?;
+        if found == *digest {
+            self.store.stamp(digest, &metadata);
+            self.with(|state| state.add(digest, &metadata));
+        } else {
+            self.store.condemn(digest, Some(&metadata), &format!("sha256:{found}, {size} bytes"));
+            self.with(|state| state.report.damaged.push(*digest));
+        }
+        self.with(|state| state.report.objects += 1);
+        Ok(())
+    }
+
+    fn hash(&self, digest: &Digest, file: File) -> Result<(Digest, u64), Problem> {
         let mut reader = HashingReader::new(file);
         let mut buffer = vec![0; 256 << 10];
         loop {
@@ -98,29 +379,28 @@ impl Tally<'_, '_> {
             }
         }
         let (_, found, size) = reader.finish();
-        let is_right = found == *digest;
-        if is_right {
-            self.store.stamp(digest, &metadata);
-        } else {
-            self.store.condemn(digest, Some(&metadata), &format!("sha256:{found}, {size} bytes"));
-        }
-        self.count((!is_right).then_some(digest));
-        Ok(())
+        Ok((found, size))
     }
 
     fn progress(&self, count: u64) {
-        let Ok(mut report) = self.report.lock() else { return };
-        report.0.size.0 += count;
-        if report.1.elapsed() >= PACE {
-            report.1 = Instant::now();
-            (self.store.events)(Event::Progress { what: WHAT.into(), done: report.0.size });
+        let done = self.with(|state| {
+            state.report.size.0 += count;
+            let is_due = state.told.is_none_or(|told| told.elapsed() >= PACE);
+            is_due.then(|| (state.told = Some(Instant::now()), state.report.size).1)
+        });
+        if let Some(done) = done {
+            (self.store.events)(Event::Progress { what: WHAT.into(), done });
         }
     }
 
-    fn count(&self, damaged: Option<&Digest>) {
-        if let Ok(mut report) = self.report.lock() {
-            report.0.objects += 1;
-            report.0.damaged.extend(damaged);
-        }
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl State {
+    fn add(&mut self, digest: &Digest, metadata: &Metadata) {
+        self.right.insert((metadata.ino(), *digest));
+        self.good.insert(*digest, object_name(digest));
     }
 }

@@ -119,6 +119,8 @@ impl<'e> Store<'e> {
         if privacy == Privacy::Provisioning
             && let Ok((file, metadata)) = self.tree.regular(object_name(&object.digest()))
             && metadata.mode() & 0o044 != 0
+            // A bundle holds it as something public: its bytes are no secret, and its mode there is promised.
+            && metadata.nlink() == 1
         {
             let _ = rustix::fs::fchmod(&file, privacy.mode());
         }

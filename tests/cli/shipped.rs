@@ -144,6 +144,21 @@ fn net_12_an_image_that_moved_on_is_never_accepted_silently() {
 }
 
 #[test]
+fn net_08_a_file_that_is_gone_is_told_with_the_command_that_helps_this_recipe() {
+    let dir = workdir();
+    let publisher = Publisher::start(dir.path());
+    recipes(dir.path());
+    let recipe = "recipes/nas.toml";
+    run(dir.path(), &publisher, &["update", recipe]).success();
+    let (_, moving, immutable) = PUBLISHED[0];
+    let gone = [crate::support::server::Behaviour::status("404 Not Found")];
+    for name in [moving, immutable] {
+        publisher.server.put(&format!("/tumbleweed/appliances/{name}"), "", &gone);
+    }
+    run(dir.path(), &publisher, &[recipe]).ends_with(4).says("404").says("`arca-build update recipes/nas.toml`");
+}
+
+#[test]
 fn net_13_a_mirror_that_gives_other_bytes_is_told_although_the_next_address_serves() {
     let dir = workdir();
     let publisher = Publisher::start(dir.path());

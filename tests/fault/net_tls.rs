@@ -6,33 +6,21 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use arca_build::base::{Code, Problem, Url};
 use arca_build::fetch::{Fetch, Http, Proxy, Settings};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::server::Server;
-
-fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tls").join(name)
-}
+use crate::support::relay::{Port, fixture, tls_config};
 
 /// Serves `hello` (or a redirect) to every request on a TLS port until the process ends; returns the address.
 fn serve(certificate: &str, answer: String) -> String {
-    let chain = vec![CertificateDer::from_pem_file(fixture(certificate)).unwrap()];
-    let key = PrivateKeyDer::from_pem_file(fixture("server.key")).unwrap();
-    let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    let config = tls_config(certificate);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -96,6 +84,33 @@ fn net_14_an_authority_nobody_named_is_not_trusted() {
     let problem = read(Settings { ca_files: vec![], ..settings() }, &serve("good.pem", hello())).unwrap_err();
     assert_eq!(problem.code, Code::NetTls, "{problem:?}");
     assert!(problem.hint.is_some_and(|hint| hint.contains("SSL_CERT_FILE")));
+}
+
+#[test]
+fn net_18_http_2_is_never_offered_so_none_of_its_faults_can_be_met() {
+    let (told, heard) = std::sync::mpsc::channel();
+    let port = Port::open(move |mut stream| {
+        let mut acceptor = rustls::server::Acceptor::default();
+        while let Ok(None) = acceptor.accept().map(|accepted| {
+            let offered = accepted.as_ref().map(|one| {
+                let hello = one.client_hello();
+                hello.alpn().map(|names| names.map(<[u8]>::to_vec).collect::<Vec<_>>()).unwrap_or_default()
+            });
+            offered.map(|names| told.send(names))
+        }) {
+            if acceptor.read_tls(&mut stream)? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    });
+    let one = Settings { attempts: 1, ..settings() };
+    read(one, &format!("https://{}/", port.address)).unwrap_err();
+    let offered = heard.recv_timeout(Duration::from_secs(5)).unwrap();
+    assert!(offered.iter().all(|name| name == b"http/1.1"), "{offered:?}");
+    // Nor could it be spoken over a plain connection: the code is not in the program.
+    let lock = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap();
+    assert!(lock.contains("name = \"hyper\"\n") && !lock.contains("name = \"h2\"\n"));
 }
 
 #[test]

@@ -167,6 +167,8 @@ fn gc_01_the_collector_waits_for_users_and_then_gives_up() {
     let (_place, cache) = world();
     let user = Store::open(&cache, &deaf).unwrap();
     user.put(b"in use", Privacy::Public).unwrap();
+    user.add_root(&Root { holder: Holder::Named(Name::parse("other").unwrap()), bundle: None, objects: [].into() })
+        .unwrap();
     let heard = Heard::default();
     let hear = |event| heard.hear(event);
     let store = Store::open_patiently(&cache, Duration::from_millis(80), &hear).unwrap();

@@ -559,6 +559,10 @@ fn cas_08_a_system_without_the_newer_calls_does_the_same() {
     for (calls, what) in [
         ("openat2", "error=ENOSYS"),
         ("flock", "error=ENOLCK"),
+        ("linkat", "error=EPERM"),
+        ("linkat", "error=EOPNOTSUPP"),
+        ("ioctl", "error=EOPNOTSUPP"),
+        ("flock,linkat,ioctl", "error=EOPNOTSUPP"),
         ("renameat2", "error=ENOSYS"),
         ("fallocate", "error=EOPNOTSUPP"),
         ("lseek", "error=EINVAL"),

@@ -12,7 +12,8 @@ use arca_build::bundle::Manifest;
 use crate::support::publisher::{Publisher, recipes};
 use crate::support::{Bin, workdir};
 
-const RECIPES: [&str; 6] = ["demo", "nas", "microos-combustion", "selfinstall-iso", "standalone", "usb"];
+const RECIPES: [&str; 8] =
+    ["demo", "nas", "microos-combustion", "selfinstall-iso", "standalone", "usb", "packed-disk", "packed-iso"];
 
 fn kept() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bundles.txt")
@@ -27,6 +28,8 @@ fn dump() -> String {
     let standalone = nas.replace("[machine.system]", "[machine.system]\nmode = \"standalone\"");
     std::fs::write(folder.join("standalone.toml"), standalone).unwrap();
     std::fs::write(folder.join("usb.toml"), nas.replace("[provision]", "[provision]\nmedia = \"gpt\"")).unwrap();
+    packed(&folder, "packed-disk", "disk.raw.xz");
+    packed(&folder, "packed-iso", "volume.iso.gz");
     let mut text = String::new();
     for recipe in RECIPES {
         let path = format!("recipes/{recipe}.toml");
@@ -44,6 +47,16 @@ fn dump() -> String {
         }
     }
     text
+}
+
+/// Writes a recipe on a compressed base of `tests/fixtures/packed`: a disk of 1 MiB with a boot sector and 4 KiB of data
+/// (`xz`), and `publisher::iso` (`gzip -n`). They are files because other versions of a packer give other bytes.
+fn packed(folder: &Path, name: &str, base: &str) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/packed");
+    std::fs::copy(fixtures.join(base), folder.join(base)).unwrap();
+    let recipe =
+        format!("format = 1\nname = \"{name}\"\n[base]\nurl = \"{base}\"\n[machine.system]\nsize = \"1GiB\"\n");
+    std::fs::write(folder.join(format!("{name}.toml")), recipe).unwrap();
 }
 
 /// Plan id → everything that is said of it.

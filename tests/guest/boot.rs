@@ -69,3 +69,27 @@ fn a_real_kernel_reads_the_same_bytes_by_fw_cfg() {
     assert_eq!(report.fw_cfg["opt/com.coreos/config"], listed(&bundle, "config.ign"));
     assert_eq!(report.fw_cfg["opt/org.opensuse.combustion/script"], listed(&bundle, "script"));
 }
+
+#[test]
+fn a_real_kernel_finds_the_payload_by_its_serial_and_busybox_unpacks_it() {
+    let Some(guest) = Guest::prepare() else { return };
+    let world = workdir();
+    let contents = [("rpms/a.rpm", vec![7; 70_000]), ("containers/web.tar", vec![]), ("rpms/b_rc.rpm", vec![1, 0])];
+    let mut provision = String::from("[provision]\nengine = \"combustion\"\n");
+    for ((_, bytes), name) in contents.iter().zip(["a.rpm", "web.tar", "b~rc.rpm"]) {
+        std::fs::write(world.path().join(name), bytes).unwrap();
+        let table = if name.ends_with(".rpm") { "rpm]]" } else { "container]]\nname = \"web\"" };
+        provision += &format!("[[provision.{table}\nurl = \"{name}\"\n");
+    }
+    let base = "format = 1\nname = \"x\"\n[base]\nurl = \"guest.qcow2\"\n";
+    std::fs::write(world.path().join("guest.qcow2"), include_bytes!("../../recipes/demo/guest.qcow2")).unwrap();
+    std::fs::write(world.path().join("x.toml"), format!("{base}{provision}")).unwrap();
+    Bin::new(world.path()).args(["update", "x.toml"]).run().success();
+    let bundle = PathBuf::from(Bin::new(world.path()).args(["--no-link", "x.toml"]).run().success().line());
+    let disks = [Disk::raw(bundle.join("payload.raw")).serial("arca-payload"), Disk::raw(bundle.join("config.raw"))];
+    let report = guest.boot(&disks, &[]);
+    let expected = contents.map(|(path, bytes)| (path.to_owned(), Bytes::of(&bytes)));
+    assert_eq!(report.carried, expected.into(), "{}", report.serial);
+    let volume = report.volume("combustion").unwrap_or_else(|| panic!("no volume: {report:?}"));
+    assert_eq!(volume.files.keys().collect::<Vec<_>>(), ["combustion/script"], "and it is on no other disk");
+}

@@ -21,10 +21,12 @@ mod xml;
 
 mod archive;
 mod bundle;
+mod carried;
 mod formats;
 mod libraries;
 mod libvirt;
 mod nix;
+mod packed;
 mod provision;
 mod scripts;
 mod signatures;

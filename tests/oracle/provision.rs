@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use arca_build::base::{ByteSize, Digest, Secret};
+use arca_build::provision::carried::{Knowledge, Known};
 use arca_build::provision::{Lowered, lower};
 use arca_build::recipe::{LocalFile, LocalFiles, RecipePath, parse};
 
@@ -15,7 +16,7 @@ use crate::support::{self, tool, tools};
 
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
 /// BusyBox runs its own applets before anything on `PATH`, so the stubs need a shell without any.
-const PLAIN_SHELLS: [&[&str]; 2] = [&["dash"], &["bash", "--posix"]];
+pub const PLAIN_SHELLS: [&[&str]; 2] = [&["dash"], &["bash", "--posix"]];
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti me@example.org";
 const HASH: &str = "$6$saltsalt$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -43,7 +44,7 @@ mountpoint*) exit 1 ;;
 install*) mkdir -p "$(printf '%s\n' "$@" | tail -n 1)" ;;
 esac
 "#;
-const STUBBED: [&str; 12] = [
+const STUBBED: [&str; 14] = [
     "chown",
     "chpasswd",
     "findmnt",
@@ -52,13 +53,15 @@ const STUBBED: [&str; 12] = [
     "install",
     "mount",
     "mountpoint",
+    "rpm",
+    "sleep",
     "systemctl",
     "umount",
     "useradd",
     "usermod",
 ];
 
-fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
+pub fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
     let provision = provision.replace("HASH", HASH).replace("KEY", KEY);
     let text = format!("format = 1\nname = \"n\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");
     let recipe = parse(&text, "n.toml").unwrap_or_else(|problems| panic!("{problems}"));
@@ -70,14 +73,18 @@ fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
         };
         (RecipePath::parse(path).unwrap(), file)
     };
-    lower(&recipe, &LocalFiles(files.iter().map(beside).collect())).unwrap_or_else(|problems| panic!("{problems}"))
+    let inputs = recipe.inputs().into_iter();
+    let known = inputs
+        .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
+    let files = LocalFiles(files.iter().map(beside).collect());
+    lower(&recipe, &files, &Known(known.collect())).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn script(provision: &str, files: &[(&str, &[u8])]) -> Vec<u8> {
     lowered(&format!("engine = \"combustion\"\n{provision}"), files).script.unwrap().expose().clone()
 }
 
-fn told(output: &Output) -> String {
+pub fn told(output: &Output) -> String {
     format!(
         "{:?}\n{}{}",
         output.status.code(),
@@ -177,12 +184,12 @@ fn out_10_generated_scripts_are_clean_to_shellcheck_and_parse_in_every_shell() {
 }
 
 /// Runs a script in a root directory of its own and gives its output; `None` where that cannot be done.
-struct Guest {
+pub struct Guest {
     root: tempfile::TempDir,
 }
 
 impl Guest {
-    fn new() -> Option<Self> {
+    pub fn new() -> Option<Self> {
         tools(&["unshare", "chroot", "dash", "bash"])?;
         let probe = Command::new("unshare").args(["-rm", "true"]).output().unwrap();
         if !probe.status.success() {
@@ -202,16 +209,16 @@ impl Guest {
         Some(Self { root })
     }
 
-    fn path(&self, path: &str) -> std::path::PathBuf {
+    pub fn path(&self, path: &str) -> std::path::PathBuf {
         self.root.path().join(path)
     }
 
     /// Makes a stub fail.
-    fn fail(&self, name: &str) {
+    pub fn fail(&self, name: &str) {
         fs::write(self.path(&format!("fail-{name}")), "").unwrap();
     }
 
-    fn run(&self, shell: &[&str], script: &[u8]) -> Output {
+    pub fn run(&self, shell: &[&str], script: &[u8]) -> Output {
         executable(&self.path("work/script"), script);
         let mut mounts = String::from("set -e; cd \"$1\"; shift; mount --bind /dev/null dev/null; ");
         for directory in ["usr", "bin", "lib", "lib64", "sbin"] {
@@ -235,7 +242,7 @@ impl Guest {
         command.args(shell).arg("./script").output().unwrap()
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap()
     }
 }

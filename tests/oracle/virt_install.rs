@@ -156,6 +156,16 @@ fn out_13_virt_install_agrees_on_firmware_network_and_graphics() {
 }
 
 #[test]
+fn out_13_virt_install_makes_the_domain_with_a_payload_disk() {
+    let Some(()) = wanted() else { return };
+    for (case, machine) in machines::carrying() {
+        for set in ["disk", "fwcfg"] {
+            agree(&case, &machine, set);
+        }
+    }
+}
+
+#[test]
 fn out_2_a_description_arrives_whole_whatever_is_in_it() {
     let Some(()) = wanted() else { return };
     let nasty = [

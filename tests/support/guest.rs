@@ -56,6 +56,8 @@ pub struct GuestReport {
     pub disks: Vec<SeenDisk>,
     /// Every volume labelled `ignition`, `combustion` or `COMBUSTION`, as libblkid (and so udev) tells labels.
     pub volumes: Vec<Volume>,
+    /// Every file of the payload disk, by its path in the stream.
+    pub carried: BTreeMap<String, Bytes>,
     /// Every fw_cfg entry below `opt/`, by its whole name.
     pub fw_cfg: BTreeMap<String, Bytes>,
     /// What should have worked and did not.
@@ -210,6 +212,7 @@ impl GuestReport {
                 let (path, bytes) = named_bytes(rest)?;
                 self.volumes.last_mut()?.files.insert(path, bytes);
             }
+            "CARRIED" => self.carried.extend([named_bytes(rest)?]),
             "FWCFG" => self.fw_cfg.extend([named_bytes(rest)?]),
             "PROBLEM" => self.problems.push(rest.to_owned()),
             // A line of the kernel's, or of a program that complains.

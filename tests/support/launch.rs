@@ -67,6 +67,9 @@ impl Bundle {
         for (_, name) in self.machine.data_files() {
             create(&[&name, "8M"]);
         }
+        if self.machine.payload {
+            self.write(file::PAYLOAD, &[0; 1 << 20]);
+        }
         if self.machine.config_disk.is_some() {
             create(&[file::CONFIG_QCOW2, "1M"]);
         }

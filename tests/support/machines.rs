@@ -40,6 +40,7 @@ pub fn machine(engine: Engine, transport: Transport, base: BaseKind) -> Machine 
         base,
         mode: SystemMode::Overlay,
         data: vec![data("tank-1"), data("tank-2")],
+        payload: false,
         config_disk: Some(if engine.uses_ignition() { DiskLabel::Ignition } else { DiskLabel::Combustion }),
         fw_cfg,
         transport,
@@ -89,6 +90,15 @@ pub fn others() -> Vec<(String, Machine)> {
         ("unprovisioned-no-network", plain),
     ];
     cases.map(|(name, machine)| (name.to_owned(), machine)).into()
+}
+
+/// Machines with a payload disk. They came after the others, whose bytes they must not change.
+pub fn carrying() -> Vec<(String, Machine)> {
+    let carrying = |machine: Machine| Machine { payload: true, ..machine };
+    vec![
+        ("carrying-qcow2".to_owned(), carrying(machine(Engine::Both, Transport::Disk, BaseKind::Qcow2))),
+        ("carrying-iso".to_owned(), carrying(machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso))),
+    ]
 }
 
 pub fn identity(machine: &Machine) -> Identity {

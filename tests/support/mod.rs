@@ -13,6 +13,7 @@
 pub mod gpg;
 pub mod guest;
 pub mod publisher;
+pub mod relay;
 pub mod server;
 pub mod tls;
 
@@ -106,7 +107,12 @@ pub struct Bin {
 impl Bin {
     /// Prepares a run in `cwd`, with `cwd/cache` as the store and `cwd/home` as home.
     pub fn new(cwd: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_arca-build"));
+        Self::of(Path::new(env!("CARGO_BIN_EXE_arca-build")), cwd)
+    }
+
+    /// The same with another build of the program.
+    pub fn of(program: &Path, cwd: &Path) -> Self {
+        let mut command = Command::new(program);
         command.current_dir(cwd).env_clear();
         command.env("HOME", cwd.join("home")).env("ARCA_CACHE", cwd.join("cache"));
         Self { command, stdin: Vec::new() }

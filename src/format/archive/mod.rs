@@ -24,6 +24,7 @@
 mod header;
 pub mod index;
 pub mod reader;
+mod stream;
 #[cfg(test)]
 mod tests;
 pub mod writer;
@@ -32,6 +33,7 @@ use std::io;
 
 pub use index::{BundleFile, FileEntry, Index, Member, ObjectEntry, PART, Root};
 pub use reader::Reader;
+pub use stream::Stream;
 pub use writer::Writer;
 
 use crate::base::{Code, Problem};

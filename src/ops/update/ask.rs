@@ -9,7 +9,7 @@ use crate::base::{ByteSize, Code, Event, Problem, Url};
 use crate::fetch::{self, Fetch};
 use crate::host::files;
 use crate::lock::{self, CHECKSUMS, Checksums, ImageFacts, Mirrors, Pin, Question, facts, vouch};
-use crate::ops::{LARGEST_INPUT, Loaded, Session};
+use crate::ops::{LARGEST_INPUT, Loaded, Session, metalink};
 use crate::realise;
 use crate::recipe::Source;
 
@@ -149,8 +149,6 @@ impl Asker<'_> {
     }
 
     /// Makes a pin of what was learnt; `head` is the beginning of the file, where it is known.
-    ///
-    /// `metalink` stays open here.
     fn pin(
         &self,
         question: &Question,
@@ -194,7 +192,14 @@ impl Place<'_> {
                 },
             },
         }?;
-        Ok(self.finish(question, said))
+        let resolved = said.answer.resolved.clone();
+        let mut heard = self.finish(question, said);
+        if judge.is_some() {
+            let at = |list: &Url| self.at(list).map(Source::Url);
+            let (fetch, events) = (self.asker.fetch, self.asker.session.events);
+            heard.pin.metalink = metalink::listed(fetch, events, &resolved, at, &heard.pin);
+        }
+        Ok(heard)
     }
 
     /// Asks the place for the size and the first bytes; without an answer they stay open, which only loosens the cap.

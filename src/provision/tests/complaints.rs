@@ -131,10 +131,25 @@ fn the_flavour_in_the_name_of_the_image_is_heeded() {
             "format = 1\nname = \"n\"\n[base]\nurl = \"https://h/{name}.qcow2\"\n[provision]\nengine = \"{engine}\"\n[provision.root]\nssh_keys = [\"{KEY}\"]\n"
         );
         let recipe = crate::recipe::parse(&text, "n.toml").unwrap();
-        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default()).unwrap())
+        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default(), &super::Known::default()).unwrap())
     };
     assert_eq!(parse("MicroOS-kvm-and-xen-sdboot", "ignition"), ["sdboot-no-ignition"]);
     assert!(parse("MicroOS-kvm-and-xen-sdboot", "combustion").is_empty());
     assert!(parse("MicroOS-kvm-and-xen", "ignition").is_empty());
     assert_eq!(parse("MicroOS-OpenStack-Cloud", "combustion"), ["openstack-cloudinit"]);
+}
+
+#[test]
+fn ignition_by_fw_cfg_on_a_raw_image_is_warned_of() {
+    let parse = |base: &str, rest: &str| {
+        let text = format!(
+            "format = 1\nname = \"n\"\n[base]\nurl = \"https://h/{base}\"\n[provision]\n{rest}\n[provision.root]\nssh_keys = [\"{KEY}\"]\n"
+        );
+        let recipe = crate::recipe::parse(&text, "n.toml").unwrap();
+        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default(), &super::Known::default()).unwrap())
+    };
+    assert_eq!(parse("Leap-Micro-Default.raw.xz", "transport = \"fw_cfg\""), ["platform-metal"]);
+    assert!(parse("Leap-Micro-Default.raw.xz", "transport = \"disk\"").is_empty());
+    assert!(parse("Leap-Micro-Default.raw.xz", "transport = \"fw_cfg\"\nengine = \"combustion\"").is_empty());
+    assert!(parse("Leap-Micro-Default.qcow2", "transport = \"fw_cfg\"").is_empty());
 }

@@ -1,12 +1,14 @@
 //! What a recipe's wish becomes: golden texts for both engines, and tables of what is refused or warned of.
 
+mod carried;
 mod complaints;
 mod golden;
 mod ready;
 
+use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};
 use crate::base::{ByteSize, Digest, Problems, Secret};
-use crate::recipe::{LocalFile, LocalFiles, RecipePath, parse};
+use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath, parse};
 
 const HASH: &str = "$6$saltsalt$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti me@example.org";
@@ -22,7 +24,15 @@ fn lower_with(provision: &str, files: &[(&str, &[u8])]) -> Result<Lowered, Probl
         let size = ByteSize(bytes.len() as u64);
         (RecipePath::parse(path).unwrap(), LocalFile { digest: Digest::of(bytes), size, content })
     };
-    lower(&recipe, &LocalFiles(files.iter().map(beside).collect()))
+    lower(&recipe, &LocalFiles(files.iter().map(beside).collect()), &known(&recipe))
+}
+
+/// Tells what the recipe itself pins.
+fn known(recipe: &Recipe) -> Known {
+    let inputs = recipe.inputs().into_iter();
+    let known = inputs
+        .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
+    Known(known.collect())
 }
 
 fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {

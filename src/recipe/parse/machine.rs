@@ -12,7 +12,7 @@ use crate::base::{Arch, BaseKind, ByteSize, DiskSerial, Name, StorageDir};
 const DISK_LIMIT: usize = 24;
 
 /// Serials of the disks that every bundle may have.
-const RESERVED: [&str; 3] = ["system", "config", "install"];
+const RESERVED: [&str; 4] = ["system", "config", "install", "arca-payload"];
 
 /// Where libvirt's default pool lives.
 const DEFAULT_STORAGE: &str = "/var/lib/libvirt/images";
@@ -100,7 +100,7 @@ fn system(root: &Table<'_>, machine: Option<&Table<'_>>, base: Option<&BaseParts
     let size = written.as_ref().and_then(|value| Some(value.located(disk_size(value)?)));
     let mode = table.as_ref().and_then(|table| table.get("mode"));
     let said = mode.as_ref().and_then(|mode| mode.word(SystemMode::parse, SystemMode::WORDS));
-    if base.is_some_and(|base| base.kind == Some(BaseKind::Iso)) {
+    if base.is_some_and(|base| base.image.kind == Some(BaseKind::Iso)) {
         if let Some(mode) = mode {
             mode.refuse("`mode` has no meaning for an ISO: it installs onto an empty disk", "remove `mode`");
         }

@@ -3,6 +3,8 @@
 //! Lowered by hand from the parsed tree, because derived readers stop at the first mistake and lose its place. Form only:
 //! what a guest makes of a value is judged by `provision`. Touches nothing. Read next: `machine.rs`, `provision.rs`.
 
+mod carried;
+mod image;
 mod machine;
 mod provision;
 #[cfg(test)]
@@ -13,7 +15,7 @@ use super::reader::{Charset, Document, Table, Value};
 use super::{Base, Located, Recipe, RecipePath, Source};
 use crate::base::text::one_line;
 use crate::base::url::UrlError;
-use crate::base::{BaseKind, ByteSize, Code, Digest, Name, Problem, Problems, Url};
+use crate::base::{ByteSize, Code, Digest, Name, Problem, Problems, Url};
 
 /// The recipe format this program reads and writes.
 pub const FORMAT: u64 = 1;
@@ -90,7 +92,7 @@ fn refuse_unknown(table: &Table<'_>) {
 /// `[base]` as far as it could be read.
 struct BaseParts {
     source: Option<Located<Source>>,
-    kind: Option<BaseKind>,
+    image: image::Image,
     sha256: Option<Digest>,
     size: Option<ByteSize>,
     mirrors: Vec<Url>,
@@ -101,7 +103,7 @@ fn lower_base(table: &Table<'_>) -> BaseParts {
     let url = table.need("url", "`url = \"https://…/image.qcow2\"`");
     let source = url.as_ref().and_then(|value| Some(value.located(source(value)?)));
     BaseParts {
-        kind: kind(table, source.as_ref()),
+        image: image::lower(table, source.as_ref()),
         sha256: table.get("sha256").and_then(|value| digest(&value)),
         size: table.get("size").and_then(|value| value.size(ByteSize(1)..=ByteSize::gib(16 << 10), ByteSize(1))),
         mirrors: mirrors(table, source.as_ref()),
@@ -110,8 +112,9 @@ fn lower_base(table: &Table<'_>) -> BaseParts {
 }
 
 fn finish_base(parts: BaseParts) -> Option<Base> {
-    let BaseParts { source, kind, sha256, size, mirrors } = parts;
-    Some(Base { source: source?, kind: kind?, sha256, size, mirrors })
+    let BaseParts { source, image, sha256, size, mirrors } = parts;
+    let (kind, compression) = (image.kind?, image.compression?);
+    Some(Base { source: source?, kind, compression, unpacked_size: image.unpacked_size, sha256, size, mirrors })
 }
 
 /// Reads an address, or a path beneath the recipe's directory.
@@ -137,7 +140,7 @@ fn url(value: &Value<'_>) -> Option<Url> {
         return None;
     }
     if url.file_name().is_empty() {
-        value.refuse("the URL names a directory, not a file", "add the name of the image");
+        value.refuse("the URL names a directory, not a file", "add the name of the file");
         return None;
     }
     Some(url)
@@ -153,7 +156,7 @@ fn path(value: &Value<'_>) -> Option<RecipePath> {
         Err(PathError::Escape) => {
             let headline = format!("the path `{shown}` leaves the recipe's directory");
             let hint = match value.key() {
-                "url" => "name a base elsewhere on this machine by a file:///… URL",
+                "url" => "name an input elsewhere on this machine by a file:///… URL",
                 _ => "put the file beside the recipe",
             };
             value.refuse_as(Code::InputEscape, headline, hint);
@@ -175,33 +178,9 @@ fn digest(value: &Value<'_>) -> Option<Digest> {
         32 => "this has the length of an MD5 sum; `sha256sum FILE` tells the right one".to_owned(),
         40 => "this has the length of a SHA-1 sum; `sha256sum FILE` tells the right one".to_owned(),
         128 => "this has the length of a SHA-512 sum; `sha256sum FILE` tells the right one".to_owned(),
-        _ => "leave it out and let `arca-build update` pin the image".to_owned(),
+        _ => "leave it out and let `arca-build update` pin it".to_owned(),
     };
     value.accept(Digest::parse(text), &hint)
-}
-
-/// Tells the kind by the file name's ending or by `kind`; both must agree.
-fn kind(table: &Table<'_>, source: Option<&Located<Source>>) -> Option<BaseKind> {
-    let named = source.and_then(|source| kind_of(file_name(&source.value)));
-    let Some(value) = table.get("kind") else {
-        if let (Some(source), None) = (source, named) {
-            let shown = one_line(file_name(&source.value), 80);
-            let mut problem = table.problem(format!("`{shown}` does not tell what kind of image it is"));
-            problem.place = Some(source.place.clone());
-            table.document.tell(problem.hint(match shown.rsplit_once('.') {
-                Some((_, "xz" | "gz" | "bz2" | "zst" | "zip")) => "a base is taken as it is: unpack the image first",
-                _ => "add `kind = \"qcow2\"` or `kind = \"iso\"` to `[base]`",
-            }));
-        }
-        return named;
-    };
-    let said = value.word(BaseKind::parse, BaseKind::WORDS)?;
-    if let Some(named) = named.filter(|named| *named != said) {
-        let headline = format!("`kind` says {said}, the name of the base says {named}");
-        value.refuse(headline, "remove `kind`, or correct `url`");
-        return None;
-    }
-    Some(said)
 }
 
 fn file_name(source: &Source) -> &str {
@@ -211,16 +190,12 @@ fn file_name(source: &Source) -> &str {
     }
 }
 
-fn kind_of(file_name: &str) -> Option<BaseKind> {
-    BaseKind::parse(&file_name.rsplit_once('.')?.1.to_ascii_lowercase())
-}
-
 fn mirrors(table: &Table<'_>, source: Option<&Located<Source>>) -> Vec<Url> {
     let Some(value) = table.get("mirrors") else { return vec![] };
     let own = match source.map(|source| &source.value) {
         Some(Source::Path(_)) => {
             if !value.list().is_empty() {
-                value.refuse("a base beside the recipe has no mirrors", "remove `mirrors`");
+                value.refuse("an input beside the recipe has no mirrors", "remove `mirrors`");
             }
             return vec![];
         }

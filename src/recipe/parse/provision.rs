@@ -7,7 +7,7 @@ use super::super::rules;
 use super::super::{
     Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
 };
-use super::{path, refuse_unknown};
+use super::{carried, path, refuse_unknown};
 use crate::base::text::one_line;
 use crate::base::{Code, Engine, Secret, Transport};
 
@@ -34,6 +34,8 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         users: rows(table, "user", "provision.user[]", "name", user),
         files: rows(table, "file", "provision.file[]", "path", file),
         units: rows(table, "unit", "provision.unit[]", "name", unit),
+        rpms: carried::rpms(table, TABLE_LIMIT),
+        containers: rows(table, "container", "provision.container[]", "name", carried::container),
     };
     engines(table, &provision);
     if let (Some(media), Some(Media::Gpt), false) = (media, provision.media, provision.is_wanted()) {
@@ -53,6 +55,7 @@ fn engines(table: &Table<'_>, provision: &Provision) {
     };
     if !engine.uses_combustion() {
         unread("script", "a Combustion script", Engine::Combustion);
+        unread("rpm", "installed by Combustion", Engine::Combustion);
     }
     if !engine.uses_ignition() {
         unread("config", "an Ignition config", Engine::Ignition);
@@ -172,9 +175,9 @@ fn guest_path(value: &Value<'_>) -> Option<String> {
 
 fn file(table: &Table<'_>) -> Option<GuestFile> {
     let path = table.get("path").and_then(|value| guest_path(&value));
-    let content = content(table);
-    if !table.has("text") && !table.has("source") && !table.document.is_broken() {
-        let problem = table.problem("the file has neither `text` nor `source`");
+    let content = file_content(table);
+    if !["text", "source", "url"].iter().any(|key| table.has(key)) && !table.document.is_broken() {
+        let problem = table.problem("the file has neither `text` nor `source` nor `url`");
         table.document.tell(problem.hint("for an empty file add `text = \"\"`"));
     }
     Some(GuestFile {
@@ -184,6 +187,18 @@ fn file(table: &Table<'_>) -> Option<GuestFile> {
         path: path?,
         content: content?,
     })
+}
+
+/// Reads `text`, `source` or `url`.
+fn file_content(table: &Table<'_>) -> Option<Content> {
+    carried::refuse_pin_without_url(table);
+    let url = table.get("url");
+    let other = ["text", "source"].into_iter().find(|key| table.has(key));
+    if let (Some(url), Some(other)) = (&url, other) {
+        url.refuse(format!("`{other}` and `url` are both given"), "keep one of them");
+    }
+    let carried = carried::carried(table).map(Content::Carried);
+    content(table).or(carried)
 }
 
 /// Reads permission bits. A TOML number is refused: 644 without quotes is decimal and would mean 01204.

@@ -50,19 +50,26 @@ const TOP: &[Case] = &[
 #[rustfmt::skip]
 const BASE: &[Case] = &[
     ("no url", "format = 1\nname = \"t\"\n[base]\nkind = \"iso\"\n[machine.system]\nsize = \"1GiB\"\n", "E_RECIPE 3:1+6", "`url` is missing from `[base]`", "add `url = \"https://…/image.qcow2\"`"),
-    ("path above", "format = 1\nname = \"t\"\n[base]\nurl = \"../b.qcow2\"\n", "E_INPUT_ESCAPE 4:7+12", "the path `../b.qcow2` leaves the recipe's directory", "name a base elsewhere on this machine by a"),
-    ("absolute path", "format = 1\nname = \"t\"\n[base]\nurl = \"/srv/b.qcow2\"\n", "E_INPUT_ESCAPE 4:7+14", "the path `/srv/b.qcow2` leaves the recipe's directory", "name a base elsewhere on this machine by a"),
-    ("home path", "format = 1\nname = \"t\"\n[base]\nurl = \"~/b.qcow2\"\n", "E_INPUT_ESCAPE 4:7+11", "the path `~/b.qcow2` leaves the recipe's directory", "name a base elsewhere on this machine by a"),
+    ("path above", "format = 1\nname = \"t\"\n[base]\nurl = \"../b.qcow2\"\n", "E_INPUT_ESCAPE 4:7+12", "the path `../b.qcow2` leaves the recipe's directory", "name an input elsewhere on this machine by a"),
+    ("absolute path", "format = 1\nname = \"t\"\n[base]\nurl = \"/srv/b.qcow2\"\n", "E_INPUT_ESCAPE 4:7+14", "the path `/srv/b.qcow2` leaves the recipe's directory", "name an input elsewhere on this machine by a"),
+    ("home path", "format = 1\nname = \"t\"\n[base]\nurl = \"~/b.qcow2\"\n", "E_INPUT_ESCAPE 4:7+11", "the path `~/b.qcow2` leaves the recipe's directory", "name an input elsewhere on this machine by a"),
     ("dot path", "format = 1\nname = \"t\"\n[base]\nurl = \"./b.qcow2\"\n", "E_RECIPE 4:7+11", "`./b.qcow2`: a path has no empty or `.` parts and does not end", "write \"b.qcow2\""),
     ("doubled slash", "format = 1\nname = \"t\"\n[base]\nurl = \"a//b.qcow2\"\n", "E_RECIPE 4:7+12", "`a//b.qcow2`: a path has no empty or `.` parts and does not end", "-"),
     ("backslash u newline in url", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/a\\nb.qcow2\"\n", "E_RECIPE 4:7+22", "`url` holds the character U+000A", "write it in one line, without line ends and tabs"),
     ("space in url", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/a b.qcow2\"\n", "E_RECIPE 4:7+21", "`url`: a URL holds no spaces or control characters", "write a space as %20"),
     ("ftp", "format = 1\nname = \"t\"\n[base]\nurl = \"ftp://h/b.qcow2\"\n", "E_RECIPE 4:7+17", "`url`: the scheme `ftp` is not one of http, https, file", "fetch the file yourself and name it by its path"),
-    ("no host", "format = 1\nname = \"t\"\n[base]\nurl = \"https://b.qcow2\"\n", "E_RECIPE 4:7+17", "the URL names a directory, not a file", "add the name of the image"),
+    ("no host", "format = 1\nname = \"t\"\n[base]\nurl = \"https://b.qcow2\"\n", "E_RECIPE 4:7+17", "the URL names a directory, not a file", "add the name of the file"),
     ("file with host", "format = 1\nname = \"t\"\n[base]\nurl = \"file://host/b.qcow2\"\n", "E_RECIPE 4:7+21", "`url`: not a URL: a file URL names no host: write file:///path", "-"),
-    ("directory url", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/d/\"\n", "E_RECIPE 4:7+14", "the URL names a directory, not a file", "add the name of the image"),
+    ("directory url", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/d/\"\n", "E_RECIPE 4:7+14", "the URL names a directory, not a file", "add the name of the file"),
     ("fragment", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.qcow2#x\"\n", "E_RECIPE 4:7+21", "a URL with `#` names a part of a page, not a file", "write the address without `#`, or `#` as %23"),
-    ("kind unknown", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.raw.xz\"\n", "E_RECIPE 4:7+20", "`b.raw.xz` does not tell what kind of image it is", "a base is taken as it is: unpack the image first"),
+    ("kind unknown", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.img.xz\"\n", "E_RECIPE 4:7+20", "`b.img.xz` does not tell what kind of image it is", "add `kind = \"qcow2\"`, `kind = \"raw\"` or"),
+    ("compression unknown", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.raw.bz2\"\n", "E_RECIPE 4:7+21", "`b.raw.bz2` does not tell what kind of image it is", "of compressed images those in xz, zst and gz"),
+    ("compression conflict", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.raw.xz\"\ncompression = \"gz\"\n", "E_RECIPE 5:15+4", "`compression` says gz, the name of the base says xz", "remove `compression`, or correct `url`"),
+    ("compression denied", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.raw.xz\"\ncompression = \"none\"\n", "E_RECIPE 5:15+6", "`compression` says none, the name of the base says xz", "remove `compression`, or correct `url`"),
+    ("compression word", "\ncompression = \"zstd\"\n", "E_RECIPE 5:15+6", "`compression` cannot be `zstd`", "did you mean \"zst\"?"),
+    ("kind under compression", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.raw.xz\"\nkind = \"qcow2\"\n", "E_RECIPE 5:8+7", "`kind` says qcow2, the name of the base says raw", "remove `kind`, or correct `url`"),
+    ("unpacked size of a plain file", "\nunpacked_size = \"1GiB\"\n", "E_RECIPE 5:17+6", "`unpacked_size` is for a compressed base", "write `size`, or say what `compression` it has"),
+    ("unpacked size too large", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.raw.xz\"\nunpacked_size = \"2TiB\"\n", "E_RECIPE 5:17+6", "`unpacked_size` must be 1B to 1TiB, this is 2TiB", "-"),
     ("kind word", "\nkind = \"qcow\"\n", "E_RECIPE 5:8+6", "`kind` cannot be `qcow`", "did you mean \"qcow2\"?"),
     ("kind conflict", "\nkind = \"iso\"\n", "E_RECIPE 5:8+5", "`kind` says iso, the name of the base says qcow2", "remove `kind`, or correct `url`"),
     ("md5", "\nsha256 = \"d41d8cd98f00b204e9800998ecf8427e\"\n", "E_RECIPE 5:10+34", "`sha256`: a sha256 digest is 64 hexadecimal digits, this has 32", "this has the length of an MD5 sum; `sha256sum"),
@@ -75,7 +82,7 @@ const BASE: &[Case] = &[
     ("mirror twice", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.qcow2\"\nmirrors = [\"https://m/b.qcow2\", \"https://m/b.qcow2\"]\n", "E_RECIPE 5:33+19", "this address is named twice", "remove one of them"),
     ("mirror is the base", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.qcow2\"\nmirrors = [\"https://h/b.qcow2\"]\n", "E_RECIPE 5:12+19", "this address is named twice", "remove one of them"),
     ("mirrors as text", "format = 1\nname = \"t\"\n[base]\nurl = \"https://h/b.qcow2\"\nmirrors = \"https://m/b.qcow2\"\n", "E_RECIPE 5:11+19", "`mirrors` must be a list, this is text", "put it in brackets: [ \"…\" ]"),
-    ("mirrors of a path", "\nmirrors = [\"https://m/b.qcow2\"]\n", "E_RECIPE 5:11+21", "a base beside the recipe has no mirrors", "remove `mirrors`"),
+    ("mirrors of a path", "\nmirrors = [\"https://m/b.qcow2\"]\n", "E_RECIPE 5:11+21", "an input beside the recipe has no mirrors", "remove `mirrors`"),
 ];
 
 #[rustfmt::skip]
@@ -143,7 +150,7 @@ const PROVISION: &[Case] = &[
     ("file path relative", "\n[[provision.file]]\npath = \"etc/x\"\ntext = \"\"\n", "E_RECIPE 6:8+7", "`etc/x` is no absolute path in the guest", "begin with `/`, without empty, `.` or `..`"),
     ("file path with dots", "\n[[provision.file]]\npath = \"/etc/../x\"\ntext = \"\"\n", "E_RECIPE 6:8+11", "`/etc/../x` is no absolute path in the guest", "begin with `/`, without empty, `.` or `..`"),
     ("file twice", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\n", "E_RECIPE 9:8+4", "`/a` is there twice", "join the two"),
-    ("file without content", "\n[[provision.file]]\npath = \"/a\"\n", "E_RECIPE 5:1+18", "the file has neither `text` nor `source`", "for an empty file add `text = \"\"`"),
+    ("file without content", "\n[[provision.file]]\npath = \"/a\"\n", "E_RECIPE 5:1+18", "the file has neither `text` nor `source` nor `url`", "for an empty file add `text = \"\"`"),
     ("file with both", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\nsource = \"x\"\n", "E_RECIPE 8:10+3", "`text` and `source` are both given", "keep one of them"),
     ("file with NUL", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\\u0000\"\n", "E_RECIPE 7:8+8", "`text` holds the character U+0000", "put such bytes in a file beside the recipe and"),
     ("source above", "\n[[provision.file]]\npath = \"/a\"\nsource = \"../x\"\n", "E_INPUT_ESCAPE 7:10+6", "the path `../x` leaves the recipe's directory", "put the file beside the recipe"),
@@ -159,6 +166,39 @@ const PROVISION: &[Case] = &[
     ("drop-in twice", "\n[[provision.unit]]\nname = \"a.service\"\n[[provision.unit.dropin]]\nname = \"x.conf\"\ntext = \"\"\n[[provision.unit.dropin]]\nname = \"x.conf\"\ntext = \"\"\n", "E_RECIPE 11:8+8", "`x.conf` is there twice", "join the two"),
     ("escape of TOML 1.1", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\\x41\"\n", "E_RECIPE 7:9+2", "the escape `\\x` is TOML 1.1, this file is read as TOML 1.0", "other readers of this file (Nix, Python) would"),
 ];
+
+#[rustfmt::skip]
+const CARRIED: &[Case] = &[
+    ("file with text and url", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\nurl = \"https://h/x\"\n", "E_RECIPE 8:7+13", "`text` and `url` are both given", "keep one of them"),
+    ("file with source and url", "\n[[provision.file]]\npath = \"/a\"\nsource = \"x\"\nurl = \"https://h/x\"\n", "E_RECIPE 8:7+13", "`source` and `url` are both given", "keep one of them"),
+    ("pin of a text", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\nsha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\n", "E_RECIPE 8:10+66", "`sha256` is said of a `url`, and there is none", "add `url`, or remove it"),
+    ("mirrors of a text", "\n[[provision.file]]\npath = \"/a\"\ntext = \"\"\nmirrors = []\n", "E_RECIPE 8:11+2", "`mirrors` is said of a `url`, and there is none", "add `url`, or remove it"),
+    ("file url above", "\n[[provision.file]]\npath = \"/a\"\nurl = \"../x\"\n", "E_INPUT_ESCAPE 7:7+6", "the path `../x` leaves the recipe's directory", "name an input elsewhere on this machine by a"),
+    ("file by ftp", "\n[[provision.file]]\npath = \"/a\"\nurl = \"ftp://h/x\"\n", "E_RECIPE 7:7+11", "`url`: the scheme `ftp` is not one of http, https, file", "fetch the file yourself and name it by its path"),
+    ("file url with a fragment", "\n[[provision.file]]\npath = \"/a\"\nurl = \"https://h/x#y\"\n", "E_RECIPE 7:7+15", "a URL with `#` names a part of a page, not a file", "write the address without `#`, or `#` as %23"),
+    ("file with an MD5 sum", "\n[[provision.file]]\npath = \"/a\"\nurl = \"https://h/x\"\nsha256 = \"00000000000000000000000000000000\"\n", "E_RECIPE 8:10+34", "`sha256`", "this has the length of an MD5 sum;"),
+    ("file of no size", "\n[[provision.file]]\npath = \"/a\"\nurl = \"https://h/x\"\nsize = \"0B\"\n", "E_RECIPE 8:8+4", "`size` must be 1B to 16TiB, this is 0B", "-"),
+    ("unit by url", "\n[[provision.unit]]\nname = \"a.service\"\nurl = \"https://h/x\"\nenable = true\n", "E_RECIPE 7:1+3", "unknown key `url` in `[[provision.unit]]`", "`url` belongs in"),
+    ("rpm without url", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nsize = \"1B\"\n", "E_RECIPE 7:1+17", "`url` is missing from `[[provision.rpm]]`", "add `url ="),
+    ("rpm of another ending", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/x.deb\"\n", "E_RECIPE 8:7+17", "`x.deb` is no file name of a package", "it ends in .rpm"),
+    ("rpm named like an option", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/-e.rpm\"\n", "E_RECIPE 8:7+18", "`-e.rpm` is no file name of a package", "it ends in .rpm"),
+    ("rpm with an escape", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/libstdc%2B%2B.rpm\"\n", "E_RECIPE 8:7+29", "`libstdc%2B%2B.rpm` is no file name of a package", "write %2B as +"),
+    ("rpm that a shell would run", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/$(id).rpm\"\n", "E_RECIPE 8:7+21", "`$(id).rpm` is no file name of a package", "it ends in .rpm"),
+    ("rpms of one name", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n[[provision.rpm]]\nurl = \"https://g/A.rpm\"\n", "E_RECIPE 10:7+17", "two packages have the file name `A.rpm`", "upper and lower case count as one"),
+    ("rpm twice", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n", "E_RECIPE 10:7+17", "two packages have the file name `a.rpm`", "keep one of them"),
+    ("rpm for ignition", "\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n", "E_RECIPE 5:1+17", "`rpm` is installed by Combustion, but the engine is ignition,", "write engine = \"combustion\" or engine = \"both\""),
+    ("container without name", "\n[[provision.container]]\nurl = \"https://h/a.tar\"\n", "E_RECIPE 5:1+23", "`name` is missing from `[[provision.container]]`", "add `name ="),
+    ("container without url", "\n[[provision.container]]\nname = \"a\"\n", "E_RECIPE 5:1+23", "`url` is missing from `[[provision.container]]`", "add `url ="),
+    ("container name", "\n[[provision.container]]\nname = \"../a\"\nurl = \"https://h/a.tar\"\n", "E_RECIPE 6:8+6", "`name`: a name is 1 to 63 characters of A-Z a-z 0-9 . _ - and", "-"),
+    ("container twice", "\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/b.tar\"\n", "E_RECIPE 9:8+3", "`a` is there twice", "join the two"),
+    ("container before nothing", "\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\nbefore = [\"web.container\"]\n", "E_RECIPE 8:11+15", "`web.container` is not the name of a systemd unit", "that of `x.container` is `x.service`"),
+    ("serial of the payload disk", "\n[[machine.disk]]\nserial = \"Arca-Payload\"\nsize = \"1GiB\"\n", "E_RECIPE 6:10+14", "the serial `Arca-Payload` is taken by a disk of every machine", "name data disks data1, data2, …"),
+];
+
+#[test]
+fn broken_recipes_are_told_with_place_and_way_out_in_what_is_carried() {
+    check(CARRIED);
+}
 
 #[test]
 fn broken_recipes_are_told_with_place_and_way_out_in_the_top_level() {
@@ -182,7 +222,7 @@ fn broken_recipes_are_told_with_place_and_way_out_in_the_provisioning() {
 
 #[test]
 fn the_table_is_as_large_as_promised_and_names_no_case_twice() {
-    let cases: Vec<&str> = [TOP, BASE, MACHINE, PROVISION].into_iter().flatten().map(|case| case.0).collect();
+    let cases: Vec<&str> = [TOP, BASE, MACHINE, PROVISION, CARRIED].into_iter().flatten().map(|case| case.0).collect();
     let names: std::collections::BTreeSet<&str> = cases.iter().copied().collect();
     assert!(cases.len() >= 60 && names.len() == cases.len(), "{}", cases.len());
 }

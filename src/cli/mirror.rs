@@ -1,0 +1,56 @@
+//! What `mirror` prints: the lines of configuration that lead there, and what was done. Touches the terminal.
+
+use serde_json::json;
+
+use super::out::Voice;
+use crate::base::ByteSize;
+use crate::base::text::one_line;
+use crate::ops::mirror::{Mirrored, Placed};
+
+/// The rules go to stdout as they stand in a configuration file; what was done is talk.
+pub(super) fn print_mirrored(voice: &Voice, mirrored: &Mirrored) {
+    let Mirrored { directory, files, skipped, rules, tally } = mirrored;
+    if voice.is_json() {
+        let files: Vec<_> = files
+            .iter()
+            .map(|file| json!({ "path": file.path, "sha256": file.digest, "size": file.size, "state": state(file.placed) }))
+            .collect();
+        let skipped: Vec<_> =
+            skipped.iter().map(|(recipe, input)| json!({ "recipe": recipe, "input": input })).collect();
+        return voice.json(&json!({
+            "directory": directory.to_string_lossy(), "files": files, "skipped": skipped, "mirrors": rules, "work": tally,
+        }));
+    }
+    for (recipe, input) in skipped {
+        voice.say(&format!("{recipe}: `{}` comes from no server; skipped", one_line(input, 200)));
+    }
+    for file in files.iter().filter(|file| file.placed != Placed::Left) {
+        voice.say(&format!("{:<8} {}  {}", state(file.placed), one_line(&file.path, 400), file.size));
+    }
+    let size = ByteSize(files.iter().map(|file| file.size.0).sum());
+    let left = files.iter().filter(|file| file.placed == Placed::Left).count();
+    voice.say(&format!("{} files, {size}, in {}; {left} were there already", files.len(), directory.display()));
+    if rules.is_empty() {
+        return;
+    }
+    voice.data("[mirrors]\n");
+    for (prefix, target) in rules {
+        voice.data(&format!("{} = {}\n", quoted(prefix), quoted(target)));
+    }
+    voice.say(
+        "put these lines into the configuration file of whoever uses the mirror, with the path or address it has there",
+    );
+}
+
+/// A TOML basic string (toml.io/en/v1.0.0#string); what it escapes, JSON escapes alike.
+fn quoted(text: &str) -> String {
+    json!(one_line(text, 4096)).to_string()
+}
+
+const fn state(placed: Placed) -> &'static str {
+    match placed {
+        Placed::Made => "made",
+        Placed::Left => "left",
+        Placed::Replaced => "replaced",
+    }
+}

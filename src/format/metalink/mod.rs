@@ -1,0 +1,169 @@
+//! Metalink lists (`.meta4`): where else a file is found, its digest, and the digests of its pieces. Touches nothing.
+//!
+//! Format: RFC 5854, The Metalink Download Description Format; §4.1 (elements), §4.2.6 (`hash`), §4.2.11 (`pieces`),
+//! §4.2.16 (`url`). Read as XML 1.0 without DTD and without entities but the five predefined ones. A list is a stranger's
+//! word: nothing in it is believed until it names the digest that is pinned, and then only as far as bytes prove it.
+//! Read next: `read.rs`, then `crate::realise`, which asks the mirrors.
+
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
+
+pub use read::parse;
+
+use crate::base::text::one_line;
+use crate::base::{Code, Digest, Problem, Url};
+
+/// The largest list that is read; a DVD's with pieces of 256 KiB has about 1.5 MiB.
+pub const MAX_LENGTH: u64 = 4 << 20;
+/// The most mirrors of one list.
+pub const MAX_URLS: usize = 4096;
+/// The most pieces of one list.
+pub const MAX_PIECES: usize = 1_000_000;
+/// The most files of one list.
+pub const MAX_FILES: usize = 1024;
+/// The lowest priority, which a mirror without one has (RFC 5854, §4.2.16.1).
+pub const LAST: u32 = 999_999;
+
+const NAMESPACE: &str = "urn:ietf:params:xml:ns:metalink";
+
+/// Why a list says nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MetalinkError {
+    #[error("the list has {0} bytes, at most {MAX_LENGTH} are read")]
+    TooLong(usize),
+    #[error("the list is no XML: {0}")]
+    Form(String),
+    /// A document type can name other files and grow without end.
+    #[error("the list holds a document type or an entity, which is not read")]
+    Entity,
+    #[error("the document is no Metalink list (RFC 5854)")]
+    Other,
+    #[error("the list holds too many {0}")]
+    TooMany(&'static str),
+    #[error("`{0}` is no {1}")]
+    Value(String, &'static str),
+    /// Nothing says which of them is meant.
+    #[error("the list holds two {0} of one file")]
+    Twice(&'static str),
+    #[error("the list does not name the file `{0}`")]
+    NoFile(String),
+    #[error("the list gives no sha-256 of the file")]
+    NoDigest,
+    #[error("the list is about other bytes: sha256:{0}")]
+    OtherDigest(Digest),
+    #[error("the list is about a file of {0} bytes")]
+    OtherSize(u64),
+}
+
+impl From<MetalinkError> for Problem {
+    fn from(error: MetalinkError) -> Self {
+        Self::new(Code::NetProtocol, format!("cannot use the list of mirrors: {error}"))
+    }
+}
+
+/// A list as it was read; what it says of hashes other than sha-256 is left out.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Metalink {
+    pub files: Vec<File>,
+}
+
+/// One file of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct File {
+    /// As written, not encoded; a name is compared, never used as a path.
+    pub name: String,
+    pub size: Option<u64>,
+    pub sha256: Option<Digest>,
+    pub pieces: Option<Pieces>,
+    /// In the order of the list; see [`File::by_priority`].
+    pub mirrors: Vec<Mirror>,
+}
+
+/// The digests of a file cut into equal parts, of which the last may be shorter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pieces {
+    /// In bytes, at least 1.
+    pub length: u64,
+    pub digests: Vec<Digest>,
+}
+
+/// One address of a file, `http` or `https`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirror {
+    pub url: Url,
+    /// 1 is asked first.
+    pub priority: u32,
+    /// An ISO 3166-1 country, as `de`.
+    pub location: Option<String>,
+}
+
+impl Metalink {
+    /// Finds the one file of exactly this name.
+    pub fn file(&self, name: &str) -> Result<&File, MetalinkError> {
+        let mut named = self.files.iter().filter(|file| file.name == name);
+        match (named.next(), named.next()) {
+            (Some(file), None) => Ok(file),
+            (Some(_), Some(_)) => Err(MetalinkError::Twice("entries")),
+            (None, _) => Err(MetalinkError::NoFile(one_line(name, 200))),
+        }
+    }
+}
+
+impl File {
+    /// Demands that the list is about just these bytes; a size it does not tell cannot disagree.
+    pub fn agrees(&self, digest: &Digest, size: Option<u64>) -> Result<(), MetalinkError> {
+        match (self.sha256, self.size, size) {
+            (None, ..) => Err(MetalinkError::NoDigest),
+            (Some(other), ..) if other != *digest => Err(MetalinkError::OtherDigest(other)),
+            (_, Some(told), Some(size)) if told != size => Err(MetalinkError::OtherSize(told)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the mirrors, best first; those of one priority in the order of the list.
+    pub fn by_priority(&self) -> Vec<&Mirror> {
+        let mut mirrors: Vec<_> = self.mirrors.iter().collect();
+        mirrors.sort_by_key(|mirror| mirror.priority);
+        mirrors
+    }
+
+    /// Writes a list of this one file; [`parse`] reads back the same.
+    pub fn print(&self) -> String {
+        let mut text = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<metalink xmlns=\"{NAMESPACE}\">\n");
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  <file name=\"{}\">", escaped(&self.name));
+        if let Some(size) = self.size {
+            let _ = writeln!(text, "    <size>{size}</size>");
+        }
+        if let Some(digest) = self.sha256 {
+            let _ = writeln!(text, "    <hash type=\"sha-256\">{digest}</hash>");
+        }
+        if let Some(pieces) = &self.pieces {
+            let _ = writeln!(text, "    <pieces type=\"sha-256\" length=\"{}\">", pieces.length);
+            for digest in &pieces.digests {
+                let _ = writeln!(text, "      <hash>{digest}</hash>");
+            }
+            text.push_str("    </pieces>\n");
+        }
+        for Mirror { url, priority, location } in &self.mirrors {
+            let location = location.as_ref().map(|place| format!(" location=\"{}\"", escaped(place)));
+            let (location, url) = (location.unwrap_or_default(), escaped(url.expose()));
+            let _ = writeln!(text, "    <url{location} priority=\"{priority}\">{url}</url>");
+        }
+        text + "  </file>\n</metalink>\n"
+    }
+}
+
+impl Pieces {
+    /// Tells whether the pieces cover a file of so many bytes exactly.
+    pub fn cover(&self, size: u64) -> bool {
+        self.length > 0 && size.div_ceil(self.length) == self.digests.len() as u64
+    }
+}
+
+fn escaped(text: &str) -> String {
+    quick_xml::escape::escape(text).into_owned()
+}

@@ -1,0 +1,111 @@
+//! What the base is, by its name or by `kind` and `compression`. Touches nothing.
+
+use super::super::reader::Table;
+use super::super::{Located, Source};
+use super::file_name;
+use crate::base::text::one_line;
+use crate::base::{BaseKind, ByteSize, Compression};
+
+/// The largest disk that any image may hold; the gate of qcow2 images has the same bound.
+const LARGEST: ByteSize = ByteSize::gib(1 << 10);
+
+/// What `[base]` says of the image, as far as it could be read.
+pub(super) struct Image {
+    pub(super) kind: Option<BaseKind>,
+    pub(super) compression: Option<Compression>,
+    pub(super) unpacked_size: Option<ByteSize>,
+}
+
+/// Reads what the image is; what its name says and what is written must agree.
+pub(super) fn lower(table: &Table<'_>, source: Option<&Located<Source>>) -> Image {
+    let named = source.map(|source| named(file_name(&source.value)));
+    let (kind_named, packed_named) = named.unwrap_or_default();
+    let compression = compression(table, packed_named);
+    Image { kind: kind(table, source, kind_named), compression, unpacked_size: unpacked_size(table, compression) }
+}
+
+/// Tells what the endings of a file name say, as in `disk.raw.xz`.
+fn named(file_name: &str) -> (Option<BaseKind>, Option<Compression>) {
+    let lower = file_name.to_ascii_lowercase();
+    let ending = |name: &str| name.rsplit_once('.').map(|(stem, ending)| (stem.to_owned(), ending.to_owned()));
+    let Some((stem, last)) = ending(&lower) else { return (None, None) };
+    match Compression::parse(&last).filter(|packed| *packed != Compression::None) {
+        Some(packed) => (ending(&stem).and_then(|(_, last)| BaseKind::parse(&last)), Some(packed)),
+        None => (BaseKind::parse(&last), None),
+    }
+}
+
+/// Tells the kind by the file name's ending or by `kind`; both must agree.
+fn kind(table: &Table<'_>, source: Option<&Located<Source>>, named: Option<BaseKind>) -> Option<BaseKind> {
+    let Some(value) = table.get("kind") else {
+        if let (Some(source), None) = (source, named) {
+            let shown = one_line(file_name(&source.value), 80);
+            let mut problem = table.problem(format!("`{shown}` does not tell what kind of image it is"));
+            problem.place = Some(source.place.clone());
+            table.document.tell(problem.hint(match shown.to_ascii_lowercase().rsplit_once('.') {
+                Some((_, "bz2" | "zip" | "lz4" | "lzma" | "7z" | "tar" | "tgz" | "txz")) => {
+                    "of compressed images those in xz, zst and gz are taken: unpack this one first"
+                }
+                _ => "add `kind = \"qcow2\"`, `kind = \"raw\"` or `kind = \"iso\"` to `[base]`",
+            }));
+        }
+        return named;
+    };
+    let said = value.word(BaseKind::parse, BaseKind::WORDS)?;
+    if let Some(named) = named.filter(|named| *named != said) {
+        let headline = format!("`kind` says {said}, the name of the base says {named}");
+        value.refuse(headline, "remove `kind`, or correct `url`");
+        return None;
+    }
+    Some(said)
+}
+
+fn compression(table: &Table<'_>, named: Option<Compression>) -> Option<Compression> {
+    let Some(value) = table.get("compression") else { return Some(named.unwrap_or(Compression::None)) };
+    let said = value.word(Compression::parse, Compression::WORDS)?;
+    if let Some(named) = named.filter(|named| *named != said) {
+        let headline = format!("`compression` says {said}, the name of the base says {named}");
+        value.refuse(headline, "remove `compression`, or correct `url`");
+        return None;
+    }
+    Some(said)
+}
+
+fn unpacked_size(table: &Table<'_>, compression: Option<Compression>) -> Option<ByteSize> {
+    let value = table.get("unpacked_size")?;
+    let size = value.size(ByteSize(1)..=LARGEST, ByteSize(1))?;
+    if compression == Some(Compression::None) {
+        value.refuse("`unpacked_size` is for a compressed base", "write `size`, or say what `compression` it has");
+        return None;
+    }
+    Some(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_tell_the_kind_and_what_is_around_it() {
+        use BaseKind::{Iso, Qcow2, Raw};
+        use Compression::{Gzip, Xz, Zstd};
+        for (name, kind, packed) in [
+            ("a.qcow2", Some(Qcow2), None),
+            ("a.raw", Some(Raw), None),
+            ("openSUSE-Leap-Micro.x86_64-Default.raw.xz", Some(Raw), Some(Xz)),
+            ("A.RAW.XZ", Some(Raw), Some(Xz)),
+            ("a.qcow2.zst", Some(Qcow2), Some(Zstd)),
+            ("a.iso.gz", Some(Iso), Some(Gzip)),
+            ("a.img.xz", None, Some(Xz)),
+            ("a.img", None, None),
+            ("a.xz", None, Some(Xz)),
+            ("raw.xz", None, Some(Xz)),
+            ("a.raw.xz.gz", None, Some(Gzip)),
+            ("a.raw.none", None, None),
+            ("raw", None, None),
+            ("", None, None),
+        ] {
+            assert_eq!(named(name), (kind, packed), "{name}");
+        }
+    }
+}

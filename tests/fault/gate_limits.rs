@@ -1,0 +1,184 @@
+//! The limits gate (CAS-3, CAS-4, CAS-17): the disk is full at every stage of every command, inodes run out, and memory,
+//! file descriptors and the size of a file are limited. Touches a tmpfs of its own in a user namespace, and loopback.
+//! Read next: `gate/mod.rs`.
+//!
+//! A point counts when the command ended with a code of its own. Then nothing wrong has a final name, and with the limit
+//! gone the plain command ends well, in the world without one. `helper` is no test: it is this program again, inside the
+//! namespace where it may mount.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use super::gate::judge::{Picture, Reference};
+use super::gate::trace::{Ended, run};
+use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World, remove_tree};
+use super::gate::{Scale, arena, grouped, report};
+use super::support::{output, skip, tool};
+
+const PLACE: &str = "ARCA_GATE_PLACE";
+const WHAT: &str = "ARCA_GATE_WHAT";
+const PROGRAM: &str = "ARCA_GATE_PROGRAM";
+
+/// One limit, set as a shell sets it before it becomes the program.
+const LIMITS: [(&str, &[u64]); 3] = [
+    // Descriptors: three are the terminal.
+    ("n", &[3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 18, 20, 24, 32]),
+    // KiB of address space; the program and its libraries alone need some.
+    ("v", &[20_000, 24_000, 28_000, 32_000, 40_000, 48_000, 64_000, 96_000, 128_000, 256_000, 512_000]),
+    // Blocks of 512 bytes in one file.
+    ("f", &[0, 1, 2, 4, 8, 64, 128, 256, 384, 512, 600]),
+];
+
+fn is_swept(scenario: &Scenario) -> bool {
+    scenario.lacks.is_empty() && scenario.state != State::HalfLaid
+}
+
+#[test]
+fn cas_04_gate_a_disk_that_is_full_at_any_stage_is_a_typed_error_and_loses_nothing() {
+    sweep("full disks", 300);
+}
+
+#[test]
+fn cas_17_gate_a_limit_of_descriptors_memory_or_file_size_is_a_typed_error_and_loses_nothing() {
+    sweep("limits", 150);
+}
+
+/// Runs [`helper`] where it may mount, and reports what it counted.
+fn sweep(what: &str, bound: usize) {
+    let (scale, begun) = (Scale::chosen(), Instant::now());
+    let (Some(unshare), Some(_), Some(program)) = (tool("unshare"), tool("mount"), scale.program()) else { return };
+    let arena = arena();
+    let mut command = Command::new(unshare);
+    command.args(["-Urm", "--"]).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "gate_limits::helper", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.env(PLACE, arena.path()).env(WHAT, what).env(PROGRAM, program);
+    let told = output(&mut command);
+    if told.stdout.contains("may not mount") || told.stderr.contains("unshare failed") {
+        return skip("a user namespace that may mount");
+    }
+    assert_eq!(told.code, 0, "{told}");
+    let counted = told.stdout.lines().find_map(|line| line.split_once("refused ")).map(|(_, counted)| counted);
+    let counted: usize = counted.unwrap_or_else(|| panic!("{told}")).parse().unwrap();
+    report(what, scale, &format!("{} points, 0 wrong, nothing lost", grouped(counted)), begun);
+    scale.demand(what, counted, bound);
+}
+
+/// Runs a sweep where it may mount; not a test.
+#[test]
+#[ignore = "a process that the gate starts"]
+fn helper() {
+    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else { return };
+    let program = PathBuf::from(std::env::var_os(PROGRAM).unwrap());
+    let (scale, publisher) = (Scale::chosen(), Publisher::start());
+    let disk = place.join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    if !mount(&disk, "size=64m") {
+        return println!("may not mount");
+    }
+    let mut world = World::new(&disk, 0, &program, &publisher);
+    let is_full = std::env::var(WHAT).unwrap() == "full disks";
+    let mut refused = 0;
+    for (index, scenario) in SCENARIOS.iter().enumerate().filter(|(_, scenario)| is_swept(scenario)) {
+        let reference = world.reference(index);
+        refused += if is_full {
+            fill(&world, &disk, scenario, &reference, scale)
+        } else {
+            limit_all(&world, scenario, &reference, scale)
+        };
+    }
+    println!("refused {refused}");
+}
+
+fn limit_all(world: &World<'_>, scenario: &Scenario, reference: &Reference, scale: Scale) -> usize {
+    let mut refused = 0;
+    for (flag, bounds) in LIMITS {
+        for bound in bounds.iter().step_by(if scale == Scale::Full { 1 } else { 5 }) {
+            refused += usize::from(limit(world, scenario, reference, flag, *bound));
+        }
+    }
+    refused
+}
+
+fn mount(arena: &Path, options: &str) -> bool {
+    let words = ["-t", "tmpfs", "-o", options, "none"];
+    Command::new("mount").args(words).arg(arena).output().unwrap().status.success()
+}
+
+/// Sets how much room there is beyond what is used.
+fn resize(arena: &Path, options: &str) {
+    let ended = output(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(arena));
+    assert_eq!(ended.code, 0, "{ended}");
+}
+
+/// Gives the command more and more room, a page or an inode at a time, until it has enough; returns how often it had not.
+fn fill(world: &World<'_>, arena: &Path, scenario: &Scenario, reference: &Reference, scale: Scale) -> usize {
+    let mut refused = 0;
+    for (what, most, step) in [("size", 3 << 20, 32 << 10), ("nr_inodes", 90, 3)] {
+        for more in (0..most).step_by(if scale == Scale::Full { step } else { step * 20 }) {
+            world.enter(scenario.state);
+            let found = rustix::fs::statvfs(arena).unwrap();
+            let used = if what == "size" {
+                (found.f_blocks - found.f_bfree) * found.f_frsize
+            } else {
+                found.f_files - found.f_ffree
+            };
+            resize(arena, &format!("{what}={}", used + more));
+            let ended = run(&mut world.command(scenario.words)).unwrap();
+            resize(arena, if what == "size" { "size=64m" } else { "nr_inodes=9999" });
+            let told = format!("{scenario:?}, {what} {more}");
+            if judge(world, scenario, reference, &ended, &told) {
+                refused += 1;
+                assert!(ended.stderr.contains("E_NOSPC"), "{told}: a full disk is called something else: {ended}");
+            } else {
+                break;
+            }
+        }
+    }
+    refused
+}
+
+fn limit(world: &World<'_>, scenario: &Scenario, reference: &Reference, flag: &str, bound: u64) -> bool {
+    world.enter(scenario.state);
+    let inner = world.command(scenario.words);
+    let mut command = Command::new("sh");
+    // XFSZ ignored, a write beyond the bound fails; otherwise the signal kills, which the kill gate covers.
+    let script = "trap '' XFSZ; ulimit -$1 $2; shift 2; exec \"$@\"";
+    command.args(["-c", script, "sh", flag, &bound.to_string()]).arg(inner.get_program()).args(inner.get_args());
+    command.current_dir(inner.get_current_dir().unwrap()).env_clear();
+    command.env("PATH", "/usr/bin:/bin").envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ended = run(&mut command).unwrap();
+    let told = format!("{scenario:?}, ulimit -{flag} {bound}");
+    // Below what the loader needs there is no program yet that could say anything.
+    let is_loader = ended.code == 127 && ended.stderr.contains("shared libraries");
+    // An allocation that fails ends a Rust program there and then (std::alloc::handle_alloc_error): no code, nothing lost.
+    let is_abort = flag == "v" && ended.code == 134 && ended.stderr.contains("memory allocation of");
+    if is_loader || is_abort {
+        heal(world, scenario, reference, &told);
+        return is_abort;
+    }
+    judge(world, scenario, reference, &ended, &told)
+}
+
+/// Judges a run under a limit and the plain one behind it; tells whether it was refused.
+fn judge(world: &World<'_>, scenario: &Scenario, reference: &Reference, ended: &Ended, told: &str) -> bool {
+    let now = Picture::of(&world.root);
+    reference.judge_between(&now).unwrap_or_else(|why| panic!("{told}: {why}\n{ended}"));
+    let is_well = scenario.is_well(ended);
+    if is_well {
+        reference.judge_done(&now).unwrap_or_else(|why| panic!("{told}: {why}\n{ended}"));
+    } else {
+        let is_typed = (1..=5).contains(&ended.code) && ended.stderr.contains("error[E_");
+        assert!(is_typed && !ended.stderr.contains("E_BUG"), "{told}: no typed error: {ended}");
+    }
+    heal(world, scenario, reference, told);
+    !is_well
+}
+
+fn heal(world: &World<'_>, scenario: &Scenario, reference: &Reference, told: &str) {
+    let now = || Picture::of(&world.root);
+    reference.judge_between(&now()).unwrap_or_else(|why| panic!("{told}: {why}"));
+    world.heal(scenario).unwrap_or_else(|why| panic!("{told}: {why}"));
+    reference.judge_healed(&now()).unwrap_or_else(|why| panic!("{told}: {why}"));
+    remove_tree(&world.root);
+}
