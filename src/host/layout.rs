@@ -279,13 +279,13 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let dir = place.path().join("nas");
         let living = Stage::begin(&dir).unwrap();
-        for name in [".nas.arca-dead", ".other.arca-dead"] {
+        for name in [".nas.arca-dead01", ".other.arca-dead01"] {
             std::fs::create_dir(place.path().join(name)).unwrap();
             std::fs::write(place.path().join(name).join("part"), b"x").unwrap();
         }
         lay(&dir, &[("a", b"1")]).unwrap();
         let exists = |name: &str| place.path().join(name).exists();
-        assert!(!exists(".nas.arca-dead") && exists(".other.arca-dead") && living.temporary.path().exists());
+        assert!(!exists(".nas.arca-dead01") && exists(".other.arca-dead01") && living.temporary.path().exists());
     }
 
     #[test]
