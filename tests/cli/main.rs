@@ -27,5 +27,6 @@ mod shipped;
 mod small;
 mod store;
 mod store_golden;
+mod story;
 mod update;
 mod update_signed;

@@ -3,15 +3,15 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use arca_build::base::Digest;
 use arca_build::format::metalink::{self, File, Mirror, Pieces};
 
+use crate::support::nginx::Nginx;
 use crate::support::publisher::{PUBLISHED, Publisher, image, recipes};
 use crate::support::server::{Behaviour, Server};
-use crate::support::{Bin, Output, Running, tool, workdir};
+use crate::support::{Bin, Output, tool, workdir};
 
 const NAS: &str = "recipes/nas.toml";
 const ALL: [&str; 3] = [NAS, "recipes/microos-combustion.toml", "recipes/selfinstall-iso.toml"];
@@ -126,37 +126,10 @@ fn the_directory_serves_build_and_update_elsewhere_without_a_network() {
 
 #[test]
 fn a_web_server_makes_it_a_mirror_for_others() {
-    let Some(nginx) = tool("nginx") else { return };
     let world = World::pinned();
     world.mirror(&ALL).success();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let place = world.dir.path().join("nginx");
-    std::fs::create_dir(&place).unwrap();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("{kind}_temp_path {}/{kind};\n", place.display()))
-        .collect();
-    let text = format!(
-        "daemon off; master_process off; pid {0}/pid; error_log {0}/error.log;\nevents {{}}\n\
-         http {{ access_log off;\n{temporary}server {{ listen 127.0.0.1:{port}; root {1}; }} }}\n",
-        place.display(),
-        world.stick().display()
-    );
-    std::fs::write(place.join("nginx.conf"), text).unwrap();
-    let _running = Running::start(
-        Command::new(nginx)
-            .arg("-p")
-            .arg(&place)
-            .arg("-c")
-            .arg(place.join("nginx.conf"))
-            .arg("-e")
-            .arg(place.join("error.log")),
-    );
-    let begun = std::time::Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "nginx does not answer");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let Some(nginx) = Nginx::serve(&world.stick(), &world.dir.path().join("nginx")) else { return };
+    let port = nginx.port;
     let config =
         format!("[mirrors]\n\"https://download.opensuse.org/\" = \"http://127.0.0.1:{port}/download.opensuse.org/\"\n");
     let (dir, bin) = elsewhere(&config, None);

@@ -12,6 +12,7 @@
 
 pub mod gpg;
 pub mod guest;
+pub mod nginx;
 pub mod publisher;
 pub mod relay;
 pub mod server;
