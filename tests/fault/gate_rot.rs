@@ -360,7 +360,7 @@ fn cas_05_gate_rot_of_every_file_of_the_store_is_found_before_use_and_healed() {
     let [points, told, by_build, by_repair] =
         [&tally.points, &tally.told, &tally.by_build, &tally.by_repair].map(|count| count.load(Ordering::Relaxed));
     let line = format!(
-        "GATE rot: {points} damages, {} wrong, {told} told, {by_build} healed by the build, {by_repair} by `verify --repair`\n",
+        "gate rot: {points} damages, {} wrong, {told} told, {by_build} healed by the build, {by_repair} by `verify --repair`\n",
         failures.len()
     );
     let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
