@@ -6,6 +6,6 @@ use std::process::Command;
 #[test]
 fn every_shell_script_passes_shellcheck() {
     let Some(shellcheck) = tool("shellcheck") else { return };
-    let scripts = ["tests/run", ".ci/run", "benches/run", "tests/support/guest/init"];
+    let scripts = ["tests/run", ".ci/run", "benches/run", "benches/chunking", "tests/support/guest/init"];
     output(Command::new(shellcheck).args(scripts).current_dir(env!("CARGO_MANIFEST_DIR"))).success();
 }
