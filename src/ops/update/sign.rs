@@ -185,6 +185,8 @@ fn inherit(pin: &mut Pin, before: &Pin) {
     // A place without redirects still serves the moving name; the immutable one is worth keeping.
     if pin.image.snapshot.is_none() && before.image.snapshot.is_some() && matches!(pin.resolved, Source::Url(_)) {
         pin.resolved.clone_from(&before.resolved);
+        // A list was asked for beside the moving name, and says nothing of a file of this one.
+        pin.metalink.clone_from(&before.metalink);
         pin.image.clone_from(&before.image);
     }
 }
