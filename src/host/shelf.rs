@@ -147,6 +147,12 @@ impl<'d> Draft<'d> {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("something that is no file is in the way"));
         }
+        // Between opening and locking, its holder may have published it: then it is what others read by now.
+        let open = rustix::fs::fstat(&file)?;
+        let named = rustix::fs::statat(directory, &hidden, AtFlags::SYMLINK_NOFOLLOW);
+        if !named.is_ok_and(|named| (named.st_dev, named.st_ino) == (open.st_dev, open.st_ino)) {
+            return Err(io::Error::other("another process has just written it"));
+        }
         file.set_len(0)?;
         Ok(Self { directory, hidden, file, is_published: false })
     }

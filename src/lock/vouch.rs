@@ -11,7 +11,7 @@
 //! * What was signed stays signed, by the same key: [`Pin::signer`] is compared by fingerprint, and both its loss and its
 //!   change have to be allowed. Bytes that were vouched for stay so, whoever serves them later.
 //! * Time goes forward: a snapshot below the pinned one, or below the newest that was seen under the same address and
-//!   key, is `E_SIG_OLDER`; where names tell no snapshot, or the same, other bytes under an older signature are.
+//!   key, is `E_SIG_OLDER`; so are other bytes under an older signature, whatever snapshot their name tells.
 //!
 //! Formats and the judgement of keys are `format::openpgp`'s.
 
@@ -127,15 +127,15 @@ pub fn compare_times(
     let by_name = earlier.snapshot.zip(today).and_then(|(before, today)| order(today, before));
     let is_older = match by_name {
         Some(Ordering::Less) => true,
-        Some(Ordering::Greater) => false,
         _ if earlier.digest == after.sha256 => false,
+        // A higher number proves nothing: a redirect, which nobody signs, may have told it.
         _ => matches!((earlier.signed_at, signed_at), (Some(before), Some(today)) if today < before),
     };
     if !is_older || allowed.older {
         return Ok(());
     }
     let shown = |snapshot: Option<&str>, signed_at: Option<u64>| match (snapshot, signed_at) {
-        (Some(snapshot), _) if by_name != Some(Ordering::Equal) => format!("snapshot {snapshot}"),
+        (Some(snapshot), _) if by_name == Some(Ordering::Less) => format!("snapshot {snapshot}"),
         (_, Some(at)) => format!("signed at {at} (seconds since 1970)"),
         _ => "an unknown time".to_owned(),
     };
@@ -193,7 +193,9 @@ mod tests {
             ((Some("2"), None), (Some("1"), None), false, true),
             ((Some("2"), None), (Some("2"), None), false, false),
             ((Some("2"), None), (Some("3"), None), false, false),
-            ((Some("2"), Some(9)), (Some("3"), Some(8)), false, false),
+            ((Some("2"), Some(9)), (Some("3"), Some(9)), false, false),
+            ((Some("2"), Some(9)), (Some("3"), None), false, false),
+            ((Some("2"), Some(9)), (Some("3"), Some(8)), false, true),
             ((Some("2"), Some(9)), (Some("2"), Some(8)), false, true),
             ((Some("2"), Some(9)), (Some("2"), Some(8)), true, false),
             ((None, Some(9)), (None, Some(8)), false, true),

@@ -136,7 +136,10 @@ impl Mirrored {
 
     fn lay(&mut self, contents: &Contents, store: &Store<'_>, events: Events<'_>) -> Result<(), Problem> {
         let shelf = Shelf::open(&self.directory)?;
-        for (path, content) in &contents.0 {
+        // The files before what tells of them: a full stick or a kill leaves no checksum of what is not there.
+        let (objects, texts): (Vec<_>, Vec<_>) =
+            contents.0.iter().partition(|(_, content)| matches!(content, Content::Object(_)));
+        for (path, content) in objects.into_iter().chain(texts) {
             let (digest, size) = content.measure();
             let what = format!("copying {}", path.rsplit('/').next().unwrap_or_default());
             events(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
@@ -144,6 +147,7 @@ impl Mirrored {
             events(Event::Finished { what });
             self.files.push(Laid { path: path.clone(), digest, size: ByteSize(size), placed: placed? });
         }
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(())
     }
 }

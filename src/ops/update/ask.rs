@@ -184,6 +184,9 @@ impl Place<'_> {
             said => match self.redirected(url) {
                 None => said,
                 Some(next) => match (self.said(&next, judge), said) {
+                    (Ok(theirs), Ok(said)) if theirs.answer.digest != said.answer.digest => {
+                        Err(Silence::Failed(two_answers(url, &next)))
+                    }
                     (Ok(theirs), _) => Ok(theirs),
                     (Err(Silence::Absent(_)), Ok(said)) => {
                         Ok(Said { answer: lock::Answer { resolved: next, ..said.answer }, ..said })
@@ -345,6 +348,14 @@ fn without_https(url: &Url) -> Problem {
     Problem::new(Code::Usage, format!("`{url}` is asked without https"))
         .note("whoever sits on the way could name any image; nothing was pinned")
         .hint("write the https address, or pin the digest in the recipe: `sha256 = \"…\"` in `[base]`")
+}
+
+/// A redirect, which nobody signs and whose last hop is some mirror's, chooses no other bytes than the checksums do.
+fn two_answers(url: &Url, next: &Url) -> Problem {
+    Problem::new(Code::NetProtocol, format!("the checksums of `{url}` are not those of the file it redirects to"))
+        .fact("redirect", next)
+        .note("nothing was pinned")
+        .hint("the publisher may be changing it just now: try again later, or name the immutable file in the recipe")
 }
 
 /// Takes away the hint of a failed build: here, `update` is what runs.

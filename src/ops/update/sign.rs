@@ -140,8 +140,10 @@ impl<'a> Judge<'a> {
         };
         let recorded = self.store().and_then(|store| {
             let known = |seen: &Seen, other: &Seen| seen.signer == other.signer && seen.digest == other.digest;
-            // Nothing new, and perhaps less: a run without a keyring does not know when it was signed.
-            let is_less = seen.signed_at.is_none() && store.seen(&pin.url).iter().any(|other| known(&seen, other));
+            // Nothing new, and perhaps less: a run without a keyring does not know when it was signed, and an older
+            // signature over the same bytes must not make room for other bytes under one that is older, too.
+            let lowers = |other: &Seen| seen.signed_at.is_none() || seen.signed_at < other.signed_at;
+            let is_less = store.seen(&pin.url).iter().any(|other| known(&seen, other) && lowers(other));
             if is_less { Ok(()) } else { store.record_seen(&pin.url, &seen) }
         });
         if let Err(problem) = recorded {
@@ -183,6 +185,8 @@ fn inherit(pin: &mut Pin, before: &Pin) {
     // A place without redirects still serves the moving name; the immutable one is worth keeping.
     if pin.image.snapshot.is_none() && before.image.snapshot.is_some() && matches!(pin.resolved, Source::Url(_)) {
         pin.resolved.clone_from(&before.resolved);
+        // A list was asked for beside the moving name, and says nothing of a file of this one.
+        pin.metalink.clone_from(&before.metalink);
         pin.image.clone_from(&before.image);
     }
 }

@@ -10,6 +10,9 @@ use crate::format::metalink::{self, File, MAX_LENGTH, MetalinkError};
 use crate::host::files;
 use crate::recipe::Source;
 
+/// The most mirrors of a list that are asked: a list of thousands that do not answer would take days to fail.
+const ASKED: usize = 64;
+
 impl Walk<'_> {
     /// Reads the list and finds in it what it says of the pinned bytes; that there is none is no more than a note.
     pub(super) fn read_list(&self, job: &Job<'_>, sources: &[Source], list: &Url) -> Option<File> {
@@ -61,7 +64,7 @@ impl Walk<'_> {
             own.extend(self.rewritten(source));
         }
         own.extend(pinned.into_iter().cloned());
-        for mirror in file.by_priority() {
+        for mirror in file.by_priority().into_iter().take(ASKED) {
             let places = self.rewritten(&mirror.url);
             // Whoever says where a site is found does not mean the site itself.
             match places.is_empty() {
