@@ -272,6 +272,15 @@ pub fn destination(path: &Path) -> Option<PathBuf> {
     std::fs::canonicalize(path).ok()
 }
 
+/// Holds the directory that a path lies in until the value goes, so that who reads, changes and writes a file there comes alone.
+///
+/// `None` where that cannot be had: then two writers only overtake each other, as without it.
+pub fn hold_directory(path: &Path) -> Option<File> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = File::open(parent).ok()?;
+    directory.lock().ok().map(|()| directory)
+}
+
 /// Writes a file whole or not at all: a sibling temporary, synced, renamed over the old one.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     write_sibling(path, bytes, |temporary| temporary.persist(path).map(drop).map_err(|error| error.error))

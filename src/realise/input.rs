@@ -228,12 +228,25 @@ fn is_remote(source: &Source) -> bool {
     matches!(source, Source::Url(url) if url.is_remote())
 }
 
+/// Tells whether the pinned bytes came, and are no image that may be used: everywhere else they are the same.
+fn is_refused(failure: &Problem) -> bool {
+    matches!(
+        failure.code,
+        Code::ImageFormat
+            | Code::ImageBacking
+            | Code::ImageDataFile
+            | Code::ImageFeature
+            | Code::ImageDirty
+            | Code::ImageLimit
+    )
+}
+
 /// Tells whether another address cannot help.
 pub(super) fn is_final(failure: &Problem) -> bool {
     matches!(
         failure.code,
         Code::NoSpace | Code::CacheReadOnly | Code::CachePerm | Code::CacheLock | Code::Interrupted | Code::Bug
-    )
+    ) || is_refused(failure)
 }
 
 /// Returns the path a file URL names.

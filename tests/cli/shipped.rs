@@ -155,7 +155,10 @@ fn net_08_a_file_that_is_gone_is_told_with_the_command_that_helps_this_recipe() 
     for name in [moving, immutable] {
         publisher.server.put(&format!("/tumbleweed/appliances/{name}"), "", &gone);
     }
-    run(dir.path(), &publisher, &[recipe]).ends_with(4).says("404").says("`arca-build update recipes/nas.toml --config");
+    run(dir.path(), &publisher, &[recipe])
+        .ends_with(4)
+        .says("404")
+        .says("`arca-build update recipes/nas.toml --config");
 }
 
 #[test]

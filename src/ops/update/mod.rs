@@ -195,6 +195,8 @@ impl Learnt {
 
     /// Adds the pins to the lock as it is now, so that what another process added meanwhile stays; tells of a change.
     fn write(&self, is_dry_run: bool) -> Result<bool, Problems> {
+        // Another update of the same lock waits, so that neither drops what the other pins.
+        let _held = (!is_dry_run).then(|| files::hold_directory(&self.path)).flatten();
         let old = recipe_file::read_lock(&self.path)?;
         let mut new: Lock = old.clone();
         for (pin, _) in &self.pins {

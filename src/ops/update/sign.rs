@@ -119,7 +119,15 @@ impl<'a> Judge<'a> {
     /// Returns what was seen under the same address: of the same signer, or of anybody where nobody signed today.
     fn seen(&self, pin: &Pin) -> Vec<Seen> {
         let is_there = self.session.cache_directory().is_ok_and(|directory| files::is_directory(&directory));
-        let Some(store) = is_there.then(|| self.store().ok()).flatten() else { return vec![] };
+        let store = match is_there.then(|| self.store()) {
+            Some(Ok(store)) => store,
+            None => return vec![],
+            Some(Err(problem)) => {
+                let text = format!("what was seen before is not known: {}", problem.headline);
+                (self.session.events)(Event::Warning { text });
+                return vec![];
+            }
+        };
         let signer = pin.signer.as_deref().map(vouch::fingerprint);
         let seen = store.seen(&pin.url).into_iter();
         seen.filter(|seen| signer.is_none() || seen.signer.as_deref() == signer).collect()
