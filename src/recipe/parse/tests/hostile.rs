@@ -226,3 +226,13 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn img_07_a_file_of_more_values_than_memory_is_for_is_refused_before_it_is_parsed() {
+    for text in ["[[a]]\n".repeat(60_000), format!("a = [{}]", "1,".repeat(300_000)), "a.".repeat(60_000)] {
+        let problems = crate::recipe::parse(&text, "large.toml").unwrap_err();
+        assert!(problems.0[0].headline.contains("more values than are read"), "{problems}");
+    }
+    let mistakes = crate::recipe::parse(&"=\n".repeat(100_000), "broken.toml").unwrap_err();
+    assert_eq!((mistakes.0.len(), mistakes.0[0].place.as_ref().unwrap().line), (1, 1));
+}
