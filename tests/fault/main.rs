@@ -11,10 +11,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 use support::server;
+#[path = "../support/readers.rs"]
+mod readers;
 
 mod archive;
 mod base_images;
 mod concurrent;
+mod gate_fuzz;
 mod gate_power;
 mod gate_rot;
 mod input_changes;
