@@ -16,8 +16,11 @@ use arca_build::format::{archive, checksums, combustion, fat, gpt, ignition, iso
 use arca_build::lock::{Lock, Mirrors, read_answer, resolve};
 use arca_build::{inspect, recipe};
 
+/// Reads bytes to the end.
+type Reader = fn(&[u8]);
+
 /// The readers, by the name of their target and their directory of seeds.
-pub const READERS: &[(&str, fn(&[u8]))] = &[
+pub const READERS: &[(&str, Reader)] = &[
     ("archive", read_archive),
     ("checksums", read_checksums),
     ("cleartext", read_cleartext),
