@@ -12,22 +12,31 @@ use crate::format::gpt::{self, GptError, Partition};
 
 /// The EFI system partition: a FAT volume that no engine looks at (UEFI 2.10, table 5.7).
 const EFI_SYSTEM: &str = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
-/// More partitions than are looked into for volumes.
-const MAX_LOOKED_INTO: usize = 128;
+/// More partitions than are looked into for volumes; all of them may be one volume.
+const MAX_LOOKED_INTO: usize = 16;
+/// Where so many files were told, no further volume is looked into.
+const MAX_TOLD: usize = 4096;
+
+/// How many bytes of files in volumes are still looked into, for all volumes together.
+pub(super) struct Left(pub(super) u64);
 
 /// Adds what the disk holds to the report; what cannot be read becomes a note.
 pub(super) fn look<R: Read + Seek>(disk: &mut R, length: u64, report: &mut Report) {
+    let left = &mut Left(8 << 20);
     match gpt::read(disk) {
         Ok(partitions) => {
             for partition in partitions.iter().take(MAX_LOOKED_INTO) {
-                in_partition(disk, partition, length, report);
+                in_partition(disk, partition, length, left, report);
+            }
+            if let Some(partition) = partitions.get(MAX_LOOKED_INTO) {
+                report.notes.push(format!("partitions from {} on were not looked into", partition.number));
             }
             report.partitions = partitions.into_iter().map(sanitised).collect();
         }
-        Err(GptError::None(_)) => volume(disk, length, None, true, report),
+        Err(GptError::None(_)) => volume(disk, length, None, left, report),
         Err(error) => {
             report.notes.push(cannot("the partition table", &error));
-            volume(disk, length, None, true, report);
+            volume(disk, length, None, left, report);
         }
     }
 }
@@ -41,28 +50,45 @@ fn sanitised(partition: Partition) -> Partition {
     Partition { name: one_line(&partition.name, 40), ..partition }
 }
 
-fn in_partition<R: Read + Seek>(disk: &mut R, partition: &Partition, length: u64, report: &mut Report) {
+fn in_partition<R: Read + Seek>(
+    disk: &mut R,
+    partition: &Partition,
+    length: u64,
+    left: &mut Left,
+    report: &mut Report,
+) {
     let start = partition.first_lba.saturating_mul(512);
-    let Some(left) = length.checked_sub(start).filter(|_| partition.size.0 > 0) else {
+    let Some(room) = length.checked_sub(start).filter(|_| partition.size.0 > 0) else {
         report.notes.push(format!("partition {} does not lie on the disk", partition.number));
         return;
     };
-    let size = partition.size.0.min(left);
-    let is_data = partition.type_guid != EFI_SYSTEM;
-    volume(&mut Slice::new(disk, start, size), size, Some(partition.number), is_data, report);
+    let size = partition.size.0.min(room);
+    volume(&mut Slice::new(disk, start, size), size, Some(partition), left, report);
 }
 
-fn volume<R: Read + Seek>(disk: &mut R, length: u64, partition: Option<u32>, is_data: bool, report: &mut Report) {
-    let place = partition.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"));
+fn volume<R: Read + Seek>(
+    disk: &mut R,
+    length: u64,
+    partition: Option<&Partition>,
+    left: &mut Left,
+    report: &mut Report,
+) {
+    let is_data = partition.is_none_or(|partition| partition.type_guid != EFI_SYSTEM);
+    let number = partition.map(|partition| partition.number);
+    let place = number.map_or_else(|| "the disk".to_owned(), |number| format!("partition {number}"));
+    if report.volumes.iter().map(|volume| volume.files.len()).sum::<usize>() >= MAX_TOLD {
+        report.notes.push(format!("{place} was not looked into: the volumes before it hold {MAX_TOLD} files or more"));
+        return;
+    }
     // Other file systems may have a boot sector too: only one that says FAT is worth a note.
     let says_fat = read_up_to(disk, 0, 512)
         .is_ok_and(|sector| sector.get(54..57) == Some(b"FAT") || sector.get(82..85) == Some(b"FAT"));
     match Tree::read(disk, length) {
         Ok(tree) => {
             if is_data {
-                report.guest.extend(guest::volume(disk, &tree));
+                report.guest.extend(guest::volume(disk, &tree, left));
             }
-            report.volumes.push(described(&tree, partition));
+            report.volumes.push(described(&tree, number));
         }
         Err(ReadError::Io(error)) => report.notes.push(cannot(&place, &error)),
         Err(error) if says_fat => report.notes.push(cannot(&format!("the FAT volume on {place}"), &error)),

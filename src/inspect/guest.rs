@@ -6,7 +6,7 @@
 
 use std::io::{Read, Seek};
 
-use super::disk::text;
+use super::disk::{Left, text};
 use crate::base::text::one_line;
 use crate::format::fat::{Tree, read::Node};
 
@@ -37,20 +37,20 @@ fn finding(outcome: Outcome, text: impl Into<String>) -> Finding {
 const COMBUSTION_LABELS: [&str; 6] = ["combustion", "COMBUSTION", "ignition", "IGNITION", "install", "INSTALL"];
 /// What Ignition in today's MicroOS takes: 3.0.0 to 3.6.0.
 const VERSIONS: [&str; 7] = ["3.0.0", "3.1.0", "3.2.0", "3.3.0", "3.4.0", "3.5.0", "3.6.0"];
-/// Larger ones are not looked into.
-const LOOKED_INTO: u64 = 16 << 20;
+/// The largest config that is held as values, which take many times its text.
+const HELD: usize = 1 << 20;
 
 const CONFIG: &str = "ignition/config.ign";
 const SCRIPT: &str = "combustion/script";
 
 /// Tells what the guest does with a FAT volume.
-pub(super) fn volume<R: Read + Seek>(disk: &mut R, tree: &Tree) -> Vec<Finding> {
+pub(super) fn volume<R: Read + Seek>(disk: &mut R, tree: &Tree, left: &mut Left) -> Vec<Finding> {
     let label = tree.label.as_deref().map(text).unwrap_or_default();
     let mut findings = Vec::new();
     findings.extend(labelled(tree, &label));
     let config = tree.find(CONFIG).filter(|node| !node.is_directory);
     if label == "ignition" {
-        findings.extend(config.map(|node| config_found(disk, tree, node)));
+        findings.extend(config.map(|node| config_found(disk, tree, node, left)));
     } else if config.is_some() {
         let text = format!("`{CONFIG}` is ignored: Ignition looks only at the label `ignition`, in lower case");
         findings.push(finding(Outcome::Ignored, text));
@@ -58,7 +58,7 @@ pub(super) fn volume<R: Read + Seek>(disk: &mut R, tree: &Tree) -> Vec<Finding> 
     findings.extend(misplaced(tree));
     if COMBUSTION_LABELS.contains(&label.as_str()) {
         let failed = findings.iter().any(|finding| finding.outcome == Outcome::Fails);
-        findings.extend(combustion(disk, tree).map(|found| if failed { unreached() } else { found }));
+        findings.extend(combustion(disk, tree, left).map(|found| if failed { unreached() } else { found }));
     } else if tree.find(SCRIPT).is_some() {
         findings
             .push(finding(Outcome::Ignored, format!("`{SCRIPT}` is ignored: Combustion does not look at this label")));
@@ -106,10 +106,26 @@ fn misplaced(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
-fn config_found<R: Read + Seek>(disk: &mut R, tree: &Tree, node: &Node) -> Finding {
-    let content = match tree.content(disk, node, LOOKED_INTO) {
+/// Reads a file's content, if so much may still be looked into.
+fn content<R: Read + Seek>(
+    disk: &mut R,
+    tree: &Tree,
+    node: &Node,
+    name: &str,
+    left: &mut Left,
+) -> Result<Vec<u8>, Finding> {
+    let size = u64::from(node.size);
+    left.0 = left.0.checked_sub(size).ok_or_else(|| {
+        finding(Outcome::Applied, format!("`{name}` is found, and too large to be looked into: {} bytes", node.size))
+    })?;
+    let failed = |error| finding(Outcome::Fails, format!("`{name}` cannot be read: {error}"));
+    tree.content(disk, node, size).map_err(failed)
+}
+
+fn config_found<R: Read + Seek>(disk: &mut R, tree: &Tree, node: &Node, left: &mut Left) -> Finding {
+    let content = match content(disk, tree, node, CONFIG, left) {
         Ok(content) => content,
-        Err(error) => return finding(Outcome::Fails, format!("`{CONFIG}` cannot be read: {error}")),
+        Err(finding) => return finding,
     };
     match config(&content) {
         Ok(version) => {
@@ -127,28 +143,48 @@ fn config(content: &[u8]) -> Result<String, (Outcome, String)> {
     if content.starts_with(b"\xef\xbb\xbf") {
         return Err((Outcome::Fails, "begins with a byte order mark: Ignition refuses it, the boot fails".into()));
     }
-    let json: serde_json::Value = serde_json::from_slice(content).map_err(|error| {
+    let named = version(content).map_err(|error| {
         let error = one_line(&error.to_string(), 80);
         (Outcome::Fails, format!("is no valid JSON ({error}): the boot fails"))
     })?;
-    match json.pointer("/ignition/version").and_then(serde_json::Value::as_str) {
-        Some(version) if VERSIONS.contains(&version) => Ok(version.to_owned()),
+    match named {
+        Some(version) if VERSIONS.contains(&version.as_str()) => Ok(version),
         Some(version) => {
-            let version = one_line(version, 20);
+            let version = one_line(&version, 20);
             Err((Outcome::Fails, format!("has version `{version}`: MicroOS takes 3.0.0 to 3.6.0, the boot fails")))
         }
         None => Err((Outcome::Fails, "names no `ignition.version`: the boot fails".into())),
     }
 }
 
-fn combustion<R: Read + Seek>(disk: &mut R, tree: &Tree) -> Option<Finding> {
+/// Finds the version that a config names; of a large one only that is held.
+fn version(content: &[u8]) -> serde_json::Result<Option<String>> {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        ignition: Header,
+    }
+    #[derive(serde::Deserialize)]
+    struct Header {
+        version: String,
+    }
+    if content.len() > HELD {
+        return match serde_json::from_slice::<Config>(content) {
+            Ok(config) => Ok(Some(config.ignition.version)),
+            Err(_) => serde_json::from_slice::<serde::de::IgnoredAny>(content).map(|_| None),
+        };
+    }
+    let json: serde_json::Value = serde_json::from_slice(content)?;
+    Ok(json.pointer("/ignition/version").and_then(serde_json::Value::as_str).map(str::to_owned))
+}
+
+fn combustion<R: Read + Seek>(disk: &mut R, tree: &Tree, left: &mut Left) -> Option<Finding> {
     tree.find("combustion").filter(|node| node.is_directory)?;
     let Some(script) = tree.find(SCRIPT).filter(|node| !node.is_directory) else {
         return Some(finding(Outcome::Fails, "`combustion/` has no `script`: the boot fails"));
     };
-    let content = match tree.content(disk, script, LOOKED_INTO) {
+    let content = match content(disk, tree, script, SCRIPT, left) {
         Ok(content) => content,
-        Err(error) => return Some(finding(Outcome::Fails, format!("`{SCRIPT}` cannot be read: {error}"))),
+        Err(finding) => return Some(finding),
     };
     if content.windows(2).any(|pair| pair == b"\r\n") {
         return Some(finding(

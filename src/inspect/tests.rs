@@ -151,3 +151,19 @@ fn img_07_no_file_makes_it_panic() {
         let _ = inspect(Cursor::new(&image[..length]), length as u64);
     }
 }
+
+#[test]
+fn img_07_a_large_config_is_read_without_being_held() {
+    let version = |rest: &str| {
+        let config = format!("{{\"ignition\":{{\"version\":\"3.2.0\"}},\"x\":[{}0]{rest}", "0,".repeat(600 << 10));
+        findings(&volume(DiskLabel::Ignition, &[("ignition/config.ign", config.as_bytes())])).remove(0)
+    };
+    let (outcome, text) = version("}");
+    assert!(outcome == Outcome::Applied && text.contains("(version 3.2.0)"), "{text}");
+    let (outcome, text) = version("");
+    assert!(outcome == Outcome::Fails && text.contains("no valid JSON"), "{text}");
+    let spaces = " ".repeat((8 << 20) + 1);
+    let (outcome, text) =
+        findings(&volume(DiskLabel::Ignition, &[("ignition/config.ign", spaces.as_bytes())])).remove(0);
+    assert!(outcome == Outcome::Applied && text.contains("too large to be looked into"), "{text}");
+}

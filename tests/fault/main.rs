@@ -11,6 +11,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 use support::server;
+#[path = "../support/readers.rs"]
+mod readers;
 
 mod archive;
 mod base_images;
@@ -18,8 +20,10 @@ mod concurrent;
 mod gate;
 mod gate_crowd;
 mod gate_errors;
+mod gate_fuzz;
 mod gate_kill;
 mod gate_limits;
+
 mod gate_power;
 mod gate_rot;
 mod input_changes;

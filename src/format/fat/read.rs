@@ -11,6 +11,8 @@ use crate::format::bytes::{le16, le32, read_up_to};
 
 /// More files than a config disk has; a hostile one may claim any number.
 const MAX_FILES: usize = 4096;
+/// More bytes of paths than a config disk has.
+const MAX_PATHS: usize = 4 << 20;
 /// More directory entries than we follow, free ones included.
 const MAX_ENTRIES: usize = 65_536;
 
@@ -119,21 +121,21 @@ impl Geometry {
         number >= 2 && u32::from(number) < self.clusters + 2
     }
 
-    /// Returns the byte ranges of a directory or file, in order; a loop in the chain ends it.
-    pub(crate) fn extents(&self, fat: &[u8], place: Place) -> Vec<Range<u64>> {
-        let first = match place {
-            Place::Root => return vec![self.root.clone()],
-            Place::Cluster(first) => first,
+    /// Goes through the byte ranges of a directory or file, in order; a loop in the chain ends it.
+    ///
+    /// No further than it is asked: a chain of all clusters may be named by every entry.
+    pub(crate) fn extents(&self, fat: &[u8], place: Place) -> impl Iterator<Item = Range<u64>> {
+        let (root, first) = match place {
+            Place::Root => (Some(self.root.clone()), None),
+            Place::Cluster(first) => (None, Some(first).filter(|first| self.is_cluster(*first))),
         };
         let mut seen = BTreeSet::new();
-        let mut cluster = Some(first).filter(|first| self.is_cluster(*first));
-        let mut extents = Vec::new();
-        while let Some(number) = cluster.filter(|number| seen.insert(*number)) {
+        let chain = std::iter::successors(first, |number| self.next(fat, *number));
+        let clusters = chain.take_while(move |number| seen.insert(*number)).map(|number| {
             let start = self.data + u64::from(number - 2) * self.cluster;
-            extents.push(start..start + self.cluster);
-            cluster = self.next(fat, number);
-        }
-        extents
+            start..start + self.cluster
+        });
+        root.into_iter().chain(clusters)
     }
 }
 
@@ -208,7 +210,7 @@ impl Tree {
 
     fn walk<R: Read + Seek>(&mut self, reader: &mut R) -> Result<(), ReadError> {
         let mut waiting = vec![(Place::Root, String::new(), 0)];
-        let (mut visited, mut entries) = (BTreeSet::new(), 0);
+        let (mut visited, mut entries, mut bytes, mut paths) = (BTreeSet::new(), 0, 0, 0);
         while let Some((place, parent, depth)) = waiting.pop() {
             for extent in self.geometry.extents(&self.fat, place) {
                 entries += ((extent.end - extent.start) / ENTRY as u64) as usize;
@@ -217,9 +219,18 @@ impl Tree {
                 }
             }
             let table = self.table(reader, place)?;
-            for node in parse(&table, &parent, place == Place::Root, &mut self.label) {
+            let room = MAX_FILES - self.nodes.len();
+            for node in parse(&table, &parent, place == Place::Root, &mut self.label, room) {
                 if self.nodes.len() >= MAX_FILES {
                     return Err(ReadError::TooMany(MAX_FILES, "files"));
+                }
+                paths += node.path.len();
+                if paths > MAX_PATHS {
+                    return Err(ReadError::TooMany(MAX_PATHS, "bytes of paths"));
+                }
+                bytes += u64::from(node.size);
+                if bytes > u64::from(self.geometry.clusters) * self.geometry.cluster {
+                    return Err(ReadError::Damaged("its files are larger than itself"));
                 }
                 if node.is_directory && depth < MAX_DEPTH && visited.insert(node.first) {
                     waiting.push((Place::Cluster(node.first), format!("{}/", node.path), depth + 1));
@@ -239,11 +250,16 @@ impl Tree {
     }
 }
 
-/// Reads one directory; the label counts only in the root.
-fn parse(table: &[u8], parent: &str, is_root: bool, label: &mut Option<Vec<u8>>) -> Vec<Node> {
+/// Reads one directory, up to the first entry for which there is no room; the label counts only in the root.
+///
+/// Each entry is held with its whole path: an end that came later would come after hundreds of MiB.
+fn parse(table: &[u8], parent: &str, is_root: bool, label: &mut Option<Vec<u8>>, room: usize) -> Vec<Node> {
     let mut nodes = Vec::new();
     let mut long = LongName::default();
     for entry in table.chunks_exact(ENTRY) {
+        if nodes.len() > room {
+            break;
+        }
         let attributes = entry.get(11).copied().unwrap_or(0);
         match entry.first().copied().unwrap_or(0) {
             0 => break,

@@ -65,6 +65,21 @@ fn out_8_loops_end() {
 }
 
 #[test]
+fn img_07_files_that_are_larger_than_their_volume_are_refused() {
+    let mut bytes = volume();
+    let name = bytes.chunks(32).position(|entry| entry.starts_with(b"CONFIG")).unwrap() * 32;
+    bytes[name + 28..name + 32].copy_from_slice(&(2_u32 << 20).to_le_bytes());
+    assert!(read_all(&bytes).unwrap_err().to_string().contains("larger than itself"));
+}
+
+#[test]
+fn img_07_a_directory_is_read_no_further_than_there_is_room() {
+    let table = [b"FILE    TXT\x20".to_vec(), vec![0; 20]].concat().repeat(1000);
+    let names = |room| parse(&table, "a/", false, &mut None, room).len();
+    assert_eq!((names(5), names(5000)), (6, 1000));
+}
+
+#[test]
 fn impossible_boot_sectors_are_named() {
     let cases: [(usize, &[u8], &str); 8] = [
         (510, &[0, 0], "no boot sector"),

@@ -35,11 +35,7 @@ pub(super) fn repair(bytes: &mut [u8], stamp: DateTime) {
 }
 
 fn entries(geometry: &Geometry, fat: &[u8], place: Place) -> Vec<usize> {
-    geometry
-        .extents(fat, place)
-        .into_iter()
-        .flat_map(|range| (range.start as usize..range.end as usize).step_by(ENTRY))
-        .collect()
+    geometry.extents(fat, place).flat_map(|range| (range.start as usize..range.end as usize).step_by(ENTRY)).collect()
 }
 
 /// Moves the short entries 1 and 3 to the places that `.` and `..` must have, and frees the two behind.

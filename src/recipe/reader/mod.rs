@@ -26,6 +26,12 @@ use crate::base::{ByteSize, Code, Problem, Problems};
 /// The largest file that is parsed: a recipe is written by hand, and the parser's tree takes many times its text.
 pub const FILE_LIMIT: ByteSize = ByteSize::mib(1);
 
+/// The most that the values of one file may weigh, however short each is written; see [`weight`].
+const WEIGHT_LIMIT: usize = 1 << 18;
+
+/// The largest file of which every mistake of grammar is told, not only the first: the parser keeps a kilobyte for each.
+const RECOVERED_LIMIT: usize = 64 << 10;
+
 /// The most problems told at once; beyond it only their number is.
 pub(crate) const TOLD_LIMIT: usize = 100;
 
@@ -50,6 +56,27 @@ pub(crate) const fn is_refused(c: char) -> bool {
     matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
 }
 
+/// Weighs what the parser may make of a text, in units of 200 bytes: a table takes about a kilobyte, any value a fifth.
+fn weight(text: &str) -> usize {
+    let weigh = |byte| match byte {
+        b'[' | b'{' | b'.' => 5,
+        b',' | b'=' => 1,
+        _ => 0,
+    };
+    text.bytes().map(weigh).sum()
+}
+
+/// Parses; a large file with a mistake counts as empty.
+fn parsed(text: &str) -> (Spanned<DeTable<'_>>, Vec<toml::de::Error>) {
+    if text.len() <= RECOVERED_LIMIT {
+        return DeTable::parse_recoverable(text);
+    }
+    match DeTable::parse(text) {
+        Ok(root) => (root, vec![]),
+        Err(error) => (Spanned::new(0..0, DeTable::new()), vec![error]),
+    }
+}
+
 impl<'a> Document<'a> {
     /// Parses; only a file above [`FILE_LIMIT`] is refused here, every other mistake is kept to be told with the rest.
     pub(crate) fn open(text: &'a str, file: &str) -> Result<Self, Problems> {
@@ -60,7 +87,11 @@ impl<'a> Document<'a> {
                 .hint("keep long content in files of its own and name them with `source`");
             return Err(problem.into());
         }
-        let (root, errors) = DeTable::parse_recoverable(text);
+        if weight(text) > WEIGHT_LIMIT {
+            let headline = format!("`{}` holds more values than are read", one_line(file, 200));
+            return Err(Problem::new(Code::Recipe, headline).hint("keep long content in files of its own").into());
+        }
+        let (root, errors) = parsed(text);
         let lines = Lines::new(text, file, &root);
         let broken = !errors.is_empty();
         let document = Self { lines, root, told: RefCell::default(), broken };

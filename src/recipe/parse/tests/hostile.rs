@@ -78,7 +78,7 @@ fn rec_1_the_worst_mebibyte_is_read_in_bounded_time() {
     timed("escapes of TOML 1.1", &filled(&format!("{HEAD}description=\""), |_| "\\e".to_owned(), "\"\n"));
 }
 
-/// Eight other TOML readers overflowed their stack here. Three depths: fine, refused by the parser, and absurd.
+/// Eight other TOML readers overflowed their stack here. Fine, refused by the parser, and never parsed.
 #[test]
 fn rec_2_deep_nesting_is_refused_by_the_parser() {
     type Shape = (&'static str, fn(usize) -> String);
@@ -92,9 +92,9 @@ fn rec_2_deep_nesting_is_refused_by_the_parser() {
     for (name, shape) in shapes {
         let shallow = timed(name, &shape(60));
         assert!(shallow.len() == 1 && shallow[0].headline.contains("unknown key `x`"), "{name}: {shallow:?}");
-        for depth in [90, 100_000] {
+        for (depth, words) in [(90, "recur"), (40_000, "recur"), (100_000, "more values than are read")] {
             let deep = timed(name, &shape(depth));
-            assert!(deep.iter().any(|problem| problem.headline.contains("recur")), "{name} {depth}: {deep:?}");
+            assert!(deep.iter().any(|problem| problem.headline.contains(words)), "{name} {depth}: {deep:?}");
         }
     }
 }
@@ -225,4 +225,14 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn img_07_a_file_of_more_values_than_memory_is_for_is_refused_before_it_is_parsed() {
+    for text in ["[[a]]\n".repeat(60_000), format!("a = [{}]", "1,".repeat(300_000)), "a.".repeat(60_000)] {
+        let problems = crate::recipe::parse(&text, "large.toml").unwrap_err();
+        assert!(problems.0[0].headline.contains("more values than are read"), "{problems}");
+    }
+    let mistakes = crate::recipe::parse(&"=\n".repeat(100_000), "broken.toml").unwrap_err();
+    assert_eq!((mistakes.0.len(), mistakes.0[0].place.as_ref().unwrap().line), (1, 1));
 }

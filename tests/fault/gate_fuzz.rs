@@ -1,0 +1,240 @@
+//! IMG-7: no bytes make a reader panic, run away or hoard memory: the stored corpus of the fuzzers, what our own
+//! writers write, and thousands of bent copies of each, through every reader of `tests/support/readers.rs`.
+//!
+//! Inputs are read in child processes: an input is bent the same way for the same number, so a child that dies is known by
+//! the last number it told. A panic, a second of time (the best of three; five for a giant in a debug build), 64 MiB above what the child began with, and a
+//! death are complaints; the input is left in `target/tmp`. The judge is shown readers that do each of these first.
+//!
+//! `ARCA_GATE=full` (as under `tests/run`) reads all, else a twentieth; `ARCA_FUZZ_TIMES=N` reads N times as many.
+//! `ARCA_FUZZ_SEEDS=DIR` writes the seeds for `cargo fuzz` there. Touches child processes, `target/tmp`.
+//! Read next: `gate_fuzz/child.rs`, `seeds.rs`, `mutate.rs`.
+
+mod child;
+mod monsters;
+mod mutate;
+mod seeds;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use crate::readers::READERS;
+use child::Job;
+
+/// The longest that one input may take.
+const LIMIT: Duration = Duration::from_secs(1);
+/// What reading one input may take above the memory that its process began with, in KiB.
+const MEMORY: u64 = 64 << 10;
+/// Whoever says nothing for so long is ended.
+const SILENCE: Duration = Duration::from_secs(20);
+/// Parts that a reader's inputs are dealt into, each read by a process of its own.
+const PARTS: usize = 4;
+
+/// How many inputs each reader is given when the gate runs full.
+const fn share(reader: &str) -> usize {
+    match reader.as_bytes() {
+        b"cleartext" | b"signature" | b"keyring" => 6_000,
+        b"inspect" | b"iso" | b"gpt" | b"fat" | b"qcow2" => 12_000,
+        _ => 16_000,
+    }
+}
+
+/// What came of some inputs.
+#[derive(Debug, Default)]
+struct Outcome {
+    inputs: usize,
+    slowest: Duration,
+    /// The slowest of the giants, of which a debug build may take five times as long.
+    giant: Duration,
+    /// KiB above what the process began with.
+    peak: u64,
+    complaints: Vec<String>,
+}
+
+impl Outcome {
+    fn add(&mut self, other: Self) {
+        self.inputs += other.inputs;
+        self.slowest = self.slowest.max(other.slowest);
+        self.giant = self.giant.max(other.giant);
+        self.peak = self.peak.max(other.peak);
+        self.complaints.extend(other.complaints);
+    }
+}
+
+#[test]
+fn img_07_gate_no_reader_panics_hangs_or_hoards_on_stored_or_bent_bytes() {
+    if let Some(job) = Job::asked() {
+        return child::run(&job);
+    }
+    let begun = Instant::now();
+    judge_is_awake();
+    let full = is_full();
+    let times = std::env::var("ARCA_FUZZ_TIMES").map_or(1, |text| text.parse().unwrap());
+    let scale = |count: usize| if full { count * times } else { count / 20 };
+    let jobs: Vec<_> = READERS.iter().flat_map(|(name, _)| Job::parts(name, scale(share(name)), PARTS)).collect();
+    let jobs: Vec<_> = Job::parts(child::MONSTERS, monsters::MONSTERS.len(), PARTS).into_iter().chain(jobs).collect();
+    let outcome = all(&jobs);
+    let line = format!(
+        "gate fuzz: {} readers, {} inputs, {} complaints, slowest {} ms (giants {} ms), peak {} MiB, {} s{}\n",
+        READERS.len(),
+        outcome.inputs,
+        outcome.complaints.len(),
+        outcome.slowest.as_millis(),
+        outcome.giant.as_millis(),
+        outcome.peak.div_ceil(1024),
+        begun.elapsed().as_secs(),
+        if full { "" } else { " (small: ARCA_GATE=full for all)" },
+    );
+    // Not eprintln!, which the test harness swallows when a test passes.
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    assert!(outcome.complaints.is_empty(), "{} wrong:\n{}", outcome.complaints.len(), outcome.complaints.join("\n"));
+    assert!(outcome.inputs >= scale(200_000), "too few: {line}");
+}
+
+/// Shows the judge readers that do what none may do.
+fn judge_is_awake() {
+    for (name, inputs, words) in [
+        ("control-good", 8, ""),
+        ("control-panic", 8, "panics: a control"),
+        ("control-slow", 2, "takes 1"),
+        ("control-hoard", 8, "MiB of memory"),
+        ("control-abort", 2, "ends its process"),
+        ("control-stack", 2, "ends its process"),
+    ] {
+        let outcome = all(&Job::parts(name, inputs, 1));
+        let found = outcome.complaints.iter().filter(|complaint| complaint.contains(words)).count();
+        let expected = if words.is_empty() { 0 } else { 1 };
+        assert_eq!((outcome.complaints.len(), found), (expected, expected), "{name}: {:?}", outcome.complaints);
+        assert_eq!(outcome.inputs, inputs, "{name}");
+    }
+}
+
+fn is_full() -> bool {
+    match std::env::var("ARCA_GATE").as_deref() {
+        Ok("full") => true,
+        Ok("small") => false,
+        Ok(other) => panic!("ARCA_GATE is `full` or `small`, not `{other}`"),
+        Err(_) => std::env::var("ARCA_REQUIRE_TOOLS").is_ok_and(|value| value == "1"),
+    }
+}
+
+/// Runs jobs, as many at once as there are cores.
+fn all(jobs: &[Job]) -> Outcome {
+    let (next, outcome) = (AtomicUsize::new(0), Mutex::new(Outcome::default()));
+    let workers = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut found = whole(job);
+                    if job.reader == child::MONSTERS {
+                        found.giant = std::mem::take(&mut found.slowest);
+                    }
+                    outcome.lock().unwrap().add(found);
+                }
+            });
+        }
+    });
+    outcome.into_inner().unwrap()
+}
+
+/// Runs a job to its end, in a new process behind each input that ended the last; gives up after five.
+fn whole(job: &Job) -> Outcome {
+    let (mut outcome, mut job) = (Outcome::default(), job.clone());
+    for _ in 0..5 {
+        let (found, died) = part(&job);
+        outcome.add(found);
+        let Some((number, how)) = died else { return outcome };
+        outcome.complaints.push(told(&job, number, &how));
+        job.from = number + 1;
+    }
+    outcome
+}
+
+/// Runs a process over a job; tells the input at which it ended too early, and how.
+fn part(job: &Job) -> (Outcome, Option<(usize, String)>) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "--nocapture", "--test-threads=1"]);
+    command.arg("gate_fuzz::img_07_gate_no_reader_panics_hangs_or_hoards_on_stored_or_bent_bytes");
+    command.envs(job.environment()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let pipe = BufReader::new(child.stdout.take().unwrap());
+    let (sender, lines) = channel();
+    let reader = std::thread::spawn(move || pipe.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+    let (mut outcome, mut last, mut done, mut silent) = (Outcome::default(), job.from, false, false);
+    loop {
+        let line = match lines.recv_timeout(SILENCE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                silent = true;
+                child.kill().unwrap();
+                break;
+            }
+        };
+        // The harness writes lines of its own.
+        let Some((word, rest)) = line.strip_prefix('@').and_then(|line| line.split_once(' ')) else { continue };
+        let (number, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let number: usize = number.parse().unwrap();
+        match word {
+            "at" => {
+                last = number;
+                outcome.inputs += 1;
+            }
+            "complaint" => outcome.complaints.push(told(job, number, rest)),
+            "panic" => {}
+            _ => {
+                let (slowest, peak) = rest.split_once(' ').unwrap();
+                outcome.slowest = Duration::from_micros(slowest.parse().unwrap());
+                outcome.peak = peak.parse().unwrap();
+                done = true;
+            }
+        }
+    }
+    let status = child.wait().unwrap();
+    let _ = reader.join();
+    let how = if silent { format!("hangs for {} s", SILENCE.as_secs()) } else { format!("ends its process: {status}") };
+    (outcome, (!done).then_some((last, how)))
+}
+
+/// Words a complaint and leaves the input where it can be looked at.
+fn told(job: &Job, number: usize, how: &str) -> String {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{}-{number}", job.reader));
+    match job.inputs().input(number) {
+        Some((name, bytes)) => {
+            let _ = std::fs::write(&path, bytes);
+            format!("`{}` {how}; input {number}, of `{name}`, is in {}", job.reader, path.display())
+        }
+        None => format!("{} {how}", monsters::MONSTERS[number].0),
+    }
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn names(directory: &str, ending: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(root().join(directory)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter_map(|name| name.strip_suffix(ending).map(str::to_owned)).collect()
+}
+
+#[test]
+fn every_reader_has_seeds_and_a_target() {
+    let readers: BTreeSet<_> = READERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(names("tests/fuzz/corpus", ""), readers);
+    assert_eq!(names("fuzz/fuzz_targets", ".rs"), readers);
+    let package = std::fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
+    for (name, _) in READERS {
+        assert!(package.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
+        assert!(seeds::of(name).len() >= 3, "`{name}` has too few seeds");
+    }
+    if let Some(directory) = std::env::var_os("ARCA_FUZZ_SEEDS") {
+        seeds::write(Path::new(&directory));
+    }
+}

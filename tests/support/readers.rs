@@ -1,0 +1,220 @@
+//! Every reader of bytes that others made, each as one function that reads to the end and forgets the answer. Shared by
+//! the fuzz targets (`fuzz/`) and the replay of their corpus (`tests/fault/gate_fuzz.rs`). Touches nothing.
+//!
+//! A reader must neither panic nor run away on any bytes; where it answers, what it answers must hold together (a lock
+//! that was read is printed and read again). To add one: a function, a row in [`READERS`], a target in `fuzz/`, and
+//! seeds under `tests/fuzz/corpus/<name>/`; the gate demands all four.
+#![allow(dead_code, reason = "the fuzz targets use one row each")]
+
+use std::io::{Cursor, Read, Seek, SeekFrom};
+
+use arca_build::base::{ByteSize, Digest, Url};
+use arca_build::bundle::Manifest;
+use arca_build::format::openpgp::{Keyring, verify_cleartext, verify_detached};
+use arca_build::format::qcow2::{Image, Limits, gate};
+use arca_build::format::{archive, checksums, combustion, fat, gpt, ignition, iso};
+use arca_build::lock::{Lock, Mirrors, read_answer, resolve};
+use arca_build::{inspect, recipe};
+
+/// Reads bytes to the end.
+type Reader = fn(&[u8]);
+
+/// The readers, by the name of their target and their directory of seeds.
+pub const READERS: &[(&str, Reader)] = &[
+    ("archive", read_archive),
+    ("checksums", read_checksums),
+    ("cleartext", read_cleartext),
+    ("combustion", read_combustion),
+    ("fat", read_fat),
+    ("gpt", read_gpt),
+    ("ignition", read_ignition),
+    ("inspect", read_inspect),
+    ("iso", read_iso),
+    ("keyring", read_keyring),
+    ("lock", read_lock),
+    ("manifest", read_manifest),
+    ("mirrors", read_mirrors),
+    ("qcow2", read_qcow2),
+    ("recipe", read_recipe),
+    ("signature", read_signature),
+];
+
+/// Runs the reader of this name.
+pub fn run(name: &str, bytes: &[u8]) {
+    let (_, reader) = READERS.iter().find(|(known, _)| *known == name).expect("a reader of this name");
+    reader(bytes);
+}
+
+const KEY: &[u8] = include_bytes!("../fixtures/openpgp/opensuse-2026.asc");
+const SIGNED: &[u8] = include_bytes!("../fixtures/openpgp/opensuse-leap.sha256");
+/// When the fixture was signed, so that the key is believed.
+const NOW: u64 = 1_781_847_072;
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    bytes.len() as u64
+}
+
+/// An archive, or the index of one alone: what stands behind an index is hashed, so bent bytes seldom get that far.
+fn read_archive(bytes: &[u8]) {
+    if let Ok(index) = archive::Index::parse(bytes) {
+        let _ = (index.length(), index.sizes(), index.layout().count(), index.members().count());
+    }
+    let Ok(reader) = archive::Reader::open(bytes, length(bytes)) else { return };
+    assert_eq!(reader.index().length(), length(bytes));
+    let _ = reader.index().layout().count();
+    let _ = archive::reader::verify(reader);
+}
+
+fn read_checksums(bytes: &[u8]) {
+    let url = Url::parse("https://h.example/d/X.x86_64-kvm.qcow2").expect("a URL");
+    let _ = read_answer(&url, bytes);
+    for sum in checksums::parse(bytes).unwrap_or_default().iter().take(64) {
+        let _ = checksums::find(std::slice::from_ref(sum), "X.x86_64-kvm.qcow2");
+    }
+}
+
+fn keyring() -> Keyring {
+    Keyring::parse(KEY, "key.asc").expect("the fixture's keyring")
+}
+
+fn read_cleartext(bytes: &[u8]) {
+    let _ = verify_cleartext(&keyring(), bytes, NOW);
+}
+
+fn read_signature(bytes: &[u8]) {
+    let _ = verify_detached(&keyring(), SIGNED, bytes, NOW);
+}
+
+fn read_keyring(bytes: &[u8]) {
+    let Ok(mut keyring) = Keyring::parse(bytes, "key.asc") else { return };
+    let _ = keyring.list();
+    let signature = include_bytes!("../fixtures/openpgp/opensuse-leap.sha256.asc");
+    let _ = verify_detached(&keyring, SIGNED, signature, NOW);
+    keyring.extend(self::keyring());
+    let _ = verify_detached(&keyring, SIGNED, signature, NOW);
+}
+
+fn read_combustion(bytes: &[u8]) {
+    let _ = combustion::inspect(bytes);
+    let _ = combustion::script_payload(bytes).render("base64 -d");
+}
+
+fn read_fat(bytes: &[u8]) {
+    all_files(&mut Cursor::new(bytes), length(bytes));
+}
+
+/// Reads a volume and all its files, as a comparison of two bundles does.
+pub fn all_files<R: Read + Seek>(disk: &mut R, length: u64) {
+    let Ok(tree) = fat::Tree::read(disk, length) else { return };
+    let _ = tree.find("ignition/config.ign");
+    for node in &tree.nodes {
+        let _ = tree.content(disk, node, 1 << 20);
+    }
+}
+
+/// A disk as it is, and as it would be with right check sums: bent fields would seldom be looked at else.
+fn read_gpt(bytes: &[u8]) {
+    let _ = gpt::read(&mut Cursor::new(bytes));
+    if let Some(mended) = gpt_with_sums(bytes) {
+        let _ = gpt::read(&mut Cursor::new(mended));
+    }
+}
+
+/// Returns a copy of a disk whose GPT header has the sums that belong to it; UEFI 2.10, 5.3.2.
+pub fn gpt_with_sums(disk: &[u8]) -> Option<Vec<u8>> {
+    let header = disk.get(512..1024).filter(|header| header.starts_with(b"EFI PART"))?;
+    let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]) as usize;
+    let start = number(72).checked_mul(512)?;
+    let table = disk.get(start..start.checked_add(number(80).checked_mul(number(84))?)?)?;
+    let sum = crc32(table);
+    let mut mended = disk.to_vec();
+    mended[512 + 88..512 + 92].copy_from_slice(&sum.to_le_bytes());
+    mended[512 + 16..512 + 20].fill(0);
+    let sum = crc32(&mended[512..512 + number(12).clamp(92, 512)]);
+    mended[512 + 16..512 + 20].copy_from_slice(&sum.to_le_bytes());
+    Some(mended)
+}
+
+/// The sum of ISO 3309, four bits at a time.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |sum: u32| (0..4).fold(sum, |sum, _| (sum >> 1) ^ (0xedb8_8320 & (sum & 1).wrapping_neg()));
+    let table: Vec<u32> = (0..16).map(step).collect();
+    let half = |sum: u32| (sum >> 4) ^ table[(sum & 15) as usize];
+    !bytes.iter().fold(u32::MAX, |sum, byte| half(half(sum ^ u32::from(*byte))))
+}
+
+fn read_ignition(bytes: &[u8]) {
+    if let Ok(ready) = ignition::read(bytes) {
+        let _ = ignition::canonical(&ready.root.to_value());
+    }
+}
+
+fn read_inspect(bytes: &[u8]) {
+    whole_file(Cursor::new(bytes), length(bytes));
+    if let Some(mended) = gpt_with_sums(bytes) {
+        whole_file(Cursor::new(&mended), length(&mended));
+    }
+}
+
+/// Looks at a file as `arca-build inspect` does, and shows what was found.
+pub fn whole_file<R: Read + Seek>(file: R, length: u64) {
+    let Ok(report) = inspect::inspect(file, length) else { return };
+    let _ = report.to_string();
+    let _ = serde_json::to_string(&report);
+}
+
+fn read_iso(bytes: &[u8]) {
+    let _ = iso::gate(&mut Cursor::new(bytes));
+    let _ = iso::read(&mut Cursor::new(bytes), length(bytes));
+}
+
+fn read_lock(bytes: &[u8]) {
+    let Some(Ok(lock)) = text(bytes).map(|text| Lock::parse(text, "arca.lock")) else { return };
+    let again = Lock::parse(&lock.print(), "arca.lock");
+    assert!(again.as_ref() == Ok(&lock), "what was read is not what is read again");
+}
+
+fn read_manifest(bytes: &[u8]) {
+    let Some(Ok(manifest)) = text(bytes).map(Manifest::parse) else { return };
+    assert_eq!(Manifest::parse(&manifest.to_text()), Ok(manifest));
+}
+
+fn read_mirrors(bytes: &[u8]) {
+    let Some(Ok(mirrors)) = text(bytes).map(|text| Mirrors::parse(text, "config.toml")) else { return };
+    for url in ["https://download.opensuse.org/tumbleweed/a.qcow2?x=y", "https://h/%2e%2e/x", "http://h:8/"] {
+        assert!(!mirrors.apply(&Url::parse(url).expect("a URL")).is_empty());
+    }
+}
+
+fn read_qcow2(bytes: &[u8]) {
+    disk_inside(&mut Cursor::new(bytes));
+}
+
+/// Reads what an image that passes the gate says its disk begins and ends with.
+pub fn disk_inside<R: Read + Seek>(file: &mut R) {
+    let limits = Limits { max_virtual_size: ByteSize(i64::MAX as u64) };
+    let Ok(info) = gate(file, &limits) else { return };
+    let Ok(mut image) = Image::open(file, &info) else { return };
+    let size = info.virtual_size.0;
+    for start in [0, 1 << 20, size / 2, size.saturating_sub(4096)] {
+        if image.seek(SeekFrom::Start(start)).is_ok() {
+            let _ = std::io::copy(&mut image.by_ref().take(64 << 10), &mut std::io::sink());
+        }
+    }
+}
+
+fn read_recipe(bytes: &[u8]) {
+    let Some(text) = text(bytes) else { return };
+    match recipe::parse(text, "recipe.toml") {
+        Ok(recipe) => drop(resolve(&recipe, &Lock::default())),
+        Err(problems) => {
+            assert!(!problems.0.is_empty());
+            let _ = problems.to_string();
+        }
+    }
+    let _ = (Digest::parse(text), ByteSize::parse(text), Url::parse(text));
+}
