@@ -12,7 +12,7 @@ use arca_build::base::{ByteSize, Digest, Url};
 use arca_build::bundle::Manifest;
 use arca_build::format::openpgp::{Keyring, verify_cleartext, verify_detached};
 use arca_build::format::qcow2::{Image, Limits, gate};
-use arca_build::format::{archive, checksums, combustion, fat, gpt, ignition, iso};
+use arca_build::format::{archive, checksums, combustion, fat, gpt, ignition, iso, metalink};
 use arca_build::lock::{Lock, Mirrors, read_answer, resolve};
 use arca_build::{inspect, recipe};
 
@@ -33,6 +33,7 @@ pub const READERS: &[(&str, Reader)] = &[
     ("keyring", read_keyring),
     ("lock", read_lock),
     ("manifest", read_manifest),
+    ("metalink", read_metalink),
     ("mirrors", read_mirrors),
     ("qcow2", read_qcow2),
     ("recipe", read_recipe),
@@ -181,6 +182,13 @@ fn read_lock(bytes: &[u8]) {
 fn read_manifest(bytes: &[u8]) {
     let Some(Ok(manifest)) = text(bytes).map(Manifest::parse) else { return };
     assert_eq!(Manifest::parse(&manifest.to_text()), Ok(manifest));
+}
+
+fn read_metalink(bytes: &[u8]) {
+    let Ok(list) = metalink::parse(bytes) else { return };
+    if let Ok(file) = list.file("X.qcow2") {
+        let _ = (file.agrees(&Digest::of(b""), Some(1)), file.by_priority());
+    }
 }
 
 fn read_mirrors(bytes: &[u8]) {
