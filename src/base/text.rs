@@ -34,6 +34,13 @@ pub fn one_line(text: &str, limit: usize) -> String {
     shown.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// Counts things: `1 file`, `2 files`.
+pub fn count(many: impl std::fmt::Display, noun: &str) -> String {
+    let many = many.to_string();
+    let ending = if many == "1" { "" } else { "s" };
+    format!("{many} {noun}{ending}")
+}
+
 /// Finds the candidate nearest to a misspelt word, if one is near enough to suggest.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
@@ -55,6 +62,12 @@ mod tests {
         assert_eq!(sanitise("plain\ntext"), "plain\ntext");
         assert_eq!(one_line("a\nb\u{1b}", 40), "a b\\u{1b}");
         assert_eq!(one_line("abcdef", 4), "abc…");
+    }
+
+    #[test]
+    fn one_is_singular() {
+        let counted = [count(0, "file"), count(1_u64, "file"), count(11, "file")];
+        assert_eq!(counted, ["0 files", "1 file", "11 files"]);
     }
 
     #[test]

@@ -148,7 +148,9 @@ fn verify_file(directory: &Path, entry: &Entry, events: Events<'_>) -> Result<()
     Err(Problem::new(Code::Hash, format!("`{}` is not what the manifest says", entry.path))
         .fact("expected", format!("sha256:{} ({} bytes)", entry.sha256, entry.size))
         .fact("found", format!("sha256:{} ({} bytes)", found.digest, found.size.0))
-        .hint("build again; a damaged bundle is replaced"))
+        .hint(
+            "build again: a damaged bundle in the store is replaced; a copy made with `--out` goes to a new directory",
+        ))
 }
 
 /// The manifest and the sums must say the same, or `sha256sum -c` and this command would disagree.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::base::{ByteSize, Digest};
+use crate::base::{ByteSize, Digest, text};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 /// Builds provisioned, reproducible VM bundles from one recipe: no root, no loop mount, no container.
@@ -146,6 +146,7 @@ pub enum Command {
     },
     /// Bring an exported archive into the store, and lay its recipes out
     Import {
+        /// What `arca-build export` wrote
         #[arg(value_name = "ARCHIVE", value_hint = ValueHint::FilePath)]
         archive: PathBuf,
         /// What `arca-build export` printed: the archive's sha256
@@ -160,6 +161,7 @@ pub enum Command {
     },
     /// Verify an exported archive and list it, importing nothing
     Show {
+        /// What `arca-build export` wrote
         #[arg(value_name = "ARCHIVE", value_hint = ValueHint::FilePath)]
         archive: PathBuf,
     },
@@ -170,11 +172,13 @@ pub enum Command {
     },
     /// Tell what an image, ISO or config disk is and what MicroOS would do with it
     Inspect {
+        /// An image, ISO, config disk or a packed one; of any origin
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// Check a bundle against its manifest
     Verify {
+        /// A bundle's directory, or the link to it, such as `./result-nas`
         #[arg(value_name = "BUNDLE", value_hint = ValueHint::DirPath)]
         bundle: PathBuf,
     },
@@ -193,7 +197,10 @@ pub enum Command {
         command: StoreCommand,
     },
     /// Print completions for a shell
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// Shell they are for
+        shell: clap_complete::Shell,
+    },
     /// Print the man page
     Man,
 }
@@ -209,7 +216,7 @@ pub enum StoreCommand {
         #[arg(long)]
         repair: bool,
     },
-    /// Remove what no result, no root and no rule below keeps
+    /// Remove what no result on disk, no root and no flag keeps
     Gc {
         /// Tell what would go and its size, remove nothing
         #[arg(long)]
@@ -266,13 +273,29 @@ fn digest(text: &str) -> Result<Digest, crate::base::digest::DigestError> {
 /// Flags of the program may come first; a recipe that is named like a command is written `./check`.
 pub fn with_default_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
+    if let Some(index) = first_word(&args) {
+        args.insert(index, "build".into());
+    }
+    args
+}
+
+/// Finds the word that stands where a command may and is none, and the command it may be a misspelling of.
+pub fn misspelt_command(args: &[OsString]) -> Option<(&str, String)> {
+    let word = args.get(first_word(args)?)?.to_str().filter(|word| !word.contains(['.', '/']))?;
+    let command = Cli::command();
+    let meant = text::nearest(word, command.get_subcommands().map(clap::Command::get_name))?;
+    Some((word, meant.to_owned()))
+}
+
+/// Finds where the first word stands that is no flag of the program, unless it is a command.
+fn first_word(args: &[OsString]) -> Option<usize> {
     let command = Cli::command();
     let is_command = |word: &str| word == "help" || command.find_subcommand(word).is_some();
     let takes_value = |word: &str| ["--cache", "--config", "--lock", "--keyring"].contains(&word);
     let mut index = 1;
     while let Some(word) = args.get(index).and_then(|word| word.to_str()) {
         if ["-h", "--help", "-V", "--version"].contains(&word) {
-            return args;
+            return None;
         }
         if !word.starts_with('-') || word == "-" {
             break;
@@ -284,10 +307,7 @@ pub fn with_default_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsS
         index += if takes_value(word) { 2 } else { 1 };
     }
     let is_word = args.get(index).is_some_and(|word| !word.to_str().is_some_and(is_command));
-    if is_word {
-        args.insert(index, "build".into());
-    }
-    args
+    is_word.then_some(index)
 }
 
 fn is_global_switch(word: &str) -> bool {
@@ -327,6 +347,22 @@ mod tests {
             ("arca-build", "arca-build"),
         ] {
             assert_eq!(words(line).join(" "), meant);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_command_is_known_again() {
+        for (line, meant) in [
+            ("arca-build buld demo", Some(("buld", "build"))),
+            ("arca-build -q udpate nas.toml", Some(("udpate", "update"))),
+            ("arca-build build demo", None),
+            ("arca-build nas.toml", None),
+            ("arca-build mirror.toml", None),
+            ("arca-build", None),
+        ] {
+            let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let found = misspelt_command(&args);
+            assert_eq!(found.as_ref().map(|(word, command)| (*word, command.as_str())), meant, "{line}");
         }
     }
 }

@@ -10,6 +10,7 @@ use super::mirror::print_mirrored;
 use super::out::Voice;
 use super::transfer::{print_exported, print_imported, print_shown};
 use super::update;
+use crate::base::text::count;
 use crate::base::{ByteSize, Code, Event, Problem, Problems};
 use crate::host::Environment;
 use crate::ops::build::{Built, Placement, Stamps};
@@ -140,8 +141,8 @@ fn print_checked(voice: &Voice, plans: &[Plan]) {
         return print_plans(voice, plans);
     }
     for plan in plans {
-        let made = plan.outputs.len();
-        voice.say(&format!("{}: good; plan {}, {made} files and the launch files", plan.name, plan.id.short()));
+        let made = count(plan.outputs.len(), "file");
+        voice.say(&format!("{}: good; plan {}, {made} and the launch files", plan.name, plan.id.short()));
     }
 }
 
@@ -171,9 +172,9 @@ fn print_rebuilt(voice: &Voice, all: &[Rebuilt]) {
         return voice.json(&json!({ "rebuilt": all.iter().map(show).collect::<Vec<_>>() }));
     }
     for one in all {
-        let files =
-            one.files.map_or_else(|| "the bundle is not in the store".to_owned(), |files| format!("{files} files"));
-        voice.data(&format!("{}: identical; {} derivations, {files}\n", one.name, one.derivations));
+        let files = one.files.map_or_else(|| "the bundle is not in the store".to_owned(), |files| count(files, "file"));
+        let derivations = count(one.derivations, "derivation");
+        voice.data(&format!("{}: identical; {derivations}, {files}\n", one.name));
     }
 }
 
@@ -229,8 +230,8 @@ fn print_verified(voice: &Voice, verified: &Verified) {
             "name": verified.name, "digest": verified.digest, "files": verified.files, "bytes": verified.bytes,
         }));
     }
-    let size = ByteSize(verified.bytes);
-    voice.data(&format!("{}: {} files, {size}, good; sha256:{}\n", verified.name, verified.files, verified.digest));
+    let (files, size) = (count(verified.files, "file"), ByteSize(verified.bytes));
+    voice.data(&format!("{}: {files}, {size}, good; sha256:{}\n", verified.name, verified.digest));
 }
 
 /// Prints what differs; that something does is the answer, told by the exit code.
@@ -241,19 +242,27 @@ fn print_diff(voice: &Voice, differences: &Differences) -> Result<(), Problems> 
         voice.data(&crate::base::text::sanitise(&differences.to_string()));
     }
     if differences.0.is_empty() {
-        voice.say("identical");
+        if !voice.is_json() {
+            voice.say("identical");
+        }
         return Ok(());
     }
-    Err(Problem::new(Code::Differs, format!("{} differences", differences.0.len())).into())
+    Err(Problem::new(Code::Differs, count(differences.0.len(), "difference")).into())
 }
 
 fn man() -> String {
     let mut page = vec![];
-    let command = Cli::command();
-    let rendered = clap_mangen::Man::new(command.clone()).render(&mut page);
-    for sub in command.get_subcommands().filter(|_| rendered.is_ok()) {
-        let named = sub.clone().name(format!("arca-build-{}", sub.get_name()));
-        let _ = clap_mangen::Man::new(named).render(&mut page);
-    }
+    man_pages(&Cli::command(), &mut page);
     String::from_utf8_lossy(&page).into_owned()
+}
+
+/// Appends the page of a command and those of its own commands, however deep.
+fn man_pages(command: &clap::Command, page: &mut Vec<u8>) {
+    // A vector takes every byte.
+    let _ = clap_mangen::Man::new(command.clone()).render(page);
+    for sub in command.get_subcommands() {
+        let name = format!("{}-{}", command.get_name(), sub.get_name());
+        let typed = format!("{} {}", command.get_bin_name().unwrap_or(command.get_name()), sub.get_name());
+        man_pages(&sub.clone().name(name).bin_name(typed), page);
+    }
 }

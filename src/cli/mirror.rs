@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::out::Voice;
 use crate::base::ByteSize;
-use crate::base::text::one_line;
+use crate::base::text::{count, one_line};
 use crate::ops::mirror::{Mirrored, Placed};
 
 /// The rules go to stdout as they stand in a configuration file; what was done is talk.
@@ -29,7 +29,8 @@ pub(super) fn print_mirrored(voice: &Voice, mirrored: &Mirrored) {
     }
     let size = ByteSize(files.iter().map(|file| file.size.0).sum());
     let left = files.iter().filter(|file| file.placed == Placed::Left).count();
-    voice.say(&format!("{} files, {size}, in {}; {left} were there already", files.len(), directory.display()));
+    let all = count(files.len(), "file");
+    voice.say(&format!("{all}, {size}, in {}; {left} of them there already", directory.display()));
     if rules.is_empty() {
         return;
     }

@@ -24,7 +24,8 @@ use out::Voice;
 
 /// Runs the program on the process's own command line.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(args::with_default_command(std::env::args_os())) {
+    let typed: Vec<_> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(args::with_default_command(typed.iter().cloned())) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -35,8 +36,20 @@ pub fn main() -> ExitCode {
     let voice = Voice::new(&cli.global, Some(&environment));
     match commands::run(cli, environment, &voice) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problems) => ExitCode::from(fail(&voice, &problems)),
+        Err(problems) => ExitCode::from(fail(&voice, &suggest_command(problems, &typed))),
     }
+}
+
+/// Where the first word was taken for a recipe that is not there, it may have been meant as a command.
+fn suggest_command(mut problems: Problems, typed: &[std::ffi::OsString]) -> Problems {
+    if let Some((word, command)) = args::misspelt_command(typed) {
+        let headline = format!("there is no recipe `{word}`");
+        let is_meant = |problem: &Problem| problem.code == Code::Usage && problem.headline == headline;
+        for problem in problems.0.iter_mut().filter(|problem| is_meant(problem)) {
+            problem.hint = Some(format!("did you mean the command `{command}`?"));
+        }
+    }
+    problems
 }
 
 /// Help and version go to stdout with success, mistakes to stderr with the usage class.

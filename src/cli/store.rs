@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::args::{RootCommand, StoreCommand};
 use super::commands::lossy;
 use super::out::Voice;
+use crate::base::text::count;
 use crate::base::{ByteSize, Code, Problem, Problems};
 use crate::ops::{
     self, Collect, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, Session, State, Usage,
@@ -99,10 +100,7 @@ const fn state(state: State) -> &'static str {
 }
 
 fn kept(root: &Root) -> String {
-    let inputs = match root.objects.len() {
-        1 => "1 object".to_owned(),
-        count => format!("{count} objects"),
-    };
+    let inputs = count(root.objects.len(), "object");
     root.bundle.as_ref().map_or(inputs.clone(), |bundle| format!("bundle {}, {inputs}", short(bundle)))
 }
 
@@ -146,10 +144,10 @@ fn print_verified(voice: &Voice, report: &VerifyReport, repair: Repair) -> Resul
     } else {
         let damaged = report.damaged.len() + report.damaged_bundles.len() + report.bad_records.len();
         voice.data(&format!(
-            "{} objects, {} bundles, {} records, {}; {damaged} damaged, {} lost, {} healed\n",
-            report.objects,
-            report.bundles,
-            report.records,
+            "{}, {}, {}, {}; {damaged} damaged, {} lost, {} healed\n",
+            count(report.objects, "object"),
+            count(report.bundles, "bundle"),
+            count(report.records, "record"),
             report.size,
             report.lost.len(),
             report.healed.len(),
@@ -277,9 +275,15 @@ fn print_collected(voice: &Voice, report: &GcReport, collect: Collect, policy: &
         voice.say(&format!("kept although its link cannot be seen: {}", holder(&root.holder)));
     }
     let verb = if is_dry_run { "would remove" } else { "removed" };
-    let count = report.removed.len();
-    voice.data(&format!("{verb} {count} files, {}; {} objects stay, {}\n", report.freed, report.kept, report.left));
-    voice.say(&format!("{} roots keep {}; `arca-build store root list` shows them", report.roots, report.rooted));
+    let removed = count(report.removed.len(), "file");
+    let stay = if report.kept == 1 { "stays" } else { "stay" };
+    let kept = count(report.kept, "object");
+    voice.data(&format!("{verb} {removed}, {}; {kept} {stay}, {}\n", report.freed, report.left));
+    voice.say(&match report.roots {
+        0 => "no root keeps anything".to_owned(),
+        1 => format!("1 root keeps {}; `arca-build store root list` shows it", report.rooted),
+        many => format!("{many} roots keep {}; `arca-build store root list` shows them", report.rooted),
+    });
     if let Some(most) = policy.max_size.filter(|_| report.is_too_large) {
         let over = ByteSize(report.left.0.saturating_sub(most.0));
         voice.say(&format!(
@@ -307,7 +311,7 @@ fn print_usage(voice: &Voice, usage: &Usage, roots: &[Listed]) {
         return voice.json(&json!({ "total": usage.total, "kinds": kinds, "bundles": bundles }));
     }
     for kind in usage.kinds.iter().filter(|kind| kind.files > 0 || kind.size.0 > 0) {
-        voice.data(&format!("{:>10}  {} ({} files)\n", kind.size.to_string(), kind.kind, kind.files));
+        voice.data(&format!("{:>10}  {} ({})\n", kind.size.to_string(), kind.kind, count(kind.files, "file")));
     }
     voice.data(&format!("{:>10}  together\n", usage.total.to_string()));
     if usage.bundles.is_empty() {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::out::Voice;
 use crate::base::ByteSize;
-use crate::base::text::one_line;
+use crate::base::text::{count, one_line};
 use crate::ops::import::Imported;
 use crate::ops::show::Shown;
 use crate::ops::{Index, Packed};
@@ -20,19 +20,27 @@ pub(super) fn print_exported(voice: &Voice, path: &std::path::Path, packed: &Pac
     voice.say_aligned(&[
         ("archive", format!("{}{}", ByteSize(packed.size), if packed.unchanged { " (nothing to do)" } else { "" })),
         ("holds", holds(&packed.index)),
-        ("import", format!("arca-build import ARCHIVE --expect {}", packed.digest)),
+        ("import", format!("arca-build import {} --expect {}", carried_name(path), packed.digest)),
     ]);
+}
+
+/// The archive's own name, as one types it where it is carried to.
+fn carried_name(path: &std::path::Path) -> String {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let is_plain =
+        |name: &&str| !name.starts_with('-') && name.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c));
+    name.filter(is_plain).unwrap_or("ARCHIVE").to_owned()
 }
 
 fn holds(index: &Index) -> String {
     let (held, elsewhere) = index.sizes();
-    let count = |held: bool| index.objects.iter().filter(|object| object.held == held).count();
-    let there = match count(false) {
+    let objects = |held: bool| index.objects.iter().filter(|object| object.held == held).count();
+    let there = match objects(false) {
         0 => String::new(),
         more => format!("; {more} more ({}) must be there already", ByteSize(elsewhere)),
     };
-    let (roots, files) = (index.roots.len(), index.files.len());
-    format!("{roots} recipes, {files} files, {} objects ({}){there}", count(true), ByteSize(held))
+    let (recipes, files) = (count(index.roots.len(), "recipe"), count(index.files.len(), "file"));
+    format!("{recipes}, {files}, {} ({}){there}", count(objects(true), "object"), ByteSize(held))
 }
 
 pub(super) fn print_imported(voice: &Voice, imported: &Imported) {
@@ -49,10 +57,10 @@ pub(super) fn print_imported(voice: &Voice, imported: &Imported) {
     }
     let size = ByteSize(unpacked.added_bytes);
     voice.say(&format!(
-        "{} objects added ({size}), {} were there; {} files laid out in {}",
-        unpacked.added,
+        "{} added ({size}), {} there already; {} laid out in {}",
+        count(unpacked.added, "object"),
         unpacked.reused,
-        unpacked.files,
+        count(unpacked.files, "file"),
         directory.display()
     ));
     voice.say("build them with `arca-build --offline build RECIPE`");
@@ -65,8 +73,11 @@ pub(super) fn print_shown(voice: &Voice, shown: &Shown) {
     }
     let mut lines = vec![format!("sha256:{}  {}", shown.digest, ByteSize(shown.size)), holds(index)];
     for root in &index.roots {
-        let bundle =
-            if root.bundle.is_empty() { String::new() } else { format!(", bundle of {} files", root.bundle.len()) };
+        let bundle = if root.bundle.is_empty() {
+            String::new()
+        } else {
+            format!(", bundle of {}", count(root.bundle.len(), "file"))
+        };
         lines.push(format!("recipe {} ({}), plan {}{bundle}", root.recipe, root.name, root.plan.short()));
     }
     lines.extend(index.files.iter().map(|file| format!("file   {}  {}", file.sha256.short(), file.path)));

@@ -141,7 +141,7 @@ pub fn compare_times(
     };
     Err(Problem::new(
         Code::SigOlder,
-        format!("the publisher offers an older image than the one that is {}", earlier.what),
+        format!("the publisher offers an older image than the one {} before", earlier.what),
     )
     .fact(earlier.what, shown(earlier.snapshot, earlier.signed_at))
     .fact("today", shown(today, signed_at))

@@ -34,7 +34,7 @@ impl Loaded {
         let (text, beside) = match (text, embedded) {
             (Some(text), _) => (text, Beside::open(&path)?),
             (None, Some(embedded)) => (embedded.text.to_owned(), Beside::Embedded(embedded.files)),
-            (None, None) => return Err(no_recipe(&shown).into()),
+            (None, None) => return Err(no_recipe(&shown, &path).into()),
         };
         let recipe = recipe::parse(&text, &shown)?;
         let beside_lock = beside.directory().map(|directory| directory.join(lock::FILE_NAME));
@@ -132,8 +132,15 @@ pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {
     }
 }
 
-fn no_recipe(shown: &str) -> Problem {
-    Problem::new(Code::Usage, format!("there is no recipe `{}`", crate::base::text::one_line(shown, 200))).hint(
-        "`arca-build new NAME` writes one to start from; `arca-build build demo` builds the one inside the program",
-    )
+fn no_recipe(shown: &str, path: &Path) -> Problem {
+    let shown = crate::base::text::one_line(shown, 200);
+    let mut with_ending = path.as_os_str().to_owned();
+    with_ending.push(".toml");
+    let hint = if files::exists(Path::new(&with_ending)) {
+        format!("did you mean `{shown}.toml`?")
+    } else {
+        "`arca-build new NAME` writes one to start from; `arca-build build demo` builds the one inside the program"
+            .into()
+    };
+    Problem::new(Code::Usage, format!("there is no recipe `{shown}`")).hint(hint)
 }

@@ -120,7 +120,9 @@ impl Plan {
                 format!("  sha256:{} ({}, content ***)", digest.short(), ByteSize(content.expose().len() as u64))
             }
             (Builder::Fixed { digest }, _) => format!("  sha256:{}", digest.short()),
-            (Builder::FatVolume { label, files, .. }, _) => format!("  label `{label}`, {} files", files.len()),
+            (Builder::FatVolume { label, files, .. }, _) => {
+                format!("  label `{label}`, {}", text::count(files.len(), "file"))
+            }
             (Builder::Overlay { size, backing_file, .. }, _) => format!("  {} on {backing_file}", sized(size)),
             (Builder::Grow { size, .. }, _) => format!("  {}", sized(size)),
             (Builder::Blank { size }, _) => format!("  {size}"),
@@ -128,8 +130,8 @@ impl Plan {
                 let exact = size.map(|size| format!(", {size}")).unwrap_or_default();
                 format!("  compression {compression}{exact}")
             }
-            (Builder::Filled { pieces }, _) => format!("  {} pieces", pieces.len()),
-            (Builder::PayloadTar { files }, _) => format!("  {} files", files.len()),
+            (Builder::Filled { pieces }, _) => format!("  {}", text::count(pieces.len(), "piece")),
+            (Builder::PayloadTar { files }, _) => format!("  {}", text::count(files.len(), "file")),
             (Builder::Qcow2FromRaw { .. } | Builder::GptDisk { .. }, _) => String::new(),
         }
     }

@@ -36,7 +36,7 @@ fn the_man_page_renders_without_a_warning() {
     render.args(["-man", "-ww", "-Tutf8", "-P-cbou"]).arg(&file);
     let shown = output(&mut render).success();
     assert_eq!(shown.stderr, "");
-    for part in ["NAME", "SYNOPSIS", "--offline", "update", "completions"] {
+    for part in ["NAME", "SYNOPSIS", "--offline", "update", "completions", "--grace", "arca-build-store-gc"] {
         assert!(shown.stdout.contains(part), "lacks {part:?}\n{shown}");
     }
 }

@@ -11,6 +11,7 @@ fn a_misspelt_command_or_missing_recipe_teaches() {
         .ends_with(2)
         .says("there is no recipe `nas.toml`")
         .says("arca-build new");
+    Bin::new(dir.path()).args(["buld", "demo"]).run().ends_with(2).says("did you mean the command `build`?");
     Bin::new(dir.path()).args(["build", "--frobnicate", "x"]).run().ends_with(2).says("--frobnicate");
     Bin::new(dir.path()).run().ends_with(2).says("Usage");
     Bin::new(dir.path()).args(["--out", "o", "demo", "demo"]).run().ends_with(2).says("one recipe");

@@ -485,7 +485,7 @@ fn xfer_05_an_import_lays_nothing_over_what_is_there() {
     // The same bytes are no obstacle, and other files stay.
     std::fs::write(world.path().join("nas/nas.toml"), recipe()).unwrap();
     std::fs::write(world.path().join("nas/notes"), "mine").unwrap();
-    run().success().says("1 files laid out");
+    run().success().says("1 file laid out");
     run().success().says("0 files laid out");
     assert_eq!(std::fs::read(world.path().join("nas/notes")).unwrap(), b"mine");
     // Nothing goes through a link that somebody put there.

@@ -24,7 +24,7 @@ pub enum ArmourError {
     Several,
     #[error("a block is of another kind than wanted")]
     Kind,
-    #[error("there is no block")]
+    #[error("there is no OpenPGP block")]
     Missing,
 }
 

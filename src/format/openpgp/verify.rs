@@ -173,7 +173,7 @@ fn unknown_key(keyring: &Keyring, signature: &Signature) -> Problem {
         Some(key) => problem
             .note(format!("the signature names {}, whose published fingerprint is {}", key.owner, key.fingerprint))
             .hint(format!("compare it with {}, then add the key to the keyring", key.source)),
-        None => problem,
+        None => problem.hint("if the publisher's own pages name this key, add it to the keyring"),
     }
 }
 
