@@ -95,7 +95,8 @@ pub fn remove_root(session: &Session<'_>, which: &str) -> Result<Listed, Problem
 /// Records a root for something that was done already; in a store that may only be read the work still counts.
 pub(super) fn keep(session: &Session<'_>, store: &Store<'_>, root: &Root) -> Result<(), Problem> {
     match store.add_root(root) {
-        Err(problem) if problem.code == Code::CacheReadOnly => {
+        // One that could be written and did not take this is a failure: nobody would know until the next collection.
+        Err(problem) if problem.code == Code::CacheReadOnly && !store.is_writable() => {
             let text = "the store may only be read here, so it does not record what the next collection must keep";
             (session.events)(Event::Warning { text: text.into() });
             Ok(())

@@ -233,7 +233,8 @@ impl Store<'_> {
             let freed = match candidate {
                 Doomed::Object(digest) => {
                     let Ok(found) = self.tree.look(object_name(&digest)) else { continue };
-                    if is_linked_elsewhere(&found, &links) {
+                    // Only where room is wanted: else a link that a broken run left would keep it for one collection more.
+                    if policy.max_size.is_some() && is_linked_elsewhere(&found, &links) {
                         continue;
                     }
                     let size = if found.is_file() { blocks(&found) } else { 0 };

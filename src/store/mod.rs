@@ -189,6 +189,11 @@ impl<'e> Store<'e> {
         self.tree.path()
     }
 
+    /// Tells whether this program may write here at all, as far as permissions, mount and format tell.
+    pub fn is_writable(&self) -> bool {
+        self.read_only.is_none() && [temp::TMP, ROOTS].iter().all(|name| self.tree.may_write(name))
+    }
+
     /// Fails when this program must not write here; the system's own refusals come from the calls themselves.
     fn check_writable(&self) -> Result<(), Problem> {
         match &self.read_only {

@@ -157,6 +157,12 @@ impl Tree {
         }
     }
 
+    /// Tells whether the permissions, and the mount, let this process write into a directory.
+    pub(super) fn may_write(&self, name: impl AsRef<Path>) -> bool {
+        rustix::fs::accessat(&self.fd, name.as_ref(), rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::EACCESS)
+            .is_ok()
+    }
+
     /// Makes the entries of a directory beneath (`.` is this one) survive a power cut.
     pub(super) fn sync_dir(&self, name: impl AsRef<Path>) -> io::Result<()> {
         let fd = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
