@@ -10,7 +10,7 @@ use super::magic::{self, Magic};
 use crate::base::{Code, Problem};
 
 const SECTOR: u64 = 512;
-/// How much of a disk's beginning [`check`] wants to see.
+/// How much of a disk's beginning [`check_head`] wants to see.
 pub const HEAD: u64 = magic::HEAD;
 /// How much of its end.
 pub const FOOT: u64 = SECTOR;
