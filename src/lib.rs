@@ -12,7 +12,7 @@
 //!
 //! Every command is a walk along this line: `check` and `plan` stop at `Plan`, `update` at `Lock`, `fetch` realises the
 //! inputs, `build` goes to the end, `verify` re-hashes, `diff` compares two plans or two bundles, `export` and `import`
-//! carry what a rebuild needs elsewhere, `store gc` keeps what the roots reach.
+//! carry what a rebuild needs elsewhere, `mirror` lays the inputs out for others, `store gc` keeps what the roots reach.
 //!
 //! # The floors
 //!
