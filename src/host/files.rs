@@ -325,7 +325,8 @@ pub fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) 
     match std::fs::symlink_metadata(link) {
         Ok(metadata) if !metadata.file_type().is_symlink() => return Err(exists("no link of ours")),
         Ok(_) => match std::fs::read_link(link) {
-            Ok(old) if old == target => return Ok(false),
+            // Perhaps of a run that was killed before it could sync.
+            Ok(old) if old == target => return sync_parent(link).map(|()| false),
             Ok(old) if is_ours(&old) => {}
             _ => return Err(exists("a link to something else")),
         },
@@ -336,7 +337,20 @@ pub fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) 
             .note("the bundle is in the store; only the link was not made")
             .hint("build where you may write, or with `--no-link` or `--out DIR`")
     })?;
-    Ok(true)
+    sync_parent(link).map(|()| true)
+}
+
+/// Makes the names of a directory survive a power cut: on btrfs no other sync would write a new link down.
+///
+/// A directory that cannot be opened, which may still be written, is left to the kernel.
+fn sync_parent(path: &Path) -> Result<(), Problem> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(parent) {
+        Ok(directory) => directory
+            .sync_all()
+            .map_err(|error| Problem::io(format!("cannot sync the directory of `{}`", path.display()), &error)),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Takes the random name of a temporary out of a message: the person named another file.

@@ -152,7 +152,9 @@ fn limit(world: &World<'_>, scenario: &Scenario, reference: &Reference, flag: &s
     // Below what the loader needs there is no program yet that could say anything.
     let is_loader = ended.code == 127 && ended.stderr.contains("shared libraries");
     // An allocation that fails ends a Rust program there and then (std::alloc::handle_alloc_error): no code, nothing lost.
-    let is_abort = flag == "v" && ended.code == 134 && ended.stderr.contains("memory allocation of");
+    // So does a stack that may not grow, by the kernel's hand.
+    let is_stack = ended.code == 139;
+    let is_abort = flag == "v" && (is_stack || ended.code == 134 && ended.stderr.contains("memory allocation of"));
     if is_loader || is_abort {
         heal(world, scenario, reference, &told);
         return is_abort;
