@@ -53,7 +53,13 @@ vocabulary! {
 }
 vocabulary! {
     /// What applies the configuration in the guest.
-    Engine { Ignition = "ignition", Combustion = "combustion", Both = "both" }
+    Engine {
+        /// Each part by the one that does it best, as far as the image has both.
+        Auto = "auto",
+        Ignition = "ignition",
+        Combustion = "combustion",
+        Both = "both",
+    }
 }
 vocabulary! {
     /// How a configuration reaches the guest.
@@ -71,14 +77,14 @@ impl BaseKind {
 }
 
 impl Engine {
-    /// Tells whether Ignition takes part.
+    /// Tells whether Ignition may take part.
     pub const fn uses_ignition(self) -> bool {
-        matches!(self, Self::Ignition | Self::Both)
+        !matches!(self, Self::Combustion)
     }
 
-    /// Tells whether Combustion takes part.
+    /// Tells whether Combustion may take part.
     pub const fn uses_combustion(self) -> bool {
-        matches!(self, Self::Combustion | Self::Both)
+        !matches!(self, Self::Ignition)
     }
 }
 

@@ -54,6 +54,17 @@ pub fn user(user: &Located<User>, told: &mut Told) -> Login {
     }
 }
 
+/// Tells of an account in one line, without a secret.
+pub fn told(login: &Login) -> String {
+    let who = if login.is_root() { "root".to_owned() } else { format!("user {}", one_line(&login.name, 40)) };
+    let hash = if login.hash.is_some() { "a password hash" } else { "no password" };
+    let keys = match login.keys.len() {
+        1 => "1 ssh key".to_owned(),
+        keys => format!("{keys} ssh keys"),
+    };
+    format!("{who}: {hash}, {keys}")
+}
+
 fn check_names(user: &User, place: &Place, told: &mut Told) {
     if user.name == "root" {
         told.refuse_at(place, "root is not a further user", "write `[provision.root]`");

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use super::split::Shares;
 use super::told::Told;
 use super::wanted::{Bytes, Wanted, WantedUnit};
 use crate::base::text::one_line;
@@ -76,6 +77,11 @@ impl Known {
         Remote { title, source, digest, size }
     }
 
+    /// Tells whether an input is known to be too large for a config.
+    pub(super) fn is_large(&self, carried: &Carried) -> bool {
+        self.0.get(&carried.source.value).and_then(|known| known.size).is_some_and(|size| size > CONTENT_LIMIT)
+    }
+
     /// Looks a file's content up.
     pub(super) fn file(&self, path: &str, carried: &Carried) -> Remote {
         self.remote(file_title(path), carried)
@@ -102,22 +108,19 @@ impl WantedRpm {
 }
 
 /// Decides what carries what an engine cannot hold; refuses what nothing can.
-pub fn loads(recipe: &Recipe, wanted: &Wanted, known: &Known, told: &mut Told) -> (Vec<Load>, Option<Vehicle>) {
+pub fn loads(recipe: &Recipe, shares: &Shares, known: &Known, told: &mut Told) -> (Vec<Load>, Option<Vehicle>) {
     let containers = recipe.provision.containers.iter().map(|one| Load {
         path: container_path(&one.value),
         input: known.remote(container_title(&one.value), &one.value.image),
     });
+    let wanted = &shares.combustion;
     let rpms = wanted.rpms.iter().map(|rpm| Load { path: rpm.path(), input: rpm.input.clone() });
     let mut loads: Vec<Load> = rpms.chain(containers).collect();
-    if recipe.provision.engine().uses_ignition() {
-        inline(recipe, wanted, told);
-    } else {
-        let files = wanted.files.iter().filter_map(|file| match &file.bytes {
-            Bytes::Remote(input) => Some(Load { path: input.file_path(), input: input.clone() }),
-            Bytes::Here(_) => None,
-        });
-        loads.extend(files);
-    }
+    inline(recipe, &shares.ignition, told);
+    loads.extend(wanted.files.iter().filter_map(|file| match &file.bytes {
+        Bytes::Remote(input) => Some(Load { path: input.file_path(), input: input.clone() }),
+        Bytes::Here(_) => None,
+    }));
     loads.sort_by(|a, b| a.path.cmp(&b.path));
     loads.dedup_by(|a, b| a.path == b.path);
     let vehicle = (!loads.is_empty()).then(|| vehicle(recipe, &loads));

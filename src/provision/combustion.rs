@@ -6,7 +6,7 @@
 
 use super::carried::{FOLDER, PAYLOAD_SERIAL, Vehicle, WantedRpm};
 use super::ready::Script;
-use super::wanted::{Bytes, Login, Wanted, WantedUnit};
+use super::wanted::{Bytes, Login, Stage, Wanted, WantedFile, WantedGroup, WantedUnit, Write};
 use super::{READY_SCRIPT, subvolume};
 use crate::format::combustion::{Flags, payload, quote, script_payload};
 
@@ -62,6 +62,16 @@ put() {
 }
 "#;
 
+const APPEND: &str = r#"
+# Adds what a command prints at the end of a file.
+append() {
+    path=$1
+    shift
+    mkdir -p "${path%/*}/"
+    "$@" >>"$path"
+}
+"#;
+
 const AUTHORIZE: &str = r#"
 # Lets a user in by the keys that a command prints.
 authorize() {
@@ -109,10 +119,14 @@ pub fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFi
     if let (None, Some(ready), true) = (typed, ready, carried.is_empty()) {
         return ready.bytes.clone();
     }
-    let mut text = header(ready.map_or(Flags::default(), |ready| ready.flags));
+    let mut text = header(flags(typed, ready));
+    if let Some(typed) = typed {
+        functions(&mut text, typed);
+    }
     if let Some(ready) = ready {
         unpack(&mut text, carried, ready);
     }
+    prepare(&mut text, typed, ready);
     if let Some(typed) = typed {
         self::typed(&mut text, typed);
     }
@@ -120,6 +134,37 @@ pub fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFi
         text.push_str(&format!("\nexec ./{READY_SCRIPT} \"$@\"\n"));
     }
     text.into_bytes()
+}
+
+/// Joins what both parts ask of Combustion; commands for the initrd ask for the prepare run by being there.
+fn flags(typed: Option<&Wanted>, ready: Option<&Script>) -> Flags {
+    let ready = ready.map_or(Flags::default(), |ready| ready.flags);
+    let Some(typed) = typed else { return ready };
+    Flags {
+        network: ready.network || typed.flags.network,
+        prepare: ready.prepare || typed.flags.prepare || commands(typed, Stage::Prepare).next().is_some(),
+    }
+}
+
+fn commands(wanted: &Wanted, stage: Stage) -> impl Iterator<Item = &str> {
+    wanted.commands.iter().filter(move |command| command.stage == stage).map(|command| command.text.as_str())
+}
+
+/// Writes the run in the initrd, which ends here; the main run goes on.
+fn prepare(text: &mut String, typed: Option<&Wanted>, ready: Option<&Script>) {
+    let own: Vec<&str> = typed.into_iter().flat_map(|typed| commands(typed, Stage::Prepare)).collect();
+    let is_ready = ready.is_some_and(|ready| ready.flags.prepare);
+    if own.is_empty() && !is_ready {
+        return;
+    }
+    // Not indented: a command may hold a here document.
+    text.push_str("\nif [ \"${1-}\" = --prepare ]; then\n");
+    own.iter().for_each(|command| text.push_str(command));
+    text.push_str(&if is_ready {
+        format!("    exec ./{READY_SCRIPT} \"$@\"\nfi\n")
+    } else {
+        "    exit 0\nfi\n".to_owned()
+    });
 }
 
 fn header(flags: Flags) -> String {
@@ -138,46 +183,71 @@ fn unpack(text: &mut String, carried: &[(String, Vec<u8>)], ready: &Script) {
         text.push_str(&payload(bytes).render(&format!("unpack {}", quote(&format!("./{name}")))));
     }
     text.push_str(&script_payload(&ready.bytes).render(&format!("unpack ./{READY_SCRIPT}")));
-    if ready.flags.prepare {
-        text.push_str(&format!("\nif [ \"${{1-}}\" = --prepare ]; then\n    exec ./{READY_SCRIPT} \"$@\"\nfi\n"));
-    }
 }
 
-fn typed(text: &mut String, wanted: &Wanted) {
-    let paths = wanted.paths();
-    let hidden = subvolume::for_combustion(paths.iter().map(String::as_str));
+/// Writes the functions that the typed part uses.
+fn functions(text: &mut String, wanted: &Wanted) {
     let has_keys = wanted.logins.iter().any(|login| !login.keys.is_empty());
     let has_hash = wanted.logins.iter().any(|login| login.hash.is_some());
-    let disabled = disabled(wanted);
-    let has_unit_files =
-        !disabled.is_empty() || wanted.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
+    let has_unit_files = !disabled(wanted).is_empty()
+        || wanted.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
+    let (append, replace): (Vec<_>, Vec<_>) = wanted.files.iter().partition(|file| file.write == Write::Append);
+    // Words of a command that needs them; a needless function does no harm.
+    let says = |word: &str| wanted.commands.iter().any(|command| command.text.contains(word));
     if let Some(vehicle) = wanted.vehicle.filter(|_| wanted.carries()) {
         text.push_str(PINNED);
         text.push_str(&carried(vehicle));
     }
     for (needed, function) in [
-        (!hidden.is_empty(), MOUNTS),
+        (!hidden(wanted).is_empty(), MOUNTS),
         (has_hash, PASSWORD),
-        (has_keys || has_unit_files || !wanted.files.is_empty(), PUT),
+        (has_keys || has_unit_files || !replace.is_empty() || says("put "), PUT),
+        (!append.is_empty(), APPEND),
         (has_keys, AUTHORIZE),
     ] {
         if needed {
             text.push_str(function);
         }
     }
+}
+
+/// Returns the mount points that the script mounts for itself.
+fn hidden(wanted: &Wanted) -> Vec<&'static str> {
+    let paths = wanted.paths();
+    subvolume::for_combustion(paths.iter().map(String::as_str))
+}
+
+fn typed(text: &mut String, wanted: &Wanted) {
+    let hidden = hidden(wanted);
     text.push_str("\numask 022\n");
     hidden.iter().for_each(|directory| text.push_str(&format!("show {directory}\n")));
+    commands(wanted, Stage::First).for_each(|command| text.push_str(command));
     // First, since what the recipe says of accounts and files is to stand above what a package brings.
     packages(text, &wanted.rpms, wanted.vehicle);
+    wanted.groups.iter().for_each(|group| self::group(text, group));
     wanted.logins.iter().for_each(|login| self::login(text, login));
     files(text, wanted);
     wanted.units.iter().for_each(|unit| self::unit(text, unit));
+    let disabled = disabled(wanted);
     if !disabled.is_empty() {
         text.push_str(&payload(disabled.as_bytes()).render(&format!("put 0644 root:root {PRESET}")));
     }
+    commands(wanted, Stage::Last).for_each(|command| text.push_str(command));
     if !hidden.is_empty() {
         text.push_str("\nhide\ntrap - EXIT\n");
     }
+}
+
+/// Makes the group, or gives the one that the image has its number.
+fn group(text: &mut String, group: &WantedGroup) {
+    let name = quote(&group.name);
+    let system = if group.system { " --system" } else { "" };
+    let gid = group.gid.map(|gid| format!(" --gid {gid}")).unwrap_or_default();
+    text.push_str(&format!("if ! getent group {name} >/dev/null; then\n    groupadd{system}{gid} {name}\n"));
+    if !gid.is_empty() {
+        text.push_str(&format!("else\n    groupmod{gid} {name}\n"));
+    }
+    text.push_str("fi\n");
 }
 
 fn login(text: &mut String, login: &Login) {
@@ -225,19 +295,31 @@ fn options(login: &Login, home: &str, groups: &str) -> String {
 
 fn files(text: &mut String, wanted: &Wanted) {
     for directory in &wanted.directories {
-        let group = directory.group.as_deref().unwrap_or("root");
-        let (user, path) = (quote(&directory.user), quote(&directory.path));
-        text.push_str(&format!("install -d -m {:04o} -o {user} -g {} {path}\n", directory.mode, quote(group)));
+        let name = |name: &Option<String>| quote(name.as_deref().unwrap_or("root"));
+        let (user, group, path) = (name(&directory.user), name(&directory.group), quote(&directory.path));
+        text.push_str(&format!("install -d -m {:04o} -o {user} -g {group} {path}\n", directory.mode));
     }
-    for file in &wanted.files {
-        let owner = format!("{}:{}", file.user.as_deref().unwrap_or("root"), file.group.as_deref().unwrap_or("root"));
-        let head = format!("put {:04o} {} {}", file.mode, quote(&owner), quote(&file.path));
-        match &file.bytes {
-            Bytes::Here(bytes) => text.push_str(&payload(bytes).render(&head)),
-            Bytes::Remote(input) => {
-                let (path, digest) = (quote(&file.path), input.digest);
-                text.push_str(&format!("{head} carried {}\npinned {digest} {path}\n", input.file_path()));
-            }
+    wanted.files.iter().for_each(|file| self::file(text, file));
+    for link in &wanted.links {
+        let (path, target) = (quote(&link.path), quote(&link.target));
+        let parent = quote(link.path.rsplit_once('/').map_or("/", |(parent, _)| parent));
+        // `-n`: one that stands there and leads to a directory is replaced, not entered.
+        text.push_str(&format!("mkdir -p {parent}/\nrm -f {path}\nln -sn -- {target} {path}\n"));
+    }
+}
+
+fn file(text: &mut String, file: &WantedFile) {
+    let owner = format!("{}:{}", file.user.as_deref().unwrap_or("root"), file.group.as_deref().unwrap_or("root"));
+    let path = quote(&file.path);
+    let head = match file.write {
+        Write::Replace => format!("put {:04o} {} {path}", file.mode, quote(&owner)),
+        Write::Append => format!("append {path}"),
+    };
+    match &file.bytes {
+        Bytes::Here(bytes) => text.push_str(&payload(bytes).render(&head)),
+        Bytes::Remote(input) => {
+            let digest = input.digest;
+            text.push_str(&format!("{head} carried {}\npinned {digest} {path}\n", input.file_path()));
         }
     }
 }

@@ -4,16 +4,23 @@
 
 use super::subvolume;
 use super::template::DATA_URL;
-use super::wanted::{Bytes, Login, Wanted, WantedDirectory, WantedFile, WantedUnit};
+use super::wanted::{Bytes, Login, Wanted, WantedDirectory, WantedFile, WantedGroup, WantedLink, WantedUnit, Write};
 use crate::format::ignition::{
-    Config, Contents, DEFAULT_SPEC, Directory, Dropin, File, Filesystem, Header, Owner, Passwd, SPECIAL_MODE_SPEC,
-    Storage, Systemd, Unit, User, data_url,
+    Config, Contents, DEFAULT_SPEC, Directory, Dropin, File, Filesystem, Group, Header, KERNEL_ARGUMENTS_SPEC,
+    KernelArguments, Link, Owner, Passwd, SPECIAL_MODE_SPEC, Storage, Systemd, Unit, User, data_url,
 };
 
 /// Returns the minor number of the lowest spec that says everything wanted, but not less than the usual one.
 pub fn spec(wanted: &Wanted) -> u8 {
-    let special = wanted.files.iter().any(|file| file.mode & 0o7000 != 0);
-    if special { SPECIAL_MODE_SPEC } else { DEFAULT_SPEC }
+    let modes = wanted.files.iter().filter(|file| file.write == Write::Replace).map(|file| file.mode);
+    let mut modes = modes.chain(wanted.directories.iter().map(|directory| directory.mode));
+    if modes.any(|mode| mode & 0o7000 != 0) {
+        SPECIAL_MODE_SPEC
+    } else if wanted.kernel_arguments.is_empty() {
+        DEFAULT_SPEC
+    } else {
+        KERNEL_ARGUMENTS_SPEC
+    }
 }
 
 /// Returns the subvolumes that must be mounted for Ignition to reach everything wanted.
@@ -32,14 +39,27 @@ pub fn subvolumes(wanted: &Wanted, home_subvolume: bool) -> Vec<&'static str> {
 pub fn config(wanted: &Wanted, spec: u8, subvolumes: &[&str]) -> Config {
     Config {
         ignition: Header { version: format!("3.{spec}.0") },
-        passwd: Passwd { users: wanted.logins.iter().map(user).collect() },
+        kernel_arguments: KernelArguments { should_exist: wanted.kernel_arguments.clone() },
+        passwd: Passwd {
+            groups: wanted.groups.iter().map(group).collect(),
+            users: wanted.logins.iter().map(user).collect(),
+        },
         storage: Storage {
             directories: wanted.directories.iter().map(directory).collect(),
             files: wanted.files.iter().map(file).collect(),
             filesystems: subvolumes.iter().map(|path| filesystem(path)).collect(),
+            links: wanted.links.iter().map(link).collect(),
         },
         systemd: Systemd { units: wanted.units.iter().map(unit).collect() },
     }
+}
+
+fn group(group: &WantedGroup) -> Group {
+    Group { gid: group.gid, name: group.name.clone(), system: group.system.then_some(true) }
+}
+
+fn link(link: &WantedLink) -> Link {
+    Link { group: None, overwrite: true, path: link.path.clone(), target: link.target.clone(), user: None }
 }
 
 fn user(login: &Login) -> User {
@@ -65,21 +85,24 @@ fn directory(directory: &WantedDirectory) -> Directory {
         group: owner(directory.group.as_ref()),
         mode: directory.mode,
         path: directory.path.clone(),
-        user: owner(Some(&directory.user)),
+        user: owner(directory.user.as_ref()),
     }
 }
 
 fn file(file: &WantedFile) -> File {
+    let source = match &file.bytes {
+        Bytes::Here(bytes) => data_url(bytes),
+        Bytes::Remote(_) => DATA_URL.to_owned(),
+    };
+    let replaces = file.write == Write::Replace;
+    let (contents, append) =
+        if replaces { (Some(Contents { source }), vec![]) } else { (None, vec![Contents { source }]) };
     File {
-        contents: Contents {
-            source: match &file.bytes {
-                Bytes::Here(bytes) => data_url(bytes),
-                Bytes::Remote(_) => DATA_URL.to_owned(),
-            },
-        },
+        append,
+        contents,
         group: owner(file.group.as_ref()),
-        mode: file.mode,
-        overwrite: true,
+        mode: replaces.then_some(file.mode),
+        overwrite: replaces.then_some(true),
         path: file.path.clone(),
         user: owner(file.user.as_ref()),
     }

@@ -3,12 +3,13 @@
 //! Each rule names the fact it rests on; none looks at a host or an image.
 
 use super::hash::{self, Verdict};
+use super::split::{Side, Split};
 use super::told::Told;
 use super::{ready, subvolume};
 use crate::base::text::one_line;
 use crate::base::{BaseKind, Engine, Transport};
 use crate::format::ignition::Node;
-use crate::recipe::{Recipe, Source};
+use crate::recipe::Recipe;
 
 /// Warns of an image whose flavour does not read what the recipe provides; known by its published name.
 pub fn recipe(recipe: &Recipe, told: &mut Told) {
@@ -16,11 +17,8 @@ pub fn recipe(recipe: &Recipe, told: &mut Told) {
         return;
     }
     let place = &recipe.base.source.place;
-    let name = match &recipe.base.source.value {
-        Source::Url(url) => url.file_name(),
-        Source::Path(path) => path.file_name(),
-    };
-    if name.contains("-sdboot") && recipe.provision.engine() != Engine::Combustion {
+    let name = super::split::image_name(recipe);
+    if name.contains("-sdboot") && matches!(recipe.provision.engine(), Engine::Ignition | Engine::Both) {
         let text = "the image's name says sdboot, a flavour without Ignition; write engine = \"combustion\"";
         told.warn("sdboot-no-ignition", text, Some(place.clone()));
     }
@@ -32,7 +30,8 @@ pub fn recipe(recipe: &Recipe, told: &mut Told) {
         let text = "the image's name says OpenStack-Cloud, a flavour that only cloud-init configures";
         told.warn("openstack-cloudinit", text, Some(place.clone()));
     }
-    let by_fw_cfg = recipe.provision.engine().uses_ignition() && recipe.provision.transport == Some(Transport::FwCfg);
+    let split = Split::of(recipe);
+    let by_fw_cfg = split != Split::All(Side::Combustion) && recipe.provision.transport == Some(Transport::FwCfg);
     if recipe.base.kind == BaseKind::Raw && by_fw_cfg {
         let text = "a raw image is most likely of a metal flavour, whose Ignition does not look at fw_cfg; \
                     write transport = \"disk\"";

@@ -11,12 +11,13 @@ use super::wanted::Wanted;
 use super::{ignition, told};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
-use crate::format::ignition::Node;
+use crate::format::ignition::{Node, SPECIAL_MODE_SPEC};
 
 /// Joins both parts; `None` when one of them cannot be said in JSON.
 pub fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told: &mut Told) -> Option<Value> {
     if let Some(config) = config {
         conflicts(wanted, config, told);
+        refuse_replacement(config, told);
     }
     let root = config.map(|config| &config.ready.root);
     let mounted: Vec<_> = root.map_or(&[][..], |root| root.list(&["storage", "filesystems"])).iter().collect();
@@ -26,7 +27,7 @@ pub fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told
     note_subvolumes(wanted, &subvolumes, told);
     warn_read_only(wanted, told);
     let spec = ignition::spec(wanted).max(config.map_or(0, |config| config.ready.spec));
-    if spec > crate::format::ignition::DEFAULT_SPEC && config.is_none_or(|config| config.ready.spec < spec) {
+    if spec >= SPECIAL_MODE_SPEC && config.is_none_or(|config| config.ready.spec < spec) {
         let text = format!("setuid, setgid or sticky bits need spec 3.{spec}.0, which Ignition before 2.26 refuses");
         told.warn("spec-too-new", text, None);
     }
@@ -45,16 +46,16 @@ pub fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told
 /// Tells of entries nobody asked for, but the one for `/home`, which is the usual case.
 fn note_subvolumes(wanted: &Wanted, subvolumes: &[&str], told: &mut Told) {
     for directory in subvolumes.iter().filter(|directory| **directory != "/home") {
-        let place = wanted.files.iter().find(|file| super::subvolume::is_within(&file.path, directory));
+        let place = wanted.nodes().find(|(path, _)| super::subvolume::is_within(path, directory));
         let text = format!("{directory} is a subvolume that Ignition does not see; an entry that mounts it was added");
-        told.warn("home-subvol", text, place.map(|file| told::hushed(&file.place)));
+        told.warn("home-subvol", text, place.map(|(_, place)| told::hushed(place)));
     }
 }
 
 fn warn_read_only(wanted: &Wanted, told: &mut Told) {
     let homes = wanted.logins.iter().map(|login| (login.home(), &login.place));
-    let files = wanted.files.iter().map(|file| (file.path.clone(), &file.place));
-    for (path, place) in homes.chain(files).filter(|(path, _)| super::subvolume::is_read_only(path)) {
+    let nodes = wanted.nodes().map(|(path, place)| (path.to_owned(), place));
+    for (path, place) in homes.chain(nodes).filter(|(path, _)| super::subvolume::is_read_only(path)) {
         told.warn("read-only-root", super::lints::read_only(&path), Some(told::hushed(place)));
     }
 }
@@ -77,13 +78,17 @@ fn joined(ready: Option<Value>, typed: Value) -> Value {
     }
 }
 
-fn conflicts(wanted: &Wanted, config: &Config, told: &mut Told) {
-    let root = &config.ready.root;
-    if let Some(node) = root.at_path(&["ignition", "config", "replace", "source"]) {
+fn refuse_replacement(config: &Config, told: &mut Told) {
+    if let Some(node) = config.ready.root.at_path(&["ignition", "config", "replace", "source"]) {
         let headline = "`ignition.config.replace` makes Ignition drop all that the recipe adds to this config";
         let there = ready::place(&config.file, node.at.line, node.at.column);
         told.refuse_at(&there, headline, "use `ignition.config.merge`, or leave the typed part out");
     }
+}
+
+/// Refuses what both a share of the recipe and the ready-made config define.
+pub fn conflicts(wanted: &Wanted, config: &Config, told: &mut Told) {
+    let root = &config.ready.root;
     let mut check = |what: &str, name: &str, place: &Place, lists: &[[&str; 2]], key: &str| {
         let nodes = lists.iter().flat_map(|path| root.list(path));
         for node in nodes.filter(|node| node.text(key) == Some(name)) {
@@ -99,9 +104,12 @@ fn conflicts(wanted: &Wanted, config: &Config, told: &mut Told) {
     for login in &wanted.logins {
         check("user", &login.name, &login.place, &[["passwd", "users"]], "name");
     }
-    for file in &wanted.files {
+    for group in &wanted.groups {
+        check("group", &group.name, &group.place, &[["passwd", "groups"]], "name");
+    }
+    for (path, place) in wanted.nodes() {
         let lists = [["storage", "files"], ["storage", "directories"], ["storage", "links"]];
-        check("path", &file.path, &file.place, &lists, "path");
+        check("path", path, place, &lists, "path");
     }
     for unit in &wanted.units {
         check("unit", &unit.name, &unit.place, &[["systemd", "units"]], "name");

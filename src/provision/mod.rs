@@ -14,6 +14,7 @@ mod lints;
 mod merge;
 mod path;
 mod ready;
+pub mod split;
 mod subvolume;
 pub mod template;
 mod told;
@@ -26,6 +27,7 @@ use crate::recipe::{LocalFiles, Recipe, RecipePath};
 
 use carried::{Known, Load, Vehicle};
 use ready::Script;
+use split::{Placed, Shares};
 use template::Template;
 use told::Told;
 use wanted::Wanted;
@@ -54,6 +56,8 @@ pub struct Lowered {
     pub vehicle: Option<Vehicle>,
     /// `ignition` whenever there is a config, `combustion` when there is only a script.
     pub label: Option<DiskLabel>,
+    /// What went to which engine, in the order written.
+    pub placed: Vec<Placed>,
     /// In the order found.
     pub warnings: Vec<Warning>,
 }
@@ -82,32 +86,14 @@ pub struct Warning {
 pub fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lowered, Problems> {
     let mut told = Told::default();
     lints::recipe(recipe, &mut told);
-    let mut wanted = wanted::resolve(recipe, files, known, &mut told);
-    let (loads, vehicle) = carried::loads(recipe, &wanted, known, &mut told);
-    wanted.vehicle = vehicle;
+    let mut shares = wanted::resolve(recipe, files, known, &mut told);
+    let (loads, vehicle) = carried::loads(recipe, &shares, known, &mut told);
+    shares.combustion.vehicle = vehicle;
     let config = ready::config(recipe, files, &mut told);
     let script = ready::script(recipe, files, &mut told);
-    let engine = recipe.provision.engine();
-    let typed_ignition = engine.uses_ignition() && recipe.provision.has_typed();
-    let typed_combustion = !engine.uses_ignition() && recipe.provision.has_typed();
-
-    let (config, template) = if typed_ignition {
-        let home = recipe.provision.home_subvolume.unwrap_or(true);
-        let joined = merge::join(&wanted, config.as_ref(), home, &mut told);
-        let encoded = joined.as_ref().and_then(|value| encode(value, &mut told));
-        match joined.and_then(|value| template::cut(&value, &wanted)) {
-            Some(template) => (None, Some(template)),
-            None => (encoded, None),
-        }
-    } else {
-        (config.map(|config| config.bytes), None)
-    };
-    if !typed_combustion {
-        // Packages are Combustion's, whoever does the rest.
-        wanted = Wanted { rpms: wanted.rpms, vehicle, ..Wanted::default() };
-    }
-    let for_script = (typed_combustion || !wanted.rpms.is_empty()).then_some(&wanted);
-    let script = lower_script(recipe, script.as_ref(), for_script, &mut told);
+    let (config, template) = lower_config(recipe, &shares, config, &mut told);
+    let typed = Some(&shares.combustion).filter(|wanted| !wanted.is_empty());
+    let script = lower_script(recipe, script.as_ref(), typed, &mut told);
     limit_config(recipe, config.as_deref(), template.as_ref(), &mut told);
     told.finish(Lowered {
         label: label(config.is_some() || template.is_some(), script.is_some()),
@@ -117,8 +103,31 @@ pub fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lower
         loads,
         vehicle,
         side_files: recipe.provision.side_files.iter().map(|path| side_file(&path.value)).collect(),
+        placed: shares.placed,
         warnings: vec![],
     })
+}
+
+/// Writes the config: the typed part joined with the ready-made one, or that byte for byte.
+fn lower_config(
+    recipe: &Recipe,
+    shares: &Shares,
+    config: Option<ready::Config>,
+    told: &mut Told,
+) -> (Option<Vec<u8>>, Option<Template>) {
+    if let Some(config) = &config {
+        merge::conflicts(&shares.combustion, config, told);
+    }
+    if shares.ignition.is_empty() {
+        return (config.map(|config| config.bytes), None);
+    }
+    let home = recipe.provision.home_subvolume.unwrap_or(true);
+    let joined = merge::join(&shares.ignition, config.as_ref(), home, told);
+    let encoded = joined.as_ref().and_then(|value| encode(value, told));
+    match joined.and_then(|value| template::cut(&value, &shares.ignition)) {
+        Some(template) => (None, Some(template)),
+        None => (encoded, None),
+    }
 }
 
 const fn label(config: bool, script: bool) -> Option<DiskLabel> {

@@ -1,9 +1,10 @@
 //! Paths in the guest: what can be written there, and which two exclude each other. Touches nothing.
 
+use super::split::Side;
 use super::subvolume;
 use super::told::Told;
+use crate::base::Place;
 use crate::base::text::{is_unsafe, one_line};
-use crate::base::{Engine, Place};
 
 /// Tells whether a text is an absolute path in its one spelling, naming something below `/`.
 pub fn is_absolute(text: &str) -> bool {
@@ -15,30 +16,30 @@ pub fn is_absolute(text: &str) -> bool {
 }
 
 /// Checks the path of a file for the guest.
-pub fn check(path: &str, engine: Engine, place: &Place, told: &mut Told) {
+pub fn check(path: &str, side: Side, place: &Place, told: &mut Told) {
     let shown = one_line(path, 80);
     if !is_absolute(path) {
         let hint = "begin with `/`, without empty, `.` or `..` parts, control characters and a `/` at the end";
         return told.refuse_at(place, format!("`{shown}` is no absolute path in the guest"), hint);
     }
     // transactional-update mounts a tmpfs there; Ignition sees the real one.
-    let var_tmp = (!engine.uses_ignition() && subvolume::is_within(path, "/var/tmp")).then_some("/var/tmp");
+    let var_tmp = (side == Side::Combustion && subvolume::is_within(path, "/var/tmp")).then_some("/var/tmp");
     if let Some(directory) = subvolume::fleeting(path).or(var_tmp) {
         let headline = format!("`{shown}` would be lost: nothing below {directory} outlives the first boot");
         told.refuse_at(place, headline, "write it elsewhere, or let a tmpfiles.d file make it at every boot");
     }
 }
 
-/// Refuses two files at one path, and a file whose path is another's directory.
-pub fn check_all<'a>(files: impl Iterator<Item = (&'a str, &'a Place)> + Clone, told: &mut Told) {
-    for (index, (path, place)) in files.clone().enumerate() {
-        let earlier = files.clone().take(index).find(|(other, _)| *other == path);
+/// Refuses two things at one path, and a file (one of `files`) whose path is another's directory.
+pub fn check_all<'a>(nodes: impl Iterator<Item = (&'a str, &'a Place)> + Clone, files: &[&str], told: &mut Told) {
+    for (index, (path, place)) in nodes.clone().enumerate() {
+        let earlier = nodes.clone().take(index).find(|(other, _)| *other == path);
         if let Some((_, first)) = earlier {
             let headline = format!("`{}` is written twice, first in line {}", one_line(path, 80), first.line);
             told.refuse_at(place, headline, "keep one of them");
         }
-        let below = files.clone().find(|(other, _)| *other != path && subvolume::is_within(other, path));
-        if let Some((other, _)) = below {
+        let below = nodes.clone().find(|(other, _)| *other != path && subvolume::is_within(other, path));
+        if let Some((other, _)) = below.filter(|_| files.contains(&path)) {
             let headline =
                 format!("`{}` cannot be a file and the directory of `{}`", one_line(path, 80), one_line(other, 80));
             told.refuse_at(place, headline, "rename one of them");

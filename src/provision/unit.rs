@@ -1,5 +1,6 @@
 //! Units and drop-ins for systemd. Touches nothing.
 
+use super::split::Side;
 use super::told::Told;
 use super::wanted::{self, WantedUnit};
 use crate::base::Place;
@@ -12,7 +13,7 @@ const ENDINGS: [&str; 11] =
     ["automount", "device", "mount", "path", "scope", "service", "slice", "socket", "swap", "target", "timer"];
 
 /// Checks one unit and fetches its texts.
-pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, told: &mut Told) -> WantedUnit {
+pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, side: Side, told: &mut Told) -> WantedUnit {
     let Located { value: Unit { name, enable, mask, content, dropins }, place } = unit;
     let shown = one_line(name, 80);
     if !is_name(name) {
@@ -30,7 +31,7 @@ pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, told: &mu
             "keep one of them",
         );
     }
-    let text = |content: &Content, told: &mut Told| self::text(recipe, content, files, place, told);
+    let text = |content: &Content, told: &mut Told| self::text(recipe, content, files, (side, place), told);
     let contents = content.as_ref().and_then(|content| text(content, told));
     if *enable == Some(true) && contents.as_ref().is_some_and(|contents| !has_install(contents)) {
         let advice = format!("`{shown}` is enabled but its [Install] section says nothing, so nothing will start it");
@@ -56,12 +57,18 @@ fn has_install(contents: &str) -> bool {
 }
 
 /// Fetches text: Ignition carries units as JSON strings, so they are UTF-8.
-fn text(recipe: &Recipe, content: &Content, files: &LocalFiles, place: &Place, told: &mut Told) -> Option<String> {
+fn text(
+    recipe: &Recipe,
+    content: &Content,
+    files: &LocalFiles,
+    (side, place): (Side, &Place),
+    told: &mut Told,
+) -> Option<String> {
     let bytes = wanted::bytes(recipe, content, files, told)?;
     let place = if let Content::Path(path) = content { &path.place } else { place };
     match String::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => {
-            if recipe.provision.engine().uses_ignition() {
+            if side == Side::Ignition {
                 readable(&text, place, told);
             }
             Some(text)

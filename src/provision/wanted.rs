@@ -1,25 +1,63 @@
 //! The typed wish, checked and with every byte at hand: what both writers write. Touches nothing.
 
 use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
+use super::split::{Part, Shares, Side, Split};
 use super::told::Told;
 use super::{account, path, subvolume, unit};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
+use crate::format::combustion::Flags;
 use crate::recipe::{CONTENT_LIMIT, Content, GuestFile, LocalFiles, Located, Recipe, RecipePath};
 
-/// Everything typed, in the order written; but root comes first, then users with a uid of their own, before useradd gives it
-/// to one that has none.
+/// What one engine is to do, in the order written; but root comes first, then users with a uid of their own, before useradd
+/// gives it to one that has none.
 #[derive(Default)]
 pub struct Wanted {
+    /// Made before users, who may be in them.
+    pub groups: Vec<WantedGroup>,
     pub logins: Vec<Login>,
-    /// Directories that must belong to a user because files below them do.
+    /// Those asked for, and those that must belong to a user because files below them do.
     pub directories: Vec<WantedDirectory>,
     pub files: Vec<WantedFile>,
+    pub links: Vec<WantedLink>,
     pub units: Vec<WantedUnit>,
-    /// In the order of their names.
+    /// Ignition only; under Combustion commands do it.
+    pub kernel_arguments: Vec<String>,
+    /// In the order of their names; Combustion only.
     pub rpms: Vec<WantedRpm>,
+    /// Combustion only, each stage in the order written.
+    pub commands: Vec<Command>,
+    /// What the script asks of Combustion besides what a ready-made one asks.
+    pub flags: Flags,
     /// What carries packages, and under Combustion files.
     pub vehicle: Option<Vehicle>,
+}
+
+/// Lines of POSIX sh for the Combustion script, which runs with `set -eu`; they end in a line end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    pub stage: Stage,
+    pub text: String,
+}
+
+/// When a command runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// In the initrd, before the network is up and apart from the main run: nothing it writes outlives the initrd.
+    Prepare,
+    /// In the main run, before packages, accounts and files.
+    First,
+    /// In the main run, after files and units; the ready-made script follows.
+    Last,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedGroup {
+    pub name: String,
+    pub gid: Option<u32>,
+    pub system: bool,
+    pub place: Place,
 }
 
 /// One account.
@@ -37,23 +75,45 @@ pub struct Login {
     pub place: Place,
 }
 
-/// One directory below a user's home.
-#[derive(Clone, PartialEq, Eq)]
+/// One directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedDirectory {
     pub path: String,
     pub mode: u32,
-    pub user: String,
+    pub user: Option<String>,
     pub group: Option<String>,
+    /// None where nobody asked for it: it lies between a user's home and a file of the user's.
+    pub place: Option<Place>,
+}
+
+/// One symbolic link; what stands at its path is replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedLink {
+    pub path: String,
+    /// As it is written into the link.
+    pub target: String,
+    pub place: Place,
 }
 
 /// One file.
 pub struct WantedFile {
     pub path: String,
     pub bytes: Bytes,
+    pub write: Write,
+    /// Not set for what is appended.
     pub mode: u32,
     pub user: Option<String>,
     pub group: Option<String>,
     pub place: Place,
+}
+
+/// What becomes of what stood at the file's path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// It is gone.
+    Replace,
+    /// It stays, and the bytes follow it; owner and mode stay too.
+    Append,
 }
 
 /// A file's content.
@@ -119,6 +179,13 @@ impl WantedUnit {
 }
 
 impl Wanted {
+    /// Tells whether nothing is wanted of the engine.
+    pub fn is_empty(&self) -> bool {
+        let lists = [self.groups.len(), self.logins.len(), self.directories.len(), self.files.len(), self.links.len()];
+        let more = [self.units.len(), self.kernel_arguments.len(), self.rpms.len(), self.commands.len()];
+        lists.iter().chain(&more).all(|length| *length == 0)
+    }
+
     /// Tells whether a script has carried files to install.
     pub fn carries(&self) -> bool {
         !self.rpms.is_empty() || self.files.iter().any(WantedFile::is_remote)
@@ -127,7 +194,15 @@ impl Wanted {
     /// Returns every path that will be written to, homes included.
     pub fn paths(&self) -> Vec<String> {
         let homes = self.logins.iter().map(Login::home);
-        homes.chain(self.files.iter().map(|file| file.path.clone())).collect()
+        let nodes = self.nodes().map(|(path, _)| path.to_owned());
+        homes.chain(nodes).collect()
+    }
+
+    /// Lists what was asked for by path: files, directories, links.
+    pub fn nodes(&self) -> impl Iterator<Item = (&str, &Place)> + Clone {
+        let files = self.files.iter().map(|file| (file.path.as_str(), &file.place));
+        let directories = self.directories.iter().filter_map(|one| Some((one.path.as_str(), one.place.as_ref()?)));
+        files.chain(directories).chain(self.links.iter().map(|link| (link.path.as_str(), &link.place)))
     }
 }
 
@@ -138,47 +213,103 @@ impl WantedFile {
     }
 }
 
-/// Checks the typed part and fetches the bytes it names.
-pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut Told) -> Wanted {
+/// Checks the typed part, fetches the bytes it names and shares it out.
+pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut Told) -> Shares {
+    let mut shares = Shares::new(Split::of(recipe));
+    accounts(recipe, &mut shares, told);
+    for item in &recipe.provision.files {
+        let (side, why) = side(shares.split, &item.value, known);
+        if let Some(file) = file(recipe, item, files, known, side, told) {
+            shares.account(Part::Files, side, format!("file {}", one_line(&file.path, 100)), why);
+            shares.on(side).files.push(file);
+        }
+    }
+    for item in &recipe.provision.units {
+        let side = shares.side(Part::Units);
+        let unit = unit::unit(recipe, item, files, side, told);
+        shares.account(Part::Units, side, format!("unit {}", one_line(&unit.name, 100)), "");
+        shares.on(side).units.push(unit);
+    }
+    carry(recipe, known, &mut shares);
+    finish(&mut shares, told);
+    shares
+}
+
+/// Decides who writes a file, and why where that is not who writes the others.
+fn side(split: Split, file: &GuestFile, known: &Known) -> (Side, &'static str) {
+    let side = split.side_of_path(&file.path);
+    if side != split.side(Part::Files) {
+        return (side, "the root snapshot is read-only to Ignition");
+    }
+    match &file.content {
+        Content::Carried(carried) if split == Split::Best && known.is_large(carried) => {
+            (Side::Combustion, "it is too large for an Ignition config")
+        }
+        _ => (side, ""),
+    }
+}
+
+/// Checks who may log in.
+fn accounts(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     let provision = &recipe.provision;
-    let mut wanted =
-        Wanted { logins: provision.root.iter().map(|root| account::root(root, told)).collect(), ..Wanted::default() };
-    wanted.logins.extend(provision.users.iter().map(|user| account::user(user, told)));
-    unique("user", wanted.logins.iter().map(|login| (login.name.as_str(), &login.place)), told);
-    let uids = wanted.logins.iter().filter_map(|login| Some((login.uid?.to_string(), &login.place)));
-    let uids: Vec<_> = uids.collect();
+    let mut logins: Vec<Login> = provision.root.iter().map(|root| account::root(root, told)).collect();
+    logins.extend(provision.users.iter().map(|user| account::user(user, told)));
+    unique("user", logins.iter().map(|login| (login.name.as_str(), &login.place)), told);
+    let uids: Vec<_> = logins.iter().filter_map(|login| Some((login.uid?.to_string(), &login.place))).collect();
     unique("uid", uids.iter().map(|(uid, place)| (uid.as_str(), *place)), told);
-    wanted.logins.sort_by_key(|login| (!login.is_root(), login.uid.is_none()));
-    wanted.files.extend(provision.files.iter().filter_map(|item| file(recipe, item, files, known, told)));
-    path::check_all(provision.files.iter().map(|file| (file.value.path.as_str(), &file.place)), told);
-    wanted.units.extend(provision.units.iter().map(|item| unit::unit(recipe, item, files, told)));
-    wanted.units.extend(provision.containers.iter().map(|container| carried::unit(container, known)));
-    wanted.rpms.extend(provision.rpms.iter().map(|rpm| known.rpm(&rpm.value)));
-    wanted.rpms.sort_by(|a, b| a.name.cmp(&b.name));
-    unique("unit", wanted.units.iter().map(|unit| (unit.name.as_str(), &unit.place)), told);
-    implied(&wanted, told);
-    wanted.directories = directories(&wanted);
-    wanted
+    logins.sort_by_key(|login| (!login.is_root(), login.uid.is_none()));
+    let side = shares.side(Part::Accounts);
+    for login in &logins {
+        shares.account(Part::Accounts, side, account::told(login), "");
+    }
+    shares.on(side).logins = logins;
+}
+
+/// Adds what brings packages and containers.
+fn carry(recipe: &Recipe, known: &Known, shares: &mut Shares) {
+    let side = shares.side(Part::Containers);
+    for container in &recipe.provision.containers {
+        let unit = carried::unit(container, known);
+        shares.account(Part::Containers, side, format!("unit {} loads an image once", unit.name), "");
+        shares.on(side).units.push(unit);
+    }
+    for rpm in &recipe.provision.rpms {
+        let rpm = known.rpm(&rpm.value);
+        shares.account(Part::Packages, Side::Combustion, format!("package {}", one_line(&rpm.name, 100)), "");
+        shares.combustion.rpms.push(rpm);
+    }
+    shares.combustion.rpms.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+/// Judges what only the whole shows; call it when every part has written its share.
+fn finish(shares: &mut Shares, told: &mut Told) {
+    let nodes: Vec<_> = shares.both().flat_map(Wanted::nodes).collect();
+    let files: Vec<_> = shares.files().map(|file| file.path.as_str()).collect();
+    path::check_all(nodes.iter().copied(), &files, told);
+    unique("unit", shares.units().map(|unit| (unit.name.as_str(), &unit.place)), told);
+    implied(shares, told);
+    for wanted in [&mut shares.ignition, &mut shares.combustion] {
+        let implied = directories(wanted);
+        wanted.directories.extend(implied);
+        wanted.directories.sort_by(|a, b| a.path.cmp(&b.path));
+    }
 }
 
 /// Refuses a file where an account or a unit puts one of its own: the last writer would win, without a word.
-fn implied(wanted: &Wanted, told: &mut Told) {
-    let keyed = wanted.logins.iter().filter(|login| !login.keys.is_empty());
+fn implied(shares: &Shares, told: &mut Told) {
+    let keyed = shares.both().flat_map(|wanted| &wanted.logins).filter(|login| !login.keys.is_empty());
     let keys =
         keyed.map(|login| (format!("{}/.ssh/authorized_keys", login.home()), format!("the keys of `{}`", login.name)));
-    let units = wanted.units.iter().flat_map(|unit| {
+    let units = shares.units().flat_map(|unit| {
         let of = format!("the unit `{}`", one_line(&unit.name, 80));
         let text = unit.contents.as_ref().map(|_| unit.path());
         let dropins = unit.dropins.iter().map(|(name, _)| unit.dropin_path(name));
-        text.into_iter().chain(dropins).map(move |path| (path, of.clone()))
+        text.into_iter().chain(dropins).map(move |path: String| (path, of.clone()))
     });
     for (path, of) in keys.chain(units) {
-        if let Some(file) = wanted.files.iter().find(|file| file.path == path) {
-            told.refuse_at(
-                &file.place,
-                format!("`{}` is also written for {of}", one_line(&path, 80)),
-                "keep one of them",
-            );
+        if let Some((_, place)) = shares.both().flat_map(Wanted::nodes).find(|(other, _)| *other == path) {
+            let headline = format!("`{}` is also written for {of}", one_line(&path, 80));
+            told.refuse_at(place, headline, "keep one of them");
         }
     }
 }
@@ -198,10 +329,11 @@ fn file(
     file: &Located<GuestFile>,
     files: &LocalFiles,
     known: &Known,
+    side: Side,
     told: &mut Told,
 ) -> Option<WantedFile> {
     let Located { value: GuestFile { path, content, mode, user, group }, place } = file;
-    path::check(path, recipe.provision.engine(), place, told);
+    path::check(path, side, place, told);
     for (what, name) in [("user", user), ("group", group)] {
         if let Some(name) = name {
             account::check_name(name, what, place, told);
@@ -214,8 +346,8 @@ fn file(
         Content::Carried(carried) => Bytes::Remote(known.file(path, carried)),
         Content::Text(_) | Content::Path(_) => Bytes::Here(bytes(recipe, content, files, told)?),
     };
-    let (user, group) = (user.clone(), group.clone());
-    Some(WantedFile { path: path.clone(), bytes, mode: *mode, user, group, place: place.clone() })
+    let (user, group, write) = (user.clone(), group.clone(), Write::Replace);
+    Some(WantedFile { path: path.clone(), bytes, write, mode: *mode, user, group, place: place.clone() })
 }
 
 /// Fetches bytes, from the recipe or from a file beside it.
@@ -270,11 +402,11 @@ fn directories(wanted: &Wanted) -> Vec<WantedDirectory> {
         for (end, _) in file.path.match_indices('/').filter(|(end, _)| *end > home.len()) {
             let path = file.path[..end].to_owned();
             let mode = if path.ends_with("/.ssh") { 0o700 } else { 0o755 };
-            if directories.iter().all(|directory| directory.path != path) {
-                directories.push(WantedDirectory { path, mode, user: owner.name.clone(), group: file.group.clone() });
+            if wanted.directories.iter().chain(&directories).all(|directory| directory.path != path) {
+                let (user, group) = (Some(owner.name.clone()), file.group.clone());
+                directories.push(WantedDirectory { path, mode, user, group, place: None });
             }
         }
     }
-    directories.sort_by(|a, b| a.path.cmp(&b.path));
     directories
 }

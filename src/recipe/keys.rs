@@ -92,7 +92,12 @@ pub const KEYS: &[Key] = &[
     ),
     key("machine.disk[].size", T::Size, "required", "whole sectors, 1MiB to 64TiB"),
     key("provision", T::Table, "", "what is set up in the guest at its first boot"),
-    key("provision.engine", T::Word(Engine::WORDS), "ignition", "what applies it"),
+    key(
+        "provision.engine",
+        T::Word(Engine::WORDS),
+        "auto",
+        "what applies it; auto gives each part to the one that does it best",
+    ),
     key("provision.transport", T::Word(Transport::WORDS), "disk", "which launch files are the default ones"),
     key("provision.media", T::Word(Media::WORDS), "disk", "gpt: also an image for a USB stick"),
     key("provision.config", T::Path, "", "a ready-made Ignition config"),

@@ -185,7 +185,7 @@ pub struct DataDisk {
 /// `[provision]`: what the user wants in the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Provision {
-    /// Default ignition.
+    /// Default auto.
     pub engine: Option<Located<Engine>>,
     /// Which set of launch files is the default one; default disk.
     pub transport: Option<Transport>,
@@ -214,18 +214,18 @@ pub struct Provision {
 impl Provision {
     /// Returns the engine that applies.
     pub fn engine(&self) -> Engine {
-        self.engine.as_ref().map_or(Engine::Ignition, |engine| engine.value)
+        self.engine.as_ref().map_or(Engine::Auto, |engine| engine.value)
     }
 
-    /// Tells whether anything typed (not ready-made) is wanted that either engine can do; packages are Combustion's.
+    /// Tells whether anything typed (not ready-made) is wanted.
     pub fn has_typed(&self) -> bool {
-        let rows = self.users.len() + self.files.len() + self.units.len() + self.containers.len();
-        self.root.is_some() || rows > 0
+        let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
+        self.root.is_some() || rows.iter().any(|rows| *rows > 0)
     }
 
     /// Tells whether anything at all is wanted in the guest.
     pub fn is_wanted(&self) -> bool {
-        self.has_typed() || !self.rpms.is_empty() || self.config.is_some() || self.script.is_some()
+        self.has_typed() || self.config.is_some() || self.script.is_some()
     }
 }
 

@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 #[derive(Serialize)]
 pub struct Config {
     pub ignition: Header,
+    #[serde(rename = "kernelArguments", skip_serializing_if = "KernelArguments::is_empty")]
+    pub kernel_arguments: KernelArguments,
     #[serde(skip_serializing_if = "Passwd::is_empty")]
     pub passwd: Passwd,
     #[serde(skip_serializing_if = "Storage::is_empty")]
@@ -24,10 +26,30 @@ pub struct Header {
     pub version: String,
 }
 
+/// `kernelArguments`, since spec 3.3.0.
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct KernelArguments {
+    pub should_exist: Vec<String>,
+}
+
 /// `passwd`.
 #[derive(Serialize, Default)]
 pub struct Passwd {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<User>,
+}
+
+/// One of `passwd.groups`.
+#[derive(Serialize, Default)]
+pub struct Group {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<bool>,
 }
 
 /// One of `passwd.users`.
@@ -62,6 +84,8 @@ pub struct Storage {
     pub files: Vec<File>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filesystems: Vec<Filesystem>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Link>,
 }
 
 /// One of `storage.directories`.
@@ -75,15 +99,35 @@ pub struct Directory {
     pub user: Option<Owner>,
 }
 
+/// One of `storage.links`.
+#[derive(Serialize)]
+pub struct Link {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Owner>,
+    /// Without it Ignition refuses to replace what the image already holds.
+    pub overwrite: bool,
+    pub path: String,
+    /// Taken as it is: a relative one is relative to the link.
+    pub target: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Owner>,
+}
+
 /// One of `storage.files`; `mode` is written in decimal, as JSON must.
 #[derive(Serialize)]
 pub struct File {
-    pub contents: Contents,
+    /// What is added at the end of what the image holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub append: Vec<Contents>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contents: Option<Contents>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Owner>,
-    pub mode: u32,
-    /// Without it Ignition refuses to touch a file that the image already holds.
-    pub overwrite: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<u32>,
+    /// Without it Ignition refuses to touch a file that the image already holds; nothing is appended with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overwrite: Option<bool>,
     pub path: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Owner>,
@@ -142,15 +186,21 @@ pub struct Dropin {
     pub name: String,
 }
 
+impl KernelArguments {
+    fn is_empty(&self) -> bool {
+        self.should_exist.is_empty()
+    }
+}
+
 impl Passwd {
     fn is_empty(&self) -> bool {
-        self.users.is_empty()
+        self.users.is_empty() && self.groups.is_empty()
     }
 }
 
 impl Storage {
     fn is_empty(&self) -> bool {
-        self.directories.is_empty() && self.files.is_empty() && self.filesystems.is_empty()
+        self.directories.is_empty() && self.files.is_empty() && self.filesystems.is_empty() && self.links.is_empty()
     }
 }
 

@@ -12,8 +12,8 @@ pub mod schema;
 pub mod unit;
 
 pub use config::{
-    Config, Contents, Directory, Dropin, File, Filesystem, Header, Owner, Passwd, Storage, Systemd, Unit, User,
-    canonical, data_url,
+    Config, Contents, Directory, Dropin, File, Filesystem, Group, Header, KernelArguments, Link, Owner, Passwd,
+    Storage, Systemd, Unit, User, canonical, data_url,
 };
 pub use json::{At, Fault, Kind, Member, Node};
 
@@ -22,6 +22,9 @@ pub const SPECS: std::ops::RangeInclusive<u8> = 0..=6;
 
 /// What is written unless a used field needs more: every Ignition that openSUSE ever shipped takes it.
 pub const DEFAULT_SPEC: u8 = 2;
+
+/// The first spec with kernel arguments.
+pub const KERNEL_ARGUMENTS_SPEC: u8 = 3;
 
 /// The first spec whose Ignition honours setuid, setgid and sticky bits (older ones drop them with a warning).
 pub const SPECIAL_MODE_SPEC: u8 = 6;

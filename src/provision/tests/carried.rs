@@ -118,10 +118,13 @@ fn ignition_refuses_what_is_too_large_for_a_config_and_names_the_way_out() {
         (format!("transport = \"fw_cfg\"\n{}", file("/etc/a", None)), "E_FWCFG_LIMIT: the size of"),
         (format!("transport = \"fw_cfg\"\n{}", file("/etc/a", Some(mib / 4))), "E_FWCFG_LIMIT: the Ignition config"),
     ] {
-        let problems = refused(&wish, &[]);
+        let problems = refused(&format!("engine = \"ignition\"\n{wish}"), &[]);
         assert!(problems.len() == 1 && problems[0].contains(expected), "{problems:?}");
     }
     assert!(lowered(&file("/etc/a", Some(mib)), &[]).template.is_some());
+    let left_open = lowered(&file("/etc/a", Some(mib + 1)), &[]);
+    assert!(script(&left_open).contains("put 0644 root:root /etc/a carried files/"), "Combustion takes it");
+    assert_eq!(left_open.placed[0].why, "it is too large for an Ignition config");
 }
 
 /// Whatever a user writes, only what the recipe names by address becomes a place.

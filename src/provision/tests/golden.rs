@@ -83,7 +83,10 @@ fn out_12_subvolumes_are_mounted_where_and_only_where_something_goes() {
 fn what_ignition_cannot_write_is_warned_of() {
     let file = "[[provision.file]]\npath = \"/usr/lib/x\"\ntext = \"\"\n";
     let user = "[[provision.user]]\nname = \"bob\"\nhome = \"/data/bob\"\nssh_keys = [\"KEY\"]\n";
-    assert_eq!(ids(&lowered(&format!("{user}{file}"), &[])), ["read-only-root", "read-only-root"]);
+    let ignition = lowered(&format!("engine = \"ignition\"\n{user}{file}"), &[]);
+    assert_eq!(ids(&ignition), ["read-only-root", "read-only-root"]);
+    let left_open = lowered(&file.replace("[[", "\n[["), &[]);
+    assert!(ids(&left_open).is_empty() && script(&left_open).contains("put 0644 root:root /usr/lib/x"));
     assert!(ids(&lowered(&format!("engine = \"combustion\"\n{user}{file}"), &[])).is_empty());
     let ready = br#"{"ignition": {"version": "3.2.0"}, "storage": {"links": [{"path": "/usr/x", "target": "y"}]}}"#;
     assert_eq!(ids(&lowered("config = \"c\"\n", &[("c", ready)])), ["read-only-root"]);

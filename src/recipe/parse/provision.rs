@@ -49,8 +49,7 @@ fn engines(table: &Table<'_>, provision: &Provision) {
     let engine = provision.engine();
     let unread = |key: &'static str, what: &str, other: Engine| {
         let Some(value) = table.get(key) else { return };
-        let said = if provision.engine.is_some() { "" } else { ", the default" };
-        let headline = format!("`{key}` is {what}, but the engine is {engine}{said}");
+        let headline = format!("`{key}` is {what}, but the engine is {engine}");
         value.refuse(headline, &format!("write engine = \"{other}\" or engine = \"both\""));
     };
     if !engine.uses_combustion() {

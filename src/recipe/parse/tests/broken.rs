@@ -121,8 +121,7 @@ const MACHINE: &[Case] = &[
 
 #[rustfmt::skip]
 const PROVISION: &[Case] = &[
-    ("engine", "\n[provision]\nengine = \"cloud-init\"\n", "E_RECIPE 6:10+12", "`engine` cannot be `cloud-init`", "one of: ignition, combustion, both"),
-    ("script without its engine", "\n[provision]\nscript = \"s\"\n", "E_RECIPE 6:10+3", "`script` is a Combustion script, but the engine is ignition,", "write engine = \"combustion\" or engine = \"both\""),
+    ("engine", "\n[provision]\nengine = \"cloud-init\"\n", "E_RECIPE 6:10+12", "`engine` cannot be `cloud-init`", "one of: auto, ignition, combustion, both"),
     ("script with ignition", "\n[provision]\nengine = \"ignition\"\nscript = \"s\"\n", "E_RECIPE 7:10+3", "`script` is a Combustion script, but the engine is ignition", "write engine = \"combustion\" or engine = \"both\""),
     ("config with combustion", "\n[provision]\nengine = \"combustion\"\nconfig = \"c.ign\"\n", "E_RECIPE 7:10+7", "`config` is an Ignition config, but the engine is combustion", "write engine = \"ignition\" or engine = \"both\""),
     ("side files alone", "\n[provision]\nside_files = [\"x\"]\n", "E_RECIPE 6:14+5", "`side_files` lie beside a script, and there is none", "add `script`, or remove `side_files`"),
@@ -186,7 +185,7 @@ const CARRIED: &[Case] = &[
     ("rpm that a shell would run", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/$(id).rpm\"\n", "E_RECIPE 8:7+21", "`$(id).rpm` is no file name of a package", "it ends in .rpm"),
     ("rpms of one name", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n[[provision.rpm]]\nurl = \"https://g/A.rpm\"\n", "E_RECIPE 10:7+17", "two packages have the file name `A.rpm`", "upper and lower case count as one"),
     ("rpm twice", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n", "E_RECIPE 10:7+17", "two packages have the file name `a.rpm`", "keep one of them"),
-    ("rpm for ignition", "\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n", "E_RECIPE 5:1+17", "`rpm` is installed by Combustion, but the engine is ignition,", "write engine = \"combustion\" or engine = \"both\""),
+    ("rpm for ignition", "\n[provision]\nengine = \"ignition\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n", "E_RECIPE 7:1+17", "`rpm` is installed by Combustion, but the engine is ignition", "write engine = \"combustion\" or engine = \"both\""),
     ("container without name", "\n[[provision.container]]\nurl = \"https://h/a.tar\"\n", "E_RECIPE 5:1+23", "`name` is missing from `[[provision.container]]`", "add `name ="),
     ("container without url", "\n[[provision.container]]\nname = \"a\"\n", "E_RECIPE 5:1+23", "`url` is missing from `[[provision.container]]`", "add `url ="),
     ("container name", "\n[[provision.container]]\nname = \"../a\"\nurl = \"https://h/a.tar\"\n", "E_RECIPE 6:8+6", "`name`: a name is 1 to 63 characters of A-Z a-z 0-9 . _ - and", "-"),

@@ -1,0 +1,182 @@
+//! Which engine does which part of the wish, and the account of it that `explain` prints. Touches nothing.
+//!
+//! Either engine can do everything. Where the recipe leaves the choice, Ignition takes what it checks before it acts
+//! (accounts, files, units) and Combustion what needs commands in the new snapshot (packages, pools, scripts) or the initrd
+//! before the network is up. Feature modules ask [`Shares::of`] where their part goes and write there.
+
+use super::subvolume;
+use super::wanted::{Wanted, WantedFile, WantedUnit};
+use crate::base::{BaseKind, Engine};
+use crate::recipe::{Recipe, Source};
+
+/// One of the two engines, as the place where a part is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    Ignition,
+    Combustion,
+}
+
+/// A part of the wish that goes to one engine as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Root, users, groups, their keys.
+    Accounts,
+    /// Files, directories, links.
+    Files,
+    Units,
+    /// Host name, time zone, locale, keymap, time servers, proxy.
+    Settings,
+    KernelArguments,
+    Certificates,
+    Network,
+    Packages,
+    Containers,
+    Scripts,
+    Mounts,
+    Pools,
+}
+
+impl Part {
+    /// Returns the engine that does it best, and why.
+    pub const fn best(self) -> (Side, &'static str) {
+        match self {
+            Self::Accounts => (Side::Ignition, "Ignition checks accounts before it touches the disk"),
+            Self::Files => (Side::Ignition, "Ignition writes files before anything of the system has started"),
+            Self::Units => (Side::Ignition, "Ignition presets units before systemd reads them"),
+            Self::Settings => (Side::Ignition, "plain files, which Ignition writes before the system starts"),
+            Self::KernelArguments => {
+                (Side::Combustion, "the boot loader's own tools run in Combustion's snapshot, without a further reboot")
+            }
+            Self::Certificates => {
+                (Side::Combustion, "the trust store is made anew by a command in Combustion's snapshot")
+            }
+            Self::Network => (Side::Combustion, "Combustion's prepare phase sets it up in the initrd already"),
+            Self::Packages => {
+                (Side::Combustion, "packages are installed in Combustion's transaction, without a further reboot")
+            }
+            Self::Containers => (Side::Ignition, "units and files, which Ignition writes before the system starts"),
+            Self::Scripts => (Side::Combustion, "scripts run in Combustion's snapshot, which a failure rolls back"),
+            Self::Mounts => (Side::Ignition, "mount units, which Ignition writes before systemd reads them"),
+            Self::Pools => {
+                (Side::Combustion, "a pool over several disks is beyond Ignition, which looks at the first only")
+            }
+        }
+    }
+}
+
+/// One line of the account: what was written for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    pub side: Side,
+    pub part: Part,
+    /// Such as "user `bob` with 2 keys"; nothing in it is secret.
+    pub what: String,
+    /// Why that engine, or which habit of MicroOS the line serves.
+    pub why: String,
+}
+
+/// How the parts are shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// Everything to one engine.
+    All(Side),
+    /// Each part to the one that does it best.
+    Best,
+}
+
+impl Split {
+    /// Decides by the recipe's engine; where that is `auto`, by the image.
+    pub fn of(recipe: &Recipe) -> Self {
+        match recipe.provision.engine() {
+            Engine::Ignition => Self::All(Side::Ignition),
+            Engine::Combustion => Self::All(Side::Combustion),
+            Engine::Auto if lacks_ignition(recipe) => Self::All(Side::Combustion),
+            Engine::Auto | Engine::Both => Self::Best,
+        }
+    }
+
+    /// Returns the engine of a part.
+    pub const fn side(self, part: Part) -> Side {
+        match self {
+            Self::All(side) => side,
+            Self::Best => part.best().0,
+        }
+    }
+
+    /// Returns the engine of a path: Ignition cannot write the root snapshot, Combustion can.
+    pub fn side_of_path(self, path: &str) -> Side {
+        match self.side(Part::Files) {
+            Side::Ignition if self == Self::Best && subvolume::is_read_only(path) => Side::Combustion,
+            side => side,
+        }
+    }
+}
+
+/// Tells whether the image is of the flavour that boots by systemd-boot and has no Ignition, by its published name.
+pub fn lacks_ignition(recipe: &Recipe) -> bool {
+    recipe.base.kind != BaseKind::Iso && image_name(recipe).contains("-sdboot")
+}
+
+/// Returns the image's published name.
+pub fn image_name(recipe: &Recipe) -> &str {
+    match &recipe.base.source.value {
+        Source::Url(url) => url.file_name(),
+        Source::Path(path) => path.file_name(),
+    }
+}
+
+/// The wish, shared out.
+pub struct Shares {
+    pub split: Split,
+    pub ignition: Wanted,
+    pub combustion: Wanted,
+    /// In the order written.
+    pub placed: Vec<Placed>,
+}
+
+impl Shares {
+    /// Begins with nothing wanted.
+    pub fn new(split: Split) -> Self {
+        Self { split, ignition: Wanted::default(), combustion: Wanted::default(), placed: vec![] }
+    }
+
+    /// Returns the engine that does a part.
+    pub const fn side(&self, part: Part) -> Side {
+        self.split.side(part)
+    }
+
+    /// Returns what is written for an engine.
+    pub const fn on(&mut self, side: Side) -> &mut Wanted {
+        match side {
+            Side::Ignition => &mut self.ignition,
+            Side::Combustion => &mut self.combustion,
+        }
+    }
+
+    /// Returns what is written for the engine that does a part.
+    pub const fn of(&mut self, part: Part) -> &mut Wanted {
+        self.on(self.split.side(part))
+    }
+
+    /// Enters a line into the account; without `why` the part's own reason is told, where the choice was ours.
+    pub fn account(&mut self, part: Part, side: Side, what: impl Into<String>, why: &str) {
+        let own = if self.split == Split::Best && part.best().0 == side { part.best().1 } else { "" };
+        let why = if why.is_empty() { own } else { why };
+        self.placed.push(Placed { side, part, what: what.into(), why: why.to_owned() });
+    }
+
+    /// Goes through both shares.
+    pub fn both(&self) -> impl Iterator<Item = &Wanted> + Clone {
+        [&self.ignition, &self.combustion].into_iter()
+    }
+
+    /// Goes through the files of both.
+    pub fn files(&self) -> impl Iterator<Item = &WantedFile> + Clone {
+        self.both().flat_map(|wanted| &wanted.files)
+    }
+
+    /// Goes through the units of both.
+    pub fn units(&self) -> impl Iterator<Item = &WantedUnit> + Clone {
+        self.both().flat_map(|wanted| &wanted.units)
+    }
+}
