@@ -5,18 +5,17 @@
 //! no bug and no panic, and nothing wrong had a final name; the plain command then ends well, in the world without a fault.
 //! A short read or write is no error at all: behind one the world must be right at once.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::gate::judge::Picture;
 use super::gate::trace::{self, Ended};
 use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World};
-use super::gate::{Scale, arena, demand_none, grouped, report, work};
-use super::support::{output, tool};
+use super::gate::{Scale, arena, demand_none, grouped, preload, report, work};
+use super::support::tool;
 
-const BOUND: usize = 5_000;
+const BOUND: usize = 12_000;
 
 const CALLS: [&str; 14] = [
     "openat2",
@@ -85,7 +84,7 @@ fn cas_03_gate_every_system_call_that_fails_or_is_short_is_a_typed_error_or_no_e
     let (scale, begun) = (Scale::chosen(), Instant::now());
     let (Some(strace), Some(cc), Some(program)) = (tool("strace"), tool("cc"), scale.program()) else { return };
     let (arena, publisher) = (arena(), Publisher::start());
-    let bench = Bench { strace, shim: compile(&cc, arena.path()) };
+    let bench = Bench { strace, shim: preload(&cc, "short.c", arena.path()) };
     let first = World::new(arena.path(), 99, &program, &publisher);
     let mut jobs = vec![];
     for (index, scenario) in SCENARIOS.iter().enumerate().filter(|(_, scenario)| is_swept(scenario)) {
@@ -119,13 +118,6 @@ fn cas_03_gate_every_system_call_that_fails_or_is_short_is_a_typed_error_or_no_e
     demand_none(&complaints);
     scale.demand("faults", errors + shorts, BOUND);
     scale.demand("short reads and writes", shorts, 200);
-}
-
-fn compile(cc: &Path, into: &Path) -> PathBuf {
-    let (source, shim) =
-        (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fault/gate/short.c"), into.join("short.so"));
-    output(Command::new(cc).args(["-shared", "-fPIC", "-O1", "-Wall", "-o"]).arg(&shim).arg(source)).success();
-    shim
 }
 
 /// Lists the faults of one scenario; those of the loader are not the program's to tell.
