@@ -69,9 +69,10 @@ fn cas_07_gate_sixty_four_builds_some_killed_beside_a_collector_send_one_body_an
         }
     }
     let again = total.sent.saturating_sub(rounds * SIZE);
+    let bodies = total.sent as f64 / (rounds * SIZE) as f64;
     let text = format!(
-        "{rounds} rounds of {PROCESSES} processes, {} killed, {} collections beside them, {} transfers for {rounds} bodies \
-         ({} KiB sent twice), {} wrong",
+        "{rounds} rounds of {PROCESSES} processes, {} killed, {} collections beside them, {bodies:.2} bodies sent in each round \
+         ({} transfers, {} KiB sent twice), {} wrong",
         total.killed,
         collected.into_inner(),
         total.transfers,
