@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::base::{Code, Event, Problem, Problems, Secret};
+use crate::base::{Code, Event, Problem, Problems, Secret, Severity};
 use crate::host::{Beside, files};
-use crate::lock::{self, Lock, PinnedInputs};
+use crate::lock::{self, Lock, PinnedInputs, facts};
 use crate::plan::{self, Plan};
 use crate::provision;
 use crate::provision::carried::{Knowledge, Known};
-use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Use};
+use crate::provision::facts::BaseFacts;
+use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Source, Use};
 
 /// A recipe as read from disk, or from inside the program.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Loaded {
     pub(super) fn plan(&self, session: &Session<'_>) -> Result<Plan, Problems> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock).map_err(|unpinned| self.with_command(session, unpinned));
-        let known = pinned.as_ref().map(|pinned| known(&self.recipe, pinned)).unwrap_or_default();
+        let known = self.known(pinned.as_ref().ok());
         let lowered = provision::lower(&self.recipe, &files, &known);
         let (pinned, lowered) = match (pinned, lowered) {
             (Ok(pinned), Ok(lowered)) => (pinned, lowered),
@@ -62,13 +63,43 @@ impl Loaded {
             }
         };
         let plan = plan::plan(&self.recipe, &pinned, &files, lowered)?;
-        for warning in &plan.warnings {
-            let place = warning.place.as_ref();
-            let place = place.map(|place| format!("{}:{}:{}: ", place.file, place.line, place.column));
-            let text = format!("{}{} [{}]", place.unwrap_or_default(), warning.text, warning.id);
-            (session.events)(Event::Warning { text });
+        for warning in plan.warnings.iter().filter(|finding| finding.severity != Severity::Note) {
+            (session.events)(Event::Warning { text: warning.to_string() });
         }
         Ok(plan)
+    }
+
+    /// Tells provisioning what the pins say.
+    fn known(&self, pinned: Option<&PinnedInputs>) -> Known {
+        let inputs = self.recipe.inputs().into_iter().skip(1);
+        let known = inputs.filter_map(|input| {
+            let pinned = pinned?.others.get(&lock::key(&input.source.value))?;
+            Some((input.source.value.clone(), Knowledge { digest: pinned.digest, size: pinned.size }))
+        });
+        Known { inputs: known.collect(), base: self.base_facts().unwrap_or_default() }
+    }
+
+    /// Tells the rules what was learnt of the base when it was pinned; a pin of other bytes tells nothing.
+    fn base_facts(&self) -> Option<BaseFacts> {
+        let base = &self.recipe.base;
+        let pin = self.lock.pins.get(&lock::key(&base.source.value))?;
+        if base.sha256.is_some_and(|digest| digest != pin.sha256) {
+            return None;
+        }
+        let file_name = match &pin.resolved {
+            Source::Url(url) => url.file_name().to_owned(),
+            Source::Path(path) => path.file_name().to_owned(),
+        };
+        let moved = (pin.resolved != base.source.value).then_some(&pin.resolved);
+        let immutable = moved.and_then(|resolved| match (resolved, &base.source.value) {
+            (Source::Url(url), Source::Url(written)) if !facts::is_immutable(written) => {
+                facts::is_immutable(url).then(|| url.to_string())
+            }
+            _ => None,
+        });
+        let lock::ImageFacts { virtual_size, flavour, snapshot } = pin.image.clone();
+        let newest_spec = facts::newest_spec(&file_name, snapshot.as_deref());
+        Some(BaseFacts { virtual_size, file_name, flavour, snapshot, newest_spec, immutable })
     }
 
     /// Tells the whole command that pins, with the lock and configuration that were named for this one.
@@ -113,16 +144,6 @@ impl Loaded {
         }
         if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
     }
-}
-
-/// Tells provisioning what the pins say.
-fn known(recipe: &Recipe, pinned: &PinnedInputs) -> Known {
-    let inputs = recipe.inputs().into_iter().skip(1);
-    let known = inputs.filter_map(|input| {
-        let pinned = pinned.others.get(&lock::key(&input.source.value))?;
-        Some((input.source.value.clone(), Knowledge { digest: pinned.digest, size: pinned.size }))
-    });
-    Known(known.collect())
 }
 
 pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {
