@@ -9,6 +9,7 @@ use crate::lock::{self, Lock, PinnedInputs, facts};
 use crate::plan::{self, Plan};
 use crate::provision;
 use crate::provision::carried::{Knowledge, Known};
+use crate::provision::explain::Explanation;
 use crate::provision::facts::BaseFacts;
 use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Source, Use};
 
@@ -100,6 +101,14 @@ impl Loaded {
         let lock::ImageFacts { virtual_size, flavour, snapshot } = pin.image.clone();
         let newest_spec = facts::newest_spec(&file_name, snapshot.as_deref());
         Some(BaseFacts { virtual_size, file_name, flavour, snapshot, newest_spec, immutable })
+    }
+
+    /// Tells what becomes of its wish; needs no pin.
+    pub(super) fn explain(&self) -> Result<Explanation, Problems> {
+        let files = self.local_files()?;
+        let pinned = lock::resolve(&self.recipe, &self.lock);
+        let known = self.known(pinned.as_ref().ok());
+        Ok(Explanation::of(&self.recipe, provision::lower(&self.recipe, &files, &known)?))
     }
 
     /// Tells the whole command that pins, with the lock and configuration that were named for this one.

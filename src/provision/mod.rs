@@ -7,6 +7,7 @@
 mod account;
 pub mod carried;
 mod combustion;
+pub mod explain;
 pub mod facts;
 mod hash;
 mod ignition;
@@ -33,7 +34,7 @@ use combustion::SideFiles;
 use facts::BaseFacts;
 use ready::Script;
 use rules::Sight;
-use split::{Placed, Shares};
+use split::{Part, Placed, Shares, Side};
 use template::Template;
 use told::Told;
 use wanted::Wanted;
@@ -46,6 +47,9 @@ pub const FW_CFG_LIMIT: ByteSize = ByteSize(256 << 10);
 
 /// The name under which a script travels inside the generated one; no side file may bear it.
 pub const READY_SCRIPT: &str = "script.recipe";
+
+/// How every text begins that this module writes for systemd.
+pub const BY_US: &str = "# Written by arca-build";
 
 /// What goes into the bundle for the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -69,6 +73,8 @@ pub struct Lowered {
     pub is_mixed: bool,
     /// What went to which engine, in the order written.
     pub placed: Vec<Placed>,
+    /// The first boot, in order.
+    pub steps: Vec<explain::Step>,
     /// In the order found; none of them an error.
     pub warnings: Vec<Finding>,
 }
@@ -115,11 +121,13 @@ pub fn judge(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Judged {
     shares.combustion.vehicle = vehicle;
     let config = ready::config(recipe, files, &mut told);
     let script = ready::script(recipe, files, &mut told);
+    ready_made(recipe, &mut shares);
     let (made, template) = lower_config(recipe, &shares, config.as_ref(), &mut told);
+    let has_config = made.is_some() || template.is_some();
+    let steps = explain::steps(recipe, &shares, has_config, script.as_ref());
     let typed = Some(&shares.combustion).filter(|wanted| !wanted.is_empty());
     let (text, side_files) = lower_script(recipe, script.as_ref(), typed, &mut told);
     limit_config(recipe, made.as_deref(), template.as_ref(), &mut told);
-    let has_config = made.is_some() || template.is_some();
     let freight = Freight::new(has_config, text.as_deref(), vehicle, side_files == SideFiles::Inside);
     let ways = Ways::choose(recipe, &facts, &freight);
     let typed_spec = (!shares.ignition.is_empty()).then(|| ignition::spec(&shares.ignition));
@@ -139,9 +147,20 @@ pub fn judge(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Judged {
         vehicle,
         side_files: recipe.provision.side_files.iter().map(|path| side_file(&path.value)).collect(),
         placed: shares.placed,
+        steps,
         warnings: vec![],
     };
     told.finish(recipe, lowered)
+}
+
+/// Enters the ready-made files into the account.
+fn ready_made(recipe: &Recipe, shares: &mut Shares) {
+    let (config, script) = (recipe.provision.config.as_ref(), recipe.provision.script.as_ref());
+    for (side, path) in [(Side::Ignition, config), (Side::Combustion, script)] {
+        if let Some(path) = path {
+            shares.account(Part::ReadyMade, side, format!("the recipe's own {}", path.value.as_str()), "");
+        }
+    }
 }
 
 /// Writes the config: the typed part joined with the ready-made one, or that byte for byte.
