@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::base::{Code, Event, Problem, Problems, Secret, Severity};
+use crate::base::{Code, Event, Finding, Problem, Problems, Secret, Severity};
 use crate::host::{Beside, files};
 use crate::lock::{self, Lock, PinnedInputs, facts};
 use crate::plan::{self, Plan};
-use crate::provision;
 use crate::provision::carried::{Knowledge, Known};
 use crate::provision::explain::Explanation;
 use crate::provision::facts::BaseFacts;
+use crate::provision::{self, Allowed, Lowered};
 use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Source, Use};
 
 /// A recipe as read from disk, or from inside the program.
@@ -23,6 +23,14 @@ pub struct Loaded {
     pub lock: Lock,
     /// Where the lock is written; none for a recipe inside the program.
     pub lock_path: Option<PathBuf>,
+}
+
+/// What became of a recipe, and what the rules say of it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub plan: Result<Plan, Problems>,
+    pub findings: Vec<Finding>,
+    pub allowed: Vec<Allowed>,
 }
 
 impl Loaded {
@@ -50,10 +58,29 @@ impl Loaded {
 
     /// Reads the files it names and plans it; complaints about pins and about provisioning come together.
     pub(super) fn plan(&self, session: &Session<'_>) -> Result<Plan, Problems> {
+        let plan = self.judge(session)?.plan?;
+        for warning in plan.warnings.iter().filter(|finding| finding.severity != Severity::Note) {
+            (session.events)(Event::Warning { text: warning.to_string() });
+        }
+        Ok(plan)
+    }
+
+    /// As [`Loaded::plan`], with all that the rules noticed; says nothing.
+    pub(super) fn judge(&self, session: &Session<'_>) -> Result<Judged, Problems> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock).map_err(|unpinned| self.with_command(session, unpinned));
         let known = self.known(pinned.as_ref().ok());
-        let lowered = provision::lower(&self.recipe, &files, &known);
+        let provision::Judged { lowered, findings, allowed } = provision::judge(&self.recipe, &files, &known);
+        let plan = self.plan_of(&files, pinned, lowered);
+        Ok(Judged { plan, findings, allowed })
+    }
+
+    fn plan_of(
+        &self,
+        files: &LocalFiles,
+        pinned: Result<PinnedInputs, Problems>,
+        lowered: Result<Lowered, Problems>,
+    ) -> Result<Plan, Problems> {
         let (pinned, lowered) = match (pinned, lowered) {
             (Ok(pinned), Ok(lowered)) => (pinned, lowered),
             (Err(unpinned), Ok(_)) => return Err(unpinned),
@@ -63,11 +90,7 @@ impl Loaded {
                 return Err(problems);
             }
         };
-        let plan = plan::plan(&self.recipe, &pinned, &files, lowered)?;
-        for warning in plan.warnings.iter().filter(|finding| finding.severity != Severity::Note) {
-            (session.events)(Event::Warning { text: warning.to_string() });
-        }
-        Ok(plan)
+        Ok(plan::plan(&self.recipe, &pinned, files, lowered)?)
     }
 
     /// Tells provisioning what the pins say.

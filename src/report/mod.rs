@@ -2,6 +2,8 @@
 //!
 //! The one table of codes and exit classes stands here. Touches nothing. Read next: `cli`, which prints it.
 
+pub mod rules;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 

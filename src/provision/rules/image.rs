@@ -87,16 +87,15 @@ const USUAL: ByteSize = ByteSize::gib(20);
 fn size(sight: &Sight<'_>, told: &mut Told) {
     let Some(size) = &sight.recipe.machine.system.size else { return };
     let place = Some(size.place.clone());
-    if sight.recipe.base.kind != BaseKind::Iso {
-        if let Some(needed) = sight.facts.virtual_size.filter(|needed| size.value < *needed) {
-            let text = format!("the system disk of {} is smaller than the image's own of {needed}", size.value);
-            let hint = format!("write size = \"{}\" or more, or leave it out", needed.exact());
-            told.tell(Finding::new(Rule::MinDisk, text).at(place).hint(hint));
-            return;
-        }
+    let known = sight.facts.virtual_size.filter(|_| sight.recipe.base.kind != BaseKind::Iso);
+    if let Some(needed) = known.filter(|needed| size.value < *needed) {
+        let text = format!("the system disk of {} is smaller than the image's own of {needed}", size.value);
+        let hint = format!("write size = \"{}\" or more, or leave it out", needed.exact());
+        told.tell(Finding::new(Rule::MinDisk, text).at(place).hint(hint));
+        return;
     }
     let usual = published_size(sight);
-    if let (None, Some(usual)) = (sight.facts.virtual_size, usual.filter(|usual| size.value < *usual)) {
+    if let (None, Some(usual)) = (known, usual.filter(|usual| size.value < *usual)) {
         let text = format!("the system disk of {} is smaller than the {usual} that such images have", size.value);
         told.tell(Finding::new(Rule::MinDisk, text).at(place).as_severe_as(Severity::Warning));
     }
