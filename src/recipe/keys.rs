@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use super::Transports;
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
-use crate::base::{Arch, BaseKind, Compression, Engine, Transport};
+use crate::base::{Arch, BaseKind, Compression, Engine};
 
 /// What is written under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum KeyType {
     Table,
     /// `[[…]]`, any number of them.
     Tables,
+    /// Ids of rules, each with a reason.
+    Reasons,
 }
 
 /// One key.
@@ -98,7 +101,14 @@ pub const KEYS: &[Key] = &[
         "auto",
         "what applies it; auto gives each part to the one that does it best",
     ),
-    key("provision.transport", T::Word(Transport::WORDS), "disk", "which launch files are the default ones"),
+    key(
+        "provision.transport",
+        T::Word(Transports::WORDS),
+        "auto",
+        "how the default launch files bring it; a word, or a table with one for each engine",
+    ),
+    key("provision.transport.ignition", T::Word(Transports::WORDS), "auto", "how it reaches Ignition"),
+    key("provision.transport.combustion", T::Word(Transports::WORDS), "auto", "how it reaches Combustion"),
     key("provision.media", T::Word(Media::WORDS), "disk", "gpt: also an image for a USB stick"),
     key("provision.config", T::Path, "", "a ready-made Ignition config"),
     key("provision.script", T::Path, "", "a ready-made Combustion script"),
@@ -150,6 +160,12 @@ pub const KEYS: &[Key] = &[
     key("provision.container[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
     key("provision.container[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
     key("provision.container[].before", T::Texts, "[]", "units that start only once it is loaded, as a quadlet's"),
+    key(
+        "allow",
+        T::Reasons,
+        "",
+        "rules that may be broken: `RULE = \"why\"`; `arca-build check --explain all` lists them",
+    ),
 ];
 
 /// Returns the names of the keys right below a table, by its path.
@@ -186,6 +202,7 @@ impl fmt::Display for KeyType {
             Self::Word(words) => return f.write_str(&words.join(", ")),
             Self::Table => "table",
             Self::Tables => "tables",
+            Self::Reasons => "table of rule ids, each with a reason",
         })
     }
 }
@@ -196,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_keys_below_a_table_are_its_own() {
-        assert_eq!(below(""), ["format", "name", "description", "epoch", "base", "machine", "provision"]);
+        assert_eq!(below(""), ["format", "name", "description", "epoch", "base", "machine", "provision", "allow"]);
         assert_eq!(below("machine.disk[]"), ["serial", "size"]);
         assert_eq!(below("provision.unit[]"), ["name", "enable", "mask", "text", "source", "dropin"]);
     }

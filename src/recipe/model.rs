@@ -2,7 +2,7 @@
 
 use crate::base::words::vocabulary;
 use crate::base::{
-    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Transport, Url,
+    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Url,
 };
 
 /// A value and where it was written.
@@ -25,6 +25,8 @@ pub struct Recipe {
     pub base: Base,
     pub machine: MachineSpec,
     pub provision: Provision,
+    /// `[allow]`: rules that may be broken, in the order of their ids.
+    pub allow: Vec<Located<super::Allow>>,
 }
 
 /// `[base]`: the image everything starts from.
@@ -159,6 +161,8 @@ pub struct MachineSpec {
     pub osinfo: Option<Name>,
     /// Default `/var/lib/libvirt/images`.
     pub storage: StorageDir,
+    /// Where it was written.
+    pub storage_place: Option<Place>,
     pub system: SystemSpec,
     /// `[[machine.disk]]`, in the order written.
     pub disks: Vec<DataDisk>,
@@ -187,8 +191,8 @@ pub struct DataDisk {
 pub struct Provision {
     /// Default auto.
     pub engine: Option<Located<Engine>>,
-    /// Which set of launch files is the default one; default disk.
-    pub transport: Option<Transport>,
+    /// How the configuration reaches the guest by the default launch files; default auto.
+    pub transport: super::Transports,
     pub media: Option<Media>,
     /// A ready-made `config.ign`.
     pub config: Option<Located<RecipePath>>,

@@ -5,6 +5,7 @@ mod complaints;
 mod explain;
 mod golden;
 mod ready;
+mod rules;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};
@@ -38,7 +39,7 @@ fn known(recipe: &Recipe) -> Known {
     let inputs = recipe.inputs().into_iter();
     let known = inputs
         .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
-    Known(known.collect())
+    Known { inputs: known.collect(), base: super::facts::BaseFacts::default() }
 }
 
 fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
@@ -63,5 +64,5 @@ fn script(lowered: &Lowered) -> String {
 }
 
 fn ids(lowered: &Lowered) -> Vec<&'static str> {
-    lowered.warnings.iter().map(|warning| warning.id).collect()
+    lowered.warnings.iter().map(|finding| finding.rule.as_str()).collect()
 }

@@ -208,6 +208,11 @@ impl<'d> Value<'d> {
         array.iter().take(LIST_LIMIT).map(entry).collect()
     }
 
+    /// Tells whether a table stands here.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
     /// Returns text as it was written, unchecked; tells nothing.
     pub(crate) fn as_text(&self) -> Option<&'d str> {
         match self.value {
