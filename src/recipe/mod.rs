@@ -12,6 +12,7 @@ mod parse;
 pub(crate) mod reader;
 mod rules;
 mod sniff;
+pub mod storage;
 mod template;
 
 pub use carried::{Carried, Container};

@@ -4,6 +4,7 @@ mod carried;
 mod complaints;
 mod golden;
 mod ready;
+mod storage;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};
