@@ -94,6 +94,11 @@ pub enum Command {
         #[command(flatten)]
         recipes: Recipes,
     },
+    /// Tell what goes to which engine and why, and what the guest does at its first boot
+    Explain {
+        #[command(flatten)]
+        recipes: Recipes,
+    },
     /// Print the plans of recipes
     Plan {
         #[command(flatten)]

@@ -61,6 +61,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             print_built(voice, &built, updated.as_ref());
         }
         Command::Check { recipes } => print_checked(voice, &ops::check::check(session, &recipes.recipes)?),
+        Command::Explain { recipes } => print_explained(voice, &ops::explain::explain(session, &recipes.recipes)?),
         Command::Update { recipes, dry_run, allow_unsigned, allow_new_signer, allow_older } => {
             let options = Options { dry_run, allow_unsigned, allow_new_signer, allow_older };
             update::print(voice, &ops::update::update(session, &recipes, options)?, dry_run);
@@ -144,6 +145,33 @@ fn print_checked(voice: &Voice, plans: &[Plan]) {
         let made = count(plan.outputs.len(), "file");
         voice.say(&format!("{}: good; plan {}, {made} and the launch files", plan.name, plan.id.short()));
     }
+}
+
+fn print_explained(voice: &Voice, all: &[ops::Explanation]) {
+    if voice.is_json() {
+        return voice.json(&json!({ "explanations": all.iter().map(explained_json).collect::<Vec<_>>() }));
+    }
+    let texts: Vec<String> = all.iter().map(ToString::to_string).collect();
+    voice.data(&sanitised(&texts.join("\n")));
+}
+
+fn explained_json(one: &ops::Explanation) -> serde_json::Value {
+    let placed = one.placed.iter().map(|placed| {
+        json!({
+            "engine": placed.side.to_string().to_lowercase(),
+            "part": placed.part.title(),
+            "what": placed.what,
+            "why": placed.why,
+        })
+    });
+    let warnings = one.warnings.iter().map(|warning| json!({ "rule": warning.id, "text": warning.text }));
+    json!({
+        "name": one.name,
+        "engine": one.engine,
+        "placed": placed.collect::<Vec<_>>(),
+        "first_boot": one.steps,
+        "warnings": warnings.collect::<Vec<_>>(),
+    })
 }
 
 fn print_built(voice: &Voice, all: &[Built], updated: Option<&Outcome>) {

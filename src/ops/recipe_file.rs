@@ -9,6 +9,7 @@ use crate::lock::{self, Lock, PinnedInputs};
 use crate::plan::{self, Plan};
 use crate::provision;
 use crate::provision::carried::{Knowledge, Known};
+use crate::provision::explain::Explanation;
 use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Use};
 
 /// A recipe as read from disk, or from inside the program.
@@ -69,6 +70,14 @@ impl Loaded {
             (session.events)(Event::Warning { text });
         }
         Ok(plan)
+    }
+
+    /// Tells what becomes of its wish; needs no pin.
+    pub(super) fn explain(&self) -> Result<Explanation, Problems> {
+        let files = self.local_files()?;
+        let pinned = lock::resolve(&self.recipe, &self.lock);
+        let known = pinned.as_ref().map(|pinned| known(&self.recipe, pinned)).unwrap_or_default();
+        Ok(Explanation::of(&self.recipe, provision::lower(&self.recipe, &files, &known)?))
     }
 
     /// Tells the whole command that pins, with the lock and configuration that were named for this one.

@@ -28,7 +28,11 @@ pub fn recipe(recipe: &Recipe, told: &mut Told) {
     }
     if name.contains("OpenStack-Cloud") {
         let text = "the image's name says OpenStack-Cloud, a flavour that only cloud-init configures";
-        told.warn("openstack-cloudinit", text, Some(place.clone()));
+        if recipe.provision.engine() == Engine::Auto {
+            told.refuse_at(place, text, "take the kvm-and-xen image; or name an engine, if you know that it is there");
+        } else {
+            told.warn("openstack-cloudinit", text, Some(place.clone()));
+        }
     }
     let split = Split::of(recipe);
     let by_fw_cfg = split != Split::All(Side::Combustion) && recipe.provision.transport == Some(Transport::FwCfg);

@@ -7,6 +7,7 @@
 mod account;
 pub mod carried;
 mod combustion;
+pub mod explain;
 mod hash;
 mod ignition;
 mod keys;
@@ -29,7 +30,7 @@ use crate::recipe::{LocalFiles, Recipe, RecipePath};
 
 use carried::{Known, Load, Vehicle};
 use ready::Script;
-use split::{Placed, Shares};
+use split::{Part, Placed, Shares, Side};
 use template::Template;
 use told::Told;
 use wanted::Wanted;
@@ -41,6 +42,9 @@ pub const FW_CFG_LIMIT: ByteSize = ByteSize(256 << 10);
 
 /// The name under which a script travels inside the generated one; no side file may bear it.
 pub const READY_SCRIPT: &str = "script.recipe";
+
+/// How every text begins that this module writes for systemd.
+pub const BY_US: &str = "# Written by arca-build";
 
 /// What goes into the bundle for the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -60,6 +64,8 @@ pub struct Lowered {
     pub label: Option<DiskLabel>,
     /// What went to which engine, in the order written.
     pub placed: Vec<Placed>,
+    /// The first boot, in order.
+    pub steps: Vec<explain::Step>,
     /// In the order found.
     pub warnings: Vec<Warning>,
 }
@@ -93,12 +99,15 @@ pub fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lower
     shares.combustion.vehicle = vehicle;
     let config = ready::config(recipe, files, &mut told);
     let script = ready::script(recipe, files, &mut told);
+    ready_made(recipe, &mut shares);
     let (config, template) = lower_config(recipe, &shares, config, &mut told);
+    let has_config = config.is_some() || template.is_some();
+    let steps = explain::steps(recipe, &shares, has_config, script.as_ref());
     let typed = Some(&shares.combustion).filter(|wanted| !wanted.is_empty());
     let script = lower_script(recipe, script.as_ref(), typed, &mut told);
     limit_config(recipe, config.as_deref(), template.as_ref(), &mut told);
     told.finish(Lowered {
-        label: label(config.is_some() || template.is_some(), script.is_some()),
+        label: label(has_config, script.is_some()),
         config: config.map(Secret::new),
         template,
         script: script.map(Secret::new),
@@ -106,8 +115,19 @@ pub fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lower
         vehicle,
         side_files: recipe.provision.side_files.iter().map(|path| side_file(&path.value)).collect(),
         placed: shares.placed,
+        steps,
         warnings: vec![],
     })
+}
+
+/// Enters the ready-made files into the account.
+fn ready_made(recipe: &Recipe, shares: &mut Shares) {
+    let (config, script) = (recipe.provision.config.as_ref(), recipe.provision.script.as_ref());
+    for (side, path) in [(Side::Ignition, config), (Side::Combustion, script)] {
+        if let Some(path) = path {
+            shares.account(Part::ReadyMade, side, format!("the recipe's own {}", path.value.as_str()), "");
+        }
+    }
 }
 
 /// Writes the config: the typed part joined with the ready-made one, or that byte for byte.

@@ -1,10 +1,11 @@
 //! Ready-made files of the recipe: read, judged, and told about with the line they are wrong in. Touches nothing.
 
+use super::split::lacks_ignition;
 use super::told::Told;
 use super::wanted::{beside, local};
 use super::{READY_SCRIPT, Warning, lints};
 use crate::base::text::one_line;
-use crate::base::{Code, Place, Problem};
+use crate::base::{Code, Engine, Place, Problem};
 use crate::format::{combustion, fat, ignition};
 use crate::recipe::{LocalFiles, Located, Recipe, RecipePath};
 
@@ -34,6 +35,12 @@ pub fn config(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Option<Co
     let path = recipe.provision.config.as_ref()?;
     if !recipe.provision.engine().uses_ignition() {
         unread(path, "an Ignition config", told);
+        return None;
+    }
+    if recipe.provision.engine() == Engine::Auto && lacks_ignition(recipe) {
+        let headline =
+            format!("`{}` is an Ignition config, and the image's flavour has no Ignition", path.value.as_str());
+        told.refuse_at(&path.place, headline, "say it in the recipe, or take an image with Ignition");
         return None;
     }
     let bytes = local(recipe, path, files, told)?;

@@ -18,6 +18,7 @@ mod check;
 mod completions;
 mod determinism;
 mod diff;
+mod explain;
 mod mirror;
 mod mistakes;
 mod offline;

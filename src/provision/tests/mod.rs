@@ -2,6 +2,7 @@
 
 mod carried;
 mod complaints;
+mod explain;
 mod golden;
 mod ready;
 mod storage;
@@ -20,12 +21,17 @@ fn lower_with(provision: &str, files: &[(&str, &[u8])]) -> Result<Lowered, Probl
     let text =
         format!("format = 1\nname = \"nas\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");
     let recipe = parse(&text, "recipes/nas.toml")?;
+    lower(&recipe, &local(files), &known(&recipe))
+}
+
+/// The files beside the recipe: name and bytes.
+fn local(files: &[(&str, &[u8])]) -> LocalFiles {
     let beside = |(path, bytes): &(&str, &[u8])| {
         let content = Some(Secret::new(bytes.to_vec()));
         let size = ByteSize(bytes.len() as u64);
         (RecipePath::parse(path).unwrap(), LocalFile { digest: Digest::of(bytes), size, content })
     };
-    lower(&recipe, &LocalFiles(files.iter().map(beside).collect()), &known(&recipe))
+    LocalFiles(files.iter().map(beside).collect())
 }
 
 /// Tells what the recipe itself pins.
