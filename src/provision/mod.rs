@@ -6,15 +6,19 @@
 
 mod account;
 pub mod carried;
+mod certificates;
 mod combustion;
 pub mod explain;
 mod hash;
 mod ignition;
+mod kernel;
 mod keys;
 mod lints;
 mod merge;
+mod nodes;
 mod path;
 mod ready;
+mod settings;
 pub mod split;
 mod subvolume;
 pub mod template;

@@ -11,6 +11,7 @@ pub mod model;
 mod parse;
 pub(crate) mod reader;
 mod rules;
+pub mod settings;
 mod sniff;
 mod template;
 
@@ -22,4 +23,5 @@ pub use model::*;
 pub use parse::{FORMAT, parse};
 pub use reader::FILE_LIMIT;
 pub use rules::PathError;
+pub use settings::{CaCertificate, GuestDirectory, GuestGroup, GuestLink, Proxy, Settings};
 pub use sniff::is_recipe;

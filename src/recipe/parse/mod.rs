@@ -7,6 +7,7 @@ mod carried;
 mod image;
 mod machine;
 mod provision;
+mod settings;
 #[cfg(test)]
 mod tests;
 
