@@ -12,8 +12,7 @@ use crate::format::combustion::quote;
 use crate::recipe::Recipe;
 
 /// Where GRUB is configured by a menu, its defaults keep the arguments (suse-edge/edge-image-builder does the same:
-/// guestfish-snippet.tpl). With boot loader entries, as systemd-boot has them, it is /etc/kernel/cmdline, and the entries of
-/// the new snapshot are made when the transaction is complete (openSUSE/sdbootutil: 10-sdbootutil.snapper).
+/// guestfish-snippet.tpl). With boot loader entries, as systemd-boot has them, it is /etc/kernel/cmdline.
 const FUNCTION: &str = r#"
 # Adds each kernel argument that is not there yet, where the boot loader's tools look for them.
 kernel_arguments() {
@@ -43,6 +42,9 @@ kernel_arguments"#;
 
 const RESTART: &str = "arca-restart-once.service";
 
+/// Boot loader entries are made of the cmdline of the system that runs, so those of a new snapshot, made when its transaction
+/// is complete, lack what it says itself (openSUSE/sdbootutil: `create_boot_options`, 10-sdbootutil.snapper).
+///
 /// After what may not be cut off: the commit of the machine's id, without which the next boot would be a first one again, and
 /// MicroOS's own check of the snapshot. mkdir fails where it has run before, so it never restarts twice.
 const RESTART_TEXT: &str = ": change the recipe, not this file.
@@ -54,6 +56,7 @@ After=multi-user.target first-boot-complete.target systemd-machine-id-commit.ser
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/mkdir /var/lib/arca-build-restarted
+ExecStart=/bin/sh -c 'test ! -e /etc/kernel/cmdline || sdbootutil update-all-entries'
 ExecStart=/usr/bin/systemctl --no-block reboot
 
 [Install]

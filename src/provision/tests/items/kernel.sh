@@ -24,6 +24,7 @@ After=multi-user.target first-boot-complete.target systemd-machine-id-commit.ser
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/mkdir /var/lib/arca-build-restarted
+ExecStart=/bin/sh -c 'test ! -e /etc/kernel/cmdline || sdbootutil update-all-entries'
 ExecStart=/usr/bin/systemctl --no-block reboot
 
 [Install]
