@@ -6,19 +6,23 @@
 
 mod account;
 pub mod carried;
+mod certificates;
 mod combustion;
 pub mod explain;
 pub mod facts;
 mod hash;
 mod ignition;
+mod kernel;
 mod keys;
 mod lints;
 mod merge;
 mod mounts;
+mod nodes;
 mod path;
 mod pool;
 mod ready;
 mod rules;
+mod settings;
 pub mod split;
 mod subvolume;
 pub mod template;

@@ -223,6 +223,21 @@ rules! {
             no text are harmless to the shell and hint at a slip.";
         by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
         fix "correct the line";
+    GroupLikeUser = "group-like-user", Warning, "a group has the name of a user";
+        why "Where an image gives each user a group of its own, useradd wants to make that group and fails when it is \
+            there already; the first boot fails with it.";
+        by ("shadow: login.defs(5), USERGROUPS_ENAB", "https://man7.org/linux/man-pages/man5/login.defs.5.html");
+        fix "give the group another name, or leave it to useradd";
+    LocaleMissing = "locale-missing", Warning, "the image lacks the locale";
+        why "MicroOS carries the locales C.UTF-8 and en_US.UTF-8 alone. With any other name programs fall back to C, \
+            where letters beyond ASCII are not letters.";
+        by ("openSUSE: glibc package, subpackage glibc-locale", "https://build.opensuse.org/package/show/openSUSE:Factory/glibc");
+        fix "write locale = \"en_US.UTF-8\", or install glibc-locale";
+    ProxyPassword = "proxy-password", Warning, "the proxy's password can be read in the guest";
+        why "/etc/sysconfig/proxy is read by every login shell; closed to all but root, other users' shells complain \
+            and go without a proxy. MicroOS copies what it says for its services to a file that everybody may read.";
+        by ("openSUSE: aaa_base, sysconfig-proxy", "https://github.com/openSUSE/aaa_base");
+        fix "use a proxy that knows the guest by its address";
     // Disks and pools.
     DevVdx = "dev-vdx", Warning, "a disk is named by the order it was found in";
         why "Names like /dev/vdb and /dev/sda follow the order in which the kernel finds the disks, which differs \
