@@ -92,6 +92,11 @@ fn what_cannot_be_is_refused_by_name() {
         (file("/etc/a") + &directory("/etc/a/b"), "`/etc/a` cannot be a file and the directory of `/etc/a/b`"),
         (link("/etc/a", "b") + &file("/etc/a/b"), "`/etc/a/b` lies below the link `/etc/a`"),
         (link("/etc", "/x"), "`/etc` is a directory of the system"),
+        (
+            "[[provision.user]]\nname = \"bob\"\nhome = \"/srv/bob\"\nssh_keys = [\"KEY\"]\n".to_owned()
+                + &link("/srv/bob", "/data"),
+            "`/srv/bob` is or holds the home of `bob`",
+        ),
         (link("/etc/a", "/etc/a"), "the link `/etc/a` leads to itself"),
         (link("/run/a", "/x"), "`/run/a` would be lost: nothing below /run"),
         (directory("/tmp/a"), "nothing below /tmp"),
