@@ -9,8 +9,8 @@ use super::split::{Part, Shares};
 use super::told::Told;
 use super::wanted::{Wanted, WantedDirectory, WantedGroup, WantedLink, unique};
 use super::{account, path, subvolume};
-use crate::base::Place;
 use crate::base::text::one_line;
+use crate::base::{Place, Rule};
 use crate::recipe::{GuestDirectory, GuestLink, Located, Recipe};
 
 /// Directories of every system, some of them mount points; a link in their place would take the system apart.
@@ -72,7 +72,7 @@ fn own_group(name: &str, shares: &Shares, place: &Place, told: &mut Told) {
         let text = format!(
             "group `{shown}` has the name of a user: where an image gives each user a group of its own, useradd fails, and the boot with it"
         );
-        told.warn("group-like-user", text, Some(place.clone()));
+        told.warn(Rule::GroupLikeUser, text, Some(place.clone()));
     }
 }
 

@@ -5,8 +5,8 @@
 use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{Bytes, WantedFile, WantedLink, WantedUnit, Write};
-use crate::base::Place;
 use crate::base::text::count;
+use crate::base::{Place, Rule};
 use crate::recipe::{Located, Proxy, Recipe, Settings};
 
 const HOSTNAME: &str = "/etc/hostname";
@@ -94,7 +94,7 @@ fn warn_locale(recipe: &Recipe, locale: &str, place: &Place, told: &mut Told) {
     let known = MICROOS_LOCALES.iter().any(|known| plain(known) == plain(locale));
     if !known && super::split::image_name(recipe).contains("MicroOS") {
         let text = format!("MicroOS has no locale {locale} unless a package brings it; it has C.UTF-8 and en_US.UTF-8");
-        told.warn("locale-missing", text, Some(place.clone()));
+        told.warn(Rule::LocaleMissing, text, Some(place.clone()));
     }
 }
 
@@ -126,7 +126,7 @@ fn proxy(proxy: &Located<Proxy>, side: Side, shares: &mut Shares, told: &mut Tol
     let is_secret = [http, https].into_iter().flatten().any(|url| url.has_credentials());
     if is_secret {
         let warning = "the proxy's password is written for root alone: login shells of other users complain and go without a proxy, and MicroOS copies it for its services to a file that everybody may read";
-        told.warn("proxy-password", warning, Some(place.clone()));
+        told.warn(Rule::ProxyPassword, warning, Some(place.clone()));
     }
     shares.on(side).files.push(file(PROXY, text, if is_secret { 0o600 } else { 0o644 }, &place));
 }

@@ -3,7 +3,7 @@
 use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
 use super::split::{Part, Shares, Side, Split};
 use super::told::Told;
-use super::{account, certificates, kernel, nodes, path, settings, subvolume, unit};
+use super::{account, certificates, kernel, mounts, nodes, path, pool, settings, subvolume, unit};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
 use crate::format::combustion::Flags;
@@ -236,7 +236,10 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut To
     kernel::arguments(recipe, &mut shares);
     certificates::certificates(recipe, files, &mut shares, told);
     carry(recipe, known, &mut shares);
+    mounts::resolve(recipe, &mut shares, told);
+    pool::resolve(recipe, &mut shares, told);
     finish(recipe, &mut shares, told);
+    mounts::hidden(recipe, &shares, told);
     shares
 }
 
