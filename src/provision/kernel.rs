@@ -5,9 +5,12 @@
 //! so there they would hold from the next boot on; a unit restarts the guest once, when all else has started.
 
 use super::BY_US;
+use super::ready::{self, Config};
 use super::split::{Part, Shares, Side};
+use super::told::{Told, hushed};
 use super::wanted::{Command, Stage, WantedUnit};
 use crate::base::text::one_line;
+use crate::base::{Code, Problem};
 use crate::format::combustion::quote;
 use crate::recipe::Recipe;
 
@@ -88,5 +91,22 @@ pub fn arguments(recipe: &Recipe, shares: &mut Shares) {
                 place: first.place.clone(),
             });
         }
+    }
+}
+
+/// Refuses what a ready-made config says of the same argument: Ignition takes none twice.
+pub fn conflicts(recipe: &Recipe, config: &Config, told: &mut Told) {
+    let root = &config.ready.root;
+    let lists = ["shouldExist", "shouldNotExist"].map(|kind| root.list(&["kernelArguments", kind]));
+    for argument in &recipe.provision.settings.kernel_arguments {
+        let node = lists.iter().copied().flatten().find(|node| node.as_text() == Some(&argument.value));
+        let Some(node) = node else { continue };
+        let shown = one_line(&argument.value, 80);
+        let headline = format!("kernel argument `{shown}` is named in the recipe and in `{}`", config.file);
+        let there = ready::place(&config.file, node.at.line, node.at.column);
+        let problem = Problem::new(Code::Provision, headline)
+            .at(hushed(&argument.place))
+            .fact("config", format!("{}:{}:{}", there.file, there.line, there.column));
+        told.refuse(problem.hint("keep it in one of the two"));
     }
 }

@@ -178,6 +178,7 @@ fn lower_config(
 ) -> (Option<Vec<u8>>, Option<Template>) {
     if let Some(config) = config {
         merge::conflicts(&shares.combustion, config, told);
+        kernel::conflicts(recipe, config, told);
     }
     if shares.ignition.is_empty() {
         return (config.map(|config| config.bytes.clone()), None);

@@ -109,6 +109,11 @@ fn link(row: &Located<GuestLink>, shares: &mut Shares, told: &mut Told) {
         let headline = format!("`{path}` is a directory of the system, and no link can take its place");
         told.refuse_at(place, headline, "link to something below it, or from elsewhere");
     }
+    let homes = shares.both().flat_map(|wanted| &wanted.logins).filter(|login| !login.is_root());
+    if let Some(login) = homes.into_iter().find(|login| subvolume::is_within(&login.home(), path)) {
+        let headline = format!("`{}` is or holds the home of `{}`", one_line(path, 80), one_line(&login.name, 40));
+        told.refuse_at(place, headline, "let the user's `home` name the directory that the link should lead to");
+    }
     if target == path {
         told.refuse_at(place, format!("the link `{}` leads to itself", one_line(path, 80)), "");
     }

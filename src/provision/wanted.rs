@@ -86,7 +86,7 @@ pub struct WantedDirectory {
     pub place: Option<Place>,
 }
 
-/// One symbolic link; what stands at its path is replaced.
+/// One symbolic link; a file or link that stands at its path is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedLink {
     pub path: String,

@@ -213,12 +213,6 @@ pub struct Provision {
     pub rpms: Vec<Located<super::Carried>>,
     /// `[[provision.container]]`.
     pub containers: Vec<Located<super::Container>>,
-    /// `[[provision.mount]]`.
-    pub mounts: Vec<Located<super::storage::Mount>>,
-    /// `[[provision.subvolume]]`.
-    pub subvolumes: Vec<Located<super::storage::Subvolume>>,
-    /// `[[provision.pool]]`.
-    pub pools: Vec<Located<super::storage::Pool>>,
     /// `[[provision.group]]`.
     pub groups: Vec<Located<super::GuestGroup>>,
     /// `[[provision.directory]]`.
@@ -229,6 +223,12 @@ pub struct Provision {
     pub settings: super::Settings,
     /// `[[provision.ca_certificate]]`.
     pub certificates: Vec<Located<super::CaCertificate>>,
+    /// `[[provision.mount]]`.
+    pub mounts: Vec<Located<super::storage::Mount>>,
+    /// `[[provision.subvolume]]`.
+    pub subvolumes: Vec<Located<super::storage::Subvolume>>,
+    /// `[[provision.pool]]`.
+    pub pools: Vec<Located<super::storage::Pool>>,
 }
 
 impl Provision {
@@ -240,10 +240,10 @@ impl Provision {
     /// Tells whether anything typed (not ready-made) is wanted.
     pub fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
-        let storage = [self.mounts.len(), self.subvolumes.len(), self.pools.len()];
         let more = [self.groups.len(), self.directories.len(), self.links.len(), self.certificates.len()];
+        let storage = [self.mounts.len(), self.subvolumes.len(), self.pools.len()];
         let is_set = self.root.is_some() || self.settings.is_set();
-        is_set || rows.iter().chain(&storage).chain(&more).any(|rows| *rows > 0)
+        is_set || rows.iter().chain(&more).chain(&storage).any(|rows| *rows > 0)
     }
 
     /// Tells whether anything at all is wanted in the guest.

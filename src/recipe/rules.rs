@@ -78,13 +78,6 @@ pub(crate) fn is_rpm_name(text: &str) -> bool {
     first && text.len() <= 100 && text.chars().all(plain) && text.strip_suffix(".rpm").is_some()
 }
 
-/// Tells whether a text is the name of a subvolume that a script can handle as one plain word.
-pub(crate) fn is_subvolume_name(text: &str) -> bool {
-    let first = text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '@'));
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '@' | '+' | '-');
-    first && text.len() <= 255 && text.chars().all(plain)
-}
-
 /// Tells whether a text is a host name: RFC 1123 §2.1, and no longer than Linux keeps (`HOST_NAME_MAX`). One whose last
 /// part is a number would be taken for an address.
 pub(crate) fn is_hostname(text: &str) -> bool {
@@ -154,6 +147,13 @@ pub(crate) fn is_kernel_argument(text: &str) -> bool {
 pub(crate) fn is_link_target(text: &str) -> bool {
     let mut parts = text.strip_prefix('/').unwrap_or(text).split('/');
     text == "/" || (text.len() <= 1024 && parts.all(|part| (1..=255).contains(&part.len())))
+}
+
+/// Tells whether a text is the name of a subvolume that a script can handle as one plain word.
+pub(crate) fn is_subvolume_name(text: &str) -> bool {
+    let first = text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '@'));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '@' | '+' | '-');
+    first && text.len() <= 255 && text.chars().all(plain)
 }
 
 /// Reads permission bits: three or four octal digits.

@@ -92,6 +92,11 @@ fn what_cannot_be_is_refused_by_name() {
         (file("/etc/a") + &directory("/etc/a/b"), "`/etc/a` cannot be a file and the directory of `/etc/a/b`"),
         (link("/etc/a", "b") + &file("/etc/a/b"), "`/etc/a/b` lies below the link `/etc/a`"),
         (link("/etc", "/x"), "`/etc` is a directory of the system"),
+        (
+            "[[provision.user]]\nname = \"bob\"\nhome = \"/srv/bob\"\nssh_keys = [\"KEY\"]\n".to_owned()
+                + &link("/srv/bob", "/data"),
+            "`/srv/bob` is or holds the home of `bob`",
+        ),
         (link("/etc/a", "/etc/a"), "the link `/etc/a` leads to itself"),
         (link("/run/a", "/x"), "`/run/a` would be lost: nothing below /run"),
         (directory("/tmp/a"), "nothing below /tmp"),
@@ -116,6 +121,7 @@ fn what_cannot_be_is_refused_by_name() {
 fn what_a_ready_made_config_defines_too_is_refused_by_name() {
     let ready = br#"{"ignition": {"version": "3.2.0"}, "passwd": {"groups": [{"name": "nas"}]},
         "storage": {"files": [{"path": "/etc/hostname"}]}, "systemd": {"units": [{"name": "chronyd.service"}]}}"#;
+    let kernel = br#"{"ignition": {"version": "3.3.0"}, "kernelArguments": {"shouldNotExist": ["quiet"]}}"#;
     for engine in ["auto", "both"] {
         for (wish, word) in [
             ("[[provision.group]]\nname = \"nas\"\n", "group `nas` is defined in the recipe and in `recipes/c`"),
@@ -126,6 +132,10 @@ fn what_a_ready_made_config_defines_too_is_refused_by_name() {
             let problems = refused(&format!("engine = \"{engine}\"\nconfig = \"c\"\n{wish}"), &[("c", ready)]);
             assert!(problems.len() == 1 && problems[0].contains(word), "{wish} {problems:?}");
         }
+        let wish = format!("engine = \"{engine}\"\nconfig = \"c\"\nkernel_arguments = [\"quiet\"]\n");
+        let problems = refused(&wish, &[("c", kernel)]);
+        let word = "kernel argument `quiet` is named in the recipe and in `recipes/c`";
+        assert!(problems.len() == 1 && problems[0].contains(word), "{problems:?}");
     }
 }
 

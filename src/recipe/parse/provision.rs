@@ -36,14 +36,14 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         units: rows(table, "unit", "provision.unit[]", "name", unit),
         rpms: carried::rpms(table, TABLE_LIMIT),
         containers: rows(table, "container", "provision.container[]", "name", carried::container),
-        mounts: storage::mounts(table),
-        subvolumes: storage::subvolumes(table),
-        pools: storage::pools(table),
         groups: rows(table, "group", "provision.group[]", "name", settings::group),
         directories: rows(table, "directory", "provision.directory[]", "path", settings::directory),
         links: rows(table, "link", "provision.link[]", "path", settings::link),
         settings: settings::settings(table),
         certificates: rows(table, "ca_certificate", "provision.ca_certificate[]", "name", settings::ca_certificate),
+        mounts: storage::mounts(table),
+        subvolumes: storage::subvolumes(table),
+        pools: storage::pools(table),
     };
     engines(table, &provision);
     allow::transports_of_nobody(table, &provision, provision.engine());
