@@ -4,6 +4,8 @@
 //! (accounts, files, units) and Combustion what needs commands in the new snapshot (packages, pools, scripts) or the initrd
 //! before the network is up. Feature modules ask [`Shares::of`] where their part goes and write there.
 
+use std::fmt;
+
 use super::subvolume;
 use super::wanted::{Wanted, WantedFile, WantedUnit};
 use crate::base::{BaseKind, Engine};
@@ -34,6 +36,8 @@ pub enum Part {
     Scripts,
     Mounts,
     Pools,
+    /// A ready-made config or script: whose it is, is not ours to choose.
+    ReadyMade,
 }
 
 impl Part {
@@ -44,11 +48,12 @@ impl Part {
             Self::Files => (Side::Ignition, "Ignition writes files before anything of the system has started"),
             Self::Units => (Side::Ignition, "Ignition presets units before systemd reads them"),
             Self::Settings => (Side::Ignition, "plain files, which Ignition writes before the system starts"),
-            Self::KernelArguments => {
-                (Side::Combustion, "the boot loader's own tools run in Combustion's snapshot, without a further reboot")
-            }
+            Self::KernelArguments => (
+                Side::Ignition,
+                "Ignition restarts the guest in the initrd; after Combustion all would start once in vain",
+            ),
             Self::Certificates => {
-                (Side::Combustion, "the trust store is made anew by a command in Combustion's snapshot")
+                (Side::Ignition, "plain files; the image makes its trust store anew when it starts, by either engine")
             }
             Self::Network => (Side::Combustion, "Combustion's prepare phase sets it up in the initrd already"),
             Self::Packages => {
@@ -57,10 +62,41 @@ impl Part {
             Self::Containers => (Side::Ignition, "units and files, which Ignition writes before the system starts"),
             Self::Scripts => (Side::Combustion, "scripts run in Combustion's snapshot, which a failure rolls back"),
             Self::Mounts => (Side::Ignition, "mount units, which Ignition writes before systemd reads them"),
+            Self::ReadyMade => (Side::Ignition, ""),
             Self::Pools => {
                 (Side::Combustion, "a pool over several disks is beyond Ignition, which looks at the first only")
             }
         }
+    }
+}
+
+impl Part {
+    /// Returns what the part is called in a sentence.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Files => "files",
+            Self::Units => "units",
+            Self::Settings => "settings",
+            Self::KernelArguments => "kernel arguments",
+            Self::Certificates => "certificates",
+            Self::Network => "the network",
+            Self::Packages => "packages",
+            Self::Containers => "containers",
+            Self::Scripts => "scripts",
+            Self::Mounts => "mounts",
+            Self::Pools => "pools",
+            Self::ReadyMade => "ready-made files",
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ignition => "Ignition",
+            Self::Combustion => "Combustion",
+        })
     }
 }
 
@@ -109,6 +145,15 @@ impl Split {
             Side::Ignition if self == Self::Best && subvolume::is_read_only(path) => Side::Combustion,
             side => side,
         }
+    }
+}
+
+impl Split {
+    /// Returns the engine of a path, and why where that is not who writes the others.
+    pub fn side_of_path_why(self, path: &str) -> (Side, &'static str) {
+        let side = self.side_of_path(path);
+        let is_odd = side != self.side(Part::Files);
+        (side, if is_odd { "the root snapshot is read-only to Ignition" } else { "" })
     }
 }
 

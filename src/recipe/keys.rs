@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::Transports;
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
-use crate::base::{Arch, BaseKind, Compression, Engine, Transport};
+use super::storage::Profile;
+use crate::base::{Arch, BaseKind, Compression, Engine};
 
 /// What is written under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub enum KeyType {
     Table,
     /// `[[…]]`, any number of them.
     Tables,
+    /// Ids of rules, each with a reason.
+    Reasons,
 }
 
 /// One key.
@@ -98,7 +102,14 @@ pub const KEYS: &[Key] = &[
         "auto",
         "what applies it; auto gives each part to the one that does it best",
     ),
-    key("provision.transport", T::Word(Transport::WORDS), "disk", "which launch files are the default ones"),
+    key(
+        "provision.transport",
+        T::Word(Transports::WORDS),
+        "auto",
+        "how the default launch files bring it; a word, or a table with one for each engine",
+    ),
+    key("provision.transport.ignition", T::Word(Transports::WORDS), "auto", "how it reaches Ignition"),
+    key("provision.transport.combustion", T::Word(Transports::WORDS), "auto", "how it reaches Combustion"),
     key("provision.media", T::Word(Media::WORDS), "disk", "gpt: also an image for a USB stick"),
     key("provision.config", T::Path, "", "a ready-made Ignition config"),
     key("provision.script", T::Path, "", "a ready-made Combustion script"),
@@ -150,6 +161,73 @@ pub const KEYS: &[Key] = &[
     key("provision.container[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
     key("provision.container[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
     key("provision.container[].before", T::Texts, "[]", "units that start only once it is loaded, as a quadlet's"),
+    key("provision.group[]", T::Tables, "", "a group, made before the users"),
+    key("provision.group[].name", T::Text, "required", "at most 32 characters"),
+    key("provision.group[].gid", T::Number, "the next free", "1 to 4294967294"),
+    key("provision.group[].system", T::Flag, "false", "a system group"),
+    key("provision.directory[]", T::Tables, "", "a directory in the guest; one that is there keeps what it holds"),
+    key("provision.directory[].path", T::Text, "required", "absolute path in the guest"),
+    key("provision.directory[].mode", T::Mode, "0755", "octal, in quotes"),
+    key("provision.directory[].user", T::Text, "root", "its owner, by name"),
+    key("provision.directory[].group", T::Text, "root", "its group, by name"),
+    key("provision.link[]", T::Tables, "", "a symbolic link in the guest"),
+    key("provision.link[].path", T::Text, "required", "absolute path in the guest; a file that is there is replaced"),
+    key("provision.link[].target", T::Text, "required", "where it leads: absolute, or relative to the link"),
+    key("provision.file[].append", T::Flag, "false", "add `text` or `source` to what is there, or make the file"),
+    key("provision.hostname", T::Text, "the guest's", "at most 64 characters, as RFC 1123 says"),
+    key("provision.timezone", T::Text, "the guest's", "such as Europe/Berlin"),
+    key("provision.locale", T::Text, "the guest's", "such as en_US.UTF-8"),
+    key("provision.keymap", T::Text, "the guest's", "the console's keyboard, such as us"),
+    key("provision.ntp", T::Texts, "the guest's", "time servers that take the place of the image's own"),
+    key("provision.proxy", T::Table, "", "what the guest reaches the web through"),
+    key("provision.proxy.http", T::Text, "", "URL of the proxy for http; or `https`"),
+    key("provision.proxy.https", T::Text, "", "URL of the proxy for https; or `http`"),
+    key("provision.proxy.no_proxy", T::Texts, "localhost, 127.0.0.1", "hosts and domains that are reached without it"),
+    key(
+        "provision.kernel_arguments",
+        T::Texts,
+        "[]",
+        "added to the kernel's command line where they are not there yet",
+    ),
+    key("provision.ca_certificate[]", T::Tables, "", "certificates that the guest trusts"),
+    key("provision.ca_certificate[].name", T::Text, "required", "names /etc/pki/trust/anchors/NAME.pem"),
+    key("provision.ca_certificate[].text", T::Text, "", "PEM; or `source`"),
+    key("provision.ca_certificate[].source", T::Path, "", "a file of PEM beside the recipe; or `text`"),
+    key("provision.mount[]", T::Tables, "", "a file system mounted at boot; the guest boots without its device too"),
+    key("provision.mount[].what", T::Text, "", "LABEL=, UUID=, /dev/disk/by-…; or `serial`"),
+    key("provision.mount[].serial", T::Text, "", "a data disk of the machine; or `what`"),
+    key("provision.mount[].path", T::Text, "required", "where; absolute path in the guest"),
+    key("provision.mount[].type", T::Text, "found out", "the file system, like btrfs, xfs or vfat"),
+    key("provision.mount[].options", T::Texts, "[]", "as in mount(8), one each"),
+    key("provision.subvolume[]", T::Tables, "", "a btrfs subvolume on the guest's own disk, made where it is not"),
+    key("provision.subvolume[].path", T::Text, "required", "below /home, /opt, /root, /srv, /usr/local or /var"),
+    key("provision.subvolume[].nocow", T::Flag, "false", "files in it are written in place, without checksums"),
+    key("provision.pool[]", T::Tables, "", "one btrfs over data disks: made if all are blank, kept if it is there"),
+    key("provision.pool[].label", T::Text, "required", "its name, and the label of the file system"),
+    key("provision.pool[].disks", T::Texts, "required", "serials of `machine.disk`"),
+    key("provision.pool[].data", T::Word(Profile::WORDS), "raid1; of one disk single", "how blocks of files are kept"),
+    key(
+        "provision.pool[].metadata",
+        T::Word(Profile::WORDS),
+        "raid1, or as many copies as `data`; of one disk dup",
+        "how everything else is kept",
+    ),
+    key("provision.pool[].path", T::Text, "required", "where it is mounted; absolute path in the guest"),
+    key("provision.pool[].options", T::Texts, "[]", "mount options, like `noatime`, `compress=zstd`"),
+    key("provision.pool[].scrub", T::Text, "monthly", "when everything is read and verified: off, or systemd.time(7)"),
+    key("provision.pool[].balance", T::Text, "weekly", "when half-empty blocks are joined: off, or systemd.time(7)"),
+    key("provision.pool[].check", T::Flag, "true", "look for disk errors every day, and fail loudly"),
+    key("provision.pool[].subvolume[]", T::Tables, "", "a subvolume in the pool, made where it is not"),
+    key("provision.pool[].subvolume[].name", T::Text, "required", "its name below the pool's top"),
+    key("provision.pool[].subvolume[].path", T::Text, "", "where it is mounted besides"),
+    key("provision.pool[].subvolume[].options", T::Texts, "[]", "mount options for there"),
+    key("provision.pool[].subvolume[].nocow", T::Flag, "false", "files in it are written in place, without checksums"),
+    key(
+        "allow",
+        T::Reasons,
+        "",
+        "rules that may be broken: `RULE = \"why\"`; `arca-build check --explain all` lists them",
+    ),
 ];
 
 /// Returns the names of the keys right below a table, by its path.
@@ -186,6 +264,7 @@ impl fmt::Display for KeyType {
             Self::Word(words) => return f.write_str(&words.join(", ")),
             Self::Table => "table",
             Self::Tables => "tables",
+            Self::Reasons => "table of rule ids, each with a reason",
         })
     }
 }
@@ -196,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_keys_below_a_table_are_its_own() {
-        assert_eq!(below(""), ["format", "name", "description", "epoch", "base", "machine", "provision"]);
+        assert_eq!(below(""), ["format", "name", "description", "epoch", "base", "machine", "provision", "allow"]);
         assert_eq!(below("machine.disk[]"), ["serial", "size"]);
         assert_eq!(below("provision.unit[]"), ["name", "enable", "mask", "text", "source", "dropin"]);
     }

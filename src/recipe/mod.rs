@@ -3,6 +3,7 @@
 //! Parsing touches no file and no network. Read next: [`model`] (what a recipe can say), [`keys`] (how it is written),
 //! `parse/` (how one becomes the other), then `lock`.
 
+mod allow;
 pub mod carried;
 pub mod embedded;
 pub mod keys;
@@ -11,9 +12,13 @@ pub mod model;
 mod parse;
 pub(crate) mod reader;
 mod rules;
+pub mod settings;
 mod sniff;
+pub mod storage;
 mod template;
+mod transport;
 
+pub use allow::Allow;
 pub use carried::{Carried, Container};
 pub use embedded::{Embedded, embedded};
 pub use keys::{KEYS, Key, KeyType};
@@ -22,4 +27,6 @@ pub use model::*;
 pub use parse::{FORMAT, parse};
 pub use reader::FILE_LIMIT;
 pub use rules::PathError;
+pub use settings::{CaCertificate, GuestDirectory, GuestGroup, GuestLink, Proxy, Settings};
 pub use sniff::is_recipe;
+pub use transport::Transports;

@@ -29,5 +29,6 @@ mod nix;
 mod packed;
 mod provision;
 mod scripts;
+mod settings;
 mod signatures;
 mod virt_install;

@@ -2,8 +2,12 @@
 
 mod carried;
 mod complaints;
+mod explain;
 mod golden;
+mod items;
 mod ready;
+mod rules;
+mod storage;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};
@@ -19,12 +23,17 @@ fn lower_with(provision: &str, files: &[(&str, &[u8])]) -> Result<Lowered, Probl
     let text =
         format!("format = 1\nname = \"nas\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");
     let recipe = parse(&text, "recipes/nas.toml")?;
+    lower(&recipe, &local(files), &known(&recipe))
+}
+
+/// The files beside the recipe: name and bytes.
+fn local(files: &[(&str, &[u8])]) -> LocalFiles {
     let beside = |(path, bytes): &(&str, &[u8])| {
         let content = Some(Secret::new(bytes.to_vec()));
         let size = ByteSize(bytes.len() as u64);
         (RecipePath::parse(path).unwrap(), LocalFile { digest: Digest::of(bytes), size, content })
     };
-    lower(&recipe, &LocalFiles(files.iter().map(beside).collect()), &known(&recipe))
+    LocalFiles(files.iter().map(beside).collect())
 }
 
 /// Tells what the recipe itself pins.
@@ -32,7 +41,7 @@ fn known(recipe: &Recipe) -> Known {
     let inputs = recipe.inputs().into_iter();
     let known = inputs
         .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
-    Known(known.collect())
+    Known { inputs: known.collect(), base: super::facts::BaseFacts::default() }
 }
 
 fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
@@ -57,5 +66,5 @@ fn script(lowered: &Lowered) -> String {
 }
 
 fn ids(lowered: &Lowered) -> Vec<&'static str> {
-    lowered.warnings.iter().map(|warning| warning.id).collect()
+    lowered.warnings.iter().map(|finding| finding.rule.as_str()).collect()
 }
