@@ -122,7 +122,12 @@ fn known(recipe: &Recipe, pinned: &PinnedInputs) -> Known {
         let pinned = pinned.others.get(&lock::key(&input.source.value))?;
         Some((input.source.value.clone(), Knowledge { digest: pinned.digest, size: pinned.size }))
     });
-    Known(known.collect())
+    let images = recipe.images().filter_map(|(_, reference)| {
+        let manifest = &pinned.images.get(&reference.value.to_string())?.manifest;
+        let source = recipe::Source::Url(reference.value.manifest_url().clone());
+        Some((source, Knowledge { digest: manifest.digest, size: manifest.size }))
+    });
+    Known(known.chain(images).collect())
 }
 
 pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {

@@ -13,6 +13,7 @@ mod keys;
 mod lints;
 mod merge;
 mod path;
+mod quadlet;
 mod ready;
 pub mod split;
 mod subvolume;

@@ -3,7 +3,7 @@
 use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
 use super::split::{Part, Shares, Side, Split};
 use super::told::Told;
-use super::{account, path, subvolume, unit};
+use super::{account, path, quadlet, subvolume, unit};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
 use crate::format::combustion::Flags;
@@ -230,7 +230,7 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut To
         shares.account(Part::Units, side, format!("unit {}", one_line(&unit.name, 100)), "");
         shares.on(side).units.push(unit);
     }
-    carry(recipe, known, &mut shares);
+    carry(recipe, known, files, &mut shares, told);
     finish(&mut shares, told);
     shares
 }
@@ -266,12 +266,13 @@ fn accounts(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
 }
 
 /// Adds what brings packages and containers.
-fn carry(recipe: &Recipe, known: &Known, shares: &mut Shares) {
+fn carry(recipe: &Recipe, known: &Known, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
     let side = shares.side(Part::Containers);
     for container in &recipe.provision.containers {
         let unit = carried::unit(container, known);
         shares.account(Part::Containers, side, format!("unit {} loads an image once", unit.name), "");
         shares.on(side).units.push(unit);
+        quadlet::run(recipe, container, files, shares, told);
     }
     for rpm in &recipe.provision.rpms {
         let rpm = known.rpm(&rpm.value);

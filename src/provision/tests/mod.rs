@@ -3,12 +3,13 @@
 mod carried;
 mod complaints;
 mod golden;
+mod quadlet;
 mod ready;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};
 use crate::base::{ByteSize, Digest, Problems, Secret};
-use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath, parse};
+use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath, Source, parse};
 
 const HASH: &str = "$6$saltsalt$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti me@example.org";
@@ -32,7 +33,13 @@ fn known(recipe: &Recipe) -> Known {
     let inputs = recipe.inputs().into_iter();
     let known = inputs
         .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
-    Known(known.collect())
+    // As if the lock had pinned every image.
+    let images = recipe.images().map(|(_, reference)| {
+        let digest = Digest::of(reference.value.to_string().as_bytes());
+        let source = Source::Url(reference.value.manifest_url().clone());
+        (source, Knowledge { digest, size: Some(ByteSize(1000)) })
+    });
+    Known(known.chain(images).collect())
 }
 
 fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {

@@ -4,6 +4,7 @@
 //! what a guest makes of a value is judged by `provision`. Touches nothing. Read next: `machine.rs`, `provision.rs`.
 
 mod carried;
+mod container;
 mod image;
 mod machine;
 mod provision;

@@ -7,7 +7,7 @@ use super::super::rules;
 use super::super::{
     Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
 };
-use super::{carried, path, refuse_unknown};
+use super::{carried, container, path, refuse_unknown};
 use crate::base::text::one_line;
 use crate::base::{Code, Engine, Secret, Transport};
 
@@ -35,7 +35,7 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         files: rows(table, "file", "provision.file[]", "path", file),
         units: rows(table, "unit", "provision.unit[]", "name", unit),
         rpms: carried::rpms(table, TABLE_LIMIT),
-        containers: rows(table, "container", "provision.container[]", "name", carried::container),
+        containers: rows(table, "container", "provision.container[]", "name", container::container),
     };
     engines(table, &provision);
     if let (Some(media), Some(Media::Gpt), false) = (media, provision.media, provision.is_wanted()) {
@@ -221,7 +221,7 @@ fn mode(value: &Value<'_>) -> Option<u32> {
 }
 
 /// Reads `text` or `source`; both are a mistake, none is for the caller to judge.
-fn content(table: &Table<'_>) -> Option<Content> {
+pub(super) fn content(table: &Table<'_>) -> Option<Content> {
     let text = table.get("text");
     let source = table.get("source");
     if let (Some(_), Some(source)) = (&text, &source) {
