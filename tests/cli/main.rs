@@ -22,6 +22,7 @@ mod mirror;
 mod mistakes;
 mod offline;
 mod progress;
+mod registry;
 mod secrets;
 mod shipped;
 mod small;
