@@ -5,9 +5,9 @@
 //! address alone: `/v2/<repository>/manifests/…` or `/blobs/…`. A token goes to the registry's own origin only, never along a
 //! redirect, is asked for with our own scope whatever the registry says, and shows nowhere.
 //!
-//! The crate `oci-client` is not used here: 0.18 takes a manifest, a token and an error page of any length into memory before
-//! it looks at them, and makes its own HTTP client, whose redirects know none of our rules (tests/oracle/registry.rs shows
-//! both, and asks it for a second opinion on what we pull).
+//! The crate `oci-client` is not used here: 0.18 takes a manifest, a token and an error page of whatever length into memory
+//! before it looks at them, and makes an HTTP client of its own, which cannot be given ours with its rules for redirects,
+//! stalls and proxies. tests/oracle/registry.rs shows the first, and asks it for a second opinion on what we pull.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -28,6 +28,7 @@ mod libvirt;
 mod nix;
 mod packed;
 mod provision;
+mod registry;
 mod scripts;
 mod signatures;
 mod virt_install;

@@ -106,7 +106,7 @@ pub fn index(images: &[(&str, &Image)]) -> String {
 pub struct Registry {
     pub server: Server,
     /// The challenge and the token that guard everything, where something does.
-    guard: Option<(String, String)>,
+    pub guard: Option<(String, String)>,
 }
 
 /// The repository's name.
@@ -118,7 +118,13 @@ pub const TOKEN: &str = "t0ken.hunter2";
 impl Registry {
     /// An open one.
     pub fn start() -> Self {
-        Self { server: Server::start(), guard: None }
+        Self { server: Server::start(), guard: None }.with_api()
+    }
+
+    /// The address that says that this is a registry; where a guard stands, it stands there too.
+    fn with_api(self) -> Self {
+        self.put("/v2/", "{}", &[]);
+        self
     }
 
     /// One that demands a token, which its own service gives to everybody.
@@ -126,7 +132,12 @@ impl Registry {
         let server = Server::start();
         server.put("/token", format!(r#"{{"token":"{TOKEN}","expires_in":60}}"#), &[]);
         let challenge = format!(r#"Bearer realm="{}",service="registry.test",scope="x""#, server.url("/token"));
-        Self { server, guard: Some((challenge, TOKEN.to_owned())) }
+        Self { server, guard: Some((challenge, TOKEN.to_owned())) }.with_api()
+    }
+
+    /// One whose guard says and wants this.
+    pub fn guarded_by(challenge: impl Into<String>, token: &str) -> Self {
+        Self { server: Server::start(), guard: Some((challenge.into(), token.to_owned())) }.with_api()
     }
 
     /// Returns a reference by tag.

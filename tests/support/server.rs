@@ -302,19 +302,19 @@ fn parse(head: &[u8]) -> Request {
 fn choose(request: &Request, shared: &Shared) -> (Vec<u8>, Behaviour) {
     let mut turns = shared.turns.lock().unwrap();
     let turn = turns.entry(request.path().to_owned()).or_default();
-    let nth = std::mem::replace(turn, *turn + 1);
-    match shared.files.lock().unwrap().get(request.path()) {
-        None => (vec![], Behaviour::status("404 Not Found")),
-        Some((bytes, behaviours)) => {
-            let chosen = behaviours.get(nth).or(behaviours.last()).cloned().unwrap_or(HONEST);
-            match &chosen.guard {
-                Some((challenge, token))
-                    if request.headers.get("authorization") != Some(&format!("Bearer {token}")) =>
-                {
-                    (vec![], Behaviour::status("401 Unauthorized").with("WWW-Authenticate", challenge))
-                }
-                _ => (bytes.clone(), chosen),
-            }
+    let Some((bytes, behaviours)) = shared.files.lock().unwrap().get(request.path()).cloned() else {
+        return (vec![], Behaviour::status("404 Not Found"));
+    };
+    let chosen = behaviours.get(*turn).or(behaviours.last()).cloned().unwrap_or(HONEST);
+    let shown = request.headers.get("authorization");
+    match &chosen.guard {
+        // Who is not let in takes no turn.
+        Some((challenge, token)) if shown != Some(&format!("Bearer {token}")) => {
+            (vec![], Behaviour::status("401 Unauthorized").with("WWW-Authenticate", challenge))
+        }
+        _ => {
+            *turn += 1;
+            (bytes, chosen)
         }
     }
 }
