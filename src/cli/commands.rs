@@ -6,6 +6,7 @@ use clap::CommandFactory;
 use serde_json::json;
 
 use super::args::{Cli, Command};
+use super::check;
 use super::mirror::print_mirrored;
 use super::out::Voice;
 use super::transfer::{print_exported, print_imported, print_shown};
@@ -60,7 +61,12 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             let built = ops::build::build_with(session, &recipes.recipes, &placement, stamps)?;
             print_built(voice, &built, updated.as_ref());
         }
-        Command::Check { recipes } => print_checked(voice, &ops::check::check(session, &recipes.recipes)?),
+        Command::Check { explain: Some(rule), .. } => check::explain(voice, &rule),
+        Command::Check { recipes, deny, sarif, explain: None } => {
+            let form = if sarif { check::Form::Sarif } else { check::Form::Plain };
+            check::print(voice, &ops::check::judge(session, &recipes), deny.as_deref(), form)?;
+        }
+        Command::Explain { recipes } => print_explained(voice, &ops::explain::explain(session, &recipes.recipes)?),
         Command::Update { recipes, dry_run, allow_unsigned, allow_new_signer, allow_older } => {
             let options = Options { dry_run, allow_unsigned, allow_new_signer, allow_older };
             update::print(voice, &ops::update::update(session, &recipes, options)?, dry_run);
@@ -136,14 +142,34 @@ fn print_plans(voice: &Voice, plans: &[Plan]) {
     }
 }
 
-fn print_checked(voice: &Voice, plans: &[Plan]) {
+fn print_explained(voice: &Voice, all: &[ops::Explanation]) {
     if voice.is_json() {
-        return print_plans(voice, plans);
+        return voice.json(&json!({ "explanations": all.iter().map(explained_json).collect::<Vec<_>>() }));
     }
-    for plan in plans {
-        let made = count(plan.outputs.len(), "file");
-        voice.say(&format!("{}: good; plan {}, {made} and the launch files", plan.name, plan.id.short()));
-    }
+    let texts: Vec<String> = all.iter().map(ToString::to_string).collect();
+    voice.data(&sanitised(&texts.join("\n")));
+}
+
+fn explained_json(one: &ops::Explanation) -> serde_json::Value {
+    let placed = one.placed.iter().map(|placed| {
+        json!({
+            "engine": placed.side.to_string().to_lowercase(),
+            "part": placed.part.title(),
+            "what": placed.what,
+            "why": placed.why,
+        })
+    });
+    let warnings = one
+        .warnings
+        .iter()
+        .map(|warning| json!({ "rule": warning.rule, "severity": warning.severity, "text": warning.text }));
+    json!({
+        "name": one.name,
+        "engine": one.engine,
+        "placed": placed.collect::<Vec<_>>(),
+        "first_boot": one.steps,
+        "warnings": warnings.collect::<Vec<_>>(),
+    })
 }
 
 fn print_built(voice: &Voice, all: &[Built], updated: Option<&Outcome>) {

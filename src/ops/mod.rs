@@ -5,6 +5,7 @@
 pub mod build;
 pub mod check;
 pub mod diff;
+pub mod explain;
 pub mod export;
 pub mod fetch;
 pub mod import;
@@ -34,6 +35,8 @@ pub use crate::compare::Differences;
 pub use crate::lock::oci::Blob;
 pub use crate::lock::{ImagePin, Pin};
 pub use crate::plan::Plan;
+pub use crate::provision::Allowed;
+pub use crate::provision::explain::Explanation;
 pub use crate::realise::Tally;
 pub use crate::recipe::Source;
 pub use crate::store::{

@@ -137,7 +137,7 @@ pub fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFi
 }
 
 /// Joins what both parts ask of Combustion; commands for the initrd ask for the prepare run by being there.
-fn flags(typed: Option<&Wanted>, ready: Option<&Script>) -> Flags {
+pub fn flags(typed: Option<&Wanted>, ready: Option<&Script>) -> Flags {
     let ready = ready.map_or(Flags::default(), |ready| ready.flags);
     let Some(typed) = typed else { return ready };
     Flags {

@@ -8,8 +8,8 @@ use super::carried::load_unit;
 use super::split::{Part, Shares};
 use super::told::{Told, hushed};
 use super::wanted::{self, Bytes, WantedFile, Write};
-use crate::base::Place;
 use crate::base::text::one_line;
+use crate::base::{Place, Rule};
 use crate::recipe::{Container, Content, LocalFiles, Located, Quadlet, Recipe, Service, Volume};
 
 /// Where podman's generator looks for root's quadlets.
@@ -80,7 +80,7 @@ fn ready(
         let image = one_line(image, 200);
         let text =
             format!("the quadlet of `{name}` runs `{image}`, and the image that is carried is loaded as `{loaded}`");
-        told.warn("container-image-name", text, Some(place));
+        told.warn(Rule::ContainerImageName, text, Some(place));
     }
     // What may hold a password is root's alone; podman's generator is root.
     let mode = if text.contains("Environment") || text.contains("Secret") { 0o600 } else { 0o644 };

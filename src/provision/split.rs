@@ -4,6 +4,8 @@
 //! (accounts, files, units) and Combustion what needs commands in the new snapshot (packages, pools, scripts) or the initrd
 //! before the network is up. Feature modules ask [`Shares::of`] where their part goes and write there.
 
+use std::fmt;
+
 use super::subvolume;
 use super::wanted::{Wanted, WantedFile, WantedUnit};
 use crate::base::{BaseKind, Engine};
@@ -34,6 +36,8 @@ pub enum Part {
     Scripts,
     Mounts,
     Pools,
+    /// A ready-made config or script: whose it is, is not ours to choose.
+    ReadyMade,
 }
 
 impl Part {
@@ -57,10 +61,41 @@ impl Part {
             Self::Containers => (Side::Ignition, "units and files, which Ignition writes before the system starts"),
             Self::Scripts => (Side::Combustion, "scripts run in Combustion's snapshot, which a failure rolls back"),
             Self::Mounts => (Side::Ignition, "mount units, which Ignition writes before systemd reads them"),
+            Self::ReadyMade => (Side::Ignition, ""),
             Self::Pools => {
                 (Side::Combustion, "a pool over several disks is beyond Ignition, which looks at the first only")
             }
         }
+    }
+}
+
+impl Part {
+    /// Returns what the part is called in a sentence.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Files => "files",
+            Self::Units => "units",
+            Self::Settings => "settings",
+            Self::KernelArguments => "kernel arguments",
+            Self::Certificates => "certificates",
+            Self::Network => "the network",
+            Self::Packages => "packages",
+            Self::Containers => "containers",
+            Self::Scripts => "scripts",
+            Self::Mounts => "mounts",
+            Self::Pools => "pools",
+            Self::ReadyMade => "ready-made files",
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ignition => "Ignition",
+            Self::Combustion => "Combustion",
+        })
     }
 }
 

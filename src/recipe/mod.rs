@@ -3,6 +3,7 @@
 //! Parsing touches no file and no network. Read next: [`model`] (what a recipe can say), [`keys`] (how it is written),
 //! `parse/` (how one becomes the other), then `lock`.
 
+mod allow;
 pub mod carried;
 pub mod embedded;
 pub mod image;
@@ -14,8 +15,11 @@ pub mod quadlet;
 pub(crate) mod reader;
 mod rules;
 mod sniff;
+pub mod storage;
 mod template;
+mod transport;
 
+pub use allow::Allow;
 pub use carried::{Carried, Container, Image};
 pub use embedded::{Embedded, embedded};
 pub use image::{ImageReference, ReferenceError};
@@ -27,3 +31,4 @@ pub use quadlet::{Quadlet, Service, Volume};
 pub use reader::FILE_LIMIT;
 pub use rules::PathError;
 pub use sniff::is_recipe;
+pub use transport::Transports;

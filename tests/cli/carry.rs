@@ -277,10 +277,11 @@ fn a_file_too_large_for_ignition_is_refused_even_where_its_size_shows_only_late(
     let world = World::new();
     let large = noise(9, (1 << 20) + 1);
     world.publish("large", &large);
-    world.recipe("known", &file("large"));
+    world.recipe("known", &format!("engine = \"ignition\"\n{}", file("large")));
     world.run(&["update", "known.toml"]).success();
     world.run(&["check", "known.toml"]).ends_with(2).says("E_PROVISION").says("engine = \"combustion\"");
-    let unknown = format!("{}sha256 = \"{}\"\n", file("large").replace("large\"", "large?\""), Digest::of(&large));
+    let large_file = file("large").replace("large\"", "large?\"");
+    let unknown = format!("engine = \"ignition\"\n{large_file}sha256 = \"{}\"\n", Digest::of(&large));
     world.recipe("unknown", &unknown);
     std::fs::remove_file(world.dir.path().join("arca.lock")).unwrap();
     world.run(&["check", "unknown.toml"]).success();

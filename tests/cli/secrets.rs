@@ -39,6 +39,8 @@ fn sec_4_no_command_shows_what_is_provisioned() {
             &["check", "canary.toml"][..],
             &["plan", "canary.toml"],
             &["plan", "--json", "canary.toml"],
+            &["explain", "canary.toml"],
+            &["--json", "explain", "canary.toml"],
             &["-v", "canary.toml"],
             &["--json", "canary.toml"],
             &["verify", "result-canary"],

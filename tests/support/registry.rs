@@ -13,6 +13,7 @@ use super::server::{Behaviour, HONEST, Server};
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const OCI_PLAIN_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
@@ -60,6 +61,11 @@ impl Image {
         Self::made(architecture, files, [OCI_MANIFEST, OCI_CONFIG, OCI_LAYER])
     }
 
+    /// One whose layers are plain tars: its bytes hang on no packer's version.
+    pub fn plain(files: &[(&str, &[u8])]) -> Self {
+        Self::made("amd64", files, [OCI_MANIFEST, OCI_CONFIG, OCI_PLAIN_LAYER])
+    }
+
     /// An image as Docker's schema 2 writes it.
     pub fn docker(files: &[(&str, &[u8])]) -> Self {
         Self::made("amd64", files, [DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYER])
@@ -72,7 +78,8 @@ impl Image {
             r#"{{"architecture":"{architecture}","os":"linux","config":{{"Cmd":["/hello"]}},"rootfs":{{"type":"layers","diff_ids":[{}]}}}}"#,
             ids.join(",")
         );
-        let layers: Vec<_> = tars.iter().map(|tar| gzip(tar)).collect();
+        let packed = |tar: &Vec<u8>| if layer == OCI_PLAIN_LAYER { tar.clone() } else { gzip(tar) };
+        let layers: Vec<_> = tars.iter().map(packed).collect();
         let listed: Vec<_> = layers.iter().map(|bytes| descriptor(layer, bytes)).collect();
         let manifest = format!(
             r#"{{"schemaVersion":2,"mediaType":"{manifest}","config":{},"layers":[{}]}}"#,
@@ -100,6 +107,14 @@ pub fn index(images: &[(&str, &Image)]) -> String {
         })
         .collect();
     format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{}]}}"#, entries.join(","))
+}
+
+/// Puts an image into a repository of a server, under a tag and by its digests.
+pub fn publish(server: &Server, repository: &str, tag: &str, image: &Image) {
+    let put = |kind: &str, name: &str, bytes: &[u8]| server.put(&format!("/v2/{repository}/{kind}/{name}"), bytes, &[]);
+    put("manifests", tag, image.manifest.as_bytes());
+    put("manifests", &digest(image.manifest.as_bytes()), image.manifest.as_bytes());
+    image.blobs().for_each(|blob| put("blobs", &digest(blob), blob));
 }
 
 /// A registry with one repository, `demo/web`.

@@ -2,9 +2,12 @@
 
 mod carried;
 mod complaints;
+mod explain;
 mod golden;
 mod quadlet;
 mod ready;
+mod rules;
+mod storage;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};
@@ -20,12 +23,17 @@ fn lower_with(provision: &str, files: &[(&str, &[u8])]) -> Result<Lowered, Probl
     let text =
         format!("format = 1\nname = \"nas\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");
     let recipe = parse(&text, "recipes/nas.toml")?;
+    lower(&recipe, &local(files), &known(&recipe))
+}
+
+/// The files beside the recipe: name and bytes.
+fn local(files: &[(&str, &[u8])]) -> LocalFiles {
     let beside = |(path, bytes): &(&str, &[u8])| {
         let content = Some(Secret::new(bytes.to_vec()));
         let size = ByteSize(bytes.len() as u64);
         (RecipePath::parse(path).unwrap(), LocalFile { digest: Digest::of(bytes), size, content })
     };
-    lower(&recipe, &LocalFiles(files.iter().map(beside).collect()), &known(&recipe))
+    LocalFiles(files.iter().map(beside).collect())
 }
 
 /// Tells what the recipe itself pins.
@@ -39,7 +47,7 @@ fn known(recipe: &Recipe) -> Known {
         let source = Source::Url(reference.value.manifest_url().clone());
         (source, Knowledge { digest, size: Some(ByteSize(1000)) })
     });
-    Known(known.chain(images).collect())
+    Known { inputs: known.chain(images).collect(), base: super::facts::BaseFacts::default() }
 }
 
 fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
@@ -64,5 +72,5 @@ fn script(lowered: &Lowered) -> String {
 }
 
 fn ids(lowered: &Lowered) -> Vec<&'static str> {
-    lowered.warnings.iter().map(|warning| warning.id).collect()
+    lowered.warnings.iter().map(|finding| finding.rule.as_str()).collect()
 }

@@ -208,6 +208,16 @@ impl<'d> Value<'d> {
         array.iter().take(LIST_LIMIT).map(entry).collect()
     }
 
+    /// Tells whether a table stands here.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
+    /// Tells whether this is a list; tells nothing to the user.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
+    }
+
     /// Returns text as it was written, unchecked; tells nothing.
     pub(crate) fn as_text(&self) -> Option<&'d str> {
         match self.value {
