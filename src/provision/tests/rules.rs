@@ -117,6 +117,7 @@ fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
         (R::SdbootNoIgnition, wish("[provision]\nengine = \"ignition\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("MicroOS-kvm-and-xen-sdboot.qcow2"), Error, root.on("MicroOS-kvm-and-xen-sdboot.qcow2"), false),
         (R::OpenstackCloudinit, root.on("MicroOS-OpenStack-Cloud.qcow2"), Error, wish("[machine]\n").on("MicroOS-OpenStack-Cloud.qcow2"), false),
         (R::ContainerPodman, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n"), Warning, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n").on("MicroOS-ContainerHost.qcow2"), false),
+        (R::ContainerImageName, wish("[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"[Container]\\nImage=quay.io/a/b:2\"\n"), Warning, wish("[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"[Container]\\nImage=quay.io/a/b:1\"\n"), false),
         (R::SpecTooNew, IGN.ready("{\"ignition\": {\"version\": \"3.5.0\"}}"), Error, IGN.ready("{\"ignition\": {\"version\": \"3.4.0\"}}"), true),
         (R::SpecTooNew, wish("[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\nmode = \"4755\"\n"), Warning, IGN.ready("{\"ignition\": {\"version\": \"3.6.0\"}}"), false),
         (R::PartNumber0, ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 0}]}]}"#), Warning, ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 1}]}]}"#), false),
