@@ -14,6 +14,7 @@ mod metalink;
 pub mod mirror;
 mod moved;
 pub mod new;
+pub mod passwd;
 pub mod rebuild;
 mod recipe_file;
 pub mod show;

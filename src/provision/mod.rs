@@ -7,6 +7,7 @@
 mod account;
 pub mod carried;
 mod combustion;
+pub mod crypt;
 pub mod explain;
 pub mod facts;
 mod hash;

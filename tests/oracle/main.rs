@@ -27,6 +27,7 @@ mod libraries;
 mod libvirt;
 mod nix;
 mod packed;
+mod passwd;
 mod provision;
 mod scripts;
 mod signatures;
