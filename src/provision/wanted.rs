@@ -3,7 +3,7 @@
 use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
 use super::split::{Part, Shares, Side, Split};
 use super::told::Told;
-use super::{account, path, subvolume, unit};
+use super::{account, mounts, path, pool, subvolume, unit};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
 use crate::format::combustion::Flags;
@@ -231,7 +231,10 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut To
         shares.on(side).units.push(unit);
     }
     carry(recipe, known, &mut shares);
+    mounts::resolve(recipe, &mut shares, told);
+    pool::resolve(recipe, &mut shares, told);
     finish(&mut shares, told);
+    mounts::hidden(recipe, &shares, told);
     shares
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Transports;
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
+use super::storage::Profile;
 use crate::base::{Arch, BaseKind, Compression, Engine};
 
 /// What is written under a key.
@@ -160,6 +161,35 @@ pub const KEYS: &[Key] = &[
     key("provision.container[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
     key("provision.container[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
     key("provision.container[].before", T::Texts, "[]", "units that start only once it is loaded, as a quadlet's"),
+    key("provision.mount[]", T::Tables, "", "a file system mounted at boot; the guest boots without its device too"),
+    key("provision.mount[].what", T::Text, "", "LABEL=, UUID=, /dev/disk/by-…; or `serial`"),
+    key("provision.mount[].serial", T::Text, "", "a data disk of the machine; or `what`"),
+    key("provision.mount[].path", T::Text, "required", "where; absolute path in the guest"),
+    key("provision.mount[].type", T::Text, "found out", "the file system, like btrfs, xfs or vfat"),
+    key("provision.mount[].options", T::Texts, "[]", "as in mount(8), one each"),
+    key("provision.subvolume[]", T::Tables, "", "a btrfs subvolume on the guest's own disk, made where it is not"),
+    key("provision.subvolume[].path", T::Text, "required", "below /home, /opt, /root, /srv, /usr/local or /var"),
+    key("provision.subvolume[].nocow", T::Flag, "false", "files in it are written in place, without checksums"),
+    key("provision.pool[]", T::Tables, "", "one btrfs over data disks: made if all are blank, kept if it is there"),
+    key("provision.pool[].label", T::Text, "required", "its name, and the label of the file system"),
+    key("provision.pool[].disks", T::Texts, "required", "serials of `machine.disk`"),
+    key("provision.pool[].data", T::Word(Profile::WORDS), "raid1; of one disk single", "how blocks of files are kept"),
+    key(
+        "provision.pool[].metadata",
+        T::Word(Profile::WORDS),
+        "raid1, or as many copies as `data`; of one disk dup",
+        "how everything else is kept",
+    ),
+    key("provision.pool[].path", T::Text, "required", "where it is mounted; absolute path in the guest"),
+    key("provision.pool[].options", T::Texts, "[]", "mount options, like `noatime`, `compress=zstd`"),
+    key("provision.pool[].scrub", T::Text, "monthly", "when everything is read and verified: off, or systemd.time(7)"),
+    key("provision.pool[].balance", T::Text, "weekly", "when half-empty blocks are joined: off, or systemd.time(7)"),
+    key("provision.pool[].check", T::Flag, "true", "look for disk errors every day, and fail loudly"),
+    key("provision.pool[].subvolume[]", T::Tables, "", "a subvolume in the pool, made where it is not"),
+    key("provision.pool[].subvolume[].name", T::Text, "required", "its name below the pool's top"),
+    key("provision.pool[].subvolume[].path", T::Text, "", "where it is mounted besides"),
+    key("provision.pool[].subvolume[].options", T::Texts, "[]", "mount options for there"),
+    key("provision.pool[].subvolume[].nocow", T::Flag, "false", "files in it are written in place, without checksums"),
     key(
         "allow",
         T::Reasons,

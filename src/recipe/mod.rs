@@ -13,6 +13,7 @@ mod parse;
 pub(crate) mod reader;
 mod rules;
 mod sniff;
+pub mod storage;
 mod template;
 mod transport;
 

@@ -213,6 +213,12 @@ pub struct Provision {
     pub rpms: Vec<Located<super::Carried>>,
     /// `[[provision.container]]`.
     pub containers: Vec<Located<super::Container>>,
+    /// `[[provision.mount]]`.
+    pub mounts: Vec<Located<super::storage::Mount>>,
+    /// `[[provision.subvolume]]`.
+    pub subvolumes: Vec<Located<super::storage::Subvolume>>,
+    /// `[[provision.pool]]`.
+    pub pools: Vec<Located<super::storage::Pool>>,
 }
 
 impl Provision {
@@ -224,7 +230,8 @@ impl Provision {
     /// Tells whether anything typed (not ready-made) is wanted.
     pub fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
-        self.root.is_some() || rows.iter().any(|rows| *rows > 0)
+        let storage = [self.mounts.len(), self.subvolumes.len(), self.pools.len()];
+        self.root.is_some() || rows.iter().chain(&storage).any(|rows| *rows > 0)
     }
 
     /// Tells whether anything at all is wanted in the guest.

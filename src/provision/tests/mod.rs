@@ -6,6 +6,7 @@ mod explain;
 mod golden;
 mod ready;
 mod rules;
+mod storage;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};

@@ -7,7 +7,7 @@ use super::super::rules;
 use super::super::{
     Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
 };
-use super::{allow, carried, path, refuse_unknown};
+use super::{allow, carried, path, refuse_unknown, storage};
 use crate::base::text::one_line;
 use crate::base::{Code, Engine, Secret};
 
@@ -36,6 +36,9 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         units: rows(table, "unit", "provision.unit[]", "name", unit),
         rpms: carried::rpms(table, TABLE_LIMIT),
         containers: rows(table, "container", "provision.container[]", "name", carried::container),
+        mounts: storage::mounts(table),
+        subvolumes: storage::subvolumes(table),
+        pools: storage::pools(table),
     };
     engines(table, &provision);
     allow::transports_of_nobody(table, &provision, provision.engine());
@@ -66,7 +69,7 @@ fn engines(table: &Table<'_>, provision: &Provision) {
 }
 
 /// Reads the rows of an array of tables, whose `id` may not occur twice.
-fn rows<'d, T>(
+pub(super) fn rows<'d, T>(
     table: &Table<'d>,
     key: &'static str,
     path: &'static str,
@@ -163,7 +166,7 @@ fn gecos(value: &Value<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn guest_path(value: &Value<'_>) -> Option<String> {
+pub(super) fn guest_path(value: &Value<'_>) -> Option<String> {
     let text = value.line()?;
     if !rules::is_guest_path(text) {
         let headline = format!("`{}` is no absolute path in the guest", one_line(text, 80));

@@ -213,6 +213,11 @@ impl<'d> Value<'d> {
         matches!(self.value, DeValue::Table(_))
     }
 
+    /// Tells whether this is a list; tells nothing to the user.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
+    }
+
     /// Returns text as it was written, unchecked; tells nothing.
     pub(crate) fn as_text(&self) -> Option<&'d str> {
         match self.value {
