@@ -212,6 +212,8 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Print the JSON Schema of recipes, for editors
+    Schema,
     /// Make a password hash for a recipe: asks without echo, or reads one line from a pipe
     Passwd {
         /// How often the password is hashed; more make guessing slower, and logging in

@@ -17,6 +17,7 @@ pub mod new;
 pub mod passwd;
 pub mod rebuild;
 mod recipe_file;
+pub mod schema;
 pub mod show;
 pub mod store;
 pub mod update;

@@ -203,7 +203,8 @@ pub(crate) fn below(table: &str) -> Vec<&'static str> {
     KEYS.iter().filter_map(|key| name_below(key.path, table)).collect()
 }
 
-fn name_below(path: &'static str, table: &str) -> Option<&'static str> {
+/// Returns the name of a key, if it stands right below a table.
+pub(crate) fn name_below(path: &'static str, table: &str) -> Option<&'static str> {
     let rest = if table.is_empty() { path } else { path.strip_prefix(table)?.strip_prefix('.')? };
     let name = rest.trim_end_matches("[]");
     (!name.contains('.')).then_some(name)

@@ -11,6 +11,7 @@ pub mod local;
 pub mod model;
 mod parse;
 pub(crate) mod reader;
+pub mod reference;
 mod rules;
 mod sniff;
 pub mod storage;

@@ -29,6 +29,7 @@ mod nix;
 mod packed;
 mod passwd;
 mod provision;
+mod schema;
 mod scripts;
 mod signatures;
 mod virt_install;
