@@ -8,6 +8,7 @@ mod account;
 pub mod carried;
 mod certificates;
 mod combustion;
+pub mod crypt;
 pub mod explain;
 pub mod facts;
 mod hash;

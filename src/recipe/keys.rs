@@ -116,11 +116,11 @@ pub const KEYS: &[Key] = &[
     key("provision.side_files", T::Paths, "[]", "files that lie beside the script in the guest"),
     key("provision.home_subvolume", T::Flag, "true", "mount /home while Ignition runs, where it is needed"),
     key("provision.root", T::Table, "", "how root may log in"),
-    key("provision.root.password_hash", T::Text, "", "made by `openssl passwd -6`"),
+    key("provision.root.password_hash", T::Text, "", "made by `arca-build passwd`"),
     key("provision.root.ssh_keys", T::Texts, "[]", "OpenSSH public keys"),
     key("provision.user[]", T::Tables, "", "a further user"),
     key("provision.user[].name", T::Text, "required", "the login name, at most 32 characters"),
-    key("provision.user[].password_hash", T::Text, "", "made by `openssl passwd -6`"),
+    key("provision.user[].password_hash", T::Text, "", "made by `arca-build passwd`"),
     key("provision.user[].ssh_keys", T::Texts, "[]", "OpenSSH public keys"),
     key("provision.user[].uid", T::Number, "the next free", "1 to 4294967294"),
     key("provision.user[].groups", T::Texts, "[]", "further groups"),
@@ -258,7 +258,8 @@ pub(crate) fn below(table: &str) -> Vec<&'static str> {
     KEYS.iter().filter_map(|key| name_below(key.path, table)).collect()
 }
 
-fn name_below(path: &'static str, table: &str) -> Option<&'static str> {
+/// Returns the name of a key, if it stands right below a table.
+pub(crate) fn name_below(path: &'static str, table: &str) -> Option<&'static str> {
     let rest = if table.is_empty() { path } else { path.strip_prefix(table)?.strip_prefix('.')? };
     let name = rest.trim_end_matches("[]");
     (!name.contains('.')).then_some(name)

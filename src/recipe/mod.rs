@@ -13,6 +13,7 @@ pub mod model;
 mod parse;
 pub mod quadlet;
 pub(crate) mod reader;
+pub mod reference;
 mod rules;
 pub mod settings;
 mod sniff;

@@ -22,6 +22,7 @@ mod explain;
 mod mirror;
 mod mistakes;
 mod offline;
+mod passwd;
 mod progress;
 mod registry;
 mod rules;

@@ -121,7 +121,7 @@ pub(super) fn plain_password(table: &Table<'_>) -> Vec<&'static str> {
     for key in PLAIN {
         if let Some(value) = table.get(key) {
             let headline = format!("`{key}` in `{}` would put a password in plain text into the recipe", table.title());
-            let hint = "make a hash with `openssl passwd -6` and write it as `password_hash`";
+            let hint = "make a hash with `arca-build passwd` and write it as `password_hash`";
             value.refuse_as(Code::Secret, headline, hint);
             plain.push(key);
         }
