@@ -20,6 +20,7 @@ mod mounts;
 mod nodes;
 mod path;
 mod pool;
+mod quadlet;
 mod ready;
 mod rules;
 mod settings;

@@ -3,7 +3,7 @@
 use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
 use super::split::{Part, Shares, Side, Split};
 use super::told::Told;
-use super::{account, certificates, kernel, mounts, nodes, path, pool, settings, subvolume, unit};
+use super::{account, certificates, kernel, mounts, nodes, path, pool, quadlet, settings, subvolume, unit};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
 use crate::format::combustion::Flags;
@@ -235,7 +235,7 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut To
     settings::settings(recipe, &mut shares, told);
     kernel::arguments(recipe, &mut shares);
     certificates::certificates(recipe, files, &mut shares, told);
-    carry(recipe, known, &mut shares);
+    carry(recipe, known, files, &mut shares, told);
     mounts::resolve(recipe, &mut shares, told);
     pool::resolve(recipe, &mut shares, told);
     finish(recipe, &mut shares, told);
@@ -274,12 +274,13 @@ fn accounts(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
 }
 
 /// Adds what brings packages and containers.
-fn carry(recipe: &Recipe, known: &Known, shares: &mut Shares) {
+fn carry(recipe: &Recipe, known: &Known, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
     let side = shares.side(Part::Containers);
     for container in &recipe.provision.containers {
         let unit = carried::unit(container, known);
         shares.account(Part::Containers, side, format!("unit {} loads an image once", unit.name), "");
         shares.on(side).units.push(unit);
+        quadlet::run(recipe, container, files, shares, told);
     }
     for rpm in &recipe.provision.rpms {
         let rpm = known.rpm(&rpm.value);

@@ -6,10 +6,12 @@
 mod allow;
 pub mod carried;
 pub mod embedded;
+pub mod image;
 pub mod keys;
 pub mod local;
 pub mod model;
 mod parse;
+pub mod quadlet;
 pub(crate) mod reader;
 mod rules;
 pub mod settings;
@@ -19,12 +21,14 @@ mod template;
 mod transport;
 
 pub use allow::Allow;
-pub use carried::{Carried, Container};
+pub use carried::{Carried, Container, Image};
 pub use embedded::{Embedded, embedded};
+pub use image::{ImageReference, ReferenceError};
 pub use keys::{KEYS, Key, KeyType};
 pub use local::{CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Use};
 pub use model::*;
 pub use parse::{FORMAT, parse};
+pub use quadlet::{Quadlet, Service, Volume};
 pub use reader::FILE_LIMIT;
 pub use rules::PathError;
 pub use settings::{CaCertificate, GuestDirectory, GuestGroup, GuestLink, Proxy, Settings};

@@ -28,6 +28,7 @@ mod libvirt;
 mod nix;
 mod packed;
 mod provision;
+mod registry;
 mod scripts;
 mod settings;
 mod signatures;

@@ -126,6 +126,11 @@ rules! {
             the base flavour does not, so the unit that loads them fails.";
         by ("openSUSE/get-o-o: _data/microos.yml", "https://github.com/openSUSE/get-o-o");
         fix "use a ContainerHost image, or install podman by a `[[provision.rpm]]`";
+    ContainerImageName = "container-image-name", Warning, "the quadlet runs another image than the one that is carried";
+        why "A carried image is loaded under the name that the recipe's `image` gives it. A quadlet that names another \
+            one makes podman pull that from its registry, when the machine first starts and whatever it is then.";
+        by ("podman-systemd.unit(5): Image=", "https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html");
+        fix "write the name that is told here behind `Image=`";
     SpecTooNew = "spec-too-new", Warning, "the config's spec version is newer than the image's Ignition";
         why "Ignition refuses a config of a spec version it does not know, and the first boot fails. Spec 3.3 needs \
             Ignition 2.11, 3.4 needs 2.15, 3.5 needs 2.20 and 3.6 needs 2.26, which openSUSE Factory has since \

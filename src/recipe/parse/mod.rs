@@ -5,6 +5,7 @@
 
 mod allow;
 mod carried;
+mod container;
 mod image;
 mod machine;
 mod provision;

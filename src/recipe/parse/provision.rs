@@ -7,7 +7,7 @@ use super::super::rules;
 use super::super::{
     Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
 };
-use super::{allow, carried, path, refuse_unknown, settings, storage};
+use super::{allow, carried, container, path, refuse_unknown, settings, storage};
 use crate::base::text::one_line;
 use crate::base::{Code, Engine, Secret};
 
@@ -35,7 +35,7 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         files: rows(table, "file", "provision.file[]", "path", file),
         units: rows(table, "unit", "provision.unit[]", "name", unit),
         rpms: carried::rpms(table, TABLE_LIMIT),
-        containers: rows(table, "container", "provision.container[]", "name", carried::container),
+        containers: rows(table, "container", "provision.container[]", "name", container::container),
         groups: rows(table, "group", "provision.group[]", "name", settings::group),
         directories: rows(table, "directory", "provision.directory[]", "path", settings::directory),
         links: rows(table, "link", "provision.link[]", "path", settings::link),
