@@ -211,8 +211,8 @@ fn net_20_a_blob_comes_from_where_its_registry_says_without_the_token() {
     let asked = elsewhere.requests();
     assert!(asked.len() == 1 && !asked[0].headers.contains_key("authorization"), "{asked:?}");
     let config = Registry::blob_path(&world.image.config);
-    let shown = world.registry.server.requests().into_iter().filter(|one| one.target == config);
-    assert!(shown.last().unwrap().headers["authorization"] == format!("Bearer {TOKEN}"));
+    let mut shown = world.registry.server.requests().into_iter().filter(|one| one.target == config);
+    assert!(shown.next_back().unwrap().headers["authorization"] == format!("Bearer {TOKEN}"));
 }
 
 #[test]

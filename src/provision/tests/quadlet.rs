@@ -140,7 +140,7 @@ fn a_quadlet_of_another_image_is_warned_of() {
 }
 
 #[test]
-fn sec_3_a_quadlet_with_variables_is_roots_alone() {
+fn a_quadlet_with_variables_is_roots_alone() {
     let own = typed("text = \"[Container]\\nImage=quay.io/a/web:1\\nEnvironment=PASSWORD=x\\n\"");
     let config = config(&lowered(&format!("engine = \"ignition\"\n{own}"), &[]));
     assert_eq!(file_in(&config, "/etc/containers/systemd/web.container").1, 0o600);
