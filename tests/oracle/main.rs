@@ -30,4 +30,5 @@ mod packed;
 mod provision;
 mod scripts;
 mod signatures;
+mod storage;
 mod virt_install;
