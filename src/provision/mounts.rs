@@ -10,7 +10,7 @@ use super::subvolume::{self, is_within};
 use super::told::{Told, hushed};
 use super::wanted::{Command, Stage, Wanted, WantedUnit};
 use crate::base::text::{nearest, one_line};
-use crate::base::{DiskSerial, Place};
+use crate::base::{DiskSerial, Place, Rule};
 use crate::format::combustion::quote;
 use crate::recipe::storage::{Device, Mount, Subvolume};
 use crate::recipe::{Located, Recipe};
@@ -190,7 +190,7 @@ fn directory(path: &str, place: &Place, side: Side, shares: &mut Shares, told: &
              directory; below /srv it can, and Combustion can make it",
             one_line(path, 80)
         );
-        told.warn("read-only-root", text, Some(hushed(place)));
+        told.warn(Rule::ReadOnlyRoot, text, Some(hushed(place)));
     }
 }
 

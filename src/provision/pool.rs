@@ -10,7 +10,7 @@ use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{Bytes, WantedFile, Write};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Place};
+use crate::base::{ByteSize, Code, Place, Problem, Rule};
 use crate::format::combustion::quote;
 use crate::recipe::storage::{Pool, PoolSubvolume, Profile};
 use crate::recipe::{Located, Recipe};
@@ -92,7 +92,7 @@ fn profiles(pool: &Pool, place: &Place, told: &mut Told) {
                 1 => "add disks; or of one disk write data = \"single\", metadata = \"dup\"",
                 _ => "add disks; or write raid1, which keeps two copies on any two of them",
             };
-            told.refuse_at(place, headline, hint);
+            told.refuse(Problem::new(Code::Provision, headline).at(place.clone()).of(Rule::Raid1Odd).hint(hint));
         } else if profile == Profile::Dup && count > 1 {
             let headline = format!("`{key} = \"dup\"` keeps both copies on one disk, and the pool has {count}");
             told.refuse_at(place, headline, "write \"raid1\"");
@@ -105,7 +105,7 @@ fn profiles(pool: &Pool, place: &Place, told: &mut Told) {
             pool.metadata(),
             pool.data()
         );
-        told.warn("pool-metadata", text, Some(place.clone()));
+        told.warn(Rule::RaidMetadata, text, Some(place.clone()));
     }
 }
 
@@ -120,7 +120,7 @@ fn uneven(pool: &Pool, sizes: &[ByteSize], place: &Place, told: &mut Told) {
             ByteSize(usable.saturating_mul(copies)),
             ByteSize(all)
         );
-        told.warn("raid1-odd", text, Some(place.clone()));
+        told.warn(Rule::PoolCapacity, text, Some(place.clone()));
     }
 }
 

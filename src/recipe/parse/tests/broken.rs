@@ -130,8 +130,8 @@ const PROVISION: &[Case] = &[
     ("config above", "\n[provision]\nconfig = \"../c.ign\"\n", "E_INPUT_ESCAPE 6:10+10", "the path `../c.ign` leaves the recipe's directory", "put the file beside the recipe"),
     ("gpt of nothing", "\n[provision]\nmedia = \"gpt\"\n", "E_RECIPE 6:9+5", "`media = \"gpt\"` without anything to provision: the stick would", "remove `media`"),
     ("transport", "\n[provision]\ntransport = \"fw-cfg\"\n", "E_RECIPE 6:13+8", "`transport` cannot be `fw-cfg`", "did you mean \"fw_cfg\"?"),
-    ("password", "\n[provision.root]\npassword = \"hunter2\"\n", "E_SECRET 6:12+9", "`password` in `[provision.root]` would put a password in plain", "make a hash with `openssl passwd -6` and write"),
-    ("password of a user", "\n[[provision.user]]\nname = \"a\"\npasswd = \"hunter2\"\n", "E_SECRET 7:10+9", "`passwd` in `[[provision.user]]` would put a password in plain", "make a hash with `openssl passwd -6` and write"),
+    ("password", "\n[provision.root]\npassword = \"hunter2\"\n", "E_SECRET 6:12+9", "`password` in `[provision.root]` would put a password in plain", "make a hash with `arca-build passwd` and write"),
+    ("password of a user", "\n[[provision.user]]\nname = \"a\"\npasswd = \"hunter2\"\n", "E_SECRET 7:10+9", "`passwd` in `[[provision.user]]` would put a password in plain", "make a hash with `arca-build passwd` and write"),
     ("misspelt hash", "\n[provision.root]\npasword_hash = \"hunter2\"\n", "E_RECIPE 6:1+12", "unknown key `pasword_hash` in `[provision.root]`", "did you mean `password_hash`?"),
     ("hash a number", "\n[provision.root]\npassword_hash = 12345\n", "E_RECIPE 6:17+5", "`password_hash` must be text, this is a whole number", "put it in quotes"),
     ("hash with a line end", "\n[provision.root]\npassword_hash = \"hunter2\\n\"\n", "E_RECIPE 6:17+11", "`password_hash` holds the character U+000A", "write it in one line, without line ends and tabs"),
@@ -191,6 +191,24 @@ const CARRIED: &[Case] = &[
     ("container name", "\n[[provision.container]]\nname = \"../a\"\nurl = \"https://h/a.tar\"\n", "E_RECIPE 6:8+6", "`name`: a name is 1 to 63 characters of A-Z a-z 0-9 . _ - and", "-"),
     ("container twice", "\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/b.tar\"\n", "E_RECIPE 9:8+3", "`a` is there twice", "join the two"),
     ("container before nothing", "\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\nbefore = [\"web.container\"]\n", "E_RECIPE 8:11+15", "`web.container` is not the name of a systemd unit", "that of `x.container` is `x.service`"),
+    ("image and url", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nurl = \"https://h/a.tar\"\n", "E_RECIPE 7:9+15", "`image` and `url` are both given", "keep one of them"),
+    ("image with a digest beside it", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nsize = \"1MiB\"\n", "E_RECIPE 8:8+6", "`size` is said of a `url`, and there is none", "add `url`, or remove it"),
+    ("image by a short name", "\n[[provision.container]]\nname = \"a\"\nimage = \"busybox\"\n", "E_RECIPE 7:9+9", "`busybox` is no image: the registry is missing", "write \"docker.io/library/busybox\""),
+    ("image without a tag", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b\"\n", "E_RECIPE 7:9+13", "`latest` is never guessed", "write \"quay.io/a/b:latest\""),
+    ("image with an escape", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a b:1\"\n", "E_RECIPE 7:9+15", "`a b` is no name of a repository", "write it like"),
+    ("ports of an archive", "\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\nports = [\"80:80\"]\n", "E_RECIPE 8:9+9", "`ports` needs `image`", "write the quadlet yourself with `text`"),
+    ("ports and a quadlet", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"x\"\nports = [\"80:80\"]\n", "E_RECIPE 9:9+9", "the recipe has one of its own", "write it there"),
+    ("text and source of a quadlet", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"x\"\nsource = \"y\"\n", "E_RECIPE 9:10+3", "`text` and `source` are both given", "keep one of them"),
+    ("port that is none", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nports = [\"80:80\", \"http\"]\n", "E_RECIPE 8:19+6", "`http` publishes no port", "write it like \"8080:80\""),
+    ("volume without a target", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"/srv\"]\n", "E_RECIPE 8:12+6", "`/srv` is no volume: it is not a source, a target", "write it like"),
+    ("volume with a relative source", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"./srv:/data\"]\n", "E_RECIPE 8:12+13", "the source is neither an absolute path", "write it like"),
+    ("volume up and away", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"/srv/../etc:/data\"]\n", "E_RECIPE 8:12+19", "the source is neither an absolute path", "write it like"),
+    ("volume that systemd expands", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"/srv/%H:/data\"]\n", "E_RECIPE 8:12+15", "give one of its characters a meaning", "write it like"),
+    ("volume of another quadlet", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"x.volume:/data\"]\n", "E_RECIPE 8:12+16", "the source is neither an absolute path", "write it like"),
+    ("variable without value", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nenvironment = [\"hunter2\"]\n", "E_RECIPE 8:16+9", "an entry of `environment` has no `=`", "write \"NAME=value\""),
+    ("variable without name", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nenvironment = [\"1A=hunter2\"]\n", "E_RECIPE 8:16+12", "is no name", "no digit first"),
+    ("variable twice", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nenvironment = [\"A=1\", \"A=2\"]\n", "E_RECIPE 8:23+5", "`A` is there twice in `environment`", "keep one of them"),
+    ("auto_start as text", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nauto_start = \"no\"\n", "E_RECIPE 8:14+4", "`auto_start` must be true or false", "without quotes"),
     ("serial of the payload disk", "\n[[machine.disk]]\nserial = \"Arca-Payload\"\nsize = \"1GiB\"\n", "E_RECIPE 6:10+14", "the serial `Arca-Payload` is taken by a disk of every machine", "name data disks data1, data2, …"),
 ];
 
@@ -245,6 +263,13 @@ const STORAGE: &[Case] = &[
 #[test]
 fn broken_recipes_are_told_with_place_and_way_out_in_the_storage() {
     check(STORAGE);
+}
+
+#[test]
+fn sec_4_no_line_with_a_variable_is_shown() {
+    let text = "[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nenvironment = [\n\"A=hunter2\",\n\"hunter2\"]\n";
+    let found = problems(&format!("{HEAD}{text}"));
+    assert!(found.len() == 1 && !format!("{found:?}").contains("hunter2"), "{found:?}");
 }
 
 #[test]
