@@ -34,4 +34,5 @@ mod schema;
 mod scripts;
 mod settings;
 mod signatures;
+mod storage;
 mod virt_install;
