@@ -7,7 +7,7 @@ use super::split::{Side, Split};
 use super::told::Told;
 use super::{ready, subvolume};
 use crate::base::text::one_line;
-use crate::base::{BaseKind, Engine, Transport};
+use crate::base::{BaseKind, Engine, Place, Transport};
 use crate::format::ignition::Node;
 use crate::recipe::Recipe;
 
@@ -68,6 +68,34 @@ pub fn script(bytes: &[u8], file: &str, told: &mut Told) {
             let text =
                 format!("the script uses {directory} without `mount {directory}`: what it writes there vanishes");
             told.warn("combustion-mount", text, Some(ready::place(file, line, 1)));
+        }
+    }
+}
+
+/// Warns of a script of the recipe that does what the place it runs in makes fail; `of` is its name and place.
+pub fn run(bytes: &[u8], (name, place): (&str, &Place), side: Side, told: &mut Told) {
+    let text = String::from_utf8_lossy(bytes);
+    let first = |words: &[&str]| {
+        let begins =
+            |line: &str| words.iter().any(|word| line.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ')));
+        text.lines().any(|line| begins(line.trim_start()))
+    };
+    if side == Side::Ignition && first(&["zypper", "rpm"]) {
+        let text = format!(
+            "script `{name}` installs packages, and Ignition's unit runs it where the root is read-only; use `packages`"
+        );
+        told.warn("run-read-only", text, Some(place.clone()));
+    }
+    if side == Side::Combustion && first(&["systemctl start", "systemctl restart", "systemctl enable --now"]) {
+        let text =
+            format!("script `{name}` starts a service, and Combustion runs it before there are any; enable it instead");
+        told.warn("run-no-services", text, Some(place.clone()));
+    }
+    for directory in subvolume::COMBUSTION_HIDDEN {
+        let mounts = |line: &str| line.trim().strip_prefix("mount ").is_some_and(|rest| rest.trim() == directory);
+        if text.lines().any(mounts) {
+            let text = format!("script `{name}` mounts {directory}, which is mounted already when it runs, and fails");
+            told.warn("run-mount", text, Some(place.clone()));
         }
     }
 }

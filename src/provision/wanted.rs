@@ -3,7 +3,7 @@
 use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
 use super::split::{Part, Shares, Side, Split};
 use super::told::Told;
-use super::{account, path, subvolume, unit};
+use super::{account, network, packages, path, scripts, subvolume, unit};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
 use crate::format::combustion::Flags;
@@ -23,7 +23,7 @@ pub struct Wanted {
     pub units: Vec<WantedUnit>,
     /// Ignition only; under Combustion commands do it.
     pub kernel_arguments: Vec<String>,
-    /// In the order of their names; Combustion only.
+    /// In the order of their names; under Ignition a unit installs them.
     pub rpms: Vec<WantedRpm>,
     /// Combustion only, each stage in the order written.
     pub commands: Vec<Command>,
@@ -231,6 +231,9 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut To
         shares.on(side).units.push(unit);
     }
     carry(recipe, known, &mut shares);
+    network::add(recipe, &mut shares, told);
+    packages::add(recipe, known, &mut shares);
+    scripts::add(recipe, files, &mut shares, told);
     finish(&mut shares, told);
     shares
 }
@@ -265,7 +268,7 @@ fn accounts(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     shares.on(side).logins = logins;
 }
 
-/// Adds what brings packages and containers.
+/// Adds what brings containers.
 fn carry(recipe: &Recipe, known: &Known, shares: &mut Shares) {
     let side = shares.side(Part::Containers);
     for container in &recipe.provision.containers {
@@ -273,12 +276,6 @@ fn carry(recipe: &Recipe, known: &Known, shares: &mut Shares) {
         shares.account(Part::Containers, side, format!("unit {} loads an image once", unit.name), "");
         shares.on(side).units.push(unit);
     }
-    for rpm in &recipe.provision.rpms {
-        let rpm = known.rpm(&rpm.value);
-        shares.account(Part::Packages, Side::Combustion, format!("package {}", one_line(&rpm.name, 100)), "");
-        shares.combustion.rpms.push(rpm);
-    }
-    shares.combustion.rpms.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
 /// Judges what only the whole shows; call it when every part has written its share.

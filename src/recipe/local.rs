@@ -67,7 +67,9 @@ impl Recipe {
             .iter()
             .flat_map(|unit| unit.value.content.iter().chain(unit.value.dropins.iter().map(|dropin| &dropin.content)));
         let typed = provision.files.iter().map(|file| &file.value.content).chain(units);
-        let typed = typed.filter_map(|content| match content {
+        let runs = provision.runs.iter().map(|run| &run.value.content);
+        let scripts = runs.chain(provision.timers.iter().map(|timer| &timer.value.content));
+        let typed = typed.chain(scripts).filter_map(|content| match content {
             Content::Path(path) => Some(path),
             Content::Text(_) | Content::Carried(_) => None,
         });

@@ -8,9 +8,11 @@ pub mod embedded;
 pub mod keys;
 pub mod local;
 pub mod model;
+pub mod network;
 mod parse;
 pub(crate) mod reader;
 mod rules;
+pub mod scripts;
 mod sniff;
 mod template;
 

@@ -209,6 +209,14 @@ pub struct Provision {
     pub rpms: Vec<Located<super::Carried>>,
     /// `[[provision.container]]`.
     pub containers: Vec<Located<super::Container>>,
+    /// `[[provision.network]]`.
+    pub networks: Vec<Located<super::network::NetworkProfile>>,
+    /// From the image's repositories, in the order written.
+    pub packages: Vec<Located<String>>,
+    /// `[[provision.run]]`, in the order they run.
+    pub runs: Vec<Located<super::scripts::Run>>,
+    /// `[[provision.timer]]`.
+    pub timers: Vec<Located<super::scripts::Timer>>,
 }
 
 impl Provision {
@@ -220,7 +228,8 @@ impl Provision {
     /// Tells whether anything typed (not ready-made) is wanted.
     pub fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
-        self.root.is_some() || rows.iter().any(|rows| *rows > 0)
+        let steps = [self.networks.len(), self.packages.len(), self.runs.len(), self.timers.len()];
+        self.root.is_some() || rows.iter().chain(&steps).any(|rows| *rows > 0)
     }
 
     /// Tells whether anything at all is wanted in the guest.

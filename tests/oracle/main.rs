@@ -30,4 +30,5 @@ mod packed;
 mod provision;
 mod scripts;
 mod signatures;
+mod steps;
 mod virt_install;

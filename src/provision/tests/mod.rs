@@ -4,7 +4,9 @@ mod carried;
 mod complaints;
 mod explain;
 mod golden;
+mod network;
 mod ready;
+mod scripts;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};

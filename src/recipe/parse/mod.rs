@@ -6,7 +6,9 @@
 mod carried;
 mod image;
 mod machine;
+mod network;
 mod provision;
+mod scripts;
 #[cfg(test)]
 mod tests;
 

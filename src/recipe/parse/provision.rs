@@ -7,7 +7,7 @@ use super::super::rules;
 use super::super::{
     Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
 };
-use super::{carried, path, refuse_unknown};
+use super::{carried, network, path, refuse_unknown, scripts};
 use crate::base::text::one_line;
 use crate::base::{Code, Engine, Secret, Transport};
 
@@ -27,7 +27,7 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         transport: word("transport").and_then(|value| value.word(Transport::parse, Transport::WORDS)),
         media: media.as_ref().and_then(|value| value.word(Media::parse, Media::WORDS)),
         config: word("config").and_then(|value| Some(value.located(path(&value)?))),
-        script: word("script").and_then(|value| Some(value.located(path(&value)?))),
+        script: word("script").and_then(|value| scripts::ready(&value)),
         side_files: side_files(table),
         home_subvolume: word("home_subvolume").and_then(|value| value.boolean()),
         root: table.table("root", "provision.root").map(|root| Located { value: account(&root), place: root.place() }),
@@ -36,6 +36,10 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         units: rows(table, "unit", "provision.unit[]", "name", unit),
         rpms: carried::rpms(table, TABLE_LIMIT),
         containers: rows(table, "container", "provision.container[]", "name", carried::container),
+        networks: rows(table, "network", "provision.network[]", "name", network::profile),
+        packages: scripts::packages(table),
+        runs: rows(table, "run", "provision.run[]", "name", scripts::run),
+        timers: rows(table, "timer", "provision.timer[]", "name", scripts::timer),
     };
     engines(table, &provision);
     if let (Some(media), Some(Media::Gpt), false) = (media, provision.media, provision.is_wanted()) {
@@ -54,7 +58,6 @@ fn engines(table: &Table<'_>, provision: &Provision) {
     };
     if !engine.uses_combustion() {
         unread("script", "a Combustion script", Engine::Combustion);
-        unread("rpm", "installed by Combustion", Engine::Combustion);
     }
     if !engine.uses_ignition() {
         unread("config", "an Ignition config", Engine::Ignition);
@@ -221,7 +224,7 @@ fn mode(value: &Value<'_>) -> Option<u32> {
 }
 
 /// Reads `text` or `source`; both are a mistake, none is for the caller to judge.
-fn content(table: &Table<'_>) -> Option<Content> {
+pub(super) fn content(table: &Table<'_>) -> Option<Content> {
     let text = table.get("text");
     let source = table.get("source");
     if let (Some(_), Some(source)) = (&text, &source) {

@@ -208,6 +208,11 @@ impl<'d> Value<'d> {
         array.iter().take(LIST_LIMIT).map(entry).collect()
     }
 
+    /// Tells whether a list stands there.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
+    }
+
     /// Returns text as it was written, unchecked; tells nothing.
     pub(crate) fn as_text(&self) -> Option<&'d str> {
         match self.value {

@@ -2,6 +2,7 @@
 
 mod broken;
 mod hostile;
+mod steps;
 mod whole;
 
 use crate::base::Problem;
