@@ -51,7 +51,7 @@ pub fn add(recipe: &Recipe, files: &LocalFiles, shares: &mut Shares, told: &mut 
     let mut scripts = vec![];
     for (number, run) in (1..).zip(&recipe.provision.runs) {
         let network = if run.value.network { ", with a network" } else { "" };
-        shares.account(Part::Scripts, side, format!("script {number:02}-{}{network}", run.value.name), "");
+        shares.account(Part::Scripts, side, format!("script {number:02}-{}{network}", run.value.name), why(side));
         scripts.extend(script(recipe, number, run, files, side, told));
     }
     match side {
@@ -60,6 +60,15 @@ pub fn add(recipe: &Recipe, files: &LocalFiles, shares: &mut Shares, told: &mut 
     }
     for timer in &recipe.provision.timers {
         self::timer(recipe, timer, files, shares, told);
+    }
+}
+
+const fn why(side: Side) -> &'static str {
+    match side {
+        Side::Ignition => "Ignition runs nothing: a unit does, in the system, whose root is read-only",
+        Side::Combustion => {
+            "in Combustion's snapshot, which a failure rolls back; what transactional-update hides is mounted for it"
+        }
     }
 }
 

@@ -139,7 +139,7 @@ pub const KEYS: &[Key] = &[
     key("provision.unit[].dropin[].name", T::Text, "required", "ends in .conf"),
     key("provision.unit[].dropin[].text", T::Text, "", "its content; or `source`"),
     key("provision.unit[].dropin[].source", T::Path, "", "a file beside the recipe; or `text`"),
-    key("provision.rpm[]", T::Tables, "", "a package that Combustion installs without a network"),
+    key("provision.rpm[]", T::Tables, "", "a package that is installed without a network"),
     key("provision.rpm[].url", T::Text, "required", "as `base.url`; its file name ends in .rpm"),
     key("provision.rpm[].sha256", T::Digest, "from arca.lock", "its digest"),
     key("provision.rpm[].size", T::Size, "", "its size in bytes, checked while it is fetched"),

@@ -252,6 +252,12 @@ impl NetworkProfile {
         }
     }
 
+    /// Returns what a bridge or bond would name to have the profile's link as a port.
+    pub fn as_ports(&self) -> impl Iterator<Item = Port> {
+        let interface = self.interface().cloned().map(Port::Interface);
+        interface.into_iter().chain(self.mac().cloned().map(Port::Mac))
+    }
+
     /// Tells whether the profile is the one of a port.
     pub fn is(&self, port: &Port) -> bool {
         match port {

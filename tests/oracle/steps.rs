@@ -248,7 +248,7 @@ fn packages_are_installed_before_everything_and_their_failure_fails_the_boot() {
 
 /// `transactional-update run` ends well whatever its command did; here it is a stub that does nothing.
 #[test]
-fn an_installation_that_did_nothing_is_no_success() {
+fn out_17_under_ignition_too_other_bytes_and_an_installation_that_did_nothing_are_no_success() {
     let Some(()) = tools(&["tar", "sha256sum"]) else { return };
     let wish = packages();
     let (files, _) = written(&wish);

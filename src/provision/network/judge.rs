@@ -4,23 +4,31 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::super::told::Told;
-use super::keyfile::controller;
+use super::keyfile::{controller, controllers};
 use crate::base::Place;
 use crate::base::text::one_line;
 use crate::recipe::Located;
 use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port, Subnet};
 
 type Profiles = [Located<NetworkProfile>];
+/// Whose an interface or card is, as far as a profile names it.
+type Owners<'p> = BTreeMap<Port, &'p NetworkProfile>;
+
+/// How many links may lie on one another (linux: net/core/dev.c, `MAX_NEST_DEV`).
+const DEEPEST: usize = 8;
 
 /// Judges all profiles.
 pub fn all(profiles: &Profiles, told: &mut Told) {
     matches(profiles, told);
-    ports(profiles, told);
-    circles(profiles, told);
+    let owners: Owners<'_> =
+        profiles.iter().flat_map(|profile| profile.value.as_ports().map(|port| (port, &profile.value))).collect();
+    ports(profiles, &owners, told);
+    circles(profiles, &owners, told);
+    let controllers = controllers(profiles);
     let mut seen: BTreeMap<IpAddr, u32> = BTreeMap::new();
     for profile in profiles {
         let Located { value, place } = profile;
-        match controller(value, profiles) {
+        match controller(value, &controllers) {
             Some(controller) => port(value, controller, place, told),
             None => addressing(value, place, told),
         }
@@ -56,7 +64,7 @@ fn matches(profiles: &Profiles, told: &mut Told) {
 }
 
 /// Judges what bridges and bonds are made of.
-fn ports(profiles: &Profiles, told: &mut Told) {
+fn ports(profiles: &Profiles, owners: &Owners<'_>, told: &mut Told) {
     let mut seen: BTreeMap<&Port, &NetworkProfile> = BTreeMap::new();
     for Located { value: profile, .. } in profiles {
         for Located { value: port, place } in profile.ports() {
@@ -69,7 +77,7 @@ fn ports(profiles: &Profiles, told: &mut Told) {
                 told.refuse_at(place, format!("`{shown}` cannot be a port of itself"), "");
                 continue;
             }
-            let Some(below) = profiles.iter().map(|other| &other.value).find(|other| other.is(port)) else { continue };
+            let Some(below) = owners.get(port) else { continue };
             let (above, below) = (profile.link.kind(), below.link.kind());
             let refused = matches!(
                 (above, below),
@@ -86,30 +94,29 @@ fn ports(profiles: &Profiles, told: &mut Told) {
     }
 }
 
-/// Refuses profiles that lie on top of one another in a circle: none of them would ever come up.
-fn circles(profiles: &Profiles, told: &mut Told) {
+/// Refuses profiles that lie on one another in a circle, or too deep: the kernel would refuse the last of them.
+fn circles(profiles: &Profiles, owners: &Owners<'_>, told: &mut Told) {
     for Located { value, place } in profiles {
-        let mut below = beneath(value, profiles);
-        for _ in profiles {
-            if below.iter().any(|other| other.name == value.name)
-                && !value.ports().iter().any(|port| value.is(&port.value))
-            {
-                let headline = format!("`{}` lies on itself, by way of its ports or parent", value.name);
-                return told.refuse_at(place, headline, "an interface cannot be a part of what it is made of");
-            }
-            below = below.iter().flat_map(|other| beneath(other, profiles)).take(profiles.len()).collect();
+        let mut below: BTreeMap<&str, &NetworkProfile> = BTreeMap::from([(value.name.as_str(), value)]);
+        for _ in 0..DEEPEST {
+            below = below.values().flat_map(|one| beneath(one, owners)).map(|one| (one.name.as_str(), one)).collect();
+        }
+        if !below.is_empty() {
+            let headline =
+                format!("`{}` lies on itself, or on more than {DEEPEST} others, by its ports or parent", value.name);
+            return told.refuse_at(place, headline, "an interface cannot be a part of what it is made of");
         }
     }
 }
 
-/// Finds the profiles of what a profile is made of.
-fn beneath<'p>(profile: &NetworkProfile, profiles: &'p Profiles) -> Vec<&'p NetworkProfile> {
+/// Finds the profiles of what a profile is made of; that one is made of itself is told of elsewhere.
+fn beneath<'p>(profile: &NetworkProfile, owners: &Owners<'p>) -> Vec<&'p NetworkProfile> {
     let parent = match &profile.link {
         Link::Vlan { parent, .. } => Some(Port::Interface(parent.clone())),
         _ => None,
     };
-    let ports: Vec<Port> = profile.ports().iter().map(|port| port.value.clone()).chain(parent).collect();
-    profiles.iter().map(|other| &other.value).filter(|other| ports.iter().any(|port| other.is(port))).collect()
+    let ports = profile.ports().iter().map(|port| &port.value).filter(|port| !profile.is(port));
+    ports.chain(&parent).filter_map(|port| owners.get(port).copied()).collect()
 }
 
 /// Refuses addresses of a port: what it carries belongs to its bridge or bond.

@@ -4,30 +4,46 @@
 //! `master` and `slave-type`: NetworkManager 1.46 has better words and takes these for ever; those before, which Leap Micro
 //! has, know no others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::Digest;
 use crate::recipe::Located;
 use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port};
 
-/// Writes a profile and those of its ports that have none: name and text.
-pub fn all(recipe: &str, profile: &NetworkProfile, profiles: &[Located<NetworkProfile>]) -> Vec<(String, String)> {
-    let name = profile.name.to_string();
-    let mut written = vec![(name.clone(), write(recipe, profile, controller(profile, profiles)))];
-    let lone = profile.ports().iter().filter(|port| !profiles.iter().any(|other| other.value.is(&port.value)));
-    // One that stands there twice was told of.
-    for port in lone.map(|port| &port.value).collect::<BTreeSet<_>>() {
-        let name = port_name(&name, port);
-        let text = write_port(recipe, &name, port, profile);
-        written.push((name, text));
-    }
-    written
+/// Whose port an interface or card is.
+pub type Controllers<'p> = BTreeMap<&'p Port, &'p NetworkProfile>;
+
+/// Finds every port and the bridge or bond it belongs to.
+pub fn controllers(profiles: &[Located<NetworkProfile>]) -> Controllers<'_> {
+    let ports = profiles.iter().flat_map(|profile| profile.value.ports().iter().map(|port| (port, &profile.value)));
+    ports.map(|(port, profile)| (&port.value, profile)).collect()
 }
 
 /// Finds the bridge or bond that a profile's interface is a port of.
-pub fn controller<'p>(profile: &NetworkProfile, profiles: &'p [Located<NetworkProfile>]) -> Option<&'p NetworkProfile> {
-    let mut others = profiles.iter().map(|other| &other.value);
-    others.find(|other| other.ports().iter().any(|port| profile.is(&port.value)))
+pub fn controller<'p>(profile: &NetworkProfile, controllers: &Controllers<'p>) -> Option<&'p NetworkProfile> {
+    profile.as_ports().find_map(|port| controllers.get(&port).copied())
+}
+
+/// Writes every profile, and one for each port that has none: the profile it belongs to, name and text.
+pub fn all<'p>(
+    recipe: &str,
+    profiles: &'p [Located<NetworkProfile>],
+) -> Vec<(&'p Located<NetworkProfile>, String, String)> {
+    let controllers = controllers(profiles);
+    let owned: BTreeSet<Port> = profiles.iter().flat_map(|profile| profile.value.as_ports()).collect();
+    let mut written = vec![];
+    for profile in profiles {
+        let name = profile.value.name.to_string();
+        let text = write(recipe, &profile.value, controller(&profile.value, &controllers));
+        written.push((profile, name.clone(), text));
+        let ports: BTreeSet<&Port> = profile.value.ports().iter().map(|port| &port.value).collect();
+        for port in ports.difference(&owned.iter().collect()) {
+            let name = port_name(&name, port);
+            let text = write_port(recipe, &name, port, &profile.value);
+            written.push((profile, name, text));
+        }
+    }
+    written
 }
 
 /// Names a port's profile: what no file's name should hold is written as `-`.

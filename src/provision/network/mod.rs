@@ -27,15 +27,13 @@ pub fn add(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     }
     judge::all(profiles, told);
     let side = shares.side(Part::Network);
-    let mut files = vec![];
+    let why =
+        if side == Side::Ignition { "for the system only: in the initrd the network stays as it was" } else { "" };
     for profile in profiles {
-        for (name, text) in keyfile::all(recipe.name.as_str(), &profile.value, profiles) {
-            files.push(file(&name, text, profile));
-        }
-        let why =
-            if side == Side::Ignition { "for the system only: in the initrd the network stays as it was" } else { "" };
         shares.account(Part::Network, side, described(&profile.value), why);
     }
+    let written = keyfile::all(recipe.name.as_str(), profiles);
+    let files: Vec<_> = written.into_iter().map(|(profile, name, text)| file(&name, text, profile)).collect();
     if side == Side::Combustion {
         shares.combustion.commands.push(Command { stage: Stage::Prepare, text: prepare(&files) });
     }

@@ -125,9 +125,13 @@ fn profiles_that_could_not_work_are_refused() {
             of("bond", "a", "\"b\"") + &of("bond", "b", "\"eth0\""),
             "`b` is a bond, which the kernel takes for no port of a bond",
         ),
-        (vlan("a", "b") + &of("bridge", "b", "\"a\""), "`a` lies on itself, by way of its ports or parent"),
+        (vlan("a", "b") + &of("bridge", "b", "\"a\""), "`a` lies on itself, or on more than 8 others"),
         (vlan("a", "b") + &vlan("b", "a"), "`a` lies on itself"),
         (vlan("a", "a"), "`a` lies on itself"),
+        (
+            (0..9).map(|n| vlan(&format!("v{n}"), &format!("v{}", n + 1))).collect(),
+            "`v0` lies on itself, or on more than 8",
+        ),
         (
             lan("addresses = [\"192.0.2.2/24\"]") + &of("bridge", "b", "\"eth0\""),
             "`lan` is a port of `b`, so it has no addresses",

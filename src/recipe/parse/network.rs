@@ -10,6 +10,19 @@ use super::super::reader::{Table, Value};
 use crate::base::Name;
 use crate::base::text::one_line;
 
+/// The most profiles, and ports of one: each becomes a file.
+const PROFILE_LIMIT: usize = 100;
+const PORT_LIMIT: usize = 32;
+
+/// Refuses more profiles than a machine has links.
+pub(super) fn limited(table: &Table<'_>, mut profiles: Vec<Located<NetworkProfile>>) -> Vec<Located<NetworkProfile>> {
+    if let (Some(value), true) = (table.get("network"), profiles.len() > PROFILE_LIMIT) {
+        value.refuse(format!("more than {PROFILE_LIMIT} times `[[provision.network]]`"), "");
+        profiles.truncate(PROFILE_LIMIT);
+    }
+    profiles
+}
+
 /// Reads one profile.
 pub(super) fn profile(table: &Table<'_>) -> Option<NetworkProfile> {
     let name = table.get("name").and_then(|value| value.accept(Name::parse(value.line()?), ""));
@@ -132,8 +145,15 @@ fn own_interface(table: &Table<'_>, given: Option<InterfaceName>, name: Option<&
 }
 
 fn ports(table: &Table<'_>) -> Vec<Located<Port>> {
-    let list = table.get("ports").map(|value| value.list()).unwrap_or_default();
-    list.iter().filter_map(|port| Some(port.located(port.accept(Port::parse(port.line()?), "")?))).collect()
+    let Some(value) = table.get("ports") else { return vec![] };
+    let list = value.list();
+    if list.len() > PORT_LIMIT {
+        value.refuse(format!("`ports` has more than {PORT_LIMIT} entries"), "");
+    }
+    list.iter()
+        .take(PORT_LIMIT)
+        .filter_map(|port| Some(port.located(port.accept(Port::parse(port.line()?), "")?)))
+        .collect()
 }
 
 fn need_ports(table: &Table<'_>) {

@@ -36,7 +36,7 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         units: rows(table, "unit", "provision.unit[]", "name", unit),
         rpms: carried::rpms(table, TABLE_LIMIT),
         containers: rows(table, "container", "provision.container[]", "name", carried::container),
-        networks: rows(table, "network", "provision.network[]", "name", network::profile),
+        networks: network::limited(table, rows(table, "network", "provision.network[]", "name", network::profile)),
         packages: scripts::packages(table),
         runs: rows(table, "run", "provision.run[]", "name", scripts::run),
         timers: rows(table, "timer", "provision.timer[]", "name", scripts::timer),

@@ -68,6 +68,20 @@ fn broken_recipes_are_told_with_place_and_way_out_in_scripts_and_packages() {
 }
 
 #[test]
+fn more_profiles_or_ports_than_a_machine_has_are_refused() {
+    let rows: String =
+        (0..101).map(|n| format!("[[provision.network]]\nname = \"n{n}\"\ninterface = \"e{n}\"\n")).collect();
+    let ports: Vec<String> = (0..33).map(|n| format!("\"e{n}\"")).collect();
+    let bridge = format!("[[provision.network]]\nname = \"b\"\ntype = \"bridge\"\nports = [{}]\n", ports.join(", "));
+    for (text, words) in
+        [(rows, "more than 100 times `[[provision.network]]`"), (bridge, "`ports` has more than 32 entries")]
+    {
+        let found = problems(&format!("{HEAD}{text}"));
+        assert!(found.len() == 1 && found[0].headline.contains(words), "{found:?}");
+    }
+}
+
+#[test]
 fn whole_profiles_say_what_is_written_and_default_the_rest() {
     let recipe = crate::recipe::parse(
         &format!("{HEAD}[provision]\n{}", include_str!("../../../provision/tests/network.toml")),
