@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::base::{ByteSize, Digest, text};
+use crate::base::{ByteSize, Digest, Rule, text};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 /// Builds provisioned, reproducible VM bundles from one recipe: no root, no loop mount, no container.
@@ -89,10 +89,20 @@ pub enum Command {
         #[arg(long, conflicts_with_all = ["dry_run", "check"])]
         verify: bool,
     },
-    /// Validate and plan recipes; touches nothing
+    /// Validate and plan recipes, and tell what the rules notice; touches nothing
     Check {
-        #[command(flatten)]
-        recipes: Recipes,
+        /// Recipe files; `demo` is inside the program
+        #[arg(required_unless_present = "explain", value_name = "RECIPE", value_hint = ValueHint::FilePath)]
+        recipes: Vec<PathBuf>,
+        /// End in failure where there are warnings, or even notes (for CI)
+        #[arg(long, value_name = "WHAT", value_parser = ["warnings", "notes"])]
+        deny: Option<String>,
+        /// Print the findings as SARIF 2.1.0 on stdout
+        #[arg(long, conflicts_with = "explain")]
+        sarif: bool,
+        /// Tell why a rule is there, by which source, and what to do; `all` lists the rules
+        #[arg(long, value_name = "RULE", value_parser = rule(), hide_possible_values = true, conflicts_with = "recipes")]
+        explain: Option<String>,
     },
     /// Tell what goes to which engine and why, and what the guest does at its first boot
     Explain {
@@ -266,6 +276,11 @@ pub enum RootCommand {
         /// Name or path of the root, as `list` shows it
         root: String,
     },
+}
+
+/// Takes the id of a rule, or `all`.
+fn rule() -> clap::builder::PossibleValuesParser {
+    std::iter::once("all").chain(Rule::WORDS.iter().copied()).collect::<Vec<_>>().into()
 }
 
 /// Reads a digest, with or without the `sha256:` before it.

@@ -34,6 +34,7 @@ pub use crate::closure::{Index, Packed, Unpacked};
 pub use crate::compare::Differences;
 pub use crate::lock::Pin;
 pub use crate::plan::Plan;
+pub use crate::provision::Allowed;
 pub use crate::provision::explain::Explanation;
 pub use crate::realise::Tally;
 pub use crate::recipe::Source;

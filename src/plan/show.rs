@@ -21,7 +21,7 @@ impl Plan {
                 (name.clone(), json!({"derivation": output.derivation.0, "role": output.role}))
             }).collect::<serde_json::Map<_, _>>(),
             "derivations": self.derivations.iter().map(|derivation| self.derivation_json(derivation)).collect::<Vec<_>>(),
-            "warnings": self.warnings.iter().map(|warning| json!({"rule": warning.id, "text": warning.text})).collect::<Vec<_>>(),
+            "warnings": self.warnings.iter().map(|warning| json!({"rule": warning.rule, "severity": warning.severity, "text": warning.text})).collect::<Vec<_>>(),
         })
     }
 

@@ -7,11 +7,12 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::BaseFacts;
 use super::split::Shares;
 use super::told::Told;
 use super::wanted::{Bytes, Wanted, WantedUnit};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Digest, Place, Problem, Transport};
+use crate::base::{ByteSize, Code, Digest, Place, Problem, Rule, Transport};
 use crate::recipe::carried::{container_title, file_title, plain_rpm_name, rpm_title};
 use crate::recipe::{CONTENT_LIMIT, CONTENTS_LIMIT, Carried, Container, Located, Media, Recipe, Source};
 
@@ -26,7 +27,10 @@ pub const CONFIG_DISK_LIMIT: ByteSize = ByteSize::mib(16);
 
 /// What pins tell of each input, before its bytes are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known(pub BTreeMap<Source, Knowledge>);
+pub struct Known {
+    pub inputs: BTreeMap<Source, Knowledge>,
+    pub base: BaseFacts,
+}
 
 /// What is known of one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,13 +77,13 @@ impl Known {
     fn remote(&self, title: String, carried: &Carried) -> Remote {
         let source = carried.source.value.clone();
         let unknown = Knowledge { digest: Digest::of(b""), size: None };
-        let Knowledge { digest, size } = self.0.get(&source).copied().unwrap_or(unknown);
+        let Knowledge { digest, size } = self.inputs.get(&source).copied().unwrap_or(unknown);
         Remote { title, source, digest, size }
     }
 
     /// Tells whether an input is known to be too large for a config.
     pub(super) fn is_large(&self, carried: &Carried) -> bool {
-        self.0.get(&carried.source.value).and_then(|known| known.size).is_some_and(|size| size > CONTENT_LIMIT)
+        self.inputs.get(&carried.source.value).and_then(|known| known.size).is_some_and(|size| size > CONTENT_LIMIT)
     }
 
     /// Looks a file's content up.
@@ -135,7 +139,7 @@ pub fn loads(recipe: &Recipe, shares: &Shares, known: &Known, told: &mut Told) -
 fn vehicle(recipe: &Recipe, loads: &[Load], by_unit: bool) -> Vehicle {
     let together = loads.iter().try_fold(0u64, |sum, load| sum.checked_add(load.input.size?.0));
     let is_small = together.is_some_and(|together| together <= CONFIG_DISK_LIMIT.0);
-    let by_disk = recipe.provision.transport != Some(Transport::FwCfg);
+    let by_disk = recipe.provision.transport.combustion != Some(Transport::FwCfg);
     let fits = is_small && by_disk && !by_unit && recipe.provision.containers.is_empty();
     if fits { Vehicle::ConfigDisk } else { Vehicle::PayloadDisk }
 }
@@ -145,11 +149,11 @@ fn warn(recipe: &Recipe, vehicle: Option<Vehicle>, told: &mut Told) {
     match vehicle {
         Some(Vehicle::ConfigDisk) => {
             let text = "what the recipe carries lies on the config disk: the fw_cfg launch files cannot bring it";
-            told.warn("carried-fwcfg", text, place());
+            told.warn(Rule::CarriedFwcfg, text, place());
         }
         Some(Vehicle::PayloadDisk) if recipe.provision.media == Some(Media::Gpt) => {
             let text = "what the recipe carries needs `payload.raw` as a disk of its own: the USB stick lacks it";
-            told.warn("carried-usb", text, place());
+            told.warn(Rule::CarriedUsb, text, place());
         }
         _ => {}
     }
@@ -164,7 +168,7 @@ fn inline(recipe: &Recipe, wanted: &Wanted, told: &mut Told) {
         match input.size {
             Some(size) if size > CONTENT_LIMIT => told.refuse(too_large(input, size, &place)),
             Some(size) => together = together.saturating_add(size.0),
-            None if recipe.provision.transport == Some(Transport::FwCfg) => {
+            None if recipe.provision.transport.ignition == Some(Transport::FwCfg) => {
                 let headline = format!("the size of `{}` is not known", one_line(&input.title, 80));
                 let problem = Problem::new(Code::FwCfgLimit, headline).at(place);
                 told.refuse(problem.note("what fw_cfg can carry is limited").hint("add `size` beside `sha256`"));

@@ -9,9 +9,9 @@ use std::fmt;
 use super::ready::Script;
 use super::split::{Part, Placed, Shares, Side, lacks_ignition};
 use super::wanted::{Stage, Wanted, WantedUnit};
-use super::{Warning, ignition, subvolume};
+use super::{ignition, subvolume};
 use crate::base::text::{count, one_line};
-use crate::base::{DiskLabel, Engine};
+use crate::base::{DiskLabel, Engine, Finding};
 use crate::recipe::Recipe;
 
 /// Who does a step.
@@ -45,7 +45,7 @@ pub struct Explanation {
     pub placed: Vec<Placed>,
     pub steps: Vec<Step>,
     /// What the rules noticed.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<Finding>,
 }
 
 impl Explanation {
@@ -224,7 +224,7 @@ impl fmt::Display for Explanation {
         }
         for warning in &self.warnings {
             let place = warning.place.as_ref().map(|place| format!("line {}: ", place.line)).unwrap_or_default();
-            line(f, &format!("{place}{} [{}]", warning.text, warning.id), "")?;
+            line(f, &format!("{place}{} [{}]", warning.text, warning.rule), "")?;
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use super::ready::place;
 use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{self, Bytes, Command, Stage, WantedFile, WantedUnit, Write};
-use super::{BY_US, lints, packages, subvolume};
-use crate::base::{Code, Place, Problem};
+use super::{BY_US, lints, packages, rules, subvolume};
+use crate::base::{Code, Place, Problem, Rule};
 use crate::format::combustion::{inspect, payload};
 use crate::recipe::scripts::{Run, Timer};
 use crate::recipe::{Content, LocalFiles, Located, Recipe};
@@ -84,9 +84,12 @@ fn script(
     let bytes = bytes(recipe, name.as_str(), content, place, files, told)?;
     let place = hushed(place);
     lints::run(&bytes, (name.as_str(), &place), side, told);
+    if side == Side::Combustion {
+        lints::run_below_mounts(recipe, &bytes, (name.as_str(), &place), told);
+    }
     if inspect(&bytes).is_ok_and(|found| found.flags.network && !network) {
         let text = format!("the line `# combustion: network` of script `{name}` does nothing; write `network = true`");
-        told.warn("script", text, Some(place.clone()));
+        told.warn(Rule::Script, text, Some(place.clone()));
     }
     Some(Script { name: format!("{number:02}-{name}"), bytes, network: *network, place })
 }
@@ -108,8 +111,9 @@ fn bytes(
     let said = |text: &str| text.replace("the script", &format!("script `{name}`"));
     match inspect(&bytes) {
         Ok(found) => {
+            rules::disks::script(&bytes, at, told);
             for remark in found.oddities {
-                told.warn("script", said(&remark.text), Some(at(remark.line)));
+                told.warn(Rule::Script, said(&remark.text), Some(at(remark.line)));
             }
             Some(bytes)
         }

@@ -3,7 +3,7 @@
 use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
 use super::split::{Part, Shares, Side, Split};
 use super::told::Told;
-use super::{account, network, packages, path, scripts, subvolume, unit};
+use super::{account, mounts, network, packages, path, pool, scripts, subvolume, unit};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
 use crate::format::combustion::Flags;
@@ -234,7 +234,10 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut To
     network::add(recipe, &mut shares, told);
     packages::add(recipe, known, &mut shares);
     scripts::add(recipe, files, &mut shares, told);
+    mounts::resolve(recipe, &mut shares, told);
+    pool::resolve(recipe, &mut shares, told);
     finish(&mut shares, told);
+    mounts::hidden(recipe, &shares, told);
     shares
 }
 

@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use super::Transports;
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
 use super::network::{Addressing, BondMode, LinkType};
-use crate::base::{Arch, BaseKind, Compression, Engine, Transport};
+use super::storage::Profile;
+use crate::base::{Arch, BaseKind, Compression, Engine};
 
 /// What is written under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum KeyType {
     Table,
     /// `[[…]]`, any number of them.
     Tables,
+    /// Ids of rules, each with a reason.
+    Reasons,
 }
 
 /// One key.
@@ -99,7 +103,14 @@ pub const KEYS: &[Key] = &[
         "auto",
         "what applies it; auto gives each part to the one that does it best",
     ),
-    key("provision.transport", T::Word(Transport::WORDS), "disk", "which launch files are the default ones"),
+    key(
+        "provision.transport",
+        T::Word(Transports::WORDS),
+        "auto",
+        "how the default launch files bring it; a word, or a table with one for each engine",
+    ),
+    key("provision.transport.ignition", T::Word(Transports::WORDS), "auto", "how it reaches Ignition"),
+    key("provision.transport.combustion", T::Word(Transports::WORDS), "auto", "how it reaches Combustion"),
     key("provision.media", T::Word(Media::WORDS), "disk", "gpt: also an image for a USB stick"),
     key("provision.config", T::Path, "", "a ready-made Ignition config"),
     key("provision.script", T::Path, "", "a ready-made Combustion script"),
@@ -209,6 +220,41 @@ pub const KEYS: &[Key] = &[
     key("provision.timer[].on_calendar", T::Text, "required", "when, as systemd.time(7) writes it, like \"Mon 03:00\""),
     key("provision.timer[].text", T::Text, "", "the script, with its `#!` line; or `source`"),
     key("provision.timer[].source", T::Path, "", "a file beside the recipe; or `text`"),
+    key("provision.mount[]", T::Tables, "", "a file system mounted at boot; the guest boots without its device too"),
+    key("provision.mount[].what", T::Text, "", "LABEL=, UUID=, /dev/disk/by-…; or `serial`"),
+    key("provision.mount[].serial", T::Text, "", "a data disk of the machine; or `what`"),
+    key("provision.mount[].path", T::Text, "required", "where; absolute path in the guest"),
+    key("provision.mount[].type", T::Text, "found out", "the file system, like btrfs, xfs or vfat"),
+    key("provision.mount[].options", T::Texts, "[]", "as in mount(8), one each"),
+    key("provision.subvolume[]", T::Tables, "", "a btrfs subvolume on the guest's own disk, made where it is not"),
+    key("provision.subvolume[].path", T::Text, "required", "below /home, /opt, /root, /srv, /usr/local or /var"),
+    key("provision.subvolume[].nocow", T::Flag, "false", "files in it are written in place, without checksums"),
+    key("provision.pool[]", T::Tables, "", "one btrfs over data disks: made if all are blank, kept if it is there"),
+    key("provision.pool[].label", T::Text, "required", "its name, and the label of the file system"),
+    key("provision.pool[].disks", T::Texts, "required", "serials of `machine.disk`"),
+    key("provision.pool[].data", T::Word(Profile::WORDS), "raid1; of one disk single", "how blocks of files are kept"),
+    key(
+        "provision.pool[].metadata",
+        T::Word(Profile::WORDS),
+        "raid1, or as many copies as `data`; of one disk dup",
+        "how everything else is kept",
+    ),
+    key("provision.pool[].path", T::Text, "required", "where it is mounted; absolute path in the guest"),
+    key("provision.pool[].options", T::Texts, "[]", "mount options, like `noatime`, `compress=zstd`"),
+    key("provision.pool[].scrub", T::Text, "monthly", "when everything is read and verified: off, or systemd.time(7)"),
+    key("provision.pool[].balance", T::Text, "weekly", "when half-empty blocks are joined: off, or systemd.time(7)"),
+    key("provision.pool[].check", T::Flag, "true", "look for disk errors every day, and fail loudly"),
+    key("provision.pool[].subvolume[]", T::Tables, "", "a subvolume in the pool, made where it is not"),
+    key("provision.pool[].subvolume[].name", T::Text, "required", "its name below the pool's top"),
+    key("provision.pool[].subvolume[].path", T::Text, "", "where it is mounted besides"),
+    key("provision.pool[].subvolume[].options", T::Texts, "[]", "mount options for there"),
+    key("provision.pool[].subvolume[].nocow", T::Flag, "false", "files in it are written in place, without checksums"),
+    key(
+        "allow",
+        T::Reasons,
+        "",
+        "rules that may be broken: `RULE = \"why\"`; `arca-build check --explain all` lists them",
+    ),
 ];
 
 /// Returns the names of the keys right below a table, by its path.
@@ -245,6 +291,7 @@ impl fmt::Display for KeyType {
             Self::Word(words) => return f.write_str(&words.join(", ")),
             Self::Table => "table",
             Self::Tables => "tables",
+            Self::Reasons => "table of rule ids, each with a reason",
         })
     }
 }
@@ -255,7 +302,7 @@ mod tests {
 
     #[test]
     fn the_keys_below_a_table_are_its_own() {
-        assert_eq!(below(""), ["format", "name", "description", "epoch", "base", "machine", "provision"]);
+        assert_eq!(below(""), ["format", "name", "description", "epoch", "base", "machine", "provision", "allow"]);
         assert_eq!(below("machine.disk[]"), ["serial", "size"]);
         assert_eq!(below("provision.unit[]"), ["name", "enable", "mask", "text", "source", "dropin"]);
     }

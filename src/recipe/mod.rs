@@ -3,6 +3,7 @@
 //! Parsing touches no file and no network. Read next: [`model`] (what a recipe can say), [`keys`] (how it is written),
 //! `parse/` (how one becomes the other), then `lock`.
 
+mod allow;
 pub mod carried;
 pub mod embedded;
 pub mod keys;
@@ -14,8 +15,11 @@ pub(crate) mod reader;
 mod rules;
 pub mod scripts;
 mod sniff;
+pub mod storage;
 mod template;
+mod transport;
 
+pub use allow::Allow;
 pub use carried::{Carried, Container};
 pub use embedded::{Embedded, embedded};
 pub use keys::{KEYS, Key, KeyType};
@@ -25,3 +29,4 @@ pub use parse::{FORMAT, parse};
 pub use reader::FILE_LIMIT;
 pub use rules::PathError;
 pub use sniff::is_recipe;
+pub use transport::Transports;

@@ -2,7 +2,7 @@
 
 use crate::base::words::vocabulary;
 use crate::base::{
-    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Transport, Url,
+    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Url,
 };
 
 /// A value and where it was written.
@@ -25,6 +25,8 @@ pub struct Recipe {
     pub base: Base,
     pub machine: MachineSpec,
     pub provision: Provision,
+    /// `[allow]`: rules that may be broken, in the order of their ids.
+    pub allow: Vec<Located<super::Allow>>,
 }
 
 /// `[base]`: the image everything starts from.
@@ -159,6 +161,8 @@ pub struct MachineSpec {
     pub osinfo: Option<Name>,
     /// Default `/var/lib/libvirt/images`.
     pub storage: StorageDir,
+    /// Where it was written.
+    pub storage_place: Option<Place>,
     pub system: SystemSpec,
     /// `[[machine.disk]]`, in the order written.
     pub disks: Vec<DataDisk>,
@@ -187,8 +191,8 @@ pub struct DataDisk {
 pub struct Provision {
     /// Default auto.
     pub engine: Option<Located<Engine>>,
-    /// Which set of launch files is the default one; default disk.
-    pub transport: Option<Transport>,
+    /// How the configuration reaches the guest by the default launch files; default auto.
+    pub transport: super::Transports,
     pub media: Option<Media>,
     /// A ready-made `config.ign`.
     pub config: Option<Located<RecipePath>>,
@@ -217,6 +221,12 @@ pub struct Provision {
     pub runs: Vec<Located<super::scripts::Run>>,
     /// `[[provision.timer]]`.
     pub timers: Vec<Located<super::scripts::Timer>>,
+    /// `[[provision.mount]]`.
+    pub mounts: Vec<Located<super::storage::Mount>>,
+    /// `[[provision.subvolume]]`.
+    pub subvolumes: Vec<Located<super::storage::Subvolume>>,
+    /// `[[provision.pool]]`.
+    pub pools: Vec<Located<super::storage::Pool>>,
 }
 
 impl Provision {
@@ -229,7 +239,8 @@ impl Provision {
     pub fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
         let steps = [self.networks.len(), self.packages.len(), self.runs.len(), self.timers.len()];
-        self.root.is_some() || rows.iter().chain(&steps).any(|rows| *rows > 0)
+        let storage = [self.mounts.len(), self.subvolumes.len(), self.pools.len()];
+        self.root.is_some() || rows.iter().chain(&steps).chain(&storage).any(|rows| *rows > 0)
     }
 
     /// Tells whether anything at all is wanted in the guest.

@@ -78,6 +78,13 @@ pub(crate) fn is_rpm_name(text: &str) -> bool {
     first && text.len() <= 100 && text.chars().all(plain) && text.strip_suffix(".rpm").is_some()
 }
 
+/// Tells whether a text is the name of a subvolume that a script can handle as one plain word.
+pub(crate) fn is_subvolume_name(text: &str) -> bool {
+    let first = text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '@'));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '@' | '+' | '-');
+    first && text.len() <= 255 && text.chars().all(plain)
+}
+
 /// Reads permission bits: three or four octal digits.
 pub(crate) fn mode(text: &str) -> Option<u32> {
     let octal = matches!(text.len(), 3 | 4) && text.chars().all(|c| matches!(c, '0'..='7'));

@@ -23,6 +23,7 @@ mod mirror;
 mod mistakes;
 mod offline;
 mod progress;
+mod rules;
 mod secrets;
 mod shipped;
 mod small;

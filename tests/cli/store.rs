@@ -159,6 +159,29 @@ fn cas_05_store_verify_tells_what_is_damaged_and_repair_heals_what_it_can() {
 }
 
 #[test]
+fn cas_08_repair_heals_by_copies_where_no_hard_link_may_be_made() {
+    let Some(strace) = tool("strace") else { return };
+    let world = World::new();
+    let repair = || {
+        let options = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=linkat", "-e", "inject=linkat:error=EPERM"];
+        Bin::new(world.path()).args(["store", "verify", "--repair"]).under(&strace, &options).run().success()
+    };
+    for object in objects(&world.cache("")) {
+        let before = std::fs::read(&object).unwrap();
+        remove(&object);
+        repair().says("healed: object sha256:");
+        assert_eq!(std::fs::read(&object).unwrap(), before);
+    }
+    // Each object has bytes of its own now, so a bundle's file comes back from there.
+    for file in ["base.qcow2", "config.ign"] {
+        remove(&world.result(file));
+        repair().says("healed: bundle");
+        world.run(&["verify", "result-demo"]).success();
+    }
+    world.store(&["verify"]).success();
+}
+
+#[test]
 fn cas_13_what_is_written_through_a_bundle_is_found_by_store_verify() {
     let world = World::new();
     // Not an object: a launch file has no other copy.

@@ -36,6 +36,7 @@ mod net_table;
 mod net_tls;
 mod packed;
 mod pieces;
+mod pool;
 mod store;
 mod store_bundles;
 mod store_collector;

@@ -80,7 +80,8 @@ pub fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
     let known = inputs
         .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
     let files = LocalFiles(files.iter().map(beside).collect());
-    lower(&recipe, &files, &Known(known.collect())).unwrap_or_else(|problems| panic!("{problems}"))
+    lower(&recipe, &files, &Known { inputs: known.collect(), ..Known::default() })
+        .unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn script(provision: &str, files: &[(&str, &[u8])]) -> Vec<u8> {

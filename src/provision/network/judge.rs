@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::super::told::Told;
 use super::keyfile::{controller, controllers};
-use crate::base::Place;
 use crate::base::text::one_line;
+use crate::base::{Place, Rule};
 use crate::recipe::Located;
 use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port, Subnet};
 
@@ -213,7 +213,7 @@ fn gateways(profile: &NetworkProfile, told: &mut Told) {
             told.refuse_at(place, format!("the gateway {value} is the guest's own address"), "");
         } else if !local && !subnets.any(|subnet| subnet.holds(value)) {
             let text = format!("the gateway {value} of `{}` lies in none of its networks", profile.name);
-            told.warn("gateway-subnet", text, Some(place.clone()));
+            told.warn(Rule::GatewaySubnet, text, Some(place.clone()));
         }
     }
 }
@@ -237,6 +237,6 @@ fn mtu(profile: &NetworkProfile, place: &Place, told: &mut Told) {
             "IPv6 needs an mtu of 1280 (RFC 8200), and `{}` has {mtu}; write ipv6 = \"disabled\"",
             profile.name
         );
-        told.warn("mtu-ipv6", text, Some(place.clone()));
+        told.warn(Rule::MtuIpv6, text, Some(place.clone()));
     }
 }

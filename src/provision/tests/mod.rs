@@ -6,7 +6,9 @@ mod explain;
 mod golden;
 mod network;
 mod ready;
+mod rules;
 mod scripts;
+mod storage;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};
@@ -40,7 +42,7 @@ fn known(recipe: &Recipe) -> Known {
     let inputs = recipe.inputs().into_iter();
     let known = inputs
         .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
-    Known(known.collect())
+    Known { inputs: known.collect(), base: super::facts::BaseFacts::default() }
 }
 
 fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
@@ -65,5 +67,5 @@ fn script(lowered: &Lowered) -> String {
 }
 
 fn ids(lowered: &Lowered) -> Vec<&'static str> {
-    lowered.warnings.iter().map(|warning| warning.id).collect()
+    lowered.warnings.iter().map(|finding| finding.rule.as_str()).collect()
 }

@@ -108,6 +108,20 @@ fn scripts_that_hardly_work_as_meant_are_warned_of() {
     }
 }
 
+#[test]
+fn a_script_that_uses_what_the_recipe_mounts_is_warned_of_where_it_is_not_mounted_yet() {
+    let mount = "[[provision.mount]]\nwhat = \"LABEL=data\"\npath = \"/srv/data\"\n";
+    for (engine, text, warned) in [
+        ("auto", "#!/bin/sh\ntouch /srv/data/x\n", &["combustion-mount"][..]),
+        ("ignition", "#!/bin/sh\ntouch /srv/data/x\n", &[]),
+        ("auto", "#!/bin/sh\ntouch /srv/x\n", &[]),
+        ("auto", "#!/bin/sh\nmkfs.xfs /dev/vdb\n", &["dev-vdx"]),
+    ] {
+        let wish = format!("engine = \"{engine}\"\n{}{mount}", run("a", text));
+        assert_eq!(ids(&lowered(&wish, &[])), warned, "{engine} {text}");
+    }
+}
+
 /// Combustion's grep reads here documents too: a script inside must not switch on what the recipe does not.
 #[test]
 fn a_magic_comment_inside_a_script_is_not_found() {

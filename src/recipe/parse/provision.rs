@@ -7,9 +7,9 @@ use super::super::rules;
 use super::super::{
     Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
 };
-use super::{carried, network, path, refuse_unknown, scripts};
+use super::{allow, carried, network, path, refuse_unknown, scripts, storage};
 use crate::base::text::one_line;
-use crate::base::{Code, Engine, Secret, Transport};
+use crate::base::{Code, Engine, Secret};
 
 /// The most users, files or units: a recipe is written by hand.
 const TABLE_LIMIT: usize = 1000;
@@ -24,7 +24,7 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
     let media = word("media");
     let provision = Provision {
         engine,
-        transport: word("transport").and_then(|value| value.word(Transport::parse, Transport::WORDS)),
+        transport: allow::transports(table),
         media: media.as_ref().and_then(|value| value.word(Media::parse, Media::WORDS)),
         config: word("config").and_then(|value| Some(value.located(path(&value)?))),
         script: word("script").and_then(|value| scripts::ready(&value)),
@@ -40,8 +40,12 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         packages: scripts::packages(table),
         runs: rows(table, "run", "provision.run[]", "name", scripts::run),
         timers: rows(table, "timer", "provision.timer[]", "name", scripts::timer),
+        mounts: storage::mounts(table),
+        subvolumes: storage::subvolumes(table),
+        pools: storage::pools(table),
     };
     engines(table, &provision);
+    allow::transports_of_nobody(table, &provision, provision.engine());
     if let (Some(media), Some(Media::Gpt), false) = (media, provision.media, provision.is_wanted()) {
         media.refuse("`media = \"gpt\"` without anything to provision: the stick would be empty", "remove `media`");
     }
@@ -68,7 +72,7 @@ fn engines(table: &Table<'_>, provision: &Provision) {
 }
 
 /// Reads the rows of an array of tables, whose `id` may not occur twice.
-fn rows<'d, T>(
+pub(super) fn rows<'d, T>(
     table: &Table<'d>,
     key: &'static str,
     path: &'static str,
@@ -165,7 +169,7 @@ fn gecos(value: &Value<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn guest_path(value: &Value<'_>) -> Option<String> {
+pub(super) fn guest_path(value: &Value<'_>) -> Option<String> {
     let text = value.line()?;
     if !rules::is_guest_path(text) {
         let headline = format!("`{}` is no absolute path in the guest", one_line(text, 80));

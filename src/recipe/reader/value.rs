@@ -208,7 +208,12 @@ impl<'d> Value<'d> {
         array.iter().take(LIST_LIMIT).map(entry).collect()
     }
 
-    /// Tells whether a list stands there.
+    /// Tells whether a table stands here.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
+    /// Tells whether this is a list; tells nothing to the user.
     pub(crate) fn is_list(&self) -> bool {
         matches!(self.value, DeValue::Array(_))
     }

@@ -119,7 +119,7 @@ fn every_key_arrives() {
 #[test]
 fn every_key_of_the_provisioning_arrives() {
     let provision = good(FULL).provision;
-    assert_eq!((provision.engine(), provision.transport), (Engine::Both, Some(Transport::FwCfg)));
+    assert_eq!((provision.engine(), provision.transport.to(Engine::Both)), (Engine::Both, Some(Transport::FwCfg)));
     assert_eq!((provision.media, provision.home_subvolume), (Some(Media::Gpt), Some(false)));
     assert_eq!(provision.config.unwrap().value.as_str(), "f/c.ign");
     assert_eq!(provision.script.unwrap().value.as_str(), "f/s");
