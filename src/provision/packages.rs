@@ -8,7 +8,7 @@ use super::carried::{Known, PAYLOAD_SERIAL, WantedRpm};
 use super::split::{Part, Shares, Side};
 use super::told::hushed;
 use super::wanted::{Bytes, Command, Stage, WantedFile, WantedUnit, Write};
-use super::{BY_US, scripts};
+use super::{BY_US, combustion, scripts, settings};
 use crate::base::Place;
 use crate::base::text::one_line;
 use crate::recipe::{Located, Recipe};
@@ -49,12 +49,17 @@ fn zypper(names: &[Located<String>], shares: &mut Shares) {
         return;
     }
     shares.combustion.flags.network = true;
-    let text = format!(
+    let mut text = String::new();
+    if let Some(proxy) = shares.combustion.files.iter().find(|file| file.path == settings::PROXY) {
+        text.push_str("\n# Before the other files, since zypper heeds it.\n");
+        combustion::file(&mut text, proxy);
+    }
+    text.push_str(&format!(
         "\n# First, since what the recipe carries may need them.\n\
          zypper --non-interactive install --auto-agree-with-licenses --{}\n{}",
         each(names.iter().map(|name| name.value.as_str())),
         scripts::STRAY
-    );
+    ));
     shares.combustion.commands.push(Command { stage: Stage::First, text });
 }
 

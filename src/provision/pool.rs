@@ -120,7 +120,7 @@ fn uneven(pool: &Pool, sizes: &[ByteSize], place: &Place, told: &mut Told) {
             ByteSize(usable.saturating_mul(copies)),
             ByteSize(all)
         );
-        told.warn(Rule::Raid1Odd, text, Some(place.clone()));
+        told.warn(Rule::PoolCapacity, text, Some(place.clone()));
     }
 }
 

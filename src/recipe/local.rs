@@ -66,7 +66,8 @@ impl Recipe {
             .units
             .iter()
             .flat_map(|unit| unit.value.content.iter().chain(unit.value.dropins.iter().map(|dropin| &dropin.content)));
-        let typed = provision.files.iter().map(|file| &file.value.content).chain(units);
+        let certificates = provision.certificates.iter().map(|certificate| &certificate.value.content);
+        let typed = provision.files.iter().map(|file| &file.value.content).chain(units).chain(certificates);
         let runs = provision.runs.iter().map(|run| &run.value.content);
         let scripts = runs.chain(provision.timers.iter().map(|timer| &timer.value.content));
         let typed = typed.chain(scripts).filter_map(|content| match content {

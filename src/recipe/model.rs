@@ -221,6 +221,16 @@ pub struct Provision {
     pub runs: Vec<Located<super::scripts::Run>>,
     /// `[[provision.timer]]`.
     pub timers: Vec<Located<super::scripts::Timer>>,
+    /// `[[provision.group]]`.
+    pub groups: Vec<Located<super::GuestGroup>>,
+    /// `[[provision.directory]]`.
+    pub directories: Vec<Located<super::GuestDirectory>>,
+    /// `[[provision.link]]`.
+    pub links: Vec<Located<super::GuestLink>>,
+    /// Host name, time zone and the like.
+    pub settings: super::Settings,
+    /// `[[provision.ca_certificate]]`.
+    pub certificates: Vec<Located<super::CaCertificate>>,
     /// `[[provision.mount]]`.
     pub mounts: Vec<Located<super::storage::Mount>>,
     /// `[[provision.subvolume]]`.
@@ -238,9 +248,11 @@ impl Provision {
     /// Tells whether anything typed (not ready-made) is wanted.
     pub fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
+        let more = [self.groups.len(), self.directories.len(), self.links.len(), self.certificates.len()];
         let steps = [self.networks.len(), self.packages.len(), self.runs.len(), self.timers.len()];
         let storage = [self.mounts.len(), self.subvolumes.len(), self.pools.len()];
-        self.root.is_some() || rows.iter().chain(&steps).chain(&storage).any(|rows| *rows > 0)
+        let is_set = self.root.is_some() || self.settings.is_set();
+        is_set || rows.iter().chain(&more).chain(&steps).chain(&storage).any(|rows| *rows > 0)
     }
 
     /// Tells whether anything at all is wanted in the guest.
@@ -287,6 +299,8 @@ pub struct GuestFile {
     /// Absolute path in the guest.
     pub path: String,
     pub content: Content,
+    /// Whether the content follows what is there; mode and owner are then those that are there.
+    pub append: bool,
     /// Permission bits, at most `0o7777`; default `0o644`.
     pub mode: u32,
     /// Owner by name; default root.

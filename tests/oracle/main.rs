@@ -29,6 +29,7 @@ mod nix;
 mod packed;
 mod provision;
 mod scripts;
+mod settings;
 mod signatures;
 mod steps;
 mod virt_install;

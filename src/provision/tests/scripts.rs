@@ -56,6 +56,15 @@ fn combustion_installs_packages_first_and_asks_for_the_network() {
     assert!(!script(&super::lowered(&format!("engine = \"combustion\"\n{without}"), &[])).contains("# combustion"));
 }
 
+#[test]
+fn zypper_finds_the_proxy_that_the_recipe_names() {
+    let wish = "packages = [\"htop\"]\n[provision.proxy]\nhttp = \"http://proxy:3128\"\n";
+    let text = script(&lowered(&format!("engine = \"combustion\"\n{wish}"), &[]));
+    assert!(text.find("/etc/sysconfig/proxy").unwrap() < text.find("zypper --non-interactive").unwrap(), "{text}");
+    let both = lowered(wish, &[]);
+    assert!(config(&both).contains("/etc/sysconfig/proxy") && !script(&both).contains("/etc/sysconfig/proxy"));
+}
+
 /// Ignition, which reads units, and systemd have a longest line; here there is no line that grows.
 #[test]
 fn out_12_no_line_of_a_unit_grows_with_the_number_of_packages() {

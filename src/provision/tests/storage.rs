@@ -183,11 +183,11 @@ fn pools_that_lose_space_or_safety_are_warned_of() {
     for (sizes, rest, warned) in [
         (&["30GiB", "30GiB", "30GiB"][..], "", &[][..]),
         (&["10GiB", "20GiB", "30GiB"], "", &[]),
-        (&["10GiB", "10GiB", "30GiB"], "", &["raid1-odd"]),
+        (&["10GiB", "10GiB", "30GiB"], "", &["pool-capacity"]),
         (&["10GiB", "30GiB"], "data = \"single\"", &[]),
-        (&["10GiB", "10GiB"], "metadata = \"single\"", &["pool-metadata"]),
+        (&["10GiB", "10GiB"], "metadata = \"single\"", &["raid-metadata"]),
         (&["10GiB", "10GiB", "10GiB"], "data = \"raid1c3\"", &[]),
-        (&["10GiB", "10GiB", "10GiB"], "data = \"raid1c3\"\nmetadata = \"raid1\"", &["pool-metadata"]),
+        (&["10GiB", "10GiB", "10GiB"], "data = \"raid1c3\"\nmetadata = \"raid1\"", &["raid-metadata"]),
         (&["10GiB"], "data = \"dup\"", &[]),
     ] {
         let (names, disks) = sized(sizes);

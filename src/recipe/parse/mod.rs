@@ -10,6 +10,7 @@ mod machine;
 mod network;
 mod provision;
 mod scripts;
+mod settings;
 mod storage;
 #[cfg(test)]
 mod tests;

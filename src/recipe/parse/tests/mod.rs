@@ -2,6 +2,7 @@
 
 mod broken;
 mod hostile;
+mod settings;
 mod steps;
 mod whole;
 
