@@ -148,7 +148,8 @@ pub fn loads(recipe: &Recipe, shares: &Shares, known: &Known, told: &mut Told) -
         Load { path: container_path(&one.value), input, form }
     });
     let wanted = &shares.combustion;
-    let rpms = wanted.rpms.iter().map(|rpm| Load { path: rpm.path(), input: rpm.input.clone(), form: Form::AsItIs });
+    let rpms = shares.both().flat_map(|wanted| &wanted.rpms);
+    let rpms = rpms.map(|rpm| Load { path: rpm.path(), input: rpm.input.clone(), form: Form::AsItIs });
     let mut loads: Vec<Load> = rpms.chain(containers).collect();
     inline(recipe, &shares.ignition, told);
     loads.extend(wanted.files.iter().filter_map(|file| match &file.bytes {
@@ -157,18 +158,19 @@ pub fn loads(recipe: &Recipe, shares: &Shares, known: &Known, told: &mut Told) -
     }));
     loads.sort_by(|a, b| a.path.cmp(&b.path));
     loads.dedup_by(|a, b| a.path == b.path);
-    let vehicle = (!loads.is_empty()).then(|| vehicle(recipe, &loads));
+    let by_unit = !shares.ignition.rpms.is_empty();
+    let vehicle = (!loads.is_empty()).then(|| vehicle(recipe, &loads, by_unit));
     warn(recipe, vehicle, told);
     (loads, vehicle)
 }
 
-/// A container is loaded when Combustion's folder is gone; over fw_cfg there is no folder; and what has no known size may
-/// be large.
-fn vehicle(recipe: &Recipe, loads: &[Load]) -> Vehicle {
+/// Units load containers, and packages under Ignition, when Combustion's folder is gone; over fw_cfg there is no folder; and
+/// what has no known size may be large.
+fn vehicle(recipe: &Recipe, loads: &[Load], by_unit: bool) -> Vehicle {
     let together = loads.iter().try_fold(0u64, |sum, load| sum.checked_add(load.input.size?.0));
     let is_small = together.is_some_and(|together| together <= CONFIG_DISK_LIMIT.0);
     let by_disk = recipe.provision.transport.combustion != Some(Transport::FwCfg);
-    let fits = is_small && by_disk && recipe.provision.containers.is_empty();
+    let fits = is_small && by_disk && !by_unit && recipe.provision.containers.is_empty();
     if fits { Vehicle::ConfigDisk } else { Vehicle::PayloadDisk }
 }
 

@@ -71,7 +71,9 @@ impl Recipe {
             Some(Quadlet::Ready(content)) => Some(content),
             Some(Quadlet::Typed(_)) | None => None,
         });
-        let contents = units.chain(certificates).chain(quadlets);
+        let runs = provision.runs.iter().map(|run| &run.value.content);
+        let scripts = runs.chain(provision.timers.iter().map(|timer| &timer.value.content));
+        let contents = units.chain(certificates).chain(quadlets).chain(scripts);
         let typed = provision.files.iter().map(|file| &file.value.content).chain(contents);
         let typed = typed.filter_map(|content| match content {
             Content::Path(path) => Some(path),

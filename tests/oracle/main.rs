@@ -34,5 +34,6 @@ mod schema;
 mod scripts;
 mod settings;
 mod signatures;
+mod steps;
 mod storage;
 mod virt_install;

@@ -5,9 +5,11 @@ mod complaints;
 mod explain;
 mod golden;
 mod items;
+mod network;
 mod quadlet;
 mod ready;
 mod rules;
+mod scripts;
 mod storage;
 
 use super::carried::{Knowledge, Known};

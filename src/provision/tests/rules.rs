@@ -153,6 +153,11 @@ fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
         (R::RaidMetadata, SH.ready("#!/bin/sh\nmkfs.btrfs -m single a b c\n"), Warning, SH.ready("#!/bin/sh\nmkfs.btrfs -m single a\n"), false),
         (R::Raid1Odd, POOL, Error, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\"]\n"), false),
         (R::PoolCapacity, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"3GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\", \"b\"]\n"), Note, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\", \"b\"]\n"), false),
+        (R::GatewaySubnet, wish("[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.2/24\"]\ngateway = [\"192.0.3.1\"]\n"), Warning, wish("[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.2/24\"]\ngateway = [\"192.0.2.1\"]\n"), false),
+        (R::MtuIpv6, wish("[[provision.network]]\nname = \"a\"\nmtu = 1279\n"), Warning, wish("[[provision.network]]\nname = \"a\"\nmtu = 1280\n"), false),
+        (R::RunReadOnly, wish("[provision]\nengine = \"ignition\"\n[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nzypper in x\\n\"\n"), Warning, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nzypper in x\\n\"\n"), false),
+        (R::RunNoServices, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nsystemctl start x\\n\"\n"), Warning, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nsystemctl enable x\\n\"\n"), false),
+        (R::RunMount, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nmount /home\\n\"\n"), Warning, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nmount /mnt\\n\"\n"), false),
         (R::LibvirtHome, wish("[machine]\nstorage = \"/home/a/vm\"\n"), Warning, wish("[machine]\nstorage = \"/home/a/vm\"\nnetwork = \"user\"\n"), false),
         (R::UnusedAllow, wish("[allow]\nmoving-url = \"why\"\n"), Note, wish("[machine]\n"), false),
     ]

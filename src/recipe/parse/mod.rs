@@ -8,7 +8,9 @@ mod carried;
 mod container;
 mod image;
 mod machine;
+mod network;
 mod provision;
+mod scripts;
 mod settings;
 mod storage;
 #[cfg(test)]
