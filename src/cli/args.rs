@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::base::{ByteSize, Digest, Rule, text};
+use crate::ops;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 /// Builds provisioned, reproducible VM bundles from one recipe: no root, no loop mount, no container.
@@ -211,6 +212,14 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Print the JSON Schema of recipes, for editors
+    Schema,
+    /// Make a password hash for a recipe: asks without echo, or reads one line from a pipe
+    Passwd {
+        /// How often the password is hashed; more make guessing slower, and logging in
+        #[arg(long, value_name = "N", default_value_t = ops::passwd::ROUNDS, value_parser = rounds())]
+        rounds: u32,
+    },
     /// Print completions for a shell
     Completions {
         /// Shell they are for
@@ -276,6 +285,11 @@ pub enum RootCommand {
         /// Name or path of the root, as `list` shows it
         root: String,
     },
+}
+
+fn rounds() -> clap::builder::RangedI64ValueParser<u32> {
+    let range = ops::passwd::ROUNDS_RANGE;
+    clap::value_parser!(u32).range(i64::from(*range.start())..=i64::from(*range.end()))
 }
 
 /// Takes the id of a rule, or `all`.

@@ -8,6 +8,7 @@ mod check;
 mod commands;
 mod mirror;
 mod out;
+mod passwd;
 mod progress;
 mod store;
 mod transfer;

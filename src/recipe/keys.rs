@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Transports;
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
+use super::network::{Addressing, BondMode, LinkType};
 use super::storage::Profile;
 use crate::base::{Arch, BaseKind, Compression, Engine};
 
@@ -116,11 +117,11 @@ pub const KEYS: &[Key] = &[
     key("provision.side_files", T::Paths, "[]", "files that lie beside the script in the guest"),
     key("provision.home_subvolume", T::Flag, "true", "mount /home while Ignition runs, where it is needed"),
     key("provision.root", T::Table, "", "how root may log in"),
-    key("provision.root.password_hash", T::Text, "", "made by `openssl passwd -6`"),
+    key("provision.root.password_hash", T::Text, "", "made by `arca-build passwd`"),
     key("provision.root.ssh_keys", T::Texts, "[]", "OpenSSH public keys"),
     key("provision.user[]", T::Tables, "", "a further user"),
     key("provision.user[].name", T::Text, "required", "the login name, at most 32 characters"),
-    key("provision.user[].password_hash", T::Text, "", "made by `openssl passwd -6`"),
+    key("provision.user[].password_hash", T::Text, "", "made by `arca-build passwd`"),
     key("provision.user[].ssh_keys", T::Texts, "[]", "OpenSSH public keys"),
     key("provision.user[].uid", T::Number, "the next free", "1 to 4294967294"),
     key("provision.user[].groups", T::Texts, "[]", "further groups"),
@@ -149,18 +150,99 @@ pub const KEYS: &[Key] = &[
     key("provision.unit[].dropin[].name", T::Text, "required", "ends in .conf"),
     key("provision.unit[].dropin[].text", T::Text, "", "its content; or `source`"),
     key("provision.unit[].dropin[].source", T::Path, "", "a file beside the recipe; or `text`"),
-    key("provision.rpm[]", T::Tables, "", "a package that Combustion installs without a network"),
+    key("provision.rpm[]", T::Tables, "", "a package that is installed without a network"),
     key("provision.rpm[].url", T::Text, "required", "as `base.url`; its file name ends in .rpm"),
     key("provision.rpm[].sha256", T::Digest, "from arca.lock", "its digest"),
     key("provision.rpm[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
     key("provision.rpm[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
     key("provision.container[]", T::Tables, "", "a container image that podman loads once, at the first boot"),
-    key("provision.container[].name", T::Text, "required", "names its unit, arca-load-NAME.service"),
-    key("provision.container[].url", T::Text, "required", "as `base.url`; an oci-archive"),
-    key("provision.container[].sha256", T::Digest, "from arca.lock", "its digest"),
+    key("provision.container[].name", T::Text, "required", "names its unit, arca-load-NAME.service, and NAME.service"),
+    key(
+        "provision.container[].image",
+        T::Text,
+        "",
+        "registry/name:tag or @sha256:…, pinned by `arca-build update`; or `url`",
+    ),
+    key("provision.container[].url", T::Text, "", "as `base.url`; an oci-archive; or `image`"),
+    key("provision.container[].sha256", T::Digest, "from arca.lock", "the digest of what `url` names"),
     key("provision.container[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
     key("provision.container[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
-    key("provision.container[].before", T::Texts, "[]", "units that start only once it is loaded, as a quadlet's"),
+    key("provision.container[].before", T::Texts, "[]", "further units that start only once it is loaded"),
+    key("provision.container[].text", T::Text, "", "a quadlet, NAME.container, which runs it; or `source`"),
+    key("provision.container[].source", T::Path, "", "a quadlet beside the recipe; or `text`"),
+    key("provision.container[].ports", T::Texts, "[]", "\"8080:80\", \"127.0.0.1:8080:80/udp\"; writes a quadlet"),
+    key(
+        "provision.container[].volumes",
+        T::Texts,
+        "[]",
+        "\"/srv/x:/data:Z\"; it starts once /srv/x is mounted; writes a quadlet",
+    ),
+    key(
+        "provision.container[].environment",
+        T::Texts,
+        "[]",
+        "\"NAME=value\", in a file of mode 0600; writes a quadlet",
+    ),
+    key("provision.container[].exec", T::Texts, "the image's own", "the command, word by word; writes a quadlet"),
+    key("provision.container[].auto_start", T::Flag, "true", "whether it starts at boot; writes a quadlet"),
+    key(
+        "provision.network[]",
+        T::Tables,
+        "",
+        "a NetworkManager profile; with Combustion it holds in the initrd already",
+    ),
+    key("provision.network[].name", T::Text, "required", "names the profile and its file, NAME.nmconnection"),
+    key("provision.network[].type", T::Word(LinkType::WORDS), "ethernet", "what kind of link"),
+    key(
+        "provision.network[].interface",
+        T::Text,
+        "any card; a VLAN's PARENT.ID; else NAME",
+        "the interface's name in the guest, at most 15 characters",
+    ),
+    key("provision.network[].mac", T::Text, "", "the card's address, like 52:54:00:12:34:56; ethernet only"),
+    key("provision.network[].parent", T::Text, "required for a vlan", "the interface a VLAN lies on"),
+    key("provision.network[].id", T::Number, "required for a vlan", "the VLAN's number, 1 to 4094"),
+    key(
+        "provision.network[].ports",
+        T::Texts,
+        "required for a bridge or bond",
+        "interfaces, by name or card's address",
+    ),
+    key("provision.network[].mode", T::Word(BondMode::WORDS), "active-backup", "how a bond spreads its traffic"),
+    key("provision.network[].addresses", T::Texts, "[]", "static addresses, like \"192.0.2.10/24\", of either family"),
+    key("provision.network[].gateway", T::Texts, "[]", "at most one of each family"),
+    key("provision.network[].dns", T::Texts, "[]", "name servers, by address"),
+    key("provision.network[].dns_search", T::Texts, "[]", "domains that short names are looked up in"),
+    key(
+        "provision.network[].ipv4",
+        T::Word(Addressing::WORDS),
+        "static with an address of it, else auto",
+        "auto is DHCP",
+    ),
+    key(
+        "provision.network[].ipv6",
+        T::Word(Addressing::WORDS),
+        "static with an address of it, else auto",
+        "auto is what the router announces, and DHCP",
+    ),
+    key("provision.network[].mtu", T::Number, "the link's", "the largest packet, 576 to 65535 bytes"),
+    key("provision.network[].autoconnect", T::Flag, "true", "bring it up at boot"),
+    key(
+        "provision.packages",
+        T::Texts,
+        "[]",
+        "packages from the image's repositories; needs a network at the first boot",
+    ),
+    key("provision.run[]", T::Tables, "", "a script that runs once, as root in `/`, in the order written"),
+    key("provision.run[].name", T::Text, "required", "names it in messages and its unit, arca-run-NN-NAME.service"),
+    key("provision.run[].text", T::Text, "", "the script, with its `#!` line; or `source`"),
+    key("provision.run[].source", T::Path, "", "a file beside the recipe; or `text`"),
+    key("provision.run[].network", T::Flag, "false", "it needs the network"),
+    key("provision.timer[]", T::Tables, "", "a script that runs by the calendar"),
+    key("provision.timer[].name", T::Text, "required", "names its units, arca-timer-NAME.timer and .service"),
+    key("provision.timer[].on_calendar", T::Text, "required", "when, as systemd.time(7) writes it, like \"Mon 03:00\""),
+    key("provision.timer[].text", T::Text, "", "the script, with its `#!` line; or `source`"),
+    key("provision.timer[].source", T::Path, "", "a file beside the recipe; or `text`"),
     key("provision.group[]", T::Tables, "", "a group, made before the users"),
     key("provision.group[].name", T::Text, "required", "at most 32 characters"),
     key("provision.group[].gid", T::Number, "the next free", "1 to 4294967294"),
@@ -235,7 +317,8 @@ pub(crate) fn below(table: &str) -> Vec<&'static str> {
     KEYS.iter().filter_map(|key| name_below(key.path, table)).collect()
 }
 
-fn name_below(path: &'static str, table: &str) -> Option<&'static str> {
+/// Returns the name of a key, if it stands right below a table.
+pub(crate) fn name_below(path: &'static str, table: &str) -> Option<&'static str> {
     let rest = if table.is_empty() { path } else { path.strip_prefix(table)?.strip_prefix('.')? };
     let name = rest.trim_end_matches("[]");
     (!name.contains('.')).then_some(name)

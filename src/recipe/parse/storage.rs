@@ -7,7 +7,7 @@ use super::super::storage::{Device, Mount, Pool, PoolSubvolume, Profile, Subvolu
 use super::super::{Located, rules};
 use super::provision::{guest_path, rows};
 use crate::base::text::{nearest, one_line};
-use crate::base::{Code, DiskSerial, Name, Problem};
+use crate::base::{Code, DiskSerial, Name, Problem, Rule};
 
 /// A pool has as many members as a machine has data disks.
 const MEMBER_LIMIT: usize = 24;
@@ -89,7 +89,7 @@ fn is_moving(text: &str) -> bool {
 
 fn refuse_moving(value: &Value<'_>, text: &str) {
     let headline = format!("`{}` is whichever disk the guest finds first, not always the same", one_line(text, 60));
-    value.refuse(headline, "name it by its serial, or by LABEL=, UUID= or /dev/disk/by-id/…");
+    value.refuse_by(Rule::DevVdx, headline, "name it by its serial, or by LABEL=, UUID= or /dev/disk/by-id/…");
 }
 
 /// Reads how udev names a device by what it is.

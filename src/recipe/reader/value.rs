@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::{Document, is_refused};
 use crate::base::text::{is_unsafe, nearest, one_line};
-use crate::base::{ByteSize, Code, Place, Problem};
+use crate::base::{ByteSize, Code, Place, Problem, Rule};
 use crate::recipe::Located;
 
 /// The most elements of a list, unless the key says otherwise.
@@ -72,6 +72,11 @@ impl<'d> Value<'d> {
         let mut problem = self.problem(headline).hint(hint);
         problem.code = code;
         self.document.tell(problem);
+    }
+
+    /// Like [`Value::refuse`], where a rule of the table is broken.
+    pub(crate) fn refuse_by(&self, rule: Rule, headline: impl Into<String>, hint: &str) {
+        self.document.tell(self.problem(headline).hint(hint).of(rule));
     }
 
     /// Gives the value of a check, or tells its reason.
