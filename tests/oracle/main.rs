@@ -22,6 +22,7 @@ mod xml;
 mod archive;
 mod bundle;
 mod carried;
+mod encoders;
 mod formats;
 mod libraries;
 mod libvirt;
