@@ -5,6 +5,7 @@
 
 pub mod args;
 mod commands;
+mod import_config;
 mod mirror;
 mod out;
 mod progress;
