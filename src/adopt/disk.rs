@@ -123,7 +123,7 @@ fn data(disk: &Disk, taken: &mut BTreeSet<String>, machine: &mut Machine) -> Dat
     let free = (1..).map(|number| format!("data{number}")).find(|name| !taken.contains(name));
     let serial = said.map(str::to_owned).or(free).unwrap_or_default();
     taken.insert(serial.to_ascii_lowercase());
-    let shown = one_line(file_name(disk.path.as_deref().unwrap_or_default()), 60);
+    let shown = one_line(disk.path.as_deref().map_or("without a file", file_name), 60);
     if said.is_none() && disk.serial.is_some() {
         machine.leave(format!("the serial of the disk `{shown}`: it is `{serial}` now"));
     }
@@ -153,7 +153,7 @@ fn base(path: &str, format: Option<&str>) -> Base {
     } else if path.starts_with('/') {
         file_url(path)
     } else {
-        RecipePath::parse(path).ok().map(|path| path.as_str().to_owned())
+        RecipePath::parse(path.trim_start_matches("./")).ok().map(|path| path.as_str().to_owned())
     };
     let Some(url) = url else {
         return Base { comment: format!("CHANGE IT: `{}` cannot stand here", one_line(path, 200)), ..unknown() };
@@ -235,6 +235,7 @@ mod tests {
             ("/x/disk".into(), None, "file:///x/disk".into(), Some(BaseKind::Qcow2)),
             ("/x/disk.raw.xz".into(), Some("raw"), "file:///x/disk.raw.xz".into(), None),
             ("images/a.qcow2".into(), Some("qcow2"), "images/a.qcow2".into(), None),
+            ("./a.qcow2".into(), None, "a.qcow2".into(), None),
             ("https://h/a.iso".into(), Some("iso"), "https://h/a.iso".into(), None),
             ("../a.qcow2".into(), None, unknown().url, None),
             ("/x/../a.qcow2".into(), None, unknown().url, None),

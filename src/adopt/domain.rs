@@ -5,6 +5,7 @@
 use super::found::{Disk, Machine};
 use super::xml::{self, Element, XmlError};
 use crate::base::text::one_line;
+use crate::recipe::Network;
 
 /// Elements of a domain that say nothing a recipe could.
 const QUIET: [&str; 11] = [
@@ -62,6 +63,11 @@ pub fn read(bytes: &[u8]) -> Result<Machine, DomainError> {
     for child in &root.children {
         element(child, &mut machine);
     }
+    // A domain says all it has, and has one processor where it says nothing; a recipe's machine would have more of both.
+    if root.child("devices").is_none_or(|devices| devices.child("interface").is_none()) {
+        machine.network = Some(Network::None);
+    }
+    machine.vcpus = machine.vcpus.or(Some(1));
     Ok(machine)
 }
 
@@ -126,6 +132,7 @@ fn os(node: &Element, machine: &mut Machine) {
     {
         machine.leave("secure boot: a recipe's machine has none");
     }
+    machine.boots_medium = node.child("kernel").is_some() || node.of("boot", "dev") == Some("cdrom");
     for name in ["kernel", "initrd", "cmdline", "init", "dtb"].into_iter().filter(|name| node.child(name).is_some()) {
         machine.leave(format!("<{name}>: the machine boots from its disk"));
     }
@@ -199,8 +206,8 @@ fn disk(node: &Element, machine: &mut Machine) {
         }
         next = node.child("backingStore");
     }
-    let first = node.of("boot", "order") == Some("1");
-    if removable && first {
+    let first = node.of("boot", "order") == Some("1") || machine.boots_medium;
+    if removable && first && machine.medium.is_none() {
         machine.medium = path.clone();
     }
     machine.disks.push(Disk {
@@ -218,7 +225,6 @@ fn disk(node: &Element, machine: &mut Machine) {
 mod tests {
     use super::*;
     use crate::base::{ByteSize, FwCfgName};
-    use crate::recipe::Network;
 
     fn domain(inside: &str) -> Machine {
         read(format!("<domain type='kvm'>{inside}</domain>").as_bytes()).unwrap()

@@ -26,6 +26,8 @@ pub struct Machine {
     pub disks: Vec<Disk>,
     /// The medium that the system is installed from.
     pub medium: Option<String>,
+    /// Whether a medium in a drive is what is started.
+    pub boots_medium: bool,
     /// The engines that get something by fw_cfg, and the file's name.
     pub fw_cfg: Vec<(FwCfgName, String)>,
     /// What was not understood, one sentence each.

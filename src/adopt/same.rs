@@ -124,7 +124,7 @@ fn file(node: &Node) -> BTreeMap<String, String> {
 fn contents(node: &Node) -> String {
     let Some(contents) = node.get("contents") else { return "none".to_owned() };
     let gzip = contents.text("compression") == Some("gzip");
-    let plain = ["httpHeaders", "verification"].iter().all(|key| contents.get(key).is_none());
+    let plain = contents.list(&["httpHeaders"]).is_empty() && contents.at_path(&["verification", "hash"]).is_none();
     match decode(contents.text("source").unwrap_or_default(), gzip, CONTENT_LIMIT.0) {
         Some(bytes) if plain => format!("{bytes:?}"),
         _ => contents.to_value().to_string(),

@@ -26,7 +26,7 @@ pub fn recipe(
         text.comment(line);
     }
     if !left.is_empty() {
-        text.comment("Not carried over:");
+        text.comment("Not carried over, or not as it was:");
         left.iter().for_each(|line| text.comment(&format!("* {line}")));
     }
     text.line("format = 1");

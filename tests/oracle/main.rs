@@ -19,6 +19,7 @@ mod support;
 #[path = "../support/xml.rs"]
 mod xml;
 
+mod adopt;
 mod archive;
 mod bundle;
 mod carried;
