@@ -21,7 +21,9 @@ fn facts(boot: &Boot) -> String {
 #[test]
 fn the_same_recipe_through_either_engine_by_either_transport_makes_the_same_guest() {
     let Some(guest) = MicroOs::prepare() else { return };
-    let told = reports(&guest, EVERYTHING, &["disk", "fw_cfg"]);
+    let mut told = reports(&guest, EVERYTHING, &["disk", "fw_cfg"]);
+    let boot = guest.machine(&format!("engine = \"both\"\n{EVERYTHING}"), &[]).run("disk");
+    told.push(("both by disk".to_owned(), facts(&boot)));
     hold(&told, "everything.report");
 }
 

@@ -19,3 +19,4 @@ mod demo;
 mod equivalence;
 mod kernel;
 mod microos;
+mod pool;

@@ -14,11 +14,12 @@ use sha2::Digest as _;
 use crate::support::{BOOT_LIMIT, Bin, Running, boot, output, skip, tools, workdir};
 
 /// What the image is made from; see the head of each.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     include_str!("microos/build"),
     include_str!("microos/first-boot"),
     include_str!("microos/combustion"),
     include_str!("microos/report"),
+    include_str!("microos/update-ca-certificates"),
 ];
 
 /// Packages whose new version asks for a new image.
@@ -101,7 +102,7 @@ impl MicroOs {
 
     /// Builds a bundle of a recipe, whose part below `[provision]` is given, with the guest's image as its base.
     ///
-    /// `disks` are the serials of blank disks of 2 GiB. Files that the recipe names lie in `tests/guest/fixtures`.
+    /// `disks` are the serials of blank disks of 512 MiB. Files that the recipe names lie in `tests/guest/fixtures`.
     ///
     /// # Panics
     /// When `arca-build` fails.
@@ -118,8 +119,10 @@ impl MicroOs {
             fs::write(world.path().join(name), text).unwrap();
         }
         let sha256 = fs::read_to_string(self.dir.join("sha256")).unwrap();
-        let disks: String =
-            disks.iter().map(|serial| format!("[[machine.disk]]\nserial = \"{serial}\"\nsize = \"2GiB\"\n")).collect();
+        let disks: String = disks
+            .iter()
+            .map(|serial| format!("[[machine.disk]]\nserial = \"{serial}\"\nsize = \"512MiB\"\n"))
+            .collect();
         let head = format!(
             "format = 1\nname = \"guest\"\n[base]\nurl = \"file://{}\"\nsha256 = \"{}\"\n[machine]\nmemory = \"1GiB\"\n\
              vcpus = 1\naccel = \"tcg\"\nnetwork = \"none\"\n[machine.system]\nsize = \"8GiB\"\n{disks}",
@@ -187,7 +190,64 @@ impl Machine {
     }
 }
 
+/// Data disks that outlive the machines they are attached to: sparse raw files.
+pub struct Disks {
+    dir: tempfile::TempDir,
+}
+
+impl Disks {
+    /// Returns the file of the disk with this serial.
+    pub fn path(&self, serial: &str) -> PathBuf {
+        self.dir.path().join(serial)
+    }
+}
+
+/// One system disk of a machine, which keeps what the guest writes, as an installed machine does.
+pub struct Instance<'a> {
+    machine: &'a Machine,
+    dir: tempfile::TempDir,
+}
+
+impl<'a> Instance<'a> {
+    /// Makes a fresh system disk.
+    pub fn new(machine: &'a Machine) -> Self {
+        let dir = workdir();
+        let mut command = Command::new("qemu-img");
+        command.args(["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"]).arg(machine.bundle.join("system.qcow2"));
+        output(command.arg(dir.path().join("system.qcow2"))).success();
+        Self { machine, dir }
+    }
+
+    /// Boots with the bundle's config disk and with these of the data disks.
+    ///
+    /// # Panics
+    /// As [`Machine::run`].
+    pub fn boot(&self, disks: &Disks, serials: &[&str]) -> Boot {
+        let mut command = Command::new("qemu-system-x86_64");
+        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel", "tcg"]);
+        command.args(["-smp", "1", "-m", "1024", "-serial", "stdio"]);
+        attach(&mut command, "system", &self.dir.path().join("system.qcow2"), "format=qcow2");
+        attach(&mut command, "config", &self.machine.bundle.join("config.qcow2"), "format=qcow2,readonly=on");
+        serials.iter().for_each(|serial| attach(&mut command, serial, &disks.path(serial), "format=raw"));
+        self.machine.guest.boot(&mut command, &self.dir.path().join("report"))
+    }
+}
+
+fn attach(command: &mut Command, serial: &str, file: &Path, how: &str) {
+    command.arg("-drive").arg(format!("if=none,id={serial},{how},file={}", file.display()));
+    command.arg("-device").arg(format!("virtio-blk-pci,drive={serial},serial={serial}"));
+}
+
 impl MicroOs {
+    /// Makes blank disks of 512 MiB.
+    pub fn disks(&self, serials: &[&str]) -> Disks {
+        let dir = workdir();
+        for serial in serials {
+            fs::File::create(dir.path().join(serial)).unwrap().set_len(512 << 20).unwrap();
+        }
+        Disks { dir }
+    }
+
     /// Adds the kernel and the port that reports to a command for QEMU, and runs it.
     fn boot(&self, command: &mut Command, report: &Path) -> Boot {
         command.arg("-kernel").arg(self.dir.join("vmlinuz")).arg("-initrd").arg(self.dir.join("initrd"));

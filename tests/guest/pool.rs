@@ -1,0 +1,95 @@
+//! A pool over three disks in a guest that boots: made, found again, re-provisioned with its data, told of when a member is
+//! missing, and never made over a disk that carries something. Boots the stand-in for MicroOS. Read next: `microos.rs`.
+
+use std::collections::BTreeSet;
+use std::io::{Seek as _, Write as _};
+use std::process::Command;
+
+use crate::microos::{Boot, Disks, Instance, MicroOs};
+use crate::support::output;
+
+const POOL: &str = include_str!("fixtures/pool.toml");
+const SERIALS: [&str; 3] = ["data1", "data2", "data3"];
+
+fn has(told: &BTreeSet<&str>, words: &str) -> bool {
+    told.iter().any(|line| line.contains(words))
+}
+
+/// Demands that the pool is whole and mounted; returns the digest of what was kept in it.
+#[track_caller]
+fn whole<'a>(boot: &'a Boot, what: &str) -> &'a str {
+    eprintln!("{what}: {:?}", boot.wall);
+    let told = boot.up();
+    for words in [
+        "btrfs Label: 'Arca'",
+        "btrfs Total devices 3",
+        "mount /srv/arca btrfs rw,noatime,",
+        "mount /var/lib/vm btrfs rw,",
+        "active arca-check-Arca.timer",
+        "active arca-scrub-Arca.timer",
+    ] {
+        assert!(has(&told, words), "{what}: no `{words}`: {told:#?}");
+    }
+    assert!(!has(&told, "failed ") && !has(&told, "notice "), "{what}: {told:#?}");
+    let kept = told.iter().find(|line| line.contains(" /srv/arca/media/kept ")).expect("what was kept");
+    kept.rsplit(' ').next().unwrap()
+}
+
+#[test]
+fn a_pool_is_made_survives_a_second_boot_and_a_new_system_and_a_lost_member_is_told_and_does_not_stop_the_boot() {
+    let Some(guest) = MicroOs::prepare() else { return };
+    let disks = guest.disks(&SERIALS);
+    let by_ignition = guest.machine(&format!("engine = \"ignition\"\n{POOL}"), &SERIALS);
+    let system = Instance::new(&by_ignition);
+    let first = system.boot(&disks, &SERIALS);
+    let kept = whole(&first, "made");
+    assert!(has(&first.up(), "made over data1 data2 data3"), "{first:#?}");
+    let second = system.boot(&disks, &SERIALS);
+    assert_eq!(whole(&second, "second boot"), kept);
+    assert!(!second.serial.contains("first boot"), "{}", second.serial);
+
+    let by_combustion = guest.machine(&format!("engine = \"combustion\"\nhostname = \"new\"\n{POOL}"), &SERIALS);
+    let system = Instance::new(&by_combustion);
+    let anew = system.boot(&disks, &SERIALS);
+    assert!(has(&anew.up(), "hostname new"));
+    assert_eq!(whole(&anew, "new system"), kept);
+
+    let lost = system.boot(&disks, &SERIALS[..2]);
+    eprintln!("member lost: {:?}", lost.wall);
+    let told = lost.up();
+    for words in [
+        "failed arca-pool-Arca.service",
+        "notice ./arca-pool-Arca-start:pool Arca: a disk of the pool is missing: data3",
+    ] {
+        assert!(has(&told, words), "no `{words}`: {told:#?}");
+    }
+    assert!(!has(&told, "mount /srv/arca"), "{told:#?}");
+    assert!(lost.serial.contains("a disk of the pool is missing: data3"), "not on the console: {}", lost.serial);
+    assert_eq!(whole(&system.boot(&disks, &SERIALS), "member back"), kept);
+}
+
+#[test]
+fn a_disk_that_is_not_blank_is_left_as_it_is_and_told_of_and_the_guest_boots() {
+    let Some(guest) = MicroOs::prepare() else { return };
+    let disks = guest.disks(&SERIALS);
+    // No signature that any tool knows, on the last of the three.
+    let foreign = disks.path("data3");
+    let mut file = std::fs::OpenOptions::new().write(true).open(&foreign).unwrap();
+    file.seek(std::io::SeekFrom::Start(70_000)).unwrap();
+    file.write_all(b"somebody's").unwrap();
+    let before = digests(&disks);
+    let machine = guest.machine(&format!("engine = \"combustion\"\n{POOL}"), &SERIALS);
+    let boot = Instance::new(&machine).boot(&disks, &SERIALS);
+    let told = boot.up();
+    for words in
+        ["failed arca-pool-Arca.service", "the disk data3 is not blank, it carries unknown data in its first MiB"]
+    {
+        assert!(has(&told, words), "no `{words}`: {told:#?}");
+    }
+    assert!(!has(&told, "mount /srv/arca") && !has(&told, "btrfs Label: 'Arca'"), "{told:#?}");
+    assert_eq!(digests(&disks), before, "the guest wrote to a disk of a pool that it refused to make");
+}
+
+fn digests(disks: &Disks) -> [String; 3] {
+    SERIALS.map(|serial| output(Command::new("sha256sum").arg(disks.path(serial))).success().stdout)
+}
