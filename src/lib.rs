@@ -34,7 +34,7 @@
 //! | `adopt` | an existing config, script, command line or domain XML → recipe text | base format recipe | nothing |
 //! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream | cache directory |
 //! | `fetch` | the only door to the network: HTTP(S), resume, and `Offline`, which refuses | base stream | network |
-//! | `host` | this machine: environment, clock, files the user named | base | those |
+//! | `host` | this machine: environment, clock, randomness, files the user named | base | those |
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
 //! | `closure` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |

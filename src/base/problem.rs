@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::Rule;
 use super::words::vocabulary;
 
 vocabulary! {
@@ -49,6 +50,8 @@ pub struct Problem {
     pub code: Code,
     pub headline: String,
     pub place: Option<Place>,
+    /// The rule it breaks, where one of the table does.
+    pub rule: Option<Rule>,
     /// Aligned when shown: `expected`, `received`, `from`, …
     pub facts: Vec<(&'static str, String)>,
     /// Outermost first.
@@ -62,7 +65,15 @@ pub struct Problem {
 impl Problem {
     /// Begins a problem.
     pub fn new(code: Code, headline: impl Into<String>) -> Self {
-        Self { code, headline: headline.into(), place: None, facts: vec![], causes: vec![], note: None, hint: None }
+        let headline = headline.into();
+        Self { code, headline, place: None, rule: None, facts: vec![], causes: vec![], note: None, hint: None }
+    }
+
+    /// Says which rule of the table it breaks.
+    #[must_use]
+    pub const fn of(mut self, rule: Rule) -> Self {
+        self.rule = Some(rule);
+        self
     }
 
     /// Adds a fact.

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::base::{ByteSize, Digest, text};
+use crate::base::{ByteSize, Digest, Rule, text};
+use crate::ops;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 /// Builds provisioned, reproducible VM bundles from one recipe: no root, no loop mount, no container.
@@ -89,10 +90,20 @@ pub enum Command {
         #[arg(long, conflicts_with_all = ["dry_run", "check"])]
         verify: bool,
     },
-    /// Validate and plan recipes; touches nothing
+    /// Validate and plan recipes, and tell what the rules notice; touches nothing
     Check {
-        #[command(flatten)]
-        recipes: Recipes,
+        /// Recipe files; `demo` is inside the program
+        #[arg(required_unless_present = "explain", value_name = "RECIPE", value_hint = ValueHint::FilePath)]
+        recipes: Vec<PathBuf>,
+        /// End in failure where there are warnings, or even notes (for CI)
+        #[arg(long, value_name = "WHAT", value_parser = ["warnings", "notes"])]
+        deny: Option<String>,
+        /// Print the findings as SARIF 2.1.0 on stdout
+        #[arg(long, conflicts_with = "explain")]
+        sarif: bool,
+        /// Tell why a rule is there, by which source, and what to do; `all` lists the rules
+        #[arg(long, value_name = "RULE", value_parser = rule(), hide_possible_values = true, conflicts_with = "recipes")]
+        explain: Option<String>,
     },
     /// Tell what goes to which engine and why, and what the guest does at its first boot
     Explain {
@@ -213,6 +224,14 @@ pub enum Command {
         #[command(subcommand)]
         command: StoreCommand,
     },
+    /// Print the JSON Schema of recipes, for editors
+    Schema,
+    /// Make a password hash for a recipe: asks without echo, or reads one line from a pipe
+    Passwd {
+        /// How often the password is hashed; more make guessing slower, and logging in
+        #[arg(long, value_name = "N", default_value_t = ops::passwd::ROUNDS, value_parser = rounds())]
+        rounds: u32,
+    },
     /// Print completions for a shell
     Completions {
         /// Shell they are for
@@ -278,6 +297,16 @@ pub enum RootCommand {
         /// Name or path of the root, as `list` shows it
         root: String,
     },
+}
+
+fn rounds() -> clap::builder::RangedI64ValueParser<u32> {
+    let range = ops::passwd::ROUNDS_RANGE;
+    clap::value_parser!(u32).range(i64::from(*range.start())..=i64::from(*range.end()))
+}
+
+/// Takes the id of a rule, or `all`.
+fn rule() -> clap::builder::PossibleValuesParser {
+    std::iter::once("all").chain(Rule::WORDS.iter().copied()).collect::<Vec<_>>().into()
 }
 
 /// Reads a digest, with or without the `sha256:` before it.

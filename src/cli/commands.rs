@@ -6,6 +6,7 @@ use clap::CommandFactory;
 use serde_json::json;
 
 use super::args::{Cli, Command};
+use super::check;
 use super::mirror::print_mirrored;
 use super::out::Voice;
 use super::transfer::{print_exported, print_imported, print_shown};
@@ -60,7 +61,11 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             let built = ops::build::build_with(session, &recipes.recipes, &placement, stamps)?;
             print_built(voice, &built, updated.as_ref());
         }
-        Command::Check { recipes } => print_checked(voice, &ops::check::check(session, &recipes.recipes)?),
+        Command::Check { explain: Some(rule), .. } => check::explain(voice, &rule),
+        Command::Check { recipes, deny, sarif, explain: None } => {
+            let form = if sarif { check::Form::Sarif } else { check::Form::Plain };
+            check::print(voice, &ops::check::judge(session, &recipes), deny.as_deref(), form)?;
+        }
         Command::Explain { recipes } => print_explained(voice, &ops::explain::explain(session, &recipes.recipes)?),
         Command::Update { recipes, dry_run, allow_unsigned, allow_new_signer, allow_older } => {
             let options = Options { dry_run, allow_unsigned, allow_new_signer, allow_older };
@@ -105,6 +110,8 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
         Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,
         Command::Store { command } => super::store::run(command, session, voice)?,
+        Command::Schema => voice.json(&ops::schema::schema()),
+        Command::Passwd { rounds } => super::passwd::run(voice, rounds)?,
         Command::Completions { shell } => {
             let mut script = vec![];
             clap_complete::generate(shell, &mut Cli::command(), "arca-build", &mut script);
@@ -141,16 +148,6 @@ fn print_plans(voice: &Voice, plans: &[Plan]) {
     }
 }
 
-fn print_checked(voice: &Voice, plans: &[Plan]) {
-    if voice.is_json() {
-        return print_plans(voice, plans);
-    }
-    for plan in plans {
-        let made = count(plan.outputs.len(), "file");
-        voice.say(&format!("{}: good; plan {}, {made} and the launch files", plan.name, plan.id.short()));
-    }
-}
-
 fn print_explained(voice: &Voice, all: &[ops::Explanation]) {
     if voice.is_json() {
         return voice.json(&json!({ "explanations": all.iter().map(explained_json).collect::<Vec<_>>() }));
@@ -168,7 +165,10 @@ fn explained_json(one: &ops::Explanation) -> serde_json::Value {
             "why": placed.why,
         })
     });
-    let warnings = one.warnings.iter().map(|warning| json!({ "rule": warning.id, "text": warning.text }));
+    let warnings = one
+        .warnings
+        .iter()
+        .map(|warning| json!({ "rule": warning.rule, "severity": warning.severity, "text": warning.text }));
     json!({
         "name": one.name,
         "engine": one.engine,

@@ -4,10 +4,12 @@
 #![expect(clippy::disallowed_methods, reason = "this floor reads the command line and the clock of the progress bar")]
 
 pub mod args;
+mod check;
 mod commands;
 mod import_config;
 mod mirror;
 mod out;
+mod passwd;
 mod progress;
 mod store;
 mod transfer;
@@ -67,7 +69,7 @@ fn fail(voice: &Voice, problems: &Problems) -> u8 {
     if voice.is_json() && is_answer {
         return report::exit_code(Code::Differs);
     }
-    if voice.is_json() {
+    if voice.is_json() && !voice.has_document() {
         let all: Vec<_> = problems.0.iter().map(report::to_json).collect();
         voice.json(&serde_json::json!({ "errors": all }));
     }

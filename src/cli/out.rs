@@ -1,11 +1,12 @@
 //! The two channels: data on stdout, talk on stderr; nothing raw from elsewhere reaches either.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::args::Global;
 use super::progress::Progress;
-use crate::base::{Event, Problem, text};
+use crate::base::{Event, Finding, Problem, text};
 use crate::host::Environment;
 use crate::report::{self, Severity};
 
@@ -18,6 +19,7 @@ pub(super) struct Voice {
     progress: Progress,
     /// Why stdout did not take the data, where it did not.
     refused: Mutex<Option<std::io::Error>>,
+    has_document: AtomicBool,
 }
 
 impl Voice {
@@ -35,6 +37,7 @@ impl Voice {
             is_coloured,
             progress: Progress::new(is_silent, is_terminal && !is_dumb),
             refused: Mutex::new(None),
+            has_document: AtomicBool::new(false),
         }
     }
 
@@ -61,8 +64,21 @@ impl Voice {
         }
     }
 
+    /// Tells whether the one JSON document of this run is written.
+    pub(super) fn has_document(&self) -> bool {
+        self.has_document.load(Ordering::Relaxed)
+    }
+
+    /// Tells what a rule noticed, unless asked to be quiet.
+    pub(super) fn finding(&self, finding: &Finding) {
+        if !self.is_quiet {
+            self.write(&report::render_finding(finding, self.is_coloured));
+        }
+    }
+
     /// Writes one JSON value to stdout.
     pub(super) fn json(&self, value: &serde_json::Value) {
+        self.has_document.store(true, Ordering::Relaxed);
         self.data(&format!("{}\n", escaped(&format!("{value:#}"))));
     }
 

@@ -125,7 +125,7 @@ impl Form<'_> {
 
     /// Lists the fw_cfg entries of the form: key and bundle file.
     pub fn fw_cfg(&self) -> &[(FwCfgName, &'static str)] {
-        if self.transport == Transport::FwCfg { &self.machine.fw_cfg } else { &[] }
+        if self.transport == Transport::FwCfg { &self.machine.fw_cfg } else { &self.machine.mixed }
     }
 
     /// Returns the installer's command line, while it is what boots.

@@ -6,7 +6,8 @@
 //!
 //! **Two sets, one transport each.** A guest that sees a configuration on a disk and by fw_cfg takes Ignition's from the
 //! disk and Combustion's from fw_cfg, so the `disk` files never name fw_cfg and the `fwcfg` files never name the config
-//! disk. `domain.xml`, `domain-installed.xml` and `virt-install.sh` are the recipe's default set under a plain name.
+//! disk; the one exception is a recipe that asks for different transports, whose default set has both, each engine's part
+//! once. `domain.xml`, `domain-installed.xml` and `virt-install.sh` are the recipe's default set under a plain name.
 //!
 //! **An ISO installs unattended.** A kiwi SelfInstall medium shows a boot menu whose first entry is the (still blank)
 //! hard disk, then a menu of disks when it sees more than one (the config disk counts), then "Destroying ALL data"
@@ -65,15 +66,23 @@ pub fn launch_files(machine: &Machine, identity: &Identity) -> Result<Vec<Launch
             if default {
                 files.push(data(domain_name(None, stage), bytes.clone()));
             }
-            files.push(data(domain_name(Some(transport), stage), bytes));
+            if has_set(machine, transport) {
+                files.push(data(domain_name(Some(transport), stage), bytes));
+            }
         }
         let form = Form { machine, identity, transport, stage: stages(machine)[0] };
         let (plain, own) = (file::VIRT_INSTALL, virt_install_name(transport));
         files.extend(default.then(|| script(plain, scripts::virt_install(&form, plain))));
-        files.push(script(own, scripts::virt_install(&form, own)));
+        files.extend(has_set(machine, transport).then(|| script(own, scripts::virt_install(&form, own))));
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
+}
+
+/// Tells whether there are files of a transport's own name: where the engines' transports differ, the disk holds one
+/// engine's part only, and the set with the disk is the default one under the plain names.
+const fn has_set(machine: &Machine, transport: Transport) -> bool {
+    matches!(transport, Transport::FwCfg) || !machine.is_mixed()
 }
 
 /// Lists the forms that a machine goes through, the first being the one to start with.
@@ -99,7 +108,8 @@ fn domain_name(transport: Option<Transport>, stage: Stage) -> String {
 
 fn domain_names(machine: &Machine) -> Vec<String> {
     let sets = [None, Some(Transport::Disk), Some(Transport::FwCfg)];
-    sets.into_iter().flat_map(|set| stages(machine).iter().map(move |stage| domain_name(set, *stage))).collect()
+    let sets = sets.into_iter().filter(|set| set.is_none_or(|transport| has_set(machine, transport)));
+    sets.flat_map(|set| stages(machine).iter().map(move |stage| domain_name(set, *stage))).collect()
 }
 
 fn virt_install_name(transport: Transport) -> &'static str {

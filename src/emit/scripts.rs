@@ -79,7 +79,7 @@ pub fn virt_install(form: &Form, own: &str) -> String {
         ("OWN", own.to_owned()),
         ("NAME", shell(form.machine.name.as_str()).into_owned()),
         ("STORAGE", shell(form.machine.storage.as_str()).into_owned()),
-        ("TRANSPORT", transport_words(form.transport).to_owned()),
+        ("TRANSPORT", transport_words(form).to_owned()),
         ("COMMON", COMMON.trim_end().to_owned()),
         ("VET", VET.trim_end().to_owned()),
         ("ARGUMENTS", arguments.join(" \\\n")),
@@ -88,8 +88,9 @@ pub fn virt_install(form: &Form, own: &str) -> String {
     fill(VIRT_INSTALL, &values)
 }
 
-const fn transport_words(transport: Transport) -> &'static str {
-    match transport {
+fn transport_words(form: &Form) -> &'static str {
+    match form.transport {
+        Transport::Disk if form.machine.is_mixed() => "the configuration on a disk and by fw_cfg",
         Transport::Disk => "the configuration on a disk",
         Transport::FwCfg => "the configuration by fw_cfg",
     }
@@ -108,16 +109,24 @@ pub fn run_qemu(machine: &Machine, identity: &Identity) -> String {
     let form = |transport| Form { machine, identity, transport, stage };
     let disk = form(Transport::Disk).drives();
     let (config, plain): (Vec<&Drive>, Vec<&Drive>) = disk.iter().partition(|drive| drive.role == Role::Config);
+    // With different transports the case of the disk brings the rest by fw_cfg.
+    let with_disk = if machine.is_mixed() { "mixed" } else { Transport::Disk.as_str() };
+    let default = if machine.transport == Transport::Disk { with_disk } else { machine.transport.as_str() };
+    let mut config_disk = drives(machine.arch, &config);
+    if machine.is_mixed() {
+        config_disk = format!("{config_disk}\n    {}", fw_cfg(&form(Transport::Disk)));
+    }
     let values = [
         ("NAME", shell(machine.name.as_str()).into_owned()),
-        ("TRANSPORT", machine.transport.as_str().to_owned()),
+        ("TRANSPORT", default.to_owned()),
+        ("WITH_DISK", with_disk.to_owned()),
         ("COMMON", COMMON.trim_end().to_owned()),
         ("EXTRACT", if iso { format!("{}\n\n", EXTRACT.trim_end()) } else { String::new() }),
         ("ACCEL", if machine.accel == Accel::Tcg { "tcg" } else { "auto" }.to_owned()),
         ("QEMU", format!("qemu-system-{}", machine.arch)),
         ("MACHINE", main_arguments(machine, identity)),
         ("DRIVES", drives(machine.arch, &plain)),
-        ("CONFIG_DISK", drives(machine.arch, &config)),
+        ("CONFIG_DISK", config_disk),
         ("CONFIG_FW_CFG", fw_cfg(&form(Transport::FwCfg))),
         ("NETWORK", network(machine, identity)),
         ("FIRMWARE", firmware(machine)),

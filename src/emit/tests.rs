@@ -25,6 +25,7 @@ fn machine(base: BaseKind, transport: Transport) -> Machine {
         config_disk: Some(DiskLabel::Ignition),
         fw_cfg: vec![(FwCfgName::Ignition, file::CONFIG_IGN), (FwCfgName::Combustion, file::SCRIPT)],
         transport,
+        mixed: vec![],
     }
 }
 
@@ -66,6 +67,30 @@ fn out_11_each_set_has_exactly_one_transport() {
             name => assert!(disk && !fw_cfg, "{name}"),
         }
     }
+}
+
+#[test]
+fn out_11_different_transports_bring_each_engines_part_once() {
+    let entry = (FwCfgName::Combustion, file::SCRIPT);
+    let mixed = Machine { mixed: vec![entry], ..machine(BaseKind::Qcow2, Transport::Disk) };
+    let files = files(&mixed);
+    let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(!names.contains(&"domain-disk.xml") && !names.contains(&"virt-install-disk.sh"), "{names:?}");
+    let text = |name: &str| files.iter().find(|file| file.0 == name).unwrap().1.as_str();
+    for name in ["domain.xml", "virt-install.sh"] {
+        let text = text(name);
+        assert!(text.contains("config.qcow2") && text.contains("opt/org.opensuse.combustion/script"), "{name}");
+        assert!(!text.contains("opt/com.coreos/config"), "{name}: the disk has that");
+    }
+    for (name, disk) in [("domain-fwcfg.xml", false), ("virt-install-fwcfg.sh", false)] {
+        assert_eq!(text(name).contains("config.qcow2"), disk, "{name}");
+        assert!(text(name).contains("opt/com.coreos/config"), "{name}");
+    }
+    let run = text("run-qemu.sh");
+    assert!(run.contains("transport=mixed") && run.contains("not a transport: $transport (mixed or fw_cfg)"), "{run}");
+    let (with_disk, by_fw_cfg) = run.split_once("mixed)\n").unwrap().1.split_once("fw_cfg)\n").unwrap();
+    let entries = |text: &str| text.split("esac").next().unwrap().matches("-fw_cfg").count();
+    assert_eq!((entries(with_disk), entries(by_fw_cfg)), (1, 2), "{run}");
 }
 
 #[test]

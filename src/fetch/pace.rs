@@ -104,7 +104,9 @@ pub(super) struct Ticker {
 }
 
 /// The least time between two tellings.
-pub(super) const TICK: Duration = Duration::from_millis(200);
+const TICK: Duration = Duration::from_millis(200);
+/// How long bytes are gathered before they are handed on: whoever is killed meanwhile has them sent again.
+pub(super) const GATHER: Duration = Duration::from_millis(50);
 
 impl Ticker {
     /// Begins now.

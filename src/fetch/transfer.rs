@@ -12,7 +12,7 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 use super::answer::{Asked, Verdict, looks_like, too_large};
 use super::client::{Answer, Http};
 use super::failure::{Failure, Retry};
-use super::pace::{Attempts, Floor, TICK, Ticker};
+use super::pace::{Attempts, Floor, GATHER, Ticker};
 use super::{Arrived, Bounds};
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Event, Events, Problem, Url};
@@ -139,7 +139,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Reads until the piece is full, a tick has passed, or the body ends; what came before a failure counts.
+    /// Reads until the piece is full, some time has passed, or the body ends; what came before a failure counts.
     fn collect(&mut self, answer: &mut Answer, piece: &mut [u8], floor: &mut Floor) -> (usize, Result<Flow, Failure>) {
         let (mut length, begun) = (0, Instant::now());
         while length < piece.len() {
@@ -153,7 +153,7 @@ impl<'a> Transfer<'a> {
             if !floor.keeps(count, before.elapsed()) {
                 return (length, Err(self.too_slow()));
             }
-            if begun.elapsed() >= TICK {
+            if begun.elapsed() >= GATHER {
                 break;
             }
         }

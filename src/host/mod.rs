@@ -1,9 +1,10 @@
-//! This machine: environment, clock, files the user named. The only floor that reads them.
+//! This machine: environment, clock, randomness, files the user named. The only floor that reads them.
 //!
-//! Names `base` only; may touch the environment, the clock and the files that the user named on the command line or in
+//! Names `base` only; may touch the environment, the clock, the kernel's random generator and the files that the user named on the command line or in
 //! a recipe. Read next: [`files`] (how files beside a recipe are read), then `realise`.
 #![expect(clippy::disallowed_methods, reason = "this floor is the address of these effects")]
 
+pub mod entropy;
 pub mod environment;
 pub mod files;
 pub mod layout;

@@ -25,6 +25,21 @@ impl ImageFacts {
     }
 }
 
+/// When Ignition came out with a spec (coreos/ignition: docs/release-notes.md), and Factory with 2.26 (its change log).
+const SPECS: [(u32, u8); 5] = [(20_201_013, 2), (20_210_625, 3), (20_230_221, 4), (20_241_022, 5), (20_260_227, 6)];
+
+/// Returns the newest minor number of spec 3 that the Ignition of an image can know.
+///
+/// Told only of Tumbleweed's images, whose snapshots are numbered by the day: one from before a release cannot hold it.
+/// It is an upper bound, since openSUSE takes a release up some days or weeks later. Not written into the lock, which
+/// keeps the snapshot that it follows from, so that a better table needs no new pin.
+pub fn newest_spec(file_name: &str, snapshot: Option<&str>) -> Option<u8> {
+    let name = decoded(file_name);
+    let is_tumbleweed = ["openSUSE-MicroOS", "openSUSE-Tumbleweed"].iter().any(|product| name.starts_with(product));
+    let date: u32 = snapshot.filter(|number| is_tumbleweed && number.len() == 8)?.parse().ok()?;
+    SPECS.iter().rev().find(|(day, _)| date >= *day).map(|(_, spec)| *spec)
+}
+
 /// Returns the size of the disk in a qcow2 image that begins so; the header is only read, and judged by nobody yet.
 pub fn virtual_size(head: &[u8]) -> Option<ByteSize> {
     let header = (head.starts_with(&qcow2::MAGIC) && head.len() >= HEAD).then(|| Header::read(head))?;
@@ -98,6 +113,24 @@ mod tests {
             let facts = ImageFacts::read(&url, b"");
             assert_eq!((facts.flavour.as_deref(), facts.snapshot.as_deref()), (flavour, snapshot), "{name}");
             assert_eq!(is_immutable(&url), snapshot.is_some());
+        }
+    }
+
+    #[test]
+    fn the_day_of_a_snapshot_bounds_the_spec_of_its_ignition() {
+        let name = "openSUSE-MicroOS.x86_64-16.0.0-kvm-and-xen-Snapshot20240427.qcow2";
+        for (name, snapshot, spec) in [
+            (name, Some("20240427"), Some(4)),
+            (name, Some("20241022"), Some(5)),
+            (name, Some("20260226"), Some(5)),
+            (name, Some("20260227"), Some(6)),
+            (name, Some("20201012"), None),
+            (name, Some("12.34"), None),
+            (name, None, None),
+            ("openSUSE-Leap-Micro.x86_64-6.2-Default-qcow-Build20260301.qcow2", Some("20260301"), None),
+            ("other.qcow2", Some("20260301"), None),
+        ] {
+            assert_eq!(newest_spec(name, snapshot), spec, "{name} {snapshot:?}");
         }
     }
 

@@ -144,15 +144,18 @@ pub fn plan_all(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<(Loade
     let names = |index: usize| planned[..index].iter().find(|earlier| earlier.1.name == planned[index].1.name);
     for (index, (loaded, plan)) in planned.iter().enumerate() {
         if let Some(earlier) = names(index).filter(|earlier| earlier.1.id != plan.id) {
-            problems.push(
-                Problem::new(Code::Usage, format!("two recipes are named `{}`", plan.name))
-                    .fact("first", &earlier.0.recipe.file)
-                    .fact("second", &loaded.recipe.file)
-                    .hint("give one of them another `name`"),
-            );
+            problems.push(twins(&plan.name, &earlier.0.recipe.file, &loaded.recipe.file));
         }
     }
     if problems.is_empty() { Ok(planned) } else { Err(Problems(problems)) }
+}
+
+/// Tells that two recipes would fight for one link.
+pub(super) fn twins(name: &Name, first: &str, second: &str) -> Problem {
+    Problem::new(Code::Usage, format!("two recipes are named `{name}`"))
+        .fact("first", first)
+        .fact("second", second)
+        .hint("give one of them another `name`")
 }
 
 pub(super) fn workshop<'a>(

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::base::{Code, Event, Problem, Problems, Secret};
+use crate::base::{Code, Event, Finding, Problem, Problems, Secret, Severity};
 use crate::host::{Beside, files};
-use crate::lock::{self, Lock, PinnedInputs};
+use crate::lock::{self, Lock, PinnedInputs, facts};
 use crate::plan::{self, Plan};
-use crate::provision;
 use crate::provision::carried::{Knowledge, Known};
 use crate::provision::explain::Explanation;
-use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Use};
+use crate::provision::facts::BaseFacts;
+use crate::provision::{self, Allowed, Lowered};
+use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Source, Use};
 
 /// A recipe as read from disk, or from inside the program.
 #[derive(Debug)]
@@ -22,6 +23,14 @@ pub struct Loaded {
     pub lock: Lock,
     /// Where the lock is written; none for a recipe inside the program.
     pub lock_path: Option<PathBuf>,
+}
+
+/// What became of a recipe, and what the rules say of it.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub plan: Result<Plan, Problems>,
+    pub findings: Vec<Finding>,
+    pub allowed: Vec<Allowed>,
 }
 
 impl Loaded {
@@ -49,10 +58,29 @@ impl Loaded {
 
     /// Reads the files it names and plans it; complaints about pins and about provisioning come together.
     pub(super) fn plan(&self, session: &Session<'_>) -> Result<Plan, Problems> {
+        let plan = self.judge(session)?.plan?;
+        for warning in plan.warnings.iter().filter(|finding| finding.severity != Severity::Note) {
+            (session.events)(Event::Warning { text: warning.to_string() });
+        }
+        Ok(plan)
+    }
+
+    /// As [`Loaded::plan`], with all that the rules noticed; says nothing.
+    pub(super) fn judge(&self, session: &Session<'_>) -> Result<Judged, Problems> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock).map_err(|unpinned| self.with_command(session, unpinned));
-        let known = pinned.as_ref().map(|pinned| known(&self.recipe, pinned)).unwrap_or_default();
-        let lowered = provision::lower(&self.recipe, &files, &known);
+        let known = self.known(pinned.as_ref().ok());
+        let provision::Judged { lowered, findings, allowed } = provision::judge(&self.recipe, &files, &known);
+        let plan = self.plan_of(&files, pinned, lowered);
+        Ok(Judged { plan, findings, allowed })
+    }
+
+    fn plan_of(
+        &self,
+        files: &LocalFiles,
+        pinned: Result<PinnedInputs, Problems>,
+        lowered: Result<Lowered, Problems>,
+    ) -> Result<Plan, Problems> {
         let (pinned, lowered) = match (pinned, lowered) {
             (Ok(pinned), Ok(lowered)) => (pinned, lowered),
             (Err(unpinned), Ok(_)) => return Err(unpinned),
@@ -62,21 +90,52 @@ impl Loaded {
                 return Err(problems);
             }
         };
-        let plan = plan::plan(&self.recipe, &pinned, &files, lowered)?;
-        for warning in &plan.warnings {
-            let place = warning.place.as_ref();
-            let place = place.map(|place| format!("{}:{}:{}: ", place.file, place.line, place.column));
-            let text = format!("{}{} [{}]", place.unwrap_or_default(), warning.text, warning.id);
-            (session.events)(Event::Warning { text });
+        Ok(plan::plan(&self.recipe, &pinned, files, lowered)?)
+    }
+
+    /// Tells provisioning what the pins say.
+    fn known(&self, pinned: Option<&PinnedInputs>) -> Known {
+        let inputs = self.recipe.inputs().into_iter().skip(1);
+        let known = inputs.filter_map(|input| {
+            let pinned = pinned?.others.get(&lock::key(&input.source.value))?;
+            Some((input.source.value.clone(), Knowledge { digest: pinned.digest, size: pinned.size }))
+        });
+        let images = self.recipe.images().filter_map(|(_, reference)| {
+            let manifest = &pinned?.images.get(&reference.value.to_string())?.manifest;
+            let source = Source::Url(reference.value.manifest_url().clone());
+            Some((source, Knowledge { digest: manifest.digest, size: manifest.size }))
+        });
+        Known { inputs: known.chain(images).collect(), base: self.base_facts().unwrap_or_default() }
+    }
+
+    /// Tells the rules what was learnt of the base when it was pinned; a pin of other bytes tells nothing.
+    fn base_facts(&self) -> Option<BaseFacts> {
+        let base = &self.recipe.base;
+        let pin = self.lock.pins.get(&lock::key(&base.source.value))?;
+        if base.sha256.is_some_and(|digest| digest != pin.sha256) {
+            return None;
         }
-        Ok(plan)
+        let file_name = match &pin.resolved {
+            Source::Url(url) => url.file_name().to_owned(),
+            Source::Path(path) => path.file_name().to_owned(),
+        };
+        let moved = (pin.resolved != base.source.value).then_some(&pin.resolved);
+        let immutable = moved.and_then(|resolved| match (resolved, &base.source.value) {
+            (Source::Url(url), Source::Url(written)) if !facts::is_immutable(written) => {
+                facts::is_immutable(url).then(|| url.to_string())
+            }
+            _ => None,
+        });
+        let lock::ImageFacts { virtual_size, flavour, snapshot } = pin.image.clone();
+        let newest_spec = facts::newest_spec(&file_name, snapshot.as_deref());
+        Some(BaseFacts { virtual_size, file_name, flavour, snapshot, newest_spec, immutable })
     }
 
     /// Tells what becomes of its wish; needs no pin.
     pub(super) fn explain(&self) -> Result<Explanation, Problems> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock);
-        let known = pinned.as_ref().map(|pinned| known(&self.recipe, pinned)).unwrap_or_default();
+        let known = self.known(pinned.as_ref().ok());
         Ok(Explanation::of(&self.recipe, provision::lower(&self.recipe, &files, &known)?))
     }
 
@@ -122,16 +181,6 @@ impl Loaded {
         }
         if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
     }
-}
-
-/// Tells provisioning what the pins say.
-fn known(recipe: &Recipe, pinned: &PinnedInputs) -> Known {
-    let inputs = recipe.inputs().into_iter().skip(1);
-    let known = inputs.filter_map(|input| {
-        let pinned = pinned.others.get(&lock::key(&input.source.value))?;
-        Some((input.source.value.clone(), Knowledge { digest: pinned.digest, size: pinned.size }))
-    });
-    Known(known.collect())
 }
 
 pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {

@@ -63,6 +63,9 @@ pub struct Machine {
     pub fw_cfg: Vec<(FwCfgName, &'static str)>,
     /// Which set of launch files is the default.
     pub transport: Transport,
+    /// What comes by fw_cfg although the default set has the config disk, which then lacks it; mostly nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mixed: Vec<(FwCfgName, &'static str)>,
 }
 
 /// Revision of the launch files' text; it enters every plan id, so a change of their bytes bumps it.
@@ -77,6 +80,11 @@ impl Machine {
     /// Returns the backing file of the system disk, where it has one.
     pub fn backing_file(&self) -> Option<&'static str> {
         (self.base == BaseKind::Qcow2 && self.mode == SystemMode::Overlay).then_some(file::BASE_QCOW2)
+    }
+
+    /// Tells whether the engines get their configuration by different transports; then there is no set with the disk alone.
+    pub const fn is_mixed(&self) -> bool {
+        !self.mixed.is_empty()
     }
 
     /// Returns the data disks' serials and bundle file names.

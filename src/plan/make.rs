@@ -34,6 +34,10 @@ pub fn plan(recipe: &Recipe, inputs: &PinnedInputs, files: &LocalFiles, lowered:
     })
 }
 
+/// The folders of the config disk, by the engine that reads each.
+const IGNITION: &str = "ignition";
+const COMBUSTION: &str = "combustion";
+
 #[derive(Default)]
 pub(super) struct Draft {
     derivations: Vec<Derivation>,
@@ -134,16 +138,16 @@ impl Draft {
         let mut files = BTreeMap::new();
         if let Some(config) = &lowered.config {
             let id = self.text(file::CONFIG_IGN, config, Role::IgnitionConfig);
-            files.insert(format!("ignition/{}", file::CONFIG_IGN), id);
+            files.insert(format!("{IGNITION}/{}", file::CONFIG_IGN), id);
         }
         if let Some(script) = &lowered.script {
             let id = self.text(file::SCRIPT, script, Role::CombustionScript);
-            files.insert(format!("combustion/{}", file::SCRIPT), id);
+            files.insert(format!("{COMBUSTION}/{}", file::SCRIPT), id);
         }
         if let Some(template) = &lowered.template {
             let id = self.filled(file::CONFIG_IGN, template, inputs)?;
             self.output(file::CONFIG_IGN, id, Role::IgnitionConfig);
-            files.insert(format!("ignition/{}", file::CONFIG_IGN), id);
+            files.insert(format!("{IGNITION}/{}", file::CONFIG_IGN), id);
         }
         files.extend(self.loads(lowered, inputs)?);
         for (name, path) in &lowered.side_files {
@@ -157,7 +161,12 @@ impl Draft {
             };
             let id = self.fixed(path.as_str(), read.digest, origin);
             self.private.insert(id);
-            files.insert(format!("combustion/{name}"), id);
+            files.insert(format!("{COMBUSTION}/{name}"), id);
+        }
+        if lowered.is_mixed {
+            // Each engine finds its configuration once: Ignition would take the disk's, Combustion that of fw_cfg.
+            let folder = if lowered.ways.ignition == Transport::Disk { IGNITION } else { COMBUSTION };
+            files.retain(|path, _| path.split('/').next() == Some(folder));
         }
         let raw = self.add(file::CONFIG_RAW, Builder::FatVolume { label, epoch: recipe.epoch, files });
         self.output(file::CONFIG_RAW, raw, Role::ConfigDisk);
@@ -173,13 +182,13 @@ impl Draft {
 
 fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
     let spec = &recipe.machine;
-    let mut fw_cfg = Vec::new();
-    if lowered.has_config() {
-        fw_cfg.push((FwCfgName::Ignition, file::CONFIG_IGN));
-    }
-    if lowered.script.is_some() {
-        fw_cfg.push((FwCfgName::Combustion, file::SCRIPT));
-    }
+    let ways = lowered.ways;
+    let config = lowered.has_config().then_some((FwCfgName::Ignition, file::CONFIG_IGN, ways.ignition));
+    let script = lowered.script.is_some().then_some((FwCfgName::Combustion, file::SCRIPT, ways.combustion));
+    let entries: Vec<_> = config.into_iter().chain(script).collect();
+    let by_fw_cfg = entries.iter().filter(|(.., way)| lowered.is_mixed && *way == Transport::FwCfg);
+    let mixed: Vec<_> = by_fw_cfg.map(|(name, file, _)| (*name, *file)).collect();
+    let common = entries.first().map_or(ways.ignition, |(.., way)| *way);
     Machine {
         name: recipe.name.clone(),
         description: recipe.description.clone(),
@@ -197,8 +206,9 @@ fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
         data: spec.disks.clone(),
         config_disk: lowered.label,
         payload: lowered.vehicle == Some(Vehicle::PayloadDisk),
-        fw_cfg,
-        transport: recipe.provision.transport.unwrap_or(Transport::Disk),
+        fw_cfg: entries.iter().map(|(name, file, _)| (*name, *file)).collect(),
+        transport: if lowered.is_mixed { Transport::Disk } else { common },
+        mixed,
     }
 }
 
@@ -253,5 +263,8 @@ fn encode_machine(encoder: &mut Encoder, machine: &Machine) {
     // Only where there is one: machines without keep the ids they had.
     if machine.payload {
         encoder.text("payload");
+    }
+    for (name, _) in &machine.mixed {
+        encoder.text("mixed").text(name.as_str());
     }
 }

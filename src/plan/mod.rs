@@ -16,8 +16,7 @@ pub use derivation::{Builder, Derivation, Piece};
 pub use machine::*;
 pub use make::plan;
 
-use crate::base::{BaseKind, ByteSize, DerivationId, Digest, Name, Secret, Url};
-use crate::provision::Warning;
+use crate::base::{BaseKind, ByteSize, DerivationId, Digest, Finding, Name, Secret, Url};
 use crate::recipe::{RecipePath, Source};
 
 /// Where the bytes of a fixed-output derivation come from.
@@ -88,7 +87,7 @@ pub struct Plan {
     pub outputs: BTreeMap<String, Output>,
     pub machine: Machine,
     /// What the rules noticed; no part of the id.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<Finding>,
 }
 
 impl Plan {

@@ -5,7 +5,7 @@ use super::told::{Told, hushed};
 use super::wanted::Login;
 use super::{keys, path};
 use crate::base::text::{is_unsafe, one_line};
-use crate::base::{Place, Secret};
+use crate::base::{Code, Place, Problem, Rule, Secret};
 use crate::recipe::{Account, Located, User};
 
 /// Checks root's account.
@@ -18,7 +18,7 @@ pub fn root(account: &Located<Account>, told: &mut Told) -> Login {
     };
     if password_hash.is_some() && ssh_keys.is_empty() {
         let text = "root has a password but no ssh key: openSUSE's sshd refuses passwords for root, so it works on the console only";
-        told.warn("root-ssh-password", text, Some(hushed(&account.place)));
+        told.warn(Rule::RootSshPassword, text, Some(hushed(&account.place)));
     }
     login
 }
@@ -39,7 +39,7 @@ pub fn user(user: &Located<User>, told: &mut Told) -> Login {
     let shown = one_line(name, 40);
     if account.password_hash.is_none() && account.ssh_keys.is_empty() && !system {
         let text = format!("user `{shown}` has neither password nor key and cannot log in");
-        told.warn("no-login", text, Some(place.clone()));
+        told.warn(Rule::NoLogin, text, Some(place.clone()));
     }
     Login {
         hash: password(account.password_hash.as_ref(), &shown, place, told),
@@ -96,9 +96,13 @@ fn password(hash: Option<&Secret<String>>, who: &str, place: &Place, told: &mut 
         Verdict::Good => {}
         Verdict::Weak(why) => {
             let text = format!("the password hash of `{who}` is {why}; {}", hash::HOW);
-            told.warn("weak-hash", text, Some(hushed(place)));
+            told.warn(Rule::WeakHash, text, Some(hushed(place)));
         }
-        Verdict::Refused(why) => told.refuse_secret(place, format!("`password_hash` of `{who}` {why}"), hash::HOW),
+        Verdict::Refused(why) => {
+            let headline = format!("`password_hash` of `{who}` {why}");
+            let problem = Problem::new(Code::Secret, headline).at(hushed(place)).of(Rule::WeakHash);
+            told.refuse(problem.hint(hash::HOW));
+        }
     }
     Some(hash.clone())
 }
@@ -109,7 +113,11 @@ fn authorized(lines: &[Located<String>], who: &str, told: &mut Told) -> Vec<Stri
         match keys::read(&line.value) {
             Ok(key) => {
                 if let Some(weak) = key.weak {
-                    told.warn("weak-key", format!("an ssh key of `{who}` is {weak}"), Some(line.place.clone()));
+                    told.warn(Rule::WeakKey, format!("an ssh key of `{who}` is {weak}"), Some(line.place.clone()));
+                }
+                if !key.has_comment {
+                    let text = format!("an ssh key of `{who}` has no comment that says whose it is");
+                    told.note(Rule::KeyTypo, text, Some(line.place.clone()));
                 }
                 if taken.contains(&key.line) {
                     let headline = format!("an ssh key of `{who}` is there twice, which Ignition refuses");
@@ -119,15 +127,12 @@ fn authorized(lines: &[Located<String>], who: &str, told: &mut Told) -> Vec<Stri
             }
             Err(keys::KeyError::Private) => {
                 let headline = format!("a private key stands in `ssh_keys` of `{who}`");
-                told.refuse_secret(
-                    &line.place,
-                    headline,
-                    "paste the line of the `.pub` file, and consider the key lost",
-                );
+                let hint = "paste the line of the `.pub` file, and consider the key lost";
+                let problem = Problem::new(Code::Secret, headline).at(hushed(&line.place)).of(Rule::KeyTypo);
+                told.refuse(problem.hint(hint));
             }
             Err(error) => {
-                let problem =
-                    crate::base::Problem::new(crate::base::Code::Provision, format!("bad ssh key of `{who}`"));
+                let problem = Problem::new(Code::Provision, format!("bad ssh key of `{who}`")).of(Rule::KeyTypo);
                 let hint = "paste the one line of the `.pub` file";
                 told.refuse(problem.cause(error).at(hushed(&line.place)).hint(hint));
             }

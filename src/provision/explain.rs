@@ -9,9 +9,9 @@ use std::fmt;
 use super::ready::Script;
 use super::split::{Part, Placed, Shares, Side, lacks_ignition};
 use super::wanted::{Stage, Wanted, WantedUnit};
-use super::{Warning, ignition, subvolume};
+use super::{ignition, subvolume};
 use crate::base::text::{count, one_line};
-use crate::base::{DiskLabel, Engine};
+use crate::base::{DiskLabel, Engine, Finding};
 use crate::recipe::Recipe;
 
 /// Who does a step.
@@ -45,7 +45,7 @@ pub struct Explanation {
     pub placed: Vec<Placed>,
     pub steps: Vec<Step>,
     /// What the rules noticed.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<Finding>,
 }
 
 impl Explanation {
@@ -109,6 +109,11 @@ fn of_label(label: DiskLabel) -> &'static str {
 
 fn ignition(recipe: &Recipe, shares: &Shares, step: &mut impl FnMut(Actor, String, &'static str)) {
     let wanted = &shares.ignition;
+    // Before all else, so that nothing is done twice (coreos/ignition, ignition-kargs.service: "Stage order").
+    if !wanted.kernel_arguments.is_empty() {
+        let what = format!("adds {} and reboots once", count(wanted.kernel_arguments.len(), "kernel argument"));
+        step(Actor::Ignition, what, "the running kernel has been started without them");
+    }
     let home = recipe.provision.home_subvolume.unwrap_or(true);
     for path in if wanted.is_empty() { vec![] } else { ignition::subvolumes(wanted, home) } {
         let why = "a subvolume that is mounted only later: without the entry what is written there would vanish";
@@ -119,10 +124,6 @@ fn ignition(recipe: &Recipe, shares: &Shares, step: &mut impl FnMut(Actor, Strin
     }
     for what in done(wanted) {
         step(Actor::Ignition, what, "");
-    }
-    if !wanted.kernel_arguments.is_empty() {
-        let what = format!("adds {} and reboots once", count(wanted.kernel_arguments.len(), "kernel argument"));
-        step(Actor::Ignition, what, "the running kernel has been started without them");
     }
 }
 
@@ -224,7 +225,7 @@ impl fmt::Display for Explanation {
         }
         for warning in &self.warnings {
             let place = warning.place.as_ref().map(|place| format!("line {}: ", place.line)).unwrap_or_default();
-            line(f, &format!("{place}{} [{}]", warning.text, warning.id), "")?;
+            line(f, &format!("{place}{} [{}]", warning.text, warning.rule), "")?;
         }
         Ok(())
     }

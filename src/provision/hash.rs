@@ -14,7 +14,7 @@ pub enum Verdict {
 }
 
 /// Makes a hash, for hints.
-pub const HOW: &str = "make a hash with `openssl passwd -6` and write that";
+pub const HOW: &str = "make a hash with `arca-build passwd` and write that";
 
 /// Judges a text.
 pub fn judge(hash: &str) -> Verdict {

@@ -44,6 +44,8 @@ pub struct KeyLine {
     pub line: String,
     /// What is weak about the key, where something is.
     pub weak: Option<&'static str>,
+    /// Whether anything says whose it is.
+    pub has_comment: bool,
 }
 
 /// Reads one line: options where there are any, type, data, comment.
@@ -64,7 +66,7 @@ pub fn read(text: &str) -> Result<KeyLine, KeyError> {
     }
     let offset = line.chars().count() - key.chars().count();
     let parsed = PublicKey::from_openssh(key).map_err(|_| diagnose(key, offset))?;
-    Ok(KeyLine { line: line.to_owned(), weak: weakness(&parsed) })
+    Ok(KeyLine { line: line.to_owned(), weak: weakness(&parsed), has_comment: !parsed.comment().is_empty() })
 }
 
 /// Splits options from the key: the first word is options when it is no known type but a later one is.

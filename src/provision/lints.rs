@@ -1,54 +1,23 @@
 //! What works, but hardly as meant: warnings that need nothing but the recipe and its files. Touches nothing.
 //!
-//! Each rule names the fact it rests on; none looks at a host or an image.
+//! The facts they rest on stand in `base::rule`; none looks at a host or an image. Rules on the whole recipe are in `rules`.
 
 use super::hash::{self, Verdict};
-use super::split::{Side, Split};
+use super::split::Side;
 use super::told::Told;
-use super::{ready, subvolume};
+use super::{keys, ready, subvolume};
+use crate::base::Place;
+use crate::base::Rule;
 use crate::base::text::one_line;
-use crate::base::{BaseKind, Engine, Transport};
 use crate::format::ignition::Node;
 use crate::recipe::Recipe;
-
-/// Warns of an image whose flavour does not read what the recipe provides; known by its published name.
-pub fn recipe(recipe: &Recipe, told: &mut Told) {
-    if !recipe.provision.is_wanted() || recipe.base.kind == BaseKind::Iso {
-        return;
-    }
-    let place = &recipe.base.source.place;
-    let name = super::split::image_name(recipe);
-    if name.contains("-sdboot") && matches!(recipe.provision.engine(), Engine::Ignition | Engine::Both) {
-        let text = "the image's name says sdboot, a flavour without Ignition; write engine = \"combustion\"";
-        told.warn("sdboot-no-ignition", text, Some(place.clone()));
-    }
-    if !recipe.provision.containers.is_empty() && name.contains("MicroOS") && !name.contains("ContainerHost") {
-        let text = "the image's name does not say ContainerHost, the flavour that has podman to load containers with";
-        told.warn("container-podman", text, Some(place.clone()));
-    }
-    if name.contains("OpenStack-Cloud") {
-        let text = "the image's name says OpenStack-Cloud, a flavour that only cloud-init configures";
-        if recipe.provision.engine() == Engine::Auto {
-            told.refuse_at(place, text, "take the kvm-and-xen image; or name an engine, if you know that it is there");
-        } else {
-            told.warn("openstack-cloudinit", text, Some(place.clone()));
-        }
-    }
-    let split = Split::of(recipe);
-    let by_fw_cfg = split != Split::All(Side::Combustion) && recipe.provision.transport == Some(Transport::FwCfg);
-    if recipe.base.kind == BaseKind::Raw && by_fw_cfg {
-        let text = "a raw image is most likely of a metal flavour, whose Ignition does not look at fw_cfg; \
-                    write transport = \"disk\"";
-        told.warn("platform-metal", text, Some(place.clone()));
-    }
-}
 
 /// Warns of files that fill the guest's memory: the folder is copied to a tmpfs, whose limit is half of it.
 pub fn memory(recipe: &Recipe, bytes: usize, told: &mut Told) {
     if u64::try_from(bytes).is_ok_and(|bytes| bytes > recipe.machine.memory.0 / 2) {
         let place = recipe.provision.script.as_ref().map(|script| script.place.clone());
         told.warn(
-            "shm-size",
+            Rule::ShmSize,
             "the script's folder is larger than half of the guest's memory, where it is copied to",
             place,
         );
@@ -67,7 +36,52 @@ pub fn script(bytes: &[u8], file: &str, told: &mut Told) {
         if let (Some((_, line)), false) = (used, mounts) {
             let text =
                 format!("the script uses {directory} without `mount {directory}`: what it writes there vanishes");
-            told.warn("combustion-mount", text, Some(ready::place(file, line, 1)));
+            told.warn(Rule::CombustionMount, text, Some(ready::place(file, line, 1)));
+        }
+    }
+}
+
+/// Warns of a script that uses what the recipe mounts in the system: under Combustion it is not there yet.
+pub fn run_below_mounts(recipe: &Recipe, bytes: &[u8], (name, place): (&str, &Place), told: &mut Told) {
+    let text = String::from_utf8_lossy(bytes);
+    let provision = &recipe.provision;
+    let subvolumes = provision.pools.iter().flat_map(|pool| &pool.value.subvolumes);
+    let mounts = provision.mounts.iter().map(|mount| &mount.value.path);
+    let points = mounts.chain(provision.pools.iter().map(|pool| &pool.value.path));
+    let points = points.chain(subvolumes.filter_map(|subvolume| subvolume.value.path.as_ref()));
+    for point in points.filter(|point| text.contains(point.as_str())) {
+        let text = format!(
+            "script `{name}` uses {}, which is mounted in the system only: what it writes there vanishes",
+            one_line(point, 80)
+        );
+        told.warn(Rule::CombustionMount, text, Some(place.clone()));
+    }
+}
+
+/// Warns of a script of the recipe that does what the place it runs in makes fail; with it its name and place.
+pub fn run(bytes: &[u8], (name, place): (&str, &Place), side: Side, told: &mut Told) {
+    let text = String::from_utf8_lossy(bytes);
+    let first = |words: &[&str]| {
+        let begins =
+            |line: &str| words.iter().any(|word| line.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ')));
+        text.lines().any(|line| begins(line.trim_start()))
+    };
+    if side == Side::Ignition && first(&["zypper", "rpm"]) {
+        let text = format!(
+            "script `{name}` installs packages, and Ignition's unit runs it where the root is read-only; use `packages`"
+        );
+        told.warn(Rule::RunReadOnly, text, Some(place.clone()));
+    }
+    if side == Side::Combustion && first(&["systemctl start", "systemctl restart", "systemctl enable --now"]) {
+        let text =
+            format!("script `{name}` starts a service, and Combustion runs it before there are any; enable it instead");
+        told.warn(Rule::RunNoServices, text, Some(place.clone()));
+    }
+    for directory in subvolume::COMBUSTION_HIDDEN {
+        let mounts = |line: &str| line.trim().strip_prefix("mount ").is_some_and(|rest| rest.trim() == directory);
+        if text.lines().any(mounts) {
+            let text = format!("script `{name}` mounts {directory}, which is mounted already when it runs, and fails");
+            told.warn(Rule::RunMount, text, Some(place.clone()));
         }
     }
 }
@@ -82,31 +96,31 @@ pub fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) {
         if let Some(node) = hash {
             match hash::judge(node.as_text().unwrap_or_default()) {
                 Verdict::Good => {}
-                Verdict::Weak(why) => warn("weak-hash", node, format!("the password hash of `{name}` is {why}")),
+                Verdict::Weak(why) => warn(Rule::WeakHash, node, format!("the password hash of `{name}` is {why}")),
                 Verdict::Refused(why) => {
-                    warn("weak-hash", node, format!("`passwordHash` of `{name}` {why}; {}", hash::HOW));
+                    warn(Rule::WeakHash, node, format!("`passwordHash` of `{name}` {why}; {}", hash::HOW));
                 }
+            }
+        }
+        for node in keys {
+            if let Err(error) = node.as_text().map_or(Err(keys::KeyError::Empty), keys::read) {
+                warn(Rule::KeyTypo, node, format!("an ssh key of `{name}` is none: {error}"));
             }
         }
         if name == "root" && hash.is_some() && keys.is_empty() {
             let text = "root has a password but no ssh key: openSUSE's sshd refuses passwords for root";
-            warn("root-ssh-password", user, text.to_owned());
+            warn(Rule::RootSshPassword, user, text.to_owned());
         }
     }
-    let partitions = root.list(&["storage", "disks"]).iter().flat_map(|disk| disk.list(&["partitions"]));
-    for partition in partitions.filter(|partition| partition.whole("number").unwrap_or_default() == 0) {
-        let text = "partition number 0 fails in Ignition 2.20 to 2.26 (coreos/ignition#2234); write the number";
-        warn("part-number-0", partition, text.to_owned());
-    }
     for raid in root.list(&["storage", "raid"]) {
-        warn("raid-mdadm", raid, "openSUSE's initrd may lack mdadm, so `storage.raid` may fail the boot".to_owned());
+        warn(Rule::RaidMdadm, raid, "openSUSE's initrd may lack mdadm, so `storage.raid` may fail the boot".to_owned());
     }
     for filesystem in root.list(&["storage", "filesystems"]) {
         self::filesystem(filesystem, &mut warn);
     }
     for node in ["files", "directories", "links"].iter().flat_map(|kind| root.list(&["storage", kind])) {
         if let Some(path) = node.text("path").filter(|path| subvolume::is_read_only(path)) {
-            warn("read-only-root", node, read_only(path));
+            warn(Rule::ReadOnlyRoot, node, read_only(path));
         }
     }
     if !recipe.provision.has_typed() {
@@ -122,20 +136,20 @@ pub fn read_only(path: &str) -> String {
     )
 }
 
-fn filesystem(node: &Node, warn: &mut impl FnMut(&'static str, &Node, String)) {
+fn filesystem(node: &Node, warn: &mut impl FnMut(Rule, &Node, String)) {
     if node.text("format") == Some("ext4") {
-        warn("fs-ext4", node, "MicroOS has no mkfs.ext4; use btrfs, xfs or vfat".to_owned());
+        warn(Rule::FsExt4, node, "MicroOS has no mkfs.ext4; use btrfs, xfs or vfat".to_owned());
     }
     let wiped = node.flag("wipeFilesystem").unwrap_or_default();
     if node.text("device") == Some(subvolume::ROOT_DEVICE) && !wiped && node.get("label").or(node.get("uuid")).is_some()
     {
         let text = "a label or uuid on the kept root file system fails the boot when it differs; leave it out";
-        warn("fs-label-mismatch", node, text.to_owned());
+        warn(Rule::FsLabelMismatch, node, text.to_owned());
     }
 }
 
 /// A config that goes into the guest as it is must bring its own entries for subvolumes.
-fn hidden(root: &Node, warn: &mut impl FnMut(&'static str, &Node, String)) {
+fn hidden(root: &Node, warn: &mut impl FnMut(Rule, &Node, String)) {
     let users = root.list(&["passwd", "users"]).iter().filter(|user| user.text("name") != Some("root"));
     let kinds = ["files", "directories", "links"];
     let nodes = kinds.iter().flat_map(|kind| root.list(&["storage", kind]));
@@ -149,7 +163,7 @@ fn hidden(root: &Node, warn: &mut impl FnMut(&'static str, &Node, String)) {
             let text = format!(
                 "{directory} is a subvolume that Ignition does not see: add a `storage.filesystems` entry for it, or what is written there vanishes"
             );
-            warn("home-subvol", node, text);
+            warn(Rule::HomeSubvol, node, text);
         }
     }
 }

@@ -10,8 +10,8 @@ use super::told::Told;
 use super::wanted::Wanted;
 use super::{ignition, told};
 use crate::base::text::one_line;
-use crate::base::{Code, Place, Problem};
-use crate::format::ignition::{Node, SPECIAL_MODE_SPEC};
+use crate::base::{Code, Place, Problem, Rule};
+use crate::format::ignition::Node;
 
 /// Joins both parts; `None` when one of them cannot be said in JSON.
 pub fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told: &mut Told) -> Option<Value> {
@@ -27,10 +27,6 @@ pub fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told
     note_subvolumes(wanted, &subvolumes, told);
     warn_read_only(wanted, told);
     let spec = ignition::spec(wanted).max(config.map_or(0, |config| config.ready.spec));
-    if spec >= SPECIAL_MODE_SPEC && config.is_none_or(|config| config.ready.spec < spec) {
-        let text = format!("setuid, setgid or sticky bits need spec 3.{spec}.0, which Ignition before 2.26 refuses");
-        told.warn("spec-too-new", text, None);
-    }
     let mut typed = ignition::config(wanted, spec, &subvolumes);
     // Those between a home and a file were not asked for, and Ignition takes no path twice.
     let directories = root.map_or(&[][..], |root| root.list(&["storage", "directories"]));
@@ -48,7 +44,7 @@ fn note_subvolumes(wanted: &Wanted, subvolumes: &[&str], told: &mut Told) {
     for directory in subvolumes.iter().filter(|directory| **directory != "/home") {
         let place = wanted.nodes().find(|(path, _)| super::subvolume::is_within(path, directory));
         let text = format!("{directory} is a subvolume that Ignition does not see; an entry that mounts it was added");
-        told.warn("home-subvol", text, place.map(|(_, place)| told::hushed(place)));
+        told.note(Rule::HomeSubvol, text, place.map(|(_, place)| told::hushed(place)));
     }
 }
 
@@ -56,7 +52,7 @@ fn warn_read_only(wanted: &Wanted, told: &mut Told) {
     let homes = wanted.logins.iter().map(|login| (login.home(), &login.place));
     let nodes = wanted.nodes().map(|(path, place)| (path.to_owned(), place));
     for (path, place) in homes.chain(nodes).filter(|(path, _)| super::subvolume::is_read_only(path)) {
-        told.warn("read-only-root", super::lints::read_only(&path), Some(told::hushed(place)));
+        told.warn(Rule::ReadOnlyRoot, super::lints::read_only(&path), Some(told::hushed(place)));
     }
 }
 

@@ -6,32 +6,50 @@
 
 mod account;
 pub mod carried;
+mod certificates;
 mod combustion;
+pub mod crypt;
 pub mod explain;
+pub mod facts;
 mod hash;
 mod ignition;
+mod kernel;
 mod keys;
 mod lints;
 mod merge;
+mod mounts;
+mod network;
+mod nodes;
+mod packages;
 mod path;
+mod pool;
+mod quadlet;
 mod ready;
+mod rules;
+mod scripts;
+mod settings;
 pub mod split;
 mod subvolume;
 pub mod template;
 mod told;
 mod unit;
 mod wanted;
+pub mod ways;
 
-use crate::base::{ByteSize, Code, DiskLabel, Place, Problem, Problems, Secret, Transport};
+use crate::base::{ByteSize, Code, DiskLabel, Finding, Problem, Problems, Rule, Secret, Severity, Transport};
 use crate::format;
 use crate::recipe::{LocalFiles, Recipe, RecipePath};
 
 use carried::{Known, Load, Vehicle};
+use combustion::SideFiles;
+use facts::BaseFacts;
 use ready::Script;
+use rules::Sight;
 use split::{Part, Placed, Shares, Side};
 use template::Template;
 use told::Told;
 use wanted::Wanted;
+use ways::{Freight, Ways};
 
 /// Reading fw_cfg through sysfs costs about n²/8192 port reads in the guest; up to here nobody notices.
 pub const FW_CFG_SLOW: ByteSize = ByteSize(64 << 10);
@@ -58,14 +76,18 @@ pub struct Lowered {
     /// What travels as it is, sorted, and on what.
     pub loads: Vec<Load>,
     pub vehicle: Option<Vehicle>,
-    /// `ignition` whenever there is a config, `combustion` when there is only a script.
+    /// The config disk's: `ignition` whenever there is a config on it, `combustion` when there is only a script.
     pub label: Option<DiskLabel>,
+    /// How the default launch files bring it to each engine.
+    pub ways: Ways,
+    /// Whether the engines' transports differ; then the config disk holds only what goes by disk.
+    pub is_mixed: bool,
     /// What went to which engine, in the order written.
     pub placed: Vec<Placed>,
     /// The first boot, in order.
     pub steps: Vec<explain::Step>,
-    /// In the order found.
-    pub warnings: Vec<Warning>,
+    /// In the order found; none of them an error.
+    pub warnings: Vec<Finding>,
 }
 
 impl Lowered {
@@ -75,14 +97,22 @@ impl Lowered {
     }
 }
 
-/// Something that will work, but hardly as meant; or that was done without being asked.
+/// What the rules noticed, whether or not anything could be made.
+#[derive(Debug)]
+pub struct Judged {
+    pub lowered: Result<Lowered, Problems>,
+    /// In the order found, errors too, which `lowered` tells as problems.
+    pub findings: Vec<Finding>,
+    /// What the recipe allows.
+    pub allowed: Vec<Allowed>,
+}
+
+/// Something a rule noticed that the recipe allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// A stable name of the rule.
-    pub id: &'static str,
-    /// One sentence without a full stop; nothing in it is secret.
-    pub text: String,
-    pub place: Option<Place>,
+pub struct Allowed {
+    pub finding: Finding,
+    /// As the recipe gives it.
+    pub reason: String,
 }
 
 /// Lowers `[provision]` for the engine and transport the recipe names; `known` is what pins tell of its inputs.
@@ -90,32 +120,48 @@ pub struct Warning {
 /// Every mistake is told at once: `E_SECRET` for login data that is no hash or no public key, `E_FWCFG_LIMIT` for what
 /// fw_cfg cannot carry, `E_PROVISION` for the rest.
 pub fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lowered, Problems> {
+    judge(recipe, files, known).lowered
+}
+
+/// As [`lower`], with all that the rules noticed.
+pub fn judge(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Judged {
     let mut told = Told::default();
-    lints::recipe(recipe, &mut told);
+    let facts = BaseFacts::of(recipe, &known.base);
     let mut shares = wanted::resolve(recipe, files, known, &mut told);
     let (loads, vehicle) = carried::loads(recipe, &shares, known, &mut told);
     shares.combustion.vehicle = vehicle;
     let config = ready::config(recipe, files, &mut told);
     let script = ready::script(recipe, files, &mut told);
     ready_made(recipe, &mut shares);
-    let (config, template) = lower_config(recipe, &shares, config, &mut told);
-    let has_config = config.is_some() || template.is_some();
+    let (made, template) = lower_config(recipe, &shares, config.as_ref(), &mut told);
+    let has_config = made.is_some() || template.is_some();
     let steps = explain::steps(recipe, &shares, has_config, script.as_ref());
     let typed = Some(&shares.combustion).filter(|wanted| !wanted.is_empty());
-    let script = lower_script(recipe, script.as_ref(), typed, &mut told);
-    limit_config(recipe, config.as_deref(), template.as_ref(), &mut told);
-    told.finish(Lowered {
-        label: label(has_config, script.is_some()),
-        config: config.map(Secret::new),
+    let (text, side_files) = lower_script(recipe, script.as_ref(), typed, &mut told);
+    limit_config(recipe, made.as_deref(), template.as_ref(), &mut told);
+    let freight = Freight::new(has_config, text.as_deref(), vehicle, side_files == SideFiles::Inside);
+    let ways = Ways::choose(recipe, &facts, &freight);
+    let typed_spec = (!shares.ignition.is_empty()).then(|| ignition::spec(&shares.ignition));
+    let (ready, scripts) = (config.as_ref(), script.as_ref());
+    let sight = Sight { recipe, facts: &facts, typed_spec, config: ready, script: scripts, ways, freight };
+    rules::judge(&sight, &mut told);
+    let is_mixed = ways.differ(&freight);
+    let on_disk = |way| !is_mixed || way == Transport::Disk;
+    let lowered = Lowered {
+        label: label(has_config && on_disk(ways.ignition), text.is_some() && on_disk(ways.combustion)),
+        ways,
+        is_mixed,
+        config: made.map(Secret::new),
         template,
-        script: script.map(Secret::new),
+        script: text.map(Secret::new),
         loads,
         vehicle,
         side_files: recipe.provision.side_files.iter().map(|path| side_file(&path.value)).collect(),
         placed: shares.placed,
         steps,
         warnings: vec![],
-    })
+    };
+    told.finish(recipe, lowered)
 }
 
 /// Enters the ready-made files into the account.
@@ -132,17 +178,18 @@ fn ready_made(recipe: &Recipe, shares: &mut Shares) {
 fn lower_config(
     recipe: &Recipe,
     shares: &Shares,
-    config: Option<ready::Config>,
+    config: Option<&ready::Config>,
     told: &mut Told,
 ) -> (Option<Vec<u8>>, Option<Template>) {
-    if let Some(config) = &config {
+    if let Some(config) = config {
         merge::conflicts(&shares.combustion, config, told);
+        kernel::conflicts(recipe, config, told);
     }
     if shares.ignition.is_empty() {
-        return (config.map(|config| config.bytes), None);
+        return (config.map(|config| config.bytes.clone()), None);
     }
     let home = recipe.provision.home_subvolume.unwrap_or(true);
-    let joined = merge::join(&shares.ignition, config.as_ref(), home, told);
+    let joined = merge::join(&shares.ignition, config, home, told);
     let encoded = joined.as_ref().and_then(|value| encode(value, told));
     match joined.and_then(|value| template::cut(&value, &shares.ignition)) {
         Some(template) => (None, Some(template)),
@@ -186,30 +233,37 @@ fn joined_well(bytes: &[u8], told: &mut Told) {
 }
 
 /// Writes the script, its side files inside; where that is too much for fw_cfg, without them.
-fn lower_script(recipe: &Recipe, ready: Option<&Script>, typed: Option<&Wanted>, told: &mut Told) -> Option<Vec<u8>> {
+fn lower_script(
+    recipe: &Recipe,
+    ready: Option<&Script>,
+    typed: Option<&Wanted>,
+    told: &mut Told,
+) -> (Option<Vec<u8>>, SideFiles) {
     if ready.is_none() && typed.is_none() {
-        return None;
+        return (None, SideFiles::Inside);
     }
-    let whole = combustion::script(typed, ready, combustion::SideFiles::Inside);
+    let explicit = recipe.provision.transport.combustion;
+    let whole = combustion::script(typed, ready, SideFiles::Inside);
     let fits = u64::try_from(whole.len()).is_ok_and(|size| size <= FW_CFG_LIMIT.0);
     let has_side_files = ready.is_some_and(|ready| !ready.side_files.is_empty());
     if fits || !has_side_files {
-        limit(recipe, "the Combustion script", whole.len(), told);
-        return Some(whole);
+        limit(recipe, explicit, "the Combustion script", whole.len(), told);
+        return (Some(whole), SideFiles::Inside);
     }
-    limit(recipe, "the Combustion script with its side files", whole.len(), told);
-    Some(combustion::script(typed, ready, combustion::SideFiles::Beside))
+    limit(recipe, explicit, "the Combustion script with its side files", whole.len(), told);
+    (Some(combustion::script(typed, ready, SideFiles::Beside)), SideFiles::Beside)
 }
 
 fn limit_config(recipe: &Recipe, config: Option<&[u8]>, template: Option<&Template>, told: &mut Told) {
     let filled = template.and_then(Template::length).map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if let Some(length) = config.map(<[u8]>::len).or(filled) {
-        limit(recipe, "the Ignition config", length, told);
+        limit(recipe, recipe.provision.transport.ignition, "the Ignition config", length, told);
     }
 }
 
-/// Refuses or warns of what is too large for fw_cfg; the bundle has launch files for both transports.
-fn limit(recipe: &Recipe, what: &str, size: usize, told: &mut Told) {
+/// Refuses or warns of what is too large for fw_cfg, and notes it where the recipe leaves the choice, which is then the
+/// disk: the bundle has launch files for both transports.
+fn limit(recipe: &Recipe, transport: Option<Transport>, what: &str, size: usize, told: &mut Told) {
     let size = ByteSize(u64::try_from(size).unwrap_or(u64::MAX));
     if size <= FW_CFG_SLOW {
         return;
@@ -217,17 +271,19 @@ fn limit(recipe: &Recipe, what: &str, size: usize, told: &mut Told) {
     let place = recipe.provision.script.as_ref().or(recipe.provision.config.as_ref()).map(|path| path.place.clone());
     if size <= FW_CFG_LIMIT {
         let text = format!("{what} is {} KiB; by fw_cfg the guest reads it slowly, by disk at once", size.0 >> 10);
-        told.warn("fwcfg-size", text, place);
-    } else if recipe.provision.transport == Some(Transport::FwCfg) {
+        let severity = if transport == Some(Transport::FwCfg) { Severity::Warning } else { Severity::Note };
+        told.tell(Finding::new(Rule::FwcfgSize, text).at(place).as_severe_as(severity));
+    } else if transport == Some(Transport::FwCfg) {
         let problem = Problem::new(Code::FwCfgLimit, format!("{what} is too large for fw_cfg"))
             .fact("size", format!("{} bytes", size.0))
             .fact("limit", format!("{} bytes", FW_CFG_LIMIT.0))
-            .hint("write transport = \"disk\"");
+            .hint("write transport = \"disk\"")
+            .of(Rule::FwcfgSize);
         told.refuse(Problem { place, ..problem });
     } else {
         let text =
             format!("{what} is {} KiB: only the disk can carry it, the fw_cfg launch files cannot", size.0 >> 10);
-        told.warn("fwcfg-size", text, place);
+        told.note(Rule::FwcfgSize, text, place);
     }
 }
 

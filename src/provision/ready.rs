@@ -3,9 +3,9 @@
 use super::split::lacks_ignition;
 use super::told::Told;
 use super::wanted::{beside, local};
-use super::{READY_SCRIPT, Warning, lints};
+use super::{READY_SCRIPT, lints};
 use crate::base::text::one_line;
-use crate::base::{Code, Engine, Place, Problem};
+use crate::base::{Code, Engine, Place, Problem, Rule};
 use crate::format::{combustion, fat, ignition};
 use crate::recipe::{LocalFiles, Located, Recipe, RecipePath};
 
@@ -23,6 +23,8 @@ pub struct Script {
     pub flags: combustion::Flags,
     /// Name beside the script, and bytes.
     pub side_files: Vec<(String, Vec<u8>)>,
+    /// How messages call the file.
+    pub file: String,
 }
 
 /// Makes a place in a ready-made file; its line is never shown, for it may hold a secret.
@@ -78,15 +80,12 @@ pub fn script(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Option<Sc
     let file = beside(recipe, &path.value);
     match combustion::inspect(bytes) {
         Ok(inspected) => {
-            let odd = |remark: combustion::Remark| Warning {
-                id: "script",
-                text: remark.text,
-                place: Some(place(&file, remark.line, 1)),
-            };
-            told.warnings.extend(inspected.oddities.into_iter().map(odd));
+            for odd in inspected.oddities {
+                told.warn(Rule::Script, odd.text, Some(place(&file, odd.line, 1)));
+            }
             lints::script(bytes, &file, told);
             lints::memory(recipe, bytes.len() + side_files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>(), told);
-            Some(Script { bytes: bytes.to_vec(), flags: inspected.flags, side_files })
+            Some(Script { bytes: bytes.to_vec(), flags: inspected.flags, side_files, file })
         }
         Err(remarks) => {
             for remark in remarks {

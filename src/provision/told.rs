@@ -1,13 +1,14 @@
 //! Collects every complaint, so that all are told at once. Touches nothing.
 
-use super::{Lowered, Warning};
-use crate::base::{Code, Place, Problem, Problems};
+use super::{Allowed, Judged, Lowered};
+use crate::base::{Code, Finding, Place, Problem, Problems, Rule, Severity};
+use crate::recipe::Recipe;
 
 /// What was found so far.
 #[derive(Default)]
 pub struct Told {
     pub problems: Vec<Problem>,
-    pub warnings: Vec<Warning>,
+    pub findings: Vec<Finding>,
 }
 
 impl Told {
@@ -27,19 +28,53 @@ impl Told {
         self.refuse(Problem::new(Code::Secret, headline).at(hushed(place)).hint(hint));
     }
 
-    /// Adds a warning.
-    pub fn warn(&mut self, id: &'static str, text: impl Into<String>, place: Option<Place>) {
-        self.warnings.push(Warning { id, text: text.into(), place });
+    /// Adds what a rule found, as severe as the table says; `place` is where the user can change it.
+    pub fn warn(&mut self, rule: Rule, text: impl Into<String>, place: Option<Place>) {
+        self.tell(Finding::new(rule, text).at(place));
     }
 
-    /// Hands over what was made, unless something was refused.
-    pub fn finish(self, lowered: Lowered) -> Result<Lowered, Problems> {
-        if self.problems.is_empty() {
-            Ok(Lowered { warnings: self.warnings, ..lowered })
+    /// Adds what a rule found where nothing is wrong.
+    pub fn note(&mut self, rule: Rule, text: impl Into<String>, place: Option<Place>) {
+        self.tell(Finding::new(rule, text).at(place).as_severe_as(Severity::Note));
+    }
+
+    /// Adds what a rule found.
+    pub fn tell(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Hands over what was made, unless something was refused or a rule found an error that the recipe does not allow.
+    pub fn finish(self, recipe: &Recipe, lowered: Lowered) -> Judged {
+        let Self { problems, findings } = self;
+        let (findings, allowed) = allow(recipe, findings);
+        let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let problems: Vec<Problem> = problems.into_iter().chain(errors.cloned().map(Problem::from)).collect();
+        let lowered = if problems.is_empty() {
+            Ok(Lowered { warnings: findings.clone(), ..lowered })
         } else {
-            Err(Problems(self.problems))
+            Err(Problems(problems))
+        };
+        Judged { lowered, findings, allowed }
+    }
+}
+
+/// Parts what a recipe allows from the rest; an entry that allows nothing is told in its turn.
+fn allow(recipe: &Recipe, found: Vec<Finding>) -> (Vec<Finding>, Vec<Allowed>) {
+    let mut findings = vec![];
+    let mut allowed: Vec<Allowed> = vec![];
+    for finding in found {
+        match recipe.allows(finding.rule) {
+            Some(entry) => allowed.push(Allowed { finding, reason: entry.value.reason.clone() }),
+            None => findings.push(finding),
         }
     }
+    for entry in &recipe.allow {
+        if allowed.iter().all(|allowed| allowed.finding.rule != entry.value.rule) {
+            let text = format!("nothing breaks the rule `{}` that is allowed here", entry.value.rule);
+            findings.push(Finding::new(Rule::UnusedAllow, text).at(entry.place.clone()));
+        }
+    }
+    (findings, allowed)
 }
 
 /// Returns the place without the text of its line, which may hold a secret.

@@ -3,8 +3,8 @@
 use super::split::Side;
 use super::told::Told;
 use super::wanted::{self, WantedUnit};
-use crate::base::Place;
 use crate::base::text::one_line;
+use crate::base::{Place, Rule};
 use crate::format::ignition::unit::{LINE_LIMIT, fault};
 use crate::recipe::{Content, LocalFiles, Located, Recipe, Unit};
 
@@ -35,7 +35,7 @@ pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, side: Sid
     let contents = content.as_ref().and_then(|content| text(content, told));
     if *enable == Some(true) && contents.as_ref().is_some_and(|contents| !has_install(contents)) {
         let advice = format!("`{shown}` is enabled but its [Install] section says nothing, so nothing will start it");
-        told.warn("unit-no-install", advice, Some(place.clone()));
+        told.warn(Rule::UnitNoInstall, advice, Some(place.clone()));
     }
     let mut kept = vec![];
     for dropin in dropins {

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use super::Transports;
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
-use crate::base::{Arch, BaseKind, Compression, Engine, Transport};
+use super::network::{Addressing, BondMode, LinkType};
+use super::storage::Profile;
+use crate::base::{Arch, BaseKind, Compression, Engine};
 
 /// What is written under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub enum KeyType {
     Table,
     /// `[[…]]`, any number of them.
     Tables,
+    /// Ids of rules, each with a reason.
+    Reasons,
 }
 
 /// One key.
@@ -98,18 +103,25 @@ pub const KEYS: &[Key] = &[
         "auto",
         "what applies it; auto gives each part to the one that does it best",
     ),
-    key("provision.transport", T::Word(Transport::WORDS), "disk", "which launch files are the default ones"),
+    key(
+        "provision.transport",
+        T::Word(Transports::WORDS),
+        "auto",
+        "how the default launch files bring it; a word, or a table with one for each engine",
+    ),
+    key("provision.transport.ignition", T::Word(Transports::WORDS), "auto", "how it reaches Ignition"),
+    key("provision.transport.combustion", T::Word(Transports::WORDS), "auto", "how it reaches Combustion"),
     key("provision.media", T::Word(Media::WORDS), "disk", "gpt: also an image for a USB stick"),
     key("provision.config", T::Path, "", "a ready-made Ignition config"),
     key("provision.script", T::Path, "", "a ready-made Combustion script"),
     key("provision.side_files", T::Paths, "[]", "files that lie beside the script in the guest"),
     key("provision.home_subvolume", T::Flag, "true", "mount /home while Ignition runs, where it is needed"),
     key("provision.root", T::Table, "", "how root may log in"),
-    key("provision.root.password_hash", T::Text, "", "made by `openssl passwd -6`"),
+    key("provision.root.password_hash", T::Text, "", "made by `arca-build passwd`"),
     key("provision.root.ssh_keys", T::Texts, "[]", "OpenSSH public keys"),
     key("provision.user[]", T::Tables, "", "a further user"),
     key("provision.user[].name", T::Text, "required", "the login name, at most 32 characters"),
-    key("provision.user[].password_hash", T::Text, "", "made by `openssl passwd -6`"),
+    key("provision.user[].password_hash", T::Text, "", "made by `arca-build passwd`"),
     key("provision.user[].ssh_keys", T::Texts, "[]", "OpenSSH public keys"),
     key("provision.user[].uid", T::Number, "the next free", "1 to 4294967294"),
     key("provision.user[].groups", T::Texts, "[]", "further groups"),
@@ -138,18 +150,166 @@ pub const KEYS: &[Key] = &[
     key("provision.unit[].dropin[].name", T::Text, "required", "ends in .conf"),
     key("provision.unit[].dropin[].text", T::Text, "", "its content; or `source`"),
     key("provision.unit[].dropin[].source", T::Path, "", "a file beside the recipe; or `text`"),
-    key("provision.rpm[]", T::Tables, "", "a package that Combustion installs without a network"),
+    key("provision.rpm[]", T::Tables, "", "a package that is installed without a network"),
     key("provision.rpm[].url", T::Text, "required", "as `base.url`; its file name ends in .rpm"),
     key("provision.rpm[].sha256", T::Digest, "from arca.lock", "its digest"),
     key("provision.rpm[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
     key("provision.rpm[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
     key("provision.container[]", T::Tables, "", "a container image that podman loads once, at the first boot"),
-    key("provision.container[].name", T::Text, "required", "names its unit, arca-load-NAME.service"),
-    key("provision.container[].url", T::Text, "required", "as `base.url`; an oci-archive"),
-    key("provision.container[].sha256", T::Digest, "from arca.lock", "its digest"),
+    key("provision.container[].name", T::Text, "required", "names its unit, arca-load-NAME.service, and NAME.service"),
+    key(
+        "provision.container[].image",
+        T::Text,
+        "",
+        "registry/name:tag or @sha256:…, pinned by `arca-build update`; or `url`",
+    ),
+    key("provision.container[].url", T::Text, "", "as `base.url`; an oci-archive; or `image`"),
+    key("provision.container[].sha256", T::Digest, "from arca.lock", "the digest of what `url` names"),
     key("provision.container[].size", T::Size, "", "its size in bytes, checked while it is fetched"),
     key("provision.container[].mirrors", T::Urls, "[]", "other addresses of the same bytes, tried in order"),
-    key("provision.container[].before", T::Texts, "[]", "units that start only once it is loaded, as a quadlet's"),
+    key("provision.container[].before", T::Texts, "[]", "further units that start only once it is loaded"),
+    key("provision.container[].text", T::Text, "", "a quadlet, NAME.container, which runs it; or `source`"),
+    key("provision.container[].source", T::Path, "", "a quadlet beside the recipe; or `text`"),
+    key("provision.container[].ports", T::Texts, "[]", "\"8080:80\", \"127.0.0.1:8080:80/udp\"; writes a quadlet"),
+    key(
+        "provision.container[].volumes",
+        T::Texts,
+        "[]",
+        "\"/srv/x:/data:Z\"; it starts once /srv/x is mounted; writes a quadlet",
+    ),
+    key(
+        "provision.container[].environment",
+        T::Texts,
+        "[]",
+        "\"NAME=value\", in a file of mode 0600; writes a quadlet",
+    ),
+    key("provision.container[].exec", T::Texts, "the image's own", "the command, word by word; writes a quadlet"),
+    key("provision.container[].auto_start", T::Flag, "true", "whether it starts at boot; writes a quadlet"),
+    key(
+        "provision.network[]",
+        T::Tables,
+        "",
+        "a NetworkManager profile; with Combustion it holds in the initrd already",
+    ),
+    key("provision.network[].name", T::Text, "required", "names the profile and its file, NAME.nmconnection"),
+    key("provision.network[].type", T::Word(LinkType::WORDS), "ethernet", "what kind of link"),
+    key(
+        "provision.network[].interface",
+        T::Text,
+        "any card; a VLAN's PARENT.ID; else NAME",
+        "the interface's name in the guest, at most 15 characters",
+    ),
+    key("provision.network[].mac", T::Text, "", "the card's address, like 52:54:00:12:34:56; ethernet only"),
+    key("provision.network[].parent", T::Text, "required for a vlan", "the interface a VLAN lies on"),
+    key("provision.network[].id", T::Number, "required for a vlan", "the VLAN's number, 1 to 4094"),
+    key(
+        "provision.network[].ports",
+        T::Texts,
+        "required for a bridge or bond",
+        "interfaces, by name or card's address",
+    ),
+    key("provision.network[].mode", T::Word(BondMode::WORDS), "active-backup", "how a bond spreads its traffic"),
+    key("provision.network[].addresses", T::Texts, "[]", "static addresses, like \"192.0.2.10/24\", of either family"),
+    key("provision.network[].gateway", T::Texts, "[]", "at most one of each family"),
+    key("provision.network[].dns", T::Texts, "[]", "name servers, by address"),
+    key("provision.network[].dns_search", T::Texts, "[]", "domains that short names are looked up in"),
+    key(
+        "provision.network[].ipv4",
+        T::Word(Addressing::WORDS),
+        "static with an address of it, else auto",
+        "auto is DHCP",
+    ),
+    key(
+        "provision.network[].ipv6",
+        T::Word(Addressing::WORDS),
+        "static with an address of it, else auto",
+        "auto is what the router announces, and DHCP",
+    ),
+    key("provision.network[].mtu", T::Number, "the link's", "the largest packet, 576 to 65535 bytes"),
+    key("provision.network[].autoconnect", T::Flag, "true", "bring it up at boot"),
+    key(
+        "provision.packages",
+        T::Texts,
+        "[]",
+        "packages from the image's repositories; needs a network at the first boot",
+    ),
+    key("provision.run[]", T::Tables, "", "a script that runs once, as root in `/`, in the order written"),
+    key("provision.run[].name", T::Text, "required", "names it in messages and its unit, arca-run-NN-NAME.service"),
+    key("provision.run[].text", T::Text, "", "the script, with its `#!` line; or `source`"),
+    key("provision.run[].source", T::Path, "", "a file beside the recipe; or `text`"),
+    key("provision.run[].network", T::Flag, "false", "it needs the network"),
+    key("provision.timer[]", T::Tables, "", "a script that runs by the calendar"),
+    key("provision.timer[].name", T::Text, "required", "names its units, arca-timer-NAME.timer and .service"),
+    key("provision.timer[].on_calendar", T::Text, "required", "when, as systemd.time(7) writes it, like \"Mon 03:00\""),
+    key("provision.timer[].text", T::Text, "", "the script, with its `#!` line; or `source`"),
+    key("provision.timer[].source", T::Path, "", "a file beside the recipe; or `text`"),
+    key("provision.group[]", T::Tables, "", "a group, made before the users"),
+    key("provision.group[].name", T::Text, "required", "at most 32 characters"),
+    key("provision.group[].gid", T::Number, "the next free", "1 to 4294967294"),
+    key("provision.group[].system", T::Flag, "false", "a system group"),
+    key("provision.directory[]", T::Tables, "", "a directory in the guest; one that is there keeps what it holds"),
+    key("provision.directory[].path", T::Text, "required", "absolute path in the guest"),
+    key("provision.directory[].mode", T::Mode, "0755", "octal, in quotes"),
+    key("provision.directory[].user", T::Text, "root", "its owner, by name"),
+    key("provision.directory[].group", T::Text, "root", "its group, by name"),
+    key("provision.link[]", T::Tables, "", "a symbolic link in the guest"),
+    key("provision.link[].path", T::Text, "required", "absolute path in the guest; a file that is there is replaced"),
+    key("provision.link[].target", T::Text, "required", "where it leads: absolute, or relative to the link"),
+    key("provision.file[].append", T::Flag, "false", "add `text` or `source` to what is there, or make the file"),
+    key("provision.hostname", T::Text, "the guest's", "at most 64 characters, as RFC 1123 says"),
+    key("provision.timezone", T::Text, "the guest's", "such as Europe/Berlin"),
+    key("provision.locale", T::Text, "the guest's", "such as en_US.UTF-8"),
+    key("provision.keymap", T::Text, "the guest's", "the console's keyboard, such as us"),
+    key("provision.ntp", T::Texts, "the guest's", "time servers that take the place of the image's own"),
+    key("provision.proxy", T::Table, "", "what the guest reaches the web through"),
+    key("provision.proxy.http", T::Text, "", "URL of the proxy for http; or `https`"),
+    key("provision.proxy.https", T::Text, "", "URL of the proxy for https; or `http`"),
+    key("provision.proxy.no_proxy", T::Texts, "localhost, 127.0.0.1", "hosts and domains that are reached without it"),
+    key(
+        "provision.kernel_arguments",
+        T::Texts,
+        "[]",
+        "added to the kernel's command line where they are not there yet",
+    ),
+    key("provision.ca_certificate[]", T::Tables, "", "certificates that the guest trusts"),
+    key("provision.ca_certificate[].name", T::Text, "required", "names /etc/pki/trust/anchors/NAME.pem"),
+    key("provision.ca_certificate[].text", T::Text, "", "PEM; or `source`"),
+    key("provision.ca_certificate[].source", T::Path, "", "a file of PEM beside the recipe; or `text`"),
+    key("provision.mount[]", T::Tables, "", "a file system mounted at boot; the guest boots without its device too"),
+    key("provision.mount[].what", T::Text, "", "LABEL=, UUID=, /dev/disk/by-…; or `serial`"),
+    key("provision.mount[].serial", T::Text, "", "a data disk of the machine; or `what`"),
+    key("provision.mount[].path", T::Text, "required", "where; absolute path in the guest"),
+    key("provision.mount[].type", T::Text, "found out", "the file system, like btrfs, xfs or vfat"),
+    key("provision.mount[].options", T::Texts, "[]", "as in mount(8), one each"),
+    key("provision.subvolume[]", T::Tables, "", "a btrfs subvolume on the guest's own disk, made where it is not"),
+    key("provision.subvolume[].path", T::Text, "required", "below /home, /opt, /root, /srv, /usr/local or /var"),
+    key("provision.subvolume[].nocow", T::Flag, "false", "files in it are written in place, without checksums"),
+    key("provision.pool[]", T::Tables, "", "one btrfs over data disks: made if all are blank, kept if it is there"),
+    key("provision.pool[].label", T::Text, "required", "its name, and the label of the file system"),
+    key("provision.pool[].disks", T::Texts, "required", "serials of `machine.disk`"),
+    key("provision.pool[].data", T::Word(Profile::WORDS), "raid1; of one disk single", "how blocks of files are kept"),
+    key(
+        "provision.pool[].metadata",
+        T::Word(Profile::WORDS),
+        "raid1, or as many copies as `data`; of one disk dup",
+        "how everything else is kept",
+    ),
+    key("provision.pool[].path", T::Text, "required", "where it is mounted; absolute path in the guest"),
+    key("provision.pool[].options", T::Texts, "[]", "mount options, like `noatime`, `compress=zstd`"),
+    key("provision.pool[].scrub", T::Text, "monthly", "when everything is read and verified: off, or systemd.time(7)"),
+    key("provision.pool[].balance", T::Text, "weekly", "when half-empty blocks are joined: off, or systemd.time(7)"),
+    key("provision.pool[].check", T::Flag, "true", "look for disk errors every day, and fail loudly"),
+    key("provision.pool[].subvolume[]", T::Tables, "", "a subvolume in the pool, made where it is not"),
+    key("provision.pool[].subvolume[].name", T::Text, "required", "its name below the pool's top"),
+    key("provision.pool[].subvolume[].path", T::Text, "", "where it is mounted besides"),
+    key("provision.pool[].subvolume[].options", T::Texts, "[]", "mount options for there"),
+    key("provision.pool[].subvolume[].nocow", T::Flag, "false", "files in it are written in place, without checksums"),
+    key(
+        "allow",
+        T::Reasons,
+        "",
+        "rules that may be broken: `RULE = \"why\"`; `arca-build check --explain all` lists them",
+    ),
 ];
 
 /// Returns the names of the keys right below a table, by its path.
@@ -157,7 +317,8 @@ pub(crate) fn below(table: &str) -> Vec<&'static str> {
     KEYS.iter().filter_map(|key| name_below(key.path, table)).collect()
 }
 
-fn name_below(path: &'static str, table: &str) -> Option<&'static str> {
+/// Returns the name of a key, if it stands right below a table.
+pub(crate) fn name_below(path: &'static str, table: &str) -> Option<&'static str> {
     let rest = if table.is_empty() { path } else { path.strip_prefix(table)?.strip_prefix('.')? };
     let name = rest.trim_end_matches("[]");
     (!name.contains('.')).then_some(name)
@@ -186,6 +347,7 @@ impl fmt::Display for KeyType {
             Self::Word(words) => return f.write_str(&words.join(", ")),
             Self::Table => "table",
             Self::Tables => "tables",
+            Self::Reasons => "table of rule ids, each with a reason",
         })
     }
 }
@@ -196,7 +358,7 @@ mod tests {
 
     #[test]
     fn the_keys_below_a_table_are_its_own() {
-        assert_eq!(below(""), ["format", "name", "description", "epoch", "base", "machine", "provision"]);
+        assert_eq!(below(""), ["format", "name", "description", "epoch", "base", "machine", "provision", "allow"]);
         assert_eq!(below("machine.disk[]"), ["serial", "size"]);
         assert_eq!(below("provision.unit[]"), ["name", "enable", "mask", "text", "source", "dropin"]);
     }

@@ -2,7 +2,7 @@
 
 use crate::base::words::vocabulary;
 use crate::base::{
-    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Transport, Url,
+    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Url,
 };
 
 /// A value and where it was written.
@@ -25,6 +25,8 @@ pub struct Recipe {
     pub base: Base,
     pub machine: MachineSpec,
     pub provision: Provision,
+    /// `[allow]`: rules that may be broken, in the order of their ids.
+    pub allow: Vec<Located<super::Allow>>,
 }
 
 /// `[base]`: the image everything starts from.
@@ -159,6 +161,8 @@ pub struct MachineSpec {
     pub osinfo: Option<Name>,
     /// Default `/var/lib/libvirt/images`.
     pub storage: StorageDir,
+    /// Where it was written.
+    pub storage_place: Option<Place>,
     pub system: SystemSpec,
     /// `[[machine.disk]]`, in the order written.
     pub disks: Vec<DataDisk>,
@@ -187,8 +191,8 @@ pub struct DataDisk {
 pub struct Provision {
     /// Default auto.
     pub engine: Option<Located<Engine>>,
-    /// Which set of launch files is the default one; default disk.
-    pub transport: Option<Transport>,
+    /// How the configuration reaches the guest by the default launch files; default auto.
+    pub transport: super::Transports,
     pub media: Option<Media>,
     /// A ready-made `config.ign`.
     pub config: Option<Located<RecipePath>>,
@@ -209,6 +213,30 @@ pub struct Provision {
     pub rpms: Vec<Located<super::Carried>>,
     /// `[[provision.container]]`.
     pub containers: Vec<Located<super::Container>>,
+    /// `[[provision.network]]`.
+    pub networks: Vec<Located<super::network::NetworkProfile>>,
+    /// From the image's repositories, in the order written.
+    pub packages: Vec<Located<String>>,
+    /// `[[provision.run]]`, in the order they run.
+    pub runs: Vec<Located<super::scripts::Run>>,
+    /// `[[provision.timer]]`.
+    pub timers: Vec<Located<super::scripts::Timer>>,
+    /// `[[provision.group]]`.
+    pub groups: Vec<Located<super::GuestGroup>>,
+    /// `[[provision.directory]]`.
+    pub directories: Vec<Located<super::GuestDirectory>>,
+    /// `[[provision.link]]`.
+    pub links: Vec<Located<super::GuestLink>>,
+    /// Host name, time zone and the like.
+    pub settings: super::Settings,
+    /// `[[provision.ca_certificate]]`.
+    pub certificates: Vec<Located<super::CaCertificate>>,
+    /// `[[provision.mount]]`.
+    pub mounts: Vec<Located<super::storage::Mount>>,
+    /// `[[provision.subvolume]]`.
+    pub subvolumes: Vec<Located<super::storage::Subvolume>>,
+    /// `[[provision.pool]]`.
+    pub pools: Vec<Located<super::storage::Pool>>,
 }
 
 impl Provision {
@@ -220,7 +248,11 @@ impl Provision {
     /// Tells whether anything typed (not ready-made) is wanted.
     pub fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
-        self.root.is_some() || rows.iter().any(|rows| *rows > 0)
+        let more = [self.groups.len(), self.directories.len(), self.links.len(), self.certificates.len()];
+        let steps = [self.networks.len(), self.packages.len(), self.runs.len(), self.timers.len()];
+        let storage = [self.mounts.len(), self.subvolumes.len(), self.pools.len()];
+        let is_set = self.root.is_some() || self.settings.is_set();
+        is_set || rows.iter().chain(&more).chain(&steps).chain(&storage).any(|rows| *rows > 0)
     }
 
     /// Tells whether anything at all is wanted in the guest.
@@ -267,6 +299,8 @@ pub struct GuestFile {
     /// Absolute path in the guest.
     pub path: String,
     pub content: Content,
+    /// Whether the content follows what is there; mode and owner are then those that are there.
+    pub append: bool,
     /// Permission bits, at most `0o7777`; default `0o644`.
     pub mode: u32,
     /// Owner by name; default root.

@@ -2,10 +2,13 @@
 //!
 //! The one table of codes and exit classes stands here. Touches nothing. Read next: `cli`, which prints it.
 
+pub mod rules;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use crate::base::{Code, Place, Problem, text};
+pub use crate::base::Severity;
+use crate::base::{Code, Finding, Place, Problem, text};
 
 /// Returns the exit code of a kind of failure: 1 the answer is no, 2 usage or recipe, 3 integrity, 4 not available,
 /// 5 this machine, 70 our bug, 130 interrupted.
@@ -25,13 +28,6 @@ pub const fn exit_code(code: Code) -> u8 {
     }
 }
 
-/// How severe what is shown is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    Error,
-    Warning,
-}
-
 /// Renders one problem as lines for a person, without a final line end.
 ///
 /// Everything in it is made free of control characters; colours are added only when asked.
@@ -40,8 +36,10 @@ pub fn render(problem: &Problem, severity: Severity, coloured: bool) -> String {
     if let Some(place) = &problem.place {
         lines.push(snippet(place, coloured));
     }
-    let width = problem.facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 1;
-    for (label, value) in &problem.facts {
+    let rule = problem.rule.filter(|_| severity == Severity::Error).map(|rule| ("rule", rule.to_string()));
+    let facts: Vec<_> = problem.facts.iter().cloned().chain(rule).collect();
+    let width = facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 1;
+    for (label, value) in &facts {
         lines.push(format!("  {:<width$} {}", format!("{label}:"), shown(value)));
     }
     lines.extend(problem.causes.iter().map(|cause| format!("  because: {}", shown(cause))));
@@ -54,10 +52,12 @@ fn headline(problem: &Problem, severity: Severity, coloured: bool) -> String {
     let (word, colour) = match severity {
         Severity::Error => ("error", "31"),
         Severity::Warning => ("warning", "33"),
+        Severity::Note => ("note", "34"),
     };
-    let label = match severity {
-        Severity::Error => format!("{word}[{}]:", problem.code),
-        Severity::Warning => format!("{word}:"),
+    let label = match (severity, problem.rule) {
+        (Severity::Error, _) => format!("{word}[{}]:", problem.code),
+        (_, Some(rule)) => format!("{word}[{rule}]:"),
+        (_, None) => format!("{word}:"),
     };
     format!("{} {}", strong(&label, colour, coloured), shown(&problem.headline))
 }
@@ -93,6 +93,26 @@ fn byte_of(line: &str, column: u32) -> usize {
     line.char_indices().nth(column as usize).map_or(line.len(), |(byte, _)| byte)
 }
 
+/// Renders what a rule noticed, as [`render`] does a problem.
+pub fn render_finding(finding: &Finding, coloured: bool) -> String {
+    render(&Problem::from(finding.clone()), finding.severity, coloured)
+}
+
+/// Returns what a rule noticed as JSON.
+pub fn finding_json(finding: &Finding) -> Value {
+    json!({
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "text": finding.text,
+        "place": finding.place.as_ref().map(place_json),
+        "fix": finding.fix(),
+    })
+}
+
+fn place_json(place: &Place) -> Value {
+    json!({"file": place.file, "line": place.line, "column": place.column})
+}
+
 /// Returns a problem as JSON.
 pub fn to_json(problem: &Problem) -> Value {
     let facts: serde_json::Map<_, _> =
@@ -100,8 +120,9 @@ pub fn to_json(problem: &Problem) -> Value {
     json!({
         "code": problem.code,
         "exit": exit_code(problem.code),
+        "rule": problem.rule,
         "headline": problem.headline,
-        "place": problem.place.as_ref().map(|place| json!({"file": place.file, "line": place.line, "column": place.column})),
+        "place": problem.place.as_ref().map(place_json),
         "facts": facts,
         "causes": problem.causes,
         "note": problem.note,

@@ -13,6 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::links::Going;
 use super::object::is_planted;
 use super::policy::{Age, Moment, Policy, Rootless};
 use super::root::{Root, State};
@@ -219,12 +220,12 @@ impl Store<'_> {
     ///
     /// The order is: what names something goes before what it names.
     fn choose(&self, kept: &Kept, policy: &Policy, age: &Age, used: u64) -> Result<Chosen, Problem> {
-        let others = self.choose_others(age)?;
+        let mut names = Going::default();
+        let others = self.choose_others(age, &mut names)?;
         let objects = self.list_objects()?;
         let candidates = self.candidates(kept, policy, age, &objects)?;
         let most = policy.max_size.map_or(0, |size| size.0);
         let mut left = used.saturating_sub(others.iter().map(|(_, size)| size).sum());
-        let mut links = BTreeMap::new();
         let (mut bundles, mut going) = (vec![], BTreeMap::new());
         for (_, candidate) in candidates {
             if policy.max_size.is_some() && left <= most {
@@ -234,15 +235,15 @@ impl Store<'_> {
                 Doomed::Object(digest) => {
                     let Ok(found) = self.tree.look(object_name(&digest)) else { continue };
                     // Only where room is wanted: else a link that a broken run left would keep it for one collection more.
-                    if policy.max_size.is_some() && is_linked_elsewhere(&found, &links) {
+                    if policy.max_size.is_some() && !names.is_last(&found) {
                         continue;
                     }
-                    let size = if found.is_file() { blocks(&found) } else { 0 };
+                    let size = names.add_all(&self.tree, &object_name(&digest));
                     going.insert(digest, size);
                     size
                 }
                 Doomed::Bundle(name) => {
-                    let size = self.count_links(&name, &mut links);
+                    let size = names.add_all(&self.tree, &Path::new(BUNDLES).join(&name));
                     bundles.push((Doomed::Bundle(name), size));
                     size
                 }
@@ -321,12 +322,12 @@ impl Store<'_> {
     }
 
     /// Chooses kept downloads, things in quarantine and stamps of nothing.
-    fn choose_others(&self, age: &Age) -> Result<Vec<(Doomed, u64)>, Problem> {
+    fn choose_others(&self, age: &Age, names: &mut Going) -> Result<Vec<(Doomed, u64)>, Problem> {
         let mut plan = Vec::new();
         for name in self.names(TMP)?.into_iter().filter(|name| partial::is_partial(name)) {
             let path = Path::new(TMP).join(name);
             if self.is_old(&path, age) {
-                let size = self.tree.look(&path).map_or(0, |found| blocks(&found));
+                let size = names.add_all(&self.tree, &path);
                 plan.push((Doomed::Other(path), size));
             }
         }
@@ -336,7 +337,7 @@ impl Store<'_> {
             if let Ok(found) = self.tree.look(&path)
                 && age.is_old(found.ctime())
             {
-                let size = if found.is_file() && found.nlink() == 1 { blocks(&found) } else { 0 };
+                let size = names.add_all(&self.tree, &path);
                 plan.push((Doomed::Other(path), size));
             }
         }
@@ -357,16 +358,6 @@ impl Store<'_> {
 
     fn is_old(&self, name: &Path, age: &Age) -> bool {
         self.tree.look(name).is_ok_and(|found| age.is_old(found.mtime()))
-    }
-
-    /// Counts how many names of each inode a bundle holds, and the space of those files that have no other.
-    fn count_links(&self, bundle: &str, links: &mut BTreeMap<u64, u64>) -> u64 {
-        let Ok(dir) = self.tree.sub(Path::new(BUNDLES).join(bundle)) else { return 0 };
-        let found: Vec<_> = dir.list(".").unwrap_or_default().iter().filter_map(|name| dir.look(name).ok()).collect();
-        for file in &found {
-            *links.entry(file.ino()).or_default() += 1;
-        }
-        found.iter().filter(|file| file.nlink() == 1).map(blocks).sum()
     }
 
     /// Removes one thing; `false` when it turned out to be in use.
@@ -425,9 +416,4 @@ impl Doomed {
         };
         one_line(&path.to_string_lossy(), 300)
     }
-}
-
-/// Tells whether an object's bytes have a name beside its own that stays, in a bundle: removing it would free nothing.
-fn is_linked_elsewhere(object: &Metadata, going: &BTreeMap<u64, u64>) -> bool {
-    object.is_file() && object.nlink() > 1 + going.get(&object.ino()).copied().unwrap_or(0)
 }

@@ -59,6 +59,7 @@ mod copy;
 mod draft;
 mod fail;
 mod gc;
+mod links;
 mod lock;
 mod meta;
 mod object;

@@ -23,6 +23,9 @@ use crate::stream::{HashingWriter, Sink};
 /// The longest validator that is kept; a longer one only costs a restart.
 const VALIDATOR: usize = 1 << 10;
 
+/// How long what has come may stay in memory: a kill loses no more, and who waits sees the file grow.
+const LINGER: Duration = Duration::from_millis(50);
+
 /// How often a waiter tells how far the other is.
 const PACE: Duration = Duration::from_millis(250);
 
@@ -48,6 +51,8 @@ pub struct Partial<'s, 'e> {
     pub(super) name: Option<PathBuf>,
     cap: u64,
     is_resumed: bool,
+    /// When all that had come was last in the file.
+    flushed: Instant,
 }
 
 /// Tells whether a name in `tmp/` is a kept download or its validator.
@@ -193,7 +198,7 @@ impl<'e> Store<'e> {
         let writer = HashingWriter::behind(file, &mut temp.file).map_err(told)?;
         let is_resumed = writer.length() > 0;
         let (expected, writer) = (*expected, Some(writer));
-        Ok(Partial { store: self, expected, temp, writer, name, cap: u64::MAX, is_resumed })
+        Ok(Partial { store: self, expected, temp, writer, name, cap: u64::MAX, is_resumed, flushed: Instant::now() })
     }
 
     /// Takes hold of a download that is filled in any order, without hashing what is there.
@@ -202,7 +207,8 @@ impl<'e> Store<'e> {
             Seized::File(name, file) => (Some(name.clone()), TempFile::adopt(&self.tree, file, name)),
             _ => (None, TempFile::create(&self.tree)?),
         };
-        Ok(Partial { store: self, expected: *expected, temp, writer: None, name, cap: 0, is_resumed: false })
+        let (expected, flushed) = (*expected, Instant::now());
+        Ok(Partial { store: self, expected, temp, writer: None, name, cap: 0, is_resumed: false, flushed })
     }
 
     fn forget_partial(&self, name: &Path) {
@@ -330,7 +336,14 @@ impl Sink for Partial<'_, '_> {
                 .fact("expected", format!("at most {} bytes", self.cap))
                 .note("nothing was added to the store"));
         }
-        let written = self.writer.as_mut().ok_or(ErrorKind::InvalidInput.into()).and_then(|w| w.write_all(bytes));
+        let written = self.writer.as_mut().ok_or(ErrorKind::InvalidInput.into()).and_then(|writer| {
+            writer.write_all(bytes)?;
+            if self.flushed.elapsed() < LINGER {
+                return Ok(());
+            }
+            self.flushed = Instant::now();
+            writer.flush()
+        });
         written.map_err(|error| self.told(&error))
     }
 

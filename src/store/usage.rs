@@ -39,9 +39,9 @@ pub struct BundleUsage {
     /// Its directory's name: `<plan id>-<name>`.
     pub name: String,
     pub files: u64,
-    /// What no other bundle holds: about what its collection frees.
+    /// What no other bundle holds, nor quarantine: about what its collection frees.
     pub own: ByteSize,
-    /// What other bundles hold too.
+    /// What other bundles hold too, or one in quarantine.
     pub shared: ByteSize,
 }
 
@@ -64,6 +64,11 @@ impl Store<'_> {
 
     fn bundle_usage(&self) -> io::Result<Vec<BundleUsage>> {
         let mut holders: BTreeMap<u64, u64> = BTreeMap::new();
+        for name in absent_is_empty(self.tree.list(QUARANTINE))? {
+            let mut inodes = BTreeSet::new();
+            self.inodes(&Path::new(QUARANTINE).join(name), &mut inodes);
+            inodes.into_iter().for_each(|inode| *holders.entry(inode).or_default() += 1);
+        }
         let mut all = vec![];
         for name in absent_is_empty(self.tree.list(BUNDLES))? {
             let Ok(dir) = self.tree.sub(Path::new(BUNDLES).join(&name)) else { continue };
@@ -81,6 +86,17 @@ impl Store<'_> {
             BundleUsage { name: name.to_string_lossy().into_owned(), files: inodes.len() as u64, own, shared }
         };
         Ok(all.into_iter().map(one).collect())
+    }
+
+    /// Gathers the files at a name and beneath it.
+    fn inodes(&self, name: &Path, inodes: &mut BTreeSet<u64>) {
+        match self.tree.look(name) {
+            Ok(found) if found.is_dir() => {
+                let within = self.tree.list(name).unwrap_or_default();
+                within.iter().for_each(|entry| self.inodes(&name.join(entry), inodes));
+            }
+            found => inodes.extend(found.map(|found| found.ino())),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Touches temporary directories, loopback and a pseudo-terminal (util-linux `script`).
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::support::publisher::{Publisher, recipes};
 use crate::support::server::Behaviour;
@@ -105,4 +105,43 @@ fn quiet_and_json_say_nothing_while_it_takes_its_time_on_a_terminal_neither() {
         let ours: Vec<_> = shown.lines().filter(|line| !line.starts_with("Script ") && !line.is_empty()).collect();
         assert!(ours.is_empty(), "{flag}: {shown:?}");
     }
+}
+
+#[test]
+fn cas_07_who_waits_for_anothers_download_is_told_so_and_how_far_that_is() {
+    let Some(script) = tool("script") else { return };
+    let dir = workdir();
+    let publisher = slow(dir.path());
+    let (path, _) = publisher.weigh("nas", SIZE, &[Behaviour::throttled(SIZE / 6)]);
+    let gets = || publisher.server.requests().iter().filter(|it| it.method == "GET" && it.target == path).count();
+    let before = gets();
+    let build = |place: &str| {
+        let cwd = dir.path().join(place);
+        std::fs::create_dir(&cwd).unwrap();
+        let bin = run(&cwd, &publisher).env("ARCA_CACHE", dir.path().join("cache")).arg("../recipes/nas.toml");
+        (cwd, bin)
+    };
+    let mut first = build("first").1.start();
+    let begun = Instant::now();
+    while gets() == before {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing was asked for");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (piped, shown) = std::thread::scope(|scope| {
+        let piped = scope.spawn(|| build("piped").1.run().success());
+        let (cwd, bin) = build("shown");
+        let shown = on_a_terminal(&script, &cwd, bin);
+        (piped.join().unwrap(), shown)
+    });
+    assert!(first.wait_for(Duration::from_secs(60)));
+    let lines: Vec<_> = piped.stderr.lines().collect();
+    let told: Vec<_> =
+        (0..lines.len()).filter(|line| lines[*line].starts_with("waiting for another process")).collect();
+    let [at] = told[..] else { panic!("told once\n{piped}") };
+    assert!(lines[at].ends_with("works on `base`"), "{piped}");
+    let progress = lines[at + 1..].iter().find(|line| line.starts_with("base: ") && line.ends_with("/s"));
+    assert!(progress.is_some_and(|line| line.contains("MiB") || line.contains("KiB")), "{piped}");
+    assert!(shown.contains("waiting for another process that works on `base`"), "{shown:?}");
+    assert!(shown.split('\r').any(|frame| frame.contains("base") && frame.contains("/s")), "{shown:?}");
+    assert_eq!(gets() - before, 1, "who waits asks for nothing");
 }

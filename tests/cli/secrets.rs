@@ -13,7 +13,7 @@ const PASSWORD: &str = "canary-password-51";
 
 fn recipe(engine: &str, base: &str) -> String {
     format!(
-        "format = 1\nname = \"canary\"\n[base]\n{base}\n[provision]\nengine = \"{engine}\"\n[provision.root]\npassword_hash = \"{HASH}\"\n[[provision.file]]\npath = \"/etc/token\"\ntext = \"{TEXT}\"\nmode = \"0600\"\n"
+        "format = 1\nname = \"canary\"\n[base]\n{base}\n[provision]\nengine = \"{engine}\"\n[provision.root]\npassword_hash = \"{HASH}\"\n[[provision.file]]\npath = \"/etc/token\"\ntext = \"{TEXT}\"\nmode = \"0600\"\n[[provision.run]]\nname = \"tell\"\ntext = \"#!/bin/sh\\n# combustion: network\\necho {TEXT}\"\n"
     )
 }
 
@@ -122,6 +122,6 @@ fn sec_1_a_plaintext_password_is_refused_and_the_way_to_a_hash_told() {
         format!("format = 1\nname = \"x\"\n[base]\nurl = \"x.qcow2\"\n[provision.root]\npassword = \"{PASSWORD}\"\n");
     std::fs::write(dir.path().join("x.toml"), text).unwrap();
     let failed =
-        Bin::new(dir.path()).args(["check", "x.toml"]).run().ends_with(2).says("E_SECRET").says("openssl passwd -6");
+        Bin::new(dir.path()).args(["check", "x.toml"]).run().ends_with(2).says("E_SECRET").says("arca-build passwd");
     assert_silent(&failed, "a plaintext password");
 }

@@ -159,6 +159,29 @@ fn cas_05_store_verify_tells_what_is_damaged_and_repair_heals_what_it_can() {
 }
 
 #[test]
+fn cas_08_repair_heals_by_copies_where_no_hard_link_may_be_made() {
+    let Some(strace) = tool("strace") else { return };
+    let world = World::new();
+    let repair = || {
+        let options = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=linkat", "-e", "inject=linkat:error=EPERM"];
+        Bin::new(world.path()).args(["store", "verify", "--repair"]).under(&strace, &options).run().success()
+    };
+    for object in objects(&world.cache("")) {
+        let before = std::fs::read(&object).unwrap();
+        remove(&object);
+        repair().says("healed: object sha256:");
+        assert_eq!(std::fs::read(&object).unwrap(), before);
+    }
+    // Each object has bytes of its own now, so a bundle's file comes back from there.
+    for file in ["base.qcow2", "config.ign"] {
+        remove(&world.result(file));
+        repair().says("healed: bundle");
+        world.run(&["verify", "result-demo"]).success();
+    }
+    world.store(&["verify"]).success();
+}
+
+#[test]
 fn cas_13_what_is_written_through_a_bundle_is_found_by_store_verify() {
     let world = World::new();
     // Not an object: a launch file has no other copy.
@@ -190,6 +213,27 @@ fn gc_03_a_garbled_root_stops_the_collector_and_the_way_out_is_told() {
     std::fs::write(world.cache("roots-v1").join(&file), "rot").unwrap();
     world.store(&["root", "remove", &file]).success();
     assert!(names(&world.cache("roots-v1")).is_empty());
+}
+
+#[test]
+fn gc_03_roots_that_the_disk_does_not_give_stop_the_collector() {
+    let Some(strace) = tool("strace") else { return };
+    let world = World::new();
+    let second = world.build_variant(1);
+    world.store(&["root", "add", "two", &second]).success();
+    let roots = world.cache("roots-v1").canonicalize().unwrap();
+    let files = names(&roots).into_iter().map(|name| (roots.join(name), "read"));
+    // Each file alone: what the others keep must not pass for all that is kept.
+    for (path, call) in files.chain([(roots.clone(), "getdents64")]) {
+        let (path, inject) = (path.to_str().unwrap(), format!("inject={call}:error=EIO"));
+        let options = ["-f", "-qq", "-o", "/dev/null", "-P", path, "-e", &inject];
+        let words = ["store", "gc", "--grace", "0", "--without-roots"];
+        let told = Bin::new(world.path()).args(words).under(&strace, &options).run();
+        told.ends_with(5).says("E_IO").says("nothing was removed");
+        assert_eq!(world.bundles().len(), 2);
+    }
+    world.store(&["gc", "--grace", "0", "--without-roots"]).success();
+    assert_eq!(world.bundles().len(), 2);
 }
 
 #[test]

@@ -4,21 +4,25 @@
 //!
 //! A point counts when the command ended with a code of its own. Then nothing wrong has a final name, and with the limit
 //! gone the plain command ends well, in the world without one. `helper` is no test: it is this program again, inside the
-//! namespace where it may mount.
+//! namespace where it may mount. The control: where writes and reservations on a full disk say that they did their work, the
+//! same judge must say no.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
 use super::gate::judge::{Picture, Reference};
+use super::gate::trace;
 use super::gate::trace::{Ended, run};
 use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World, remove_tree};
-use super::gate::{Scale, arena, grouped, report};
+use super::gate::{Scale, arena, grouped, preload, report};
 use super::support::{output, skip, tool};
 
 const PLACE: &str = "ARCA_GATE_PLACE";
 const WHAT: &str = "ARCA_GATE_WHAT";
 const PROGRAM: &str = "ARCA_GATE_PROGRAM";
+/// What says that all was written.
+const LIE: &str = "ARCA_GATE_LIE";
 
 /// One limit, set as a shell sets it before it becomes the program.
 const LIMITS: [(&str, &[u64]); 3] = [
@@ -44,24 +48,41 @@ fn cas_17_gate_a_limit_of_descriptors_memory_or_file_size_is_a_typed_error_and_l
     sweep("limits", 150);
 }
 
-/// Runs [`helper`] where it may mount, and reports what it counted.
+#[test]
+fn cas_04_gate_the_judge_says_no_where_a_full_disk_says_that_all_was_written() {
+    let (Some(cc), Some(_)) = (tool("cc"), tool("strace")) else { return };
+    let (scale, arena, begun) = (Scale::chosen(), arena(), Instant::now());
+    let lie = preload(&cc, "full.c", arena.path());
+    let Some(counted) = apart("lies", scale, arena.path(), &lie) else { return };
+    report("full disks that lie", scale, &format!("{} of {} commands wrong", counted, LIED_TO.len()), begun);
+    assert_eq!(counted, LIED_TO.len());
+}
+
+/// Runs [`helper`], and reports what it counted.
 fn sweep(what: &str, bound: usize) {
-    let (scale, begun) = (Scale::chosen(), Instant::now());
-    let (Some(unshare), Some(_), Some(program)) = (tool("unshare"), tool("mount"), scale.program()) else { return };
-    let arena = arena();
+    let (scale, begun, arena) = (Scale::chosen(), Instant::now(), arena());
+    let Some(counted) = apart(what, scale, arena.path(), Path::new("")) else { return };
+    report(what, scale, &format!("{} points, 0 wrong, nothing lost", grouped(counted)), begun);
+    scale.demand(what, counted, bound);
+}
+
+/// Runs [`helper`] where it may mount, and returns what it counted; `None` after telling that the test is skipped.
+fn apart(what: &str, scale: Scale, arena: &Path, lie: &Path) -> Option<usize> {
+    let (Some(unshare), Some(_), Some(program)) = (tool("unshare"), tool("mount"), scale.program()) else {
+        return None;
+    };
     let mut command = Command::new(unshare);
     command.args(["-Urm", "--"]).arg(std::env::current_exe().unwrap());
     command.args(["--exact", "gate_limits::helper", "--ignored", "--nocapture", "--test-threads=1"]);
-    command.env(PLACE, arena.path()).env(WHAT, what).env(PROGRAM, program);
+    command.env(PLACE, arena).env(WHAT, what).env(PROGRAM, program).env(LIE, lie);
     let told = output(&mut command);
     if told.stdout.contains("may not mount") || told.stderr.contains("unshare failed") {
-        return skip("a user namespace that may mount");
+        skip("a user namespace that may mount");
+        return None;
     }
     assert_eq!(told.code, 0, "{told}");
-    let counted = told.stdout.lines().find_map(|line| line.split_once("refused ")).map(|(_, counted)| counted);
-    let counted: usize = counted.unwrap_or_else(|| panic!("{told}")).parse().unwrap();
-    report(what, scale, &format!("{} points, 0 wrong, nothing lost", grouped(counted)), begun);
-    scale.demand(what, counted, bound);
+    let counted = told.stdout.lines().find_map(|line| line.split_once("counted ")).map(|(_, counted)| counted);
+    Some(counted.unwrap_or_else(|| panic!("{told}")).parse().unwrap())
 }
 
 /// Runs a sweep where it may mount; not a test.
@@ -77,17 +98,60 @@ fn helper() {
         return println!("may not mount");
     }
     let mut world = World::new(&disk, 0, &program, &publisher);
-    let is_full = std::env::var(WHAT).unwrap() == "full disks";
+    let what = std::env::var(WHAT).unwrap();
+    if what == "lies" {
+        return println!("counted {}", deceive_all(&mut world, &disk));
+    }
     let mut refused = 0;
     for (index, scenario) in SCENARIOS.iter().enumerate().filter(|(_, scenario)| is_swept(scenario)) {
         let reference = world.reference(index);
-        refused += if is_full {
+        refused += if what == "full disks" {
             fill(&world, &disk, scenario, &reference, scale)
         } else {
             limit_all(&world, scenario, &reference, scale)
         };
     }
-    println!("refused {refused}");
+    println!("counted {refused}");
+}
+
+/// What is run on a disk that is full and says that it is not. Not `import`, which asks for room before it writes at all.
+const LIED_TO: [(&str, State); 3] = [("fetch", State::Empty), ("build", State::Fetched), ("export", State::Fetched)];
+
+/// Takes the defence away: a full disk takes everything and keeps what it can. Counts the commands at which the judge said no.
+fn deceive_all(world: &mut World<'_>, disk: &Path) -> usize {
+    let (strace, lie) = (tool("strace").unwrap(), PathBuf::from(std::env::var_os(LIE).unwrap()));
+    let is_seen = |(command, state): (&str, State)| {
+        let is_it = |scenario: &Scenario| scenario.command == command && scenario.state == state;
+        let index = SCENARIOS.iter().position(is_it).unwrap();
+        let reference = world.reference(index);
+        let is_wrong = |more| deceive(world, disk, (&strace, &lie), &SCENARIOS[index], &reference, more);
+        assert!(!is_wrong(32 << 20), "{command}: wrong although there was room");
+        (16 << 10..512 << 10).step_by(48 << 10).any(is_wrong)
+    };
+    LIED_TO.into_iter().map(is_seen).filter(|is_seen| *is_seen).count()
+}
+
+/// Runs a command with so much room where reservations and writes lie; tells whether the judge says no.
+fn deceive(
+    world: &World<'_>,
+    disk: &Path,
+    (strace, lie): (&Path, &Path),
+    scenario: &Scenario,
+    reference: &Reference,
+    more: u64,
+) -> bool {
+    world.enter(scenario.state);
+    let found = rustix::fs::statvfs(disk).unwrap();
+    resize(disk, &format!("size={}", (found.f_blocks - found.f_bfree) * found.f_frsize + more));
+    let mut command = world.command(scenario.words);
+    command.env("LD_PRELOAD", lie);
+    // Not by the C library: strace says it.
+    let options = ["-o", "/dev/null", "-e", "trace=fallocate", "-e", "inject=fallocate:retval=0"];
+    let ended = run(&mut trace::under(strace, &options, &command)).unwrap();
+    resize(disk, "size=64m");
+    let now = Picture::of(&world.root);
+    let judged = reference.judge_between(&now);
+    judged.and_then(|()| if scenario.is_well(&ended) { reference.judge_done(&now) } else { Ok(()) }).is_err()
 }
 
 fn limit_all(world: &World<'_>, scenario: &Scenario, reference: &Reference, scale: Scale) -> usize {

@@ -1,8 +1,8 @@
 //! The rot gate: every file of a store that built two recipes is lost, emptied, cut, flipped, swapped and replaced, one at
 //! a time; the next build must find it before it uses the bytes, give the right bytes, and leave a store without damage.
 //!
-//! `ARCA_GATE=full` takes every damage with and without `--verify`. Touches temporary directories and loopback.
-//! Read next: `store.rs` (the same for the store alone), src/store/repair.rs.
+//! Touches temporary directories and loopback. Read next: `gate/mod.rs`, `store.rs` (the same for the store alone),
+//! src/store/repair.rs.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,16 +10,20 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use arca_build::base::Digest;
 use arca_build::store::Store;
 
+use super::gate::{Scale, grouped, report};
 use super::store::deaf;
 use crate::support::publisher::{Publisher, recipes};
 use crate::support::{Bin, Output, workdir};
 
 /// The recipes: one that fetches, one that is inside the program. Swaps take place between what both left.
 const RECIPES: [&str; 2] = ["recipes/nas.toml", "demo"];
+
+const BOUND: usize = 1_500;
 
 /// What happens to one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,16 +151,17 @@ fn fast_workdir() -> tempfile::TempDir {
 /// A store that built both recipes, and what is right.
 struct World {
     dir: tempfile::TempDir,
+    program: PathBuf,
     publisher: Publisher,
     right: Vec<(PathBuf, Shape)>,
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(program: &Path) -> Self {
         let dir = fast_workdir();
         let publisher = Publisher::start(dir.path());
         recipes(dir.path());
-        let mut world = Self { dir, publisher, right: vec![] };
+        let mut world = Self { dir, program: program.to_owned(), publisher, right: vec![] };
         world.bin().args(["update", RECIPES[0]]).run().success();
         for bundle in world.build(false).json()["bundles"].as_array().unwrap() {
             let path = PathBuf::from(bundle["path"].as_str().unwrap());
@@ -167,7 +172,7 @@ impl World {
     }
 
     fn bin(&self) -> Bin {
-        Bin::new(self.dir.path()).arg("--config").arg(&self.publisher.config)
+        Bin::of(&self.program, self.dir.path()).arg("--config").arg(&self.publisher.config)
     }
 
     fn build(&self, doubts: bool) -> Output {
@@ -253,7 +258,7 @@ fn files(cache: &Path) -> Vec<PathBuf> {
 }
 
 /// Every point. Between files of one size in one folder a swap is the hardest to see, so those go first.
-fn points(world: &World, is_full: bool) -> Vec<Point> {
+fn points(world: &World, scale: Scale) -> Vec<Point> {
     let all = files(&world.cache());
     let size = |file: &Path| std::fs::metadata(world.cache().join(file)).unwrap().len();
     let mut points = vec![];
@@ -266,17 +271,17 @@ fn points(world: &World, is_full: bool) -> Vec<Point> {
         for damage in DAMAGES {
             for doubts in [true, false] {
                 // A plain build trusts stamps: what only the bytes tell is for `--verify` (and the commands that read).
-                let is_due = if damage.is_silent() { doubts } else { is_full || !doubts };
+                let is_due = doubts || !damage.is_silent();
                 // Small files have no stamps: to a plain build a flip in them is a flip.
                 let is_small = !matches!(kind(file), "objects-v1" | "bundles-v1");
-                if is_due || (damage.is_silent() && is_small) {
+                if is_due || is_small {
                     let other = kin.first().map(|path| (*path).clone());
                     points.push(Point { file: file.clone(), other, damage, doubts });
                 }
             }
         }
     }
-    points
+    points.into_iter().step_by(scale.step()).collect()
 }
 
 /// What came of a point.
@@ -336,41 +341,47 @@ fn run(world: &World, point: &Point, tally: &Tally) -> Result<(), String> {
 
 #[test]
 fn cas_05_gate_rot_of_every_file_of_the_store_is_found_before_use_and_healed() {
-    let is_full = std::env::var("ARCA_GATE").is_ok_and(|value| value == "full");
-    let first = World::new();
-    let names = points(&first, is_full);
+    let (scale, begun) = (Scale::chosen(), Instant::now());
+    let Some(program) = scale.program() else { return };
+    let first = World::new(&program);
+    let names = points(&first, scale);
     let (next, tally, failures) = (AtomicUsize::new(0), Tally::default(), Mutex::new(vec![]));
     let work = |mut world: World| {
-        let mut mine = points(&world, is_full);
+        let mut mine = points(&world, scale);
         while let Some(point) = mine.get(next.fetch_add(1, Ordering::Relaxed)) {
             if let Err(why) = run(&world, point, &tally) {
                 let why = why.lines().filter(|line| !line.starts_with([' ', '{', '}'])).collect::<Vec<_>>().join(" | ");
                 let what = format!("{} {:?} verify={}: {why}", point.file.display(), point.damage, point.doubts);
                 failures.lock().unwrap().push(what);
-                world = World::new();
-                mine = points(&world, is_full);
+                world = World::new(&program);
+                mine = points(&world, scale);
             }
         }
     };
     std::thread::scope(|scope| {
-        scope.spawn(|| work(World::new()));
+        scope.spawn(|| work(World::new(&program)));
         scope.spawn(|| work(first));
     });
     let failures = failures.into_inner().unwrap();
     let [points, told, by_build, by_repair] =
         [&tally.points, &tally.told, &tally.by_build, &tally.by_repair].map(|count| count.load(Ordering::Relaxed));
-    let line = format!(
-        "gate rot: {points} damages, {} wrong, {told} told, {by_build} healed by the build, {by_repair} by `verify --repair`\n",
-        failures.len()
+    let text = format!(
+        "{} damages, {} wrong, {} told, {} healed by the build, {} by `verify --repair`",
+        grouped(points),
+        failures.len(),
+        grouped(told),
+        grouped(by_build),
+        grouped(by_repair)
     );
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+    report("rot", scale, &text, begun);
     assert!(failures.is_empty(), "{}\n{}", failures.len(), failures[..failures.len().min(40)].join("\n"));
-    assert!(points * 10 >= names.len() * 9 && points >= 500, "{points} of {}", names.len());
+    assert!(points * 10 >= names.len() * 9, "only {points} of {}", names.len());
+    scale.demand("damages", points, BOUND);
 }
 
 #[test]
 fn cas_05_gate_rot_the_judge_sees_wrong_bytes_lost_files_and_modes() {
-    let world = World::new();
+    let world = World::new(&Scale::Small.program().unwrap());
     let fine = world.build(false);
     assert_eq!(world.judge(&fine), Ok(()));
     assert!(world.is_sound());

@@ -36,6 +36,8 @@ mod net_table;
 mod net_tls;
 mod packed;
 mod pieces;
+mod pool;
+mod registry;
 mod store;
 mod store_bundles;
 mod store_collector;

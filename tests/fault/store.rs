@@ -576,3 +576,17 @@ fn an_open_store_waits_for_the_collector_only_so_long() {
     Store::open(&cache, &hear).unwrap();
     freed.join().unwrap();
 }
+
+#[test]
+fn cas_07_what_came_slowly_lies_in_the_file_while_more_is_waited_for() {
+    let (_place, cache) = world();
+    let store = Store::open(&cache, &deaf).unwrap();
+    let digest = Digest::of(b"slow");
+    let mut download = partial(&store, &digest);
+    let file = cache.join(format!("tmp/partial-{digest}"));
+    for count in 1..=3 {
+        std::thread::sleep(Duration::from_millis(60));
+        download.append(&[7; 1000]).unwrap();
+        assert_eq!(std::fs::metadata(&file).unwrap().len(), count * 1000);
+    }
+}

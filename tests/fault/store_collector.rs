@@ -10,12 +10,12 @@
 )]
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use arca_build::base::{Code, DerivationId, Digest, Name};
-use arca_build::store::{Bundle, Collect, GcReport, Holder, Privacy, Root, Store};
+use arca_build::base::{ByteSize, Code, DerivationId, Digest, Name};
+use arca_build::store::{Bundle, Collect, GcReport, Holder, Policy, Privacy, Root, Rootless, Store};
 use arca_build::stream::Sink;
 
 use super::store::{Heard, code, deaf, files_in, object_path, partial, snapshot, world};
@@ -200,4 +200,70 @@ fn gc_04_old_downloads_and_quarantine_go_and_a_download_in_progress_stays() {
     assert_eq!(files_in(&cache.join("tmp")), [format!("partial-{busy}")]);
     assert!(files_in(&cache.join("quarantine")).is_empty());
     assert_eq!(held.position(), 4);
+}
+
+/// Loses a file of a bundle, and looks at it: what is left of it goes to quarantine, hard links to good objects.
+fn put_bundle_away(store: &Store, bundle: &Bundle) {
+    std::fs::set_permissions(bundle.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::remove_file(bundle.path().join("run-qemu.sh")).unwrap();
+    assert!(store.bundle(&plan(), &name()).unwrap().is_none());
+}
+
+/// Lets an object rot, and reads it: it goes to quarantine, and a bundle has a hard link to it.
+fn put_object_away(store: &Store, bundle: &Bundle) {
+    let base = store.find(&bundle.files()[0].digest).unwrap().unwrap();
+    super::store::rot(&store.path(&base), 0, b"R");
+    assert_eq!(code(store.read(&base, 4 << 20)), Code::CacheCorrupt);
+}
+
+#[test]
+fn gc_01_bytes_with_a_name_in_quarantine_are_freed_with_their_last_name_and_told_then() {
+    let spoilers: [fn(&Store, &Bundle); 2] = [put_bundle_away, put_object_away];
+    for (spoil, max_size) in spoilers.into_iter().flat_map(|spoil| [(spoil, None), (spoil, Some(ByteSize(0)))]) {
+        let (_place, cache) = world();
+        let store = Store::open(&cache, &deaf).unwrap();
+        spoil(&store, &publish(&store));
+        assert_eq!(files_in(&cache.join("quarantine")).len(), 1);
+        let policy = Policy { max_size, rootless: Rootless::Collect, ..Policy::new(DAY) };
+        let before = store.usage().unwrap().total.0;
+        let told = store.collect_garbage(Collect::DryRun, &policy, later()).unwrap();
+        let done = store.collect_garbage(Collect::Remove, &policy, later()).unwrap();
+        assert_eq!(done, told);
+        assert_eq!((done.kept, store.bundle_names().unwrap()), (0, vec![]));
+        let after = store.usage().unwrap().total.0;
+        // Stamps and directories of objects are not told.
+        let untold = (before - after).checked_sub(done.freed.0).unwrap();
+        assert!(untold < 100 << 10 && done.freed.0 > 1 << 20, "{before} before, {after} after: {done:?}");
+        assert_eq!(done.left.0, after + untold);
+    }
+}
+
+#[test]
+fn gc_01_what_a_bundle_in_quarantine_frees_counts_before_an_object_must_go() {
+    let (_place, cache) = world();
+    let store = Store::open(&cache, &deaf).unwrap();
+    put_bundle_away(&store, &publish(&store));
+    let most = ByteSize(store.usage().unwrap().total.0 - 1);
+    let policy = Policy { max_size: Some(most), rootless: Rootless::Collect, ..Policy::new(DAY) };
+    let done = store.collect_garbage(Collect::Remove, &policy, later()).unwrap();
+    assert_eq!((done.kept, done.is_too_large), (2, false), "{done:?}");
+    assert!(done.left <= most && files_in(&cache.join("quarantine")).is_empty(), "{done:?}");
+}
+
+#[test]
+fn bytes_that_quarantine_names_too_are_none_that_a_bundles_removal_frees() {
+    let (_place, cache) = world();
+    let store = Store::open(&cache, &deaf).unwrap();
+    let own = |store: &Store| store.usage().unwrap().bundles[0].own.0;
+    put_bundle_away(&store, &publish(&store));
+    publish(&store);
+    assert!(own(&store) < 100 << 10 && store.usage().unwrap().bundles[0].shared.0 > 1 << 20);
+    collect_rootless(&store);
+    publish(&store);
+    assert!(own(&store) > 1 << 20);
+}
+
+fn collect_rootless(store: &Store) {
+    let policy = Policy { rootless: Rootless::Collect, ..Policy::new(DAY) };
+    store.collect_garbage(Collect::Remove, &policy, later()).unwrap();
 }

@@ -12,6 +12,7 @@ mod support;
 
 mod arrows;
 mod dependencies;
+mod documents;
 mod harness;
 mod scripts;
 mod security;

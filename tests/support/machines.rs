@@ -44,6 +44,7 @@ pub fn machine(engine: Engine, transport: Transport, base: BaseKind) -> Machine 
         config_disk: Some(if engine.uses_ignition() { DiskLabel::Ignition } else { DiskLabel::Combustion }),
         fw_cfg,
         transport,
+        mixed: vec![],
     }
 }
 

@@ -1,5 +1,6 @@
-//! Every reader of bytes that others made, each as one function that reads to the end and forgets the answer. Shared by
-//! the fuzz targets (`fuzz/`) and the replay of their corpus (`tests/fault/gate_fuzz.rs`). Touches nothing.
+//! Every reader of bytes that others made, and of the store's own files, each as one function that reads to the end and
+//! forgets the answer. Shared by the fuzz targets (`fuzz/`) and the replay of their corpus (`tests/fault/gate_fuzz.rs`).
+//! Touches nothing, but for the store's files: those lie in a temporary directory (`records.rs`).
 //!
 //! A reader must neither panic nor run away on any bytes; where it answers, what it answers must hold together (a lock
 //! that was read is printed and read again). To add one: a function, a row in [`READERS`], a target in `fuzz/`, and
@@ -8,10 +9,14 @@
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
+#[path = "records.rs"]
+pub mod records;
+
 use arca_build::adopt::{Given, Wish, adopt, same};
-use arca_build::base::{ByteSize, Digest, Url, text};
+use arca_build::base::{ByteSize, Compression, Digest, Url, text};
 use arca_build::bundle::Manifest;
 use arca_build::format::openpgp::{Keyring, verify_cleartext, verify_detached};
+use arca_build::format::packed::Unpacker;
 use arca_build::format::qcow2::{Image, Limits, gate};
 use arca_build::format::{archive, checksums, combustion, fat, gpt, ignition, iso, metalink};
 use arca_build::lock::{Lock, Mirrors, read_answer, resolve};
@@ -29,17 +34,27 @@ pub const READERS: &[(&str, Reader)] = &[
     ("combustion", read_combustion),
     ("fat", read_fat),
     ("gpt", read_gpt),
+    ("gzip", |bytes| unpack(Compression::Gzip, bytes, UNPACKED)),
     ("ignition", read_ignition),
     ("inspect", read_inspect),
     ("iso", read_iso),
+    ("journal", records::read_journal),
     ("keyring", read_keyring),
     ("lock", read_lock),
     ("manifest", read_manifest),
+    ("meta", records::read_meta),
     ("metalink", read_metalink),
     ("mirrors", read_mirrors),
     ("qcow2", read_qcow2),
+    ("realisation", records::read_realisation),
     ("recipe", read_recipe),
+    ("record", records::read_record),
+    ("root", records::read_root),
+    ("seen", records::read_seen),
     ("signature", read_signature),
+    ("stamp", records::read_stamp),
+    ("xz", |bytes| unpack(Compression::Xz, bytes, UNPACKED)),
+    ("zstd", |bytes| unpack(Compression::Zstd, bytes, UNPACKED)),
 ];
 
 /// Runs the reader of this name.
@@ -47,6 +62,9 @@ pub fn run(name: &str, bytes: &[u8]) {
     let (_, reader) = READERS.iter().find(|(known, _)| *known == name).expect("a reader of this name");
     reader(bytes);
 }
+
+/// How much is unpacked: enough for every path through a decoder, little enough for thousands of inputs.
+const UNPACKED: ByteSize = ByteSize::mib(16);
 
 const KEY: &[u8] = include_bytes!("../fixtures/openpgp/opensuse-2026.asc");
 const SIGNED: &[u8] = include_bytes!("../fixtures/openpgp/opensuse-leap.sha256");
@@ -246,4 +264,13 @@ fn read_recipe(bytes: &[u8]) {
         }
     }
     let _ = (Digest::parse(text), ByteSize::parse(text), Url::parse(text));
+}
+
+/// Unpacks up to so much; a failure of the source, which has none, would be no failure of the packed bytes.
+pub fn unpack(compression: Compression, bytes: &[u8], limit: ByteSize) {
+    let Ok(mut unpacker) = Unpacker::new(compression, bytes, limit) else { return };
+    let mut buffer = vec![0; 64 << 10];
+    while let Ok(1..) = unpacker.read(&mut buffer) {}
+    assert!(unpacker.length() <= limit.0 + buffer.len() as u64);
+    unpacker.exhaust().expect("bytes in memory can be read");
 }

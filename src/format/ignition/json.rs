@@ -72,6 +72,11 @@ impl Node {
         if let Kind::List(items) = &self.kind { items } else { &[] }
     }
 
+    /// Goes through the values of an object or list.
+    pub fn children(&self) -> impl Iterator<Item = &Self> {
+        self.members().iter().map(|member| &member.value).chain(self.items())
+    }
+
     /// Returns the value of a key, unless it is null.
     pub fn get(&self, name: &str) -> Option<&Self> {
         let found = self.members().iter().find(|member| member.name == name).map(|member| &member.value);

@@ -48,6 +48,7 @@ pub(super) fn lower(root: &Table<'_>, base: Option<&BaseParts>) -> Option<Machin
             .unwrap_or(Graphics::None),
         osinfo: get("osinfo")
             .and_then(|value| value.accept(Name::parse(value.line()?), "see `virt-install --osinfo list`")),
+        storage_place: get("storage").map(|value| value.place()),
         storage: get("storage")
             .and_then(|value| value.accept(StorageDir::parse(value.line()?), ""))
             .or_else(|| StorageDir::parse(DEFAULT_STORAGE).ok())?,

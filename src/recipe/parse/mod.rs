@@ -3,10 +3,16 @@
 //! Lowered by hand from the parsed tree, because derived readers stop at the first mistake and lose its place. Form only:
 //! what a guest makes of a value is judged by `provision`. Touches nothing. Read next: `machine.rs`, `provision.rs`.
 
+mod allow;
 mod carried;
+mod container;
 mod image;
 mod machine;
+mod network;
 mod provision;
+mod scripts;
+mod settings;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -55,6 +61,7 @@ fn lower(root: &Table<'_>, file: &str) -> Option<Recipe> {
     let base = root.table("base", "base").map(|table| lower_base(&table));
     let machine = machine::lower(root, base.as_ref());
     let provision = root.table("provision", "provision").map(|table| provision::lower(&table));
+    let allow = allow::allow(root);
     Some(Recipe {
         file: file.to_owned(),
         name: name?,
@@ -63,6 +70,7 @@ fn lower(root: &Table<'_>, file: &str) -> Option<Recipe> {
         base: finish_base(base?)?,
         machine: machine?,
         provision: provision.unwrap_or_default(),
+        allow,
     })
 }
 

@@ -7,9 +7,9 @@ use super::super::rules;
 use super::super::{
     Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
 };
-use super::{carried, path, refuse_unknown};
+use super::{allow, carried, container, network, path, refuse_unknown, scripts, settings, storage};
 use crate::base::text::one_line;
-use crate::base::{Code, Engine, Secret, Transport};
+use crate::base::{Code, Engine, Secret};
 
 /// The most users, files or units: a recipe is written by hand.
 const TABLE_LIMIT: usize = 1000;
@@ -24,10 +24,10 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
     let media = word("media");
     let provision = Provision {
         engine,
-        transport: word("transport").and_then(|value| value.word(Transport::parse, Transport::WORDS)),
+        transport: allow::transports(table),
         media: media.as_ref().and_then(|value| value.word(Media::parse, Media::WORDS)),
         config: word("config").and_then(|value| Some(value.located(path(&value)?))),
-        script: word("script").and_then(|value| Some(value.located(path(&value)?))),
+        script: word("script").and_then(|value| scripts::ready(&value)),
         side_files: side_files(table),
         home_subvolume: word("home_subvolume").and_then(|value| value.boolean()),
         root: table.table("root", "provision.root").map(|root| Located { value: account(&root), place: root.place() }),
@@ -35,9 +35,22 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         files: rows(table, "file", "provision.file[]", "path", file),
         units: rows(table, "unit", "provision.unit[]", "name", unit),
         rpms: carried::rpms(table, TABLE_LIMIT),
-        containers: rows(table, "container", "provision.container[]", "name", carried::container),
+        containers: rows(table, "container", "provision.container[]", "name", container::container),
+        networks: network::limited(table, rows(table, "network", "provision.network[]", "name", network::profile)),
+        packages: scripts::packages(table),
+        runs: rows(table, "run", "provision.run[]", "name", scripts::run),
+        timers: rows(table, "timer", "provision.timer[]", "name", scripts::timer),
+        groups: rows(table, "group", "provision.group[]", "name", settings::group),
+        directories: rows(table, "directory", "provision.directory[]", "path", settings::directory),
+        links: rows(table, "link", "provision.link[]", "path", settings::link),
+        settings: settings::settings(table),
+        certificates: rows(table, "ca_certificate", "provision.ca_certificate[]", "name", settings::ca_certificate),
+        mounts: storage::mounts(table),
+        subvolumes: storage::subvolumes(table),
+        pools: storage::pools(table),
     };
     engines(table, &provision);
+    allow::transports_of_nobody(table, &provision, provision.engine());
     if let (Some(media), Some(Media::Gpt), false) = (media, provision.media, provision.is_wanted()) {
         media.refuse("`media = \"gpt\"` without anything to provision: the stick would be empty", "remove `media`");
     }
@@ -54,7 +67,6 @@ fn engines(table: &Table<'_>, provision: &Provision) {
     };
     if !engine.uses_combustion() {
         unread("script", "a Combustion script", Engine::Combustion);
-        unread("rpm", "installed by Combustion", Engine::Combustion);
     }
     if !engine.uses_ignition() {
         unread("config", "an Ignition config", Engine::Ignition);
@@ -65,7 +77,7 @@ fn engines(table: &Table<'_>, provision: &Provision) {
 }
 
 /// Reads the rows of an array of tables, whose `id` may not occur twice.
-fn rows<'d, T>(
+pub(super) fn rows<'d, T>(
     table: &Table<'d>,
     key: &'static str,
     path: &'static str,
@@ -112,7 +124,7 @@ pub(super) fn plain_password(table: &Table<'_>) -> Vec<&'static str> {
     for key in PLAIN {
         if let Some(value) = table.get(key) {
             let headline = format!("`{key}` in `{}` would put a password in plain text into the recipe", table.title());
-            let hint = "make a hash with `openssl passwd -6` and write it as `password_hash`";
+            let hint = "make a hash with `arca-build passwd` and write it as `password_hash`";
             value.refuse_as(Code::Secret, headline, hint);
             plain.push(key);
         }
@@ -139,7 +151,7 @@ fn user(table: &Table<'_>) -> Option<User> {
     (!user.name.is_empty()).then_some(user)
 }
 
-fn account_name(value: &Value<'_>) -> Option<String> {
+pub(super) fn account_name(value: &Value<'_>) -> Option<String> {
     let text = value.line()?;
     if !rules::is_account_name(text) {
         let headline = format!("`{}` is no name of a user or group", one_line(text, 60));
@@ -162,7 +174,7 @@ fn gecos(value: &Value<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn guest_path(value: &Value<'_>) -> Option<String> {
+pub(super) fn guest_path(value: &Value<'_>) -> Option<String> {
     let text = value.line()?;
     if !rules::is_guest_path(text) {
         let headline = format!("`{}` is no absolute path in the guest", one_line(text, 80));
@@ -180,6 +192,7 @@ fn file(table: &Table<'_>) -> Option<GuestFile> {
         table.document.tell(problem.hint("for an empty file add `text = \"\"`"));
     }
     Some(GuestFile {
+        append: settings::append(table),
         mode: table.get("mode").and_then(|value| mode(&value)).unwrap_or(0o644),
         user: table.get("user").and_then(|value| account_name(&value)),
         group: table.get("group").and_then(|value| account_name(&value)),
@@ -201,7 +214,7 @@ fn file_content(table: &Table<'_>) -> Option<Content> {
 }
 
 /// Reads permission bits. A TOML number is refused: 644 without quotes is decimal and would mean 01204.
-fn mode(value: &Value<'_>) -> Option<u32> {
+pub(super) fn mode(value: &Value<'_>) -> Option<u32> {
     if let Some((digits, radix)) = value.digits() {
         let octal = rules::mode(digits.trim_start_matches('+')).is_some() && matches!(radix, 8 | 10);
         let hint = if octal { format!("write mode = \"{digits:0>4}\"") } else { "write mode = \"0644\"".to_owned() };
@@ -221,7 +234,7 @@ fn mode(value: &Value<'_>) -> Option<u32> {
 }
 
 /// Reads `text` or `source`; both are a mistake, none is for the caller to judge.
-fn content(table: &Table<'_>) -> Option<Content> {
+pub(super) fn content(table: &Table<'_>) -> Option<Content> {
     let text = table.get("text");
     let source = table.get("source");
     if let (Some(_), Some(source)) = (&text, &source) {

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::{Document, is_refused};
 use crate::base::text::{is_unsafe, nearest, one_line};
-use crate::base::{ByteSize, Code, Place, Problem};
+use crate::base::{ByteSize, Code, Place, Problem, Rule};
 use crate::recipe::Located;
 
 /// The most elements of a list, unless the key says otherwise.
@@ -72,6 +72,11 @@ impl<'d> Value<'d> {
         let mut problem = self.problem(headline).hint(hint);
         problem.code = code;
         self.document.tell(problem);
+    }
+
+    /// Like [`Value::refuse`], where a rule of the table is broken.
+    pub(crate) fn refuse_by(&self, rule: Rule, headline: impl Into<String>, hint: &str) {
+        self.document.tell(self.problem(headline).hint(hint).of(rule));
     }
 
     /// Gives the value of a check, or tells its reason.
@@ -206,6 +211,16 @@ impl<'d> Value<'d> {
         let entry =
             |entry: &'d toml::Spanned<DeValue<'d>>| Value::new(self.document, self.key, entry.get_ref(), entry.span());
         array.iter().take(LIST_LIMIT).map(entry).collect()
+    }
+
+    /// Tells whether a table stands here.
+    pub(crate) fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
+    }
+
+    /// Tells whether this is a list; tells nothing to the user.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.value, DeValue::Array(_))
     }
 
     /// Returns text as it was written, unchecked; tells nothing.

@@ -73,6 +73,15 @@ pub fn report(gate: &str, scale: Scale, text: &str, begun: Instant) {
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
+/// Compiles one of the C files beside this for LD_PRELOAD, into a directory.
+pub fn preload(cc: &Path, source: &str, into: &Path) -> PathBuf {
+    let shim = into.join(source).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fault/gate").join(source);
+    let words = ["-shared", "-fPIC", "-O1", "-Wall", "-o"];
+    super::support::output(std::process::Command::new(cc).args(words).arg(&shim).arg(source)).success();
+    shim
+}
+
 /// 10412 as `10,412`.
 pub fn grouped(number: usize) -> String {
     let digits = number.to_string();

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
+use super::limits::{self, MEMORY, TIME, TIME_OF_CHECKED_GIANTS};
 use super::monsters::MONSTERS as GENERATED;
 use super::mutate::{Numbers, bend};
 use super::seeds::{self, Seed};
-use super::{LIMIT, MEMORY};
 use crate::readers;
 
 /// The name under which the generated giants are read.
@@ -76,19 +76,20 @@ pub fn run(job: &Job) {
     std::io::stdout().write_all(b"\n").unwrap();
     let inputs = job.inputs();
     let numbers = (job.from..job.total).filter(|number| number % job.parts == job.part);
-    let mut judge = Judge::begin(job.reader == MONSTERS);
+    let mut judge = Judge::begin(&job.reader);
     for number in numbers {
+        judge.allow(if job.reader == MONSTERS { GENERATED[number].0 } else { &job.reader });
         let read: Box<dyn Fn()> = match inputs.input(number) {
             Some((_, bytes)) => {
                 let reader = job.reader.clone();
                 Box::new(move || read(&reader, number, &bytes))
             }
-            None => judge.made(GENERATED[number].1),
+            None => judge.made(GENERATED[number].2),
         };
         say(&format!("at {number}"));
         judge.judge(number, &read);
     }
-    say(&format!("done 0 {} {}", judge.slowest.as_micros(), judge.peak));
+    say(&format!("done 0 {} {} {}", judge.slowest.as_micros(), judge.peak, judge.unpacking));
 }
 
 fn say(line: &str) {
@@ -100,23 +101,33 @@ fn say(line: &str) {
 /// Holds each input against the limits.
 struct Judge {
     limit: Duration,
+    /// KiB above [`Judge::base`], and whether for a window that the input asks.
+    allowed: u64,
+    is_unpacker: bool,
     /// Resident KiB before the first input.
     base: u64,
     slowest: Duration,
     peak: u64,
+    /// The same for readers that may take more.
+    unpacking: u64,
 }
 
 impl Judge {
-    fn begin(is_giant: bool) -> Self {
-        let [size, resident, _] = memory();
+    fn begin(reader: &str) -> Self {
+        let ([size, resident, _], allowed, is_giant) = (memory(), limits::memory(reader), reader == MONSTERS);
         // Far above what is allowed: whoever asks for gigabytes at once dies here, whether the bytes are touched or not.
         // The giants are made in here too.
-        let limit = Some((size + MEMORY * if is_giant { 6 } else { 2 }) << 10);
+        let limit = Some((size + if is_giant { MEMORY * 6 } else { allowed * 2 }) << 10);
         setrlimit(Resource::As, Rlimit { current: limit, maximum: limit }).unwrap();
         forget_peak();
-        // A giant is what a release build reads in a fifth of a second.
-        let times = if is_giant && cfg!(debug_assertions) { 5 } else { 1 };
-        Self { limit: LIMIT * times, base: resident, slowest: Duration::ZERO, peak: 0 }
+        let limit = if is_giant && cfg!(debug_assertions) { TIME_OF_CHECKED_GIANTS } else { TIME };
+        let (slowest, is_unpacker) = (Duration::ZERO, false);
+        Self { limit, allowed, is_unpacker, base: resident, slowest, peak: 0, unpacking: 0 }
+    }
+
+    /// Judges by what this reader may take from now on.
+    fn allow(&mut self, reader: &str) {
+        (self.allowed, self.is_unpacker) = (limits::memory(reader), limits::is_unpacker(reader));
     }
 
     /// Makes an input whose making is not judged.
@@ -155,12 +166,13 @@ impl Judge {
     fn weigh(&mut self, number: usize) {
         let [_, resident, peak] = memory();
         let used = peak.saturating_sub(self.base);
-        if used > MEMORY {
+        if used > self.allowed {
             say(&format!("complaint {number} takes {} MiB of memory", used >> 10));
             self.base = resident;
             forget_peak();
         } else {
-            self.peak = self.peak.max(used);
+            let peak = if self.is_unpacker { &mut self.unpacking } else { &mut self.peak };
+            *peak = used.max(*peak);
         }
     }
 }
@@ -183,7 +195,7 @@ fn forget_peak() {
 fn read(reader: &str, number: usize, bytes: &[u8]) {
     match (reader, number) {
         ("control-panic", 1) => panic!("a control"),
-        ("control-slow", 1) => std::thread::sleep(LIMIT + Duration::from_millis(100)),
+        ("control-slow", 1) => std::thread::sleep(TIME + Duration::from_millis(100)),
         ("control-hoard", 1) => drop(black_box(vec![1_u8; 70 << 20])),
         ("control-abort", 1) => drop(black_box(vec![0_u8; 1 << 40])),
         ("control-stack", 1) => drop(black_box(dig(0))),

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
 
-use arca_build::base::Digest;
+use arca_build::base::{ByteSize, Compression, Digest};
 use arca_build::format::archive::{BundleFile, FileEntry, Index, ObjectEntry, Root};
 
 use super::seeds::put;
@@ -13,30 +14,73 @@ use crate::readers::{self, all_files, gpt_with_sums, whole_file};
 /// Makes the input and returns what reads it; only the reading is judged.
 type Monster = fn() -> Box<dyn Fn()>;
 
-pub const MONSTERS: [(&str, Monster); 15] = [
-    ("a directory of many files eight names deep", deep_directory),
-    ("files that are all the whole volume", crossed_files),
-    ("many partitions that are one volume", one_volume),
-    ("a config of many small values", large_config),
-    ("an L1 table of 32 MiB in clusters of 512 bytes", || large_table(9)),
-    ("an L1 table of 32 MiB in clusters of 64 KiB", || large_table(16)),
-    ("an archive's index of 16 MiB", large_index),
-    ("an index of 16 MiB that lists nothing", || {
+/// By the reader whose memory each may take.
+pub const MONSTERS: [(&str, &str, Monster); 20] = [
+    ("fat", "a directory of many files eight names deep", deep_directory),
+    ("fat", "files that are all the whole volume", crossed_files),
+    ("inspect", "many partitions that are one volume", one_volume),
+    ("inspect", "a config of many small values", large_config),
+    ("qcow2", "an L1 table of 32 MiB in clusters of 512 bytes", || large_table(9)),
+    ("qcow2", "an L1 table of 32 MiB in clusters of 64 KiB", || large_table(16)),
+    ("archive", "an archive's index of 16 MiB", large_index),
+    ("archive", "an index of 16 MiB that lists nothing", || {
         let root = format!(r#"{{"recipe":"","name":"","plan":"{}","inputs":[],"bundle":[]}}"#, "0".repeat(64));
         let roots = vec![root; (16 << 20) / 130].join(",");
         whole("archive", format!(r#"{{"format":1,"part":512,"files":[],"objects":[],"roots":[{roots}]}}"#))
     }),
-    ("a recipe of one long list", || whole("recipe", format!("a = [{}]", "1,".repeat((1 << 19) - 10)))),
-    ("a recipe of empty tables", || whole("recipe", "[[a]]\n".repeat((1 << 20) / 6))),
-    ("a recipe of many keys", || whole("recipe", (0..80_000).map(|key| format!("k{key}=[]\n")).collect())),
-    ("a recipe of many mistakes", || whole("recipe", "=\n".repeat(1 << 19))),
-    ("a lock of many inputs", || whole("lock", format!("format = 1\n{}", "[[input]]\n".repeat(100_000)))),
-    ("an Ignition config of one long list", || whole("ignition", format!("[{}0]", "0,".repeat((1 << 19) - 10)))),
-    ("a script of many requests", || whole("combustion", "# combustion: network\n".repeat((1 << 20) / 22))),
+    ("recipe", "a recipe of one long list", || whole("recipe", format!("a = [{}]", "1,".repeat((1 << 19) - 10)))),
+    ("recipe", "a recipe of empty tables", || whole("recipe", "[[a]]\n".repeat((1 << 20) / 6))),
+    ("recipe", "a recipe of many keys", || whole("recipe", (0..80_000).map(|key| format!("k{key}=[]\n")).collect())),
+    ("recipe", "a recipe of many mistakes", || whole("recipe", "=\n".repeat(1 << 19))),
+    ("lock", "a lock of many inputs", || whole("lock", format!("format = 1\n{}", "[[input]]\n".repeat(100_000)))),
+    ("ignition", "an Ignition config of one long list", || {
+        whole("ignition", format!("[{}0]", "0,".repeat((1 << 19) - 10)))
+    }),
+    ("combustion", "a script of many requests", || {
+        whole("combustion", "# combustion: network\n".repeat((1 << 20) / 22))
+    }),
+    ("root", "a root of 16 MiB", large_root),
+    ("journal", "a journal of 8 MiB", large_journal),
+    ("record", "a record of 1 MiB", large_record),
+    ("xz", "a dictionary of 96 MiB that is filled", || {
+        filled(Compression::Xz, "xz/zeros-behind-a-dictionary-of-96-MiB")
+    }),
+    ("zstd", "a window of 128 MiB that is filled", || {
+        filled(Compression::Zstd, "zstd/zeros-behind-a-window-of-128-MiB")
+    }),
 ];
 
 fn whole(reader: &'static str, text: String) -> Box<dyn Fn()> {
     Box::new(move || readers::run(reader, text.as_bytes()))
+}
+
+/// As many objects as a root may name.
+fn large_root() -> Box<dyn Fn()> {
+    let objects: String =
+        (0_u32..232_000).map(|number| format!("object {}\n", Digest::of(&number.to_le_bytes()))).collect();
+    let text = format!("arca-build root 1\nname nas\n{objects}end\n");
+    assert!((15 << 20..16 << 20).contains(&text.len()), "{}", text.len());
+    whole("root", text)
+}
+
+fn large_journal() -> Box<dyn Fn()> {
+    let lines: String = (0..1_060_000).map(|number| format!("{number}\n")).collect();
+    let text = format!("pieces 1 18446744073709551615\n{lines}");
+    assert!((7 << 20..8 << 20).contains(&text.len()), "{}", text.len());
+    whole("journal", text)
+}
+
+fn large_record() -> Box<dyn Fn()> {
+    let line = |number| format!("{} 444 1 2 3 4 {number}\n", Digest::of(b"x"));
+    let lines: String = (0..11_500).map(line).collect();
+    assert!(lines.len() < 1 << 20, "{}", lines.len());
+    whole("record", format!("arca-build bundle 1\n{lines}"))
+}
+
+/// A file of the corpus that holds more zeros than its decoder must remember.
+fn filled(compression: Compression, name: &str) -> Box<dyn Fn()> {
+    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(name)).unwrap();
+    Box::new(move || readers::unpack(compression, &bytes, ByteSize::mib(256)))
 }
 
 /// A file with holes.

@@ -8,7 +8,7 @@ use arca_build::format::archive::{BundleFile, FileEntry, Index, ObjectEntry, Roo
 use arca_build::format::{fat, gpt, qcow2};
 use uuid::Uuid;
 
-use crate::readers::{READERS, gpt_with_sums};
+use crate::readers::{READERS, gpt_with_sums, records};
 
 /// An input that is read as it is, and bent.
 pub struct Seed {
@@ -23,7 +23,7 @@ pub fn of(reader: &str) -> Vec<Seed> {
     if reader.starts_with("control-") {
         return seeds;
     }
-    let directory = super::root().join("tests/fuzz/corpus").join(reader);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(reader);
     let mut paths: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     seeds.extend(paths.into_iter().map(|path| {
@@ -60,6 +60,9 @@ fn made(reader: &str) -> Vec<Made> {
             ("qcow2 of fat", small_qcow2(&small_fat())),
             ("qcow2 of gpt", small_qcow2(&small_gpt(&small_fat()))),
         ],
+        "journal" | "meta" | "realisation" | "record" | "root" | "seen" | "stamp" => {
+            vec![("ours", records::made(reader))]
+        }
         _ if reader.starts_with("control-") => vec![("control", b"control".to_vec())],
         _ => vec![],
     }

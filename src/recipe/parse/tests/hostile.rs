@@ -107,7 +107,11 @@ fn rec_3_no_text_of_any_key_holds_an_invisible_character() {
         for bad in
             ["0000", "0001", "000d", "001b", "007f", "0085", "009b", "200e", "202e", "2066", "feff", "2028", "ffff"]
         {
-            let value = if lists(key.kind) { format!("[\"a\\u{bad}\"]") } else { format!("\"a\\u{bad}\"") };
+            let value = match key.kind {
+                kind if lists(kind) => format!("[\"a\\u{bad}\"]"),
+                KeyType::Reasons => format!("{{ moving-url = \"a\\u{bad}\" }}"),
+                _ => format!("\"a\\u{bad}\""),
+            };
             let (text, line) = with_key(key.path, &value);
             // Mirrors need a base that has an address.
             let text =

@@ -2,6 +2,8 @@
 
 mod broken;
 mod hostile;
+mod settings;
+mod steps;
 mod whole;
 
 use crate::base::Problem;

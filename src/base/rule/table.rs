@@ -1,0 +1,316 @@
+//! The one table of rules. Touches nothing.
+//!
+//! A new rule is a new row here, in the words of the others, and a recipe that breaks it and one that does not in
+//! `provision::tests::rules`, which a test demands.
+
+use super::{Row, Severity, vocabulary};
+
+macro_rules! rules {
+    ($($variant:ident = $id:literal, $severity:ident, $summary:literal;
+        why $reason:literal;
+        by $(($source:literal, $address:literal)),+;
+        fix $fix:literal;)+) => {
+        vocabulary! {
+            /// A rule, by its stable id.
+            Rule { $(#[doc = $summary] $variant = $id),+ }
+        }
+
+        /// The table, in the order of the ids.
+        pub(super) const ROWS: &[Row] = &[$(Row {
+            rule: Rule::$variant,
+            severity: Severity::$severity,
+            summary: $summary,
+            reason: $reason,
+            sources: &[$(($source, $address)),+],
+            fix: $fix,
+        }),+];
+    };
+}
+
+rules! {
+    // What the guest hides from the engines.
+    HomeSubvol = "home-subvol", Warning, "a path lies on a subvolume that Ignition does not see";
+        why "MicroOS keeps /home, /opt, /srv, /usr/local and /boot/writable on btrfs subvolumes of their own. Only \
+            /etc, /root and /var are mounted in the initrd, so what Ignition writes below the others lies beneath \
+            the later mount: no error, and the file is gone. An entry in `storage.filesystems` that mounts the \
+            subvolume helps; arca-build adds it for what a recipe says in its own words, never inside a config it \
+            was given.";
+        by ("read-only-root-fs: the subvolumes marked x-initrd.mount", "https://build.opensuse.org/package/show/openSUSE:Factory/read-only-root-fs"),
+            ("coreos/ignition: configuration specification, `storage.filesystems`", "https://coreos.github.io/ignition/configuration-v3_2/");
+        fix "add a `storage.filesystems` entry for the subvolume, or say it in `[provision]` instead";
+    CombustionMount = "combustion-mount", Warning, "a script writes where Combustion shows it nothing";
+        why "Combustion runs its script in a new snapshot through transactional-update, which binds /root, /opt, \
+            /boot/writable and a few directories below /var. /home, /srv, /usr/local and the rest of /var are not \
+            mounted there: what the script writes to them lies beneath the later mount and vanishes without an \
+            error.";
+        by ("transactional-update: lib/Transaction.cpp", "https://github.com/openSUSE/transactional-update"),
+            ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
+        fix "mount the directory at the beginning of the script and unmount it at the end, as in `mount /home`";
+    ReadOnlyRoot = "read-only-root", Warning, "Ignition is told to write into the read-only root snapshot";
+        why "The root file system of MicroOS is a read-only snapshot while Ignition runs, and remounting it does not \
+            help: Ignition fails, and with it the boot. Below /etc, /root, /var and the subvolumes it may write. \
+            Combustion has a writable snapshot and can write everywhere else.";
+        by ("SUSE/elemental: docs/firstboot-configuration.md", "https://github.com/SUSE/elemental");
+        fix "let Combustion write it, or use a path below /etc, /var or /usr/local";
+    // How a configuration reaches the guest.
+    DupTransport = "dup-transport", Warning, "a configuration reaches one engine by a disk and by fw_cfg";
+        why "Each engine takes the first configuration it finds and never looks at the second, so one that comes \
+            twice is either a copy that will drift or a part that is never read. The launch files give each engine \
+            exactly one transport. A ready-made script or config that itself looks for the config disk or for fw_cfg \
+            depends on the one that some of the launch files leave out.";
+        by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion"),
+            ("coreos/ignition: internal/exec/engine.go", "https://github.com/coreos/ignition");
+        fix "read what lies beside the script in its working directory, which is the same by either transport";
+    Precedence = "precedence", Warning, "the two engines get their configuration by different transports";
+        why "The engines disagree on what comes first: Ignition takes a config disk before fw_cfg, Combustion takes \
+            fw_cfg before any disk. With one of them on a disk and the other by fw_cfg, a further disk or entry, \
+            such as a stick left in the machine, silently wins over the configuration of the engine that looks there \
+            first.";
+        by ("coreos/ignition: internal/exec/engine.go", "https://github.com/coreos/ignition"),
+            ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
+        fix "give both engines one transport: leave `transport` out, or write transport = \"disk\"";
+    FwcfgSize = "fwcfg-size", Warning, "a configuration is large for fw_cfg";
+        why "The guest's kernel reads a fw_cfg entry through sysfs a page at a time and begins from its first byte \
+            each time, so the cost grows with the square of the size: 64 KiB take half a million port reads and \
+            nobody notices, 1 MiB takes over a hundred million and the boot stands still for minutes. From a disk \
+            any size is read at once.";
+        by ("linux: drivers/firmware/qemu_fw_cfg.c", "https://github.com/torvalds/linux/blob/master/drivers/firmware/qemu_fw_cfg.c"),
+            ("coreos/ignition#1259", "https://github.com/coreos/ignition/issues/1259");
+        fix "write transport = \"disk\", or carry what is large by `url`";
+    FwcfgArch = "fwcfg-arch", Error, "the guest's architecture has no fw_cfg";
+        why "QEMU has no fw_cfg device that a guest could read on s390x and ppc64le, so a configuration that comes by \
+            it never arrives and the machine boots unprovisioned. Ignition reads a virtio disk there, and Combustion \
+            its labelled disk as everywhere.";
+        by ("coreos/fedora-coreos-tracker#1307", "https://github.com/coreos/fedora-coreos-tracker/issues/1307"),
+            ("QEMU: docs/specs/fw_cfg.rst", "https://www.qemu.org/docs/master/specs/fw_cfg.html");
+        fix "write transport = \"disk\"";
+    PlatformMetal = "platform-metal", Warning, "Ignition of a metal image does not look at fw_cfg";
+        why "Ignition asks fw_cfg only where its platform is qemu. The kvm-and-xen images say so on their kernel \
+            command line; raw images are most often of a flavour for bare metal, whose platform is metal, so a \
+            config that comes by fw_cfg is never read. The config disk works on every platform.";
+        by ("coreos/ignition: supported platforms", "https://coreos.github.io/ignition/supported-platforms/"),
+            ("bsc#1234315", "https://bugzilla.suse.com/show_bug.cgi?id=1234315");
+        fix "write transport = \"disk\"";
+    CarriedFwcfg = "carried-fwcfg", Warning, "what the recipe carries cannot travel by fw_cfg";
+        why "Combustion takes a single file from fw_cfg, the script; its README lists more as to be done. Packages \
+            and large files lie beside the script on the config disk, so the launch files for fw_cfg would bring a \
+            script that misses them.";
+        by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
+        fix "use the launch files of the transport `disk`, which are the default ones";
+    CarriedUsb = "carried-usb", Warning, "what the recipe carries is not on the USB stick";
+        why "Much content travels on a payload disk of its own, a raw file the guest finds by its serial. \
+            `config-usb.raw` is the config disk as a stick and nothing else, so a machine started with the stick \
+            alone misses what the recipe carries.";
+        by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
+        fix "give the machine `payload.raw` as a disk of its own, or leave `media` out";
+    ShmSize = "shm-size", Warning, "the script's folder may not fit into the guest's memory";
+        why "Combustion copies the folder the script lies in to /dev/shm, a tmpfs that holds half of the memory at \
+            most. A larger folder fails the copy and with it the first boot.";
+        by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion"),
+            ("tmpfs(5)", "https://man7.org/linux/man-pages/man5/tmpfs.5.html");
+        fix "give the machine more memory, or carry the files by `url`";
+    // What the image can do.
+    SdbootNoIgnition = "sdboot-no-ignition", Error, "the image with systemd-boot has no Ignition";
+        why "The flavour of MicroOS that boots by systemd-boot is published without Ignition, so nothing reads the \
+            config: the machine comes up with no user, no key and the first-boot wizard on its console. It has \
+            Combustion.";
+        by ("openSUSE/get-o-o: _data/microos.yml", "https://github.com/openSUSE/get-o-o");
+        fix "write engine = \"combustion\"";
+    OpenstackCloudinit = "openstack-cloudinit", Error, "the image for OpenStack is configured by cloud-init only";
+        why "The OpenStack-Cloud flavour carries cloud-init in the place of Ignition and Combustion, so neither a \
+            config disk nor fw_cfg is ever read there and the machine comes up unprovisioned.";
+        by ("openSUSE/get-o-o: _data/microos.yml", "https://github.com/openSUSE/get-o-o");
+        fix "use the flavour `kvm-and-xen` or `ContainerHost-kvm-and-xen`";
+    ContainerPodman = "container-podman", Warning, "the image may lack podman";
+        why "Container images are loaded by podman at the first boot. The ContainerHost flavours of MicroOS have it; \
+            the base flavour does not, so the unit that loads them fails.";
+        by ("openSUSE/get-o-o: _data/microos.yml", "https://github.com/openSUSE/get-o-o");
+        fix "use a ContainerHost image, or install podman by a `[[provision.rpm]]`";
+    ContainerImageName = "container-image-name", Warning, "the quadlet runs another image than the one that is carried";
+        why "A carried image is loaded under the name that the recipe's `image` gives it. A quadlet that names another \
+            one makes podman pull that from its registry, when the machine first starts and whatever it is then.";
+        by ("podman-systemd.unit(5): Image=", "https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html");
+        fix "write the name that is told here behind `Image=`";
+    SpecTooNew = "spec-too-new", Warning, "the config's spec version is newer than the image's Ignition";
+        why "Ignition refuses a config of a spec version it does not know, and the first boot fails. Spec 3.3 needs \
+            Ignition 2.11, 3.4 needs 2.15, 3.5 needs 2.20 and 3.6 needs 2.26, which openSUSE Factory has since \
+            2026-02-27; a snapshot from before a release cannot hold it.";
+        by ("coreos/ignition: specification versions", "https://coreos.github.io/ignition/specs/"),
+            ("coreos/ignition: docs/release-notes.md", "https://coreos.github.io/ignition/release-notes/");
+        fix "use a newer image, or a lower spec version without what only the newer one has";
+    PartNumber0 = "part-number-0", Warning, "partition number 0 fails in today's Ignition";
+        why "A partition without a number, or with 0 for the next free one, fails in the disks stage of Ignition \
+            2.20.0 to 2.26.0, and with it the boot. Explicit numbers work in every release.";
+        by ("coreos/ignition#2234", "https://github.com/coreos/ignition/issues/2234");
+        fix "write the number of the partition";
+    FsExt4 = "fs-ext4", Warning, "MicroOS cannot make an ext4 file system";
+        why "The default package set of MicroOS, and so its initrd, has no mkfs.ext4. Ignition fails when it is to \
+            make one, and with it the boot. btrfs, xfs and vfat can be made.";
+        by ("os-autoinst-distri-opensuse: Ignition tests", "https://github.com/os-autoinst/os-autoinst-distri-opensuse");
+        fix "use btrfs, xfs or vfat";
+    RaidMdadm = "raid-mdadm", Warning, "the initrd may lack mdadm";
+        why "mdadm is only suggested by openSUSE's Ignition package, so the initrd of an image need not have it, and \
+            `storage.raid` then fails the boot. A btrfs pool over several disks needs no mdadm.";
+        by ("openSUSE: package ignition", "https://build.opensuse.org/package/show/openSUSE:Factory/ignition");
+        fix "use a btrfs pool, which `[[provision.pool]]` describes";
+    FsLabelMismatch = "fs-label-mismatch", Warning, "a label or UUID on a file system that is kept";
+        why "Where `wipeFilesystem` is not set, Ignition compares format, label and UUID of the entry with what it \
+            finds, and stops the boot at the first difference. The UUID of the root file system differs in every \
+            image, and labels change.";
+        by ("coreos/ignition: internal/exec/stages/disks/filesystems.go", "https://github.com/coreos/ignition");
+        fix "leave `label` and `uuid` out of the entry";
+    MinDisk = "min-disk", Error, "the system disk is smaller than the image's own";
+        why "An image holds a disk of a certain virtual size, and what starts from it cannot be smaller: its last \
+            partition and the second partition table would be cut off. openSUSE publishes most MicroOS images with \
+            20 GiB, those for VMware, Vagrant and OpenStack with 24 and for Hyper-V with 30.";
+        by ("openSUSE: package openSUSE-MicroOS", "https://build.opensuse.org/package/show/openSUSE:Factory/openSUSE-MicroOS");
+        fix "raise `size` in `[machine.system]`, or leave it out to take the image's own";
+    MovingUrl = "moving-url", Note, "the address means another image every few days";
+        why "Names without a `Snapshot` or `Build` are links that move to the newest image, and old Tumbleweed \
+            snapshots are deleted after days to weeks. The lock keeps the build right: it names the very file. But \
+            who reads the recipe alone cannot tell which image was meant, and one cannot go back to an image that \
+            only a link named.";
+        by ("openSUSE/MirrorCache: t/Directory/01-smoke.t", "https://github.com/openSUSE/MirrorCache");
+        fix "write the address that the lock resolved it to, or say in `[allow]` why it may move";
+    SelfinstallAmbiguousDisk = "selfinstall-ambiguous-disk", Note, "an installer that sees several disks asks which one";
+        why "The SelfInstall medium takes the only disk it finds, and shows a menu when there are several; a wrong \
+            choice destroys data. The launch files of a bundle name the system disk to it by \
+            `rd.kiwi.oem.installdevice`. A machine that is started otherwise, as real hardware from a stick, needs \
+            the same argument, or its data disks attached only afterwards.";
+        by ("kiwi: dracut/modules.d/55kiwi-dump/kiwi-dump-image.sh", "https://github.com/OSInside/kiwi"),
+            ("kiwi: OEM images, `rd.kiwi.oem.installdevice`", "https://osinside.github.io/kiwi/");
+        fix "start the installation by the bundle's launch files, or attach the data disks after it";
+    ConfigOnInstallMedia = "config-on-install-media", Warning, "an installer without a configuration beside it";
+        why "A configuration that lies on the installation medium itself is gone when it is needed: libvirt takes the \
+            medium away after the first phase, and the installed system looks for its configuration at its own first \
+            boot. Without any, the first-boot wizard waits on the console. The bundle's config disk, or fw_cfg, is \
+            still there.";
+        by ("suse-edge/edge-image-builder: docs/testing-guide.md", "https://github.com/suse-edge/edge-image-builder"),
+            ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
+        fix "say in `[provision]` what the guest shall be";
+    // Who may log in.
+    RootSshPassword = "root-ssh-password", Warning, "root has a password but no ssh key";
+        why "openSUSE's sshd refuses passwords for root unless the package openssh-server-config-rootlogin is there, \
+            so root's password works on the console only. With an ssh key root can log in from elsewhere.";
+        by ("openSUSE: package openssh", "https://build.opensuse.org/package/show/openSUSE:Factory/openssh");
+        fix "add `ssh_keys`, or say in `[allow]` that the console is enough";
+    NoLogin = "no-login", Warning, "a user who has neither password nor key";
+        why "An account without a password is locked, and without a key sshd lets nobody in, so the user exists but \
+            cannot be used. A system user is meant to be so.";
+        by ("shadow(5)", "https://man7.org/linux/man-pages/man5/shadow.5.html");
+        fix "add `ssh_keys` or `password_hash`, or write system = true";
+    WeakHash = "weak-hash", Warning, "a password hash that is weak, or none at all";
+        why "MD5 hashes are broken in minutes and bcrypt's `$2a$` has a known flaw; a text without a method is most \
+            likely the password itself, which everybody who reads the recipe then knows. `$6$`, `$5$`, `$y$`, \
+            `$gy$`, `$2b$` and `$2y$` are taken.";
+        by ("libxcrypt: crypt(5)", "https://github.com/besser82/libxcrypt");
+        fix "make a hash with `arca-build passwd` and write that";
+    KeyTypo = "key-typo", Warning, "an ssh key that is damaged, private, or of nobody";
+        why "sshd passes over a line it cannot read, so a key that lost a character when it was pasted locks its \
+            owner out, and a private key in a recipe must be taken for lost. A key without a comment works, but \
+            nobody can tell later whose it is.";
+        by ("sshd(8): AUTHORIZED_KEYS FILE FORMAT", "https://man.openbsd.org/sshd.8#AUTHORIZED_KEYS_FILE_FORMAT");
+        fix "paste the whole line of the `.pub` file, its comment included";
+    WeakKey = "weak-key", Warning, "an ssh key that sshd or its owner should no longer trust";
+        why "DSA keys are refused by every current sshd, and short RSA keys can be factored. Who holds only such a \
+            key cannot log in, or is not alone.";
+        by ("OpenSSH: release notes", "https://www.openssh.com/releasenotes.html");
+        fix "make a new key with `ssh-keygen -t ed25519`";
+    GroupLikeUser = "group-like-user", Warning, "a group with the name of a user";
+        why "Where an image gives each user a group of its own (USERGROUPS_ENAB in login.defs), useradd makes the group \
+            itself and fails where it is there already, and with it the boot. Where it does not, the user is not in \
+            the group unless `groups` says so.";
+        by ("shadow: useradd(8), login.defs(5)", "https://man7.org/linux/man-pages/man8/useradd.8.html");
+        fix "give the group another name, or leave it to the user";
+    // Settings.
+    LocaleMissing = "locale-missing", Warning, "a locale that the image does not have";
+        why "MicroOS is built with the locales C, C.utf8, en_US.utf8 and POSIX only. With another in /etc/locale.conf \
+            programs warn and fall back to C, until a package brings it.";
+        by ("openSUSE/microos-tools: README, locale-check", "https://github.com/openSUSE/microos-tools");
+        fix "use C.UTF-8 or en_US.UTF-8, or install the locale's package";
+    ProxyPassword = "proxy-password", Warning, "a proxy's password that not everybody in the guest may read";
+        why "openSUSE reads its proxy from /etc/sysconfig/proxy. With a password in it the file is for root alone, so \
+            that login shells of other users cannot read it, say so, and go without a proxy. Where MicroOS's \
+            setup-systemd-proxy-env.service is enabled it copies the address to a file that everybody may read.";
+        by ("openSUSE/aaa_base: profile.sh", "https://github.com/openSUSE/aaa_base"),
+            ("openSUSE/microos-tools: setup-systemd-proxy-env", "https://github.com/openSUSE/microos-tools");
+        fix "let the proxy know the guest by its address, and leave the password out";
+    // Units and scripts.
+    UnitNoInstall = "unit-no-install", Warning, "a unit is enabled that nothing will start";
+        why "Enabling makes the links that the unit's [Install] section asks for. Without WantedBy, RequiredBy, \
+            UpheldBy, Alias, Also or DefaultInstance in it there is nothing to link, so the unit is never started.";
+        by ("systemd.unit(5): [Install] section options", "https://www.freedesktop.org/software/systemd/man/latest/systemd.unit.html");
+        fix "add an [Install] section, as in `WantedBy=multi-user.target`";
+    Script = "script", Warning, "a script that Combustion reads otherwise than it looks";
+        why "Combustion makes the script executable and runs it, and looks for lines beginning `# combustion:` that \
+            hold the words `network` or `prepare`. A line that holds neither, a missing line end or bytes that are \
+            no text are harmless to the shell and hint at a slip.";
+        by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
+        fix "correct the line";
+    // Disks and pools.
+    DevVdx = "dev-vdx", Warning, "a disk is named by the order it was found in";
+        why "Names like /dev/vdb and /dev/sda follow the order in which the kernel finds the disks, which differs \
+            between machines, boots and launchers: what was meant for a blank disk then hits another. A serial \
+            stays: /dev/disk/by-id/virtio-SERIAL.";
+        by ("systemd: persistent names, 60-persistent-storage.rules", "https://github.com/systemd/systemd/blob/main/rules.d/60-persistent-storage.rules.in");
+        fix "name the disk as /dev/disk/by-id/virtio-SERIAL";
+    Raid1Odd = "raid1-odd", Warning, "a profile over fewer disks than its copies need";
+        why "raid1 keeps two copies on two disks, raid1c3 three, raid1c4 four, and raid10 stripes over mirrored \
+            pairs. mkfs.btrfs refuses fewer disks than copies, and the first boot fails with it.";
+        by ("btrfs: mkfs.btrfs(8), profiles", "https://btrfs.readthedocs.io/en/latest/mkfs.btrfs.html");
+        fix "add disks, or use the profile `single` or `dup`";
+    RaidMetadata = "raid-metadata", Warning, "metadata that does not survive the loss of a disk, or may not";
+        why "Without its metadata a pool is gone, whatever happened to the data. The profiles single, dup and raid0 \
+            lose it with one disk, and raid5 and raid6 may after a power cut, which is why the btrfs documentation \
+            advises against them for metadata.";
+        by ("btrfs: btrfs(5), RAID56 status and recommended practices", "https://btrfs.readthedocs.io/en/latest/btrfs-man5.html");
+        fix "use raid1 for metadata, or raid1c3 beside raid6";
+    PoolCapacity = "pool-capacity", Note, "members of different sizes leave room unused";
+        why "Mirrored profiles can only use what fits on other disks too: with raid1 that is half of all, but never \
+            more than all the disks but the largest hold. What is left over on the largest disk stays unused.";
+        by ("btrfs: mkfs.btrfs(8), profiles", "https://btrfs.readthedocs.io/en/latest/mkfs.btrfs.html");
+        fix "give the members one size, or none larger than the others together";
+    LibvirtHome = "libvirt-home", Warning, "the host's libvirt cannot reach below a home directory";
+        why "Under `qemu:///system` the emulator runs as a user of its own, and home directories are mostly closed to \
+            others, so a disk or fw_cfg file below one ends in `Permission denied` although its own permissions are \
+            right.";
+        by ("libvirt: QEMU driver, security", "https://libvirt.org/drvqemu.html"),
+            ("libvirt: domain XML, sysinfo", "https://libvirt.org/formatdomain.html");
+        fix "use a directory such as /var/lib/libvirt/images as `storage`";
+    // What the recipe says in its own words of networks and scripts.
+    GatewaySubnet = "gateway-subnet", Warning, "a gateway lies in none of the profile's networks";
+        why "A gateway is reached over the link, so it mostly has an address in one of the networks there. \
+            NetworkManager makes a route to one that has not and takes it at its word; where it was a slip of the pen, \
+            the guest reaches nobody beyond its own network.";
+        by ("NetworkManager: nm-settings-nmcli(5), ipv4.gateway", "https://networkmanager.dev/docs/api/latest/nm-settings-nmcli.html");
+        fix "write a gateway that one of `addresses` reaches, or allow the rule";
+    MtuIpv6 = "mtu-ipv6", Warning, "an mtu too small for IPv6";
+        why "IPv6 asks of every link that it carries packets of 1280 bytes. The kernel takes IPv6 off an interface with \
+            a smaller mtu, without an error.";
+        by ("RFC 8200, section 5", "https://www.rfc-editor.org/rfc/rfc8200#section-5");
+        fix "write an mtu of 1280 or more, or ipv6 = \"disabled\"";
+    RunReadOnly = "run-read-only", Warning, "a script installs packages where the root is read-only";
+        why "Under Ignition a unit runs the recipe's scripts in the system, whose root file system is a read-only \
+            snapshot: zypper and rpm fail there. `packages` and `[[provision.rpm]]` make a snapshot of their own and \
+            reboot into it.";
+        by ("transactional-update(8)", "https://kubic.opensuse.org/documentation/man-pages/transactional-update.8.html");
+        fix "use `packages` or `[[provision.rpm]]`, or engine = \"combustion\"";
+    RunNoServices = "run-no-services", Warning, "a script starts a service before there are any";
+        why "Combustion runs scripts in the initrd, in a chroot of the new snapshot. No service manager runs there that \
+            could start a unit of the system: systemctl either fails or does nothing. What is enabled starts with the \
+            system a moment later.";
+        by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion"),
+            ("systemctl(1), SYSTEMD_OFFLINE", "https://www.freedesktop.org/software/systemd/man/latest/systemctl.html");
+        fix "write `systemctl enable`, or `enable = true` in `[[provision.unit]]`";
+    RunMount = "run-mount", Warning, "a script mounts what is mounted for it already";
+        why "Scripts of the recipe find /home, /srv, /usr/local and /var mounted under either engine, so that they need \
+            not know which one it is. mount(8) fails on a second time, and with `set -e` the script too.";
+        by ("mount(8)", "https://man7.org/linux/man-pages/man8/mount.8.html");
+        fix "leave the `mount` out; a ready-made script, named by `script`, does need it";
+    // About the rules themselves.
+    UnusedAllow = "unused-allow", Note, "an entry of [allow] that silences nothing";
+        why "What was once found is mended, or never was. An entry that stays would hide the same mistake when \
+            somebody makes it again.";
+        by ("rustc: unfulfilled_lint_expectations, the same idea", "https://doc.rust-lang.org/rustc/lints/listing/warn-by-default.html");
+        fix "remove the entry from `[allow]`";
+}

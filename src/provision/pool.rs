@@ -1,0 +1,230 @@
+//! Pools: a script in the guest that makes or finds one, the units that run it, mount it and look after it. Touches nothing.
+//!
+//! Neither engine makes a pool itself: Ignition waits for and looks at the first member only, and in Combustion's script a
+//! failure would fail the whole boot. Both write the same files instead, and a unit runs at every boot, before
+//! local-fs.target. It never writes to a disk that carries anything. Sources: mkfs.btrfs(8), btrfs-device(8) ("ready",
+//! "stats"), wipefs(8), systemd.timer(5). Read next: `pool.sh`, the fixed part of the script.
+
+use super::mounts::{self, HEAD, Point};
+use super::split::{Part, Shares, Side};
+use super::told::{Told, hushed};
+use super::wanted::{Bytes, WantedFile, Write};
+use crate::base::text::one_line;
+use crate::base::{ByteSize, Code, Place, Problem, Rule};
+use crate::format::combustion::quote;
+use crate::recipe::storage::{Pool, PoolSubvolume, Profile};
+use crate::recipe::{Located, Recipe};
+
+const SCRIPT: &str = include_str!("pool.sh");
+
+/// mkfs.btrfs refuses members smaller than 109 to 229 MiB, as the profile has it.
+const SMALLEST_MEMBER: ByteSize = ByteSize::mib(256);
+
+/// Checks the pools of the recipe and shares them out.
+pub fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
+    let side = shares.side(Part::Pools);
+    for pool in &recipe.provision.pools {
+        let sizes = check(recipe, pool, told);
+        account(&pool.value, &sizes, side, shares);
+        let Located { value, place } = pool;
+        shares.on(side).files.push(file(value, place));
+        shares.on(side).units.push(unit(value, place));
+        mount(pool, side, shares, told);
+        care(value, place, side, shares);
+    }
+}
+
+fn account(pool: &Pool, sizes: &[ByteSize], side: Side, shares: &mut Shares) {
+    let (data, metadata) = (pool.data(), pool.metadata());
+    let all = ByteSize(sizes.iter().fold(0u64, |sum, size| sum.saturating_add(size.0)));
+    let disks: Vec<&str> = pool.disks.iter().map(|disk| disk.value.as_str()).collect();
+    let what = format!(
+        "pool {} at {}: {} with data {data}, metadata {metadata}; {} usable of {all}",
+        pool.label,
+        one_line(&pool.path, 80),
+        disks.join(", "),
+        data.usable(sizes),
+    );
+    let why = "a unit makes it at the first boot if every disk is blank: in an engine a failure would fail the boot";
+    shares.account(Part::Pools, side, what, why);
+}
+
+/// Judges a pool; returns the sizes of its members.
+fn check(recipe: &Recipe, pool: &Located<Pool>, told: &mut Told) -> Vec<ByteSize> {
+    let Located { value, place } = pool;
+    let mut sizes = vec![];
+    for disk in &value.disks {
+        mounts::check_serial(recipe, &disk.value, &disk.place, told);
+        let size = recipe.machine.disks.iter().find(|other| other.serial == disk.value).map(|disk| disk.size);
+        sizes.extend(size);
+        if let Some(size) = size.filter(|size| *size < SMALLEST_MEMBER) {
+            let headline = format!("the disk `{}` is too small for a pool: {}", disk.value, size.exact());
+            told.refuse_at(&disk.place, headline, &format!("btrfs wants at least {}", SMALLEST_MEMBER.exact()));
+        }
+    }
+    profiles(value, place, told);
+    mounts::check_point(&value.path, place, told);
+    for subvolume in &value.subvolumes {
+        if let Some(path) = &subvolume.value.path {
+            mounts::check_point(path, &subvolume.place, told);
+        }
+    }
+    let twins = |other: &&Located<Pool>| other.value.label.as_str().eq_ignore_ascii_case(value.label.as_str());
+    let first = recipe.provision.pools.iter().find(twins).filter(|first| first.place.line < place.line);
+    if first.is_some_and(|first| first.value.label != value.label) {
+        let headline = format!("two pools have the label `{}`: upper and lower case count as one", value.label);
+        told.refuse_at(place, headline, "rename one of them");
+    }
+    uneven(value, &sizes, place, told);
+    sizes
+}
+
+/// Refuses profiles that the disks cannot carry, or that keep nothing safe.
+fn profiles(pool: &Pool, place: &Place, told: &mut Told) {
+    let count = pool.disks.len();
+    for (key, profile, said) in [("data", pool.data(), &pool.data), ("metadata", pool.metadata(), &pool.metadata)] {
+        let place = said.as_ref().map_or(place, |said| &said.place);
+        let needs = profile.members();
+        if count < needs {
+            let headline =
+                format!("`{key} = \"{profile}\"` needs {needs} disks, the pool `{}` has {count}", pool.label);
+            let hint = match count {
+                1 => "add disks; or of one disk write data = \"single\", metadata = \"dup\"",
+                _ => "add disks; or write raid1, which keeps two copies on any two of them",
+            };
+            told.refuse(Problem::new(Code::Provision, headline).at(place.clone()).of(Rule::Raid1Odd).hint(hint));
+        } else if profile == Profile::Dup && count > 1 {
+            let headline = format!("`{key} = \"dup\"` keeps both copies on one disk, and the pool has {count}");
+            told.refuse_at(place, headline, "write \"raid1\"");
+        }
+    }
+    if pool.metadata().losses() < pool.data().losses() {
+        let text = format!(
+            "the pool `{}` survives the loss of fewer disks than its data does: metadata is {}, data {}",
+            pool.label,
+            pool.metadata(),
+            pool.data()
+        );
+        told.warn(Rule::RaidMetadata, text, Some(place.clone()));
+    }
+}
+
+/// Tells of space that no copy can use, since one disk is larger than the others together.
+fn uneven(pool: &Pool, sizes: &[ByteSize], place: &Place, told: &mut Told) {
+    let (profile, all) = (pool.data(), sizes.iter().fold(0u64, |sum, size| sum.saturating_add(size.0)));
+    let (usable, copies) = (profile.usable(sizes).0, profile.copies() as u64);
+    if sizes.len() == pool.disks.len() && usable < all / copies && sizes.len() >= profile.members() {
+        let text = format!(
+            "the pool `{}` can use only {} of {}: its disks are too unequal for {profile}",
+            pool.label,
+            ByteSize(usable.saturating_mul(copies)),
+            ByteSize(all)
+        );
+        told.warn(Rule::PoolCapacity, text, Some(place.clone()));
+    }
+}
+
+fn script_path(pool: &Pool) -> String {
+    format!("/etc/arca-build/pool-{}.sh", pool.label)
+}
+
+/// Writes the script, readable in the guest.
+pub fn script(pool: &Pool) -> String {
+    let disks: Vec<&str> = pool.disks.iter().map(|disk| disk.value.as_str()).collect();
+    let names = |wanted: fn(&PoolSubvolume) -> bool| {
+        let names = pool.subvolumes.iter().map(|one| &one.value).filter(|one| wanted(one));
+        names.map(|one| one.name.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    let (label, path, disks) = (quote(pool.label.as_str()), quote(&pool.path), disks.join(" "));
+    let (subvolumes, nocow) = (names(|_| true), names(|one| one.nocow));
+    format!(
+        "#!/bin/sh\n{HEAD}#\n# The pool {label}: one btrfs over the disks {disks}, mounted at {}.\nset -eu\n\
+         label={label}\npath={path}\nmembers='{disks}'\ndata={} metadata={}\nsubvolumes='{subvolumes}'\nnocow='{nocow}'\n\
+         {SCRIPT}",
+        pool.path,
+        pool.data(),
+        pool.metadata(),
+    )
+}
+
+fn file(pool: &Pool, place: &Place) -> WantedFile {
+    WantedFile {
+        path: script_path(pool),
+        bytes: Bytes::Here(script(pool).into_bytes()),
+        write: Write::Replace,
+        mode: 0o755,
+        user: None,
+        group: None,
+        place: hushed(place),
+    }
+}
+
+/// Writes the unit that makes or finds the pool. It waits for its disks itself, so that a lost one is told of by name; were
+/// it ordered after their units, systemd would wait longer and say less.
+fn unit(pool: &Pool, place: &Place) -> super::wanted::WantedUnit {
+    let (label, script) = (&pool.label, script_path(pool));
+    let text = format!(
+        "{HEAD}[Unit]\nDescription=Make or find the pool {label}\nDefaultDependencies=no\n\
+         RequiresMountsFor=/etc/arca-build /var/lib/arca-build\n\
+         After=systemd-udevd.service systemd-udev-trigger.service\n\
+         Before=local-fs.target shutdown.target\nConflicts=shutdown.target\n\n\
+         [Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=5min\n\
+         StandardOutput=journal+console\nStandardError=journal+console\n\
+         ExecStart=/bin/sh {script} start\n\n\
+         [Install]\nWantedBy=local-fs.target\n"
+    );
+    mounts::written(format!("arca-pool-{label}.service"), Some(true), text, place)
+}
+
+/// Writes the units of the mounts. What is mounted is named by label and not by device: systemd would wait for a device's
+/// unit, which a btrfs with a lost member never gets (64-btrfs.rules), and which is there too early on the first boot.
+fn mount(pool: &Located<Pool>, side: Side, shares: &mut Shares, told: &mut Told) {
+    let Located { value: pool, place } = pool;
+    let label = &pool.label;
+    let point = |path, options, description, place| Point {
+        what: format!("LABEL={label}"),
+        path,
+        kind: Some("btrfs"),
+        options,
+        description,
+        unit: format!("Requires=arca-pool-{label}.service\nAfter=arca-pool-{label}.service\n"),
+        // A large pool may take minutes.
+        mount: "TimeoutSec=10min\n",
+        place,
+    };
+    let description = format!("The pool {label} at {}", pool.path);
+    mounts::add(point(pool.path.as_str(), pool.options.clone(), description, place), side, shares, told);
+    for Located { value: one, place } in &pool.subvolumes {
+        let Some(path) = &one.path else { continue };
+        let options = [format!("subvol=/{}", one.name)].into_iter().chain(one.options.iter().cloned()).collect();
+        let description = format!("The subvolume {} of the pool {label} at {path}", one.name);
+        mounts::add(point(path, options, description, place), side, shares, told);
+    }
+}
+
+/// Writes the units that look after the pool, each with its timer.
+fn care(pool: &Pool, place: &Place, side: Side, shares: &mut Shares) {
+    let check = pool.check.then(|| "daily".to_owned());
+    for (verb, says, when) in [
+        ("check", "Look for disk errors in", &check),
+        ("scrub", "Verify all data in", &pool.scrub),
+        ("balance", "Join half-empty blocks of", &pool.balance),
+    ] {
+        let Some(when) = when else { continue };
+        let (label, script) = (&pool.label, script_path(pool));
+        let name = format!("arca-{verb}-{label}");
+        let service = format!(
+            "{HEAD}[Unit]\nDescription={says} the pool {label}\nAfter=local-fs.target\n\n\
+             [Service]\nType=oneshot\nNice=19\nIOSchedulingClass=idle\nExecStart=/bin/sh {script} {verb}\n"
+        );
+        // Missed while the machine was off, it is made up for; not all machines at the same moment.
+        let timer = format!(
+            "{HEAD}[Unit]\nDescription={says} the pool {label}\n\n\
+             [Timer]\nOnCalendar={when}\nPersistent=true\nRandomizedDelaySec=1h\n\n\
+             [Install]\nWantedBy=timers.target\n"
+        );
+        let wanted = shares.on(side);
+        wanted.units.push(mounts::written(format!("{name}.service"), None, service, place));
+        wanted.units.push(mounts::written(format!("{name}.timer"), Some(true), timer, place));
+    }
+}

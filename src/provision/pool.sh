@@ -1,0 +1,235 @@
+
+# start    at every boot: makes the pool where every member is blank, else looks whether it is whole; a unit mounts it then
+# check    tells when a disk has made errors or is gone
+# scrub    reads everything, and mends from another copy what does not match its checksum
+# balance  joins half-empty blocks, so that their space can be used anew
+#
+# No disk that carries anything is written to, and nothing is mounted here to stay.
+command=$1
+# What was made once is never made again.
+stamp=/var/lib/arca-build/pool-$label
+# Whoever logs in reads what is wrong (pam_motd(8)).
+notice=/run/motd.d/arca-pool-$label-$command
+# Of messages that something failed, as in sd-daemon(3): critical here, an emergency shows on every terminal.
+level=2
+
+# Says a line: level, text.
+say() {
+    printf '<%s>arca-build: pool %s: %s\n' "$1" "$label" "$2" >&2
+}
+
+# Says what is wrong and the way out, in lines, and ends.
+fail() {
+    for line in "$@"; do
+        say "$level" "$line"
+    done
+    mkdir -p "${notice%/*}"
+    for line in "$@"; do
+        printf 'pool %s: %s\n' "$label" "$line"
+    done >"$notice"
+    exit 1
+}
+
+# Prints where the guest finds the disk of a serial.
+disk() {
+    printf '/dev/disk/by-id/virtio-%s' "$1"
+}
+
+# Waits for the disks, but not for long: a lost one must not hold up the boot.
+await() {
+    left=30
+    while :; do
+        missing=
+        for serial in $members; do
+            if [ ! -b "$(disk "$serial")" ]; then
+                missing="$missing $serial"
+            fi
+        done
+        if [ -z "$missing" ] || [ "$left" -eq 0 ]; then
+            return
+        fi
+        left=$((left - 1))
+        sleep 1
+    done
+}
+
+# Prints what a device carries: `blank`, `pool` and its UUID, or other words.
+carries() {
+    if ! found=$(wipefs --no-act --noheadings --output TYPE "$1"); then
+        echo 'something that cannot be read'
+        return
+    fi
+    found=$(printf '%s\n' "$found" | sort -u | tr -s '\n ' ' ')
+    found=${found% }
+    if [ "${found# }" = btrfs ]; then
+        other=$(blkid -p -s LABEL -o value "$1" || :)
+        if [ "$other" = "$label" ]; then
+            echo "pool $(blkid -p -s UUID -o value "$1")"
+        else
+            echo "a btrfs with the label \`$other\`"
+        fi
+    elif [ -n "${found# }" ]; then
+        echo "${found# }"
+    elif [ "$(head -c 1048576 "$1" | wc -c)" -ne 1048576 ]; then
+        echo 'something that cannot be read'
+    elif [ "$(head -c 1048576 "$1" | tr -d '\000' | wc -c)" -ne 0 ]; then
+        echo 'unknown data in its first MiB'
+    else
+        echo blank
+    fi
+}
+
+start() {
+    await
+    uuid=
+    first=
+    ours=
+    blank=
+    set --
+    for serial in $members; do
+        case "$missing " in
+        *" $serial "*) continue ;;
+        esac
+        found=$(carries "$(disk "$serial")")
+        case $found in
+        blank)
+            blank="$blank $serial"
+            ;;
+        "pool "*)
+            if [ -n "$uuid" ] && [ "$found" != "pool $uuid" ]; then
+                set -- "$@" "the disk $serial belongs to another btrfs of this label than$ours"
+                continue
+            fi
+            uuid=${found#pool }
+            first=${first:-$(disk "$serial")}
+            ours="$ours $serial"
+            ;;
+        *)
+            set -- "$@" "the disk $serial is not blank, it carries $found"
+            ;;
+        esac
+    done
+    if [ $# -gt 0 ]; then
+        fail "$@" 'nothing was changed, and the pool is not mounted' \
+            'to give up all that such a disk holds, then boot again:' \
+            '  wipefs --all /dev/disk/by-id/virtio-SERIAL' \
+            '  dd if=/dev/zero of=/dev/disk/by-id/virtio-SERIAL bs=1M count=1'
+    fi
+    namesakes
+    if [ -n "$uuid" ]; then
+        whole
+    else
+        make
+    fi
+    add_subvolumes
+    mkdir -p "${stamp%/*}"
+    echo "$uuid" >"$stamp"
+}
+
+# It is mounted by its label, so no other file system may have it.
+namesakes() {
+    for device in $(blkid -c /dev/null -t LABEL="$label" -o device || :); do
+        if [ "$(blkid -p -s UUID -o value "$device" || :)" != "$uuid" ]; then
+            fail "another file system has the same label: $device" \
+                'nothing was changed, and the pool is not mounted' \
+                "to label it anew: btrfs filesystem label $device NEW, or with the tool of its kind"
+        fi
+    done
+}
+
+# Looks whether all members are there that the file system knows, whatever the recipe names.
+whole() {
+    btrfs device scan >/dev/null
+    if ! btrfs device ready "$first"; then
+        fail "a disk of the pool is missing:${missing:- none that the recipe names}" \
+            "there is of it:$ours${blank:+, and blank:$blank}" \
+            'nothing was changed; a pool with a lost disk is not mounted by itself' \
+            "to mount it by hand: mount -t btrfs -o degraded $first $path" \
+            "to put a new disk in its place, then: btrfs device usage $path, btrfs replace start ID DISK $path"
+    fi
+    if [ -n "$missing" ]; then
+        say 4 "the recipe names$missing, which are not there, and the pool is whole without"
+    fi
+    if [ -n "$blank" ]; then
+        say 4 "not part of it, and blank:$blank; to add a disk: btrfs device add /dev/disk/by-id/virtio-SERIAL $path"
+    fi
+}
+
+# Makes the pool; every member that is there is blank.
+make() {
+    if [ -n "$missing" ]; then
+        fail "a disk is missing:$missing" 'the pool was not made, for that every disk must be there' \
+            'attach it under this serial, and boot again'
+    fi
+    if [ -e "$stamp" ]; then
+        fail "it was made once, with the UUID $(cat "$stamp"), and now every disk is blank" \
+            "it was not made again; if it shall be: rm $stamp, and boot again"
+    fi
+    set --
+    for serial in $members; do
+        set -- "$@" "$(disk "$serial")"
+    done
+    first=$1
+    # Neither --force, so that mkfs looks for itself, nor a discard, which may take long.
+    mkfs.btrfs --quiet --nodiscard --label "$label" --data "$data" --metadata "$metadata" "$@" ||
+        fail 'mkfs.btrfs could not make it; see above' \
+            'if disks are no longer blank now, nothing of worth is on them: wipefs --all, and boot again'
+    uuid=$(blkid -p -s UUID -o value "$first")
+    btrfs device scan >/dev/null
+    say 5 "made over$blank with data $data and metadata $metadata, UUID $uuid"
+}
+
+# Makes the subvolumes that are not there; what is there stays as it is.
+add_subvolumes() {
+    if [ -z "$subvolumes" ]; then
+        return
+    fi
+    top=/run/arca-build/pool-$label
+    mkdir -p "$top"
+    mount -t btrfs -o subvolid=5 "$first" "$top" || fail 'it cannot be mounted; see above, and: dmesg'
+    trap 'umount "$top"' EXIT
+    for name in $subvolumes; do
+        if [ -e "$top/$name" ]; then
+            continue
+        fi
+        btrfs subvolume create "$top/$name" >/dev/null || fail "the subvolume $name cannot be made; see above"
+        case " $nocow " in
+        *" $name "*) chattr +C "$top/$name" ;;
+        esac
+    done
+    umount "$top"
+    trap - EXIT
+}
+
+mounted() {
+    level=0
+    if ! mountpoint -q "$path"; then
+        fail "it is not mounted at $path" "to see why: journalctl -u arca-pool-$label.service"
+    fi
+}
+
+check() {
+    mounted
+    btrfs device stats --check "$path" ||
+        fail 'a disk has made errors; see above, or: '"btrfs device stats $path" \
+            "to verify everything: btrfs scrub start $path; to begin counting anew: btrfs device stats --reset $path"
+    if btrfs filesystem show --mounted "$path" | grep -i missing; then
+        fail 'it is mounted with a disk missing' \
+            "to put a new disk in its place: btrfs device usage $path, btrfs replace start ID DISK $path"
+    fi
+}
+
+scrub() {
+    mounted
+    btrfs scrub start -B "$path" ||
+        fail 'the scrub could not run, or found what no other copy could mend' "to see more: btrfs scrub status $path, dmesg"
+}
+
+balance() {
+    mounted
+    # Only blocks at most half full: a whole balance moves everything, and mends nothing.
+    btrfs balance start -dusage=50 -musage=30 "$path" || fail 'the balance failed; see above, and: dmesg'
+}
+
+"$command"
+rm -f "$notice"

@@ -1,0 +1,229 @@
+//! Every rule of the table: a recipe that breaks it, and one like it that does not.
+
+use super::super::carried::Known;
+use super::super::facts::BaseFacts;
+use super::super::{Judged, judge};
+use super::{HASH, KEY};
+use crate::base::{ByteSize, Digest, Rule, Secret, Severity};
+use crate::recipe::{LocalFile, LocalFiles, RecipePath, parse};
+
+/// A recipe: the address of its base, the rest of it, and a ready-made file, `ready`, beside it.
+#[derive(Clone, Copy)]
+struct Wish {
+    base: &'static str,
+    rest: &'static str,
+    ready: &'static str,
+}
+
+impl Wish {
+    const fn ready(self, ready: &'static str) -> Self {
+        Self { ready, ..self }
+    }
+
+    const fn on(self, base: &'static str) -> Self {
+        Self { base, ..self }
+    }
+
+    fn text(&self) -> String {
+        let text = format!("format = 1\nname = \"n\"\n{}", self.rest);
+        let (head, tables) = text.split_at(text.find("\n[").map_or(text.len(), |at| at + 1));
+        let text = format!("{head}[base]\nurl = \"https://h/{}\"\n{tables}", self.base);
+        text.replace("HASH", HASH).replace("KEY", KEY)
+    }
+
+    fn judge(&self, facts: &BaseFacts) -> Judged {
+        let text = self.text();
+        let recipe = parse(&text, "n.toml").unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+        let named = ["ready", "side"].into_iter().filter(|name| self.rest.contains(name));
+        let files = named.map(|name| {
+            let bytes = if name == "side" { vec![b'x'; 9 << 20] } else { self.ready.as_bytes().to_vec() };
+            let local = LocalFile {
+                digest: Digest::of(&bytes),
+                size: ByteSize(bytes.len() as u64),
+                content: Some(Secret::new(bytes)),
+            };
+            (RecipePath::parse(name).unwrap(), local)
+        });
+        judge(&recipe, &LocalFiles(files.collect()), &Known { base: facts.clone(), ..super::known(&recipe) })
+    }
+}
+
+/// What was told of a rule: by a finding, or by a refusal.
+fn told(judged: &Judged, rule: Rule) -> Vec<Severity> {
+    let refused = judged.lowered.as_ref().err().into_iter().flat_map(|problems| &problems.0);
+    let refused = refused.filter(|problem| problem.rule == Some(rule)).map(|_| Severity::Error);
+    let found = judged.findings.iter().filter(|finding| finding.rule == rule).map(|finding| finding.severity);
+    // An error is told both ways.
+    let mut all: Vec<_> = refused.chain(found).collect();
+    all.dedup();
+    all
+}
+
+const fn wish(rest: &'static str) -> Wish {
+    Wish { base: "MicroOS.qcow2", rest, ready: "" }
+}
+
+const ROOT: &str = "[provision.root]\nssh_keys = [\"KEY\"]\n";
+const IGN: Wish = wish("[provision]\nengine = \"ignition\"\nconfig = \"ready\"\n");
+const SH: Wish = wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\n");
+const BOTH: Wish = wish(
+    "[provision]\ntransport = { ignition = \"fw_cfg\", combustion = \"disk\" }\nscript = \"ready\"\n[provision.root]\nssh_keys = [\"KEY\"]\n",
+);
+
+/// A pool of one disk in raid1.
+const POOL: Wish = wish(
+    "[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\"]\ndata = \"raid1\"\n",
+);
+
+macro_rules! ign {
+    ($rest:literal) => {
+        IGN.ready(concat!("{\"ignition\": {\"version\": \"3.2.0\"}, ", $rest, "}"))
+    };
+}
+
+/// What pins told of the base, for the rules that need it.
+fn facts() -> BaseFacts {
+    BaseFacts {
+        virtual_size: Some(ByteSize::gib(20)),
+        file_name: "openSUSE-MicroOS.x86_64-16.0.0-kvm-and-xen-Snapshot20240427.qcow2".into(),
+        flavour: Some("kvm-and-xen".into()),
+        snapshot: Some("20240427".into()),
+        newest_spec: Some(4),
+        immutable: Some("https://h/openSUSE-MicroOS.x86_64-16.0.0-kvm-and-xen-Snapshot20240427.qcow2".into()),
+    }
+}
+
+/// Rule, a wish that breaks it and how severe that is, one that does not, and whether the pins' facts are at hand.
+#[rustfmt::skip]
+fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
+    use Rule as R;
+    use Severity::{Error, Note, Warning};
+    let root = wish(ROOT);
+    let fw_cfg = wish("[provision]\ntransport = \"fw_cfg\"\n[provision.root]\nssh_keys = [\"KEY\"]\n");
+    let unit = |text| wish(text);
+    vec![
+        (R::HomeSubvol, ign!(r#""storage": {"files": [{"path": "/home/x"}]}"#), Warning, ign!(r#""storage": {"files": [{"path": "/etc/x"}]}"#), false),
+        (R::HomeSubvol, wish("[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/srv/x\"\ntext = \"\"\n"), Note, root, false),
+        (R::CombustionMount, SH.ready("#!/bin/sh\ncp x /srv/x\n"), Warning, SH.ready("#!/bin/sh\nmount /srv\ncp x /srv/x\n"), false),
+        (R::ReadOnlyRoot, ign!(r#""storage": {"files": [{"path": "/usr/lib/x"}]}"#), Warning, ign!(r#""storage": {"files": [{"path": "/etc/x"}]}"#), false),
+        (R::DupTransport, SH.ready("#!/bin/sh\ncp /sys/firmware/qemu_fw_cfg/by_name/opt/org.opensuse.combustion/script/raw /etc/x\n"), Warning, SH.ready("#!/bin/sh\ncp script /etc/x\n"), false),
+        (R::DupTransport, ign!(r#""systemd": {"units": [{"name": "a.service", "contents": "[Service]\nExecStart=mount /dev/disk/by-label/ignition /mnt"}]}"#), Warning, IGN.ready("{\"ignition\": {\"version\": \"3.2.0\"}}"), false),
+        (R::Precedence, BOTH.ready("#!/bin/sh\n"), Warning, SH.ready("#!/bin/sh\n"), false),
+        (R::Precedence, wish("[provision]\ntransport = { ignition = \"disk\", combustion = \"fw_cfg\" }\nscript = \"ready\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").ready("#!/bin/sh\n"), Note, wish("[provision]\ntransport = { ignition = \"disk\" }\nscript = \"ready\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").ready("#!/bin/sh\n"), false),
+        (R::FwcfgSize, wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\nside_files = [\"side\"]\n").ready("#!/bin/sh\n"), Note, SH.ready("#!/bin/sh\n"), false),
+        (R::FwcfgSize, wish("[provision]\nengine = \"combustion\"\ntransport = \"fw_cfg\"\nscript = \"ready\"\nside_files = [\"side\"]\n").ready("#!/bin/sh\n"), Error, SH.ready("#!/bin/sh\n"), false),
+        (R::FwcfgArch, fw_cfg.on("Leap-Minimal.s390x-kvm.qcow2"), Error, root.on("Leap-Minimal.s390x-kvm.qcow2"), false),
+        (R::PlatformMetal, fw_cfg.on("Leap-Micro-Default.raw.xz"), Warning, root.on("Leap-Micro-Default.raw.xz"), false),
+        (R::CarriedFwcfg, wish("[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\nsha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"\nsize = \"1KiB\"\n"), Warning, root, false),
+        (R::CarriedUsb, wish("[provision]\nmedia = \"gpt\"\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n"), Warning, wish("[provision]\nmedia = \"gpt\"\n[provision.root]\nssh_keys = [\"KEY\"]\n"), false),
+        (R::ShmSize, wish("[machine]\nmemory = \"16MiB\"\n[provision]\nengine = \"combustion\"\nscript = \"ready\"\nside_files = [\"side\"]\n").ready("#!/bin/sh\n"), Warning, wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\nside_files = [\"side\"]\n").ready("#!/bin/sh\n"), false),
+        (R::SdbootNoIgnition, wish("[provision]\nengine = \"ignition\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("MicroOS-kvm-and-xen-sdboot.qcow2"), Error, root.on("MicroOS-kvm-and-xen-sdboot.qcow2"), false),
+        (R::OpenstackCloudinit, root.on("MicroOS-OpenStack-Cloud.qcow2"), Error, wish("[machine]\n").on("MicroOS-OpenStack-Cloud.qcow2"), false),
+        (R::ContainerPodman, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n"), Warning, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n").on("MicroOS-ContainerHost.qcow2"), false),
+        (R::ContainerImageName, wish("[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"[Container]\\nImage=quay.io/a/b:2\"\n"), Warning, wish("[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"[Container]\\nImage=quay.io/a/b:1\"\n"), false),
+        (R::SpecTooNew, IGN.ready("{\"ignition\": {\"version\": \"3.5.0\"}}"), Error, IGN.ready("{\"ignition\": {\"version\": \"3.4.0\"}}"), true),
+        (R::SpecTooNew, wish("[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\nmode = \"4755\"\n"), Warning, IGN.ready("{\"ignition\": {\"version\": \"3.6.0\"}}"), false),
+        (R::PartNumber0, ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 0}]}]}"#), Warning, ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 1}]}]}"#), false),
+        (R::FsExt4, ign!(r#""storage": {"filesystems": [{"device": "/d", "path": "/x", "format": "ext4"}]}"#), Warning, ign!(r#""storage": {"filesystems": [{"device": "/d", "path": "/x", "format": "xfs"}]}"#), false),
+        (R::RaidMdadm, ign!(r#""storage": {"raid": [{"name": "r"}]}"#), Warning, IGN.ready("{\"ignition\": {\"version\": \"3.2.0\"}}"), false),
+        (R::FsLabelMismatch, ign!(r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "format": "btrfs", "label": "ROOT"}]}"#), Warning, ign!(r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "format": "btrfs"}]}"#), false),
+        (R::MinDisk, wish("[machine.system]\nsize = \"19GiB\"\n"), Error, wish("[machine.system]\nsize = \"20GiB\"\n"), true),
+        (R::MinDisk, wish("[machine.system]\nsize = \"23GiB\"\n").on("openSUSE-MicroOS.x86_64-VMware.qcow2"), Warning, wish("[machine.system]\nsize = \"19GiB\"\n").on("openSUSE-other.qcow2"), false),
+        (R::MovingUrl, wish("[machine]\n"), Note, wish("[allow]\nmoving-url = \"we test the newest\"\n"), true),
+        (R::SelfinstallAmbiguousDisk, wish("[machine.system]\nsize = \"24GiB\"\n[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("a.iso"), Note, wish("[machine.system]\nsize = \"24GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("a.iso"), false),
+        (R::SelfinstallAmbiguousDisk, wish("[machine.system]\nsize = \"24GiB\"\n[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[provision]\nmedia = \"gpt\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("a.iso"), Warning, root, false),
+        (R::ConfigOnInstallMedia, wish("[machine.system]\nsize = \"24GiB\"\n").on("a.iso"), Warning, wish("[machine.system]\nsize = \"24GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("a.iso"), false),
+        (R::RootSshPassword, wish("[provision.root]\npassword_hash = \"HASH\"\n"), Warning, root, false),
+        (R::NoLogin, wish("[[provision.user]]\nname = \"a\"\n"), Warning, wish("[[provision.user]]\nname = \"a\"\nsystem = true\n"), false),
+        (R::WeakHash, wish("[provision.root]\npassword_hash = \"hunter2\"\n"), Error, wish("[provision.root]\npassword_hash = \"HASH\"\n"), false),
+        (R::WeakHash, ign!(r#""passwd": {"users": [{"name": "a", "passwordHash": "x"}]}"#), Warning, ign!(r#""passwd": {"users": [{"name": "a"}]}"#), false),
+        (R::KeyTypo, wish("[provision.root]\nssh_keys = [\"ssh-rsa AAAA\"]\n"), Error, root, false),
+        (R::KeyTypo, wish("[provision.root]\nssh_keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti\"]\n"), Note, root, false),
+        (R::KeyTypo, ign!(r#""passwd": {"users": [{"name": "root", "sshAuthorizedKeys": ["ssh-rsa AAAA"]}]}"#), Warning, ign!(r#""passwd": {"users": [{"name": "root"}]}"#), false),
+        (R::WeakKey, wish("[provision.root]\nssh_keys = [\"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQD2cIiZwM6oBgrqtomDwkst4J91FngD1G5xw079Q4nVWyMpvdkpRb2xCz6aoNnzEkqwTRG0CLhwxe6jrmKWrIHxSLT/SN5yhsV3M9UjiCvmXyRMLUbzE9zDg/P12OUcL1s+vC9F/CMGpRIKAhZZZ7B8rXCM7zblWMyPeIoE0cIuOw== a\"]\n"), Warning, root, false),
+        (R::GroupLikeUser, wish("[[provision.user]]\nname = \"a\"\nsystem = true\n[[provision.group]]\nname = \"a\"\n"), Warning, wish("[[provision.user]]\nname = \"a\"\nsystem = true\n[[provision.group]]\nname = \"b\"\n"), false),
+        (R::LocaleMissing, wish("[provision]\nlocale = \"de_DE.UTF-8\"\n"), Warning, wish("[provision]\nlocale = \"en_US.UTF-8\"\n"), false),
+        (R::ProxyPassword, wish("[provision.proxy]\nhttp = \"http://u:p@h\"\n"), Warning, wish("[provision.proxy]\nhttp = \"http://h\"\n"), false),
+        (R::UnitNoInstall, unit("[[provision.unit]]\nname = \"a.service\"\nenable = true\ntext = \"[Service]\"\n"), Warning, unit("[[provision.unit]]\nname = \"a.service\"\nenable = true\ntext = \"[Install]\\nWantedBy=x\"\n"), false),
+        (R::Script, SH.ready("#!/bin/sh\ntrue"), Warning, SH.ready("#!/bin/sh\ntrue\n"), false),
+        (R::DevVdx, SH.ready("#!/bin/sh\nmkfs.xfs /dev/vdb\n"), Warning, SH.ready("#!/bin/sh\n# not /dev/vdb\nmkfs.xfs /dev/disk/by-id/virtio-a\n"), false),
+        (R::DevVdx, ign!(r#""storage": {"disks": [{"device": "/dev/sda"}]}"#), Warning, ign!(r#""storage": {"disks": [{"device": "/dev/disk/by-id/a"}]}"#), false),
+        (R::Raid1Odd, SH.ready("#!/bin/sh\nmkfs.btrfs -d raid1 -m raid1 \\\n  /dev/disk/by-id/a\n"), Warning, SH.ready("#!/bin/sh\nmkfs.btrfs -d raid1 -m raid1 /dev/disk/by-id/a /dev/disk/by-id/b\n"), false),
+        (R::RaidMetadata, SH.ready("#!/bin/sh\nmkfs.btrfs -d raid5 -m raid5 a b c\n"), Warning, SH.ready("#!/bin/sh\nmkfs.btrfs -d raid5 -m raid1 a b c\n"), false),
+        (R::RaidMetadata, SH.ready("#!/bin/sh\nmkfs.btrfs -m single a b c\n"), Warning, SH.ready("#!/bin/sh\nmkfs.btrfs -m single a\n"), false),
+        (R::Raid1Odd, POOL, Error, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\"]\n"), false),
+        (R::PoolCapacity, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"3GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\", \"b\"]\n"), Note, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\", \"b\"]\n"), false),
+        (R::GatewaySubnet, wish("[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.2/24\"]\ngateway = [\"192.0.3.1\"]\n"), Warning, wish("[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.2/24\"]\ngateway = [\"192.0.2.1\"]\n"), false),
+        (R::MtuIpv6, wish("[[provision.network]]\nname = \"a\"\nmtu = 1279\n"), Warning, wish("[[provision.network]]\nname = \"a\"\nmtu = 1280\n"), false),
+        (R::RunReadOnly, wish("[provision]\nengine = \"ignition\"\n[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nzypper in x\\n\"\n"), Warning, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nzypper in x\\n\"\n"), false),
+        (R::RunNoServices, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nsystemctl start x\\n\"\n"), Warning, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nsystemctl enable x\\n\"\n"), false),
+        (R::RunMount, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nmount /home\\n\"\n"), Warning, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nmount /mnt\\n\"\n"), false),
+        (R::LibvirtHome, wish("[machine]\nstorage = \"/home/a/vm\"\n"), Warning, wish("[machine]\nstorage = \"/home/a/vm\"\nnetwork = \"user\"\n"), false),
+        (R::UnusedAllow, wish("[allow]\nmoving-url = \"why\"\n"), Note, wish("[machine]\n"), false),
+    ]
+}
+
+#[test]
+fn every_rule_is_told_where_it_is_broken_and_nowhere_else() {
+    for (rule, broken, severity, whole, known) in cases() {
+        let facts = if known { facts() } else { BaseFacts::default() };
+        let judged = broken.judge(&facts);
+        assert_eq!(told(&judged, rule), [severity], "{rule}\n{}\n{:?}", broken.text(), judged.findings);
+        let refused =
+            judged.lowered.as_ref().err().map(|problems| problems.0.iter().all(|problem| problem.rule.is_some()));
+        assert_eq!(
+            refused.is_some(),
+            severity == Severity::Error,
+            "{rule}: only an error refuses\n{:?}",
+            judged.lowered.err()
+        );
+        let judged = whole.judge(&facts);
+        assert!(told(&judged, rule).is_empty(), "{rule}\n{}\n{:?}", whole.text(), judged.findings);
+        assert!(judged.lowered.is_ok(), "{rule}\n{}\n{:?}", whole.text(), judged.lowered.err());
+    }
+}
+
+#[test]
+fn a_mount_by_the_order_of_disks_breaks_the_rule_too() {
+    let text = wish("[[provision.mount]]\nwhat = \"/dev/vdb1\"\npath = \"/srv/x\"\n").text();
+    let problems = parse(&text, "n.toml").unwrap_err().0;
+    assert_eq!(problems.iter().map(|problem| problem.rule).collect::<Vec<_>>(), [Some(Rule::DevVdx)]);
+}
+
+#[test]
+fn every_rule_of_the_table_has_a_case() {
+    let cases = cases();
+    for rule in Rule::all() {
+        assert!(cases.iter().any(|(case, ..)| *case == rule), "{rule} has no recipe that breaks it");
+    }
+}
+
+#[test]
+fn a_place_is_told_wherever_there_is_one() {
+    for (rule, broken, _, _, known) in cases() {
+        let judged = broken.judge(&if known { facts() } else { BaseFacts::default() });
+        let finding = judged.findings.iter().find(|finding| finding.rule == rule);
+        assert!(finding.is_none_or(|finding| finding.place.is_some()), "{rule}: {finding:?}");
+    }
+}
+
+#[test]
+fn what_is_allowed_is_told_with_its_reason_and_refuses_nothing() {
+    let text = "[machine.system]\nsize = \"19GiB\"\n[allow]\nmin-disk = \"it is cut by hand\"\n";
+    let judged = wish(text).judge(&BaseFacts { immutable: None, ..facts() });
+    assert!(judged.lowered.is_ok() && judged.findings.is_empty(), "{:?}", judged.findings);
+    let allowed: Vec<_> = judged.allowed.iter().map(|one| (one.finding.rule, one.reason.as_str())).collect();
+    assert_eq!(allowed, [(Rule::MinDisk, "it is cut by hand")]);
+}
+
+#[test]
+fn what_the_pins_tell_of_the_image_decides() {
+    let no_number = ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 0}]}]}"#);
+    assert!(told(&no_number.judge(&facts()), Rule::PartNumber0).is_empty(), "Ignition of April 2024 is not affected");
+    let newer = BaseFacts { snapshot: Some("20260301".into()), newest_spec: Some(6), ..facts() };
+    assert_eq!(told(&no_number.judge(&newer), Rule::PartNumber0), [Severity::Warning]);
+    assert!(told(&IGN.ready("{\"ignition\": {\"version\": \"3.6.0\"}}").judge(&newer), Rule::SpecTooNew).is_empty());
+    let sdboot = BaseFacts { flavour: Some("kvm-and-xen-sdboot".into()), ..facts() };
+    let ignition = wish("[provision]\nengine = \"ignition\"\n[provision.root]\nssh_keys = [\"KEY\"]\n");
+    assert_eq!(told(&ignition.judge(&sdboot), Rule::SdbootNoIgnition), [Severity::Error], "the name tells nothing");
+}

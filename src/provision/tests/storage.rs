@@ -1,0 +1,207 @@
+//! Mounts, subvolumes and pools: golden texts for both engines, and tables of what is refused or warned of.
+
+use super::super::split::{Part, Side};
+use super::{config, ids, lower_with, lowered, refused, script};
+
+const WISH: &str = include_str!("storage.toml");
+
+/// Data disks of 30 GiB, for the end of a recipe.
+fn disks(serials: &[&str]) -> String {
+    serials.iter().map(|serial| format!("[[machine.disk]]\nserial = \"{serial}\"\nsize = \"30GiB\"\n")).collect()
+}
+
+fn pool(rest: &str) -> String {
+    format!("[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\n{rest}\n")
+}
+
+#[test]
+fn ignition_writes_mounts_subvolumes_and_the_pool() {
+    let lowered = lowered(&format!("engine = \"ignition\"\n{WISH}"), &[]);
+    assert!(config(&lowered) == include_str!("golden/storage.ign"), "{}", config(&lowered));
+    assert_eq!((ids(&lowered), &lowered.script), (vec!["read-only-root"], &None));
+}
+
+#[test]
+fn combustion_writes_mounts_subvolumes_and_the_pool() {
+    let lowered = lowered(&format!("engine = \"combustion\"\n{WISH}"), &[]);
+    assert!(script(&lowered) == include_str!("golden/storage-script"), "{}", script(&lowered));
+    assert!(ids(&lowered).is_empty() && lowered.config.is_none());
+}
+
+#[test]
+fn left_open_mounts_go_to_ignition_and_the_pool_and_what_lies_in_the_snapshot_to_combustion() {
+    let lowered = lowered(WISH, &[]);
+    let (config, script) = (config(&lowered), script(&lowered));
+    assert!(config.contains("srv-backup\\\\x2d1.mount") && !config.contains("arca-pool-Arca"), "{config}");
+    assert!(
+        script.contains("arca-pool-Arca.service") && script.contains("\nmkdir -p '/data/my scratch'\n"),
+        "{script}"
+    );
+    assert!(!script.contains("backup") && ids(&lowered).is_empty());
+    let told: Vec<_> = lowered.placed.iter().map(|placed| (placed.side, placed.part, placed.what.as_str())).collect();
+    let (mounts, pools) = (Part::Mounts, Part::Pools);
+    assert_eq!(
+        told,
+        [
+            (Side::Ignition, mounts, "mount /dev/disk/by-label/backup at /srv/backup-1"),
+            (Side::Ignition, mounts, "mount /dev/disk/by-id/virtio-scratch at /data/my scratch"),
+            (Side::Combustion, mounts, "directory /data/my scratch"),
+            (Side::Ignition, mounts, "subvolume /srv/photos"),
+            (Side::Ignition, mounts, "subvolume /var/lib/100% db"),
+            (
+                Side::Combustion,
+                pools,
+                "pool Arca at /srv/arca: data1, data2, data3 with data raid1, metadata raid1; 45 GiB usable of 90 GiB"
+            ),
+        ]
+    );
+    assert!(lowered.placed[5].why.contains("would fail the boot"));
+}
+
+#[test]
+fn pools_are_refused_for_what_no_disk_or_profile_can_give() {
+    for (wish, word) in [
+        (pool("disks = [\"data9\"]") + &disks(&["data1"]), "no disk of the machine has the serial `data9`"),
+        (pool("disks = [\"data1\"]"), "no disk of the machine has the serial `data1`"),
+        (
+            pool("disks = [\"a\"]\ndata = \"raid1\"") + &disks(&["a"]),
+            "`data = \"raid1\"` needs 2 disks, the pool `Arca` has 1",
+        ),
+        (pool("disks = [\"a\"]\nmetadata = \"raid1\"") + &disks(&["a"]), "`metadata = \"raid1\"` needs 2 disks"),
+        (
+            pool("disks = [\"a\", \"b\"]\ndata = \"raid1c3\"\nmetadata = \"raid1\"") + &disks(&["a", "b"]),
+            "needs 3 disks",
+        ),
+        (pool("disks = [\"a\", \"b\", \"c\"]\ndata = \"raid10\"") + &disks(&["a", "b", "c"]), "needs 4 disks"),
+        (
+            pool("disks = [\"a\", \"b\"]\ndata = \"dup\"") + &disks(&["a", "b"]),
+            "keeps both copies on one disk, and the pool has 2",
+        ),
+        (
+            pool("disks = [\"a\"]") + "[[machine.disk]]\nserial = \"a\"\nsize = \"64MiB\"\n",
+            "the disk `a` is too small for a pool: 64MiB",
+        ),
+        (
+            pool("disks = [\"a\"]").replace("/srv/arca", "/srv") + &disks(&["a"]),
+            "a mount at `/srv` would hide what the system has there",
+        ),
+        (
+            pool("disks = [\"a\"]").replace("/srv/arca", "/run/arca") + &disks(&["a"]),
+            "nothing is mounted at `/run/arca`: /run is made anew",
+        ),
+        (
+            pool("disks = [\"a\"]")
+                + &pool("disks = [\"b\"]").replace("Arca", "arca").replace("/srv/arca", "/srv/b")
+                + &disks(&["a", "b"]),
+            "two pools have the label `arca`",
+        ),
+        (
+            pool("disks = [\"a\"]") + &pool("disks = [\"b\"]").replace("Arca", "B") + &disks(&["a", "b"]),
+            "`/srv/arca` is a mount point twice, first in line 6",
+        ),
+        (
+            pool("disks = [\"a\"]\n[[provision.pool.subvolume]]\nname = \"x\"\npath = \"/var\"") + &disks(&["a"]),
+            "a mount at `/var` would hide",
+        ),
+        (
+            pool("disks = [\"a\"]") + "[[provision.unit]]\nname = \"srv-arca.mount\"\nmask = true\n" + &disks(&["a"]),
+            "unit `srv-arca.mount` is there twice",
+        ),
+    ] {
+        let found = refused(&wish, &[]);
+        assert!(!found.is_empty() && found.iter().all(|told| told.contains(word)), "{wish} {found:#?}");
+        assert!(found[0].contains("@recipes/nas.toml:"), "{found:?}");
+    }
+    let near = lower_with(&(pool("disks = [\"dta1\"]") + &disks(&["data1"])), &[]).unwrap_err();
+    assert_eq!(near.0[0].hint.as_deref(), Some("did you mean \"data1\"?"));
+}
+
+#[test]
+fn what_would_be_hidden_by_a_later_mount_is_refused() {
+    let mount = "[[provision.mount]]\nwhat = \"UUID=12-34\"\npath = \"/srv/m\"\n";
+    let subvolume = "[[provision.subvolume]]\npath = \"/srv/s\"\n";
+    let file = |path: &str| format!("[[provision.file]]\npath = \"{path}\"\ntext = \"\"\n");
+    let user = "[[provision.user]]\nname = \"bob\"\nhome = \"/srv/m/bob\"\nssh_keys = [\"KEY\"]\n";
+    for (wish, word) in [
+        (file("/srv/m/x") + mount, "`/srv/m/x` would be written before the mount at `/srv/m` is there"),
+        (file("/srv/m") + mount, "`/srv/m` would be written before"),
+        (file("/srv/s/x") + subvolume, "`/srv/s/x` would be written before the subvolume `/srv/s` is there"),
+        (user.to_owned() + mount, "`/srv/m/bob` would be written before"),
+        (
+            pool("disks = [\"a\"]") + &file("/srv/arca/.keep") + &disks(&["a"]),
+            "before the pool at `/srv/arca` is there",
+        ),
+        (format!("{mount}{}", mount.replace("12-34", "1")), "E_RECIPE: `/srv/m` is there twice"),
+        (format!("{subvolume}{}", mount.replace("/srv/m", "/srv/s")), "`/srv/s` is a mount point twice"),
+    ] {
+        let found = refused(&wish, &[]);
+        assert!(found.len() == 1 && found[0].contains(word), "{wish} {found:#?}");
+    }
+    assert!(lower_with(&(file("/srv/mx") + mount), &[]).is_ok());
+}
+
+#[test]
+fn a_subvolume_is_refused_where_no_snapshot_keeps_it() {
+    let at = |path: &str| format!("[[provision.subvolume]]\npath = \"{path}\"\n");
+    for (wish, word) in [
+        (at("/data"), "`/data` would not be there in the next snapshot of the system"),
+        (at("/etc/x"), "would not be there in the next snapshot"),
+        (at("/run/x"), "would not be there in the next snapshot"),
+        (at("/srv"), "`/srv` is a part of the system already"),
+        (pool("disks = [\"a\"]") + &at("/srv/arca/x") + &disks(&["a"]), "`/srv/arca/x` lies in the pool `Arca`"),
+    ] {
+        let found = refused(&wish, &[]);
+        assert!(found.len() == 1 && found[0].contains(word), "{wish} {found:#?}");
+    }
+    for path in ["/home/x", "/opt/x", "/root/x", "/srv/a/b", "/usr/local/x", "/var/lib/x"] {
+        assert!(lower_with(&at(path), &[]).is_ok(), "{path}");
+    }
+}
+
+#[test]
+fn a_mount_waits_for_a_disk_of_the_machine_that_is_in_no_pool() {
+    let mount = "[[provision.mount]]\nserial = \"a\"\npath = \"/srv/m\"\n";
+    let in_pool = refused(&(pool("disks = [\"a\"]") + mount + &disks(&["a"])), &[]);
+    assert!(in_pool.len() == 1 && in_pool[0].contains("the disk `a` is a member of the pool `Arca`"), "{in_pool:?}");
+    assert!(refused(mount, &[])[0].contains("no disk of the machine has the serial `a`"));
+    // One device mounted twice has one unit that says how long to wait.
+    let twice = mount.to_owned() + &mount.replace("/srv/m", "/srv/n") + &disks(&["a"]);
+    let config = config(&lowered(&twice, &[]));
+    assert_eq!(config.matches("JobRunningTimeoutSec=30s").count(), 1, "{config}");
+}
+
+#[test]
+fn pools_that_lose_space_or_safety_are_warned_of() {
+    let sized = |sizes: &[&str]| {
+        let names: Vec<_> = (0..sizes.len()).map(|n| format!("\"d{n}\"")).collect();
+        let disks = sizes
+            .iter()
+            .enumerate()
+            .map(|(n, size)| format!("[[machine.disk]]\nserial = \"d{n}\"\nsize = \"{size}\"\n"));
+        (format!("disks = [{}]", names.join(", ")), disks.collect::<String>())
+    };
+    for (sizes, rest, warned) in [
+        (&["30GiB", "30GiB", "30GiB"][..], "", &[][..]),
+        (&["10GiB", "20GiB", "30GiB"], "", &[]),
+        (&["10GiB", "10GiB", "30GiB"], "", &["pool-capacity"]),
+        (&["10GiB", "30GiB"], "data = \"single\"", &[]),
+        (&["10GiB", "10GiB"], "metadata = \"single\"", &["raid-metadata"]),
+        (&["10GiB", "10GiB", "10GiB"], "data = \"raid1c3\"", &[]),
+        (&["10GiB", "10GiB", "10GiB"], "data = \"raid1c3\"\nmetadata = \"raid1\"", &["raid-metadata"]),
+        (&["10GiB"], "data = \"dup\"", &[]),
+    ] {
+        let (names, disks) = sized(sizes);
+        let lowered = lowered(&format!("{}{disks}", pool(&format!("{names}\n{rest}"))), &[]);
+        assert_eq!(ids(&lowered), warned, "{sizes:?} {rest}");
+    }
+    let (names, disks) = sized(&["10GiB", "10GiB", "30GiB"]);
+    let text = &lowered(&(pool(&names) + &disks), &[]).warnings[0].text;
+    assert!(text.contains("can use only 40 GiB of 50 GiB"), "{text}");
+}
+
+#[test]
+fn a_pool_of_one_disk_and_schedules_that_are_off_leave_their_units_out() {
+    let wish = pool("disks = [\"a\"]\nscrub = \"off\"\nbalance = \"off\"\ncheck = false") + &disks(&["a"]);
+    let script = script(&lowered(&wish, &[]));
+    assert!(script.contains("\ndata=single metadata=dup\n") && !script.contains(".timer"), "{script}");
+}

@@ -1,0 +1,33 @@
+//! `provision.transport` as written: one word for both engines, or one for each. Touches nothing.
+//!
+//! What `auto` comes to is decided by `provision`, which knows what there is to carry.
+
+use crate::base::{Engine, Place, Transport};
+
+/// How the configuration shall reach each engine; none where arca-build chooses (`auto`).
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Transports {
+    pub ignition: Option<Transport>,
+    pub combustion: Option<Transport>,
+    /// Where it was written.
+    pub place: Option<Place>,
+}
+
+impl Transports {
+    /// Every word a recipe may use.
+    pub const WORDS: &'static [&'static str] = &["auto", "disk", "fw_cfg"];
+
+    /// Returns the way to one engine; for both, or whichever it will be, only where they are alike.
+    pub fn to(&self, engine: Engine) -> Option<Transport> {
+        match engine {
+            Engine::Ignition => self.ignition,
+            Engine::Combustion => self.combustion,
+            Engine::Both | Engine::Auto => self.ignition.filter(|way| self.combustion == Some(*way)),
+        }
+    }
+
+    /// Reads a word; `auto` is none.
+    pub(super) fn word(text: &str) -> Option<Option<Transport>> {
+        if text == "auto" { Some(None) } else { Transport::parse(text).map(Some) }
+    }
+}
