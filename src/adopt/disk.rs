@@ -17,6 +17,8 @@ const FLAVOURS: [&str; 5] = [
     "SelfInstall.iso",
     "ContainerHost-SelfInstall.iso",
 ];
+/// The most data disks of a recipe.
+const DISK_LIMIT: usize = 24;
 /// Serials that every bundle's own disks have.
 const RESERVED: [&str; 4] = ["system", "config", "install", "arca-payload"];
 
@@ -56,6 +58,11 @@ pub fn sorted(machine: &mut Machine) -> Disks {
         None => image(&system),
     };
     let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
+    if disks.len() > DISK_LIMIT {
+        machine
+            .leave(format!("{} disks: a recipe has at most {DISK_LIMIT} besides its system", disks.len() - DISK_LIMIT));
+        disks.truncate(DISK_LIMIT);
+    }
     let data: Vec<_> = disks.iter().map(|disk| data(disk, &mut taken, machine)).collect();
     Disks { base, system_size: size, data }
 }

@@ -5,7 +5,7 @@
 //! [`super::same`], which knows nothing of this file.
 
 use super::data::decode;
-use super::provision::{File, Login, Typed, Unit};
+use super::provision::{Directory, File, Group, Link, Login, Typed, Unit};
 use crate::base::text::one_line;
 use crate::format::ignition::{Node, Ready, SPECIAL_MODE_SPEC};
 use crate::recipe::CONTENT_LIMIT;
@@ -44,6 +44,11 @@ pub fn typed(ready: &Ready) -> (Typed, Notes) {
         let login = login(node, &mut notes);
         if login.name == "root" { typed.root = Some(login) } else { typed.users.push(login) }
     }
+    typed.kernel_arguments = texts(root.get("kernelArguments").unwrap_or(root), "shouldExist");
+    typed.groups = root.list(&["passwd", "groups"]).iter().map(|node| group(node, &mut notes)).collect();
+    let directories = root.list(&["storage", "directories"]).iter();
+    typed.directories = directories.map(|node| directory(node, ready.spec, &mut notes)).collect();
+    typed.links = root.list(&["storage", "links"]).iter().map(|node| link(node, &mut notes)).collect();
     typed.files = root.list(&["storage", "files"]).iter().map(|node| file(node, ready.spec, &mut notes)).collect();
     let units = root.list(&["systemd", "units"]).iter().map(|node| unit(node, &mut notes));
     typed.units = units.filter(Unit::changes_something).collect();
@@ -55,8 +60,9 @@ fn unsaid(root: &Node, notes: &mut Notes) {
     for (name, node) in root.members().iter().map(|member| (&member.name, &member.value)) {
         let known: &[&str] = match name.as_str() {
             "ignition" => &["version"],
-            "passwd" => &["users"],
-            "storage" => &["files", "filesystems"],
+            "kernelArguments" => &["shouldExist"],
+            "passwd" => &["groups", "users"],
+            "storage" => &["directories", "files", "filesystems", "links"],
             "systemd" => &["units"],
             _ => &[],
         };
@@ -143,28 +149,80 @@ fn login(node: &Node, notes: &mut Notes) -> Login {
     login
 }
 
+fn group(node: &Node, notes: &mut Notes) -> Group {
+    if node.flag("shouldExist") == Some(false) {
+        notes.stop("a recipe cannot remove a group (`shouldExist`)");
+    }
+    if filled(node, "passwordHash").is_some() {
+        notes.stop("the password of a group has no key in a recipe");
+    }
+    let name = node.text("name").unwrap_or_default().to_owned();
+    Group { name, gid: node.whole("gid"), system: node.flag("system") == Some(true) }
+}
+
+/// Reads permission bits.
+fn mode(node: &Node, default: u32, spec: u8, shown: &str, notes: &mut Notes) -> u32 {
+    let mode = node.whole("mode").and_then(|mode| u32::try_from(mode).ok()).unwrap_or(default);
+    if mode & 0o7000 != 0 && spec < SPECIAL_MODE_SPEC {
+        let text = "mean nothing in its spec, and would in a recipe";
+        notes.stop(format!("the special bits in the mode of `{shown}` {text}"));
+    }
+    mode
+}
+
+fn directory(node: &Node, spec: u8, notes: &mut Notes) -> Directory {
+    let path = node.text("path").unwrap_or_default().to_owned();
+    let shown = one_line(&path, 80);
+    if node.flag("overwrite") == Some(true) {
+        notes.stop(format!("`{shown}` is emptied (`overwrite`); a recipe's directory keeps what it holds"));
+    }
+    let (user, group) = (owner(node, "user", &shown, notes), owner(node, "group", &shown, notes));
+    Directory { mode: mode(node, 0o755, spec, &shown, notes), path, user, group }
+}
+
+fn link(node: &Node, notes: &mut Notes) -> Link {
+    let path = node.text("path").unwrap_or_default().to_owned();
+    let shown = one_line(&path, 80);
+    if node.flag("hard") == Some(true) {
+        notes.stop(format!("`{shown}` is a hard link"));
+    }
+    for key in ["user", "group"] {
+        if owner(node, key, &shown, notes).is_some_and(|name| name != "root") {
+            notes.stop(format!("the link `{shown}` has an owner"));
+        }
+    }
+    if node.flag("overwrite") != Some(true) {
+        notes.changes.push(format!("`{shown}` replaces what the image may hold; the config failed the boot there"));
+    }
+    Link { path, target: node.text("target").unwrap_or_default().to_owned() }
+}
+
 fn file(node: &Node, spec: u8, notes: &mut Notes) -> File {
     let path = node.text("path").unwrap_or_default().to_owned();
     let shown = one_line(&path, 80);
-    if !node.list(&["append"]).is_empty() {
-        notes.stop(format!("`{shown}` is appended to"));
-    }
-    let mode = node.whole("mode").and_then(|mode| u32::try_from(mode).ok()).unwrap_or(0o644);
-    if mode & 0o7000 != 0 && spec < SPECIAL_MODE_SPEC {
-        notes.stop(format!(
-            "the special bits in the mode of `{shown}` mean nothing in spec 3.{spec}.0, and would in a recipe"
-        ));
-    }
-    let content = content(node, &shown, notes);
-    if content.is_some() && node.flag("overwrite") != Some(true) {
+    let appends = !node.list(&["append"]).is_empty();
+    let text = if appends { appended(node, &shown, notes) } else { content(node.get("contents"), &shown, notes) };
+    if !appends && text.is_some() && node.flag("overwrite") != Some(true) {
         notes.changes.push(format!("`{shown}` replaces what the image may hold; the config failed the boot there"));
     }
+    let mode = mode(node, 0o644, spec, &shown, notes);
     let (user, group) = (owner(node, "user", &shown, notes), owner(node, "group", &shown, notes));
-    File { path, text: content.unwrap_or_default(), mode, user, group }
+    File { path, text: text.unwrap_or_default(), appends, mode, user, group }
 }
 
-fn content(node: &Node, shown: &str, notes: &mut Notes) -> Option<String> {
-    let contents = node.get("contents");
+/// Reads what is added to a file: a recipe adds once, and says nothing else of the file.
+fn appended(node: &Node, shown: &str, notes: &mut Notes) -> Option<String> {
+    let more = ["contents", "mode", "user", "group"].iter().any(|key| node.get(key).is_some_and(says_something));
+    match node.list(&["append"]) {
+        [once] if !more => content(Some(once), shown, notes),
+        _ => {
+            notes.stop(format!("`{shown}` is appended to, and more than that"));
+            None
+        }
+    }
+}
+
+fn content(contents: Option<&Node>, shown: &str, notes: &mut Notes) -> Option<String> {
     let Some(source) = contents.and_then(|node| filled(node, "source")) else {
         notes.stop(format!("`{shown}` has no content of its own"));
         return None;

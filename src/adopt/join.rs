@@ -35,6 +35,11 @@ pub fn adopt(given: &[Given], wish: &Wish) -> Result<Adopted, Problems> {
         None => Disks { base: disk::unknown(), system_size: None, data: vec![] },
     };
     let name = name(given, machine.as_ref(), wish, &mut left)?;
+    if let Some(machine) = &mut machine
+        && machine.description.as_ref().is_some_and(|text| !text.is_empty() && !write::is_description(text))
+    {
+        machine.leave("the description: a recipe's has one line of at most 4096 bytes");
+    }
     left.extend(machine.iter_mut().flat_map(|machine| std::mem::take(&mut machine.left)));
     let mut provision = engines(&files, machine.as_ref(), &mut left);
     let mut whole = wish.whole.clone();

@@ -18,10 +18,35 @@ pub struct Provision {
 /// A config taken apart.
 #[derive(Default)]
 pub struct Typed {
+    pub kernel_arguments: Vec<String>,
+    pub groups: Vec<Group>,
     pub root: Option<Login>,
     pub users: Vec<Login>,
+    pub directories: Vec<Directory>,
     pub files: Vec<File>,
+    pub links: Vec<Link>,
     pub units: Vec<Unit>,
+}
+
+/// A group.
+pub struct Group {
+    pub name: String,
+    pub gid: Option<i64>,
+    pub system: bool,
+}
+
+/// A directory in the guest.
+pub struct Directory {
+    pub path: String,
+    pub mode: u32,
+    pub user: Option<String>,
+    pub group: Option<String>,
+}
+
+/// A symbolic link in the guest.
+pub struct Link {
+    pub path: String,
+    pub target: String,
 }
 
 /// Somebody who may log in.
@@ -41,6 +66,8 @@ pub struct Login {
 pub struct File {
     pub path: String,
     pub text: String,
+    /// Whether it is added to what the image holds; then owner and mode are the image's.
+    pub appends: bool,
     pub mode: u32,
     pub user: Option<String>,
     pub group: Option<String>,

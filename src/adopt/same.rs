@@ -45,6 +45,14 @@ fn meaning(root: &Node) -> Meaning {
             let path = format!("{}.{}", member.name, part.name);
             match path.as_str() {
                 "ignition.version" => {}
+                "kernelArguments.shouldExist" => {
+                    let arguments = part.value.items().iter().filter_map(Node::as_text).map(str::to_owned);
+                    let arguments: BTreeMap<_, _> = arguments.map(|argument| (argument, String::new())).collect();
+                    meaning.extend((!arguments.is_empty()).then(|| (path, arguments)));
+                }
+                "passwd.groups" => named(&part.value, "group", "name", user, &mut meaning),
+                "storage.directories" => named(&part.value, "directory", "path", directory, &mut meaning),
+                "storage.links" => named(&part.value, "link", "path", link, &mut meaning),
                 "passwd.users" => named(&part.value, "user", "name", user, &mut meaning),
                 "storage.files" => named(&part.value, "file", "path", file, &mut meaning),
                 "systemd.units" => named(&part.value, "unit", "name", unit, &mut meaning),
@@ -108,21 +116,42 @@ fn user(node: &Node) -> BTreeMap<String, String> {
     facts
 }
 
-fn file(node: &Node) -> BTreeMap<String, String> {
-    let mut facts = facts(node, &["path", "mode", "overwrite", "contents", "user", "group"]);
-    facts.insert("mode".to_owned(), node.whole("mode").unwrap_or(0o644).to_string());
-    for key in ["user", "group"] {
-        let owner = node.get(key);
-        let name = owner.and_then(|owner| owner.text("name")).filter(|name| !matches!(*name, "" | "root"));
-        let id = owner.and_then(|owner| owner.whole("id")).filter(|id| *id != 0).map(|id| format!("#{id}"));
-        facts.extend(name.map(str::to_owned).or(id).map(|owner| (key.to_owned(), owner)));
-    }
-    facts.insert("contents".to_owned(), contents(node));
+/// Tells the owner that differs from root, by name or number.
+fn owners(node: &Node) -> impl Iterator<Item = (String, String)> {
+    ["user", "group"].into_iter().filter_map(|key| {
+        let owner = node.get(key)?;
+        let name = owner.text("name").filter(|name| !matches!(*name, "" | "root")).map(str::to_owned);
+        let id = owner.whole("id").filter(|id| *id != 0).map(|id| format!("#{id}"));
+        name.or(id).map(|owner| (key.to_owned(), owner))
+    })
+}
+
+fn directory(node: &Node) -> BTreeMap<String, String> {
+    let mut facts = facts(node, &["path", "mode", "user", "group"]);
+    facts.insert("mode".to_owned(), node.whole("mode").unwrap_or(0o755).to_string());
+    facts.extend(owners(node));
     facts
 }
 
-fn contents(node: &Node) -> String {
-    let Some(contents) = node.get("contents") else { return "none".to_owned() };
+fn link(node: &Node) -> BTreeMap<String, String> {
+    let mut facts = facts(node, &["path", "overwrite", "user", "group"]);
+    facts.extend(owners(node));
+    facts
+}
+
+fn file(node: &Node) -> BTreeMap<String, String> {
+    let mut facts = facts(node, &["path", "mode", "overwrite", "contents", "append", "user", "group"]);
+    let appended = node.list(&["append"]);
+    // Where something is added, the mode is the image's unless it is said.
+    let mode = node.whole("mode").or(appended.is_empty().then_some(0o644));
+    facts.extend(mode.map(|mode| ("mode".to_owned(), mode.to_string())));
+    facts.extend(owners(node));
+    facts.insert("contents".to_owned(), node.get("contents").map_or_else(|| "none".to_owned(), contents));
+    facts.extend(appended.iter().enumerate().map(|(index, node)| (format!("append {index}"), contents(node))));
+    facts
+}
+
+fn contents(contents: &Node) -> String {
     let gzip = contents.text("compression") == Some("gzip");
     let plain = contents.list(&["httpHeaders"]).is_empty() && contents.at_path(&["verification", "hash"]).is_none();
     match decode(contents.text("source").unwrap_or_default(), gzip, CONTENT_LIMIT.0) {
@@ -195,7 +224,7 @@ mod tests {
                 r#", "systemd": {"units": [{"name": "a.service", "enabled": true}]}"#,
                 "unit `a.service`: enabled",
             ),
-            (r#", "storage": {"links": [{"path": "/etc/l", "target": "/x"}]}"#, "", "storage.links: 0"),
+            (r#", "storage": {"links": [{"path": "/etc/l", "target": "/x"}]}"#, "", "link `/etc/l`: target"),
         ] {
             let found = differences(&config(one), &config(other));
             assert_eq!(found, [named], "{one} {other}");

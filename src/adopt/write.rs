@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::disk::Disks;
 use super::found::Machine;
-use super::provision::{File, Login, Provision, Typed, Unit};
+use super::provision::{Directory, File, Login, Provision, Typed, Unit};
 use crate::base::text::is_unsafe;
 use crate::base::{ByteSize, Name};
 use crate::recipe::reader::is_refused;
@@ -45,7 +45,7 @@ pub fn recipe(
 }
 
 /// Tells whether a recipe takes a text as its description.
-fn is_description(text: &str) -> bool {
+pub fn is_description(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 4096
         && !text.chars().any(|c| is_unsafe(c) || is_refused(c) || matches!(c, '\n' | '\t'))
@@ -217,6 +217,19 @@ impl Text {
     }
 
     fn typed(&mut self, typed: &Typed) {
+        if !typed.kernel_arguments.is_empty() {
+            self.key("kernel_arguments", &list(&typed.kernel_arguments));
+        }
+        for group in &typed.groups {
+            self.table("[[provision.group]]");
+            self.key("name", &quoted(&group.name));
+            if let Some(gid) = group.gid {
+                self.key("gid", &gid.to_string());
+            }
+            if group.system {
+                self.key("system", "true");
+            }
+        }
         if let Some(root) = &typed.root {
             self.table("[provision.root]");
             self.login(root);
@@ -226,7 +239,13 @@ impl Text {
             self.key("name", &quoted(&user.name));
             self.login(user);
         }
+        typed.directories.iter().for_each(|directory| self.directory(directory));
         typed.files.iter().for_each(|file| self.file(file));
+        for link in &typed.links {
+            self.table("[[provision.link]]");
+            self.key("path", &quoted(&link.path));
+            self.key("target", &quoted(&link.target));
+        }
         typed.units.iter().for_each(|unit| self.unit(unit));
     }
 
@@ -249,10 +268,23 @@ impl Text {
         }
     }
 
+    fn directory(&mut self, directory: &Directory) {
+        self.table("[[provision.directory]]");
+        self.key("path", &quoted(&directory.path));
+        if directory.mode != 0o755 {
+            self.key("mode", &format!("\"{:04o}\"", directory.mode));
+        }
+        self.text("user", directory.user.as_ref());
+        self.text("group", directory.group.as_ref());
+    }
+
     fn file(&mut self, file: &File) {
         self.table("[[provision.file]]");
         self.key("path", &quoted(&file.path));
         self.key("text", &lines(&file.text));
+        if file.appends {
+            return self.key("append", "true");
+        }
         if file.mode != 0o644 {
             self.key("mode", &format!("\"{:04o}\"", file.mode));
         }

@@ -430,27 +430,49 @@ mod tests {
     }
 
     /// Where something that has no key is put, and what.
-    const UNSAID: [(&str, &str); 16] = [
-        ("/storage/links", r#"[{"path": "/etc/l", "target": "/x"}]"#),
-        ("/storage/directories", r#"[{"path": "/etc/d"}]"#),
+    const UNSAID: [(&str, &str); 17] = [
+        ("/storage/links", r#"[{"path": "/etc/l", "target": "/x", "hard": true}]"#),
+        ("/storage/links", r#"[{"path": "/etc/l", "target": "/x", "user": {"name": "ada"}}]"#),
+        ("/storage/directories", r#"[{"path": "/etc/d", "overwrite": true}]"#),
         ("/storage/disks", r#"[{"device": "/dev/vdb", "wipeTable": true}]"#),
-        ("/passwd/groups", r#"[{"name": "media"}]"#),
+        ("/passwd/groups", r#"[{"name": "media", "passwordHash": "x"}]"#),
         ("/ignition/timeouts", r#"{"httpTotal": 9}"#),
         ("/ignition/config", r#"{"merge": [{"source": "https://h/x.ign"}]}"#),
         ("/passwd/users/-", r#"{"name": "zoe", "primaryGroup": "users"}"#),
         ("/passwd/users/-", r#"{"name": "zoe", "noCreateHome": true}"#),
         ("/passwd/users/-", r#"{"name": "zoe", "shouldExist": false}"#),
         ("/storage/files/-", r#"{"path": "/etc/z", "contents": {"source": "https://h/x"}}"#),
-        ("/storage/files/-", r#"{"path": "/etc/z", "append": [{"source": "data:,x"}]}"#),
+        ("/storage/files/-", r#"{"path": "/etc/z", "append": [{"source": "data:,x"}, {"source": "data:,y"}]}"#),
+        ("/storage/files/-", r#"{"path": "/etc/z", "append": [{"source": "data:,x"}], "mode": 384}"#),
         ("/storage/files/-", r#"{"path": "/etc/z", "contents": {"source": "data:,x"}, "user": {"id": 7}}"#),
         ("/storage/files/-", r#"{"path": "/etc/z", "contents": {"source": "data:,%00"}}"#),
         ("/storage/files/-", r#"{"path": "/etc/z", "contents": {"source": "data:,x"}, "mode": 2541}"#),
-        (
-            "/storage/files/-",
-            r#"{"path": "/home/zoe/.config/z", "user": {"name": "zoe"}, "contents": {"source": "https://h/x"}}"#,
-        ),
         ("/storage/filesystems/-", r#"{"path": "/data", "device": "/dev/vdb", "format": "xfs"}"#),
     ];
+
+    /// What came later to recipes has a key too: one config with all of it, and what it becomes.
+    #[test]
+    fn groups_directories_links_kernel_arguments_and_what_is_appended_are_keys() {
+        let config = json!({"ignition": {"version": "3.3.0"}, "kernelArguments": {"shouldExist": ["quiet", "mitigations=auto"]},
+            "passwd": {"groups": [{"name": "media", "gid": 2000}, {"name": "svc", "system": true}]},
+            "storage": {
+                "directories": [{"path": "/etc/d", "mode": 448, "user": {"name": "root"}}, {"path": "/var/lib/e"}],
+                "files": [{"path": "/etc/profile", "append": [{"source": "data:,export%20A%3D1%0A"}]}],
+                "links": [{"path": "/etc/localtime", "target": "../usr/share/zoneinfo/UTC", "overwrite": true}]}});
+        let given = given(serde_json::to_vec(&config).unwrap());
+        let adopted = exactly(&given, None).unwrap();
+        assert!(adopted.typed && adopted.left.is_empty(), "{:?}\n{}", adopted.left, adopted.text);
+        let lowered = provision::lower(&adopted.recipe, &LocalFiles::default(), &Known::default()).unwrap();
+        let becomes: Value = serde_json::from_slice(lowered.config.unwrap().expose()).unwrap();
+        assert_eq!(becomes["kernelArguments"], config["kernelArguments"]);
+        assert_eq!(becomes["passwd"]["groups"], config["passwd"]["groups"]);
+        assert_eq!(becomes["storage"]["links"], config["storage"]["links"]);
+        let modes = by(&becomes["storage"]["directories"], "path");
+        assert_eq!((&modes["/etc/d"]["mode"], &modes["/var/lib/e"]["mode"]), (&json!(448), &json!(493)));
+        let file = &becomes["storage"]["files"][0];
+        assert!(file["contents"].is_null() && file["mode"].is_null());
+        assert_eq!(undone(file["append"][0]["source"].as_str().unwrap()), b"export A=1\n");
+    }
 
     /// A directory that a recipe would give to the user is one that the config did not.
     #[test]
@@ -460,6 +482,6 @@ mod tests {
         let given = given(serde_json::to_vec(&config).unwrap());
         let adopted = exactly(&given, None).unwrap();
         assert!(!adopted.typed);
-        assert!(adopted.left.iter().any(|line| line.contains("storage.directories")), "{:?}", adopted.left);
+        assert!(adopted.left.iter().any(|line| line.contains("directory `/home/ada/.config`")), "{:?}", adopted.left);
     }
 }

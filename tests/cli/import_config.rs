@@ -7,7 +7,7 @@ use crate::support::{Bin, Output, workdir};
 
 const CONFIG: &str = r#"{"ignition": {"version": "3.2.0"}, "storage": {"files": [{"path": "/etc/hostname", "overwrite": true, "contents": {"source": "data:,nas%0A"}}]}}"#;
 const LINKED: &str =
-    r#"{"ignition": {"version": "3.2.0"}, "storage": {"links": [{"path": "/etc/l", "target": "/x"}]}}"#;
+    r#"{"ignition": {"version": "3.2.0"}, "storage": {"luks": [{"name": "l", "device": "/dev/vdb"}]}}"#;
 
 fn import(dir: &Path, files: &[(&str, &[u8])], arguments: &[&str]) -> Output {
     for (name, bytes) in files {
@@ -34,7 +34,7 @@ fn a_config_becomes_keys_or_stays_beside_the_recipe() {
     import(dir.path(), &[], &["c/links.ign", "-o", "r/links.toml"])
         .success()
         .says("copied")
-        .says("`storage.links` has no key in a recipe");
+        .says("`storage.luks` has no key in a recipe");
     let recipe = dir.path().join("r/links.toml");
     assert!(std::fs::read_to_string(&recipe).unwrap().contains("config = \"links.ign\""));
     assert_eq!((mode(&recipe), mode(&dir.path().join("r/links.ign"))), (0o600, 0o600));
