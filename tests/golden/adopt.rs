@@ -49,7 +49,7 @@ fn imported(case: &str) -> String {
     // It is a recipe that lacks nothing but its pin.
     let checked = Bin::new(dir.path()).arg("check").arg(&path).run();
     assert!(checked.code == 2 && checked.stderr.contains("E_UNPINNED"), "{case}\n{checked}\n{text}");
-    assert_eq!(checked.stderr.matches("error").count(), 1, "{case}\n{checked}\n{text}");
+    assert_eq!(checked.stderr.matches("error[").count(), 1, "{case}\n{checked}\n{text}");
     text
 }
 
