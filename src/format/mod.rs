@@ -15,5 +15,6 @@ pub mod magic;
 pub mod metalink;
 pub mod openpgp;
 pub mod packed;
+pub mod pem;
 pub mod qcow2;
 pub mod raw;

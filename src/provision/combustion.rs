@@ -62,11 +62,26 @@ put() {
 }
 "#;
 
+const DIRECTORY: &str = r#"
+# Makes a directory, or gives the one that is there its mode and owner: mode, user, group, path.
+directory() {
+    if [ -L "$4" ]; then
+        printf 'arca-build: %s is a link, not a directory\n' "$4" >&2
+        exit 1
+    fi
+    install -d -m "$1" -o "$2" -g "$3" "$4"
+}
+"#;
+
 const APPEND: &str = r#"
-# Adds what a command prints at the end of a file.
+# Adds what a command prints at the end of a file; nothing else may stand there, nor a link that leads elsewhere.
 append() {
     path=$1
     shift
+    if [ -L "$path" ] || { [ -e "$path" ] && [ ! -f "$path" ]; }; then
+        printf 'arca-build: %s is no file to append to\n' "$path" >&2
+        exit 1
+    fi
     mkdir -p "${path%/*}/"
     "$@" >>"$path"
 }
@@ -202,6 +217,7 @@ fn functions(text: &mut String, wanted: &Wanted) {
         (!hidden(wanted).is_empty(), MOUNTS),
         (has_hash, PASSWORD),
         (has_keys || has_unit_files || !replace.is_empty() || says("put "), PUT),
+        (wanted.directories.iter().any(|directory| directory.place.is_some()), DIRECTORY),
         (!append.is_empty(), APPEND),
         (has_keys, AUTHORIZE),
     ] {
@@ -297,7 +313,11 @@ fn files(text: &mut String, wanted: &Wanted) {
     for directory in &wanted.directories {
         let name = |name: &Option<String>| quote(name.as_deref().unwrap_or("root"));
         let (user, group, path) = (name(&directory.user), name(&directory.group), quote(&directory.path));
-        text.push_str(&format!("install -d -m {:04o} -o {user} -g {group} {path}\n", directory.mode));
+        let mode = directory.mode;
+        text.push_str(&match directory.place {
+            Some(_) => format!("directory {mode:04o} {user} {group} {path}\n"),
+            None => format!("install -d -m {mode:04o} -o {user} -g {group} {path}\n"),
+        });
     }
     wanted.files.iter().for_each(|file| self::file(text, file));
     for link in &wanted.links {

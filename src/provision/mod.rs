@@ -6,20 +6,24 @@
 
 mod account;
 pub mod carried;
+mod certificates;
 mod combustion;
 pub mod crypt;
 pub mod explain;
 pub mod facts;
 mod hash;
 mod ignition;
+mod kernel;
 mod keys;
 mod lints;
 mod merge;
 mod mounts;
+mod nodes;
 mod path;
 mod pool;
 mod ready;
 mod rules;
+mod settings;
 pub mod split;
 mod subvolume;
 pub mod template;
@@ -175,6 +179,7 @@ fn lower_config(
 ) -> (Option<Vec<u8>>, Option<Template>) {
     if let Some(config) = config {
         merge::conflicts(&shares.combustion, config, told);
+        kernel::conflicts(recipe, config, told);
     }
     if shares.ignition.is_empty() {
         return (config.map(|config| config.bytes.clone()), None);

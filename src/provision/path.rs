@@ -30,13 +30,21 @@ pub fn check(path: &str, side: Side, place: &Place, told: &mut Told) {
     }
 }
 
-/// Refuses two things at one path, and a file (one of `files`) whose path is another's directory.
-pub fn check_all<'a>(nodes: impl Iterator<Item = (&'a str, &'a Place)> + Clone, files: &[&str], told: &mut Told) {
+/// Refuses two things at one path, and a file (one of `files`) whose path is another's directory. `keyed` are paths that a
+/// key of the recipe writes, with the key.
+pub fn check_all<'a>(
+    nodes: impl Iterator<Item = (&'a str, &'a Place)> + Clone,
+    files: &[&str],
+    keyed: &[(&str, &str)],
+    told: &mut Told,
+) {
     for (index, (path, place)) in nodes.clone().enumerate() {
         let earlier = nodes.clone().take(index).find(|(other, _)| *other == path);
         if let Some((_, first)) = earlier {
             let headline = format!("`{}` is written twice, first in line {}", one_line(path, 80), first.line);
-            told.refuse_at(place, headline, "keep one of them");
+            let key = keyed.iter().find(|(keyed, _)| *keyed == path);
+            let hint = key.map(|(_, key)| format!("`{key}` writes it: keep one of them"));
+            told.refuse_at(place, headline, hint.as_deref().unwrap_or("keep one of them"));
         }
         let below = nodes.clone().find(|(other, _)| *other != path && subvolume::is_within(other, path));
         if let Some((other, _)) = below.filter(|_| files.contains(&path)) {

@@ -48,11 +48,12 @@ impl Part {
             Self::Files => (Side::Ignition, "Ignition writes files before anything of the system has started"),
             Self::Units => (Side::Ignition, "Ignition presets units before systemd reads them"),
             Self::Settings => (Side::Ignition, "plain files, which Ignition writes before the system starts"),
-            Self::KernelArguments => {
-                (Side::Combustion, "the boot loader's own tools run in Combustion's snapshot, without a further reboot")
-            }
+            Self::KernelArguments => (
+                Side::Ignition,
+                "Ignition restarts the guest in the initrd; after Combustion all would start once in vain",
+            ),
             Self::Certificates => {
-                (Side::Combustion, "the trust store is made anew by a command in Combustion's snapshot")
+                (Side::Ignition, "plain files; the image makes its trust store anew when it starts, by either engine")
             }
             Self::Network => (Side::Combustion, "Combustion's prepare phase sets it up in the initrd already"),
             Self::Packages => {
@@ -144,6 +145,15 @@ impl Split {
             Side::Ignition if self == Self::Best && subvolume::is_read_only(path) => Side::Combustion,
             side => side,
         }
+    }
+}
+
+impl Split {
+    /// Returns the engine of a path, and why where that is not who writes the others.
+    pub fn side_of_path_why(self, path: &str) -> (Side, &'static str) {
+        let side = self.side_of_path(path);
+        let is_odd = side != self.side(Part::Files);
+        (side, if is_odd { "the root snapshot is read-only to Ignition" } else { "" })
     }
 }
 

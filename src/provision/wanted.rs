@@ -3,7 +3,7 @@
 use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
 use super::split::{Part, Shares, Side, Split};
 use super::told::Told;
-use super::{account, mounts, path, pool, subvolume, unit};
+use super::{account, certificates, kernel, mounts, nodes, path, pool, settings, subvolume, unit};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
 use crate::format::combustion::Flags;
@@ -86,7 +86,7 @@ pub struct WantedDirectory {
     pub place: Option<Place>,
 }
 
-/// One symbolic link; what stands at its path is replaced.
+/// One symbolic link; a file or link that stands at its path is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedLink {
     pub path: String,
@@ -230,10 +230,15 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut To
         shares.account(Part::Units, side, format!("unit {}", one_line(&unit.name, 100)), "");
         shares.on(side).units.push(unit);
     }
+    nodes::groups(recipe, &mut shares, told);
+    nodes::nodes(recipe, &mut shares, told);
+    settings::settings(recipe, &mut shares, told);
+    kernel::arguments(recipe, &mut shares);
+    certificates::certificates(recipe, files, &mut shares, told);
     carry(recipe, known, &mut shares);
     mounts::resolve(recipe, &mut shares, told);
     pool::resolve(recipe, &mut shares, told);
-    finish(&mut shares, told);
+    finish(recipe, &mut shares, told);
     mounts::hidden(recipe, &shares, told);
     shares
 }
@@ -285,10 +290,11 @@ fn carry(recipe: &Recipe, known: &Known, shares: &mut Shares) {
 }
 
 /// Judges what only the whole shows; call it when every part has written its share.
-fn finish(shares: &mut Shares, told: &mut Told) {
+fn finish(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     let nodes: Vec<_> = shares.both().flat_map(Wanted::nodes).collect();
     let files: Vec<_> = shares.files().map(|file| file.path.as_str()).collect();
-    path::check_all(nodes.iter().copied(), &files, told);
+    path::check_all(nodes.iter().copied(), &files, &settings::paths(&recipe.provision.settings), told);
+    nodes::below_links(shares, told);
     unique("unit", shares.units().map(|unit| (unit.name.as_str(), &unit.place)), told);
     implied(shares, told);
     for wanted in [&mut shares.ignition, &mut shares.combustion] {
@@ -317,7 +323,7 @@ fn implied(shares: &Shares, told: &mut Told) {
     }
 }
 
-fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a Place)>, told: &mut Told) {
+pub fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a Place)>, told: &mut Told) {
     let mut seen = std::collections::BTreeMap::new();
     for (name, place) in names {
         if let Some(first) = seen.insert(name, place) {
@@ -335,7 +341,7 @@ fn file(
     side: Side,
     told: &mut Told,
 ) -> Option<WantedFile> {
-    let Located { value: GuestFile { path, content, mode, user, group }, place } = file;
+    let Located { value: GuestFile { path, content, append, mode, user, group }, place } = file;
     path::check(path, side, place, told);
     for (what, name) in [("user", user), ("group", group)] {
         if let Some(name) = name {
@@ -349,7 +355,8 @@ fn file(
         Content::Carried(carried) => Bytes::Remote(known.file(path, carried)),
         Content::Text(_) | Content::Path(_) => Bytes::Here(bytes(recipe, content, files, told)?),
     };
-    let (user, group, write) = (user.clone(), group.clone(), Write::Replace);
+    let (user, group) = (user.clone(), group.clone());
+    let write = if *append { Write::Append } else { Write::Replace };
     Some(WantedFile { path: path.clone(), bytes, write, mode: *mode, user, group, place: place.clone() })
 }
 
@@ -394,19 +401,21 @@ pub fn beside(recipe: &Recipe, path: &RecipePath) -> String {
 /// user could not write beside the file (Ignition makes missing parents with owner root).
 fn directories(wanted: &Wanted) -> Vec<WantedDirectory> {
     let mut directories: Vec<WantedDirectory> = vec![];
-    for file in &wanted.files {
-        let Some(owner) = wanted.logins.iter().find(|login| file.user.as_deref() == Some(&login.name)) else {
+    let files = wanted.files.iter().map(|file| (&file.path, &file.user, &file.group));
+    let asked = wanted.directories.iter().map(|directory| (&directory.path, &directory.user, &directory.group));
+    for (path, user, group) in files.chain(asked) {
+        let Some(owner) = wanted.logins.iter().find(|login| user.as_deref() == Some(&login.name)) else {
             continue;
         };
         let home = owner.home();
-        if !subvolume::is_within(&file.path, &home) {
+        if !subvolume::is_within(path, &home) {
             continue;
         }
-        for (end, _) in file.path.match_indices('/').filter(|(end, _)| *end > home.len()) {
-            let path = file.path[..end].to_owned();
+        for (end, _) in path.match_indices('/').filter(|(end, _)| *end > home.len()) {
+            let path = path[..end].to_owned();
             let mode = if path.ends_with("/.ssh") { 0o700 } else { 0o755 };
             if wanted.directories.iter().chain(&directories).all(|directory| directory.path != path) {
-                let (user, group) = (Some(owner.name.clone()), file.group.clone());
+                let (user, group) = (Some(owner.name.clone()), group.clone());
                 directories.push(WantedDirectory { path, mode, user, group, place: None });
             }
         }

@@ -66,7 +66,8 @@ impl Recipe {
             .units
             .iter()
             .flat_map(|unit| unit.value.content.iter().chain(unit.value.dropins.iter().map(|dropin| &dropin.content)));
-        let typed = provision.files.iter().map(|file| &file.value.content).chain(units);
+        let certificates = provision.certificates.iter().map(|certificate| &certificate.value.content);
+        let typed = provision.files.iter().map(|file| &file.value.content).chain(units).chain(certificates);
         let typed = typed.filter_map(|content| match content {
             Content::Path(path) => Some(path),
             Content::Text(_) | Content::Carried(_) => None,

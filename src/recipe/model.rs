@@ -213,6 +213,16 @@ pub struct Provision {
     pub rpms: Vec<Located<super::Carried>>,
     /// `[[provision.container]]`.
     pub containers: Vec<Located<super::Container>>,
+    /// `[[provision.group]]`.
+    pub groups: Vec<Located<super::GuestGroup>>,
+    /// `[[provision.directory]]`.
+    pub directories: Vec<Located<super::GuestDirectory>>,
+    /// `[[provision.link]]`.
+    pub links: Vec<Located<super::GuestLink>>,
+    /// Host name, time zone and the like.
+    pub settings: super::Settings,
+    /// `[[provision.ca_certificate]]`.
+    pub certificates: Vec<Located<super::CaCertificate>>,
     /// `[[provision.mount]]`.
     pub mounts: Vec<Located<super::storage::Mount>>,
     /// `[[provision.subvolume]]`.
@@ -230,8 +240,10 @@ impl Provision {
     /// Tells whether anything typed (not ready-made) is wanted.
     pub fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
+        let more = [self.groups.len(), self.directories.len(), self.links.len(), self.certificates.len()];
         let storage = [self.mounts.len(), self.subvolumes.len(), self.pools.len()];
-        self.root.is_some() || rows.iter().chain(&storage).any(|rows| *rows > 0)
+        let is_set = self.root.is_some() || self.settings.is_set();
+        is_set || rows.iter().chain(&more).chain(&storage).any(|rows| *rows > 0)
     }
 
     /// Tells whether anything at all is wanted in the guest.
@@ -278,6 +290,8 @@ pub struct GuestFile {
     /// Absolute path in the guest.
     pub path: String,
     pub content: Content,
+    /// Whether the content follows what is there; mode and owner are then those that are there.
+    pub append: bool,
     /// Permission bits, at most `0o7777`; default `0o644`.
     pub mode: u32,
     /// Owner by name; default root.

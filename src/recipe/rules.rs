@@ -78,6 +78,77 @@ pub(crate) fn is_rpm_name(text: &str) -> bool {
     first && text.len() <= 100 && text.chars().all(plain) && text.strip_suffix(".rpm").is_some()
 }
 
+/// Tells whether a text is a host name: RFC 1123 §2.1, and no longer than Linux keeps (`HOST_NAME_MAX`). One whose last
+/// part is a number would be taken for an address.
+pub(crate) fn is_hostname(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.len() <= 64 && text.split('.').all(is_host_label) && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_host_label(label: &str) -> bool {
+    let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    (1..=63).contains(&label.len()) && plain && !label.starts_with('-') && !label.ends_with('-')
+}
+
+/// Tells whether a text is a host name or an address.
+pub(crate) fn is_host(text: &str) -> bool {
+    let v6 = text.matches(':').count() >= 2 && text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'));
+    text.len() <= 253 && (v6 || text.split('.').all(is_host_label))
+}
+
+/// Tells whether a text can stand in `NO_PROXY`, where a comma ends it: a host, `.domain`, `*`, an address, a network.
+pub(crate) fn is_proxy_exception(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/' | '*' | '[' | ']');
+    text.len() <= 253 && text.chars().all(plain)
+}
+
+/// Tells whether a text can name a time zone: parts below zoneinfo(5)'s directory, the first with a capital letter.
+pub(crate) fn is_timezone(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+');
+    let part = |part: &str| part.starts_with(|c: char| c.is_ascii_alphanumeric()) && part.chars().all(plain);
+    text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_uppercase()) && text.split('/').all(part)
+}
+
+/// Tells whether a text can name a locale: `language[_TERRITORY][.CODESET][@modifier]` (setlocale(3)), `C` or `POSIX`.
+pub(crate) fn is_locale(text: &str) -> bool {
+    let (rest, modifier) = text.split_once('@').unwrap_or((text, "x"));
+    let (language, codeset) = rest.split_once('.').unwrap_or((rest, "x"));
+    let word =
+        |word: &str, also: char| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == also);
+    text.len() <= 64
+        && language.starts_with(|c: char| c.is_ascii_alphabetic())
+        && word(language, '_')
+        && word(codeset, '-')
+        && word(modifier, '-')
+}
+
+/// Tells whether a text can name a keymap: the name of a file of kbd, without its ending.
+pub(crate) fn is_keymap(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
+}
+
+/// Tells whether a text is one kernel argument that a boot loader hands over as it is: GRUB would act upon some characters,
+/// unless quoted (GRUB manual, "Quoting"), and a shell reads the file it is kept in.
+pub(crate) fn is_kernel_argument(text: &str) -> bool {
+    let mut is_quoted = false;
+    let plain = text.chars().all(|c| {
+        is_quoted ^= c == '"';
+        match c {
+            '$' | '\\' | '`' | '\'' => false,
+            ' ' | ';' | '&' | '|' | '<' | '>' | '{' | '}' => is_quoted,
+            _ => c.is_ascii_graphic(),
+        }
+    });
+    plain && !is_quoted && text.len() <= 1024 && !text.starts_with(['-', '#', '=', '"'])
+}
+
+/// Tells whether a text is a path that a link can lead to; `..` may stand in a relative one.
+pub(crate) fn is_link_target(text: &str) -> bool {
+    let mut parts = text.strip_prefix('/').unwrap_or(text).split('/');
+    text == "/" || (text.len() <= 1024 && parts.all(|part| (1..=255).contains(&part.len())))
+}
+
 /// Tells whether a text is the name of a subvolume that a script can handle as one plain word.
 pub(crate) fn is_subvolume_name(text: &str) -> bool {
     let first = text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '@'));

@@ -32,14 +32,16 @@ mod tests {
     fn its_commented_parts_parse_once_uncommented() {
         let name = Name::parse("nas").unwrap();
         let begins = |line: &str| {
-            ["# [[", "# name", "# serial", "# size", "# groups", "# ssh_keys", "# description"]
-                .iter()
-                .any(|part| line.starts_with(part))
+            let keys = ["name", "serial", "size", "groups", "ssh_keys", "description", "timezone", "locale", "ntp"];
+            let key = line.strip_prefix("# ").and_then(|line| line.split_once(" = ")).map(|(key, _)| key);
+            line.starts_with("# [[") || key.is_some_and(|key| keys.contains(&key) || key == "kernel_arguments")
         };
         let template = Recipe::template(&name);
         let lines: Vec<&str> = template.lines().map(|line| if begins(line) { &line[2..] } else { line }).collect();
         let recipe = parse(&lines.join("\n"), "new.toml").unwrap();
         assert_eq!((recipe.machine.disks.len(), recipe.provision.users.len()), (1, 1));
         assert!(recipe.description.is_some());
+        let settings = recipe.provision.settings;
+        assert!(settings.timezone.is_some() && settings.locale.is_some() && settings.kernel_arguments.len() == 1);
     }
 }

@@ -31,5 +31,6 @@ mod passwd;
 mod provision;
 mod schema;
 mod scripts;
+mod settings;
 mod signatures;
 mod virt_install;

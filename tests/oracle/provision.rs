@@ -94,7 +94,7 @@ pub fn told(output: &Output) -> String {
     )
 }
 
-fn executable(path: &Path, bytes: &[u8]) {
+pub fn executable(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
 }

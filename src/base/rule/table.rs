@@ -211,6 +211,25 @@ rules! {
             key cannot log in, or is not alone.";
         by ("OpenSSH: release notes", "https://www.openssh.com/releasenotes.html");
         fix "make a new key with `ssh-keygen -t ed25519`";
+    GroupLikeUser = "group-like-user", Warning, "a group with the name of a user";
+        why "Where an image gives each user a group of its own (USERGROUPS_ENAB in login.defs), useradd makes the group \
+            itself and fails where it is there already, and with it the boot. Where it does not, the user is not in \
+            the group unless `groups` says so.";
+        by ("shadow: useradd(8), login.defs(5)", "https://man7.org/linux/man-pages/man8/useradd.8.html");
+        fix "give the group another name, or leave it to the user";
+    // Settings.
+    LocaleMissing = "locale-missing", Warning, "a locale that the image does not have";
+        why "MicroOS is built with the locales C, C.utf8, en_US.utf8 and POSIX only. With another in /etc/locale.conf \
+            programs warn and fall back to C, until a package brings it.";
+        by ("openSUSE/microos-tools: README, locale-check", "https://github.com/openSUSE/microos-tools");
+        fix "use C.UTF-8 or en_US.UTF-8, or install the locale's package";
+    ProxyPassword = "proxy-password", Warning, "a proxy's password that not everybody in the guest may read";
+        why "openSUSE reads its proxy from /etc/sysconfig/proxy. With a password in it the file is for root alone, so \
+            that login shells of other users cannot read it, say so, and go without a proxy. Where MicroOS's \
+            setup-systemd-proxy-env.service is enabled it copies the address to a file that everybody may read.";
+        by ("openSUSE/aaa_base: profile.sh", "https://github.com/openSUSE/aaa_base"),
+            ("openSUSE/microos-tools: setup-systemd-proxy-env", "https://github.com/openSUSE/microos-tools");
+        fix "let the proxy know the guest by its address, and leave the password out";
     // Units and scripts.
     UnitNoInstall = "unit-no-install", Warning, "a unit is enabled that nothing will start";
         why "Enabling makes the links that the unit's [Install] section asks for. Without WantedBy, RequiredBy, \

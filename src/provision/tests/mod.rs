@@ -4,6 +4,7 @@ mod carried;
 mod complaints;
 mod explain;
 mod golden;
+mod items;
 mod ready;
 mod rules;
 mod storage;

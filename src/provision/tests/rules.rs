@@ -63,6 +63,8 @@ const fn wish(rest: &'static str) -> Wish {
     Wish { base: "MicroOS.qcow2", rest, ready: "" }
 }
 
+const UNEVEN: &str = "[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"3GiB\"\n\
+    [[provision.pool]]\nlabel = \"p\"\ndisks = [\"a\", \"b\"]\npath = \"/srv/p\"\n";
 const ROOT: &str = "[provision.root]\nssh_keys = [\"KEY\"]\n";
 const IGN: Wish = wish("[provision]\nengine = \"ignition\"\nconfig = \"ready\"\n");
 const SH: Wish = wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\n");
@@ -140,6 +142,9 @@ fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
         (R::KeyTypo, wish("[provision.root]\nssh_keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti\"]\n"), Note, root, false),
         (R::KeyTypo, ign!(r#""passwd": {"users": [{"name": "root", "sshAuthorizedKeys": ["ssh-rsa AAAA"]}]}"#), Warning, ign!(r#""passwd": {"users": [{"name": "root"}]}"#), false),
         (R::WeakKey, wish("[provision.root]\nssh_keys = [\"ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQD2cIiZwM6oBgrqtomDwkst4J91FngD1G5xw079Q4nVWyMpvdkpRb2xCz6aoNnzEkqwTRG0CLhwxe6jrmKWrIHxSLT/SN5yhsV3M9UjiCvmXyRMLUbzE9zDg/P12OUcL1s+vC9F/CMGpRIKAhZZZ7B8rXCM7zblWMyPeIoE0cIuOw== a\"]\n"), Warning, root, false),
+        (R::GroupLikeUser, wish("[[provision.user]]\nname = \"a\"\nsystem = true\n[[provision.group]]\nname = \"a\"\n"), Warning, wish("[[provision.user]]\nname = \"a\"\nsystem = true\n[[provision.group]]\nname = \"b\"\n"), false),
+        (R::LocaleMissing, wish("[provision]\nlocale = \"de_DE.UTF-8\"\n"), Warning, wish("[provision]\nlocale = \"en_US.UTF-8\"\n"), false),
+        (R::ProxyPassword, wish("[provision.proxy]\nhttp = \"http://u:p@h\"\n"), Warning, wish("[provision.proxy]\nhttp = \"http://h\"\n"), false),
         (R::UnitNoInstall, unit("[[provision.unit]]\nname = \"a.service\"\nenable = true\ntext = \"[Service]\"\n"), Warning, unit("[[provision.unit]]\nname = \"a.service\"\nenable = true\ntext = \"[Install]\\nWantedBy=x\"\n"), false),
         (R::Script, SH.ready("#!/bin/sh\ntrue"), Warning, SH.ready("#!/bin/sh\ntrue\n"), false),
         (R::DevVdx, SH.ready("#!/bin/sh\nmkfs.xfs /dev/vdb\n"), Warning, SH.ready("#!/bin/sh\n# not /dev/vdb\nmkfs.xfs /dev/disk/by-id/virtio-a\n"), false),
@@ -148,7 +153,7 @@ fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
         (R::RaidMetadata, SH.ready("#!/bin/sh\nmkfs.btrfs -d raid5 -m raid5 a b c\n"), Warning, SH.ready("#!/bin/sh\nmkfs.btrfs -d raid5 -m raid1 a b c\n"), false),
         (R::RaidMetadata, SH.ready("#!/bin/sh\nmkfs.btrfs -m single a b c\n"), Warning, SH.ready("#!/bin/sh\nmkfs.btrfs -m single a\n"), false),
         (R::Raid1Odd, POOL, Error, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\"]\n"), false),
-        (R::PoolCapacity, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"3GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\", \"b\"]\n"), Note, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\", \"b\"]\n"), false),
+        (R::PoolCapacity, wish(UNEVEN), Note, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\ndisks = [\"a\", \"b\"]\npath = \"/srv/p\"\n"), false),
         (R::LibvirtHome, wish("[machine]\nstorage = \"/home/a/vm\"\n"), Warning, wish("[machine]\nstorage = \"/home/a/vm\"\nnetwork = \"user\"\n"), false),
         (R::UnusedAllow, wish("[allow]\nmoving-url = \"why\"\n"), Note, wish("[machine]\n"), false),
     ]

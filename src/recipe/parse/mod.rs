@@ -8,6 +8,7 @@ mod carried;
 mod image;
 mod machine;
 mod provision;
+mod settings;
 mod storage;
 #[cfg(test)]
 mod tests;

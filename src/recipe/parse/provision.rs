@@ -7,7 +7,7 @@ use super::super::rules;
 use super::super::{
     Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
 };
-use super::{allow, carried, path, refuse_unknown, storage};
+use super::{allow, carried, path, refuse_unknown, settings, storage};
 use crate::base::text::one_line;
 use crate::base::{Code, Engine, Secret};
 
@@ -36,6 +36,11 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         units: rows(table, "unit", "provision.unit[]", "name", unit),
         rpms: carried::rpms(table, TABLE_LIMIT),
         containers: rows(table, "container", "provision.container[]", "name", carried::container),
+        groups: rows(table, "group", "provision.group[]", "name", settings::group),
+        directories: rows(table, "directory", "provision.directory[]", "path", settings::directory),
+        links: rows(table, "link", "provision.link[]", "path", settings::link),
+        settings: settings::settings(table),
+        certificates: rows(table, "ca_certificate", "provision.ca_certificate[]", "name", settings::ca_certificate),
         mounts: storage::mounts(table),
         subvolumes: storage::subvolumes(table),
         pools: storage::pools(table),
@@ -143,7 +148,7 @@ fn user(table: &Table<'_>) -> Option<User> {
     (!user.name.is_empty()).then_some(user)
 }
 
-fn account_name(value: &Value<'_>) -> Option<String> {
+pub(super) fn account_name(value: &Value<'_>) -> Option<String> {
     let text = value.line()?;
     if !rules::is_account_name(text) {
         let headline = format!("`{}` is no name of a user or group", one_line(text, 60));
@@ -184,6 +189,7 @@ fn file(table: &Table<'_>) -> Option<GuestFile> {
         table.document.tell(problem.hint("for an empty file add `text = \"\"`"));
     }
     Some(GuestFile {
+        append: settings::append(table),
         mode: table.get("mode").and_then(|value| mode(&value)).unwrap_or(0o644),
         user: table.get("user").and_then(|value| account_name(&value)),
         group: table.get("group").and_then(|value| account_name(&value)),
@@ -205,7 +211,7 @@ fn file_content(table: &Table<'_>) -> Option<Content> {
 }
 
 /// Reads permission bits. A TOML number is refused: 644 without quotes is decimal and would mean 01204.
-fn mode(value: &Value<'_>) -> Option<u32> {
+pub(super) fn mode(value: &Value<'_>) -> Option<u32> {
     if let Some((digits, radix)) = value.digits() {
         let octal = rules::mode(digits.trim_start_matches('+')).is_some() && matches!(radix, 8 | 10);
         let hint = if octal { format!("write mode = \"{digits:0>4}\"") } else { "write mode = \"0644\"".to_owned() };
@@ -225,7 +231,7 @@ fn mode(value: &Value<'_>) -> Option<u32> {
 }
 
 /// Reads `text` or `source`; both are a mistake, none is for the caller to judge.
-fn content(table: &Table<'_>) -> Option<Content> {
+pub(super) fn content(table: &Table<'_>) -> Option<Content> {
     let text = table.get("text");
     let source = table.get("source");
     if let (Some(_), Some(source)) = (&text, &source) {

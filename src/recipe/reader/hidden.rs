@@ -46,7 +46,9 @@ fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let word = ["pass", "pwd", "secret", "token", "hash"].iter().any(|word| key.contains(word));
     let content = matches!(key.as_str(), "text" | "content" | "contents" | "data");
-    word || content || (key.len() <= 32 && nearest(&key, ["password", "password_hash"]).is_some())
+    // Their addresses may carry a password, and a mistaken one is not known as an address.
+    let proxy = matches!(key.as_str(), "http" | "https");
+    word || content || proxy || (key.len() <= 32 && nearest(&key, ["password", "password_hash"]).is_some())
 }
 
 /// Finds secrets line by line, without a parser: key words, crypt hashes, addresses with credentials or a query, and the
@@ -68,7 +70,8 @@ fn by_text(text: &str) -> Vec<bool> {
 }
 
 fn is_secret_word(part: &str) -> bool {
-    is_secret_key(part.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '{')))
+    let word = part.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '{'));
+    word == "proxy" || is_secret_key(word)
 }
 
 fn has_secret_value(line: &str) -> bool {
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn sec_4_lines_with_secrets_are_hidden() {
-        let cases: [(&str, &str, &[u32]); 12] = [
+        let cases: [(&str, &str, &[u32]); 14] = [
             ("plain", "name = \"x\"", &[]),
             ("hash", "a = 1\npassword_hash = \"x\"", &[2]),
             ("misspelt", "pasword = \"x\"", &[1]),
@@ -110,6 +113,8 @@ mod tests {
             ("multi-line, unterminated", "text = \"\"\"\nkey\nkey", &[1, 2, 3]),
             ("unterminated", "password_hash = \"$6$\nb = 1", &[1]),
             ("credentials", "url = \"https://u:p@h/x\"", &[1]),
+            ("proxy", "[proxy]\nhttp = \"u:p@h\"", &[2]),
+            ("inline proxy", "proxy = { http = \"u:p@h\" }", &[1]),
             ("query", "url = \"https://h/x?t=1\" # why", &[1]),
             ("question elsewhere", "url = \"https://h/x\" # why? a@b", &[]),
         ];

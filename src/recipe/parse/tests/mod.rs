@@ -2,6 +2,7 @@
 
 mod broken;
 mod hostile;
+mod settings;
 mod whole;
 
 use crate::base::Problem;

@@ -1,0 +1,192 @@
+//! Each item by each engine: `items/NAME.toml` becomes `NAME.ign` and `NAME.sh`. `UPDATE_GOLDEN=1` writes them anew; if a
+//! change is meant, bump the builder's revision.
+
+use super::{config, ids, lower_with, lowered, refused, script};
+use crate::base::Code;
+use crate::provision::split::{Part, Side};
+
+const ITEMS: [(&str, &str); 8] = [
+    ("groups", include_str!("items/groups.toml")),
+    ("nodes", include_str!("items/nodes.toml")),
+    ("append", include_str!("items/append.toml")),
+    ("settings", include_str!("items/settings.toml")),
+    ("ntp", include_str!("items/ntp.toml")),
+    ("proxy", include_str!("items/proxy.toml")),
+    ("kernel", include_str!("items/kernel.toml")),
+    ("certificates", include_str!("items/certificates.toml")),
+];
+
+/// Puts the engine first; a table header of the item's own takes its place.
+fn by(engine: &str, item: &str) -> String {
+    format!("engine = \"{engine}\"\n{}", item.trim_start_matches("[provision]\n"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "golden files are files")]
+fn golden(name: &str, text: &str) {
+    let path = format!("{}/src/provision/tests/items/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default(), "{name}");
+}
+
+#[test]
+fn each_item_is_written_by_ignition() {
+    for (name, item) in ITEMS {
+        let lowered = lowered(&by("ignition", item), &[]);
+        assert!(ids(&lowered).is_empty() && lowered.script.is_none(), "{name} {:?}", lowered.warnings);
+        golden(&format!("{name}.ign"), &config(&lowered));
+        assert!(lowered.placed.iter().all(|placed| placed.side == Side::Ignition) && !lowered.placed.is_empty());
+    }
+}
+
+#[test]
+fn each_item_is_written_by_combustion() {
+    for (name, item) in ITEMS {
+        let lowered = lowered(&by("combustion", item), &[]);
+        assert!(ids(&lowered).is_empty() && lowered.config.is_none(), "{name} {:?}", lowered.warnings);
+        golden(&format!("{name}.sh"), &script(&lowered));
+        assert!(lowered.placed.iter().all(|placed| placed.side == Side::Combustion) && !lowered.placed.is_empty());
+    }
+}
+
+#[test]
+fn the_reference_crate_reads_each_item() {
+    for (name, item) in ITEMS {
+        let text = config(&lowered(&by("ignition", item), &[]));
+        let (_, warnings) = ignition_config::Config::parse_str(&text).unwrap();
+        assert!(warnings.is_empty(), "{name} {warnings:?}");
+        let needed = if name == "kernel" { "3.3.0" } else { "3.2.0" };
+        assert!(text.contains(&format!("\"version\": \"{needed}\"")), "{name}");
+    }
+}
+
+#[test]
+fn settings_kernel_arguments_and_certificates_go_to_ignition_where_the_recipe_leaves_the_choice() {
+    for (item, part) in
+        [("settings", Part::Settings), ("kernel", Part::KernelArguments), ("certificates", Part::Certificates)]
+    {
+        let wish = ITEMS.iter().find(|(name, _)| *name == item).unwrap().1;
+        let lowered = lowered(&by("auto", wish), &[]);
+        assert!(lowered.placed.iter().all(|placed| (placed.side, placed.part) == (Side::Ignition, part)), "{item}");
+        assert!(lowered.placed.iter().any(|placed| !placed.why.is_empty()), "{item}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() {
+    let file = |path: &str| format!("[[provision.file]]\npath = \"{path}\"\ntext = \"\"\n");
+    let link = |path: &str, target: &str| format!("[[provision.link]]\npath = \"{path}\"\ntarget = \"{target}\"\n");
+    let directory = |path: &str| format!("[[provision.directory]]\npath = \"{path}\"\n");
+    let group = |name: &str, rest: &str| format!("[[provision.group]]\nname = \"{name}\"\n{rest}\n");
+    let ca = |text: &str| format!("[[provision.ca_certificate]]\nname = \"a\"\ntext = '''\n{text}'''\n");
+    for (wish, word) in [
+        ("hostname = \"a\"\n".to_owned() + &file("/etc/hostname"), "`/etc/hostname` is written twice, first in line 7"),
+        ("hostname = \"a\"\n".to_owned() + &file("/etc/hostname"), "`hostname` writes it: keep one of them"),
+        ("timezone = \"UTC\"\n".to_owned() + &link("/etc/localtime", "x"), "`timezone` writes it"),
+        ("locale = \"C\"\n".to_owned() + &file("/etc/locale.conf"), "`locale` writes it"),
+        ("keymap = \"us\"\n".to_owned() + &file("/etc/vconsole.conf"), "`keymap` writes it"),
+        ("ntp = [\"a\"]\n".to_owned() + &file("/etc/chrony.d/pool.conf"), "`ntp` writes it"),
+        ("proxy = { http = \"http://a\" }\n".to_owned() + &file("/etc/sysconfig/proxy"), "`proxy` writes it"),
+        (file("/a") + &directory("/a"), "`/a` is written twice, first in line 6"),
+        (file("/etc/a") + &directory("/etc/a/b"), "`/etc/a` cannot be a file and the directory of `/etc/a/b`"),
+        (link("/etc/a", "b") + &file("/etc/a/b"), "`/etc/a/b` lies below the link `/etc/a`"),
+        (link("/etc", "/x"), "`/etc` is a directory of the system"),
+        (
+            "[[provision.user]]\nname = \"bob\"\nhome = \"/srv/bob\"\nssh_keys = [\"KEY\"]\n".to_owned()
+                + &link("/srv/bob", "/data"),
+            "`/srv/bob` is or holds the home of `bob`",
+        ),
+        (link("/etc/a", "/etc/a"), "the link `/etc/a` leads to itself"),
+        (link("/run/a", "/x"), "`/run/a` would be lost: nothing below /run"),
+        (directory("/tmp/a"), "nothing below /tmp"),
+        (directory("/etc/a") + "user = \"Arca\"\n", "`Arca` is no name of a user"),
+        (group("Nas", ""), "`Nas` is no name of a group"),
+        (group("a", "gid = 5") + &group("b", "gid = 5"), "gid `5` is there twice, first in line 6"),
+        (ca(""), "`a` is no CA certificate in PEM: no block begins with"),
+        (
+            ca("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"),
+            "the block in line 1 does not hold one whole",
+        ),
+        (ca("-----BEGIN CERTIFICATE REQUEST-----\n"), "the block in line 1 is no certificate"),
+    ] {
+        let problems = lower_with(&wish, &[]).unwrap_err().0;
+        let told = format!("{} {}", problems[0], problems[0].hint.as_deref().unwrap_or_default());
+        assert!(problems.len() == 1 && told.contains(word), "{wish} {problems:?}");
+        assert_eq!(problems[0].place.as_ref().map(|place| place.file.as_str()), Some("recipes/nas.toml"), "{told}");
+    }
+}
+
+#[test]
+fn what_a_ready_made_config_defines_too_is_refused_by_name() {
+    let ready = br#"{"ignition": {"version": "3.2.0"}, "passwd": {"groups": [{"name": "nas"}]},
+        "storage": {"files": [{"path": "/etc/hostname"}]}, "systemd": {"units": [{"name": "chronyd.service"}]}}"#;
+    let kernel = br#"{"ignition": {"version": "3.3.0"}, "kernelArguments": {"shouldNotExist": ["quiet"]}}"#;
+    for engine in ["auto", "both"] {
+        for (wish, word) in [
+            ("[[provision.group]]\nname = \"nas\"\n", "group `nas` is defined in the recipe and in `recipes/c`"),
+            ("hostname = \"a\"\n", "path `/etc/hostname` is defined in the recipe and in"),
+            ("[[provision.link]]\npath = \"/etc/hostname\"\ntarget = \"a\"\n", "path `/etc/hostname` is defined"),
+            ("ntp = [\"a\"]\n", "unit `chronyd.service` is defined"),
+        ] {
+            let problems = refused(&format!("engine = \"{engine}\"\nconfig = \"c\"\n{wish}"), &[("c", ready)]);
+            assert!(problems.len() == 1 && problems[0].contains(word), "{wish} {problems:?}");
+        }
+        let wish = format!("engine = \"{engine}\"\nconfig = \"c\"\nkernel_arguments = [\"quiet\"]\n");
+        let problems = refused(&wish, &[("c", kernel)]);
+        let word = "kernel argument `quiet` is named in the recipe and in `recipes/c`";
+        assert!(problems.len() == 1 && problems[0].contains(word), "{problems:?}");
+    }
+}
+
+#[test]
+fn sec_4_a_private_key_for_a_certificate_is_refused_and_never_shown() {
+    let key = "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----\n";
+    let wish = "[[provision.ca_certificate]]\nname = \"a\"\nsource = \"a.pem\"\n";
+    let problems = lower_with(wish, &[("a.pem", key.as_bytes())]).unwrap_err();
+    assert_eq!((problems.0.len(), problems.0[0].code), (1, Code::Secret));
+    assert!(problems.0[0].headline.contains("a private key stands in line 1 of the certificate `a`"));
+    assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
+    assert!(refused(wish, &[])[0].contains("the content of `a.pem` is not known"));
+}
+
+#[test]
+fn sec_4_a_proxys_password_is_for_root_alone_and_shows_nowhere() {
+    for engine in ["ignition", "combustion"] {
+        let wish = format!("engine = \"{engine}\"\nproxy = {{ http = \"http://u:canary@p:3128\" }}\n");
+        let lowered = lowered(&wish, &[]);
+        assert_eq!(ids(&lowered), ["proxy-password"]);
+        assert!(!format!("{lowered:?}").contains("canary"));
+        let mode = if engine == "ignition" { "\"mode\": 384" } else { "put 0600 root:root /etc/sysconfig/proxy" };
+        let text = if engine == "ignition" { config(&lowered) } else { script(&lowered) };
+        assert!(text.contains(mode) && text.contains("canary"), "{text}");
+        assert!(text.contains("127.0.0.1"), "{text}");
+    }
+}
+
+#[test]
+fn a_unit_that_the_recipe_names_itself_is_left_to_it() {
+    let wish = "ntp = [\"a\"]\n[[provision.unit]]\nname = \"chronyd.service\"\nenable = false\n";
+    let text = config(&lowered(wish, &[]));
+    assert_eq!(text.matches("chronyd.service").count(), 1, "{text}");
+    assert!(text.contains("\"enabled\": false"), "{text}");
+}
+
+#[test]
+fn what_may_not_work_is_warned_of() {
+    let user = "[[provision.user]]\nname = \"nas\"\nssh_keys = [\"KEY\"]\n[[provision.group]]\nname = \"nas\"\n";
+    assert_eq!(ids(&lowered(user, &[])), ["group-like-user"]);
+    for (locale, warned) in [("de_DE.UTF-8", true), ("en_US.UTF-8", false), ("C.UTF-8", false), ("POSIX", false)] {
+        let lowered = lowered(&format!("locale = \"{locale}\"\n"), &[]);
+        assert_eq!(ids(&lowered).contains(&"locale-missing"), warned, "{locale}");
+    }
+}
+
+/// Ignition cannot write the root snapshot: by `auto` such paths go to Combustion.
+#[test]
+fn directories_and_links_of_the_root_snapshot_go_to_combustion() {
+    let wish = "[[provision.directory]]\npath = \"/data\"\n[[provision.link]]\npath = \"/nas\"\ntarget = \"srv/nas\"\n";
+    let lowered = lowered(wish, &[]);
+    assert!(lowered.config.is_none() && script(&lowered).contains("directory 0755 root root /data\n"));
+    assert!(lowered.placed.iter().all(|placed| placed.side == Side::Combustion && placed.why.contains("read-only")));
+}
