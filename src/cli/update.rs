@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::commands::lossy;
 use super::out::Voice;
-use crate::ops::update::{Change, Outcome, Updated, changes};
-use crate::ops::{Pin, Source};
+use crate::base::Digest;
+use crate::ops::update::{Change, Outcome, Updated, UpdatedImage, changes, image_changes};
+use crate::ops::{ImagePin, Pin, Source};
 
 /// Prints what an update did; on stdout stand the locks that were written.
 pub(super) fn print(voice: &Voice, outcome: &Outcome, is_dry_run: bool) {
@@ -27,7 +28,13 @@ pub(super) fn say(voice: &Voice, outcome: &Outcome, is_dry_run: bool) {
         voice.say(&format!("recipes here: {}", outcome.found.join(", ")));
     }
     for updated in &outcome.pins {
-        voice.say(&change(updated));
+        let changes = changes(updated.before.as_ref(), &updated.after);
+        voice.say(&change(&updated.key, &updated.after.sha256, &changes));
+    }
+    for updated in &outcome.images {
+        let changes = image_changes(updated.before.as_ref(), &updated.after);
+        let key = format!("{} ({})", updated.after.reference, updated.after.arch);
+        voice.say(&change(&key, &updated.after.manifest.digest, &changes));
     }
     for recipe in &outcome.pinned_themselves {
         voice.say(&format!("{recipe}: carries its own sha256; nothing to ask"));
@@ -42,10 +49,9 @@ pub(super) fn say(voice: &Voice, outcome: &Outcome, is_dry_run: bool) {
 }
 
 /// Shows one input: its address, then `-` what was and `+` what is, one block a field.
-fn change(updated: &Updated) -> String {
-    let changes = changes(updated.before.as_ref(), &updated.after);
+fn change(key: &str, digest: &Digest, changes: &[Change]) -> String {
     if changes.is_empty() {
-        return format!("{}\n  unchanged, sha256:{}", updated.key, updated.after.sha256);
+        return format!("{key}\n  unchanged, sha256:{digest}");
     }
     let width = changes.iter().map(|change| change.field.len()).max().unwrap_or(0);
     let lines = changes.iter().flat_map(|Change { field, before, after }| {
@@ -57,13 +63,14 @@ fn change(updated: &Updated) -> String {
         };
         sides.enumerate().map(line).collect::<Vec<_>>()
     });
-    format!("{}{}", updated.key, lines.collect::<String>())
+    format!("{key}{}", lines.collect::<String>())
 }
 
 /// Returns what an update did as JSON.
 pub(super) fn json(outcome: &Outcome, is_dry_run: bool) -> Value {
     json!({
         "pins": outcome.pins.iter().map(updated).collect::<Vec<_>>(),
+        "images": outcome.images.iter().map(updated_image).collect::<Vec<_>>(),
         "written": outcome.written.iter().map(|path| lossy(path)).collect::<Vec<_>>(),
         "pinned_themselves": outcome.pinned_themselves,
         "recipes_found": outcome.found,
@@ -83,6 +90,24 @@ fn updated(updated: &Updated) -> Value {
         "changes": changes,
         "voucher": updated.voucher.as_str(),
     })
+}
+
+fn updated_image(updated: &UpdatedImage) -> Value {
+    let changes = image_changes(updated.before.as_ref(), &updated.after);
+    json!({
+        "image": updated.after.reference,
+        "arch": updated.after.arch,
+        "recipe": updated.recipe,
+        "before": updated.before.as_ref().map(image),
+        "after": image(&updated.after),
+        "unchanged": changes.is_empty(),
+        "changes": changes,
+    })
+}
+
+fn image(image: &ImagePin) -> Value {
+    let blob = |blob: &crate::ops::Blob| json!({ "sha256": blob.digest, "size": blob.size });
+    json!({ "manifest": blob(&image.manifest), "blobs": image.blobs.iter().map(blob).collect::<Vec<_>>() })
 }
 
 fn pin(pin: &Pin) -> Value {

@@ -67,7 +67,7 @@ pub fn gather(pieces: &[Piece<'_>]) -> Result<Closure, Problem> {
     for piece in pieces {
         gathered.add(piece)?;
     }
-    if !gathered.lock.pins.is_empty() {
+    if gathered.lock != Lock::default() {
         let text = gathered.lock.print();
         gathered.add_file(lock::FILE_NAME, text.as_bytes())?;
     }
@@ -123,6 +123,14 @@ impl Gathered {
         for pin in keys.filter_map(|key| piece.lock.pins.get(&key)) {
             if self.lock.insert(pin.clone()).is_some_and(|other| other != *pin) {
                 let headline = format!("two locks pin `{}` differently", one_line(&pin.url, 200));
+                return Err(Problem::new(Code::Usage, headline).hint("export the recipes one by one"));
+            }
+        }
+        let arch = piece.recipe.machine.arch;
+        let keys = piece.recipe.images().map(|(_, reference)| (reference.value.to_string(), arch));
+        for image in keys.filter_map(|key| piece.lock.images.get(&key)) {
+            if self.lock.insert_image(image.clone()).is_some_and(|other| other != *image) {
+                let headline = format!("two locks pin the image `{}` differently", one_line(&image.reference, 200));
                 return Err(Problem::new(Code::Usage, headline).hint("export the recipes one by one"));
             }
         }

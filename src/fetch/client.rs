@@ -13,10 +13,11 @@ use reqwest::{Certificate, Method, redirect::Policy};
 use super::answer::Head;
 use super::failure::Failure;
 use super::redirect::{self, Route, Rules};
+use super::registry::{self, Repository, Tokens};
 use super::transfer::{self, Transfer};
 use super::{Arrived, Beginning, Bounds, Fetch, Missed, Proxy, Settings, Span, Text, beginning, range};
 use crate::base::text::one_line;
-use crate::base::{Code, Events, Problem, Url};
+use crate::base::{Code, Events, Problem, Secret, Url};
 use crate::stream::Sink;
 
 /// Fetches over HTTP and HTTPS.
@@ -27,6 +28,7 @@ pub struct Http {
     pub(super) settings: Settings,
     plain: Made,
     secure: Made,
+    pub(super) tokens: Tokens,
 }
 
 /// A client, once it was needed.
@@ -43,18 +45,40 @@ pub(super) struct Answer {
 impl Http {
     /// Takes the limits; opens nothing and reads nothing yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, plain: Made::default(), secure: Made::default() }
+        Self { settings, plain: Made::default(), secure: Made::default(), tokens: Tokens::default() }
     }
 
     /// Asks once, following redirects; the body is left unread.
     pub(super) fn ask(&self, method: &Method, url: &Url, headers: &HeaderMap) -> Result<Answer, Failure> {
-        let rules = Rules {
-            hops: self.settings.redirects,
-            allow_private: self.settings.allow_private_redirect,
-            lookup: redirect::lookup,
-        };
-        let mut route = Route::begin(url, rules)?;
+        match url::Url::parse(url.expose()).ok().as_ref().and_then(Repository::of) {
+            Some(repository) => self.ask_registry(method, url, headers, &repository),
+            None => self.walk(method, url, headers, None),
+        }
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        let Settings { redirects: hops, allow_private_redirect: allow_private, .. } = self.settings;
+        Rules { hops, allow_private, lookup: redirect::lookup }
+    }
+
+    /// Follows redirects to an answer; a token goes to the origin that it is for, and to nobody it redirects to.
+    pub(super) fn walk(
+        &self,
+        method: &Method,
+        url: &Url,
+        headers: &HeaderMap,
+        token: Option<&Secret<String>>,
+    ) -> Result<Answer, Failure> {
+        let mut route = Route::begin(url, self.rules())?;
+        let origin = route.here().origin();
+        let with_token = token.map(|token| {
+            let mut headers = headers.clone();
+            headers.insert(header::AUTHORIZATION, registry::bearer(token)?);
+            Ok::<_, Failure>(headers)
+        });
+        let with_token = with_token.transpose()?;
         loop {
+            let headers = with_token.as_ref().filter(|_| route.here().origin() == origin).unwrap_or(headers);
             let response = self.send(method, route.here(), headers)?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 let length = body_length(method, &response);

@@ -3,7 +3,7 @@
 //!
 //! Touches the network, the CA files it is given, and the proxy variables that `reqwest` reads. Knows nothing of digests: the
 //! caller's [`Sink`] hashes, and whoever names the bytes decides whether they are right. `file` URLs belong to `host`.
-//! Read next: `transfer` (the loop over attempts), `answer` (what a server's head means), `redirect`, `failure`.
+//! Read next: `transfer` (the loop over attempts), `answer` (what a server's head means), `redirect`, `registry`, `failure`.
 #![expect(clippy::disallowed_methods, reason = "the network, its clock and its pauses have their one address here")]
 
 mod answer;
@@ -13,6 +13,7 @@ mod failure;
 mod pace;
 mod range;
 mod redirect;
+mod registry;
 mod transfer;
 
 use std::path::PathBuf;

@@ -13,6 +13,7 @@ pub mod ignition;
 pub mod iso;
 pub mod magic;
 pub mod metalink;
+pub mod oci;
 pub mod openpgp;
 pub mod packed;
 pub mod pem;

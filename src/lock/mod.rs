@@ -7,6 +7,7 @@
 mod answer;
 mod config;
 pub mod facts;
+pub mod images;
 pub mod mirrors;
 #[cfg(test)]
 mod tests;
@@ -17,11 +18,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::answer::{Answer, CHECKSUMS, Checksums, answer, read_answer, redirected};
 pub use self::config::Config;
+pub use self::images::ImagePin;
 pub use self::mirrors::Mirrors;
 // A publisher's answer too: what `ops` reads and writes of it.
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Digest, Problem, Problems, Url};
-pub use crate::format::metalink;
+use crate::base::{Arch, ByteSize, Code, Digest, Problem, Problems, Url};
+pub use crate::format::{metalink, oci};
 use crate::recipe::{Input, Recipe, Source};
 
 /// The lock format this program reads and writes.
@@ -57,16 +59,23 @@ pub struct ImageFacts {
     pub snapshot: Option<String>,
 }
 
-/// All pins, by [`Pin::url`].
+/// All pins, by [`Pin::url`], and all images.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Lock {
     pub pins: BTreeMap<String, Pin>,
+    /// Container images of registries, by [`ImagePin::key`].
+    pub images: BTreeMap<(String, Arch), ImagePin>,
 }
 
 impl Lock {
     /// Adds a pin, in place of an earlier one of the same input; returns that one.
     pub fn insert(&mut self, pin: Pin) -> Option<Pin> {
         self.pins.insert(pin.url.clone(), pin)
+    }
+
+    /// Adds an image, in place of what the same reference was on the same processor; returns that.
+    pub fn insert_image(&mut self, image: ImagePin) -> Option<ImagePin> {
+        self.images.insert(image.key(), image)
     }
 }
 
@@ -109,12 +118,30 @@ pub struct PinnedInputs {
     pub base: Pinned,
     /// The others, by [`key`].
     pub others: BTreeMap<String, Pinned>,
+    /// Container images of registries, by reference.
+    pub images: BTreeMap<String, PinnedImage>,
+}
+
+/// A container image, everything of which is known before it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinnedImage {
+    pub manifest: Pinned,
+    /// The config, then the layers, each once.
+    pub blobs: Vec<Pinned>,
+}
+
+impl PinnedImage {
+    /// Lists everything it consists of, the manifest first.
+    pub fn parts(&self) -> impl Iterator<Item = &Pinned> {
+        std::iter::once(&self.manifest).chain(&self.blobs)
+    }
 }
 
 impl PinnedInputs {
     /// Lists the digests of all inputs, sorted, each once.
     pub fn digests(&self) -> BTreeSet<Digest> {
-        self.others.values().chain([&self.base]).map(|pinned| pinned.digest).collect()
+        let images = self.images.values().flat_map(PinnedImage::parts);
+        self.others.values().chain([&self.base]).chain(images).map(|pinned| pinned.digest).collect()
     }
 }
 
@@ -131,8 +158,15 @@ pub fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Problems> {
             Err(problem) => problems.push(problem),
         }
     }
+    let mut images = BTreeMap::new();
+    for (container, reference) in recipe.images() {
+        match images::resolve(recipe, container, reference, lock) {
+            Ok(image) => drop(images.insert(reference.value.to_string(), image)),
+            Err(problem) => problems.push(problem),
+        }
+    }
     match resolve_input(&recipe.base.input(), &recipe.file, lock) {
-        Ok(base) if problems.is_empty() => return Ok(PinnedInputs { base, others }),
+        Ok(base) if problems.is_empty() => return Ok(PinnedInputs { base, others, images }),
         Ok(_) => {}
         Err(problem) => problems.insert(0, problem),
     }

@@ -249,3 +249,71 @@ proptest! {
         }
     }
 }
+
+const IMAGES: &str = "
+[[image]]
+reference = \"quay.io/a/b:1\"
+arch = \"x86_64\"
+sha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"
+size = \"500B\"
+blobs = [
+    \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855 0\",
+    \"00000000000000000000000000000000000000000000000000000000000000ff 7\",
+]
+";
+
+fn with_images(images: &str) -> String {
+    format!("{SAMPLE}{images}")
+}
+
+#[test]
+fn images_stand_behind_the_inputs_and_come_back_as_they_were() {
+    let other = IMAGES.replace("x86_64", "aarch64");
+    let text = with_images(&format!("{IMAGES}{other}"));
+    let lock = Lock::parse(&text, "arca.lock").unwrap();
+    assert_eq!((lock.images.len(), lock.print()), (2, text));
+    let image = lock.images.values().next().unwrap();
+    assert_eq!((image.blobs.len(), image.weight()), (2, ByteSize(507)));
+}
+
+#[test]
+fn a_broken_image_is_told_with_its_line() {
+    for (from, to, words) in [
+        ("quay.io/a/b:1", "a/b:1", "`reference`"),
+        ("x86_64", "amd64", "`arch` cannot be `amd64`"),
+        ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"\nsize", "xx\"\nsize", "`sha256`"),
+        ("500B", "5MiB", "`size` must be"),
+        ("ff 7", "ff 07", "a blob is written"),
+        ("ff 7", "ff -7", "a blob is written"),
+        ("ff 7", "ff 9000000000000000000", "no image consists"),
+        ("blobs", "blubs", "`blobs` is missing"),
+    ] {
+        let text = with_images(&IMAGES.replace(from, to));
+        let problems = Lock::parse(&text, "arca.lock").expect_err(to).0;
+        assert!(problems[0].headline.contains(words) && problems[0].place.is_some(), "{to}: {problems:#?}");
+    }
+    let twice = with_images(&IMAGES.repeat(2));
+    assert!(Lock::parse(&twice, "arca.lock").unwrap_err().0[0].headline.contains("stands twice"));
+}
+
+#[test]
+fn an_image_is_resolved_for_the_machines_processor_and_a_digest_alone_is_not_enough() {
+    let wish = |image: &str, arch: &str| {
+        let text = format!(
+            "format = 1\nname = \"t\"\n[base]\nurl = \"demo/guest.qcow2\"\n[machine]\narch = \"{arch}\"\n[[provision.container]]\nname = \"web\"\nimage = \"{image}\"\n"
+        );
+        parse(&text, "my recipes/t.toml").unwrap()
+    };
+    let lock = Lock::parse(&with_images(IMAGES), "arca.lock").unwrap();
+    let pinned = resolve(&wish("quay.io/a/b:1", "x86_64"), &lock).unwrap();
+    let urls: Vec<_> = pinned.images["quay.io/a/b:1"].parts().flat_map(|part| &part.urls).map(key).collect();
+    assert!(urls[0].starts_with("https://quay.io/v2/a/b/manifests/sha256:e3b0"), "{urls:?}");
+    assert!(urls[2].starts_with("https://quay.io/v2/a/b/blobs/sha256:0000"), "{urls:?}");
+    assert_eq!(pinned.digests().len(), 2);
+    let digested = format!("quay.io/a/b@sha256:{}", Digest::of(b""));
+    for (image, arch) in [("quay.io/a/b:1", "aarch64"), ("quay.io/a/b:2", "x86_64"), (&digested, "x86_64")] {
+        let problem = resolve(&wish(image, arch), &lock).unwrap_err().0.remove(0);
+        assert_eq!((problem.code, problem.place.as_ref().map(|place| place.line)), (Code::Unpinned, Some(9)));
+        assert!(problem.hint.unwrap().ends_with("arca-build update 'my recipes/t.toml'`"));
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{FORMAT, ImageFacts, Lock, Pin, has_secrets, written};
+use super::{FORMAT, ImageFacts, ImagePin, Lock, Pin, has_secrets, images, written};
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Digest, Place, Problem, Problems, Url};
 use crate::recipe::reader::{Charset, Document, Table, Value};
@@ -37,6 +37,7 @@ impl Lock {
             );
             text.push_str(&facts(pin));
         }
+        text.extend(self.images.values().map(ImagePin::print));
         text
     }
 
@@ -53,7 +54,7 @@ impl Lock {
         if let Some(problem) = newer_format(&root) {
             return Err(problem.into());
         }
-        root.refuse_unknown(&["format", "input"], |_| None);
+        root.refuse_unknown(&["format", "input", "image"], |_| None);
         if let Some(format) = root.need("format", "`format = 1`") {
             format.integer(FORMAT..=FORMAT);
         }
@@ -62,6 +63,12 @@ impl Lock {
             let Some(pin) = pin(&table) else { continue };
             if in_order(&table, &lock, &pin) {
                 lock.insert(pin);
+            }
+        }
+        for table in root.tables("image", "image[]", INPUT_LIMIT) {
+            let Some(image) = images::read(&table) else { continue };
+            if images_in_order(&table, &lock, &image) {
+                lock.insert_image(image);
             }
         }
         document.finish(Some(lock))
@@ -81,7 +88,7 @@ fn facts(pin: &Pin) -> String {
 }
 
 /// Quotes text as a TOML basic string (toml.io/en/v1.0.0#string).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
         match c {
@@ -211,4 +218,14 @@ fn in_order(table: &Table<'_>, lock: &Lock, pin: &Pin) -> bool {
     };
     table.document.tell(problem.hint("remove this block and run `arca-build update` on its recipe"));
     false
+}
+
+fn images_in_order(table: &Table<'_>, lock: &Lock, image: &ImagePin) -> bool {
+    let is_last = lock.images.last_key_value().is_none_or(|(last, _)| *last < image.key());
+    if !is_last {
+        let problem = table.problem("an image stands twice in the lock, or out of order");
+        let problem = problem.fact("image", one_line(&image.reference, 300));
+        table.document.tell(problem.hint("remove this block and run `arca-build update` on its recipe"));
+    }
+    is_last
 }

@@ -15,7 +15,7 @@ use crate::base::{ByteSize, Code, Digest, Event, Events, Problem, Problems, Url}
 use crate::host::files;
 pub use crate::host::shelf::Placed;
 use crate::host::shelf::Shelf;
-use crate::lock::{self, Pinned, metalink};
+use crate::lock::{self, Pinned, PinnedImage, metalink};
 use crate::plan::Plan;
 use crate::realise::{self, Realised, Tally};
 use crate::recipe::Source;
@@ -57,6 +57,8 @@ struct Wanted {
     moving: Url,
     digest: Digest,
     metalink: Option<Url>,
+    /// Whether its name is its digest: then no checksum beside it says more.
+    by_digest: bool,
 }
 
 /// What shall stand under a path.
@@ -127,9 +129,20 @@ impl Mirrored {
                     moving: moving.without_secrets(),
                     digest: pinned.digest,
                     metalink: pinned.metalink.clone(),
+                    by_digest: false,
                 }),
                 _ => self.skipped.push((loaded.recipe.file.clone(), key)),
             }
+        }
+        for part in pinned.images.values().flat_map(PinnedImage::parts) {
+            let url = part.urls.first().and_then(remote).map(Url::without_secrets);
+            wanted.extend(url.map(|url| Wanted {
+                moving: url.clone(),
+                url,
+                digest: part.digest,
+                metalink: None,
+                by_digest: true,
+            }));
         }
         Ok(wanted)
     }
@@ -203,6 +216,9 @@ impl Contents {
         let object = realised.objects.values().find(|object| object.digest() == input.digest);
         let object = object.ok_or_else(|| Problem::new(Code::Bug, format!("`{}` was not brought", input.url)))?;
         let (place, moving) = (path(&input.url)?, path(&input.moving)?);
+        if input.by_digest {
+            return self.insert(place, Content::Object(object.clone()), &input.url);
+        }
         let name = place.rsplit('/').next().unwrap_or_default();
         let sidecar = Content::Text(format!("{}  {name}\n", input.digest));
         // What stands in a `.sha256` is a name in the same directory.

@@ -6,6 +6,7 @@ use crate::base::{Code, Problem};
 use crate::fetch;
 use crate::lock::{self, Pin};
 use crate::realise::INPUT;
+use crate::recipe::carried::container_title;
 use crate::recipe::{Input, Source};
 
 /// Adds the way out to a failed fetch; asks the publisher, where that can tell more, what the moving name means today.
@@ -19,7 +20,7 @@ pub(super) fn explain(problem: Problem, loaded: &Loaded, asker: &Asker<'_>) -> P
     let failed = problem.facts.iter().find(|(label, _)| *label == INPUT).map(|(_, title)| title.clone());
     let inputs = recipe.inputs();
     let input = inputs.iter().find(|input| failed.as_ref().is_none_or(|title| *title == input.what));
-    let Some(input) = input else { return problem };
+    let Some(input) = input else { return explain_image(problem, failed.as_deref(), loaded, asker) };
     let place = &input.source.place;
     let problem = problem.fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column));
     let command = asker.session.command("update", &recipe.file);
@@ -35,6 +36,25 @@ pub(super) fn explain(problem: Problem, loaded: &Loaded, asker: &Asker<'_>) -> P
             format!("if the publisher has a new {noun}, run `{command}` and review the change")
         }
         Some(_) => format!("if the publisher has a new {noun}, review it and change `sha256` in the recipe"),
+    })
+}
+
+/// Says where a part of a container image was named, and what helps where its registry has it no more.
+fn explain_image(problem: Problem, part: Option<&str>, loaded: &Loaded, asker: &Asker<'_>) -> Problem {
+    let recipe = &loaded.recipe;
+    let is_part = |container| part.is_some_and(|part| part.starts_with(&format!("{},", container_title(container))));
+    let Some((_, reference)) = recipe.images().find(|(container, _)| is_part(container)) else { return problem };
+    let place = &reference.place;
+    let problem = problem
+        .fact("image", &reference.value)
+        .fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column));
+    if !fetch::is_absent(&problem) {
+        return problem;
+    }
+    let command = asker.session.command("update", &recipe.file);
+    problem.hint(match reference.value.digest() {
+        None => format!("the registry may have deleted this image: `{command}` pins the current one"),
+        Some(_) => "the registry may have deleted this image: name another in the recipe".to_owned(),
     })
 }
 

@@ -100,7 +100,12 @@ impl Loaded {
             let pinned = pinned?.others.get(&lock::key(&input.source.value))?;
             Some((input.source.value.clone(), Knowledge { digest: pinned.digest, size: pinned.size }))
         });
-        Known { inputs: known.collect(), base: self.base_facts().unwrap_or_default() }
+        let images = self.recipe.images().filter_map(|(_, reference)| {
+            let manifest = &pinned?.images.get(&reference.value.to_string())?.manifest;
+            let source = Source::Url(reference.value.manifest_url().clone());
+            Some((source, Knowledge { digest: manifest.digest, size: manifest.size }))
+        });
+        Known { inputs: known.chain(images).collect(), base: self.base_facts().unwrap_or_default() }
     }
 
     /// Tells the rules what was learnt of the base when it was pinned; a pin of other bytes tells nothing.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::make::Draft;
 use super::{Builder, Origin, Piece, Role, file};
 use crate::base::{Code, DerivationId, Digest, Problem};
-use crate::lock::{self, PinnedInputs};
+use crate::lock::{self, Pinned, PinnedInputs};
 use crate::provision::Lowered;
-use crate::provision::carried::{FOLDER, Remote, Vehicle};
+use crate::provision::carried::{FOLDER, Form, Remote, Vehicle};
 use crate::provision::template::{Part, Template};
 
 impl Draft {
@@ -19,13 +19,37 @@ impl Draft {
         let Some(pinned) = pinned else {
             return Err(Problem::new(Code::Bug, format!("`{}` was lowered from another pin", input.title)));
         };
+        Ok(self.pinned(&input.title, pinned))
+    }
+
+    fn pinned(&mut self, title: &str, pinned: &Pinned) -> DerivationId {
         let origin = Origin::Pinned {
             sources: pinned.urls.clone(),
             size: pinned.size,
             metalink: pinned.metalink.clone(),
             gate: None,
         };
-        Ok(self.fixed(&input.title, pinned.digest, origin))
+        self.fixed(title, pinned.digest, origin)
+    }
+
+    /// Adds an image of a registry: every blob is an input of its own, and what travels is packed from them.
+    fn image(
+        &mut self,
+        input: &Remote,
+        reference: &str,
+        name: &str,
+        inputs: &PinnedInputs,
+    ) -> Result<DerivationId, Problem> {
+        let title = &input.title;
+        let image = inputs.images.get(reference).filter(|image| image.manifest.digest == input.digest);
+        let Some(image) = image else {
+            return Err(Problem::new(Code::Bug, format!("`{title}` was lowered from another pin")));
+        };
+        let manifest = self.pinned(&format!("{title}, manifest"), &image.manifest);
+        let part = |number: usize| if number == 0 { "config".to_owned() } else { format!("layer {number}") };
+        let blobs = image.blobs.iter().enumerate();
+        let blobs = blobs.map(|(number, blob)| self.pinned(&format!("{title}, {}", part(number)), blob)).collect();
+        Ok(self.add(title, Builder::OciArchive { name: name.to_owned(), manifest, blobs }))
     }
 
     /// Adds a text with places for bytes; its parts hold provisioning, so they are private.
@@ -50,7 +74,7 @@ impl Draft {
         Ok(self.add(title, Builder::Filled { pieces }))
     }
 
-    /// Adds what travels as it is; returns what of it belongs on the config disk.
+    /// Adds what travels; returns what of it belongs on the config disk.
     pub(super) fn loads(
         &mut self,
         lowered: &Lowered,
@@ -58,7 +82,11 @@ impl Draft {
     ) -> Result<BTreeMap<String, DerivationId>, Problem> {
         let mut files = BTreeMap::new();
         for load in &lowered.loads {
-            files.insert(load.path.clone(), self.remote(&load.input, inputs)?);
+            let id = match &load.form {
+                Form::AsItIs => self.remote(&load.input, inputs)?,
+                Form::OciArchive { reference, name } => self.image(&load.input, reference, name, inputs)?,
+            };
+            files.insert(load.path.clone(), id);
         }
         if lowered.vehicle == Some(Vehicle::PayloadDisk) {
             let id = self.add(file::PAYLOAD, Builder::PayloadTar { files });

@@ -30,6 +30,8 @@ pub enum Builder {
     Filled { pieces: Vec<Piece> },
     /// A raw disk whose content is one tar stream of these files, by path.
     PayloadTar { files: BTreeMap<String, DerivationId> },
+    /// An image layout as one tar (OCI image-spec: image-layout.md), named; the blobs are those that the manifest lists.
+    OciArchive { name: String, manifest: DerivationId, blobs: Vec<DerivationId> },
 }
 
 /// One piece of a text.
@@ -73,6 +75,7 @@ impl Builder {
             Self::Blank { .. } => ("blank", 1),
             Self::Filled { .. } => ("filled", 1),
             Self::PayloadTar { .. } => ("payload-tar", 1),
+            Self::OciArchive { .. } => ("oci-archive", 1),
         }
     }
 
@@ -82,6 +85,7 @@ impl Builder {
             Self::Fixed { .. } | Self::Blank { .. } => vec![],
             Self::FatVolume { files, .. } | Self::PayloadTar { files } => files.values().copied().collect(),
             Self::Filled { pieces } => pieces.iter().map(Piece::input).collect(),
+            Self::OciArchive { manifest, blobs, .. } => [manifest].into_iter().chain(blobs).copied().collect(),
             Self::Unpack { input, .. }
             | Self::Qcow2FromDisk { input, .. }
             | Self::Qcow2FromRaw { raw: input }
@@ -125,6 +129,10 @@ impl Builder {
             Self::PayloadTar { files } => {
                 encoder.number(files.len() as u64);
                 files.iter().fold(&mut encoder, |encoder, (path, id)| encoder.text(path).digest(&id.0))
+            }
+            Self::OciArchive { name, manifest, blobs } => {
+                encoder.text(name).digest(&manifest.0).number(blobs.len() as u64);
+                blobs.iter().fold(&mut encoder, |encoder, id| encoder.digest(&id.0))
             }
         };
         DerivationId(encoder.finish())
@@ -186,6 +194,11 @@ mod tests {
             Builder::PayloadTar { files: files("a", base) },
             Builder::PayloadTar { files: files("b", base) },
             Builder::PayloadTar { files: files("a", other) },
+            Builder::OciArchive { name: "a".into(), manifest: base, blobs: vec![] },
+            Builder::OciArchive { name: "b".into(), manifest: base, blobs: vec![] },
+            Builder::OciArchive { name: "a".into(), manifest: other, blobs: vec![] },
+            Builder::OciArchive { name: "a".into(), manifest: base, blobs: vec![other] },
+            Builder::OciArchive { name: "a".into(), manifest: base, blobs: vec![other, other] },
         ];
         let ids: std::collections::BTreeSet<_> = all.iter().map(Builder::id).collect();
         assert_eq!(ids.len(), all.len());

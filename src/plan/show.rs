@@ -81,6 +81,7 @@ fn arguments(builder: &Builder) -> Vec<(&'static str, Value)> {
             let files: serde_json::Map<_, _> = files.iter().map(|(path, id)| (path.clone(), json!(id.0))).collect();
             vec![("files", Value::Object(files))]
         }
+        Builder::OciArchive { name, .. } => vec![("image_name", json!(name))],
     }
 }
 
@@ -132,6 +133,9 @@ impl Plan {
             }
             (Builder::Filled { pieces }, _) => format!("  {}", text::count(pieces.len(), "piece")),
             (Builder::PayloadTar { files }, _) => format!("  {}", text::count(files.len(), "file")),
+            (Builder::OciArchive { name, blobs, .. }, _) => {
+                format!("  {}, {}", text::one_line(name, 120), text::count(blobs.len() + 1, "blob"))
+            }
             (Builder::Qcow2FromRaw { .. } | Builder::GptDisk { .. }, _) => String::new(),
         }
     }

@@ -14,7 +14,7 @@ use super::wanted::{Bytes, Wanted, WantedUnit};
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Digest, Place, Problem, Rule, Transport};
 use crate::recipe::carried::{container_title, file_title, plain_rpm_name, rpm_title};
-use crate::recipe::{CONTENT_LIMIT, CONTENTS_LIMIT, Carried, Container, Located, Media, Recipe, Source};
+use crate::recipe::{CONTENT_LIMIT, CONTENTS_LIMIT, Carried, Container, Image, Located, Media, Recipe, Source};
 
 /// The serial of the payload disk, and with it its name in the guest: `/dev/disk/by-id/virtio-arca-payload`.
 pub const PAYLOAD_SERIAL: &str = "arca-payload";
@@ -48,12 +48,26 @@ pub enum Vehicle {
     PayloadDisk,
 }
 
-/// One file that travels as it is.
+/// One file that travels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Where it lies in the folder or the stream.
     pub path: String,
     pub input: Remote,
+    pub form: Form,
+}
+
+/// As what an input travels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    AsItIs,
+    /// The input is the manifest of an image, which travels with all that it lists as one `oci-archive`.
+    OciArchive {
+        /// As the recipe writes it, which is its key among the pins.
+        reference: String,
+        /// The name under which the guest finds it.
+        name: String,
+    },
 }
 
 /// An input by address.
@@ -75,7 +89,10 @@ pub struct WantedRpm {
 impl Known {
     /// Looks an input up. One without a pin is told by `lock`, and no plan is made; until then it counts as empty.
     fn remote(&self, title: String, carried: &Carried) -> Remote {
-        let source = carried.source.value.clone();
+        self.by_source(title, carried.source.value.clone())
+    }
+
+    fn by_source(&self, title: String, source: Source) -> Remote {
         let unknown = Knowledge { digest: Digest::of(b""), size: None };
         let Knowledge { digest, size } = self.inputs.get(&source).copied().unwrap_or(unknown);
         Remote { title, source, digest, size }
@@ -84,6 +101,19 @@ impl Known {
     /// Tells whether an input is known to be too large for a config.
     pub(super) fn is_large(&self, carried: &Carried) -> bool {
         self.inputs.get(&carried.source.value).and_then(|known| known.size).is_some_and(|size| size > CONTENT_LIMIT)
+    }
+
+    /// Looks an image up: the archive, or the manifest of what the registry holds.
+    fn image(&self, container: &Container) -> (Remote, Form) {
+        let title = container_title(container);
+        match &container.image {
+            Image::Archive(carried) => (self.remote(title, carried), Form::AsItIs),
+            Image::Registry(reference) => {
+                let name = container.image_name().unwrap_or_default();
+                let form = Form::OciArchive { reference: reference.value.to_string(), name };
+                (self.by_source(title, Source::Url(reference.value.manifest_url().clone())), form)
+            }
+        }
     }
 
     /// Looks a file's content up.
@@ -113,32 +143,34 @@ impl WantedRpm {
 
 /// Decides what carries what an engine cannot hold; refuses what nothing can.
 pub fn loads(recipe: &Recipe, shares: &Shares, known: &Known, told: &mut Told) -> (Vec<Load>, Option<Vehicle>) {
-    let containers = recipe.provision.containers.iter().map(|one| Load {
-        path: container_path(&one.value),
-        input: known.remote(container_title(&one.value), &one.value.image),
+    let containers = recipe.provision.containers.iter().map(|one| {
+        let (input, form) = known.image(&one.value);
+        Load { path: container_path(&one.value), input, form }
     });
     let wanted = &shares.combustion;
-    let rpms = wanted.rpms.iter().map(|rpm| Load { path: rpm.path(), input: rpm.input.clone() });
+    let rpms = shares.both().flat_map(|wanted| &wanted.rpms);
+    let rpms = rpms.map(|rpm| Load { path: rpm.path(), input: rpm.input.clone(), form: Form::AsItIs });
     let mut loads: Vec<Load> = rpms.chain(containers).collect();
     inline(recipe, &shares.ignition, told);
     loads.extend(wanted.files.iter().filter_map(|file| match &file.bytes {
-        Bytes::Remote(input) => Some(Load { path: input.file_path(), input: input.clone() }),
+        Bytes::Remote(input) => Some(Load { path: input.file_path(), input: input.clone(), form: Form::AsItIs }),
         Bytes::Here(_) => None,
     }));
     loads.sort_by(|a, b| a.path.cmp(&b.path));
     loads.dedup_by(|a, b| a.path == b.path);
-    let vehicle = (!loads.is_empty()).then(|| vehicle(recipe, &loads));
+    let by_unit = !shares.ignition.rpms.is_empty();
+    let vehicle = (!loads.is_empty()).then(|| vehicle(recipe, &loads, by_unit));
     warn(recipe, vehicle, told);
     (loads, vehicle)
 }
 
-/// A container is loaded when Combustion's folder is gone; over fw_cfg there is no folder; and what has no known size may
-/// be large.
-fn vehicle(recipe: &Recipe, loads: &[Load]) -> Vehicle {
+/// Units load containers, and packages under Ignition, when Combustion's folder is gone; over fw_cfg there is no folder; and
+/// what has no known size may be large.
+fn vehicle(recipe: &Recipe, loads: &[Load], by_unit: bool) -> Vehicle {
     let together = loads.iter().try_fold(0u64, |sum, load| sum.checked_add(load.input.size?.0));
     let is_small = together.is_some_and(|together| together <= CONFIG_DISK_LIMIT.0);
     let by_disk = recipe.provision.transport.combustion != Some(Transport::FwCfg);
-    let fits = is_small && by_disk && recipe.provision.containers.is_empty();
+    let fits = is_small && by_disk && !by_unit && recipe.provision.containers.is_empty();
     if fits { Vehicle::ConfigDisk } else { Vehicle::PayloadDisk }
 }
 
@@ -192,17 +224,29 @@ fn container_path(container: &Container) -> String {
     format!("containers/{}.tar", container.name)
 }
 
+/// Returns the name of the unit that loads an image.
+pub fn load_unit(container: &Container) -> String {
+    format!("arca-load-{}.service", container.name)
+}
+
 /// Writes the unit that loads an image, once.
 ///
 /// The archive passes through `/var/cache`, which is on a disk, and is gone afterwards. Steps are lines of their own
 /// because a pipe would hide the failure of its first command. What it loads has the name that the archive gives it.
 pub fn unit(container: &Located<Container>, known: &Known) -> WantedUnit {
     let Located { value, place } = container;
-    let digest = known.remote(container_title(value), &value.image).digest;
+    let (Remote { digest, .. }, form) = known.image(value);
     let (name, path) = (value.name.as_str(), container_path(value));
-    let before: String = value.before.iter().map(|unit| format!("Before={unit}\n")).collect();
+    let own = value.quadlet.as_ref().map(|_| value.service());
+    let others = value.before.iter().filter(|unit| own.as_ref() != Some(unit));
+    let before: String = own.iter().chain(others).map(|unit| format!("Before={unit}\n")).collect();
     let device = format!("/dev/disk/by-id/virtio-{PAYLOAD_SERIAL}");
-    let done = format!("arca-build/loaded-{digest}");
+    let done = match &form {
+        Form::AsItIs => format!("arca-build/loaded-{digest}"),
+        // The same image may be wanted under two names.
+        Form::OciArchive { .. } => format!("arca-build/loaded-{name}-{digest}"),
+    };
+    let check = check(&form, &path, &digest);
     let text = format!(
         "# Written by arca-build: change the recipe, not this file.\n\
          [Unit]\n\
@@ -216,7 +260,7 @@ pub fn unit(container: &Located<Container>, known: &Known) -> WantedUnit {
          CacheDirectory=arca-build/{name}\n\
          StateDirectory=arca-build\n\
          ExecStart=/usr/bin/tar -xf {device} -C /var/cache/arca-build/{name} {path}\n\
-         ExecStart=/bin/sh -c 'cd /var/cache/arca-build/{name} && echo \"{digest}  {path}\" | sha256sum -c'\n\
+         ExecStart=/bin/sh -c 'cd /var/cache/arca-build/{name} && {check}'\n\
          ExecStart=/usr/bin/podman load --input /var/cache/arca-build/{name}/{path}\n\
          ExecStart=/usr/bin/touch /var/lib/{done}\n\
          ExecStopPost=/usr/bin/rm -rf /var/cache/arca-build/{name}/containers\n\
@@ -225,11 +269,25 @@ pub fn unit(container: &Located<Container>, known: &Known) -> WantedUnit {
          WantedBy=multi-user.target\n"
     );
     WantedUnit {
-        name: format!("arca-load-{name}.service"),
+        name: load_unit(value),
         enable: Some(true),
         mask: false,
         contents: Some(text),
         dropins: vec![],
         place: place.clone(),
+    }
+}
+
+/// Writes what compares the archive with its pin. One that is packed in the build has no pin of its own, but its manifest
+/// has, and podman compares with that one whatever else it loads.
+fn check(form: &Form, path: &str, digest: &Digest) -> String {
+    match form {
+        Form::AsItIs => format!("echo \"{digest}  {path}\" | sha256sum -c"),
+        Form::OciArchive { .. } => {
+            let manifest = format!("blobs/sha256/{digest}");
+            format!(
+                "tar -xf {path} -C containers {manifest} && echo \"{digest}  containers/{manifest}\" | sha256sum -c"
+            )
+        }
     }
 }

@@ -135,7 +135,10 @@ pub fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFi
         return ready.bytes.clone();
     }
     let mut text = header(flags(typed, ready));
+    // The run in the initrd wants nothing of what is carried, and must not wait for it.
+    let prepares = flags(typed, ready).prepare;
     if let Some(typed) = typed {
+        loads(&mut text, typed, !prepares);
         functions(&mut text, typed);
     }
     if let Some(ready) = ready {
@@ -143,6 +146,7 @@ pub fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFi
     }
     prepare(&mut text, typed, ready);
     if let Some(typed) = typed {
+        loads(&mut text, typed, prepares);
         self::typed(&mut text, typed);
     }
     if ready.is_some() {
@@ -200,6 +204,14 @@ fn unpack(text: &mut String, carried: &[(String, Vec<u8>)], ready: &Script) {
     text.push_str(&script_payload(&ready.bytes).render(&format!("unpack ./{READY_SCRIPT}")));
 }
 
+/// Writes what finds and proves carried files, where this is the place for it.
+fn loads(text: &mut String, wanted: &Wanted, here: bool) {
+    if let Some(vehicle) = wanted.vehicle.filter(|_| here && wanted.carries()) {
+        text.push_str(PINNED);
+        text.push_str(&carried(vehicle));
+    }
+}
+
 /// Writes the functions that the typed part uses.
 fn functions(text: &mut String, wanted: &Wanted) {
     let has_keys = wanted.logins.iter().any(|login| !login.keys.is_empty());
@@ -209,12 +221,8 @@ fn functions(text: &mut String, wanted: &Wanted) {
     let (append, replace): (Vec<_>, Vec<_>) = wanted.files.iter().partition(|file| file.write == Write::Append);
     // Words of a command that needs them; a needless function does no harm.
     let says = |word: &str| wanted.commands.iter().any(|command| command.text.contains(word));
-    if let Some(vehicle) = wanted.vehicle.filter(|_| wanted.carries()) {
-        text.push_str(PINNED);
-        text.push_str(&carried(vehicle));
-    }
     for (needed, function) in [
-        (!hidden(wanted).is_empty(), MOUNTS),
+        (!hidden(wanted).is_empty() || says("show "), MOUNTS),
         (has_hash, PASSWORD),
         (has_keys || has_unit_files || !replace.is_empty() || says("put "), PUT),
         (wanted.directories.iter().any(|directory| directory.place.is_some()), DIRECTORY),
@@ -249,7 +257,7 @@ fn typed(text: &mut String, wanted: &Wanted) {
         text.push_str(&payload(disabled.as_bytes()).render(&format!("put 0644 root:root {PRESET}")));
     }
     commands(wanted, Stage::Last).for_each(|command| text.push_str(command));
-    if !hidden.is_empty() {
+    if !hidden.is_empty() || wanted.commands.iter().any(|command| command.text.contains("show ")) {
         text.push_str("\nhide\ntrap - EXIT\n");
     }
 }
@@ -328,7 +336,8 @@ fn files(text: &mut String, wanted: &Wanted) {
     }
 }
 
-fn file(text: &mut String, file: &WantedFile) {
+/// Writes one file.
+pub fn file(text: &mut String, file: &WantedFile) {
     let owner = format!("{}:{}", file.user.as_deref().unwrap_or("root"), file.group.as_deref().unwrap_or("root"));
     let path = quote(&file.path);
     let head = match file.write {

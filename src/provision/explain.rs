@@ -109,6 +109,11 @@ fn of_label(label: DiskLabel) -> &'static str {
 
 fn ignition(recipe: &Recipe, shares: &Shares, step: &mut impl FnMut(Actor, String, &'static str)) {
     let wanted = &shares.ignition;
+    // Before all else, so that nothing is done twice (coreos/ignition, ignition-kargs.service: "Stage order").
+    if !wanted.kernel_arguments.is_empty() {
+        let what = format!("adds {} and reboots once", count(wanted.kernel_arguments.len(), "kernel argument"));
+        step(Actor::Ignition, what, "the running kernel has been started without them");
+    }
     let home = recipe.provision.home_subvolume.unwrap_or(true);
     for path in if wanted.is_empty() { vec![] } else { ignition::subvolumes(wanted, home) } {
         let why = "a subvolume that is mounted only later: without the entry what is written there would vanish";
@@ -119,10 +124,6 @@ fn ignition(recipe: &Recipe, shares: &Shares, step: &mut impl FnMut(Actor, Strin
     }
     for what in done(wanted) {
         step(Actor::Ignition, what, "");
-    }
-    if !wanted.kernel_arguments.is_empty() {
-        let what = format!("adds {} and reboots once", count(wanted.kernel_arguments.len(), "kernel argument"));
-        step(Actor::Ignition, what, "the running kernel has been started without them");
     }
 }
 

@@ -3,8 +3,10 @@
 //! The facts they rest on stand in `base::rule`; none looks at a host or an image. Rules on the whole recipe are in `rules`.
 
 use super::hash::{self, Verdict};
+use super::split::Side;
 use super::told::Told;
 use super::{keys, ready, subvolume};
+use crate::base::Place;
 use crate::base::Rule;
 use crate::base::text::one_line;
 use crate::format::ignition::Node;
@@ -35,6 +37,51 @@ pub fn script(bytes: &[u8], file: &str, told: &mut Told) {
             let text =
                 format!("the script uses {directory} without `mount {directory}`: what it writes there vanishes");
             told.warn(Rule::CombustionMount, text, Some(ready::place(file, line, 1)));
+        }
+    }
+}
+
+/// Warns of a script that uses what the recipe mounts in the system: under Combustion it is not there yet.
+pub fn run_below_mounts(recipe: &Recipe, bytes: &[u8], (name, place): (&str, &Place), told: &mut Told) {
+    let text = String::from_utf8_lossy(bytes);
+    let provision = &recipe.provision;
+    let subvolumes = provision.pools.iter().flat_map(|pool| &pool.value.subvolumes);
+    let mounts = provision.mounts.iter().map(|mount| &mount.value.path);
+    let points = mounts.chain(provision.pools.iter().map(|pool| &pool.value.path));
+    let points = points.chain(subvolumes.filter_map(|subvolume| subvolume.value.path.as_ref()));
+    for point in points.filter(|point| text.contains(point.as_str())) {
+        let text = format!(
+            "script `{name}` uses {}, which is mounted in the system only: what it writes there vanishes",
+            one_line(point, 80)
+        );
+        told.warn(Rule::CombustionMount, text, Some(place.clone()));
+    }
+}
+
+/// Warns of a script of the recipe that does what the place it runs in makes fail; with it its name and place.
+pub fn run(bytes: &[u8], (name, place): (&str, &Place), side: Side, told: &mut Told) {
+    let text = String::from_utf8_lossy(bytes);
+    let first = |words: &[&str]| {
+        let begins =
+            |line: &str| words.iter().any(|word| line.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ')));
+        text.lines().any(|line| begins(line.trim_start()))
+    };
+    if side == Side::Ignition && first(&["zypper", "rpm"]) {
+        let text = format!(
+            "script `{name}` installs packages, and Ignition's unit runs it where the root is read-only; use `packages`"
+        );
+        told.warn(Rule::RunReadOnly, text, Some(place.clone()));
+    }
+    if side == Side::Combustion && first(&["systemctl start", "systemctl restart", "systemctl enable --now"]) {
+        let text =
+            format!("script `{name}` starts a service, and Combustion runs it before there are any; enable it instead");
+        told.warn(Rule::RunNoServices, text, Some(place.clone()));
+    }
+    for directory in subvolume::COMBUSTION_HIDDEN {
+        let mounts = |line: &str| line.trim().strip_prefix("mount ").is_some_and(|rest| rest.trim() == directory);
+        if text.lines().any(mounts) {
+            let text = format!("script `{name}` mounts {directory}, which is mounted already when it runs, and fails");
+            told.warn(Rule::RunMount, text, Some(place.clone()));
         }
     }
 }

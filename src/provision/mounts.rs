@@ -53,6 +53,8 @@ pub struct Point<'a> {
     pub path: &'a str,
     pub kind: Option<&'a str>,
     pub options: Vec<String>,
+    /// What messages of systemd call it.
+    pub description: String,
     /// Lines of the section `[Unit]` and of `[Mount]`, each with its line end.
     pub unit: String,
     pub mount: &'static str,
@@ -94,6 +96,7 @@ fn mount(recipe: &Recipe, mount: &Located<Mount>, side: Side, shares: &mut Share
         path,
         kind: kind.as_deref(),
         options: options.clone(),
+        description: path.clone(),
         unit: String::new(),
         mount: "",
         place,
@@ -140,13 +143,13 @@ pub fn check_point(path: &str, place: &Place, told: &mut Told) {
 /// Writes the unit of a mount, and has its mount point made where the running guest cannot.
 pub fn add(point: Point<'_>, side: Side, shares: &mut Shares, told: &mut Told) {
     directory(point.path, point.place, side, shares, told);
-    let Point { what, path, kind, options, unit, mount, place } = point;
+    let Point { what, path, kind, options, description, unit, mount, place } = point;
     let kind = kind.map(|kind| format!("Type={kind}\n")).unwrap_or_default();
     let options = options.iter().map(|option| specifiers(option)).collect::<Vec<_>>().join(",");
     let options = if options.is_empty() { options } else { format!("Options={options}\n") };
-    let (what, shown) = (specifiers(&what), specifiers(path));
+    let (what, shown, description) = (specifiers(&what), specifiers(path), specifiers(&description));
     let text = format!(
-        "{HEAD}[Unit]\nDescription={shown}\n{unit}\n[Mount]\nWhat={what}\nWhere={shown}\n{kind}{options}{mount}\n\
+        "{HEAD}[Unit]\nDescription={description}\n{unit}\n[Mount]\nWhat={what}\nWhere={shown}\n{kind}{options}{mount}\n\
          # Wanted only: the guest boots without it.\n[Install]\nWantedBy=local-fs.target\n"
     );
     let name = format!("{}.mount", escape(path));

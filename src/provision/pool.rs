@@ -17,8 +17,8 @@ use crate::recipe::{Located, Recipe};
 
 const SCRIPT: &str = include_str!("pool.sh");
 
-/// mkfs.btrfs refuses a smaller member: it needs 109 MiB, and more for some profiles.
-const SMALLEST_MEMBER: ByteSize = ByteSize::mib(128);
+/// mkfs.btrfs refuses members smaller than 109 to 229 MiB, as the profile has it.
+const SMALLEST_MEMBER: ByteSize = ByteSize::mib(256);
 
 /// Checks the pools of the recipe and shares them out.
 pub fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
@@ -170,9 +170,10 @@ fn unit(pool: &Pool, place: &Place) -> super::wanted::WantedUnit {
          Before=local-fs.target shutdown.target\nConflicts=shutdown.target\n\n\
          [Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=5min\n\
          StandardOutput=journal+console\nStandardError=journal+console\n\
-         ExecStart=/bin/sh {script} start\n"
+         ExecStart=/bin/sh {script} start\n\n\
+         [Install]\nWantedBy=local-fs.target\n"
     );
-    mounts::written(format!("arca-pool-{label}.service"), None, text, place)
+    mounts::written(format!("arca-pool-{label}.service"), Some(true), text, place)
 }
 
 /// Writes the units of the mounts. What is mounted is named by label and not by device: systemd would wait for a device's
@@ -180,21 +181,24 @@ fn unit(pool: &Pool, place: &Place) -> super::wanted::WantedUnit {
 fn mount(pool: &Located<Pool>, side: Side, shares: &mut Shares, told: &mut Told) {
     let Located { value: pool, place } = pool;
     let label = &pool.label;
-    let point = |path, options, place| Point {
+    let point = |path, options, description, place| Point {
         what: format!("LABEL={label}"),
         path,
         kind: Some("btrfs"),
         options,
+        description,
         unit: format!("Requires=arca-pool-{label}.service\nAfter=arca-pool-{label}.service\n"),
         // A large pool may take minutes.
         mount: "TimeoutSec=10min\n",
         place,
     };
-    mounts::add(point(pool.path.as_str(), pool.options.clone(), place), side, shares, told);
+    let description = format!("The pool {label} at {}", pool.path);
+    mounts::add(point(pool.path.as_str(), pool.options.clone(), description, place), side, shares, told);
     for Located { value: one, place } in &pool.subvolumes {
         let Some(path) = &one.path else { continue };
         let options = [format!("subvol=/{}", one.name)].into_iter().chain(one.options.iter().cloned()).collect();
-        mounts::add(point(path, options, place), side, shares, told);
+        let description = format!("The subvolume {} of the pool {label} at {path}", one.name);
+        mounts::add(point(path, options, description, place), side, shares, told);
     }
 }
 

@@ -20,7 +20,7 @@ const CHRONY: &str = "/etc/chrony.d/pool.conf";
 const CHRONYD: &str = "chronyd.service";
 /// Read by login shells (openSUSE/aaa_base: profile.sh), zypper, and for services by `setup-systemd-proxy-env.service`
 /// (openSUSE/microos-tools), which copies it to a file that everybody may read.
-const PROXY: &str = "/etc/sysconfig/proxy";
+pub const PROXY: &str = "/etc/sysconfig/proxy";
 
 /// The locales of MicroOS (openSUSE/microos-tools: README, "locale-check").
 const MICROOS_LOCALES: [&str; 4] = ["C", "C.utf8", "en_US.utf8", "POSIX"];

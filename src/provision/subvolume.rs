@@ -15,7 +15,7 @@ const IGNITION_HIDDEN: [&str; 5] = ["/boot/writable", "/home", "/opt", "/srv", "
 const IGNITION_SHOWN: [&str; 3] = ["/etc", "/root", "/var"];
 
 /// Mount points that a Combustion script does not see; `/var` first, since others could lie below it.
-const COMBUSTION_HIDDEN: [&str; 4] = ["/var", "/home", "/srv", "/usr/local"];
+pub const COMBUSTION_HIDDEN: [&str; 4] = ["/var", "/home", "/srv", "/usr/local"];
 
 /// What transactional-update binds although it hides `/var`.
 const COMBUSTION_SHOWN: [&str; 6] = [

@@ -3,7 +3,10 @@
 use super::carried::{self, Known, Remote, Vehicle, WantedRpm};
 use super::split::{Part, Shares, Side, Split};
 use super::told::Told;
-use super::{account, certificates, kernel, mounts, nodes, path, pool, settings, subvolume, unit};
+use super::{
+    account, certificates, kernel, mounts, network, nodes, packages, path, pool, quadlet, scripts, settings, subvolume,
+    unit,
+};
 use crate::base::text::one_line;
 use crate::base::{Code, Place, Problem};
 use crate::format::combustion::Flags;
@@ -23,7 +26,7 @@ pub struct Wanted {
     pub units: Vec<WantedUnit>,
     /// Ignition only; under Combustion commands do it.
     pub kernel_arguments: Vec<String>,
-    /// In the order of their names; Combustion only.
+    /// In the order of their names; under Ignition a unit installs them.
     pub rpms: Vec<WantedRpm>,
     /// Combustion only, each stage in the order written.
     pub commands: Vec<Command>,
@@ -235,9 +238,12 @@ pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut To
     settings::settings(recipe, &mut shares, told);
     kernel::arguments(recipe, &mut shares);
     certificates::certificates(recipe, files, &mut shares, told);
-    carry(recipe, known, &mut shares);
+    carry(recipe, known, files, &mut shares, told);
+    network::add(recipe, &mut shares, told);
+    packages::add(recipe, known, &mut shares);
     mounts::resolve(recipe, &mut shares, told);
     pool::resolve(recipe, &mut shares, told);
+    scripts::add(recipe, files, &mut shares, told);
     finish(recipe, &mut shares, told);
     mounts::hidden(recipe, &shares, told);
     shares
@@ -273,20 +279,15 @@ fn accounts(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     shares.on(side).logins = logins;
 }
 
-/// Adds what brings packages and containers.
-fn carry(recipe: &Recipe, known: &Known, shares: &mut Shares) {
+/// Adds what brings containers.
+fn carry(recipe: &Recipe, known: &Known, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
     let side = shares.side(Part::Containers);
     for container in &recipe.provision.containers {
         let unit = carried::unit(container, known);
         shares.account(Part::Containers, side, format!("unit {} loads an image once", unit.name), "");
         shares.on(side).units.push(unit);
+        quadlet::run(recipe, container, files, shares, told);
     }
-    for rpm in &recipe.provision.rpms {
-        let rpm = known.rpm(&rpm.value);
-        shares.account(Part::Packages, Side::Combustion, format!("package {}", one_line(&rpm.name, 100)), "");
-        shares.combustion.rpms.push(rpm);
-    }
-    shares.combustion.rpms.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
 /// Judges what only the whole shows; call it when every part has written its share.

@@ -45,6 +45,7 @@ pub(super) fn build(
         Builder::Blank { size } => bench.put(&qcow2::blank(*size)?),
         Builder::Filled { pieces } => bench.filled(&derivation.title, pieces),
         Builder::PayloadTar { files } => bench.payload(&derivation.title, files),
+        Builder::OciArchive { name, manifest, blobs } => bench.oci_archive(&derivation.title, name, manifest, blobs),
     }
 }
 

@@ -1,13 +1,15 @@
-//! Makes what carries bytes by address into the guest: a config with them inside, a disk with them as one tar stream.
+//! Makes what carries bytes by address into the guest: a config with them inside, a disk with them as one tar stream, a
+//! container image as the archive that podman loads.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 use base64::Engine as _;
 
-use super::build::Bench;
+use super::build::{Bench, named};
 use crate::base::{ByteSize, Code, DerivationId, Event, Problem};
 use crate::format::archive::{ArchiveError, Stream};
+use crate::format::oci;
 use crate::plan::Piece;
 use crate::recipe::CONTENT_LIMIT;
 use crate::store::StoreObject;
@@ -47,27 +49,86 @@ impl Bench<'_> {
 
     /// Streams files into one disk, each verified on the way; memory is bounded by a buffer.
     pub(super) fn payload(&self, title: &str, files: &BTreeMap<String, DerivationId>) -> Result<StoreObject, Problem> {
+        let objects = files.iter().map(|(path, id)| Ok((path.clone(), Member::Object(self.input(id)?))));
+        self.tar(title, &objects.collect::<Result<_, Problem>>()?, DISK_UNIT)
+    }
+
+    /// Packs an image layout: the blobs as they are, and the two files that say what they are.
+    ///
+    /// The manifest is read once more: that it lists just these blobs is what makes the archive an image.
+    pub(super) fn oci_archive(
+        &self,
+        title: &str,
+        name: &str,
+        manifest: &DerivationId,
+        blobs: &[DerivationId],
+    ) -> Result<StoreObject, Problem> {
+        let object = self.input(manifest)?;
+        let oci::Document::Image(image) = oci::read(&self.workshop.store.read(object, oci::DOCUMENT_LIMIT)?)? else {
+            return Err(Problem::new(Code::Recipe, format!("`{title}` is pinned as an index, not as an image"))
+                .hint("run `arca-build update` again"));
+        };
+        let there = blobs.iter().map(|id| self.input(id)).collect::<Result<Vec<_>, _>>()?;
+        let listed = image.blobs();
+        let held = there.iter().map(|object| oci::Blob { digest: object.digest(), size: object.size() });
+        if held.ne(listed) {
+            return Err(Problem::new(
+                Code::Recipe,
+                format!("the lock lists other blobs of `{title}` than its manifest"),
+            )
+            .fact("manifest", named(&object.digest()))
+            .hint("run `arca-build update` again"));
+        }
+        let manifest = oci::Blob { digest: object.digest(), size: object.size() };
+        let index = oci::layout::index(image.media_type, manifest, name);
+        let objects = there.into_iter().chain([object]);
+        let mut members: BTreeMap<_, _> =
+            objects.map(|object| (oci::layout::blob_path(&object.digest()), Member::Object(object))).collect();
+        members.insert(oci::layout::INDEX_FILE.to_owned(), Member::Text(&index));
+        members.insert(oci::layout::LAYOUT_FILE.to_owned(), Member::Text(oci::layout::LAYOUT));
+        self.tar(title, &members, 1)
+    }
+
+    /// Streams members into one tar, each verified on the way.
+    fn tar(&self, title: &str, members: &BTreeMap<String, Member<'_>>, unit: u64) -> Result<StoreObject, Problem> {
         let store = self.workshop.store;
-        let objects =
-            files.iter().map(|(path, id)| Ok((path, self.input(id)?))).collect::<Result<Vec<_>, Problem>>()?;
-        let length = Stream::<Vec<u8>>::length(objects.iter().map(|(_, object)| object.size()), DISK_UNIT);
+        let length = Stream::<Vec<u8>>::length(members.values().map(Member::size), unit);
         (self.workshop.events)(Event::Started { what: title.to_owned(), total: Some(ByteSize(length)) });
         let mut writer = store.create(self.privacy, Some(length))?;
         let mut stream = Stream::begin(&mut writer);
-        for (path, object) in objects {
-            let told = |error| match error {
-                ArchiveError::Read(error) => store.told(&object.digest(), error),
-                ArchiveError::Write(error) => Problem::io("cannot write the payload disk", &error),
-                other => Problem::new(Code::Provision, format!("`{path}` cannot be carried")).cause(other),
+        for (path, member) in members {
+            let told = |error| match (error, member) {
+                (ArchiveError::Read(error), Member::Object(object)) => store.told(&object.digest(), error),
+                (ArchiveError::Write(error), _) => Problem::io(format!("cannot write `{title}`"), &error),
+                (other, _) => Problem::new(Code::Provision, format!("`{path}` cannot be carried")).cause(other),
             };
             let tell = |done| (self.workshop.events)(Event::Progress { what: title.to_owned(), done: ByteSize(done) });
-            let mut reader = Telling { inner: store.reader(object)?, done: stream.at(), told: stream.at(), tell };
-            stream.add(path, object.size(), &mut reader).map_err(told)?;
+            let inner: Box<dyn Read + '_> = match member {
+                Member::Object(object) => Box::new(store.reader(object)?),
+                Member::Text(text) => Box::new(*text),
+            };
+            let mut reader = Telling { inner, done: stream.at(), told: stream.at(), tell };
+            stream.add(path, member.size(), &mut reader).map_err(told)?;
         }
-        let finished = stream.finish(DISK_UNIT).and_then(|writer| writer.flush().map_err(ArchiveError::Write));
+        let finished = stream.finish(unit).and_then(|writer| writer.flush().map_err(ArchiveError::Write));
         (self.workshop.events)(Event::Finished { what: title.to_owned() });
-        finished.map_err(|error| Problem::new(Code::Io, "cannot write the payload disk").cause(error))?;
+        finished.map_err(|error| Problem::new(Code::Io, format!("cannot write `{title}`")).cause(error))?;
         writer.finish(None, None)
+    }
+}
+
+/// One file of a tar.
+enum Member<'a> {
+    Object(&'a StoreObject),
+    Text(&'a [u8]),
+}
+
+impl Member<'_> {
+    const fn size(&self) -> u64 {
+        match self {
+            Self::Object(object) => object.size(),
+            Self::Text(text) => text.len() as u64,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each is pinned like the base, in the recipe or in the lock; what brings it into the guest is `provision`'s business.
 
-use super::{Content, Input, Located, Provision, Source};
+use super::{Content, ImageReference, Input, Located, Provision, Quadlet, Recipe, Source};
 use crate::base::{ByteSize, Digest, Name, Url};
 
 /// Bytes for the guest that have an address and a pin.
@@ -18,12 +18,39 @@ pub struct Carried {
 /// `[[provision.container]]`: an image that is loaded once, at the first boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Container {
-    /// Names the unit that loads it.
+    /// Names the unit that loads it, and the service that runs it.
     pub name: Name,
-    /// An `oci-archive`.
-    pub image: Carried,
+    pub image: Image,
     /// Units that start only when it is loaded.
     pub before: Vec<String>,
+    /// How it is run; where there is none, it is only loaded.
+    pub quadlet: Option<Quadlet>,
+}
+
+/// Where a container image comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// `url`: an `oci-archive` by address.
+    Archive(Carried),
+    /// `image`: what a registry holds under a reference.
+    Registry(Located<ImageReference>),
+}
+
+impl Container {
+    /// Returns the name of the service that its quadlet becomes.
+    pub fn service(&self) -> String {
+        format!("{}.service", self.name)
+    }
+
+    /// Returns the name under which the guest finds the image, where the recipe decides it: an archive brings its own.
+    pub fn image_name(&self) -> Option<String> {
+        match &self.image {
+            Image::Archive(_) => None,
+            Image::Registry(reference) => {
+                Some(reference.value.tagged().unwrap_or_else(|| format!("localhost/{}:latest", self.name)))
+            }
+        }
+    }
 }
 
 impl Carried {
@@ -62,14 +89,27 @@ pub fn container_title(container: &Container) -> String {
 }
 
 impl Provision {
-    /// Lists everything carried that has to be pinned, in the order written: files, packages, containers.
+    /// Lists everything carried by address that has to be pinned, in the order written: files, packages, containers.
     pub fn inputs(&self) -> impl Iterator<Item = Input<'_>> {
         let files = self.files.iter().filter_map(|file| match &file.value.content {
             Content::Carried(carried) => Some(carried.input(file_title(&file.value.path))),
             Content::Text(_) | Content::Path(_) => None,
         });
         let rpms = self.rpms.iter().map(|rpm| rpm.value.input(rpm_title(&rpm.value)));
-        let containers = self.containers.iter().map(|one| one.value.image.input(container_title(&one.value)));
+        let containers = self.containers.iter().filter_map(|one| match &one.value.image {
+            Image::Archive(carried) => Some(carried.input(container_title(&one.value))),
+            Image::Registry(_) => None,
+        });
         files.chain(rpms).chain(containers)
+    }
+}
+
+impl Recipe {
+    /// Lists the container images that come from registries, in the order written; the lock pins each of them whole.
+    pub fn images(&self) -> impl Iterator<Item = (&Container, &Located<ImageReference>)> {
+        self.provision.containers.iter().filter_map(|one| match &one.value.image {
+            Image::Registry(reference) => Some((&one.value, reference)),
+            Image::Archive(_) => None,
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Content, Located, Recipe, RecipePath, Source};
+use super::{Content, Located, Quadlet, Recipe, RecipePath, Source};
 use crate::base::{ByteSize, Digest, Place, Secret};
 
 /// The most that a file may hold whose content enters the plan: ready-made configs, scripts, files for the guest.
@@ -67,7 +67,14 @@ impl Recipe {
             .iter()
             .flat_map(|unit| unit.value.content.iter().chain(unit.value.dropins.iter().map(|dropin| &dropin.content)));
         let certificates = provision.certificates.iter().map(|certificate| &certificate.value.content);
-        let typed = provision.files.iter().map(|file| &file.value.content).chain(units).chain(certificates);
+        let quadlets = provision.containers.iter().filter_map(|container| match &container.value.quadlet {
+            Some(Quadlet::Ready(content)) => Some(content),
+            Some(Quadlet::Typed(_)) | None => None,
+        });
+        let runs = provision.runs.iter().map(|run| &run.value.content);
+        let scripts = runs.chain(provision.timers.iter().map(|timer| &timer.value.content));
+        let contents = units.chain(certificates).chain(quadlets).chain(scripts);
+        let typed = provision.files.iter().map(|file| &file.value.content).chain(contents);
         let typed = typed.filter_map(|content| match content {
             Content::Path(path) => Some(path),
             Content::Text(_) | Content::Carried(_) => None,

@@ -213,6 +213,14 @@ pub struct Provision {
     pub rpms: Vec<Located<super::Carried>>,
     /// `[[provision.container]]`.
     pub containers: Vec<Located<super::Container>>,
+    /// `[[provision.network]]`.
+    pub networks: Vec<Located<super::network::NetworkProfile>>,
+    /// From the image's repositories, in the order written.
+    pub packages: Vec<Located<String>>,
+    /// `[[provision.run]]`, in the order they run.
+    pub runs: Vec<Located<super::scripts::Run>>,
+    /// `[[provision.timer]]`.
+    pub timers: Vec<Located<super::scripts::Timer>>,
     /// `[[provision.group]]`.
     pub groups: Vec<Located<super::GuestGroup>>,
     /// `[[provision.directory]]`.
@@ -241,9 +249,10 @@ impl Provision {
     pub fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
         let more = [self.groups.len(), self.directories.len(), self.links.len(), self.certificates.len()];
+        let steps = [self.networks.len(), self.packages.len(), self.runs.len(), self.timers.len()];
         let storage = [self.mounts.len(), self.subvolumes.len(), self.pools.len()];
         let is_set = self.root.is_some() || self.settings.is_set();
-        is_set || rows.iter().chain(&more).chain(&storage).any(|rows| *rows > 0)
+        is_set || rows.iter().chain(&more).chain(&steps).chain(&storage).any(|rows| *rows > 0)
     }
 
     /// Tells whether anything at all is wanted in the guest.

@@ -149,6 +149,29 @@ pub(crate) fn is_link_target(text: &str) -> bool {
     text == "/" || (text.len() <= 1024 && parts.all(|part| (1..=255).contains(&part.len())))
 }
 
+/// Tells whether a text publishes a port as quadlet reads it: `[address:][host:]container`, each of the last two a port or
+/// range, with the protocol behind the container's (podman-systemd.unit(5), `PublishPort=`).
+pub(crate) fn is_published_port(text: &str) -> bool {
+    let (ports, protocol) = text.split_once('/').map_or((text, None), |(ports, protocol)| (ports, Some(protocol)));
+    let (address, ports) = match ports.strip_prefix('[').and_then(|rest| rest.split_once("]:")) {
+        Some((address, ports)) => (address.parse::<std::net::Ipv6Addr>().is_ok(), ports),
+        None => match ports.split_once(':') {
+            Some((address, ports)) if address.contains('.') => (address.parse::<std::net::Ipv4Addr>().is_ok(), ports),
+            _ => (true, ports),
+        },
+    };
+    let port = |text: &str| {
+        let plain = text.len() <= 5 && text.chars().all(|c| c.is_ascii_digit());
+        text.parse::<u16>().ok().filter(|port| plain && *port > 0)
+    };
+    let range = |text: &str| match text.split_once('-') {
+        Some((first, last)) => port(first).zip(port(last)).is_some_and(|(first, last)| first < last),
+        None => port(text).is_some(),
+    };
+    let known = protocol.is_none_or(|protocol| matches!(protocol, "tcp" | "udp" | "sctp"));
+    address && known && ports.split(':').count() <= 2 && ports.split(':').all(range)
+}
+
 /// Tells whether a text is the name of a subvolume that a script can handle as one plain word.
 pub(crate) fn is_subvolume_name(text: &str) -> bool {
     let first = text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '@'));
@@ -189,6 +212,19 @@ mod tests {
             (&long, PathError::Long),
         ] {
             assert_eq!(RecipePath::parse(bad), Err(why), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn published_ports_are_those_of_quadlet() {
+        for good in ["80", "8080:80", "127.0.0.1:8080:80", "[::1]:53:53/udp", "8000-8010:9000-9010/tcp", "10.0.0.1:80"]
+        {
+            assert!(is_published_port(good), "{good}");
+        }
+        for bad in
+            ["", "0", "80:", ":80", "80/ip", "1:2:3", "70000", "+80", "80 ", "a:80", "1.2.3:1:2", "[::g]:1:2", "9-8"]
+        {
+            assert!(!is_published_port(bad), "{bad}");
         }
     }
 

@@ -13,7 +13,7 @@ const PASSWORD: &str = "canary-password-51";
 
 fn recipe(engine: &str, base: &str) -> String {
     format!(
-        "format = 1\nname = \"canary\"\n[base]\n{base}\n[provision]\nengine = \"{engine}\"\n[provision.root]\npassword_hash = \"{HASH}\"\n[[provision.file]]\npath = \"/etc/token\"\ntext = \"{TEXT}\"\nmode = \"0600\"\n"
+        "format = 1\nname = \"canary\"\n[base]\n{base}\n[provision]\nengine = \"{engine}\"\n[provision.root]\npassword_hash = \"{HASH}\"\n[[provision.file]]\npath = \"/etc/token\"\ntext = \"{TEXT}\"\nmode = \"0600\"\n[[provision.run]]\nname = \"tell\"\ntext = \"#!/bin/sh\\n# combustion: network\\necho {TEXT}\"\n"
     )
 }
 

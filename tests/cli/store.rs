@@ -216,6 +216,27 @@ fn gc_03_a_garbled_root_stops_the_collector_and_the_way_out_is_told() {
 }
 
 #[test]
+fn gc_03_roots_that_the_disk_does_not_give_stop_the_collector() {
+    let Some(strace) = tool("strace") else { return };
+    let world = World::new();
+    let second = world.build_variant(1);
+    world.store(&["root", "add", "two", &second]).success();
+    let roots = world.cache("roots-v1").canonicalize().unwrap();
+    let files = names(&roots).into_iter().map(|name| (roots.join(name), "read"));
+    // Each file alone: what the others keep must not pass for all that is kept.
+    for (path, call) in files.chain([(roots.clone(), "getdents64")]) {
+        let (path, inject) = (path.to_str().unwrap(), format!("inject={call}:error=EIO"));
+        let options = ["-f", "-qq", "-o", "/dev/null", "-P", path, "-e", &inject];
+        let words = ["store", "gc", "--grace", "0", "--without-roots"];
+        let told = Bin::new(world.path()).args(words).under(&strace, &options).run();
+        told.ends_with(5).says("E_IO").says("nothing was removed");
+        assert_eq!(world.bundles().len(), 2);
+    }
+    world.store(&["gc", "--grace", "0", "--without-roots"]).success();
+    assert_eq!(world.bundles().len(), 2);
+}
+
+#[test]
 fn gc_03_without_any_root_nothing_is_collected_unless_told() {
     let world = World::new();
     for file in names(&world.cache("roots-v1")) {

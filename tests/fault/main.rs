@@ -37,6 +37,7 @@ mod net_tls;
 mod packed;
 mod pieces;
 mod pool;
+mod registry;
 mod store;
 mod store_bundles;
 mod store_collector;

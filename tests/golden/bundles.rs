@@ -12,8 +12,8 @@ use arca_build::bundle::Manifest;
 use crate::support::publisher::{Publisher, recipes};
 use crate::support::{Bin, workdir};
 
-const RECIPES: [&str; 8] =
-    ["demo", "nas", "microos-combustion", "selfinstall-iso", "standalone", "usb", "packed-disk", "packed-iso"];
+const RECIPES: [&str; 9] =
+    ["demo", "nas", "microos-combustion", "selfinstall-iso", "standalone", "usb", "packed-disk", "packed-iso", "image"];
 
 fn kept() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/bundles.txt")
@@ -30,6 +30,7 @@ fn dump() -> String {
     std::fs::write(folder.join("usb.toml"), nas.replace("[provision]", "[provision]\nmedia = \"gpt\"")).unwrap();
     packed(&folder, "packed-disk", "disk.raw.xz");
     packed(&folder, "packed-iso", "volume.iso.gz");
+    image(&folder);
     let mut text = String::new();
     for recipe in RECIPES {
         let path = format!("recipes/{recipe}.toml");
@@ -57,6 +58,14 @@ fn packed(folder: &Path, name: &str, base: &str) {
     let recipe =
         format!("format = 1\nname = \"{name}\"\n[base]\nurl = \"{base}\"\n[machine.system]\nsize = \"1GiB\"\n");
     std::fs::write(folder.join(format!("{name}.toml")), recipe).unwrap();
+}
+
+/// Writes a recipe with a container image of a registry, which a service runs.
+fn image(folder: &Path) {
+    let recipe = "format = 1\nname = \"image\"\n[base]\nurl = \"disk.raw.xz\"\n[machine.system]\nsize = \"1GiB\"\n\
+                  [[provision.container]]\nname = \"files\"\nimage = \"quay.io/samba.org/samba-server:latest\"\n\
+                  ports = [\"445:445\"]\nvolumes = [\"/srv/arca:/share:Z\"]\nenvironment = [\"A=b\"]\n";
+    std::fs::write(folder.join("image.toml"), recipe).unwrap();
 }
 
 /// Plan id → everything that is said of it.

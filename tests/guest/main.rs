@@ -14,5 +14,8 @@ mod libvirtd;
 mod support;
 
 mod boot;
+mod contract;
 mod demo;
+mod equivalence;
 mod kernel;
+mod microos;

@@ -19,9 +19,11 @@ mod support;
 #[path = "../support/xml.rs"]
 mod xml;
 
+mod adopt;
 mod archive;
 mod bundle;
 mod carried;
+mod encoders;
 mod formats;
 mod libraries;
 mod libvirt;
@@ -29,8 +31,11 @@ mod nix;
 mod packed;
 mod passwd;
 mod provision;
+mod registry;
 mod schema;
 mod scripts;
 mod settings;
 mod signatures;
+mod steps;
+mod storage;
 mod virt_install;

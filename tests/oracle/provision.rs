@@ -40,11 +40,11 @@ case "$name $1 $2" in
 "getent passwd root") echo root:x:0:0:root:/root:/bin/bash ;;
 "getent passwd "*) echo "$2:x:1000:100::/home/$2:/bin/sh" ;;
 "findmnt --fstab --mountpoint") [ "$3" = /home ] ;;
-mountpoint*) exit 1 ;;
+mountpoint*|pkill*) exit 1 ;;
 install*) mkdir -p "$(printf '%s\n' "$@" | tail -n 1)" ;;
 esac
 "#;
-const STUBBED: [&str; 14] = [
+const STUBBED: [&str; 17] = [
     "chown",
     "chpasswd",
     "findmnt",
@@ -53,12 +53,15 @@ const STUBBED: [&str; 14] = [
     "install",
     "mount",
     "mountpoint",
+    "pkill",
     "rpm",
     "sleep",
     "systemctl",
+    "transactional-update",
     "umount",
     "useradd",
     "usermod",
+    "zypper",
 ];
 
 pub fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {

@@ -14,6 +14,7 @@ pub mod gpg;
 pub mod guest;
 pub mod nginx;
 pub mod publisher;
+pub mod registry;
 pub mod relay;
 pub mod server;
 pub mod tls;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use arca_build::base::{ByteSize, Digest};
 use arca_build::format::qcow2;
 
+use super::registry::{self, Image};
 use super::server::{Behaviour, Server};
 
 /// Where the moving names live.
@@ -32,10 +33,13 @@ pub const PUBLISHED: [(&str, &str, &str); 3] = [
     ),
 ];
 
+/// The container images that shipped recipes name: registry, repository, tag.
+pub const IMAGES: [(&str, &str, &str); 1] = [("quay.io", "samba.org/samba-server", "latest")];
+
 /// A publisher on loopback.
 pub struct Publisher {
     pub server: Server,
-    /// A configuration file whose `[mirrors]` leads every openSUSE address there.
+    /// A configuration file whose `[mirrors]` leads every openSUSE address there, and every registry.
     pub config: PathBuf,
 }
 
@@ -49,7 +53,11 @@ impl Publisher {
         }
         assert!(PUBLISHED.iter().all(|(_, _, immutable)| immutable.contains(SNAPSHOT)));
         let config = directory.join("config.toml");
-        let text = format!("[mirrors]\n\"https://download.opensuse.org/\" = \"{}\"\n", server.url("/"));
+        let mut text = format!("[mirrors]\n\"https://download.opensuse.org/\" = \"{}\"\n", server.url("/"));
+        for (registry, repository, tag) in IMAGES {
+            registry::publish(&server, repository, tag, &Image::plain(&[("stand-in", repository.as_bytes())]));
+            text.push_str(&format!("\"https://{registry}/\" = \"{}\"\n", server.url("/")));
+        }
         std::fs::write(&config, text).unwrap();
         Self { server, config }
     }

@@ -38,6 +38,8 @@ pub struct Behaviour {
     pub drip: Option<Duration>,
     /// Sends about so many bytes of the body in a second.
     pub rate: Option<usize>,
+    /// Answers 401 with this challenge to whoever does not show this bearer token.
+    pub guard: Option<(String, String)>,
 }
 
 /// How a body's end is told.
@@ -90,6 +92,7 @@ pub const HONEST: Behaviour = Behaviour {
     head: Head::Honest,
     drip: None,
     rate: None,
+    guard: None,
 };
 
 impl Behaviour {
@@ -121,6 +124,13 @@ impl Behaviour {
     /// Serves other bytes as the file.
     pub fn body(bytes: impl Into<Vec<u8>>) -> Self {
         Self { body: Some(bytes.into()), ..HONEST }
+    }
+
+    /// Answers only to whoever shows the token; others get the challenge.
+    #[must_use]
+    pub fn guarded(mut self, challenge: impl Into<String>, token: impl Into<String>) -> Self {
+        self.guard = Some((challenge.into(), token.into()));
+        self
     }
 
     /// Sets a header, or removes it when empty.
@@ -292,12 +302,19 @@ fn parse(head: &[u8]) -> Request {
 fn choose(request: &Request, shared: &Shared) -> (Vec<u8>, Behaviour) {
     let mut turns = shared.turns.lock().unwrap();
     let turn = turns.entry(request.path().to_owned()).or_default();
-    let nth = std::mem::replace(turn, *turn + 1);
-    match shared.files.lock().unwrap().get(request.path()) {
-        None => (vec![], Behaviour::status("404 Not Found")),
-        Some((bytes, behaviours)) => {
-            let chosen = behaviours.get(nth).or(behaviours.last()).cloned();
-            (bytes.clone(), chosen.unwrap_or(HONEST))
+    let Some((bytes, behaviours)) = shared.files.lock().unwrap().get(request.path()).cloned() else {
+        return (vec![], Behaviour::status("404 Not Found"));
+    };
+    let chosen = behaviours.get(*turn).or(behaviours.last()).cloned().unwrap_or(HONEST);
+    let shown = request.headers.get("authorization");
+    match &chosen.guard {
+        // Who is not let in takes no turn.
+        Some((challenge, token)) if shown != Some(&format!("Bearer {token}")) => {
+            (vec![], Behaviour::status("401 Unauthorized").with("WWW-Authenticate", challenge))
+        }
+        _ => {
+            *turn += 1;
+            (bytes, chosen)
         }
     }
 }

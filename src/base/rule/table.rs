@@ -126,6 +126,11 @@ rules! {
             the base flavour does not, so the unit that loads them fails.";
         by ("openSUSE/get-o-o: _data/microos.yml", "https://github.com/openSUSE/get-o-o");
         fix "use a ContainerHost image, or install podman by a `[[provision.rpm]]`";
+    ContainerImageName = "container-image-name", Warning, "the quadlet runs another image than the one that is carried";
+        why "A carried image is loaded under the name that the recipe's `image` gives it. A quadlet that names another \
+            one makes podman pull that from its registry, when the machine first starts and whatever it is then.";
+        by ("podman-systemd.unit(5): Image=", "https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html");
+        fix "write the name that is told here behind `Image=`";
     SpecTooNew = "spec-too-new", Warning, "the config's spec version is newer than the image's Ignition";
         why "Ignition refuses a config of a spec version it does not know, and the first boot fails. Spec 3.3 needs \
             Ignition 2.11, 3.4 needs 2.15, 3.5 needs 2.20 and 3.6 needs 2.26, which openSUSE Factory has since \
@@ -272,6 +277,36 @@ rules! {
         by ("libvirt: QEMU driver, security", "https://libvirt.org/drvqemu.html"),
             ("libvirt: domain XML, sysinfo", "https://libvirt.org/formatdomain.html");
         fix "use a directory such as /var/lib/libvirt/images as `storage`";
+    // What the recipe says in its own words of networks and scripts.
+    GatewaySubnet = "gateway-subnet", Warning, "a gateway lies in none of the profile's networks";
+        why "A gateway is reached over the link, so it mostly has an address in one of the networks there. \
+            NetworkManager makes a route to one that has not and takes it at its word; where it was a slip of the pen, \
+            the guest reaches nobody beyond its own network.";
+        by ("NetworkManager: nm-settings-nmcli(5), ipv4.gateway", "https://networkmanager.dev/docs/api/latest/nm-settings-nmcli.html");
+        fix "write a gateway that one of `addresses` reaches, or allow the rule";
+    MtuIpv6 = "mtu-ipv6", Warning, "an mtu too small for IPv6";
+        why "IPv6 asks of every link that it carries packets of 1280 bytes. The kernel takes IPv6 off an interface with \
+            a smaller mtu, without an error.";
+        by ("RFC 8200, section 5", "https://www.rfc-editor.org/rfc/rfc8200#section-5");
+        fix "write an mtu of 1280 or more, or ipv6 = \"disabled\"";
+    RunReadOnly = "run-read-only", Warning, "a script installs packages where the root is read-only";
+        why "Under Ignition a unit runs the recipe's scripts in the system, whose root file system is a read-only \
+            snapshot: zypper and rpm fail there. `packages` and `[[provision.rpm]]` make a snapshot of their own and \
+            reboot into it.";
+        by ("transactional-update(8)", "https://kubic.opensuse.org/documentation/man-pages/transactional-update.8.html");
+        fix "use `packages` or `[[provision.rpm]]`, or engine = \"combustion\"";
+    RunNoServices = "run-no-services", Warning, "a script starts a service before there are any";
+        why "Combustion runs scripts in the initrd, in a chroot of the new snapshot. No service manager runs there that \
+            could start a unit of the system: systemctl either fails or does nothing. What is enabled starts with the \
+            system a moment later.";
+        by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion"),
+            ("systemctl(1), SYSTEMD_OFFLINE", "https://www.freedesktop.org/software/systemd/man/latest/systemctl.html");
+        fix "write `systemctl enable`, or `enable = true` in `[[provision.unit]]`";
+    RunMount = "run-mount", Warning, "a script mounts what is mounted for it already";
+        why "Scripts of the recipe find /home, /srv, /usr/local and /var mounted under either engine, so that they need \
+            not know which one it is. mount(8) fails on a second time, and with `set -e` the script too.";
+        by ("mount(8)", "https://man7.org/linux/man-pages/man8/mount.8.html");
+        fix "leave the `mount` out; a ready-made script, named by `script`, does need it";
     // About the rules themselves.
     UnusedAllow = "unused-allow", Note, "an entry of [allow] that silences nothing";
         why "What was once found is mended, or never was. An entry that stays would hide the same mistake when \

@@ -1,24 +1,27 @@
 //! `update`: ask the publishers what the moving names stand for today, judge who says so, and write the pins down.
 //!
 //! Everything is asked before anything is written, and everything that fails is told: a lock changes whole or not at all.
-//! The policy of signatures and of time stands in `lock::vouch`. Read next: `ask` (what a publisher says), `sign` (who
+//! The policy of signatures and of time stands in `lock::vouch`. Read next: `ask` (what a publisher says), `image` (what a
+//! registry says), `sign` (who
 //! vouches for it, and what was known before), `show` (the change, for people).
 
 mod ask;
+mod image;
 mod show;
 mod sign;
 
 use std::path::{Path, PathBuf};
 
 pub(super) use self::ask::Asker;
-pub use self::show::{Change, changes};
+pub use self::image::UpdatedImage;
+pub use self::show::{Change, changes, image_changes};
 pub use self::sign::Voucher;
 use self::sign::{Heard, Judge};
 use super::{Loaded, Session, recipe_file};
 use crate::base::{Code, Problem, Problems};
 use crate::host::files;
-use crate::lock::{self, Lock, Pin, Question};
-use crate::recipe::{self, Source};
+use crate::lock::{self, ImagePin, Lock, Pin, Question};
+use crate::recipe::{self, ImageReference, Source};
 
 /// What the person allows although it loses something, and whether anything is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +55,8 @@ pub struct Outcome {
     /// The recipes that were found, where none was named.
     pub found: Vec<String>,
     pub pins: Vec<Updated>,
+    /// Container images, of registries.
+    pub images: Vec<UpdatedImage>,
     /// Locks that were written, or would be.
     pub written: Vec<PathBuf>,
     /// Recipes that carry their own pin and were left alone.
@@ -73,7 +78,7 @@ pub fn update(session: &Session<'_>, recipes: &[PathBuf], options: Options) -> R
     let mut outcome = Outcome { found: found.iter().map(|path| shown(path)).collect(), ..Outcome::default() };
     let locks = ask_all(&judge, recipes, &mut outcome)?;
     if session.locked {
-        show::refuse_changes(&outcome.pins)?;
+        show::refuse_changes(&outcome.pins, &outcome.images)?;
     }
     for learnt in &locks {
         if learnt.write(options.dry_run)? {
@@ -84,6 +89,7 @@ pub fn update(session: &Session<'_>, recipes: &[PathBuf], options: Options) -> R
         outcome.pins.iter().for_each(|updated| judge.remember(updated));
     }
     outcome.notes = show::notes(&outcome.pins, !judge.keyring.is_empty());
+    outcome.notes.extend(show::image_note(&outcome.images));
     Ok(outcome)
 }
 
@@ -101,7 +107,8 @@ fn ask_all(judge: &Judge<'_>, recipes: &[PathBuf], outcome: &mut Outcome) -> Res
             }
         };
         let questions = lock::questions(&loaded.recipe);
-        let Some(lock_path) = loaded.lock_path.clone().filter(|_| !questions.is_empty()) else {
+        let is_open = !questions.is_empty() || loaded.recipe.images().next().is_some();
+        let Some(lock_path) = loaded.lock_path.clone().filter(|_| is_open) else {
             outcome.pinned_themselves.push(loaded.recipe.file.clone());
             continue;
         };
@@ -110,6 +117,12 @@ fn ask_all(judge: &Judge<'_>, recipes: &[PathBuf], outcome: &mut Outcome) -> Res
         for question in questions {
             match learnt.ask(question, &asker, judge) {
                 Ok(updated) => outcome.pins.extend(updated),
+                Err(problem) => problems.push(problem.fact("recipe", &loaded.recipe.file)),
+            }
+        }
+        for reference in asker.references() {
+            match learnt.ask_image(reference, &asker, judge) {
+                Ok(updated) => outcome.images.extend(updated),
                 Err(problem) => problems.push(problem.fact("recipe", &loaded.recipe.file)),
             }
         }
@@ -151,6 +164,7 @@ struct Learnt {
     place: PathBuf,
     /// With the recipe that asked.
     pins: Vec<(Pin, String)>,
+    images: Vec<ImagePin>,
     /// What could not be learnt: to ask again for another recipe would tell the same twice.
     failed: Vec<String>,
 }
@@ -160,7 +174,7 @@ fn learnt(locks: &mut Vec<Learnt>, path: PathBuf) -> &mut Learnt {
     let place = files::one_spelling(&path);
     let index = locks.iter().position(|learnt| learnt.place == place).unwrap_or(locks.len());
     if index == locks.len() {
-        locks.push(Learnt { path, place, pins: vec![], failed: vec![] });
+        locks.push(Learnt { path, place, pins: vec![], images: vec![], failed: vec![] });
     }
     &mut locks[index]
 }
@@ -193,6 +207,25 @@ impl Learnt {
         Ok(Some(Updated { key, before, after, voucher, signed_at, recipe }))
     }
 
+    /// Asks a registry, unless another recipe of this lock asked the same for the same processor.
+    fn ask_image(
+        &mut self,
+        reference: &ImageReference,
+        asker: &Asker<'_>,
+        judge: &Judge<'_>,
+    ) -> Result<Option<UpdatedImage>, Problem> {
+        let recipe = &asker.loaded.recipe;
+        let key = (reference.to_string(), recipe.machine.arch);
+        let name = format!("{} {}", key.0, key.1);
+        if self.images.iter().any(|image| image.key() == key) || self.failed.contains(&name) {
+            return Ok(None);
+        }
+        let after = asker.hear_image(reference, judge).inspect_err(|_| self.failed.push(name))?;
+        self.images.push(after.clone());
+        let before = asker.loaded.lock.images.get(&key).cloned();
+        Ok(Some(UpdatedImage { before, after, recipe: recipe.file.clone() }))
+    }
+
     /// Adds the pins to the lock as it is now, so that what another process added meanwhile stays; tells of a change.
     fn write(&self, is_dry_run: bool) -> Result<bool, Problems> {
         // Another update of the same lock waits, so that neither drops what the other pins.
@@ -201,6 +234,9 @@ impl Learnt {
         let mut new: Lock = old.clone();
         for (pin, _) in &self.pins {
             new.insert(pin.clone());
+        }
+        for image in &self.images {
+            new.insert_image(image.clone());
         }
         if new == old {
             return Ok(false);

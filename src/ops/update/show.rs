@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Updated, Voucher};
+use super::{Updated, UpdatedImage, Voucher};
 use crate::base::text::one_line;
 use crate::base::{Code, Problem, Problems, Url};
 use crate::lock::vouch::KNOWN;
-use crate::lock::{Pin, key};
+use crate::lock::{ImagePin, Pin, key};
 use crate::recipe::Source;
 
 /// One field of a pin, before and after; at least one of the two is there.
@@ -19,8 +19,24 @@ pub struct Change {
 
 /// Lists what differs between two pins of one input, in the order in which a lock writes them.
 pub fn changes(before: Option<&Pin>, after: &Pin) -> Vec<Change> {
-    let old = before.map(fields).unwrap_or_default();
-    let pairs = fields(after).into_iter().enumerate();
+    compared(&before.map(fields).unwrap_or_default(), fields(after))
+}
+
+/// Lists what differs between two pins of one container image.
+pub fn image_changes(before: Option<&ImagePin>, after: &ImagePin) -> Vec<Change> {
+    compared(&before.map(image_fields).unwrap_or_default(), image_fields(after))
+}
+
+fn image_fields(image: &ImagePin) -> Vec<(&'static str, Option<String>)> {
+    vec![
+        ("sha256", Some(image.manifest.digest.to_string())),
+        ("size", Some(image.weight().to_string())),
+        ("blobs", Some(image.blobs.len().to_string())),
+    ]
+}
+
+fn compared(old: &[(&'static str, Option<String>)], new: Vec<(&'static str, Option<String>)>) -> Vec<Change> {
+    let pairs = new.into_iter().enumerate();
     let changes = pairs.map(|(index, (field, after))| {
         let before = old.get(index).and_then(|(_, before)| before.clone());
         Change { field, before, after }
@@ -42,22 +58,37 @@ fn fields(pin: &Pin) -> Vec<(&'static str, Option<String>)> {
 }
 
 /// Refuses the run when a pin would change, with every such change.
-pub(super) fn refuse_changes(pins: &[Updated]) -> Result<(), Problems> {
+pub(super) fn refuse_changes(pins: &[Updated], images: &[UpdatedImage]) -> Result<(), Problems> {
     let changed = pins.iter().filter(|updated| updated.before.as_ref() != Some(&updated.after));
-    let problems: Vec<_> = changed.map(locked).collect();
+    let changed =
+        changed.map(|updated| locked(&updated.key, &updated.recipe, &changes(updated.before.as_ref(), &updated.after)));
+    let others = images.iter().filter(|updated| updated.before.as_ref() != Some(&updated.after));
+    let others = others.map(|updated| {
+        let changes = image_changes(updated.before.as_ref(), &updated.after);
+        locked(&updated.after.reference, &updated.recipe, &changes)
+    });
+    let problems: Vec<_> = changed.chain(others).collect();
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
-fn locked(updated: &Updated) -> Problem {
+fn locked(key: &str, recipe: &str, changes: &[Change]) -> Problem {
     let problem = Problem::new(Code::Locked, "the lock would change, and `--locked` forbids it")
-        .fact("input", one_line(&updated.key, 300))
-        .fact("recipe", &updated.recipe);
-    let changes = changes(updated.before.as_ref(), &updated.after);
+        .fact("input", one_line(key, 300))
+        .fact("recipe", recipe);
     let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), |value| one_line(value, 300));
     let problem = changes.iter().fold(problem, |problem, change| {
         problem.cause(format!("{}: {} → {}", change.field, shown(&change.before), shown(&change.after)))
     });
     problem.note("no lock was changed").hint("update where that is allowed, review the change, and commit the lock")
+}
+
+/// Says, once, that nobody vouches for what tags mean.
+pub(super) fn image_note(images: &[UpdatedImage]) -> Option<String> {
+    let moved = images.iter().filter(|updated| updated.before.as_ref() != Some(&updated.after));
+    let tags: BTreeSet<_> = moved.map(|updated| &updated.after.reference).filter(|name| !name.contains('@')).collect();
+    let first = tags.first()?;
+    let more = if tags.len() > 1 { format!(" and {} more", tags.len() - 1) } else { String::new() };
+    Some(format!("what the tag of {first}{more} means, its registry says by https and nobody signs"))
 }
 
 /// Says, once for each publisher, what nobody vouched for, and what could be done about it.

@@ -10,7 +10,7 @@ use crate::format::ignition::Node;
 /// Judges what ready-made files do to disks.
 pub fn judge(sight: &Sight<'_>, told: &mut Told) {
     if let Some(script) = sight.script {
-        self::script(&script.bytes, &script.file, told);
+        self::script(&script.bytes, |line| ready::place(&script.file, line, 1), told);
     }
     if let Some(config) = sight.config {
         let storage = config.ready.root.at_path(&["storage"]);
@@ -46,10 +46,11 @@ fn nodes(node: &Node, file: &str, told: &mut Told) {
     node.children().for_each(|child| nodes(child, file, told));
 }
 
-fn script(bytes: &[u8], file: &str, told: &mut Told) {
+/// Judges what a script does to disks; `at` gives the place of a line.
+pub fn script(bytes: &[u8], at: impl Fn(u32) -> Place, told: &mut Told) {
     let text = String::from_utf8_lossy(bytes);
     for (number, line) in logical_lines(&text) {
-        let place = || ready::place(file, number, 1);
+        let place = || at(number);
         warn_by_order(&line, place, told);
         if let Some(pool) = Mkfs::read(&line) {
             pool.judge(place(), told);

@@ -3,7 +3,7 @@
 //! What a rule is about stands in one table, `base::rule`; here is what it looks at. Rules that judge one file or one
 //! account stand where that is read: `lints` (ready-made files), `account`, `unit`, `merge`, `carried`.
 
-mod disks;
+pub mod disks;
 mod image;
 mod machine;
 mod transports;

@@ -5,14 +5,17 @@ mod complaints;
 mod explain;
 mod golden;
 mod items;
+mod network;
+mod quadlet;
 mod ready;
 mod rules;
+mod scripts;
 mod storage;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};
 use crate::base::{ByteSize, Digest, Problems, Secret};
-use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath, parse};
+use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath, Source, parse};
 
 const HASH: &str = "$6$saltsalt$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti me@example.org";
@@ -41,7 +44,13 @@ fn known(recipe: &Recipe) -> Known {
     let inputs = recipe.inputs().into_iter();
     let known = inputs
         .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
-    Known { inputs: known.collect(), base: super::facts::BaseFacts::default() }
+    // As if the lock had pinned every image.
+    let images = recipe.images().map(|(_, reference)| {
+        let digest = Digest::of(reference.value.to_string().as_bytes());
+        let source = Source::Url(reference.value.manifest_url().clone());
+        (source, Knowledge { digest, size: Some(ByteSize(1000)) })
+    });
+    Known { inputs: known.chain(images).collect(), base: super::facts::BaseFacts::default() }
 }
 
 fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {

@@ -63,8 +63,6 @@ const fn wish(rest: &'static str) -> Wish {
     Wish { base: "MicroOS.qcow2", rest, ready: "" }
 }
 
-const UNEVEN: &str = "[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"3GiB\"\n\
-    [[provision.pool]]\nlabel = \"p\"\ndisks = [\"a\", \"b\"]\npath = \"/srv/p\"\n";
 const ROOT: &str = "[provision.root]\nssh_keys = [\"KEY\"]\n";
 const IGN: Wish = wish("[provision]\nengine = \"ignition\"\nconfig = \"ready\"\n");
 const SH: Wish = wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\n");
@@ -122,6 +120,7 @@ fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
         (R::SdbootNoIgnition, wish("[provision]\nengine = \"ignition\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("MicroOS-kvm-and-xen-sdboot.qcow2"), Error, root.on("MicroOS-kvm-and-xen-sdboot.qcow2"), false),
         (R::OpenstackCloudinit, root.on("MicroOS-OpenStack-Cloud.qcow2"), Error, wish("[machine]\n").on("MicroOS-OpenStack-Cloud.qcow2"), false),
         (R::ContainerPodman, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n"), Warning, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n").on("MicroOS-ContainerHost.qcow2"), false),
+        (R::ContainerImageName, wish("[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"[Container]\\nImage=quay.io/a/b:2\"\n"), Warning, wish("[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"[Container]\\nImage=quay.io/a/b:1\"\n"), false),
         (R::SpecTooNew, IGN.ready("{\"ignition\": {\"version\": \"3.5.0\"}}"), Error, IGN.ready("{\"ignition\": {\"version\": \"3.4.0\"}}"), true),
         (R::SpecTooNew, wish("[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\nmode = \"4755\"\n"), Warning, IGN.ready("{\"ignition\": {\"version\": \"3.6.0\"}}"), false),
         (R::PartNumber0, ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 0}]}]}"#), Warning, ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 1}]}]}"#), false),
@@ -153,7 +152,12 @@ fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
         (R::RaidMetadata, SH.ready("#!/bin/sh\nmkfs.btrfs -d raid5 -m raid5 a b c\n"), Warning, SH.ready("#!/bin/sh\nmkfs.btrfs -d raid5 -m raid1 a b c\n"), false),
         (R::RaidMetadata, SH.ready("#!/bin/sh\nmkfs.btrfs -m single a b c\n"), Warning, SH.ready("#!/bin/sh\nmkfs.btrfs -m single a\n"), false),
         (R::Raid1Odd, POOL, Error, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\"]\n"), false),
-        (R::PoolCapacity, wish(UNEVEN), Note, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\ndisks = [\"a\", \"b\"]\npath = \"/srv/p\"\n"), false),
+        (R::PoolCapacity, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"3GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\", \"b\"]\n"), Note, wish("[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[machine.disk]]\nserial = \"b\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\", \"b\"]\n"), false),
+        (R::GatewaySubnet, wish("[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.2/24\"]\ngateway = [\"192.0.3.1\"]\n"), Warning, wish("[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.2/24\"]\ngateway = [\"192.0.2.1\"]\n"), false),
+        (R::MtuIpv6, wish("[[provision.network]]\nname = \"a\"\nmtu = 1279\n"), Warning, wish("[[provision.network]]\nname = \"a\"\nmtu = 1280\n"), false),
+        (R::RunReadOnly, wish("[provision]\nengine = \"ignition\"\n[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nzypper in x\\n\"\n"), Warning, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nzypper in x\\n\"\n"), false),
+        (R::RunNoServices, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nsystemctl start x\\n\"\n"), Warning, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nsystemctl enable x\\n\"\n"), false),
+        (R::RunMount, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nmount /home\\n\"\n"), Warning, wish("[[provision.run]]\nname = \"a\"\ntext = \"#!/bin/sh\\nmount /mnt\\n\"\n"), false),
         (R::LibvirtHome, wish("[machine]\nstorage = \"/home/a/vm\"\n"), Warning, wish("[machine]\nstorage = \"/home/a/vm\"\nnetwork = \"user\"\n"), false),
         (R::UnusedAllow, wish("[allow]\nmoving-url = \"why\"\n"), Note, wish("[machine]\n"), false),
     ]

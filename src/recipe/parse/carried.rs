@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use super::super::carried::plain_rpm_name;
 use super::super::reader::{Table, Value};
-use super::super::{Carried, Container, Located, rules};
+use super::super::{Carried, Located, rules};
 use super::{digest, mirrors, refuse_unknown, source};
+use crate::base::ByteSize;
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Name};
 
 /// The keys that say more of an address.
 const OF_URL: [&str; 3] = ["sha256", "size", "mirrors"];
@@ -60,17 +60,8 @@ fn rpm(table: &Table<'_>) -> Option<Carried> {
     Some(carried)
 }
 
-/// Reads `[[provision.container]]`.
-pub(super) fn container(table: &Table<'_>) -> Option<Container> {
-    table.need("url", "`url = \"https://…/image.tar\"`");
-    let name = table.get("name").and_then(|value| value.accept(Name::parse(value.line()?), ""));
-    let before = table.get("before").map(|value| value.list()).unwrap_or_default();
-    let before = before.iter().filter_map(unit_name).collect();
-    let image = carried(table);
-    Some(Container { name: name?, image: image?, before })
-}
-
-fn unit_name(value: &Value<'_>) -> Option<String> {
+/// Reads the name of a unit that waits for something.
+pub(super) fn unit_name(value: &Value<'_>) -> Option<String> {
     let text = value.line()?;
     if !rules::is_unit_name(text) {
         let headline = format!("`{}` is not the name of a systemd unit", one_line(text, 80));

@@ -5,9 +5,12 @@
 
 mod allow;
 mod carried;
+mod container;
 mod image;
 mod machine;
+mod network;
 mod provision;
+mod scripts;
 mod settings;
 mod storage;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::super::rules;
 use super::super::{
     Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
 };
-use super::{allow, carried, path, refuse_unknown, settings, storage};
+use super::{allow, carried, container, network, path, refuse_unknown, scripts, settings, storage};
 use crate::base::text::one_line;
 use crate::base::{Code, Engine, Secret};
 
@@ -27,7 +27,7 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         transport: allow::transports(table),
         media: media.as_ref().and_then(|value| value.word(Media::parse, Media::WORDS)),
         config: word("config").and_then(|value| Some(value.located(path(&value)?))),
-        script: word("script").and_then(|value| Some(value.located(path(&value)?))),
+        script: word("script").and_then(|value| scripts::ready(&value)),
         side_files: side_files(table),
         home_subvolume: word("home_subvolume").and_then(|value| value.boolean()),
         root: table.table("root", "provision.root").map(|root| Located { value: account(&root), place: root.place() }),
@@ -35,7 +35,11 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         files: rows(table, "file", "provision.file[]", "path", file),
         units: rows(table, "unit", "provision.unit[]", "name", unit),
         rpms: carried::rpms(table, TABLE_LIMIT),
-        containers: rows(table, "container", "provision.container[]", "name", carried::container),
+        containers: rows(table, "container", "provision.container[]", "name", container::container),
+        networks: network::limited(table, rows(table, "network", "provision.network[]", "name", network::profile)),
+        packages: scripts::packages(table),
+        runs: rows(table, "run", "provision.run[]", "name", scripts::run),
+        timers: rows(table, "timer", "provision.timer[]", "name", scripts::timer),
         groups: rows(table, "group", "provision.group[]", "name", settings::group),
         directories: rows(table, "directory", "provision.directory[]", "path", settings::directory),
         links: rows(table, "link", "provision.link[]", "path", settings::link),
@@ -63,7 +67,6 @@ fn engines(table: &Table<'_>, provision: &Provision) {
     };
     if !engine.uses_combustion() {
         unread("script", "a Combustion script", Engine::Combustion);
-        unread("rpm", "installed by Combustion", Engine::Combustion);
     }
     if !engine.uses_ignition() {
         unread("config", "an Ignition config", Engine::Ignition);

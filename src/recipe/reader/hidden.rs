@@ -45,7 +45,7 @@ fn hide(lines: &Lines<'_>, value: &Spanned<DeValue<'_>>, hidden: &mut [bool]) {
 fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let word = ["pass", "pwd", "secret", "token", "hash"].iter().any(|word| key.contains(word));
-    let content = matches!(key.as_str(), "text" | "content" | "contents" | "data");
+    let content = matches!(key.as_str(), "text" | "content" | "contents" | "data" | "environment");
     // Their addresses may carry a password, and a mistaken one is not known as an address.
     let proxy = matches!(key.as_str(), "http" | "https");
     word || content || proxy || (key.len() <= 32 && nearest(&key, ["password", "password_hash"]).is_some())
@@ -102,13 +102,14 @@ mod tests {
 
     #[test]
     fn sec_4_lines_with_secrets_are_hidden() {
-        let cases: [(&str, &str, &[u32]); 14] = [
+        let cases: [(&str, &str, &[u32]); 15] = [
             ("plain", "name = \"x\"", &[]),
             ("hash", "a = 1\npassword_hash = \"x\"", &[2]),
             ("misspelt", "pasword = \"x\"", &[1]),
             ("dotted", "root.password_hash = \"x\"", &[1]),
             ("inline", "root = { password_hash = \"x\", foo = 1 }", &[1]),
             ("hash under any key", "foo = \"$6$salt$hash\"", &[1]),
+            ("environment", "a = 1\nenvironment = [\n\"A=x\",\n]", &[2, 3, 4]),
             ("multi-line", "text = '''\nkey\n'''\na = 1", &[1, 2, 3]),
             ("multi-line, unterminated", "text = \"\"\"\nkey\nkey", &[1, 2, 3]),
             ("unterminated", "password_hash = \"$6$\nb = 1", &[1]),

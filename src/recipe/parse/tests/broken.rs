@@ -3,9 +3,9 @@
 use super::*;
 
 /// Name · text (after [`HEAD`] where it begins with a line end) · code and place · part of the headline · part of the hint.
-type Case = (&'static str, &'static str, &'static str, &'static str, &'static str);
+pub(super) type Case = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
-fn check(cases: &[Case]) {
+pub(super) fn check(cases: &[Case]) {
     for (name, text, at, headline, hint) in cases {
         let text = text.strip_prefix('\n').map_or((*text).to_owned(), |rest| format!("{HEAD}{rest}"));
         let found = problems(&text);
@@ -189,14 +189,91 @@ const CARRIED: &[Case] = &[
     ("rpm that a shell would run", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/$(id).rpm\"\n", "E_RECIPE 8:7+21", "`$(id).rpm` is no file name of a package", "it ends in .rpm"),
     ("rpms of one name", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n[[provision.rpm]]\nurl = \"https://g/A.rpm\"\n", "E_RECIPE 10:7+17", "two packages have the file name `A.rpm`", "upper and lower case count as one"),
     ("rpm twice", "\n[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n", "E_RECIPE 10:7+17", "two packages have the file name `a.rpm`", "keep one of them"),
-    ("rpm for ignition", "\n[provision]\nengine = \"ignition\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\n", "E_RECIPE 7:1+17", "`rpm` is installed by Combustion, but the engine is ignition", "write engine = \"combustion\" or engine = \"both\""),
     ("container without name", "\n[[provision.container]]\nurl = \"https://h/a.tar\"\n", "E_RECIPE 5:1+23", "`name` is missing from `[[provision.container]]`", "add `name ="),
     ("container without url", "\n[[provision.container]]\nname = \"a\"\n", "E_RECIPE 5:1+23", "`url` is missing from `[[provision.container]]`", "add `url ="),
     ("container name", "\n[[provision.container]]\nname = \"../a\"\nurl = \"https://h/a.tar\"\n", "E_RECIPE 6:8+6", "`name`: a name is 1 to 63 characters of A-Z a-z 0-9 . _ - and", "-"),
     ("container twice", "\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/b.tar\"\n", "E_RECIPE 9:8+3", "`a` is there twice", "join the two"),
     ("container before nothing", "\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\nbefore = [\"web.container\"]\n", "E_RECIPE 8:11+15", "`web.container` is not the name of a systemd unit", "that of `x.container` is `x.service`"),
+    ("image and url", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nurl = \"https://h/a.tar\"\n", "E_RECIPE 7:9+15", "`image` and `url` are both given", "keep one of them"),
+    ("image with a digest beside it", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nsize = \"1MiB\"\n", "E_RECIPE 8:8+6", "`size` is said of a `url`, and there is none", "add `url`, or remove it"),
+    ("image by a short name", "\n[[provision.container]]\nname = \"a\"\nimage = \"busybox\"\n", "E_RECIPE 7:9+9", "`busybox` is no image: the registry is missing", "write \"docker.io/library/busybox\""),
+    ("image without a tag", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b\"\n", "E_RECIPE 7:9+13", "`latest` is never guessed", "write \"quay.io/a/b:latest\""),
+    ("image with an escape", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a b:1\"\n", "E_RECIPE 7:9+15", "`a b` is no name of a repository", "write it like"),
+    ("ports of an archive", "\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\nports = [\"80:80\"]\n", "E_RECIPE 8:9+9", "`ports` needs `image`", "write the quadlet yourself with `text`"),
+    ("ports and a quadlet", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"x\"\nports = [\"80:80\"]\n", "E_RECIPE 9:9+9", "the recipe has one of its own", "write it there"),
+    ("text and source of a quadlet", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"x\"\nsource = \"y\"\n", "E_RECIPE 9:10+3", "`text` and `source` are both given", "keep one of them"),
+    ("port that is none", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nports = [\"80:80\", \"http\"]\n", "E_RECIPE 8:19+6", "`http` publishes no port", "write it like \"8080:80\""),
+    ("volume without a target", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"/srv\"]\n", "E_RECIPE 8:12+6", "`/srv` is no volume: it is not a source, a target", "write it like"),
+    ("volume with a relative source", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"./srv:/data\"]\n", "E_RECIPE 8:12+13", "the source is neither an absolute path", "write it like"),
+    ("volume up and away", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"/srv/../etc:/data\"]\n", "E_RECIPE 8:12+19", "the source is neither an absolute path", "write it like"),
+    ("volume that systemd expands", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"/srv/%H:/data\"]\n", "E_RECIPE 8:12+15", "give one of its characters a meaning", "write it like"),
+    ("volume of another quadlet", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nvolumes = [\"x.volume:/data\"]\n", "E_RECIPE 8:12+16", "the source is neither an absolute path", "write it like"),
+    ("variable without value", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nenvironment = [\"hunter2\"]\n", "E_RECIPE 8:16+9", "an entry of `environment` has no `=`", "write \"NAME=value\""),
+    ("variable without name", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nenvironment = [\"1A=hunter2\"]\n", "E_RECIPE 8:16+12", "is no name", "no digit first"),
+    ("variable twice", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nenvironment = [\"A=1\", \"A=2\"]\n", "E_RECIPE 8:23+5", "`A` is there twice in `environment`", "keep one of them"),
+    ("auto_start as text", "\n[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nauto_start = \"no\"\n", "E_RECIPE 8:14+4", "`auto_start` must be true or false", "without quotes"),
     ("serial of the payload disk", "\n[[machine.disk]]\nserial = \"Arca-Payload\"\nsize = \"1GiB\"\n", "E_RECIPE 6:10+14", "the serial `Arca-Payload` is taken by a disk of every machine", "name data disks data1, data2, …"),
 ];
+
+#[rustfmt::skip]
+const STORAGE: &[Case] = &[
+    ("mount of /dev/vdb", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"/dev/vdb\"\n", "E_RECIPE 7:8+10", "`/dev/vdb` is whichever disk the guest finds first, not always the same", "by its serial, or by LABEL=, UUID="),
+    ("mount of /dev/sda1", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"/dev/sda1\"\n", "E_RECIPE 7:8+11", "`/dev/sda1` is whichever disk the guest finds first, not always the same", "by its serial, or by LABEL=, UUID="),
+    ("mount of /dev/nvme0n1", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"/dev/nvme0n1\"\n", "E_RECIPE 7:8+14", "`/dev/nvme0n1` is whichever disk the guest finds first, not always the same", "by its serial, or by LABEL=, UUID="),
+    ("mount of /dev/mmcblk0p2", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"/dev/mmcblk0p2\"\n", "E_RECIPE 7:8+16", "`/dev/mmcblk0p2` is whichever disk the guest finds first, not always the same", "by its serial, or by LABEL=, UUID="),
+    ("mount of a share", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"nas:/export\"\n", "E_RECIPE 7:8+13", "`nas:/export` does not name a device by what it is", "is mounted by a unit in `[[provision.unit]]`"),
+    ("mount of a label with a space", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"LABEL=a b\"\n", "E_RECIPE 7:8+11", "`LABEL=a b` does not name a device by what it is", "LABEL=, UUID="),
+    ("mount that climbs", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"/dev/disk/by-id/..\"\n", "E_RECIPE 7:8+20", "does not name a device by what it is", "LABEL="),
+    ("mount of two", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"LABEL=a\"\nserial = \"a\"\n", "E_RECIPE 8:10+3", "`what` and `serial` are both given", "keep one of them"),
+    ("mount of nothing", "\n[[provision.mount]]\npath = \"/srv/m\"\n", "E_RECIPE 5:1+19", "`what` is missing from `[[provision.mount]]`", "or `serial = \"data1\"` for a disk of the machine"),
+    ("mount by a moving serial", "\n[[provision.mount]]\npath = \"/srv/m\"\nserial = \"/dev/sdb\"\n", "E_RECIPE 7:10+10", "is whichever disk the guest finds first", "name it by its serial"),
+    ("mount of a long serial", "\n[[provision.mount]]\npath = \"/srv/m\"\nserial = \"abcdefghijklmnopqrstu\"\n", "E_RECIPE 7:10+23", "`serial`: a serial is 1 to 20 characters", "-"),
+    ("mount at a relative path", "\n[[provision.mount]]\nwhat = \"LABEL=a\"\npath = \"srv\"\n", "E_RECIPE 7:8+5", "`srv` is no absolute path in the guest", "begin with `/`"),
+    ("mount with a quote", "\n[[provision.mount]]\nwhat = \"LABEL=a\"\npath = \"/srv/a'b\"\n", "E_RECIPE 7:8+10", "`/srv/a'b` cannot be a mount point", "without quotes and backslashes"),
+    ("mount with a space at the end", "\n[[provision.mount]]\nwhat = \"LABEL=a\"\npath = \"/srv/a \"\n", "E_RECIPE 7:8+9", "cannot be a mount point", "no part beginning or ending with a space"),
+    ("mount option list in one", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"LABEL=a\"\noptions = [\"ro,noatime\"]\n", "E_RECIPE 8:12+12", "`ro,noatime` cannot be a mount option here", "one option without commas"),
+    ("mount option of fstab", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"LABEL=a\"\noptions = [\"nofail\"]\n", "E_RECIPE 8:12+8", "`nofail` cannot be a mount option here", "the guest boots without the device anyway"),
+    ("mount option for systemd", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"LABEL=a\"\noptions = [\"x-systemd.automount\"]\n", "E_RECIPE 8:12+21", "cannot be a mount option here", "it means something in /etc/fstab only"),
+    ("mount type", "\n[[provision.mount]]\npath = \"/srv/m\"\nwhat = \"LABEL=a\"\ntype = \"btrfs \"\n", "E_RECIPE 8:8+8", "is no type of file system", "like \"btrfs\""),
+    ("mount without path", "\n[[provision.mount]]\nwhat = \"LABEL=a\"\n", "E_RECIPE 5:1+19", "`path` is missing from `[[provision.mount]]`", "add `path ="),
+    ("pool without disks", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\n", "E_RECIPE 5:1+18", "`disks` is missing from `[[provision.pool]]`", "add `disks ="),
+    ("pool of no disk", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = []\n", "E_RECIPE 8:9+2", "a pool has at least one disk", "list serials of `[[machine.disk]]`"),
+    ("pool of a moving disk", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"/dev/vdb\"]\n", "E_RECIPE 8:10+10", "`/dev/vdb` is whichever disk the guest finds first", "name it by its serial"),
+    ("pool with a disk twice", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\", \"A\"]\n", "E_RECIPE 8:15+3", "the disk `A` is a member twice", "a disk is in one pool, once"),
+    ("two pools with one disk", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n[[provision.pool]]\nlabel = \"B\"\npath = \"/srv/b\"\ndisks = [\"a\"]\n", "E_RECIPE 12:10+3", "the disk `a` is a member twice", "a disk is in one pool, once"),
+    ("pool twice", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/b\"\ndisks = [\"b\"]\n", "E_RECIPE 10:9+6", "`Arca` is there twice", "join the two"),
+    ("pool labelled ROOT", "\n[[provision.pool]]\nlabel = \"ROOT\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n", "E_RECIPE 6:9+6", "the label `ROOT` is taken by a file system", "choose another"),
+    ("pool labelled ignition", "\n[[provision.pool]]\nlabel = \"ignition\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n", "E_RECIPE 6:9+10", "the label `ignition` is taken by a file system", "choose another"),
+    ("pool labelled Combustion", "\n[[provision.pool]]\nlabel = \"Combustion\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n", "E_RECIPE 6:9+12", "the label `Combustion` is taken by a file system", "choose another"),
+    ("pool label that a shell would run", "\n[[provision.pool]]\nlabel = \"$(id)\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n", "E_RECIPE 6:9+7", "`label`: a name is 1 to 63 characters", "-"),
+    ("pool profile", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\ndata = \"raid5\"\n", "E_RECIPE 9:8+7", "`data` cannot be `raid5`", "did you mean \"raid"),
+    ("pool profile of nothing", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\nmetadata = \"mirror\"\n", "E_RECIPE 9:12+8", "`metadata` cannot be `mirror`", "one of: single, dup, raid0, raid1, raid1c3, raid1c4, raid10"),
+    ("pool mounted degraded", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\noptions = [\"degraded\"]\n", "E_RECIPE 9:12+10", "`degraded` cannot be an option of a pool", "is told of, not mounted"),
+    ("pool option subvol", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\noptions = [\"subvol=x\"]\n", "E_RECIPE 9:12+10", "`subvol=x` cannot be an option of a pool", "[[provision.pool.subvolume]]"),
+    ("pool schedule", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\nscrub = \"mothly\"\n", "E_RECIPE 9:9+8", "`scrub` cannot be `mothly`", "did you mean \"monthly\"?"),
+    ("pool schedule never", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\nbalance = \"x\"\n", "E_RECIPE 9:11+3", "`balance` cannot be `x`", "or a calendar expression like"),
+    ("pool schedule with a line of its own", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\nscrub = \"1\\nOnBootSec=1\"\n", "E_RECIPE 9:9+16", "`scrub` holds the character U+000A", "write it in one line"),
+    ("pool subvolume a/b", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n[[provision.pool.subvolume]]\nname = \"a/b\"\n", "E_RECIPE 10:8+5", "`a/b` is no name of a subvolume", "A-Z a-z 0-9 . _ @ + -"),
+    ("pool subvolume ..", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n[[provision.pool.subvolume]]\nname = \"..\"\n", "E_RECIPE 10:8+4", "`..` is no name of a subvolume", "A-Z a-z 0-9 . _ @ + -"),
+    ("pool subvolume -x", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n[[provision.pool.subvolume]]\nname = \"-x\"\n", "E_RECIPE 10:8+4", "`-x` is no name of a subvolume", "A-Z a-z 0-9 . _ @ + -"),
+    ("pool subvolume $x", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n[[provision.pool.subvolume]]\nname = \"$x\"\n", "E_RECIPE 10:8+4", "`$x` is no name of a subvolume", "A-Z a-z 0-9 . _ @ + -"),
+    ("pool subvolume .hid", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n[[provision.pool.subvolume]]\nname = \".hid\"\n", "E_RECIPE 10:8+6", "`.hid` is no name of a subvolume", "A-Z a-z 0-9 . _ @ + -"),
+    ("pool subvolume twice", "\n[[provision.pool]]\nlabel = \"Arca\"\npath = \"/srv/arca\"\ndisks = [\"a\"]\n[[provision.pool.subvolume]]\nname = \"a\"\n[[provision.pool.subvolume]]\nname = \"a\"\n", "E_RECIPE 12:8+3", "`a` is there twice", "join the two"),
+    ("subvolume without path", "\n[[provision.subvolume]]\nnocow = true\n", "E_RECIPE 5:1+23", "`path` is missing from `[[provision.subvolume]]`", "add `path ="),
+    ("subvolume twice", "\n[[provision.subvolume]]\npath = \"/srv/s\"\n[[provision.subvolume]]\npath = \"/srv/s\"\n", "E_RECIPE 8:8+8", "`/srv/s` is there twice", "join the two"),
+];
+
+#[test]
+fn broken_recipes_are_told_with_place_and_way_out_in_the_storage() {
+    check(STORAGE);
+}
+
+#[test]
+fn sec_4_no_line_with_a_variable_is_shown() {
+    let text = "[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\nenvironment = [\n\"A=hunter2\",\n\"hunter2\"]\n";
+    let found = problems(&format!("{HEAD}{text}"));
+    assert!(found.len() == 1 && !format!("{found:?}").contains("hunter2"), "{found:?}");
+}
 
 #[test]
 fn broken_recipes_are_told_with_place_and_way_out_in_what_is_carried() {
@@ -225,7 +302,8 @@ fn broken_recipes_are_told_with_place_and_way_out_in_the_provisioning() {
 
 #[test]
 fn the_table_is_as_large_as_promised_and_names_no_case_twice() {
-    let cases: Vec<&str> = [TOP, BASE, MACHINE, PROVISION, CARRIED].into_iter().flatten().map(|case| case.0).collect();
+    let cases: Vec<&str> =
+        [TOP, BASE, MACHINE, PROVISION, CARRIED, STORAGE].into_iter().flatten().map(|case| case.0).collect();
     let names: std::collections::BTreeSet<&str> = cases.iter().copied().collect();
     assert!(cases.len() >= 60 && names.len() == cases.len(), "{}", cases.len());
 }

@@ -3,6 +3,7 @@
 mod broken;
 mod hostile;
 mod settings;
+mod steps;
 mod whole;
 
 use crate::base::Problem;

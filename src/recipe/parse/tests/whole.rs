@@ -80,6 +80,32 @@ mask = true
 [[provision.unit.dropin]]
 name = "20.conf"
 text = ""
+[[provision.mount]]
+what = "LABEL=backup"
+path = "/srv/backup"
+type = "xfs"
+options = ["ro"]
+[[provision.mount]]
+serial = "data-2"
+path = "/srv/b 2"
+[[provision.subvolume]]
+path = "/srv/s"
+nocow = true
+[[provision.pool]]
+label = "Arca"
+disks = ["Data_1"]
+data = "single"
+metadata = "dup"
+path = "/srv/arca"
+options = ["noatime", "compress=zstd:3"]
+scrub = "off"
+balance = "Sun *-*-* 03:00"
+check = false
+[[provision.pool.subvolume]]
+name = "@vm"
+path = "/var/lib/vm"
+options = ["nodatacow"]
+nocow = true
 "##;
 
 #[test]
@@ -150,6 +176,46 @@ fn every_key_of_the_units_arrives() {
     assert!(matches!(a.content, Some(Content::Text(_))) && a.dropins[0].name == "10.conf");
     assert_eq!((c.name.as_str(), c.enable, c.mask, c.content.is_none()), ("c.timer", None, true, true));
     assert!(matches!(&c.dropins[0].content, Content::Text(text) if text.expose().is_empty()));
+}
+
+#[test]
+fn every_key_of_the_storage_arrives() {
+    use crate::recipe::storage::{Device, Profile};
+    let provision = good(FULL).provision;
+    let (labelled, serial) = (&provision.mounts[0].value, &provision.mounts[1].value);
+    assert_eq!(labelled.what.value, Device::Path("/dev/disk/by-label/backup".to_owned()));
+    assert_eq!((labelled.path.as_str(), labelled.kind.as_deref()), ("/srv/backup", Some("xfs")));
+    assert_eq!(serial.what.value, Device::Serial(DiskSerial::parse("data-2").unwrap()));
+    assert_eq!((labelled.options.as_slice(), serial.options.as_slice()), (["ro".to_owned()].as_slice(), [].as_slice()));
+    let subvolume = &provision.subvolumes[0].value;
+    assert_eq!((subvolume.path.as_str(), subvolume.nocow), ("/srv/s", true));
+    let pool = &provision.pools[0].value;
+    assert_eq!(
+        (pool.label.as_str(), pool.path.as_str(), pool.disks[0].value.as_str()),
+        ("Arca", "/srv/arca", "Data_1")
+    );
+    assert_eq!((pool.data(), pool.metadata()), (Profile::Single, Profile::Dup));
+    assert_eq!((pool.options.len(), &pool.scrub, pool.check), (2, &None, false));
+    assert_eq!(pool.balance.as_deref(), Some("Sun *-*-* 03:00"));
+    let inner = &pool.subvolumes[0].value;
+    assert_eq!((inner.name.as_str(), inner.path.as_deref(), inner.nocow), ("@vm", Some("/var/lib/vm"), true));
+}
+
+#[test]
+fn the_least_pool_gets_the_documented_defaults() {
+    use crate::recipe::storage::Profile;
+    let pool = |disks: &str, rest: &str| {
+        let text = format!("{HEAD}[[provision.pool]]\nlabel = \"a\"\ndisks = {disks}\npath = \"/srv/a\"\n{rest}\n");
+        good(&text).provision.pools.remove(0).value
+    };
+    let one = pool("[\"a\"]", "");
+    assert_eq!((one.data(), one.metadata(), one.check), (Profile::Single, Profile::Dup, true));
+    assert_eq!((one.scrub.as_deref(), one.balance.as_deref()), (Some("monthly"), Some("weekly")));
+    let two = pool("[\"a\", \"b\"]", "");
+    assert_eq!((two.data(), two.metadata()), (Profile::Raid1, Profile::Raid1));
+    let three = pool("[\"a\", \"b\", \"c\"]", "data = \"raid1c3\"");
+    assert_eq!((three.data(), three.metadata()), (Profile::Raid1c3, Profile::Raid1c3));
+    assert_eq!(pool("[\"a\", \"b\"]", "data = \"raid0\"").metadata(), Profile::Raid1);
 }
 
 /// Each key of the table is known and its type checked: a float, which no key takes, is refused at its place.
