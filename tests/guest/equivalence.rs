@@ -8,8 +8,18 @@ use crate::microos::{Boot, MicroOs};
 const EVERYTHING: &str = include_str!("fixtures/everything.toml");
 const SUBVOLUMES: &str = include_str!("fixtures/subvolumes.toml");
 
-/// What an engine leaves behind that the recipe does not ask for.
-const MARKS: [&str; 3] = ["/etc/.ignition-result.json", "/etc/systemd/system-preset", "/etc/.ignition"];
+/// What one engine leaves behind and the other does not, by the nature of the thing.
+const MARKS: [&str; 6] = [
+    "/etc/.ignition-result.json",
+    // Ignition enables by a preset; Combustion disables by one.
+    "/etc/systemd/system-preset",
+    // Only Combustion has a phase in the initrd, where profiles of the network are needed early.
+    "initrd-network ",
+    // Ignition runs nothing itself: a unit runs the recipe's scripts.
+    "arca-run-",
+    "/etc/arca-build/scripts",
+    "/var/lib/arca-build",
+];
 
 /// The report without the engines' own marks.
 fn facts(boot: &Boot) -> String {
@@ -23,7 +33,8 @@ fn the_same_recipe_through_either_engine_by_either_transport_makes_the_same_gues
     let Some(guest) = MicroOs::prepare() else { return };
     let mut told = reports(&guest, EVERYTHING, &["disk", "fw_cfg"]);
     let boot = guest.machine(&format!("engine = \"both\"\n{EVERYTHING}"), &[]).run("disk");
-    told.push(("both by disk".to_owned(), facts(&boot)));
+    told.push((format!("both by disk in {:?}", boot.wall), facts(&boot)));
+    told.iter().for_each(|(how, facts)| eprintln!("{how}: {} lines", facts.lines().count()));
     hold(&told, "everything.report");
 }
 
@@ -34,8 +45,7 @@ fn reports(guest: &MicroOs, recipe: &str, transports: &[&str]) -> Vec<(String, S
         let machine = guest.machine(&format!("engine = \"{engine}\"\n{recipe}"), &[]);
         for transport in transports {
             let boot = machine.run(transport);
-            eprintln!("{engine} by {transport}: {:?}, {} lines", boot.wall, boot.report.len());
-            told.push((format!("{engine} by {transport}"), facts(&boot)));
+            told.push((format!("{engine} by {transport} in {:?}", boot.wall), facts(&boot)));
         }
     }
     told

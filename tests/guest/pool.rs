@@ -18,7 +18,6 @@ fn has(told: &BTreeSet<&str>, words: &str) -> bool {
 /// Demands that the pool is whole and mounted; returns the digest of what was kept in it.
 #[track_caller]
 fn whole<'a>(boot: &'a Boot, what: &str) -> &'a str {
-    eprintln!("{what}: {:?}", boot.wall);
     let told = boot.up();
     for words in [
         "btrfs Label: 'Arca'",
@@ -55,7 +54,6 @@ fn a_pool_is_made_survives_a_second_boot_and_a_new_system_and_a_lost_member_is_t
     assert_eq!(whole(&anew, "new system"), kept);
 
     let lost = system.boot(&disks, &SERIALS[..2]);
-    eprintln!("member lost: {:?}", lost.wall);
     let told = lost.up();
     for words in [
         "failed arca-pool-Arca.service",
@@ -65,7 +63,13 @@ fn a_pool_is_made_survives_a_second_boot_and_a_new_system_and_a_lost_member_is_t
     }
     assert!(!has(&told, "mount /srv/arca"), "{told:#?}");
     assert!(lost.serial.contains("a disk of the pool is missing: data3"), "not on the console: {}", lost.serial);
-    assert_eq!(whole(&system.boot(&disks, &SERIALS), "member back"), kept);
+    let back = system.boot(&disks, &SERIALS);
+    assert_eq!(whole(&back, "member back"), kept);
+    for (what, boot) in
+        [("made", &first), ("second boot", &second), ("new system", &anew), ("lost", &lost), ("back", &back)]
+    {
+        eprintln!("{what}: {:?}", boot.wall);
+    }
 }
 
 #[test]
