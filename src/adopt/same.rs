@@ -48,7 +48,7 @@ fn meaning(root: &Node) -> Meaning {
                 "kernelArguments.shouldExist" => {
                     let arguments = part.value.items().iter().filter_map(Node::as_text).map(str::to_owned);
                     let arguments: BTreeMap<_, _> = arguments.map(|argument| (argument, String::new())).collect();
-                    meaning.extend((!arguments.is_empty()).then(|| (path, arguments)));
+                    meaning.extend((!arguments.is_empty()).then_some((path, arguments)));
                 }
                 "passwd.groups" => named(&part.value, "group", "name", user, &mut meaning),
                 "storage.directories" => named(&part.value, "directory", "path", directory, &mut meaning),
