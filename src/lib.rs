@@ -31,17 +31,18 @@
 //! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base recipe provision lock | nothing |
 //! | `compare` | what differs between two bundles' files or two plans: the file in the volume, the key, the line | base format plan | nothing |
 //! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base plan | nothing |
+//! | `adopt` | an existing config, script, command line or domain XML → recipe text | base format recipe | nothing |
 //! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream | cache directory |
 //! | `fetch` | the only door to the network: HTTP(S), resume, and `Offline`, which refuses | base stream | network |
 //! | `host` | this machine: environment, clock, randomness, files the user named | base | those |
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
 //! | `closure` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
-//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan compare store fetch host realise bundle closure | through the above |
+//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan compare adopt store fetch host realise bundle closure | through the above |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |
 //!
-//! `clippy.toml` fences the effects: everything from `base` to `emit` is values in, values or bytes out.
+//! `clippy.toml` fences the effects: everything from `base` to `adopt` is values in, values or bytes out.
 //!
 //! # The laws
 //!
@@ -55,6 +56,7 @@
 //! 5. Secrets (hashes, keys, URL credentials, provisioned content) show as `***` and lie in files of mode 0400.
 //! 6. stdout is data, stderr is talk, and nothing a server, recipe or image said reaches either with a control character.
 
+pub mod adopt;
 pub mod base;
 pub mod bundle;
 pub mod cli;

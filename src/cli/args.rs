@@ -186,6 +186,18 @@ pub enum Command {
         /// Name of the recipe, hence of the machine
         name: String,
     },
+    /// Write a recipe from what is there: an Ignition config, Combustion script, virt-install command or domain XML
+    ImportConfig {
+        /// What to import; several files describe one machine, such as vm.xml config.ign
+        #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        files: Vec<PathBuf>,
+        /// Recipe to write, never over another file [default: NAME.toml]
+        #[arg(long, short, value_name = "RECIPE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+        /// Name of the recipe, hence of the machine [default: the machine's, or the first file's]
+        #[arg(long)]
+        name: Option<String>,
+    },
     /// Tell what an image, ISO or config disk is and what MicroOS would do with it
     Inspect {
         /// An image, ISO, config disk or a packed one; of any origin

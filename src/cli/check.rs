@@ -41,7 +41,8 @@ pub(super) fn print(voice: &Voice, judged: &[Judgement], deny: Option<&str>, for
     let told = Told::of(judged);
     let problems: Vec<Problem> = judged.iter().flat_map(|one| one.problems.iter().cloned()).collect();
     let denied = told.denied(deny);
-    if form == Form::Plain && !voice.is_json() {
+    // Where something is refused, the errors come last, and their number with them.
+    if form == Form::Plain && !voice.is_json() && problems.is_empty() {
         voice.say(&told.summary(judged.len()));
     }
     match (problems.is_empty(), denied) {
@@ -63,7 +64,6 @@ fn say(voice: &Voice, one: &Judgement) {
 
 /// How much of each kind was told.
 struct Told {
-    errors: usize,
     warnings: usize,
     notes: usize,
     allowed: usize,
@@ -74,7 +74,6 @@ impl Told {
         let findings = || judged.iter().flat_map(|one| &one.findings);
         let with = |severity| findings().filter(|finding| finding.severity == severity).count();
         Self {
-            errors: judged.iter().map(|one| one.problems.len()).sum(),
             warnings: with(Severity::Warning),
             notes: with(Severity::Note),
             allowed: judged.iter().map(|one| one.allowed.len()).sum(),
@@ -90,7 +89,7 @@ impl Told {
     }
 
     fn summary(&self, recipes: usize) -> String {
-        let parts = [(self.errors, "error"), (self.warnings, "warning"), (self.notes, "note")];
+        let parts = [(self.warnings, "warning"), (self.notes, "note")];
         let mut told: Vec<_> =
             parts.iter().filter(|(many, _)| *many > 0).map(|(many, noun)| count(many, noun)).collect();
         if self.allowed > 0 {

@@ -87,6 +87,10 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             };
             print_imported(voice, &ops::import::import(session, &archive, &trust, into.as_deref())?);
         }
+        Command::ImportConfig { files, output, name } => {
+            let imported = ops::import_config::import_config(session, &files, output.as_deref(), name.as_deref())?;
+            super::import_config::print(voice, &imported);
+        }
         Command::Show { archive } => print_shown(voice, &ops::show::show(session, &archive)?),
         Command::New { name } => {
             let path = ops::new::new(session, &name)?;

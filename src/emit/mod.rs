@@ -23,11 +23,11 @@
 mod domain;
 mod form;
 mod identity;
-mod quote;
+pub mod quote;
 mod script;
 mod scripts;
 mod virt_install;
-mod xml;
+pub mod xml;
 
 pub use identity::Identity;
 

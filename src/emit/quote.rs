@@ -3,11 +3,13 @@
 //! * [`shell`]: a word of a POSIX shell script (POSIX.1-2024, XCU 2.2; the `shlex` crate does the work).
 //! * [`virt_option`]: a value inside a virt-install option such as `--disk a=…,b=…` (virtinst/cli.py,
 //!   `parse_optstr_tuples`: Python's `shlex` in POSIX mode with `,` for white space).
-//! * QEMU's option strings (util/qemu-option.c) only ever meet paths that are known when the script runs, so their
-//!   encoder, which doubles commas, is the shell function `comma` in `run-qemu.sh.in`.
+//! * [`qemu_option`]: a value inside an option of QEMU such as `-drive a=…,b=…` (util/qemu-option.c, `get_opt_value`). In
+//!   scripts such values are paths that are known only when they run, so there the shell function `comma` in
+//!   `run-qemu.sh.in` does the same.
 //!
-//! They nest: a virt-install option is encoded for virt-install first and for the shell second. Read next:
-//! [`mod@super::script`], which alone turns words into lines.
+//! They nest: a virt-install option is encoded for virt-install first and for the shell second. `tests/oracle/encoders.rs`
+//! puts 10,000 strings through each and reads them back with the real decoders. Read next: [`mod@super::script`], which
+//! alone turns words into lines.
 
 use std::borrow::Cow;
 
@@ -52,6 +54,11 @@ pub fn virt_option(value: &str) -> Cow<'_, str> {
     }
     quoted.push('"');
     Cow::Owned(quoted)
+}
+
+/// Encodes one value for an option of QEMU: a comma ends a value there, two are one in it, and nothing else is special.
+pub fn qemu_option(value: &str) -> Cow<'_, str> {
+    if value.contains(',') { Cow::Owned(value.replace(',', ",,")) } else { Cow::Borrowed(value) }
 }
 
 #[cfg(test)]

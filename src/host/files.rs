@@ -283,27 +283,46 @@ pub fn hold_directory(path: &Path) -> Option<File> {
 
 /// Writes a file whole or not at all: a sibling temporary, synced, renamed over the old one.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    write_sibling(path, bytes, |temporary| temporary.persist(path).map(drop).map_err(|error| error.error))
+    write_sibling(path, bytes, 0o644, |temporary| temporary.persist(path).map(drop).map_err(|error| error.error))
 }
 
 /// Writes a new file; one that is there already is left alone and told.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    if path.symlink_metadata().is_ok() {
-        return Err(Problem::new(Code::OutputExists, format!("`{}` exists already", path.display()))
-            .note("nothing was written")
-            .hint("choose another name, or move that file away"));
-    }
-    write_sibling(path, bytes, |temporary| temporary.persist_noclobber(path).map(drop).map_err(|error| error.error))
+    write_new_as(path, bytes, 0o644)
+}
+
+/// Like [`write_new`], for a file that may hold secrets: nobody else may read it.
+pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    write_new_as(path, bytes, 0o600)
+}
+
+/// Refuses a name that is taken, before other files are written for it.
+pub fn refuse_existing(path: &Path) -> Result<(), Problem> {
+    if exists(path) { Err(taken(path)) } else { Ok(()) }
+}
+
+fn taken(path: &Path) -> Problem {
+    Problem::new(Code::OutputExists, format!("`{}` exists already", path.display()))
+        .note("nothing was written")
+        .hint("choose another name, or move that file away")
+}
+
+fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Problem> {
+    refuse_existing(path)?;
+    write_sibling(path, bytes, mode, |temporary| {
+        temporary.persist_noclobber(path).map(drop).map_err(|error| error.error)
+    })
 }
 
 fn write_sibling(
     path: &Path,
     bytes: &[u8],
+    mode: u32,
     persist: impl FnOnce(tempfile::NamedTempFile) -> std::io::Result<()>,
 ) -> Result<(), Problem> {
     let parent = sibling::parent(path);
     let write = || -> std::io::Result<()> {
-        let mut temporary = sibling::file(path, 0o644).map_err(|error| nameless(&error))?;
+        let mut temporary = sibling::file(path, mode).map_err(|error| nameless(&error))?;
         temporary.write_all(bytes)?;
         temporary.as_file().sync_all()?;
         persist(temporary)?;

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod export;
 pub mod fetch;
 pub mod import;
+pub mod import_config;
 pub mod inspect;
 mod metalink;
 pub mod mirror;

@@ -95,7 +95,7 @@ fn password(hash: Option<&Secret<String>>, who: &str, place: &Place, told: &mut 
     match hash::judge(hash) {
         Verdict::Good => {}
         Verdict::Weak(why) => {
-            let text = format!("the password hash of `{who}` is {why}; {}", hash::HOW);
+            let text = format!("the password hash of `{who}` is {why}");
             told.warn(Rule::WeakHash, text, Some(hushed(place)));
         }
         Verdict::Refused(why) => {

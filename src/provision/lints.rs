@@ -98,7 +98,7 @@ pub fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) {
                 Verdict::Good => {}
                 Verdict::Weak(why) => warn(Rule::WeakHash, node, format!("the password hash of `{name}` is {why}")),
                 Verdict::Refused(why) => {
-                    warn(Rule::WeakHash, node, format!("`passwordHash` of `{name}` {why}; {}", hash::HOW));
+                    warn(Rule::WeakHash, node, format!("`passwordHash` of `{name}` {why}"));
                 }
             }
         }
@@ -138,12 +138,12 @@ pub fn read_only(path: &str) -> String {
 
 fn filesystem(node: &Node, warn: &mut impl FnMut(Rule, &Node, String)) {
     if node.text("format") == Some("ext4") {
-        warn(Rule::FsExt4, node, "MicroOS has no mkfs.ext4; use btrfs, xfs or vfat".to_owned());
+        warn(Rule::FsExt4, node, "MicroOS has no mkfs.ext4, so Ignition cannot make this".to_owned());
     }
     let wiped = node.flag("wipeFilesystem").unwrap_or_default();
     if node.text("device") == Some(subvolume::ROOT_DEVICE) && !wiped && node.get("label").or(node.get("uuid")).is_some()
     {
-        let text = "a label or uuid on the kept root file system fails the boot when it differs; leave it out";
+        let text = "a label or uuid on the kept root file system fails the boot when it differs";
         warn(Rule::FsLabelMismatch, node, text.to_owned());
     }
 }

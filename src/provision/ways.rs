@@ -59,3 +59,50 @@ fn auto(facts: &BaseFacts, freight: &Freight) -> Transport {
     let is_small = freight.script.is_some_and(|size| size <= FW_CFG_SLOW) && !freight.has_folder;
     if facts.says("-sdboot") && !freight.has_config && is_small { Transport::FwCfg } else { Transport::Disk }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Transport::{Disk, FwCfg};
+
+    fn ways(transport: &str, name: &str, freight: &Freight) -> (Transport, Transport) {
+        let text = format!("format = 1\nname = \"n\"\n[base]\nurl = \"https://h/{name}\"\n[provision]\n{transport}\n");
+        let recipe = crate::recipe::parse(&text, "n.toml").unwrap();
+        let ways = Ways::choose(&recipe, &BaseFacts::of(&recipe, &BaseFacts::default()), freight);
+        (ways.ignition, ways.combustion)
+    }
+
+    #[test]
+    fn the_disk_is_taken_but_for_a_small_script_where_nothing_reads_fat() {
+        let script = |size| Freight { has_config: false, script: Some(ByteSize(size)), has_folder: false };
+        let small = script(FW_CFG_SLOW.0);
+        let sdboot = "MicroOS-kvm-and-xen-sdboot.qcow2";
+        for (name, freight, way) in [
+            ("MicroOS-kvm-and-xen.qcow2", small, Disk),
+            (sdboot, small, FwCfg),
+            (sdboot, script(FW_CFG_SLOW.0 + 1), Disk),
+            (sdboot, Freight { has_folder: true, ..small }, Disk),
+            (sdboot, Freight { has_config: true, ..small }, Disk),
+            (sdboot, Freight { script: None, ..small }, Disk),
+        ] {
+            for transport in ["", "transport = \"auto\""] {
+                assert_eq!(ways(transport, name, &freight), (way, way), "{name} {freight:?}");
+            }
+            assert_eq!(ways("transport = \"disk\"", name, &freight), (Disk, Disk), "what is said holds");
+        }
+    }
+
+    #[test]
+    fn an_engine_of_which_nothing_is_said_goes_with_the_other() {
+        let both = Freight { has_config: true, script: Some(ByteSize(1)), has_folder: false };
+        for (transport, expected) in [
+            ("transport = \"fw_cfg\"", (FwCfg, FwCfg)),
+            ("transport = { ignition = \"fw_cfg\" }", (FwCfg, FwCfg)),
+            ("transport = { combustion = \"fw_cfg\" }", (FwCfg, FwCfg)),
+            ("transport = { ignition = \"auto\", combustion = \"disk\" }", (Disk, Disk)),
+            ("transport = { ignition = \"disk\", combustion = \"fw_cfg\" }", (Disk, FwCfg)),
+        ] {
+            assert_eq!(ways(transport, "a.qcow2", &both), expected, "{transport}");
+        }
+    }
+}

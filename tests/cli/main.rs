@@ -19,6 +19,7 @@ mod completions;
 mod determinism;
 mod diff;
 mod explain;
+mod import_config;
 mod mirror;
 mod mistakes;
 mod offline;

@@ -113,13 +113,16 @@ impl Guest {
     }
 
     fn unplug(&self, serial: &str) {
+        self.forget();
         std::fs::remove_file(Self::link(serial)).unwrap();
         std::fs::remove_file(self.device(serial)).unwrap();
     }
 
-    /// What a boot begins with: the kernel knows no member.
+    /// What a boot begins with: the kernel knows no member. Its list is not the namespace's, so only ours are named.
     fn forget(&self) {
-        let _ = output(Command::new("btrfs").args(["device", "scan", "--forget"]));
+        for (_, device) in self.disks.iter().filter(|(_, device)| Path::new(device).exists()) {
+            let _ = output(Command::new("btrfs").args(["device", "scan", "--forget", device]));
+        }
     }
 
     /// Runs the script as a unit does after a boot.
@@ -207,8 +210,9 @@ impl Drop for Guest {
     fn drop(&mut self) {
         let devices: String = self.disks.iter().map(|(_, device)| format!(" {device}")).collect();
         let script = format!(
-            "btrfs device scan --forget; umount -q /srv/arca /run/arca-build/*; \
+            "umount -q /srv/arca /run/arca-build/* 2>/dev/null; \
              for d in /dev /run /srv /var/lib; do umount -q \"$d\"; done; \
+             for d in{devices}; do btrfs device scan --forget \"$d\"; done 2>/dev/null; \
              losetup --detach{devices}; umount -q {}",
             self.place.path().display()
         );

@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "tests touch the world, and end loudly"
+    clippy::print_stderr,
+    reason = "tests touch the world, end loudly, and tell how long a boot took"
 )]
 
 #[path = "../support/libvirtd.rs"]

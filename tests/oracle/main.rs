@@ -19,9 +19,11 @@ mod support;
 #[path = "../support/xml.rs"]
 mod xml;
 
+mod adopt;
 mod archive;
 mod bundle;
 mod carried;
+mod encoders;
 mod formats;
 mod libraries;
 mod libvirt;

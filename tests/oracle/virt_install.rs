@@ -12,7 +12,7 @@ use crate::support::tools;
 use crate::xml::{self, Node};
 
 /// virt-install's test driver under the name of a real one, with the abilities of a host with KVM and UEFI.
-fn uri() -> String {
+pub fn uri() -> String {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/libvirt");
     format!(
         "__virtinst_test__test:///default,fakeuri=qemu:///system,\

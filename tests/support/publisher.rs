@@ -33,8 +33,21 @@ pub const PUBLISHED: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// The container images that shipped recipes name: registry, repository, tag.
-pub const IMAGES: [(&str, &str, &str); 1] = [("quay.io", "samba.org/samba-server", "latest")];
+/// Those that provision more, on the same images.
+pub const PROVISIONED: [(&str, &str, &str); 4] = [
+    ("nas-samba", PUBLISHED[0].1, PUBLISHED[0].2),
+    ("k3s", PUBLISHED[0].1, PUBLISHED[0].2),
+    ("ci-runner", PUBLISHED[0].1, PUBLISHED[0].2),
+    ("static-server", PUBLISHED[1].1, PUBLISHED[1].2),
+];
+
+/// The container images that shipped recipes name: the registry's address, repository, tag.
+pub const IMAGES: [(&str, &str, &str); 2] =
+    [("quay.io", "samba.org/samba-server", "latest"), ("registry-1.docker.io", "gitlab/gitlab-runner", "alpine")];
+
+/// A program that a shipped recipe names by address. Its real publisher has no checksum beside it, which `update` finds out
+/// only by asking; no test leaves this machine.
+const K3S: &str = "/k3s-io/k3s/releases/download/v1.33.5%2Bk3s1/k3s";
 
 /// A publisher on loopback.
 pub struct Publisher {
@@ -54,6 +67,10 @@ impl Publisher {
         assert!(PUBLISHED.iter().all(|(_, _, immutable)| immutable.contains(SNAPSHOT)));
         let config = directory.join("config.toml");
         let mut text = format!("[mirrors]\n\"https://download.opensuse.org/\" = \"{}\"\n", server.url("/"));
+        let k3s = b"a stand-in for k3s";
+        server.put(K3S, k3s, &[]);
+        server.put(&format!("{K3S}.sha256"), format!("{}  k3s\n", Digest::of(k3s)), &[]);
+        text.push_str(&format!("\"https://github.com/\" = \"{}\"\n", server.url("/")));
         for (registry, repository, tag) in IMAGES {
             registry::publish(&server, repository, tag, &Image::plain(&[("stand-in", repository.as_bytes())]));
             text.push_str(&format!("\"https://{registry}/\" = \"{}\"\n", server.url("/")));

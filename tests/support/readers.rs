@@ -12,7 +12,8 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 #[path = "records.rs"]
 pub mod records;
 
-use arca_build::base::{ByteSize, Compression, Digest, Url};
+use arca_build::adopt::{Given, Wish, adopt, same};
+use arca_build::base::{ByteSize, Compression, Digest, Url, text};
 use arca_build::bundle::Manifest;
 use arca_build::format::openpgp::{Keyring, verify_cleartext, verify_detached};
 use arca_build::format::packed::Unpacker;
@@ -26,6 +27,7 @@ type Reader = fn(&[u8]);
 
 /// The readers, by the name of their target and their directory of seeds.
 pub const READERS: &[(&str, Reader)] = &[
+    ("adopt", read_adopt),
     ("archive", read_archive),
     ("checksums", read_checksums),
     ("cleartext", read_cleartext),
@@ -69,12 +71,31 @@ const SIGNED: &[u8] = include_bytes!("../fixtures/openpgp/opensuse-leap.sha256")
 /// When the fixture was signed, so that the key is believed.
 const NOW: u64 = 1_781_847_072;
 
-fn text(bytes: &[u8]) -> Option<&str> {
+fn utf8(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
 fn length(bytes: &[u8]) -> u64 {
     bytes.len() as u64
+}
+
+/// A file that people have, of any kind: what it becomes is a recipe, and what is told of it can be shown.
+fn read_adopt(bytes: &[u8]) {
+    let path = recipe::RecipePath::parse("given").expect("a path");
+    let given = [Given { shown: "given".to_owned(), bytes: bytes.to_vec(), path, is_side_file: false }];
+    match adopt(&given, &Wish::default()) {
+        Ok(adopted) => {
+            assert!(adopted.text.starts_with("# Made by") && recipe::parse(&adopted.text, "given.toml").is_ok());
+            assert!(adopted.left.iter().all(|line| !line.chars().any(|c| text::is_unsafe(c) || c == '\n')));
+        }
+        Err(problems) => {
+            let told = problems.0.iter().flat_map(|problem| {
+                problem.headline.chars().chain(problem.causes.concat().chars()).collect::<Vec<_>>()
+            });
+            assert!(!told.into_iter().any(text::is_unsafe));
+        }
+    }
+    let _ = same::differences(bytes, br#"{"ignition": {"version": "3.2.0"}}"#);
 }
 
 /// An archive, or the index of one alone: what stands behind an index is hashed, so bent bytes seldom get that far.
@@ -192,13 +213,13 @@ fn read_iso(bytes: &[u8]) {
 }
 
 fn read_lock(bytes: &[u8]) {
-    let Some(Ok(lock)) = text(bytes).map(|text| Lock::parse(text, "arca.lock")) else { return };
+    let Some(Ok(lock)) = utf8(bytes).map(|text| Lock::parse(text, "arca.lock")) else { return };
     let again = Lock::parse(&lock.print(), "arca.lock");
     assert!(again.as_ref() == Ok(&lock), "what was read is not what is read again");
 }
 
 fn read_manifest(bytes: &[u8]) {
-    let Some(Ok(manifest)) = text(bytes).map(Manifest::parse) else { return };
+    let Some(Ok(manifest)) = utf8(bytes).map(Manifest::parse) else { return };
     assert_eq!(Manifest::parse(&manifest.to_text()), Ok(manifest));
 }
 
@@ -210,7 +231,7 @@ fn read_metalink(bytes: &[u8]) {
 }
 
 fn read_mirrors(bytes: &[u8]) {
-    let Some(Ok(mirrors)) = text(bytes).map(|text| Mirrors::parse(text, "config.toml")) else { return };
+    let Some(Ok(mirrors)) = utf8(bytes).map(|text| Mirrors::parse(text, "config.toml")) else { return };
     for url in ["https://download.opensuse.org/tumbleweed/a.qcow2?x=y", "https://h/%2e%2e/x", "http://h:8/"] {
         assert!(!mirrors.apply(&Url::parse(url).expect("a URL")).is_empty());
     }
@@ -234,7 +255,7 @@ pub fn disk_inside<R: Read + Seek>(file: &mut R) {
 }
 
 fn read_recipe(bytes: &[u8]) {
-    let Some(text) = text(bytes) else { return };
+    let Some(text) = utf8(bytes) else { return };
     match recipe::parse(text, "recipe.toml") {
         Ok(recipe) => drop(resolve(&recipe, &Lock::default())),
         Err(problems) => {

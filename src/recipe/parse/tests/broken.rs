@@ -122,6 +122,10 @@ const MACHINE: &[Case] = &[
 #[rustfmt::skip]
 const PROVISION: &[Case] = &[
     ("engine", "\n[provision]\nengine = \"cloud-init\"\n", "E_RECIPE 6:10+12", "`engine` cannot be `cloud-init`", "one of: auto, ignition, combustion, both"),
+    ("transport of an engine", "\n[provision]\ntransport = { ignition = \"dsk\" }\n", "E_RECIPE 6:26+5", "`ignition` cannot be `dsk`", "did you mean \"disk\"?"),
+    ("transport of another engine", "\n[provision]\ntransport = { combusti0n = \"disk\" }\n", "E_RECIPE 6:15+10", "unknown key `combusti0n` in `[provision.transport]`", "did you mean `combustion`?"),
+    ("transport of nobody", "\n[provision]\nengine = \"ignition\"\ntransport = { combustion = \"disk\" }\n", "E_RECIPE 7:13+23", "`transport` says disk for combustion, but the engine is ignition", "remove `combustion`, or write engine = \"both\""),
+    ("transport that is no word", "\n[provision]\ntransport = 1\n", "E_RECIPE 6:13+1", "`transport` must be text", "put it in quotes"),
     ("script with ignition", "\n[provision]\nengine = \"ignition\"\nscript = \"s\"\n", "E_RECIPE 7:10+3", "`script` is a Combustion script, but the engine is ignition", "write engine = \"combustion\" or engine = \"both\""),
     ("config with combustion", "\n[provision]\nengine = \"combustion\"\nconfig = \"c.ign\"\n", "E_RECIPE 7:10+7", "`config` is an Ignition config, but the engine is combustion", "write engine = \"ignition\" or engine = \"both\""),
     ("side files alone", "\n[provision]\nside_files = [\"x\"]\n", "E_RECIPE 6:14+5", "`side_files` lie beside a script, and there is none", "add `script`, or remove `side_files`"),

@@ -1,0 +1,83 @@
+//! What a data URL holds (RFC 2397), unpacked where the config says gzip. Touches nothing.
+
+use std::io::Read;
+
+use base64::Engine as _;
+
+/// Returns the bytes; `None` for another URL, for what is damaged, and for what unpacks to more than `limit` bytes.
+pub fn decode(source: &str, gzip: bool, limit: u64) -> Option<Vec<u8>> {
+    let (scheme, rest) = source.split_once(':')?;
+    let (head, data) = rest.split_once(',').filter(|_| scheme.eq_ignore_ascii_case("data"))?;
+    let bytes = percent(data)?;
+    let bytes = match head.ends_with(";base64") {
+        true => base64::engine::general_purpose::STANDARD.decode(bytes).ok()?,
+        false => bytes,
+    };
+    let bytes = if gzip { unpacked(&bytes, limit)? } else { bytes };
+    (bytes.len() as u64 <= limit).then_some(bytes)
+}
+
+fn percent(data: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(data.len());
+    let mut rest = data.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => (digit(rest.next()?)? << 4) | digit(rest.next()?)?,
+            byte => byte,
+        });
+    }
+    Some(bytes)
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// A few bytes of gzip can stand for gigabytes.
+fn unpacked(bytes: &[u8], limit: u64) -> Option<Vec<u8>> {
+    let mut unpacked = vec![];
+    flate2::bufread::MultiGzDecoder::new(bytes).take(limit + 1).read_to_end(&mut unpacked).ok()?;
+    Some(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::format::ignition::data_url;
+
+    #[test]
+    fn data_urls_are_decoded() {
+        for (source, expected) in [
+            ("data:,a%20b%0A", Some(&b"a b\n"[..])),
+            ("data:text/plain;charset=utf-8,%C3%A4", Some("ä".as_bytes())),
+            ("data:;base64,aGk=", Some(b"hi")),
+            ("data:;base64,aGk%3D", Some(b"hi")),
+            ("DATA:,x", Some(b"x")),
+            ("data:,", Some(b"")),
+            ("data:,%4", None),
+            ("data:,%zz", None),
+            ("data:;base64,*", None),
+            ("https://h/x", None),
+            ("data:x", None),
+        ] {
+            assert_eq!(decode(source, false, 100).as_deref(), expected, "{source}");
+        }
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(decode(&data_url(&all), false, 256), Some(all.clone()));
+        assert_eq!(decode(&data_url(&all), false, 255), None);
+    }
+
+    #[test]
+    fn rec_14_a_packed_file_is_unpacked_within_bounds() {
+        let pack = |bytes: &[u8]| {
+            let mut packer = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
+            packer.write_all(bytes).unwrap();
+            data_url(&packer.finish().unwrap())
+        };
+        assert_eq!(decode(&pack(b"hello"), true, 100).as_deref(), Some(&b"hello"[..]));
+        assert_eq!(decode(&pack(&vec![0; 8 << 20]), true, 1 << 20), None);
+        assert_eq!(decode("data:,hello", true, 100), None);
+    }
+}

@@ -1,0 +1,254 @@
+//! Which of a machine's disks are the base, the system, data, or the config. Touches nothing.
+
+use std::collections::BTreeSet;
+
+use super::found::{Disk, Machine};
+use crate::base::text::one_line;
+use crate::base::{BaseKind, ByteSize, Compression, DiskSerial, Url};
+use crate::recipe::RecipePath;
+
+/// Where the project publishes today's images.
+pub const PUBLISHED: &str = "https://download.opensuse.org/tumbleweed/appliances/";
+/// The flavours of MicroOS for x86_64 that are published there under a name without a version.
+const FLAVOURS: [&str; 5] = [
+    "ContainerHost-kvm-and-xen.qcow2",
+    "kvm-and-xen.qcow2",
+    "OpenStack-Cloud.qcow2",
+    "SelfInstall.iso",
+    "ContainerHost-SelfInstall.iso",
+];
+/// The most data disks of a recipe.
+const DISK_LIMIT: usize = 24;
+/// Serials that every bundle's own disks have.
+const RESERVED: [&str; 4] = ["system", "config", "install", "arca-payload"];
+
+/// The image that everything starts from.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Base {
+    pub url: String,
+    /// Where the address does not tell it.
+    pub kind: Option<BaseKind>,
+    /// What a person should know, without a line end.
+    pub comment: String,
+}
+
+/// A blank disk.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Data {
+    pub serial: String,
+    /// Unknown where the file was there already.
+    pub size: Option<ByteSize>,
+}
+
+/// All disks, sorted out.
+#[derive(Debug)]
+pub struct Disks {
+    pub base: Base,
+    pub system_size: Option<ByteSize>,
+    pub data: Vec<Data>,
+}
+
+/// Sorts a machine's disks.
+pub fn sorted(machine: &mut Machine) -> Disks {
+    let mut disks = std::mem::take(&mut machine.disks);
+    disks.retain(|disk| !is_config(disk, machine) && !is_drive(disk, machine));
+    let system = if disks.is_empty() { Disk::default() } else { disks.remove(0) };
+    let (base, size) = match machine.medium.take() {
+        Some(medium) => (base(&medium, Some("iso")), Some(installed(&system, machine))),
+        None => image(&system),
+    };
+    let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
+    if disks.len() > DISK_LIMIT {
+        machine
+            .leave(format!("{} disks: a recipe has at most {DISK_LIMIT} besides its system", disks.len() - DISK_LIMIT));
+        disks.truncate(DISK_LIMIT);
+    }
+    let data: Vec<_> = disks.iter().map(|disk| data(disk, &mut taken, machine)).collect();
+    Disks { base, system_size: size, data }
+}
+
+/// An ISO installs onto a disk, whose size a recipe must say.
+fn installed(system: &Disk, machine: &mut Machine) -> ByteSize {
+    whole(system.size).unwrap_or_else(|| {
+        machine.leave("the size of the disk that is installed on: it was not said, and is 24GiB now");
+        ByteSize::gib(24)
+    })
+}
+
+/// Without a machine nothing tells which image it is.
+pub fn unknown() -> Base {
+    let comment = format!(
+        "CHANGE IT: nothing said which image; of MicroOS it is {PUBLISHED}openSUSE-MicroOS.x86_64-{}",
+        FLAVOURS[0]
+    );
+    Base { url: "file:///CHANGE-ME.qcow2".to_owned(), kind: None, comment }
+}
+
+/// Tells what the system disk is made from: the file behind it, or its own.
+fn image(system: &Disk) -> (Base, Option<ByteSize>) {
+    match (&system.backing, &system.path) {
+        (Some(backing), _) => (base(backing, system.backing_format.as_deref()), whole(system.size)),
+        // A size beside a file that exists is not looked at by virt-install.
+        (None, Some(path)) => (base(path, system.format.as_deref()), None),
+        (None, None) => (unknown(), whole(system.size)),
+    }
+}
+
+fn whole(size: Option<ByteSize>) -> Option<ByteSize> {
+    size.filter(|size| size.is_whole_sectors() && *size >= ByteSize::mib(1) && *size <= ByteSize::gib(64 << 10))
+}
+
+/// Takes a disk that only brings a configuration: a bundle makes its own.
+fn is_config(disk: &Disk, machine: &mut Machine) -> bool {
+    let file = disk.path.as_deref().unwrap_or_default();
+    let stem = file_name(file).to_ascii_lowercase();
+    let words = ["ignition", "combustion", "config", "cidata", "oemdrv"];
+    let named = words.iter().any(|word| stem.contains(word)) && !stem.contains("kvm-and-xen");
+    let serial = matches!(disk.serial.as_deref(), Some("config" | "ignition" | "combustion"));
+    // Its own file, not one with a system in it: a bundle made by us keeps both in one directory.
+    let is_config = (named || serial) && disk.backing.is_none() && machine.medium.as_deref() != Some(file);
+    if is_config {
+        machine.leave(format!(
+            "the disk `{}`: taken for a config disk, which every bundle makes by itself; give the files that are on it too",
+            one_line(file_name(file), 60)
+        ));
+    }
+    is_config
+}
+
+fn is_drive(disk: &Disk, machine: &mut Machine) -> bool {
+    let file = disk.path.as_deref().unwrap_or_default();
+    if disk.is_removable && !file.is_empty() && machine.medium.as_deref() != Some(file) {
+        machine.leave(format!("the medium `{}` in a drive", one_line(file_name(file), 60)));
+    }
+    disk.is_removable
+}
+
+fn data(disk: &Disk, taken: &mut BTreeSet<String>, machine: &mut Machine) -> Data {
+    let said = disk.serial.as_deref().filter(|serial| DiskSerial::parse(serial).is_ok());
+    let said = said.filter(|serial| !taken.contains(&serial.to_ascii_lowercase()));
+    let free = (1..).map(|number| format!("data{number}")).find(|name| !taken.contains(name));
+    let serial = said.map(str::to_owned).or(free).unwrap_or_default();
+    taken.insert(serial.to_ascii_lowercase());
+    let shown = one_line(disk.path.as_deref().map_or("without a file", file_name), 60);
+    if said.is_none() && disk.serial.is_some() {
+        machine.leave(format!("the serial of the disk `{shown}`: it is `{serial}` now"));
+    }
+    let size = whole(disk.size);
+    if size.is_none() {
+        machine.leave(format!("the disk `{shown}`: its size is not said; it stands as a comment"));
+    } else if disk.path.is_some() {
+        machine.leave(format!("what is on the disk `{shown}`: `{serial}` begins blank"));
+    }
+    Data { serial, size }
+}
+
+pub fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Names the image: by its public address where its name is a published one, else by the file it is.
+fn base(path: &str, format: Option<&str>) -> Base {
+    let name = file_name(path);
+    if let Some(published) = published(name) {
+        let moved = if published == name { "" } else { "; it was an older snapshot" };
+        let comment = format!("was `{}`{moved}", one_line(path, 200));
+        return Base { url: format!("{PUBLISHED}{published}"), kind: None, comment };
+    }
+    let url = if Url::parse(path).is_ok_and(|url| !url.file_name().is_empty()) && !path.contains('#') {
+        Some(path.to_owned())
+    } else if path.starts_with('/') {
+        file_url(path)
+    } else {
+        RecipePath::parse(path.trim_start_matches("./")).ok().map(|path| path.as_str().to_owned())
+    };
+    let Some(url) = url else {
+        return Base { comment: format!("CHANGE IT: `{}` cannot stand here", one_line(path, 200)), ..unknown() };
+    };
+    let comment = if path.starts_with('/') { "as it was named; on another machine it must be there too" } else { "" };
+    Base { kind: kind(name, format), url, comment: comment.to_owned() }
+}
+
+/// Tells the kind where the file's name does not.
+fn kind(name: &str, format: Option<&str>) -> Option<BaseKind> {
+    let lower = name.to_ascii_lowercase();
+    let stem = lower.rsplit_once('.').filter(|(_, ending)| Compression::parse(ending).is_some()).map(|(stem, _)| stem);
+    let ending = stem.unwrap_or(&lower).rsplit_once('.').map(|(_, ending)| ending);
+    match ending.and_then(BaseKind::parse) {
+        Some(_) => None,
+        None => format.and_then(BaseKind::parse).or(Some(BaseKind::Qcow2)),
+    }
+}
+
+/// Writes an absolute path as an address.
+fn file_url(path: &str) -> Option<String> {
+    let mut url = String::from("file://");
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'+' | b'@' => {
+                url.push(char::from(byte))
+            }
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    let parsed = Url::parse(&url).ok()?;
+    (!parsed.file_name().is_empty() && parsed.expose() == url).then_some(url)
+}
+
+/// Returns today's name of a published image: `openSUSE-MicroOS.x86_64[-VERSION]-FLAVOUR[-SnapshotDATE].ENDING`.
+fn published(name: &str) -> Option<String> {
+    let rest = name.strip_prefix("openSUSE-MicroOS.x86_64-")?;
+    let (stem, ending) = rest.rsplit_once('.')?;
+    let (stem, snapshot) = match stem.rsplit_once("-Snapshot") {
+        Some((stem, date)) => (stem, Some(date)),
+        None => (stem, None),
+    };
+    let dated = snapshot.is_none_or(|date| date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()));
+    let numbered =
+        stem.split_once('-').filter(|(version, _)| version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+    let flavour = format!("{}.{ending}", numbered.map_or(stem, |(_, flavour)| flavour));
+    (dated && FLAVOURS.contains(&flavour.as_str())).then(|| format!("openSUSE-MicroOS.x86_64-{flavour}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn published_names_lead_to_todays_image_and_others_to_their_file() {
+        let published = |name: &str| format!("{PUBLISHED}{name}");
+        let microos = "openSUSE-MicroOS.x86_64-ContainerHost-kvm-and-xen.qcow2";
+        for (path, format, url, kind) in [
+            (format!("/x/{microos}"), None, published(microos), None),
+            (
+                "openSUSE-MicroOS.x86_64-16.0.0-ContainerHost-kvm-and-xen-Snapshot20260101.qcow2".into(),
+                None,
+                published(microos),
+                None,
+            ),
+            (
+                "/x/openSUSE-MicroOS.x86_64-SelfInstall.iso".into(),
+                Some("iso"),
+                published("openSUSE-MicroOS.x86_64-SelfInstall.iso"),
+                None,
+            ),
+            (
+                "/x/openSUSE-MicroOS.x86_64-other.qcow2".into(),
+                None,
+                "file:///x/openSUSE-MicroOS.x86_64-other.qcow2".into(),
+                None,
+            ),
+            ("/a b/ü#.img".into(), Some("raw"), "file:///a%20b/%C3%BC%23.img".into(), Some(BaseKind::Raw)),
+            ("/x/disk".into(), None, "file:///x/disk".into(), Some(BaseKind::Qcow2)),
+            ("/x/disk.raw.xz".into(), Some("raw"), "file:///x/disk.raw.xz".into(), None),
+            ("images/a.qcow2".into(), Some("qcow2"), "images/a.qcow2".into(), None),
+            ("./a.qcow2".into(), None, "a.qcow2".into(), None),
+            ("https://h/a.iso".into(), Some("iso"), "https://h/a.iso".into(), None),
+            ("../a.qcow2".into(), None, unknown().url, None),
+            ("/x/../a.qcow2".into(), None, unknown().url, None),
+        ] {
+            let base = base(&path, format);
+            assert_eq!((base.url, base.kind), (url, kind), "{path}");
+        }
+    }
+}

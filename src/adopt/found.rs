@@ -1,0 +1,144 @@
+//! A machine as a command or an XML describes it, on its way into a recipe. Touches nothing.
+
+use super::options;
+use crate::base::text::one_line;
+use crate::base::{Arch, ByteSize, FwCfgName, Name};
+use crate::recipe::{Graphics, Network};
+
+/// The most that is listed of what is left out.
+const LEFT: usize = 100;
+
+/// What was understood.
+#[derive(Default)]
+pub struct Machine {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub arch: Option<Arch>,
+    pub memory: Option<ByteSize>,
+    pub vcpus: Option<u32>,
+    pub uefi: bool,
+    /// Software emulation.
+    pub tcg: bool,
+    pub network: Option<Network>,
+    pub graphics: Option<Graphics>,
+    pub osinfo: Option<Name>,
+    /// In their order.
+    pub disks: Vec<Disk>,
+    /// The medium that the system is installed from.
+    pub medium: Option<String>,
+    /// Whether a medium in a drive is what is started.
+    pub boots_medium: bool,
+    /// The engines that get something by fw_cfg, and the file's name.
+    pub fw_cfg: Vec<(FwCfgName, String)>,
+    /// What was not understood, one sentence each.
+    pub left: Vec<String>,
+}
+
+/// One disk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Disk {
+    /// An absolute or relative path, or an address.
+    pub path: Option<String>,
+    pub size: Option<ByteSize>,
+    pub format: Option<String>,
+    pub serial: Option<String>,
+    pub backing: Option<String>,
+    pub backing_format: Option<String>,
+    /// A CD-ROM or floppy drive.
+    pub is_removable: bool,
+}
+
+impl Machine {
+    /// Notes something that is not carried over; `text` names it without a value of it.
+    pub fn leave(&mut self, text: impl AsRef<str>) {
+        let text = one_line(text.as_ref(), 200);
+        if self.left.len() < LEFT && !self.left.contains(&text) {
+            self.left.push(text);
+        }
+    }
+
+    /// Takes memory in whole MiB.
+    pub fn take_memory(&mut self, bytes: Option<u64>) {
+        let fits = |bytes: &u64| bytes.is_multiple_of(1 << 20) && (16 << 20..=16 << 40).contains(bytes);
+        match bytes.filter(fits) {
+            Some(bytes) => self.memory = Some(ByteSize(bytes)),
+            None => self.leave("the memory: a recipe has whole MiB, from 16MiB to 16TiB"),
+        }
+    }
+
+    /// Takes the number of processors.
+    pub fn take_vcpus(&mut self, text: &str) {
+        match text.trim().parse().ok().filter(|count| (1..=1024).contains(count)) {
+            Some(count) => self.vcpus = Some(count),
+            None => self.leave("the number of processors: a recipe has 1 to 1024"),
+        }
+    }
+
+    /// Takes the processor.
+    pub fn take_arch(&mut self, text: &str) {
+        self.arch = Arch::parse(text);
+        if self.arch.is_none() {
+            self.leave(format!("the processor `{}`: a recipe has {}", one_line(text, 40), Arch::WORDS.join(" or ")));
+        }
+    }
+
+    /// Takes the first network card; a machine of a recipe has one.
+    pub fn take_network(&mut self, kind: &str, name: Option<&str>) {
+        if self.network.is_some() {
+            return self.leave("a second network card: a recipe's machine has one");
+        }
+        let name = name.and_then(|name| Name::parse(name).ok());
+        self.network = match (kind, name) {
+            ("none", _) => Some(Network::None),
+            ("user" | "passt", _) => Some(Network::User),
+            ("network", Some(name)) => Some(Network::Network(name)),
+            ("bridge", Some(name)) if name.as_str().len() <= 15 => Some(Network::Bridge(name)),
+            _ => None,
+        };
+        if self.network.is_none() {
+            self.leave(format!("a network card of type `{}`: the default network stands for it", one_line(kind, 40)));
+        }
+    }
+
+    /// Takes a screen.
+    pub fn take_graphics(&mut self, kind: &str) {
+        let graphics = Graphics::parse(kind);
+        match graphics {
+            Some(_) => self.graphics = graphics,
+            None => self.leave(format!("a screen of type `{}`", one_line(kind, 40))),
+        }
+    }
+
+    /// Takes an entry of fw_cfg; `file` is empty where the bytes themselves were given.
+    pub fn take_fw_cfg(&mut self, name: &str, file: &str) {
+        match FwCfgName::parse(name) {
+            Some(name) => self.fw_cfg.push((name, file.to_owned())),
+            None => self.leave(format!(
+                "the fw_cfg entry `{}`: only those of Ignition and Combustion have a key",
+                one_line(name, 60)
+            )),
+        }
+    }
+
+    /// Takes arguments of QEMU itself, of which only `-fw_cfg` is known.
+    pub fn take_qemu(&mut self, words: &[String]) {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            if !matches!(word.as_str(), "-fw_cfg" | "--fw_cfg") {
+                if word.starts_with('-') {
+                    self.leave(format!(
+                        "the QEMU argument `{}`",
+                        one_line(word.split('=').next().unwrap_or_default(), 40)
+                    ));
+                }
+                continue;
+            }
+            let pairs = options::qemu(words.next().map(String::as_str).unwrap_or_default());
+            let first = pairs.first().filter(|(_, value)| value.is_none()).map(|(key, _)| key.as_str());
+            match options::value(&pairs, "name").or(first) {
+                Some(name) => self.take_fw_cfg(name, options::value(&pairs, "file").unwrap_or_default()),
+                None => self.leave("the QEMU argument `-fw_cfg` without a name"),
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Several files → one recipe. Touches nothing.
+
+use super::disk::{self, Disks};
+use super::found::Machine;
+use super::provision::Provision;
+use super::{Adopted, Given, Kind, Wish, domain, ignition, kind, virt_install, write};
+use crate::base::text::one_line;
+use crate::base::{Code, FwCfgName, Name, Place, Problem, Problems};
+use crate::format;
+use crate::recipe;
+
+/// The files, by what they are.
+#[derive(Default)]
+struct Files<'a> {
+    config: Option<&'a Given>,
+    script: Option<&'a Given>,
+    machine: Option<(&'a Given, Kind)>,
+    others: Vec<&'a Given>,
+}
+
+/// Makes a recipe of what was given.
+///
+/// # Errors
+/// Every file that is not understood, with the place in it; two of one kind.
+pub fn adopt(given: &[Given], wish: &Wish) -> Result<Adopted, Problems> {
+    let files = sort(given)?;
+    let mut machine = files.machine.map(|(given, kind)| read_machine(given, kind)).transpose()?;
+    let config = files.config.map(read_config).transpose()?;
+    if let Some(script) = files.script {
+        check_script(script)?;
+    }
+    let mut left = vec![];
+    let disks = match &mut machine {
+        Some(machine) => disk::sorted(machine),
+        None => Disks { base: disk::unknown(), system_size: None, data: vec![] },
+    };
+    let name = name(given, machine.as_ref(), wish, &mut left)?;
+    if let Some(machine) = &mut machine
+        && machine.description.as_ref().is_some_and(|text| !text.is_empty() && !write::is_description(text))
+    {
+        machine.leave("the description: a recipe's has one line of at most 4096 bytes");
+    }
+    left.extend(machine.iter_mut().flat_map(|machine| std::mem::take(&mut machine.left)));
+    let mut provision = engines(&files, machine.as_ref(), &mut left);
+    let mut whole = wish.whole.clone();
+    let before = left.len();
+    loop {
+        left.truncate(before);
+        if let (Some(ready), Some(given)) = (&config, files.config) {
+            take_config(ready, given, &whole, &mut provision, &mut left);
+        }
+        let text = write::recipe(&name, &origin(given), machine.as_ref(), &disks, &provision, &left);
+        let typed = provision.typed.is_some();
+        match recipe::parse(&text, &format!("{name}.toml")) {
+            Ok(recipe) => return Ok(Adopted { text, recipe, used: used(&provision), typed, left }),
+            Err(problems) if typed => whole = problems.0.into_iter().map(|problem| problem.headline).collect(),
+            Err(problems) => return Err(problems),
+        }
+    }
+}
+
+/// Tells the files apart; every mistake is told.
+fn sort(given: &[Given]) -> Result<Files<'_>, Problems> {
+    let mut files = Files::default();
+    let (mut problems, mut scripts) = (vec![], vec![]);
+    for given in given {
+        let told = kind::of(given).and_then(|kind| {
+            let earlier = match kind {
+                Kind::Ignition => files.config.replace(given),
+                Kind::Command | Kind::Domain => files.machine.replace((given, kind)).map(|(given, _)| given),
+                Kind::Script => {
+                    scripts.push(given);
+                    None
+                }
+                Kind::Plain => {
+                    files.others.push(given);
+                    None
+                }
+            };
+            earlier.map_or(Ok(()), |earlier| Err(twice(earlier, given, kind)))
+        });
+        problems.extend(told.err());
+    }
+    problems.extend(main_script(&mut files, scripts).err());
+    if files.script.is_none() && problems.is_empty() {
+        problems.extend(files.others.iter().map(|given| unknown(given)));
+    }
+    if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
+}
+
+/// Of several scripts one is Combustion's: that of the right name, or the only one that speaks to it; the rest lie beside it.
+fn main_script<'a>(files: &mut Files<'a>, scripts: Vec<&'a Given>) -> Result<(), Problem> {
+    let magic = |given: &&&Given| given.bytes.split(|byte| *byte == b'\n').any(format::combustion::is_magic);
+    let main = match scripts.as_slice() {
+        [] => return Ok(()),
+        [one] => *one,
+        several => {
+            let speaking: Vec<_> = several.iter().filter(magic).collect();
+            let named = several.iter().find(|given| given.path.file_name() == "script");
+            match (named, speaking.as_slice()) {
+                (Some(named), _) => *named,
+                (None, [one]) => **one,
+                _ => return Err(twice(several[0], several[1], Kind::Script)),
+            }
+        }
+    };
+    files.script = Some(main);
+    files.others.extend(scripts.into_iter().filter(|given| given.path != main.path));
+    Ok(())
+}
+
+fn shown(given: &Given) -> String {
+    one_line(&given.shown, 200)
+}
+
+fn twice(one: &Given, other: &Given, kind: Kind) -> Problem {
+    let what = match kind {
+        Kind::Command | Kind::Domain => "a description of a machine",
+        kind => kind.title(),
+    };
+    Problem::new(Code::Usage, format!("`{}` and `{}` are both {what}", shown(one), shown(other)))
+        .hint("import them into two recipes")
+}
+
+fn unknown(given: &Given) -> Problem {
+    let known = [Kind::Ignition, Kind::Script, Kind::Command, Kind::Domain].map(Kind::title).join(", ");
+    Problem::new(Code::Usage, format!("`{}` is {}", shown(given), Kind::Plain.title()))
+        .note(format!("known are {known}; other files are taken beside a script"))
+}
+
+fn read_machine(given: &Given, kind: Kind) -> Result<Machine, Problem> {
+    let refused = |reason: &dyn std::fmt::Display| {
+        Problem::new(Code::Recipe, format!("`{}` is {} that cannot be read", shown(given), kind.title())).cause(reason)
+    };
+    if kind == Kind::Domain {
+        return domain::read(&given.bytes).map_err(|error| refused(&error));
+    }
+    let text = std::str::from_utf8(&given.bytes).map_err(|error| refused(&error))?;
+    virt_install::read(text).map_err(|error| refused(&error))
+}
+
+/// Makes a place in a given file; its line is never shown, for it may hold a secret.
+fn place(given: &Given, line: u32, column: u32) -> Place {
+    Place { file: shown(given), line, column, width: 1, text: String::new() }
+}
+
+fn read_config(given: &Given) -> Result<format::ignition::Ready, Problems> {
+    format::ignition::read(&given.bytes).map_err(|faults| {
+        let problem = |fault: format::ignition::Fault| {
+            let problem = Problem::new(Code::Provision, fault.text).at(place(given, fault.at.line, fault.at.column));
+            Problem { hint: fault.hint, ..problem }
+        };
+        Problems(faults.into_iter().map(problem).collect())
+    })
+}
+
+fn check_script(given: &Given) -> Result<(), Problems> {
+    let told = |remark: format::combustion::Remark| {
+        Problem::new(Code::Provision, remark.text).at(place(given, remark.line, 1))
+    };
+    match format::combustion::inspect(&given.bytes) {
+        Ok(_) => Ok(()),
+        Err(remarks) => Err(Problems(remarks.into_iter().map(told).collect())),
+    }
+}
+
+/// Chooses the name; one that is no name of a recipe is made one.
+fn name(given: &[Given], machine: Option<&Machine>, wish: &Wish, left: &mut Vec<String>) -> Result<Name, Problem> {
+    let own = machine.and_then(|machine| machine.name.as_deref());
+    let file = given.first().map(|given| given.path.file_name());
+    let stem =
+        file.map(|file| file.split('.').next().unwrap_or(file)).filter(|stem| !matches!(*stem, "config" | "script"));
+    let wanted = wish.name.clone().or_else(|| named(own?)).or_else(|| named(stem?));
+    if let (None, Some(own), Some(name)) = (&wish.name, own, &wanted)
+        && own != name.as_str()
+    {
+        left.push(format!("the name `{}`: it is `{name}` now", one_line(own, 60)));
+    }
+    wanted.or_else(|| named("imported")).ok_or_else(|| Problem::new(Code::Bug, "no name could be made for the recipe"))
+}
+
+fn named(text: &str) -> Option<Name> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' };
+    let plain: String = text.chars().map(plain).collect();
+    let plain = plain.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    Name::parse(plain.get(..63).unwrap_or(plain)).ok()
+}
+
+/// Decides who applies what, and how it gets there.
+fn engines(files: &Files<'_>, machine: Option<&Machine>, left: &mut Vec<String>) -> Provision {
+    let engine = match (files.config, files.script) {
+        (Some(_), Some(_)) => Some("both"),
+        (Some(_), None) => Some("ignition"),
+        (None, Some(_)) => Some("combustion"),
+        (None, None) => None,
+    };
+    let mut by_fw_cfg = false;
+    for (name, file) in machine.into_iter().flat_map(|machine| &machine.fw_cfg) {
+        let (given, what) = match name {
+            FwCfgName::Ignition => (files.config, "the Ignition config"),
+            FwCfgName::Combustion => (files.script, "the Combustion script"),
+        };
+        by_fw_cfg |= given.is_some();
+        if given.is_none() {
+            let file = if file.is_empty() { String::new() } else { format!(" `{}`", one_line(file, 120)) };
+            left.push(format!(
+                "{what}{file} that the guest gets by fw_cfg: it was not given; name it beside this file"
+            ));
+        }
+    }
+    Provision {
+        engine,
+        by_fw_cfg,
+        script: files.script.map(|given| given.path.clone()),
+        side_files: files.others.iter().map(|given| given.path.clone()).collect(),
+        ..Provision::default()
+    }
+}
+
+/// Takes the config apart, or leaves it whole and says why.
+fn take_config(
+    ready: &format::ignition::Ready,
+    given: &Given,
+    whole: &[String],
+    provision: &mut Provision,
+    left: &mut Vec<String>,
+) {
+    let (typed, notes) = ignition::typed(ready);
+    let stops: Vec<_> = whole.iter().chain(&notes.stops).collect();
+    if stops.is_empty() {
+        provision.typed = Some(typed);
+        left.extend(notes.changes);
+        return;
+    }
+    (provision.typed, provision.config) = (None, Some(given.path.clone()));
+    let file = one_line(given.path.as_str(), 120);
+    left.push(format!("the config as keys: `{file}` stays one file, for a recipe cannot say all of it"));
+    left.extend(stops.into_iter().map(|stop| format!("  {}", one_line(stop, 200))));
+}
+
+fn origin(given: &[Given]) -> Vec<String> {
+    let names: Vec<_> = given.iter().map(|given| format!("`{}`", one_line(given.path.file_name(), 80))).collect();
+    let names = match names.len() {
+        0..=6 => names.join(", "),
+        many => format!("{} and {} more", names[..6].join(", "), many - 6),
+    };
+    vec![format!("Made by `arca-build import-config` from {names}.")]
+}
+
+fn used(provision: &Provision) -> Vec<recipe::RecipePath> {
+    let ready = provision.config.iter().chain(&provision.script);
+    ready.chain(&provision.side_files).cloned().collect()
+}

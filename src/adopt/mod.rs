@@ -1,0 +1,68 @@
+//! What people have already → a recipe: an Ignition config, a Combustion script, a virt-install command, a domain XML.
+//!
+//! What a file is, is told by its content. Nothing that a file names is ever opened: a stranger's XML would otherwise bring
+//! any file of the user's into a recipe. What a recipe cannot say is listed, in the recipe's comments and in [`Adopted::left`],
+//! by the name of the option or element and never by its value, which may be a password. The recipe written always parses.
+//! Touches nothing. Read next: [`kind`], then a reader (`ignition`, `virt_install`, `domain`), then `write`.
+
+mod data;
+mod disk;
+mod domain;
+mod found;
+mod ignition;
+mod join;
+mod kind;
+mod options;
+mod provision;
+pub mod same;
+mod virt_install;
+mod words;
+mod write;
+mod xml;
+
+pub use join::adopt;
+pub use kind::Kind;
+
+use crate::base::{ByteSize, Name};
+use crate::recipe::{Recipe, RecipePath};
+
+/// The most that a file may hold; it is what a recipe's files may hold too.
+pub const LIMIT: ByteSize = ByteSize::mib(1);
+
+/// One file the user named.
+#[derive(Debug)]
+pub struct Given {
+    /// As it was named, for messages.
+    pub shown: String,
+    pub bytes: Vec<u8>,
+    /// Where it lies, or would be copied to, beneath the recipe's directory.
+    pub path: RecipePath,
+    /// Whether it only lies in the folder of a script, whatever is in it.
+    pub is_side_file: bool,
+}
+
+/// What the user wants besides.
+#[derive(Debug, Default)]
+pub struct Wish {
+    /// Else the machine's own name, else the first file's.
+    pub name: Option<Name>,
+    /// Why the config must stay whole; empty where it may be taken apart.
+    pub whole: Vec<String>,
+}
+
+/// A recipe.
+#[derive(Debug)]
+pub struct Adopted {
+    pub text: String,
+    /// What the text says.
+    pub recipe: Recipe,
+    /// The given files that the recipe names.
+    pub used: Vec<RecipePath>,
+    /// Whether an Ignition config was taken apart; it must then be compared with what the recipe becomes ([`same`]).
+    pub typed: bool,
+    /// What could not be carried over, one sentence each, fit to show.
+    pub left: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Whole files of every kind, joined and apart.

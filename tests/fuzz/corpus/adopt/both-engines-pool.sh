@@ -1,0 +1,2 @@
+#!/bin/bash
+mkfs.btrfs /dev/disk/by-id/virtio-tank

@@ -1,0 +1,3 @@
+#!/bin/bash
+# combustion: network
+zypper --non-interactive install nginx

@@ -1,0 +1,1 @@
+virt-install --name 'x
