@@ -194,8 +194,12 @@ fn directory(path: &str, place: &Place, side: Side, shares: &mut Shares, told: &
     }
 }
 
-/// Lets the boot wait for a device no longer than [`PATIENCE`]; by itself systemd waits for 90 seconds.
+/// Lets the boot wait for a device no longer than [`PATIENCE`]; by itself systemd waits for 90 seconds. The system's own
+/// device is left alone: its other mounts need it too, and on a slow machine it may come late.
 fn patience(wanted: &mut Wanted, device: &str, place: &Place) {
+    if device == subvolume::ROOT_DEVICE {
+        return;
+    }
     let name = format!("{}.device", escape(device));
     if wanted.units.iter().any(|unit| unit.name == name) {
         return;

@@ -137,14 +137,30 @@ pub fn script(pool: &Pool) -> String {
     };
     let (label, path, disks) = (quote(pool.label.as_str()), quote(&pool.path), disks.join(" "));
     let (subvolumes, nocow) = (names(|_| true), names(|one| one.nocow));
+    let mounts: Vec<String> = mounts(pool).map(|(path, options)| unit_line(path, &options)).collect();
+    let mounts = quote(&mounts.join("\n"));
     format!(
         "#!/bin/sh\n{HEAD}#\n# The pool {label}: one btrfs over the disks {disks}, mounted at {}.\nset -eu\n\
          label={label}\npath={path}\nmembers='{disks}'\ndata={} metadata={}\nsubvolumes='{subvolumes}'\nnocow='{nocow}'\n\
-         {SCRIPT}",
+         mounts={mounts}\n{SCRIPT}",
         pool.path,
         pool.data(),
         pool.metadata(),
     )
+}
+
+/// Lists what is mounted where: the pool, and those of its subvolumes that have a place of their own; each with its options.
+fn mounts(pool: &Pool) -> impl Iterator<Item = (&str, Vec<String>)> {
+    let own = pool.subvolumes.iter().filter_map(|one| {
+        let subvolume = [format!("subvol=/{}", one.value.name)].into_iter();
+        Some((one.value.path.as_deref()?, subvolume.chain(one.value.options.iter().cloned()).collect()))
+    });
+    std::iter::once((pool.path.as_str(), pool.options.clone())).chain(own)
+}
+
+/// Writes a mount for the script: its unit and its options.
+fn unit_line(path: &str, options: &[String]) -> String {
+    format!("{}.mount {}", mounts::escape(path), options.join(",")).trim_end().to_owned()
 }
 
 fn file(pool: &Pool, place: &Place) -> WantedFile {

@@ -4,7 +4,7 @@
 # scrub    reads everything, and mends from another copy what does not match its checksum
 # balance  joins half-empty blocks, so that their space can be used anew
 #
-# No disk that carries anything is written to, and nothing is mounted here to stay.
+# No disk that carries anything is written to, but for subvolumes that are not there yet; nothing is mounted here to stay.
 command=$1
 # What was made once is never made again.
 stamp=/var/lib/arca-build/pool-$label
@@ -12,14 +12,17 @@ stamp=/var/lib/arca-build/pool-$label
 notice=/run/motd.d/arca-pool-$label-$command
 # Of messages that something failed, as in sd-daemon(3): critical here, an emergency shows on every terminal.
 level=2
+is_told=
+# Where the script itself mounts, to look or to make subvolumes.
+top=/run/arca-build/pool-$label
 
 # Says a line: level, text.
 say() {
     printf '<%s>arca-build: pool %s: %s\n' "$1" "$label" "$2" >&2
 }
 
-# Says what is wrong and the way out, in lines, and ends.
-fail() {
+# Tells what is wrong and the way out, in lines.
+tell() {
     for line in "$@"; do
         say "$level" "$line"
     done
@@ -27,6 +30,12 @@ fail() {
     for line in "$@"; do
         printf 'pool %s: %s\n' "$label" "$line"
     done >"$notice"
+    is_told=yes
+}
+
+# Tells, and ends.
+fail() {
+    tell "$@"
     exit 1
 }
 
@@ -121,7 +130,9 @@ start() {
     else
         make
     fi
-    add_subvolumes
+    if [ -z "$is_told" ]; then
+        add_subvolumes
+    fi
     mkdir -p "${stamp%/*}"
     echo "$uuid" >"$stamp"
 }
@@ -141,11 +152,8 @@ namesakes() {
 whole() {
     btrfs device scan >/dev/null
     if ! btrfs device ready "$first"; then
-        fail "a disk of the pool is missing:${missing:- none that the recipe names}" \
-            "there is of it:$ours${blank:+, and blank:$blank}" \
-            'nothing was changed; a pool with a lost disk is not mounted by itself' \
-            "to mount it by hand: mount -t btrfs -o degraded $first $path" \
-            "to put a new disk in its place, then: btrfs device usage $path, btrfs replace start ID DISK $path"
+        degraded
+        return
     fi
     if [ -n "$missing" ]; then
         say 4 "the recipe names$missing, which are not there, and the pool is whole without"
@@ -153,6 +161,27 @@ whole() {
     if [ -n "$blank" ]; then
         say 4 "not part of it, and blank:$blank; to add a disk: btrfs device add /dev/disk/by-id/virtio-SERIAL $path"
     fi
+}
+
+# Lets a pool with a lost disk be mounted all the same, until the next boot, and tells: to be read only, so that nothing
+# differs when the disk comes back.
+degraded() {
+    set -- "a disk of the pool is missing:${missing:- none that the recipe names}" \
+        "there is of it:$ours${blank:+, and blank:$blank}"
+    mkdir -p "$top"
+    mount -t btrfs -o ro,degraded "$first" "$top" ||
+        fail "$@" 'nothing was changed; without it the pool cannot even be read' 'attach it, and boot again'
+    umount "$top"
+    printf '%s\n' "$mounts" | while read -r unit options; do
+        mkdir -p "/run/systemd/system/$unit.d"
+        printf '[Mount]\nOptions=%sro,degraded\n' "${options:+$options,}" >"/run/systemd/system/$unit.d/50-degraded.conf"
+    done
+    systemctl daemon-reload
+    tell "$@" 'nothing was changed; it is mounted to be read only' \
+        'to have it whole again: attach the disk, and boot again' \
+        "to put a new disk in its place: mount -o remount,rw $path, btrfs device usage $path, btrfs replace start ID DISK $path"
+    # It fails for as long as the disk is missing, and that is seen wherever failed units are.
+    systemctl --no-block start "arca-check-$label.service" || :
 }
 
 # Makes the pool; every member that is there is blank.
@@ -184,7 +213,6 @@ add_subvolumes() {
     if [ -z "$subvolumes" ]; then
         return
     fi
-    top=/run/arca-build/pool-$label
     mkdir -p "$top"
     mount -t btrfs -o subvolid=5 "$first" "$top" || fail 'it cannot be mounted; see above, and: dmesg'
     trap 'umount "$top"' EXIT
@@ -232,4 +260,6 @@ balance() {
 }
 
 "$command"
-rm -f "$notice"
+if [ -z "$is_told" ]; then
+    rm -f "$notice"
+fi

@@ -69,7 +69,8 @@ impl Guest {
         std::fs::create_dir_all("/srv/arca").unwrap();
         let stubs = guest.place.path().join("stubs");
         std::fs::create_dir(&stubs).unwrap();
-        write_stub(&stubs.join("sleep"));
+        write_stub(&stubs.join("sleep"), "echo waited >>/run/waited");
+        write_stub(&stubs.join("systemctl"), "echo \"$*\" >>/run/asked");
         guest.recipe(pool);
         guest
     }
@@ -188,6 +189,23 @@ impl Guest {
         std::fs::read_to_string("/run/waited").unwrap_or_default().lines().count()
     }
 
+    /// Runs the script, which must tell these words, change no byte, and let the pool be mounted to be read.
+    fn degrades(&self, words: &[&str]) -> Output {
+        let _ = std::fs::remove_file("/run/asked");
+        let before = self.bytes();
+        let mut run = self.run("start").success();
+        for word in words {
+            run = run.says(&format!("<2>arca-build: pool {LABEL}: {word}"));
+            assert!(Self::notice("start").contains(word), "{word}\n{}", Self::notice("start"));
+        }
+        assert!(self.bytes() == before, "the disks changed\n{run}");
+        let dropin = std::fs::read_to_string("/run/systemd/system/srv-arca.mount.d/50-degraded.conf").unwrap();
+        assert_eq!(dropin, "[Mount]\nOptions=ro,degraded\n");
+        let asked = std::fs::read_to_string("/run/asked").unwrap();
+        assert_eq!(asked, format!("daemon-reload\n--no-block start arca-check-{LABEL}.service\n"));
+        run
+    }
+
     /// Runs the script, which must refuse with these words, change no byte, and tell whoever logs in.
     fn refuses(&self, words: &[&str]) -> Output {
         let before = self.bytes();
@@ -228,9 +246,9 @@ fn attach(place: &Path, serial: &str) -> (String, String) {
 }
 
 /// The waiting for disks is counted, not waited.
-fn write_stub(path: &Path) {
+fn write_stub(path: &Path, does: &str) {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::write(path, "#!/bin/sh\necho waited >>/run/waited\n").unwrap();
+    std::fs::write(path, format!("#!/bin/sh\n{does}\n")).unwrap();
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
@@ -314,14 +332,12 @@ fn pool_2_a_missing_disk_is_told_by_name_and_the_way_out_that_is_told_works() {
             guest.unplug(lost);
             let there = THREE.iter().filter(|serial| **serial != lost).map(|serial| format!(" {serial}"));
             let there = there.collect::<String>();
-            let told = guest.refuses(&[
+            guest.degrades(&[
                 &format!("a disk of the pool is missing: {lost}\n"),
                 &format!("there is of it:{there}\n"),
-                "nothing was changed; a pool with a lost disk is not mounted by itself",
+                "nothing was changed; it is mounted to be read only",
             ]);
-            // What is told to be typed is typed.
-            let by_hand = told.stderr.lines().find_map(|line| line.split_once("by hand: ")).unwrap().1;
-            ok("sh", &["-c", &by_hand.replace("degraded", "degraded,ro")]);
+            ok("mount", &["-t", "btrfs", "-o", "ro,degraded", &format!("LABEL={LABEL}"), "/srv/arca"]);
             assert_eq!(std::fs::read_to_string("/srv/arca/media/photo").unwrap(), "kept");
             let check = guest.run_without_forgetting("check").ends_with(1);
             check.says("<0>").says("it is mounted with a disk missing");
@@ -396,9 +412,39 @@ fn pool_4_what_was_made_once_is_never_made_again_unless_it_is_allowed() {
     assert!(guest.uuid("data1") != uuid);
     // One disk is blank again: that is a lost member, and nothing is made over the others.
     guest.blank("data3");
-    guest.refuses(&[
+    let told = guest.degrades(&[
         "a disk of the pool is missing: none that the recipe names",
         "there is of it: data1 data2, and blank: data3",
+    ]);
+    // What is told to be typed is typed: a new disk takes the lost one's place.
+    let typed = told.stderr.split_once("in its place: ").unwrap().1.lines().next().unwrap();
+    let typed: Vec<&str> = typed.split(", ").collect();
+    ok("mount", &["-t", "btrfs", "-o", "ro,degraded", guest.device("data1"), "/srv/arca"]);
+    ok("sh", &["-c", typed[0]]);
+    let usage = ok("sh", &["-c", typed[1]]);
+    let lost = usage.lines().find(|line| line.starts_with("missing")).unwrap();
+    let id = lost.rsplit(' ').next().unwrap();
+    let replace = typed[2].replace("ID", id).replace("DISK", guest.device("data3"));
+    ok("sh", &["-c", &replace.replace("start", "start -B")]);
+    ok("umount", &["/srv/arca"]);
+    assert_eq!(guest.run("start").success().stderr, "");
+}
+
+#[test]
+fn pool_2_a_pool_that_cannot_live_without_the_lost_disk_is_told_and_not_mounted() {
+    if !is_inside("pool::pool_2_a_pool_that_cannot_live_without_the_lost_disk_is_told_and_not_mounted") {
+        return;
+    }
+    let guest = Guest::new(
+        SHELLS[0],
+        &THREE,
+        "disks = [\"data1\", \"data2\", \"data3\"]\ndata = \"raid0\"\nmetadata = \"raid0\"",
+    );
+    guest.run("start").success();
+    guest.unplug("data1");
+    guest.refuses(&[
+        "a disk of the pool is missing: data1\n",
+        "nothing was changed; without it the pool cannot even be read",
     ]);
 }
 
@@ -422,8 +468,10 @@ fn pool_5_strangers_beside_a_pool_are_told_and_namesakes_refused() {
     guest.recipe(RAID1);
     assert_eq!(guest.run("start").success().stderr, "");
     guest.unplug("data4");
-    guest
-        .refuses(&["a disk of the pool is missing: none that the recipe names", "there is of it: data1 data2 data3\n"]);
+    guest.degrades(&[
+        "a disk of the pool is missing: none that the recipe names",
+        "there is of it: data1 data2 data3\n",
+    ]);
 }
 
 #[test]

@@ -205,3 +205,12 @@ fn a_pool_of_one_disk_and_schedules_that_are_off_leave_their_units_out() {
     let script = script(&lowered(&wish, &[]));
     assert!(script.contains("\ndata=single metadata=dup\n") && !script.contains(".timer"), "{script}");
 }
+
+/// The system's own mounts need the device too: where it comes late they would fail with ours.
+#[test]
+fn the_systems_own_device_is_waited_for_as_long_as_the_system_does() {
+    let mount = |what: &str| format!("[[provision.mount]]\nwhat = \"{what}\"\npath = \"/srv/x\"\n");
+    let text = |what: &str| config(&lowered(&format!("engine = \"ignition\"\n{}", mount(what)), &[]));
+    assert!(text("LABEL=other").contains("JobRunningTimeoutSec"));
+    assert!(!text("LABEL=ROOT").contains("JobRunningTimeoutSec"));
+}
