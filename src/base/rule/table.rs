@@ -308,7 +308,7 @@ rules! {
         by ("mount(8)", "https://man7.org/linux/man-pages/man8/mount.8.html");
         fix "leave the `mount` out; a ready-made script, named by `script`, does need it";
     // About the rules themselves.
-    UnusedAllow = "unused-allow", Note, "an entry of [allow] that silences nothing";
+    UnusedAllow = "unused-allow", Note, "an entry of `[allow]` that silences nothing";
         why "What was once found is mended, or never was. An entry that stays would hide the same mistake when \
             somebody makes it again.";
         by ("rustc: unfulfilled_lint_expectations, the same idea", "https://doc.rust-lang.org/rustc/lints/listing/warn-by-default.html");
