@@ -5,7 +5,7 @@ use std::fmt;
 macro_rules! vocabulary {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
@@ -91,8 +91,17 @@ impl Engine {
 /// A disk's serial: 1 to 20 characters `[A-Za-z0-9_-]`, the most that virtio-blk carries.
 ///
 /// The guest finds the disk as `/dev/disk/by-id/virtio-<serial>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct DiskSerial(String);
+
+impl TryFrom<String> for DiskSerial {
+    type Error = SerialError;
+
+    fn try_from(text: String) -> Result<Self, SerialError> {
+        Self::parse(&text)
+    }
+}
 
 /// Why a text is no serial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -140,8 +149,17 @@ vocabulary! {
 ///
 /// It is written into XML, shell and virt-install options; virt-install 4.1 mis-escapes `" ' & <`, so only
 /// `[A-Za-z0-9/._+@-]` is taken and no `.` or `..` component.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct StorageDir(String);
+
+impl TryFrom<String> for StorageDir {
+    type Error = StorageError;
+
+    fn try_from(text: String) -> Result<Self, StorageError> {
+        Self::parse(&text)
+    }
+}
 
 /// Why a text is no storage directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -178,7 +178,8 @@ pub struct SystemSpec {
 }
 
 /// One `[[machine.disk]]`: a blank disk.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DataDisk {
     /// Unique without case; not `system`, `config` or `install`.
     pub serial: DiskSerial,
@@ -324,6 +325,19 @@ pub struct Dropin {
     /// Ends in `.conf`.
     pub name: String,
     pub content: Content,
+}
+
+impl Network {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None if text == "user" => Some(Self::User),
+            None if text == "none" => Some(Self::None),
+            Some(("network", name)) => Name::parse(name).ok().map(Self::Network),
+            Some(("bridge", name)) if name.len() <= 15 => Name::parse(name).ok().map(Self::Bridge),
+            _ => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Network {
