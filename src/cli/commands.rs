@@ -108,6 +108,14 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             if voice.is_json() { voice.json(&json!(report)) } else { voice.data(&sanitised(&report.to_string())) }
         }
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
+        Command::Install { target, connect, storage, name, transport, start, dry_run } => {
+            let wish = ops::install::Wish { connect, storage, name, transport, start, dry_run };
+            super::install::print(voice, &ops::install::install(session, &target, &wish)?);
+        }
+        Command::Uninstall { name, storage, connect, delete_data } => {
+            let wish = ops::uninstall::Wish { storage, connect, delete_data };
+            super::install::print_gone(voice, &ops::uninstall::uninstall(session, &name, &wish)?);
+        }
         Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,
         Command::Store { command } => super::store::run(command, session, voice)?,
         Command::Schema => voice.json(&ops::schema::schema()),

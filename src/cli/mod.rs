@@ -7,6 +7,7 @@ pub mod args;
 mod check;
 mod commands;
 mod import_config;
+mod install;
 mod mirror;
 mod out;
 mod passwd;

@@ -5,6 +5,11 @@
 //! [`program`].
 #![expect(clippy::disallowed_methods, reason = "this floor is the address of processes and instance directories")]
 
+pub mod copy;
+pub mod instance;
+pub mod preflight;
 pub mod program;
+pub mod signals;
+pub mod virsh;
 
 pub use program::{Finished, Program};

@@ -29,6 +29,7 @@ mod scripts;
 mod virt_install;
 pub mod xml;
 
+pub use form::{INITRD, KERNEL, loader_directory, machine_type, virt_type};
 pub use identity::Identity;
 
 use crate::base::{BaseKind, Problem, Transport};

@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod import;
 pub mod import_config;
 pub mod inspect;
+pub mod install;
 mod metalink;
 pub mod mirror;
 mod moved;
@@ -21,6 +22,7 @@ mod recipe_file;
 pub mod schema;
 pub mod show;
 pub mod store;
+pub mod uninstall;
 pub mod update;
 pub mod verify;
 

@@ -18,6 +18,7 @@ mod boot;
 mod contract;
 mod demo;
 mod equivalence;
+mod install;
 mod kernel;
 mod microos;
 mod pool;
