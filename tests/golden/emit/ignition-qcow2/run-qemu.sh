@@ -97,7 +97,7 @@ forward=''
 case $ssh_port in
 '') ;;
 *[!0-9]*) fail "not a port: $ssh_port" 2 ;;
-*) forward=$forward,hostfwd=tcp:127.0.0.1:$ssh_port-:22 ;;
+*) forward=,hostfwd=tcp:127.0.0.1:$ssh_port-:22 ;;
 esac
 set -- -netdev "user,id=net0$forward" -device virtio-net-pci,netdev=net0,romfile=,mac=52:54:00:4b:b5:b8 "$@"
 case $accel in
