@@ -20,5 +20,6 @@ mod demo;
 mod equivalence;
 mod kernel;
 mod microos;
+mod picture;
 mod pool;
 mod selfinstall;
