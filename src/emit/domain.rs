@@ -7,7 +7,7 @@
 use super::form::{self, Drive, Form, INITRD, KERNEL, Role, Stage};
 use super::xml::{Element, element};
 use crate::base::{Arch, Problem};
-use crate::plan::{Accel, Firmware, Graphics, Network};
+use crate::plan::{Accel, Firmware, Graphics, Network, REPORT_PORT};
 
 /// Writes the domain of a form.
 pub fn write(form: &Form) -> Result<Vec<u8>, Problem> {
@@ -114,6 +114,7 @@ fn devices(form: &Form) -> Element {
                 .child(element("target").attribute("type", "serial").attribute("port", "0")),
         )
         .child(channel("unix", "org.qemu.guest_agent.0"))
+        .children(machine.report.then(|| channel("unix", REPORT_PORT)))
         .children(screen(machine.graphics, machine.arch))
         .child(element("memballoon").attribute("model", "virtio"))
         .child(

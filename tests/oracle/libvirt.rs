@@ -16,7 +16,12 @@ use crate::support::tools;
 use crate::xml::{self, Node};
 
 fn all() -> Vec<(String, Machine)> {
-    machines::eight().into_iter().chain(machines::others()).chain(machines::carrying()).collect()
+    machines::eight()
+        .into_iter()
+        .chain(machines::others())
+        .chain(machines::carrying())
+        .chain(machines::reporting())
+        .collect()
 }
 
 fn domains(machine: &Machine) -> Vec<(String, String)> {
