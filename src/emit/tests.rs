@@ -27,6 +27,7 @@ fn machine(base: BaseKind, transport: Transport) -> Machine {
         fw_cfg: vec![(FwCfgName::Ignition, file::CONFIG_IGN), (FwCfgName::Combustion, file::SCRIPT)],
         transport,
         mixed: vec![],
+        hardware: crate::plan::Hardware::default(),
     }
 }
 

@@ -27,10 +27,15 @@ fn all() -> Vec<(String, Machine)> {
     machines::eight().into_iter().chain(machines::others()).collect()
 }
 
-/// Each set with the file that keeps its digest; machines with a payload and those that report came later and have their own.
-fn sets() -> [(&'static str, Vec<(String, Machine)>); 3] {
-    let reporting = ("emit-reporting.revision", machines::reporting());
-    [("emit.revision", all()), ("emit-carrying.revision", machines::carrying()), reporting]
+/// Each set with the file that keeps its digest; machines with a payload, those with further keys and those that report came
+/// later and have one of their own.
+fn sets() -> [(&'static str, Vec<(String, Machine)>); 4] {
+    [
+        ("emit.revision", all()),
+        ("emit-carrying.revision", machines::carrying()),
+        ("emit-equipped.revision", machines::equipped()),
+        ("emit-reporting.revision", machines::reporting()),
+    ]
 }
 
 fn is_default(name: &str) -> bool {

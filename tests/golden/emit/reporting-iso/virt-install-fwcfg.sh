@@ -114,8 +114,8 @@ virt-install \
     --channel unix,target.type=virtio,target.name=org.qemu.guest_agent.0 \
     --rng /dev/urandom \
     --memballoon model=virtio \
-    --tpm none \
     --channel unix,target.type=virtio,target.name=org.arca_build.report \
+    --tpm none \
     --graphics none \
     --noautoconsole \
     "$@" || fail "virt-install failed; the files stay in $directory: run again with --installed, or remove them"
