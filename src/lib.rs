@@ -28,9 +28,9 @@
 //! | `inspect` | what a file is and holds; bounded readers only | base format | nothing |
 //! | `attest` | what a guest's report should say, and a judgement of what it says | base | nothing |
 //! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base | nothing |
-//! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base format recipe | nothing |
+//! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base attest format recipe | nothing |
 //! | `lock` | what each input was when we last asked: `Pin`, `Lock`, `Question`; reading what a publisher answers | base format recipe | nothing |
-//! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base recipe provision lock | nothing |
+//! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base attest recipe provision lock | nothing |
 //! | `compare` | what differs between two bundles' files or two plans: the file in the volume, the key, the line | base format plan | nothing |
 //! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base plan | nothing |
 //! | `adopt` | an existing config, script, command line or domain XML → recipe text | base format recipe | nothing |

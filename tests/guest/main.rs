@@ -22,4 +22,5 @@ mod kernel;
 mod microos;
 mod picture;
 mod pool;
+mod report;
 mod selfinstall;
