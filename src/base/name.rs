@@ -5,8 +5,17 @@ use std::fmt;
 /// A name of 1 to 63 characters `[A-Za-z0-9._-]` that begins with a letter or digit.
 ///
 /// It goes into paths, shell scripts, XML and a libvirt domain name, so it is kept to what is plain in all of them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String")]
 pub struct Name(String);
+
+impl TryFrom<String> for Name {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::parse(&text)
+    }
+}
 
 /// Why a text is no name; the text itself is for the caller to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

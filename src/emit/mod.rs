@@ -58,6 +58,7 @@ pub fn launch_files(machine: &Machine, identity: &Identity) -> Result<Vec<Launch
     let mut files = vec![
         script(file::INSTALL, scripts::install(machine, &domain_names(machine))),
         script(file::RUN_QEMU, scripts::run_qemu(machine, identity)),
+        data(file::MACHINE, machine.to_text().into_bytes()),
     ];
     for transport in [Transport::Disk, Transport::FwCfg] {
         let default = transport == machine.transport;

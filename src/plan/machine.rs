@@ -1,7 +1,11 @@
 //! The machine a bundle describes: the one model that every launch file is written from. Touches nothing.
 
-use crate::base::{Arch, BaseKind, ByteSize, DiskLabel, DiskSerial, FwCfgName, Name, StorageDir, Transport};
+pub use crate::attest::PORT as REPORT_PORT;
+use crate::base::{
+    Arch, BaseKind, ByteSize, Code, DiskLabel, DiskSerial, FwCfgName, Name, Problem, StorageDir, Transport,
+};
 pub use crate::provision::carried::PAYLOAD_SERIAL;
+pub use crate::recipe::hardware::{self, CpuMode, Forward, Hardware, MemoryOptions, Security, Topology, Watchdog};
 pub use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
 
 /// Fixed file names in a bundle.
@@ -14,6 +18,8 @@ pub mod file {
     pub const CONFIG_USB: &str = "config-usb.raw";
     pub const CONFIG_IGN: &str = "config.ign";
     pub const SCRIPT: &str = "script";
+    /// What the guest should report; private.
+    pub const REPORT: &str = "report.json";
     /// What is carried besides the configuration, where that is much: a raw disk that holds one tar stream.
     pub const PAYLOAD: &str = "payload.raw";
     pub const DOMAIN: &str = "domain.xml";
@@ -24,6 +30,8 @@ pub mod file {
     pub const VIRT_INSTALL_FWCFG: &str = "virt-install-fwcfg.sh";
     pub const INSTALL: &str = "install.sh";
     pub const RUN_QEMU: &str = "run-qemu.sh";
+    /// The whole machine as data: what an instance of another name or place is rendered from.
+    pub const MACHINE: &str = "machine.json";
     pub const MANIFEST: &str = "manifest.json";
     pub const SHA256SUMS: &str = "SHA256SUMS";
 
@@ -34,9 +42,9 @@ pub mod file {
 }
 
 /// Everything a launch file says, less the identity (UUID, MAC), which follows from plan id and name.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Machine {
-    #[serde(serialize_with = "shown")]
     pub name: Name,
     pub description: Option<String>,
     pub arch: Arch,
@@ -44,7 +52,7 @@ pub struct Machine {
     pub vcpus: u32,
     pub firmware: Firmware,
     pub accel: Accel,
-    #[serde(serialize_with = "network")]
+    #[serde(with = "network")]
     pub network: Network,
     pub graphics: Graphics,
     pub osinfo: String,
@@ -57,19 +65,26 @@ pub struct Machine {
     /// The label of `config.qcow2`, where the bundle has one.
     pub config_disk: Option<DiskLabel>,
     /// Whether the bundle has a payload disk; left out of what is printed where it has none.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub payload: bool,
+    /// Whether the guest reports, on a port of its own; left out of what is printed where it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub report: bool,
     /// fw_cfg keys and the bundle file each carries; same content as the config disk.
+    #[serde(deserialize_with = "entries")]
     pub fw_cfg: Vec<(FwCfgName, &'static str)>,
     /// Which set of launch files is the default.
     pub transport: Transport,
     /// What comes by fw_cfg although the default set has the config disk, which then lacks it; mostly nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "entries", skip_serializing_if = "Vec::is_empty")]
     pub mixed: Vec<(FwCfgName, &'static str)>,
+    /// The further keys of the recipe; left out of what is printed where it has none.
+    #[serde(default, skip_serializing_if = "Hardware::is_plain")]
+    pub hardware: Hardware,
 }
 
 /// Revision of the launch files' text; it enters every plan id, so a change of their bytes bumps it.
-pub const LAUNCH_REVISION: u64 = 2;
+pub const LAUNCH_REVISION: u64 = 3;
 
 /// The serial of the system disk.
 pub const SYSTEM_SERIAL: &str = "system";
@@ -80,6 +95,26 @@ impl Machine {
     /// Returns the backing file of the system disk, where it has one.
     pub fn backing_file(&self) -> Option<&'static str> {
         (self.base == BaseKind::Qcow2 && self.mode == SystemMode::Overlay).then_some(file::BASE_QCOW2)
+    }
+
+    /// Writes the canonical text of `machine.json`: two-space indented, one final line end.
+    pub fn to_text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Reads `machine.json`; every text in it is held to its rule again, as a bundle may come from anywhere.
+    ///
+    /// # Errors
+    ///
+    /// `E_CACHE_CORRUPT` where it is no machine that this version knows.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        serde_json::from_str(text).map_err(|error| {
+            Problem::new(Code::CacheCorrupt, format!("`{}` is not one of ours", file::MACHINE))
+                .cause(crate::base::text::one_line(&error.to_string(), 200))
+                .hint("build the bundle again with this version")
+        })
     }
 
     /// Tells whether the engines get their configuration by different transports; then there is no set with the disk alone.
@@ -93,10 +128,97 @@ impl Machine {
     }
 }
 
-fn shown<S: serde::Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(name.as_str())
+/// A network as a recipe writes it.
+mod network {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::Network;
+
+    pub(super) fn serialize<S: Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&network.to_string())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Network, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Network::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no network")))
+    }
 }
 
-fn network<S: serde::Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&network.to_string())
+/// Reads fw_cfg entries; only files that a bundle has can be carried.
+fn entries<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(FwCfgName, &'static str)>, D::Error> {
+    let told: Vec<(FwCfgName, String)> = serde::Deserialize::deserialize(deserializer)?;
+    let known = |name: &str| [file::CONFIG_IGN, file::SCRIPT].into_iter().find(|file| *file == name);
+    let entry = |(key, name): (FwCfgName, String)| {
+        let file = known(&name).ok_or_else(|| serde::de::Error::custom(format!("`{name}` is carried by no entry")))?;
+        Ok((key, file))
+    };
+    told.into_iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ByteSize;
+
+    fn machine() -> Machine {
+        Machine {
+            name: Name::parse("nas").unwrap(),
+            description: Some("a \"box\"".into()),
+            arch: Arch::X86_64,
+            memory: ByteSize::gib(2),
+            vcpus: 2,
+            firmware: Firmware::Uefi,
+            accel: Accel::Kvm,
+            network: Network::Bridge(Name::parse("br0").unwrap()),
+            graphics: Graphics::None,
+            osinfo: "linux2022".into(),
+            storage: StorageDir::parse("/srv/vm").unwrap(),
+            base: BaseKind::Qcow2,
+            mode: SystemMode::Overlay,
+            data: vec![DataDisk { serial: DiskSerial::parse("tank-1").unwrap(), size: ByteSize::gib(30) }],
+            config_disk: Some(DiskLabel::Ignition),
+            payload: true,
+            report: true,
+            fw_cfg: vec![(FwCfgName::Ignition, file::CONFIG_IGN), (FwCfgName::Combustion, file::SCRIPT)],
+            transport: Transport::Disk,
+            mixed: vec![],
+            hardware: Hardware::default(),
+        }
+    }
+
+    #[test]
+    fn printing_and_parsing_are_inverse() {
+        let bare = Machine { description: None, payload: false, report: false, network: Network::User, ..machine() };
+        let hardware = Hardware {
+            ports: vec![Forward::parse("127.0.0.1:80:8080").unwrap()],
+            cpu: Some(Name::parse("EPYC").unwrap()),
+            topology: Some(Topology { sockets: 1, cores: 2, threads: 1 }),
+            security: Security { secure_boot: true, tpm: false },
+            watchdog: Some(Watchdog::None),
+            ..Hardware::default()
+        };
+        let equipped = Machine { network: Network::Passt, hardware, ..machine() };
+        assert!(!machine().to_text().contains("hardware") && equipped.to_text().contains("hardware"));
+        for machine in [machine(), bare, equipped] {
+            assert_eq!(Machine::parse(&machine.to_text()), Ok(machine));
+        }
+        assert!(machine().to_text().ends_with("}\n"));
+    }
+
+    #[test]
+    fn a_hostile_or_newer_machine_is_refused() {
+        let text = machine().to_text();
+        for (from, to) in [
+            ("\"nas\"", "\"../nas\""),
+            ("\"/srv/vm\"", "\"/srv/../etc\""),
+            ("\"tank-1\"", "\"tank,1\""),
+            ("\"bridge:br0\"", "\"bridge:a b\""),
+            ("\"config.ign\"", "\"/etc/shadow\""),
+            ("\"vcpus\"", "\"cpus\""),
+            ("\"kvm\"", "\"xen\""),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert!(Machine::parse(&text.replace(from, to)).is_err(), "{to}");
+        }
+    }
 }

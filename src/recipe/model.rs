@@ -137,6 +137,8 @@ pub enum Network {
     Bridge(Name),
     /// User-mode networking; needs no privileges (`"user"`).
     User,
+    /// The same by the program passt, which must be on the host: faster, and it forwards ports (`"passt"`).
+    Passt,
     /// No network card (`"none"`).
     None,
 }
@@ -166,6 +168,8 @@ pub struct MachineSpec {
     pub system: SystemSpec,
     /// `[[machine.disk]]`, in the order written.
     pub disks: Vec<DataDisk>,
+    /// The further keys.
+    pub hardware: super::Hardware,
 }
 
 /// `[machine.system]`: the disk the system lives on.
@@ -178,7 +182,8 @@ pub struct SystemSpec {
 }
 
 /// One `[[machine.disk]]`: a blank disk.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DataDisk {
     /// Unique without case; not `system`, `config` or `install`.
     pub serial: DiskSerial,
@@ -202,6 +207,8 @@ pub struct Provision {
     pub side_files: Vec<Located<RecipePath>>,
     /// Whether to add the `/home` subvolume entry where Ignition needs it (default true; MicroOS hides `/home`).
     pub home_subvolume: Option<bool>,
+    /// Whether the guest tells what was applied; by default it does where anything typed is wanted.
+    pub report: Option<bool>,
     pub root: Option<Located<Account>>,
     /// `[[provision.user]]`.
     pub users: Vec<Located<User>>,
@@ -257,7 +264,12 @@ impl Provision {
 
     /// Tells whether anything at all is wanted in the guest.
     pub fn is_wanted(&self) -> bool {
-        self.has_typed() || self.config.is_some() || self.script.is_some()
+        self.has_typed() || self.config.is_some() || self.script.is_some() || self.reports()
+    }
+
+    /// Tells whether the guest is to tell what was applied. Ready-made files alone stay as they are, byte for byte.
+    pub fn reports(&self) -> bool {
+        self.report.unwrap_or_else(|| self.has_typed())
     }
 }
 
@@ -326,6 +338,20 @@ pub struct Dropin {
     pub content: Content,
 }
 
+impl Network {
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None if text == "user" => Some(Self::User),
+            None if text == "passt" => Some(Self::Passt),
+            None if text == "none" => Some(Self::None),
+            Some(("network", name)) => Name::parse(name).ok().map(Self::Network),
+            Some(("bridge", name)) if name.len() <= 15 => Name::parse(name).ok().map(Self::Bridge),
+            _ => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Network {
     /// Writes the network as a recipe does.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -333,6 +359,7 @@ impl std::fmt::Display for Network {
             Self::Network(name) => write!(f, "network:{name}"),
             Self::Bridge(name) => write!(f, "bridge:{name}"),
             Self::User => f.write_str("user"),
+            Self::Passt => f.write_str("passt"),
             Self::None => f.write_str("none"),
         }
     }

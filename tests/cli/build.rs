@@ -78,6 +78,7 @@ fn the_bundle_holds_what_is_promised_read_only_and_provisioning_unreadable_to_ot
             "0444 domain-fwcfg.xml",
             "0444 domain.xml",
             "0555 install.sh",
+            "0444 machine.json",
             "0444 manifest.json",
             "0555 run-qemu.sh",
             "0400 script",

@@ -20,4 +20,7 @@ mod demo;
 mod equivalence;
 mod kernel;
 mod microos;
+mod picture;
 mod pool;
+mod report;
+mod selfinstall;

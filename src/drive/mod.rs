@@ -1,0 +1,10 @@
+//! Other programs (qemu, virsh, ssh) and the instances they run. No byte of a bundle comes from here.
+//!
+//! May start processes and touch the directories of instances. A program is found in `PATH`, started without a shell with
+//! an argument list, and its output is bounded; where it is missing the error says which package brings it. Read next:
+//! [`program`].
+#![expect(clippy::disallowed_methods, reason = "this floor is the address of processes and instance directories")]
+
+pub mod program;
+
+pub use program::{Finished, Program};

@@ -1,0 +1,176 @@
+//! One program of the host: found, started with an argument list, waited for. Starts processes.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::base::text::one_line;
+use crate::base::{Code, Problem};
+
+/// The most that is kept of what a program says, in bytes for each of its streams; the rest is read and dropped.
+const KEPT: u64 = 4 << 20;
+
+/// A program that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    name: String,
+    path: PathBuf,
+}
+
+/// What a program said until it ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The exit status; `None` where a signal ended it.
+    pub status: Option<i32>,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+impl Program {
+    /// Finds a program in the directories of `search`, which is the value of `PATH`.
+    ///
+    /// # Errors
+    ///
+    /// `E_TOOL` where none of them has it; `hint` says how to get it.
+    pub fn find(name: &str, search: Option<&OsStr>, hint: &str) -> Result<Self, Problem> {
+        let directories = search.map(std::env::split_paths).into_iter().flatten();
+        let mut candidates = directories.filter(|directory| directory.is_absolute()).map(|dir| dir.join(name));
+        match candidates.find(|path| is_executable(path)) {
+            Some(path) => Ok(Self { name: name.to_owned(), path }),
+            None => Err(Problem::new(Code::Tool, format!("there is no program `{name}`"))
+                .cause("no directory of PATH has it")
+                .hint(hint)),
+        }
+    }
+
+    /// Returns the name it was looked for by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins a command line, for callers that keep the process.
+    pub fn command(&self) -> Command {
+        Command::new(&self.path)
+    }
+
+    /// Runs it to its end, with `input` on its standard input, messages in the untranslated language.
+    ///
+    /// # Errors
+    ///
+    /// `E_TOOL` where it cannot be started. What it returns is the caller's to judge.
+    pub fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Finished, Problem> {
+        let mut command = self.command();
+        command.args(arguments).env("LC_ALL", "C");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| self.problem("cannot be started", &error))?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (stdout, stderr) = std::thread::scope(|scope| {
+            // It may end without reading; that is told by its exit status.
+            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+            let errors = scope.spawn(move || kept(stderr));
+            (kept(stdout), errors.join().unwrap_or_default())
+        });
+        let status = child.wait().map_err(|error| self.problem("cannot be waited for", &error))?;
+        Ok(Finished { status: status.code(), stdout, stderr })
+    }
+
+    /// As [`run`](Self::run) without input; anything but success is an error that tells the program's last words.
+    pub fn expect(&self, arguments: &[OsString]) -> Result<Finished, Problem> {
+        let finished = self.run(arguments, &[])?;
+        if finished.is_success() { Ok(finished) } else { Err(self.failed(arguments, &finished)) }
+    }
+
+    /// Tells that a run failed: which words it was given (the caller saw to it that none is secret) and what it said.
+    pub fn failed(&self, arguments: &[OsString], finished: &Finished) -> Problem {
+        let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+        let status = finished.status.map_or("ended by a signal".to_owned(), |status| status.to_string());
+        let problem = Problem::new(Code::Tool, format!("`{}` failed", self.name))
+            .fact("command", one_line(&format!("{} {}", self.name, words.join(" ")), 400))
+            .fact("status", status);
+        String::from_utf8_lossy(&finished.stderr)
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .take(6)
+            .fold(problem, |problem, line| problem.cause(one_line(line, 300)))
+    }
+
+    fn problem(&self, what: &str, error: &std::io::Error) -> Problem {
+        Problem::new(Code::Tool, format!("`{}` {what}", self.name))
+            .fact("program", self.path.display())
+            .cause(error.to_string())
+    }
+}
+
+impl Finished {
+    /// Tells whether the program ended with status 0.
+    pub fn is_success(&self) -> bool {
+        self.status == Some(0)
+    }
+
+    /// Returns what stood on standard output, as far as it is text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// Reads a stream to its end, so that the program never waits for us, and keeps the beginning.
+fn kept(stream: Option<impl Read>) -> Vec<u8> {
+    let mut bytes = vec![];
+    if let Some(mut stream) = stream {
+        let _ = stream.by_ref().take(KEPT).read_to_end(&mut bytes);
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell() -> Program {
+        Program::find("sh", std::env::var_os("PATH").as_deref(), "").unwrap()
+    }
+
+    fn words(script: &str) -> Vec<OsString> {
+        ["-c", script].map(OsString::from).to_vec()
+    }
+
+    #[test]
+    fn what_a_program_says_and_returns_is_told() {
+        let finished = shell().run(&words("cat; echo err >&2; exit 3"), b"in").unwrap();
+        assert_eq!(finished, Finished { status: Some(3), stdout: b"in".to_vec(), stderr: b"err\n".to_vec() });
+        assert_eq!(shell().run(&words("kill -9 $$"), b"").unwrap().status, None);
+    }
+
+    #[test]
+    fn a_program_that_says_too_much_is_cut_and_one_that_reads_nothing_does_not_hang() {
+        let finished = shell().run(&words("head -c 9000000 /dev/zero"), &vec![0; 1 << 20]).unwrap();
+        assert_eq!((finished.stdout.len() as u64, finished.status), (KEPT, Some(0)));
+    }
+
+    #[test]
+    fn a_failure_tells_the_words_and_no_control_character() {
+        let problem = shell().expect(&words("printf 'a\\033[31mb\\n' >&2; exit 1")).unwrap_err();
+        assert_eq!(problem.code, Code::Tool);
+        assert_eq!(problem.headline, "`sh` failed");
+        assert!(problem.causes[0].starts_with('a') && !problem.causes[0].contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_missing_program_tells_how_to_get_it() {
+        let problem = Program::find("no-such-program", Some(OsStr::new("/bin:bin")), "install it").unwrap_err();
+        assert_eq!((problem.code, problem.hint.as_deref()), (Code::Tool, Some("install it")));
+        assert!(Program::find("sh", None, "").is_err(), "an empty PATH is not the working directory");
+    }
+}
