@@ -69,7 +69,7 @@ pub fn look(subject: &Subject<'_>, virsh: &Result<Virsh, Problem>, search: Optio
             }
             match virsh.reach() {
                 Err(problem) => findings.problems.push(unreachable(virsh, &problem)),
-                Ok(()) => asked(subject, virsh, user.as_ref(), &mut findings),
+                Ok(()) => asked(subject, virsh, user.as_ref(), search, &mut findings),
             }
         }
     }
@@ -133,9 +133,15 @@ fn space(subject: &Subject<'_>, storage: &Path, findings: &mut Findings) {
 }
 
 /// What libvirt itself knows.
-fn asked(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>, findings: &mut Findings) {
+fn asked(
+    subject: &Subject<'_>,
+    virsh: &Virsh,
+    user: Option<&QemuUser>,
+    search: Option<&OsStr>,
+    findings: &mut Findings,
+) {
     findings.add(domain(subject, virsh));
-    findings.add(network(&subject.machine.network, virsh));
+    findings.add(network(&subject.machine.network, virsh, search));
     findings.add(emulator(subject, virsh, user));
 }
 
@@ -155,9 +161,12 @@ fn domain(subject: &Subject<'_>, virsh: &Virsh) -> Result<(), Problem> {
     Ok(())
 }
 
-fn network(network: &Network, virsh: &Virsh) -> Result<(), Problem> {
+fn network(network: &Network, virsh: &Virsh, search: Option<&OsStr>) -> Result<(), Problem> {
     match network {
         Network::None | Network::User => Ok(()),
+        Network::Passt => Program::find("passt", search, "").map(drop).map_err(|_| {
+            finding("`network = \"passt\"` needs the program `passt`").hint("install it, or write `network = \"user\"`")
+        }),
         Network::Network(name) => match virsh.network(name.as_str())? {
             Some(true) => Ok(()),
             Some(false) => Err(finding(format!("the libvirt network `{name}` is not active"))
@@ -202,6 +211,9 @@ fn emulator(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>) -> Re
         return Err(finding(format!("libvirt finds no UEFI firmware for {arch}"))
             .fact("libvirt", virsh.uri())
             .hint(format!("install it ({})", if arch == "aarch64" { "qemu-efi-aarch64" } else { "ovmf" })));
+    }
+    if machine.hardware.security.tpm && !told.contains("<value>emulator</value>") {
+        return Err(finding("libvirt can give no TPM").fact("libvirt", virsh.uri()).hint("install swtpm"));
     }
     match user {
         Some(user) if machine.accel == Accel::Kvm => user.uses_kvm(),

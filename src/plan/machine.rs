@@ -1,9 +1,11 @@
 //! The machine a bundle describes: the one model that every launch file is written from. Touches nothing.
 
+pub use crate::attest::PORT as REPORT_PORT;
 use crate::base::{
     Arch, BaseKind, ByteSize, Code, DiskLabel, DiskSerial, FwCfgName, Name, Problem, StorageDir, Transport,
 };
 pub use crate::provision::carried::PAYLOAD_SERIAL;
+pub use crate::recipe::hardware::{self, CpuMode, Forward, Hardware, MemoryOptions, Security, Topology, Watchdog};
 pub use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
 
 /// Fixed file names in a bundle.
@@ -16,6 +18,8 @@ pub mod file {
     pub const CONFIG_USB: &str = "config-usb.raw";
     pub const CONFIG_IGN: &str = "config.ign";
     pub const SCRIPT: &str = "script";
+    /// What the guest should report; private.
+    pub const REPORT: &str = "report.json";
     /// What is carried besides the configuration, where that is much: a raw disk that holds one tar stream.
     pub const PAYLOAD: &str = "payload.raw";
     pub const DOMAIN: &str = "domain.xml";
@@ -63,6 +67,9 @@ pub struct Machine {
     /// Whether the bundle has a payload disk; left out of what is printed where it has none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub payload: bool,
+    /// Whether the guest reports, on a port of its own; left out of what is printed where it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub report: bool,
     /// fw_cfg keys and the bundle file each carries; same content as the config disk.
     #[serde(deserialize_with = "entries")]
     pub fw_cfg: Vec<(FwCfgName, &'static str)>,
@@ -71,6 +78,9 @@ pub struct Machine {
     /// What comes by fw_cfg although the default set has the config disk, which then lacks it; mostly nothing.
     #[serde(default, deserialize_with = "entries", skip_serializing_if = "Vec::is_empty")]
     pub mixed: Vec<(FwCfgName, &'static str)>,
+    /// The further keys of the recipe; left out of what is printed where it has none.
+    #[serde(default, skip_serializing_if = "Hardware::is_plain")]
+    pub hardware: Hardware,
 }
 
 /// Revision of the launch files' text; it enters every plan id, so a change of their bytes bumps it.
@@ -168,16 +178,28 @@ mod tests {
             data: vec![DataDisk { serial: DiskSerial::parse("tank-1").unwrap(), size: ByteSize::gib(30) }],
             config_disk: Some(DiskLabel::Ignition),
             payload: true,
+            report: true,
             fw_cfg: vec![(FwCfgName::Ignition, file::CONFIG_IGN), (FwCfgName::Combustion, file::SCRIPT)],
             transport: Transport::Disk,
             mixed: vec![],
+            hardware: Hardware::default(),
         }
     }
 
     #[test]
     fn printing_and_parsing_are_inverse() {
-        let bare = Machine { description: None, payload: false, network: Network::User, ..machine() };
-        for machine in [machine(), bare] {
+        let bare = Machine { description: None, payload: false, report: false, network: Network::User, ..machine() };
+        let hardware = Hardware {
+            ports: vec![Forward::parse("127.0.0.1:80:8080").unwrap()],
+            cpu: Some(Name::parse("EPYC").unwrap()),
+            topology: Some(Topology { sockets: 1, cores: 2, threads: 1 }),
+            security: Security { secure_boot: true, tpm: false },
+            watchdog: Some(Watchdog::None),
+            ..Hardware::default()
+        };
+        let equipped = Machine { network: Network::Passt, hardware, ..machine() };
+        assert!(!machine().to_text().contains("hardware") && equipped.to_text().contains("hardware"));
+        for machine in [machine(), bare, equipped] {
             assert_eq!(Machine::parse(&machine.to_text()), Ok(machine));
         }
         assert!(machine().to_text().ends_with("}\n"));

@@ -135,6 +135,9 @@ impl Draft {
         lowered: &Lowered,
     ) -> Result<(), Problem> {
         let Some(label) = lowered.label else { return Ok(()) };
+        if let Some(report) = &lowered.report {
+            self.text(file::REPORT, &Secret::new(report.to_json()?), Role::Report);
+        }
         let mut files = BTreeMap::new();
         if let Some(config) = &lowered.config {
             let id = self.text(file::CONFIG_IGN, config, Role::IgnitionConfig);
@@ -206,9 +209,11 @@ fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
         data: spec.disks.clone(),
         config_disk: lowered.label,
         payload: lowered.vehicle == Some(Vehicle::PayloadDisk),
+        report: lowered.report.is_some(),
         fw_cfg: entries.iter().map(|(name, file, _)| (*name, *file)).collect(),
         transport: if lowered.is_mixed { Transport::Disk } else { common },
         mixed,
+        hardware: spec.hardware.clone(),
     }
 }
 
@@ -264,7 +269,14 @@ fn encode_machine(encoder: &mut Encoder, machine: &Machine) {
     if machine.payload {
         encoder.text("payload");
     }
+    if machine.report {
+        encoder.text("report");
+    }
     for (name, _) in &machine.mixed {
         encoder.text("mixed").text(name.as_str());
+    }
+    if !machine.hardware.is_plain() {
+        // Its fields in the order of the type, those that are set: one text for one value.
+        encoder.text("hardware").text(&serde_json::to_string(&machine.hardware).unwrap_or_default());
     }
 }

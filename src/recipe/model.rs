@@ -140,6 +140,8 @@ pub enum Network {
     Bridge(Name),
     /// User-mode networking; needs no privileges (`"user"`).
     User,
+    /// The same by the program passt, which must be on the host: faster, and it forwards ports (`"passt"`).
+    Passt,
     /// No network card (`"none"`).
     None,
 }
@@ -169,6 +171,8 @@ pub struct MachineSpec {
     pub system: SystemSpec,
     /// `[[machine.disk]]`, in the order written.
     pub disks: Vec<DataDisk>,
+    /// The further keys.
+    pub hardware: super::Hardware,
 }
 
 /// `[machine.system]`: the disk the system lives on.
@@ -206,6 +210,8 @@ pub struct Provision {
     pub side_files: Vec<Located<RecipePath>>,
     /// Whether to add the `/home` subvolume entry where Ignition needs it (default true; MicroOS hides `/home`).
     pub home_subvolume: Option<bool>,
+    /// Whether the guest tells what was applied; by default it does where anything typed is wanted.
+    pub report: Option<bool>,
     pub root: Option<Located<Account>>,
     /// `[[provision.user]]`.
     pub users: Vec<Located<User>>,
@@ -261,7 +267,12 @@ impl Provision {
 
     /// Tells whether anything at all is wanted in the guest.
     pub fn is_wanted(&self) -> bool {
-        self.has_typed() || self.config.is_some() || self.script.is_some()
+        self.has_typed() || self.config.is_some() || self.script.is_some() || self.reports()
+    }
+
+    /// Tells whether the guest is to tell what was applied. Ready-made files alone stay as they are, byte for byte.
+    pub fn reports(&self) -> bool {
+        self.report.unwrap_or_else(|| self.has_typed())
     }
 }
 
@@ -335,6 +346,7 @@ impl Network {
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(':') {
             None if text == "user" => Some(Self::User),
+            None if text == "passt" => Some(Self::Passt),
             None if text == "none" => Some(Self::None),
             Some(("network", name)) => Name::parse(name).ok().map(Self::Network),
             Some(("bridge", name)) if name.len() <= 15 => Name::parse(name).ok().map(Self::Bridge),
@@ -350,6 +362,7 @@ impl std::fmt::Display for Network {
             Self::Network(name) => write!(f, "network:{name}"),
             Self::Bridge(name) => write!(f, "bridge:{name}"),
             Self::User => f.write_str("user"),
+            Self::Passt => f.write_str("passt"),
             Self::None => f.write_str("none"),
         }
     }

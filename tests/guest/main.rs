@@ -21,5 +21,7 @@ mod equivalence;
 mod install;
 mod kernel;
 mod microos;
+mod picture;
 mod pool;
+mod report;
 mod selfinstall;
