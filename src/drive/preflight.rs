@@ -95,7 +95,7 @@ fn place(storage: &Path, name: &Name, makes_storage: bool) -> Result<(), Problem
         Ok(_) => problem.hint(format!(
             "take it away with `arca-build uninstall {name} --storage {shown}`, or install under another name with `--name`"
         )),
-        Err(why) => problem.cause(why.headline).hint("install under another name with `--name NAME`"),
+        Err(why) => why.causes.into_iter().fold(problem.cause(why.headline), Problem::cause).hint("install under another name with `--name NAME`"),
     })
 }
 
