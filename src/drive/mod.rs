@@ -5,6 +5,14 @@
 //! [`program`].
 #![expect(clippy::disallowed_methods, reason = "this floor is the address of processes and instance directories")]
 
+pub mod accel;
+pub mod console;
+pub mod disks;
 pub mod program;
+pub mod qemu;
+pub mod qmp;
+pub mod signals;
+pub mod vm;
+pub mod watch;
 
 pub use program::{Finished, Program};

@@ -23,6 +23,7 @@
 mod domain;
 mod form;
 mod identity;
+mod qemu_argv;
 pub mod quote;
 mod script;
 mod scripts;
@@ -30,6 +31,7 @@ mod virt_install;
 pub mod xml;
 
 pub use identity::Identity;
+pub use qemu_argv::{Launch, argv, firmware_places, written};
 
 use crate::base::{BaseKind, Problem, Transport};
 use crate::plan::{Machine, file};

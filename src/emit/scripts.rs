@@ -207,7 +207,7 @@ fn firmware(machine: &Machine) -> String {
 
 /// Where distributions keep UEFI firmware without secure boot and its empty variable store: Debian and Ubuntu, openSUSE,
 /// Fedora, Arch, Alpine, NixOS's QEMU.
-const OVMF: &[(&str, &str)] = &[
+pub(super) const OVMF: &[(&str, &str)] = &[
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
     ("/usr/share/qemu/ovmf-x86_64-4m-code.bin", "/usr/share/qemu/ovmf-x86_64-4m-vars.bin"),
@@ -219,7 +219,7 @@ const OVMF: &[(&str, &str)] = &[
 ];
 
 /// See [`OVMF`].
-const AAVMF: &[(&str, &str)] = &[
+pub(super) const AAVMF: &[(&str, &str)] = &[
     ("/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
     ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
     ("/usr/share/qemu/aavmf-aarch64-code.bin", "/usr/share/qemu/aavmf-aarch64-vars.bin"),
