@@ -26,6 +26,7 @@
 //! | `stream` | readers and writers that hash, verify, bound and count while bytes pass | base | nothing |
 //! | `format` | other people's formats as pure bytes: FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files, OpenPGP signatures, lists of mirrors, compressed files, our archive | base | nothing |
 //! | `inspect` | what a file is and holds; bounded readers only | base format | nothing |
+//! | `attest` | what a guest's report should say, and a judgement of what it says | base | nothing |
 //! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base | nothing |
 //! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base format recipe | nothing |
 //! | `lock` | what each input was when we last asked: `Pin`, `Lock`, `Question`; reading what a publisher answers | base format recipe | nothing |
@@ -59,6 +60,7 @@
 //! 6. stdout is data, stderr is talk, and nothing a server, recipe or image said reaches either with a control character.
 
 pub mod adopt;
+pub mod attest;
 pub mod base;
 pub mod bundle;
 pub mod cli;
