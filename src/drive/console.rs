@@ -65,7 +65,13 @@ impl Finder {
 }
 
 /// Passes the console on until QEMU closes it; tells when `pattern` was said.
-pub fn pump(mut from: UnixStream, mut out: Box<dyn Write + Send>, pattern: Option<&str>, last: &LastLine, tell: &Sender<Notice>) {
+pub fn pump(
+    mut from: UnixStream,
+    mut out: Box<dyn Write + Send>,
+    pattern: Option<&str>,
+    last: &LastLine,
+    tell: &Sender<Notice>,
+) {
     let mut finder = pattern.map(|text| Finder { wanted: text.as_bytes().to_vec(), tail: vec![] });
     let mut line = vec![];
     let mut buffer = [0; 1 << 14];

@@ -92,7 +92,8 @@ pub fn copy_all(from: &Path, to: &Path) -> Result<(), Problem> {
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     // Never through a link, which a stranger with rights on the directory could have put there.
     let mut options = OpenOptions::new();
-    let source = options.read(true).custom_flags(i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default()).open(from)?;
+    let source =
+        options.read(true).custom_flags(i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default()).open(from)?;
     let target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
     if ioctl_ficlone(&target, &source).is_err() {
         copy_data(source, &target)?;
@@ -127,8 +128,7 @@ pub fn names(directory: &Path) -> Result<Vec<String>, Problem> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
         other => other.map_err(|error| unreadable(directory, &error))?,
     };
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
     Ok(names)
 }

@@ -8,10 +8,12 @@
 pub mod accel;
 pub mod console;
 pub mod disks;
+pub mod medium;
 pub mod program;
 pub mod qemu;
 pub mod qmp;
 pub mod signals;
+pub mod ssh;
 pub mod vm;
 pub mod watch;
 

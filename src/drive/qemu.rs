@@ -42,9 +42,9 @@ impl Qemu {
         command.arg(WORD).arg(std::process::id().to_string()).arg(program.path()).args(arguments);
         command.current_dir(directory).env("LC_ALL", "C").process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .map_err(|error| Problem::new(Code::Tool, format!("`{}` cannot be started", program.name())).cause(error))?;
+        let mut child = command.spawn().map_err(|error| {
+            Problem::new(Code::Tool, format!("`{}` cannot be started", program.name())).cause(error)
+        })?;
         let said = Said::listen(child.stderr.take());
         Ok(Self { child, said })
     }
@@ -112,7 +112,8 @@ impl Said {
 
     /// Waits until all is read.
     pub fn finish(&self) {
-        let thread = self.thread.as_ref().and_then(|thread| thread.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let thread =
+            self.thread.as_ref().and_then(|thread| thread.lock().unwrap_or_else(PoisonError::into_inner).take());
         thread.map(std::thread::JoinHandle::join);
     }
 

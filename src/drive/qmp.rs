@@ -50,7 +50,8 @@ impl Qmp {
     ///
     /// `E_TOOL` with QEMU's own words where it refuses, or says nothing in a minute.
     pub fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value, Problem> {
-        let failed = |why: &str| Problem::new(Code::Tool, format!("QEMU did not do `{command}`")).cause(one_line(why, 300));
+        let failed =
+            |why: &str| Problem::new(Code::Tool, format!("QEMU did not do `{command}`")).cause(one_line(why, 300));
         let mut line = json!({ "execute": command });
         if !arguments.is_null() {
             line["arguments"] = arguments.clone();

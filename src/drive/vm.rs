@@ -86,7 +86,11 @@ impl Vm {
     }
 
     /// Makes an instance named `record.name`, whole or not at all: `furnish` fills the directory before it gets its name.
-    pub fn create(vms: &Path, record: &Record, furnish: impl FnOnce(&Self) -> Result<(), Problem>) -> Result<Self, Problem> {
+    pub fn create(
+        vms: &Path,
+        record: &Record,
+        furnish: impl FnOnce(&Self) -> Result<(), Problem>,
+    ) -> Result<Self, Problem> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(vms).map_err(|error| unwritable(vms, &error))?;
         let mut vm = Self::throw_away(vms)?;
@@ -94,9 +98,8 @@ impl Vm {
         furnish(&vm)?;
         disks::sync(&vm.directory)?;
         let target = vms.join(record.name.as_str());
-        renameat_with(CWD, &vm.directory, CWD, &target, RenameFlags::NOREPLACE).map_err(|error| {
-            Problem::io(format!("cannot make the instance `{}`", record.name), &error.into())
-        })?;
+        renameat_with(CWD, &vm.directory, CWD, &target, RenameFlags::NOREPLACE)
+            .map_err(|error| Problem::io(format!("cannot make the instance `{}`", record.name), &error.into()))?;
         vm.directory = target;
         vm.throw_away = false;
         disks::sync(vms)?;

@@ -24,16 +24,15 @@ use super::console::{self, LastLine, Terminal};
 use super::qemu::Qemu;
 use super::qmp::Qmp;
 use super::signals::Signals;
+use crate::attest::{self, Heard};
 use crate::base::{Code, Problem};
 
-/// The name of the port that a guest reports on.
-pub const REPORT_PORT: &str = "org.arca_build.report";
-/// How a report begins and ends, each alone in its line.
-pub const REPORT_MARKS: [&str; 2] = ["arca-report 1 begin", "arca-report 1 end"];
-/// The most bytes that a report may have.
-const LARGEST_REPORT: u64 = 4 << 20;
+/// The longest line of a report that is read as one.
+const LARGEST_LINE: u64 = 1 << 20;
 /// How long QEMU may take to open its monitor on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a guest that is stopped from outside has to power off.
+const STOP_GRACE: Duration = Duration::from_secs(60);
 /// How often signals are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How many ports are tried before it is an error.
@@ -47,7 +46,7 @@ pub enum Notice {
     /// The text that was waited for was said.
     Pattern,
     /// The guest's whole report.
-    Report(String),
+    Report(Vec<u8>),
     /// What the guest's ssh server says first.
     Ssh(String),
     /// The guest, or its QEMU, went off; the reason in QEMU's words.
@@ -103,6 +102,8 @@ pub fn console_options(log: &str) -> Vec<String> {
         ["-serial".into(), "chardev:console".into()],
         ["-chardev".into(), socket("monitor")],
         ["-mon".into(), "chardev=monitor,mode=control".into()],
+        ["-chardev".into(), socket("stop")],
+        ["-mon".into(), "chardev=stop,mode=control".into()],
     ]
     .concat()
 }
@@ -112,7 +113,7 @@ pub fn report_options() -> Vec<String> {
     [
         ["-device".into(), "virtio-serial-pci,id=report-bus".into()],
         ["-chardev".into(), "socket,id=report,path=report.sock,server=on,wait=off".into()],
-        ["-device".into(), format!("virtserialport,bus=report-bus.0,chardev=report,name={REPORT_PORT}")],
+        ["-device".into(), format!("virtserialport,bus=report-bus.0,chardev=report,name={}", attest::PORT)],
     ]
     .concat()
 }
@@ -154,9 +155,11 @@ impl Running {
         let mut arguments = start.arguments;
         arguments.push("-S".into());
         let mut qemu = Qemu::start(start.qemu, start.directory, &arguments)?;
-        let directory = File::open(start.directory).map_err(|error| super::disks::unreadable(start.directory, &error))?;
+        let directory =
+            File::open(start.directory).map_err(|error| super::disks::unreadable(start.directory, &error))?;
         // Through the open directory, as the path of a socket may have no more than 107 bytes.
-        let socket = |qemu: &mut Qemu, name: &str| connect(qemu, &format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()));
+        let socket =
+            |qemu: &mut Qemu, name: &str| connect(qemu, &format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()));
         let (sender, notices) = channel();
         let monitor = socket(&mut qemu, "monitor.sock")?;
         let tell = sender.clone();
@@ -235,6 +238,29 @@ impl Running {
     }
 }
 
+/// Asks the machine of an instance's directory to power off, from outside; after a minute the plug is pulled.
+///
+/// Returns whether it went off by itself.
+pub fn stop(directory: &Path) -> Result<bool, Problem> {
+    let open = File::open(directory).map_err(|error| super::disks::unreadable(directory, &error))?;
+    let path = format!("/proc/self/fd/{}/stop.sock", open.as_raw_fd());
+    let stream = UnixStream::connect(path).map_err(|error| {
+        Problem::io("the machine's monitor does not answer", &error).hint("it may just be going off")
+    })?;
+    let (sender, notices) = channel();
+    let mut qmp = Qmp::greet(stream, move |event, data| hear(event, data, &sender))?;
+    qmp.execute("system_powerdown", &Value::Null)?;
+    let begun = Instant::now();
+    while begun.elapsed() < STOP_GRACE {
+        // The sender goes with QEMU.
+        match notices.recv_timeout(TICK) {
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => return Ok(true),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+    qmp.execute("quit", &Value::Null).map(|_| false)
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
@@ -278,7 +304,8 @@ fn forward(qmp: &mut Qmp) -> Result<u16, Problem> {
             return Ok(port);
         }
     }
-    Err(Problem::new(Code::Tool, "QEMU cannot forward a port to the guest").cause(crate::base::text::one_line(&why, 200)))
+    Err(Problem::new(Code::Tool, "QEMU cannot forward a port to the guest")
+        .cause(crate::base::text::one_line(&why, 200)))
 }
 
 fn listen(
@@ -308,27 +335,23 @@ fn listen(
     Ok(())
 }
 
-/// Reads one report, marks included; `None` where the stream ends before it does, or it is larger than any.
-fn read_report(stream: impl BufRead) -> Option<String> {
-    let [begin, end] = REPORT_MARKS;
-    let mut text = String::new();
-    let mut lines = stream.take(LARGEST_REPORT);
-    let mut line = vec![];
-    while lines.read_until(b'\n', &mut line).ok()? > 0 {
-        let said = String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned();
-        line.clear();
-        if said == begin {
-            text.clear();
+/// Reads until a final report is whole, and returns what came; `None` where the stream ends before. Of an endless one the end
+/// is kept, as much as is judged.
+fn read_report(mut stream: impl BufRead) -> Option<Vec<u8>> {
+    let mut said = vec![];
+    loop {
+        let line = said.len();
+        // A line has a limit too: what is longer is no line of a report.
+        if (&mut stream).take(LARGEST_LINE).read_until(b'\n', &mut said).ok()? == 0 {
+            return None;
         }
-        if !text.is_empty() || said == begin {
-            text.push_str(&said);
-            text.push('\n');
+        if said[line..].starts_with(attest::END.as_bytes()) && attest::heard(&said) == Heard::Final {
+            return Some(said);
         }
-        if said == end && text.starts_with(begin) {
-            return Some(text);
+        if said.len() > 2 * attest::LIMIT {
+            said.drain(..said.len() - attest::LIMIT);
         }
     }
-    None
 }
 
 /// Asks once a second whether an ssh server answers; QEMU takes the connection before the guest can.
@@ -357,22 +380,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_what_stands_between_its_marks() {
-        let [begin, end] = REPORT_MARKS;
-        let whole = format!("{begin}\nuser root\n{end}\n");
-        for (said, report) in [
-            (whole.clone(), Some(whole.clone())),
-            (format!("noise\n{whole}more"), Some(whole.clone())),
-            (whole.replace('\n', "\r\n"), Some(whole.clone())),
-            // A guest that was reset while it reported.
-            (format!("{begin}\nuser ro{begin}\n{begin}\nuser root\n{end}\n"), Some(whole.clone())),
-            (format!("{begin}\nuser root\n"), None),
-            (format!("{end}\n"), None),
-            (String::new(), None),
+    fn a_report_is_there_when_a_final_one_is_whole() {
+        let report = |stage: &str| format!("{}\nstage\t{stage}\n{}\n", attest::BEGIN, attest::END);
+        let (pending, whole) = (report("pending"), report("final"));
+        let cut = whole[..whole.len() - 8].to_owned();
+        for (said, is_there) in [
+            (whole.clone(), true),
+            (format!("noise\n{whole}more"), true),
+            (whole.replace('\n', "\r\n"), true),
+            // The guest restarts by itself and reports again; what was cut by that does not count.
+            (format!("{pending}{}", whole.clone()), true),
+            (format!("{cut}\n{whole}"), true),
+            (pending, false),
+            (cut, false),
+            (String::new(), false),
         ] {
-            assert_eq!(read_report(said.as_bytes()), report, "{said:?}");
+            let read = read_report(said.as_bytes());
+            assert_eq!(read.is_some(), is_there, "{said:?}");
+            assert!(read.is_none_or(|read| read.starts_with(said.as_bytes()) || said.as_bytes().starts_with(&read)));
         }
-        let endless = std::io::repeat(b'x');
-        assert_eq!(read_report(BufReader::new(endless)), None);
+    }
+
+    #[test]
+    fn an_endless_report_takes_bounded_memory_and_its_end_counts() {
+        let flood = BufReader::new(std::io::repeat(b'x').take(64 << 20));
+        let whole = format!("\n{}\nstage\tfinal\n{}\n", attest::BEGIN, attest::END);
+        let read = read_report(flood.chain(whole.as_bytes())).unwrap();
+        assert!(read.len() <= 2 * attest::LIMIT + LARGEST_LINE as usize && read.ends_with(whole.as_bytes()));
     }
 }

@@ -30,6 +30,7 @@ mod scripts;
 mod virt_install;
 pub mod xml;
 
+pub use form::loader_directory;
 pub use identity::Identity;
 pub use qemu_argv::{Launch, argv, firmware_places, written};
 

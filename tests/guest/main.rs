@@ -21,3 +21,4 @@ mod equivalence;
 mod kernel;
 mod microos;
 mod pool;
+mod run;
