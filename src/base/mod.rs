@@ -22,4 +22,6 @@ pub use rule::{Finding, Rule, Severity};
 pub use secret::Secret;
 pub use size::ByteSize;
 pub use url::Url;
-pub use words::{Arch, BaseKind, Compression, DiskLabel, DiskSerial, Engine, FwCfgName, StorageDir, Transport};
+pub use words::{
+    Arch, BaseKind, Compression, DiskLabel, DiskSerial, Engine, FwCfgName, MacAddress, StorageDir, Transport,
+};

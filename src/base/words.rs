@@ -145,6 +145,51 @@ vocabulary! {
     }
 }
 
+/// The address of a network card: six pairs of hexadecimal digits with `:` between them, kept in lower case.
+///
+/// It is one card's (the first octet is even) and not all zero, which is what libvirt takes (util/virmacaddr.c).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct MacAddress(String);
+
+/// Why a text is no address of a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a MAC address is six pairs of hexadecimal digits like 52:54:00:12:34:56, the first pair even (of one card, not of many)"
+)]
+pub struct MacError;
+
+impl MacAddress {
+    /// Checks the rule.
+    pub fn parse(text: &str) -> Result<Self, MacError> {
+        let plain = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let first = text.get(..2).and_then(|first| u8::from_str_radix(first, 16).ok());
+        let one_card = first.is_some_and(|first| first & 1 == 0);
+        let zero = text.bytes().all(|byte| matches!(byte, b'0' | b':'));
+        let good = text.split(':').count() == 6 && text.split(':').all(plain) && one_card && !zero;
+        if good { Ok(Self(text.to_ascii_lowercase())) } else { Err(MacError) }
+    }
+
+    /// Returns the address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for MacAddress {
+    type Error = MacError;
+
+    fn try_from(text: String) -> Result<Self, MacError> {
+        Self::parse(&text)
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// The absolute directory on the host where an instance's files will live.
 ///
 /// It is written into XML, shell and virt-install options; virt-install 4.1 mis-escapes `" ' & <`, so only
@@ -193,6 +238,25 @@ impl fmt::Display for StorageDir {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mac_address_is_of_one_card() {
+        assert_eq!(MacAddress::parse("52:54:00:AB:cd:09").unwrap().as_str(), "52:54:00:ab:cd:09");
+        for bad in [
+            "",
+            "52:54:00:ab:cd",
+            "52-54-00-ab-cd-09",
+            "53:54:00:ab:cd:09",
+            "ff:ff:ff:ff:ff:ff",
+            "00:00:00:00:00:00",
+            "52:54:00:ab:cd:0g",
+            "52:54:00:ab:cd:009",
+            "+2:54:00:ab:cd:09",
+            "é:54:00:ab:cd:09",
+        ] {
+            assert_eq!(MacAddress::parse(bad), Err(MacError), "{bad}");
+        }
+    }
 
     #[test]
     fn serials_fit_virtio() {

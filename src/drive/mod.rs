@@ -14,6 +14,7 @@ pub mod qemu;
 pub mod qmp;
 pub mod signals;
 pub mod ssh;
+pub mod tpm;
 pub mod vm;
 pub mod watch;
 

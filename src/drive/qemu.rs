@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,14 +26,14 @@ const LINES: usize = 8;
 /// The longest line that is read as one.
 const LINE: u64 = 4096;
 
-/// QEMU while it runs.
+/// QEMU, or what it needs beside it, while it runs.
 #[derive(Debug)]
-pub struct Qemu {
-    child: Child,
+pub struct Child {
+    child: std::process::Child,
     said: Said,
 }
 
-impl Qemu {
+impl Child {
     /// Starts it in `directory`, out of the terminal's reach: Ctrl-C is for us.
     ///
     /// Must be called on a thread that lives as long as QEMU shall: the kernel takes that thread for the parent.
@@ -86,7 +86,7 @@ impl Qemu {
     }
 }
 
-impl Drop for Qemu {
+impl Drop for Child {
     fn drop(&mut self) {
         if self.ended().is_none() {
             let _ = self.child.kill().and_then(|()| self.child.wait());

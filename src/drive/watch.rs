@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use super::Program;
 use super::console::{self, LastLine, Terminal};
-use super::qemu::Qemu;
+use super::qemu::Child;
 use super::qmp::Qmp;
 use super::signals::Signals;
 use crate::attest::{self, Heard};
@@ -121,7 +121,7 @@ pub fn report_options() -> Vec<String> {
 /// A machine that runs.
 #[derive(Debug)]
 pub struct Running {
-    qemu: Qemu,
+    qemu: Child,
     qmp: Qmp,
     notices: Receiver<Notice>,
     signals: Signals,
@@ -154,12 +154,12 @@ impl Running {
     pub fn start(start: Start<'_>) -> Result<Self, Problem> {
         let mut arguments = start.arguments;
         arguments.push("-S".into());
-        let mut qemu = Qemu::start(start.qemu, start.directory, &arguments)?;
+        let mut qemu = Child::start(start.qemu, start.directory, &arguments)?;
         let directory =
             File::open(start.directory).map_err(|error| super::disks::unreadable(start.directory, &error))?;
         // Through the open directory, as the path of a socket may have no more than 107 bytes.
         let socket =
-            |qemu: &mut Qemu, name: &str| connect(qemu, &format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()));
+            |qemu: &mut Child, name: &str| connect(qemu, &format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()));
         let (sender, notices) = channel();
         let monitor = socket(&mut qemu, "monitor.sock")?;
         let tell = sender.clone();
@@ -268,7 +268,7 @@ impl Drop for Running {
 }
 
 /// Connects to a socket that QEMU is about to open.
-fn connect(qemu: &mut Qemu, path: &str) -> Result<UnixStream, Problem> {
+fn connect(qemu: &mut Child, path: &str) -> Result<UnixStream, Problem> {
     let begun = Instant::now();
     loop {
         match UnixStream::connect(path) {

@@ -4,10 +4,10 @@
 //! here too, so that the two ways to start a machine give the same one. Read next: [`super::form`],
 //! [`super::virt_install`].
 
-use super::form::{self, Drive, Form, INITRD, KERNEL, Role, Stage};
+use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role, Stage};
 use super::xml::{Element, element};
-use crate::base::{Arch, Problem};
-use crate::plan::{Accel, Firmware, Graphics, Network};
+use crate::base::{Arch, ByteSize, Problem};
+use crate::plan::{Firmware, Forward, Graphics, Machine, MemoryOptions, Network};
 
 /// Writes the domain of a form.
 pub fn write(form: &Form) -> Result<Vec<u8>, Problem> {
@@ -16,19 +16,21 @@ pub fn write(form: &Form) -> Result<Vec<u8>, Problem> {
 
 fn domain(form: &Form) -> Element {
     let machine = form.machine;
-    let memory = (machine.memory.0 >> 10).to_string();
+    let kib = |size: ByteSize| (size.0 >> 10).to_string();
+    let most = machine.hardware.memory.max.unwrap_or(machine.memory);
     element("domain")
         .attribute("type", form::virt_type(machine.accel))
         .child(element("name").text(machine.name.as_str()))
         .child(element("uuid").text(&form.identity.uuid))
         .children(machine.description.iter().map(|text| element("description").text(text)))
-        .child(element("memory").attribute("unit", "KiB").text(&memory))
-        .child(element("currentMemory").attribute("unit", "KiB").text(&memory))
+        .child(element("memory").attribute("unit", "KiB").text(kib(most)))
+        .child(element("currentMemory").attribute("unit", "KiB").text(kib(machine.memory)))
+        .children(memory_backing(machine.hardware.memory))
         .child(element("vcpu").text(machine.vcpus.to_string()))
         .children(sysinfo(form))
         .child(os(form))
-        .child(features(machine.arch))
-        .child(cpu(machine.accel))
+        .child(features(machine))
+        .child(cpu(machine))
         .child(clock(machine.arch))
         .child(element("on_poweroff").text("destroy"))
         .child(element("on_reboot").text(if form.stage == Stage::Installing { "destroy" } else { "restart" }))
@@ -56,10 +58,16 @@ fn os(form: &Form) -> Element {
     let os = element("os");
     let os = match machine.firmware {
         Firmware::Bios => os.child(kind.text("hvm")),
-        // Left to itself, libvirt on Debian picks the variant that refuses an unsigned boot loader.
-        Firmware::Uefi => os.attribute("firmware", "efi").child(kind.text("hvm")).child(
-            element("firmware").child(element("feature").attribute("enabled", "no").attribute("name", "secure-boot")),
-        ),
+        Firmware::Uefi => {
+            os.attribute("firmware", "efi")
+                .child(kind.text("hvm"))
+                .child(element("firmware").children(
+                    form::firmware_features(machine).iter().map(|(name, enabled)| {
+                        element("feature").attribute("enabled", *enabled).attribute("name", *name)
+                    }),
+                ))
+                .children(machine.hardware.security.secure_boot.then(|| element("loader").attribute("secure", "yes")))
+        }
     };
     match form.kernel() {
         None => os,
@@ -70,17 +78,43 @@ fn os(form: &Form) -> Element {
     }
 }
 
-/// ACPI is what QEMU's fw_cfg device is announced by.
-fn features(arch: Arch) -> Element {
+/// Huge pages and sharing go together: virtiofs wants the second and profits from the first.
+fn memory_backing(memory: MemoryOptions) -> Option<Element> {
+    let shared = [element("source").attribute("type", "memfd"), element("access").attribute("mode", "shared")];
+    (memory.hugepages || memory.shared).then(|| {
+        element("memoryBacking")
+            .children(memory.hugepages.then(|| element("hugepages")))
+            .children(shared.into_iter().filter(|_| memory.shared))
+    })
+}
+
+/// ACPI is what QEMU's fw_cfg device is announced by; system management mode keeps the variables of secure boot.
+fn features(machine: &Machine) -> Element {
     let features = element("features").child(element("acpi"));
-    match arch {
-        Arch::X86_64 => features.child(element("apic")).child(element("vmport").attribute("state", "off")),
+    let smm = machine.hardware.security.secure_boot.then(|| element("smm").attribute("state", "on"));
+    match machine.arch {
+        Arch::X86_64 => {
+            features.child(element("apic")).child(element("vmport").attribute("state", "off")).children(smm)
+        }
         Arch::Aarch64 => features,
     }
 }
 
-fn cpu(accel: Accel) -> Element {
-    element("cpu").attribute("mode", form::cpu_mode(accel))
+fn cpu(machine: &Machine) -> Element {
+    let cpu = match form::cpu(machine) {
+        Cpu::Mode(mode) => element("cpu").attribute("mode", mode.as_str()),
+        Cpu::Model(name) => {
+            let custom = element("cpu").attribute("mode", "custom").attribute("match", "exact");
+            custom.child(element("model").text(name.as_str()))
+        }
+    };
+    let count = |name, count: u32| (name, count.to_string());
+    cpu.children(machine.hardware.topology.map(|topology| {
+        // libvirt and virt-install fill `dies` in.
+        let counts = [count("sockets", topology.sockets), count("dies", 1), count("cores", topology.cores)];
+        let counts = counts.into_iter().chain([count("threads", topology.threads)]);
+        counts.fold(element("topology"), |topology, (name, count)| topology.attribute(name, count))
+    }))
 }
 
 fn clock(arch: Arch) -> Element {
@@ -115,6 +149,12 @@ fn devices(form: &Form) -> Element {
         )
         .child(channel("unix", "org.qemu.guest_agent.0"))
         .children(screen(machine.graphics, machine.arch))
+        .children(tpm(machine))
+        .children(
+            machine.hardware.watchdog.map(|action| {
+                element("watchdog").attribute("model", form::WATCHDOG).attribute("action", action.as_str())
+            }),
+        )
         .child(element("memballoon").attribute("model", "virtio"))
         .child(
             element("rng")
@@ -169,17 +209,29 @@ fn controllers(arch: Arch, drives: &[Drive]) -> Vec<Element> {
 fn interface(form: &Form) -> Option<Element> {
     let (kind, source) = match &form.machine.network {
         Network::None => return None,
-        Network::User => ("user", None),
+        Network::User | Network::Passt => ("user", None),
         Network::Network(name) => ("network", Some(element("source").attribute("network", name.as_str()))),
         Network::Bridge(name) => ("bridge", Some(element("source").attribute("bridge", name.as_str()))),
     };
     Some(
         element("interface")
             .attribute("type", kind)
-            .child(element("mac").attribute("address", &form.identity.mac))
+            .child(element("mac").attribute("address", form.mac()))
             .children(source)
-            .child(element("model").attribute("type", "virtio")),
+            .child(element("model").attribute("type", "virtio"))
+            .children((form.machine.network == Network::Passt).then(|| element("backend").attribute("type", "passt")))
+            .children(form.machine.hardware.ports.iter().map(port_forward)),
     )
+}
+
+fn port_forward(forward: &Forward) -> Element {
+    let forwarded = element("portForward").attribute("proto", forward.protocol.as_str());
+    let addressed = match forward.address {
+        Some(address) => forwarded.attribute("address", address.to_string()),
+        None => forwarded,
+    };
+    let (host, guest) = (forward.host.to_string(), forward.guest.to_string());
+    addressed.child(element("range").attribute("start", host).attribute("to", guest))
 }
 
 fn channel(kind: &str, name: &str) -> Element {
@@ -199,6 +251,14 @@ fn screen(graphics: Graphics, arch: Arch) -> Vec<Element> {
     let screen =
         [element("graphics").attribute("type", kind).attribute("autoport", "yes"), element("video").child(model)];
     agent.into_iter().chain([input("tablet")]).chain(keyboard).chain(screen).collect()
+}
+
+fn tpm(machine: &Machine) -> Option<Element> {
+    machine.hardware.security.tpm.then(|| {
+        element("tpm")
+            .attribute("model", form::tpm_model(machine.arch))
+            .child(element("backend").attribute("type", "emulator").attribute("version", "2.0"))
+    })
 }
 
 /// Returns where a file of the instance lies.

@@ -4,8 +4,8 @@
 //! Touches nothing.
 
 use super::Identity;
-use crate::base::{Arch, BaseKind, FwCfgName, Transport};
-use crate::plan::{Accel, CONFIG_SERIAL, Machine, PAYLOAD_SERIAL, SYSTEM_SERIAL, file};
+use crate::base::{Arch, BaseKind, FwCfgName, MacAddress, Name, Transport};
+use crate::plan::{Accel, CONFIG_SERIAL, CpuMode, Machine, PAYLOAD_SERIAL, SYSTEM_SERIAL, file};
 
 /// The kernel and initrd that `install.sh` takes out of `base.iso`, by their names in the instance's directory.
 pub const KERNEL: &str = "linux";
@@ -118,6 +118,11 @@ impl Form<'_> {
         drives
     }
 
+    /// Returns the address of the network card: the recipe's, or the one that follows from plan and name.
+    pub fn mac(&self) -> &str {
+        self.machine.hardware.mac.as_ref().map_or(&self.identity.mac, MacAddress::as_str)
+    }
+
     /// Tells whether the form carries the configuration on a disk.
     pub const fn config_disk(&self) -> bool {
         matches!(self.transport, Transport::Disk) && self.machine.config_disk.is_some()
@@ -172,13 +177,43 @@ pub const fn virt_type(accel: Accel) -> &'static str {
     }
 }
 
-/// Returns libvirt's CPU mode.
+/// The processor of a machine.
+pub enum Cpu<'a> {
+    Mode(CpuMode),
+    /// By libvirt's name, which is QEMU's.
+    Model(&'a Name),
+}
+
+/// Returns what processor the guest sees.
 ///
 /// Emulation gives all it can: distributions ask for x86-64-v2 by now, which the old default `qemu64` is not.
-pub const fn cpu_mode(accel: Accel) -> &'static str {
-    match accel {
-        Accel::Kvm => "host-passthrough",
-        Accel::Tcg => "maximum",
+pub fn cpu(machine: &Machine) -> Cpu<'_> {
+    match (&machine.hardware.cpu, machine.accel) {
+        (Some(name), _) => CpuMode::parse(name.as_str()).map_or(Cpu::Model(name), Cpu::Mode),
+        (None, Accel::Kvm) => Cpu::Mode(CpuMode::HostPassthrough),
+        (None, Accel::Tcg) => Cpu::Mode(CpuMode::Maximum),
+    }
+}
+
+/// Returns what UEFI firmware must and must not be able to do.
+///
+/// Left to itself, libvirt on Debian picks the variant that refuses an unsigned boot loader.
+pub const fn firmware_features(machine: &Machine) -> &'static [(&'static str, &'static str)] {
+    if machine.hardware.security.secure_boot {
+        &[("enrolled-keys", "yes"), ("secure-boot", "yes")]
+    } else {
+        &[("secure-boot", "no")]
+    }
+}
+
+/// The watchdog that both machine types can have (a PCI device; q35's own is known to libvirt since 9.1 only).
+pub const WATCHDOG: &str = "i6300esb";
+
+/// Returns the TPM's interface: `virt` has no CRB.
+pub const fn tpm_model(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "tpm-crb",
+        Arch::Aarch64 => "tpm-tis",
     }
 }
 

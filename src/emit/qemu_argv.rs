@@ -4,7 +4,7 @@
 //! nothing. Source of the options: QEMU, `qemu-options.hx`. Read next: `drive::qemu`, which starts it.
 
 use super::Identity;
-use super::form::{self, Drive, Form, Role, Stage, installer_arguments};
+use super::form::{Drive, Form, Role, Stage, installer_arguments, tpm_model};
 use super::quote::qemu_option;
 use super::scripts;
 use crate::base::{Arch, BaseKind, DiskSerial, Transport};
@@ -31,6 +31,8 @@ pub struct Launch<'a> {
     pub firmware: Option<(&'a str, &'a str)>,
     /// The installer's kernel and initrd, while it is what boots.
     pub kernel: Option<(&'a str, &'a str)>,
+    /// The socket of an emulated TPM.
+    pub tpm: Option<&'a str>,
     /// The options that say where the serial console goes.
     pub console: &'a [String],
 }
@@ -56,6 +58,11 @@ pub fn argv(launch: &Launch<'_>) -> Vec<String> {
     let form = launch.form();
     let mut words = main_arguments(launch);
     words.extend(launch.accel.iter().flat_map(|accel| pair("-accel", accel.as_str())));
+    if let Some(socket) = launch.tpm {
+        words.extend(pair("-chardev", format!("socket,id=tpm0,path={}", qemu_option(socket))));
+        words.extend(pair("-tpmdev", "emulator,id=tpm0,chardev=tpm0"));
+        words.extend(pair("-device", format!("{},tpmdev=tpm0", tpm_model(launch.machine.arch))));
+    }
     if let Some((kernel, initrd)) = launch.kernel {
         words.extend(pair("-kernel", kernel));
         words.extend(pair("-initrd", initrd));
@@ -65,7 +72,7 @@ pub fn argv(launch: &Launch<'_>) -> Vec<String> {
     if let Some((code, variables)) = launch.firmware {
         words.extend(firmware(code, variables, launch.disks.is_some()));
     }
-    words.extend(network(launch.machine, launch.identity));
+    words.extend(network(&form));
     let is_there = |drive: &&Drive| !drive.serial.as_ref().is_some_and(|serial| is_detached(launch, serial));
     let drives = form.drives();
     let (config, plain): (Vec<&Drive>, Vec<&Drive>) =
@@ -88,6 +95,7 @@ pub fn written(machine: &Machine) -> Vec<(String, String)> {
 pub const fn firmware_places(machine: &Machine) -> &'static [(&'static str, &'static str)] {
     match (machine.firmware, machine.arch) {
         (Firmware::Bios, _) => &[],
+        (Firmware::Uefi, Arch::X86_64) if machine.hardware.security.secure_boot => scripts::OVMF_SECURE,
         (Firmware::Uefi, Arch::X86_64) => scripts::OVMF,
         (Firmware::Uefi, Arch::Aarch64) => scripts::AAVMF,
     }
@@ -110,10 +118,10 @@ fn main_arguments(launch: &Launch<'_>) -> Vec<String> {
     let mut words: Vec<String> = [
         pair("-name", machine.name.as_str()),
         pair("-uuid", &*launch.identity.uuid),
-        pair("-machine", form::machine_type(machine.arch)),
-        pair("-cpu", "max"),
+        pair("-machine", scripts::machine_options(machine)),
+        pair("-cpu", scripts::cpu(machine)),
         pair("-m", format!("{}M", machine.memory.0 >> 20)),
-        pair("-smp", machine.vcpus.to_string()),
+        pair("-smp", scripts::processors(machine)),
         pair("-rtc", "base=utc"),
     ]
     .concat();
@@ -126,6 +134,7 @@ fn main_arguments(launch: &Launch<'_>) -> Vec<String> {
     words.extend(pair("-boot", "strict=on"));
     words.extend(pair("-object", "rng-random,id=rng0,filename=/dev/urandom"));
     words.extend(pair("-device", "virtio-rng-pci,rng=rng0"));
+    words.extend(scripts::further(machine).iter().flat_map(|options| options.split(' ').map(str::to_owned)));
     words
 }
 
@@ -138,12 +147,13 @@ fn firmware(code: &str, variables: &str, is_own: bool) -> Vec<String> {
     [pair("-drive", code), pair("-drive", variables)].concat()
 }
 
-fn network(machine: &Machine, identity: &Identity) -> Vec<String> {
-    if machine.network == Network::None {
+fn network(form: &Form<'_>) -> Vec<String> {
+    if form.machine.network == Network::None {
         return vec![];
     }
-    let device = format!("virtio-net-pci,netdev=net0,romfile=,mac={}", identity.mac);
-    [pair("-netdev", "user,id=net0"), pair("-device", device)].concat()
+    let device = format!("virtio-net-pci,netdev=net0,romfile=,mac={}", form.mac());
+    let backend = format!("user,id=net0{}", scripts::ports(form.machine));
+    [pair("-netdev", backend), pair("-device", device)].concat()
 }
 
 fn drive_arguments(launch: &Launch<'_>, drive: &Drive) -> Vec<String> {

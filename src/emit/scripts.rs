@@ -5,12 +5,12 @@
 //! [`mod@super::script`].
 
 use super::Identity;
-use super::form::{self, Drive, Form, INITRD, KERNEL, Role, Stage, installer_arguments, loader_directory};
+use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role, Stage, installer_arguments, loader_directory};
 use super::quote::shell;
 use super::script::{Word, fill, line};
 use super::virt_install;
 use crate::base::{Arch, BaseKind, Transport};
-use crate::plan::{Accel, Firmware, Machine, Network, file};
+use crate::plan::{Accel, Firmware, Forward, Machine, Network, file};
 
 const COMMON: &str = include_str!("common.sh.in");
 const VET: &str = include_str!("vet.sh.in");
@@ -65,9 +65,14 @@ fn loader(arch: Arch, medium: &str, target: &str) -> String {
 
 fn next(machine: &Machine) -> String {
     let name = shell(machine.name.as_str());
+    let autostart = if machine.hardware.autostart { format!(" && virsh autostart {name}") } else { String::new() };
     match machine.base {
-        BaseKind::Qcow2 | BaseKind::Raw => format!("virsh define $target/domain.xml && virsh start {name}"),
-        BaseKind::Iso => "virsh create $target/domain.xml && virsh define $target/domain-installed.xml".to_owned(),
+        BaseKind::Qcow2 | BaseKind::Raw => {
+            format!("virsh define $target/domain.xml{autostart} && virsh start {name}")
+        }
+        BaseKind::Iso => {
+            format!("virsh create $target/domain.xml && virsh define $target/domain-installed.xml{autostart}")
+        }
     }
 }
 
@@ -128,7 +133,8 @@ pub fn run_qemu(machine: &Machine, identity: &Identity) -> String {
         ("DRIVES", drives(machine.arch, &plain)),
         ("CONFIG_DISK", config_disk),
         ("CONFIG_FW_CFG", fw_cfg(&form(Transport::FwCfg))),
-        ("NETWORK", network(machine, identity)),
+        ("NETWORK", network(&form(Transport::Disk))),
+        ("TPM", tpm(machine)),
         ("FIRMWARE", firmware(machine)),
         ("KERNEL", if iso { kernel(machine.arch) } else { String::new() }),
     ];
@@ -138,15 +144,56 @@ pub fn run_qemu(machine: &Machine, identity: &Identity) -> String {
 fn main_arguments(machine: &Machine, identity: &Identity) -> String {
     let screen = if machine.arch == Arch::X86_64 { "-vga std " } else { "" };
     format!(
-        "-name {} -uuid {} -machine {} -cpu max -m {}M -smp {} -rtc base=utc \\\n    \
+        "-name {} -uuid {} -machine {} -cpu {} -m {}M -smp {} -rtc base=utc \\\n    \
          -nodefaults -no-user-config -display none {screen}-serial mon:stdio -boot strict=on \\\n    \
-         -object rng-random,id=rng0,filename=/dev/urandom -device virtio-rng-pci,rng=rng0",
+         -object rng-random,id=rng0,filename=/dev/urandom -device virtio-rng-pci,rng=rng0{}",
         shell(machine.name.as_str()),
         identity.uuid,
-        form::machine_type(machine.arch),
+        machine_options(machine),
+        cpu(machine),
         machine.memory.0 >> 20,
-        machine.vcpus,
+        processors(machine),
+        devices(machine),
     )
+}
+
+/// `max` is all that the accelerator has, on whatever host this runs.
+pub(super) fn cpu(machine: &Machine) -> &str {
+    match form::cpu(machine) {
+        Cpu::Mode(_) => "max",
+        Cpu::Model(name) => name.as_str(),
+    }
+}
+
+pub(super) fn machine_options(machine: &Machine) -> String {
+    let smm = if machine.hardware.security.secure_boot { ",smm=on" } else { "" };
+    let memory = if machine.hardware.memory.shared { ",memory-backend=memory0" } else { "" };
+    format!("{}{smm}{memory}", form::machine_type(machine.arch))
+}
+
+pub(super) fn processors(machine: &Machine) -> String {
+    let layout = machine
+        .hardware
+        .topology
+        .map(|topology| format!(",sockets={},cores={},threads={}", topology.sockets, topology.cores, topology.threads));
+    format!("{}{}", machine.vcpus, layout.unwrap_or_default())
+}
+
+/// What a machine has beyond the basics, each on a line of its own. Huge pages and autostart are the host's business.
+fn devices(machine: &Machine) -> String {
+    further(machine).iter().map(|words| format!(" \\\n    {words}")).collect()
+}
+
+/// The options for them: words that need no quotes, with one space between two.
+pub(super) fn further(machine: &Machine) -> Vec<String> {
+    let hardware = &machine.hardware;
+    let shared = hardware
+        .memory
+        .shared
+        .then(|| format!("-object memory-backend-memfd,id=memory0,share=on,size={}M", machine.memory.0 >> 20));
+    let secure = hardware.security.secure_boot.then(|| "-global driver=cfi.pflash01,property=secure,value=on".into());
+    let watchdog = hardware.watchdog.map(|action| format!("-device {} -action watchdog={action}", form::WATCHDOG));
+    [shared, secure, watchdog].into_iter().flatten().collect()
 }
 
 /// A line that puts words before those collected so far.
@@ -188,22 +235,45 @@ fn fw_cfg(form: &Form) -> String {
     collect(&form.fw_cfg().iter().map(|(key, name)| item(key.as_str(), name)).collect::<Vec<_>>().join(" \\\n    "))
 }
 
-fn network(machine: &Machine, identity: &Identity) -> String {
+/// The ports of this machine that lead to the guest's, as `-netdev user` takes them.
+pub(super) fn ports(machine: &Machine) -> String {
+    let address = |forward: &Forward| forward.address.map(|address| address.to_string()).unwrap_or_default();
+    let forwards = machine.hardware.ports.iter().map(|forward| {
+        format!(",hostfwd={}:{}:{}-:{}", forward.protocol, address(forward), forward.host, forward.guest)
+    });
+    forwards.collect()
+}
+
+fn network(form: &Form) -> String {
+    let machine = form.machine;
     if machine.network == Network::None {
         return "[ -z \"$ssh_port\" ] || fail 'this machine has no network'".to_owned();
     }
-    fill(include_str!("network.sh.in"), &[("MAC", identity.mac.clone())]).trim_end().to_owned()
+    let ports = ports(machine);
+    let (ports, before) = if ports.is_empty() { ("''".to_owned(), "") } else { (ports, "$forward") };
+    let values = [("MAC", form.mac().to_owned()), ("PORTS", ports), ("BEFORE", before.to_owned())];
+    fill(include_str!("network.sh.in"), &values).trim_end().to_owned()
 }
 
 fn firmware(machine: &Machine) -> String {
     let candidates = match (machine.firmware, machine.arch) {
         (Firmware::Bios, _) => return String::new(),
+        (Firmware::Uefi, Arch::X86_64) if machine.hardware.security.secure_boot => OVMF_SECURE,
         (Firmware::Uefi, Arch::X86_64) => OVMF,
         (Firmware::Uefi, Arch::Aarch64) => AAVMF,
     };
     let pairs: String = candidates.iter().map(|(code, vars)| format!("    {code} {vars} \\\n")).collect();
     fill(include_str!("firmware.sh.in"), &[("PAIRS", pairs.trim_end().trim_end_matches('\\').trim().to_owned())])
 }
+
+/// Where distributions keep UEFI firmware with secure boot and the variables with Microsoft's keys in them, which sign
+/// the distributions' first boot loader: Debian and Ubuntu, openSUSE, Fedora.
+pub(super) const OVMF_SECURE: &[(&str, &str)] = &[
+    ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"),
+    ("/usr/share/OVMF/OVMF_CODE.ms.fd", "/usr/share/OVMF/OVMF_VARS.ms.fd"),
+    ("/usr/share/qemu/ovmf-x86_64-smm-ms-code.bin", "/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin"),
+    ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"),
+];
 
 /// Where distributions keep UEFI firmware without secure boot and its empty variable store: Debian and Ubuntu, openSUSE,
 /// Fedora, Arch, Alpine, NixOS's QEMU.
@@ -227,6 +297,13 @@ pub(super) const AAVMF: &[(&str, &str)] = &[
     ("/run/current-system/sw/share/qemu/edk2-aarch64-code.fd", "/run/current-system/sw/share/qemu/edk2-arm-vars.fd"),
     ("/usr/share/qemu/edk2-aarch64-code.fd", "/usr/share/qemu/edk2-arm-vars.fd"),
 ];
+
+fn tpm(machine: &Machine) -> String {
+    if !machine.hardware.security.tpm {
+        return String::new();
+    }
+    fill(include_str!("tpm.sh.in"), &[("MODEL", form::tpm_model(machine.arch).to_owned())])
+}
 
 /// The installer's kernel must not come back after a reboot, so the run ends there.
 fn kernel(arch: Arch) -> String {

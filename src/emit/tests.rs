@@ -26,6 +26,7 @@ fn machine(base: BaseKind, transport: Transport) -> Machine {
         fw_cfg: vec![(FwCfgName::Ignition, file::CONFIG_IGN), (FwCfgName::Combustion, file::SCRIPT)],
         transport,
         mixed: vec![],
+        hardware: crate::plan::Hardware::default(),
     }
 }
 
@@ -47,7 +48,14 @@ fn domains() -> Vec<(String, String)> {
 #[test]
 fn file_names_are_fixed_and_sorted() {
     let names = |base| files(&machine(base, Transport::Disk)).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
-    let scripts = ["install.sh", "run-qemu.sh", "virt-install-disk.sh", "virt-install-fwcfg.sh", "virt-install.sh"];
+    let scripts = [
+        "install.sh",
+        "machine.json",
+        "run-qemu.sh",
+        "virt-install-disk.sh",
+        "virt-install-fwcfg.sh",
+        "virt-install.sh",
+    ];
     let domains = ["domain-disk.xml", "domain-fwcfg.xml", "domain.xml"];
     assert_eq!(names(BaseKind::Qcow2), [&domains[..], &scripts].concat());
     let installed = ["domain-disk-installed.xml", "domain-fwcfg-installed.xml", "domain-installed.xml"];
@@ -62,7 +70,7 @@ fn out_11_each_set_has_exactly_one_transport() {
         let disk = text.contains("config.qcow2");
         let fw_cfg = text.contains("fwcfg\"") || text.contains("type=fwcfg");
         match name.as_str() {
-            "install.sh" | "run-qemu.sh" => {}
+            "install.sh" | "run-qemu.sh" | "machine.json" => {}
             name if name.contains("fwcfg") => assert!(fw_cfg && !disk, "{name}"),
             name => assert!(disk && !fw_cfg, "{name}"),
         }

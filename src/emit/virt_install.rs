@@ -4,11 +4,11 @@
 //! existing chain of backing files (`backing_store=` makes a new overlay), so the chain is set by `xpath…=` options,
 //! which 4.0, the oldest version that knows `--osinfo`, has. Read next: [`super::domain`], which must say the same.
 
-use super::form::{self, Drive, Form, INITRD, KERNEL, Role};
+use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role};
 use super::quote::virt_option;
 use super::script::Word;
-use crate::base::Arch;
-use crate::plan::{Accel, Firmware, Graphics, Network};
+use crate::base::{Arch, ByteSize};
+use crate::plan::{CpuMode, Firmware, Forward, Graphics, Machine, MemoryOptions, Network};
 
 /// The shell variable that holds the instance's directory; it is vetted before, so it needs no encoding for virt-install.
 const DIRECTORY: &str = "directory";
@@ -59,10 +59,10 @@ pub fn arguments(form: &Form) -> Vec<Vec<Word>> {
             ("--channel", "unix,target.type=virtio,target.name=org.qemu.guest_agent.0"),
             ("--rng", "/dev/urandom"),
             ("--memballoon", "model=virtio"),
-            ("--tpm", "none"),
         ]
         .map(|(name, value)| option(name, Options::new(value))),
     );
+    lines.extend(security(form.machine));
     lines.extend(screen(form.machine.graphics));
     lines.push(vec![Word::text("--noautoconsole")]);
     lines
@@ -84,32 +84,76 @@ fn machine(form: &Form) -> Vec<Vec<Word>> {
         plain("--virt-type", form::virt_type(machine.accel)),
         plain("--arch", machine.arch.as_str()),
         plain("--machine", form::machine_type(machine.arch)),
-        plain("--memory", &(machine.memory.0 >> 20).to_string()),
+        option("--memory", memory(machine)),
         plain("--vcpus", &machine.vcpus.to_string()),
-        option("--cpu", cpu(machine.accel)),
-        plain("--features", features(machine.arch)),
+        option("--cpu", cpu(machine)),
+        plain("--features", features(machine)),
         plain("--events", "on_poweroff=destroy,on_reboot=restart,on_crash=destroy"),
     ]);
     lines.extend(clock(machine.arch).map(|value| plain("--clock", value)));
-    lines.extend((machine.firmware == Firmware::Uefi).then(|| plain("--boot", UEFI)));
+    lines.extend((machine.firmware == Firmware::Uefi).then(|| option("--boot", firmware(machine))));
+    lines.extend(memory_backing(machine.hardware.memory));
+    lines.extend(machine.hardware.autostart.then(|| vec![Word::text("--autostart")]));
     lines
 }
 
-/// See `domain::os` for why secure boot is named.
-const UEFI: &str = "firmware=efi,firmware.feature0.name=secure-boot,firmware.feature0.enabled=no";
-
-fn cpu(accel: Accel) -> Options {
-    match accel {
-        Accel::Kvm => Options::new(form::cpu_mode(accel)),
-        Accel::Tcg => Options::new("").set("mode", form::cpu_mode(accel)),
+/// What it may grow to is `memory` there, as in libvirt's XML.
+fn memory(machine: &Machine) -> Options {
+    let mib = |size: ByteSize| (size.0 >> 20).to_string();
+    match machine.hardware.memory.max {
+        None => Options::new(&mib(machine.memory)),
+        Some(most) => Options::new("").set("memory", &mib(most)).set("currentMemory", &mib(machine.memory)),
     }
 }
 
-const fn features(arch: Arch) -> &'static str {
-    match arch {
+fn memory_backing(memory: MemoryOptions) -> Option<Vec<Word>> {
+    let options = Options::new("");
+    let options = if memory.hugepages { options.set("hugepages", "yes") } else { options };
+    let options =
+        if memory.shared { options.set("source.type", "memfd").set("access.mode", "shared") } else { options };
+    (memory.hugepages || memory.shared).then(|| option("--memorybacking", options))
+}
+
+fn firmware(machine: &Machine) -> Options {
+    let features = (0..).zip(form::firmware_features(machine));
+    let options = features.fold(Options::new("firmware=efi"), |options, (index, (name, enabled))| {
+        let key = |part: &str| format!("firmware.feature{index}.{part}");
+        options.set(&key("name"), name).set(&key("enabled"), enabled)
+    });
+    if machine.hardware.security.secure_boot { options.set("loader.secure", "yes") } else { options }
+}
+
+/// Of a mode that older versions know by name, the name; of others the attribute.
+fn cpu(machine: &Machine) -> Options {
+    let options = match form::cpu(machine) {
+        Cpu::Mode(CpuMode::Maximum) => Options::new("").set("mode", CpuMode::Maximum.as_str()),
+        Cpu::Mode(mode) => Options::new(mode.as_str()),
+        Cpu::Model(name) => Options::new(name.as_str()),
+    };
+    let Some(topology) = machine.hardware.topology else { return options };
+    let counts = [("sockets", topology.sockets), ("cores", topology.cores), ("threads", topology.threads)];
+    counts.iter().fold(options, |options, (key, count)| options.set(&format!("topology.{key}"), &count.to_string()))
+}
+
+const fn features(machine: &Machine) -> &'static str {
+    match machine.arch {
+        Arch::X86_64 if machine.hardware.security.secure_boot => "acpi=on,apic=on,vmport=off,smm=on",
         Arch::X86_64 => "acpi=on,apic=on,vmport=off",
         Arch::Aarch64 => "acpi=on",
     }
+}
+
+fn security(machine: &Machine) -> Vec<Vec<Word>> {
+    let tpm = Options::new("backend.type=emulator").set("backend.version", "2.0");
+    let tpm = if machine.hardware.security.tpm {
+        tpm.set("model", form::tpm_model(machine.arch))
+    } else {
+        Options::new("none")
+    };
+    let watchdog = machine.hardware.watchdog.map(|action| {
+        option("--watchdog", Options::new("").set("model", form::WATCHDOG).set("action", action.as_str()))
+    });
+    [option("--tpm", tpm)].into_iter().chain(watchdog).collect()
 }
 
 const fn clock(arch: Arch) -> Option<&'static str> {
@@ -171,11 +215,25 @@ fn sysinfo(form: &Form) -> Option<Vec<Word>> {
 fn network(form: &Form) -> Options {
     let options = match &form.machine.network {
         Network::None => return Options::new("none"),
-        Network::User => Options::new("user"),
+        Network::User | Network::Passt => Options::new("user"),
         Network::Network(name) => Options::new("").set("network", name.as_str()),
         Network::Bridge(name) => Options::new("").set("bridge", name.as_str()),
     };
-    options.set("model.type", "virtio").set("mac.address", &form.identity.mac)
+    let options = options.set("model.type", "virtio").set("mac.address", form.mac());
+    if form.machine.network == Network::Passt { passt(options, &form.machine.hardware.ports) } else { options }
+}
+
+/// Options of passt came with virt-install 5.
+fn passt(options: Options, ports: &[Forward]) -> Options {
+    let nodes = (1..).zip(ports).flat_map(|(index, forward)| {
+        let node = format!("./portForward[{index}]");
+        let address = forward.address.map(|address| format!("{node}/@address={address}"));
+        let range = format!("{node}/range");
+        let (host, guest) = (format!("{range}/@start={}", forward.host), format!("{range}/@to={}", forward.guest));
+        [Some(format!("{node}/@proto={}", forward.protocol)), address, Some(host), Some(guest)]
+    });
+    let nodes = std::iter::once("./backend/@type=passt".to_owned()).chain(nodes.flatten());
+    (0..).zip(nodes).fold(options, |options, (index, node)| options.node(index, &node))
 }
 
 fn screen(graphics: Graphics) -> Vec<Vec<Word>> {

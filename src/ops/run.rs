@@ -12,12 +12,13 @@ use crate::base::{Arch, BaseKind, ByteSize, Code, DiskSerial, Event, Name, Probl
 use crate::drive::accel::{self, Chosen};
 pub use crate::drive::console::Terminal;
 use crate::drive::disks;
+use crate::drive::qemu::Child;
 pub use crate::drive::qemu::{WORD as BECOME_QEMU, become_qemu};
 use crate::drive::signals::Signals;
 pub use crate::drive::signals::end_by;
 use crate::drive::vm::{CONSOLE_LOG, Reach, Record, State, Vm, with_added};
 use crate::drive::watch::{self, Notice, Outcome, Running, Start, Until};
-use crate::drive::{Program, medium};
+use crate::drive::{Program, medium, tpm};
 use crate::emit::{Identity, Launch, argv};
 use crate::host::files;
 pub use crate::plan::Accel;
@@ -221,6 +222,7 @@ impl<'w> Prepared<'w> {
         let chosen = accel::choose(self.wish.accel, machine.accel, machine.arch, &self.qemu, vm.directory())?;
         tell_accel(session, &chosen);
         let report = self.launchable.has(EXPECTATION);
+        let _tpm = self.tpm(session, &machine, vm)?;
         let start = Start {
             qemu: &self.qemu,
             directory: vm.directory(),
@@ -250,6 +252,16 @@ impl<'w> Prepared<'w> {
             vm.set_state(&State { installed: true, ..state })?;
         }
         looked_after.map(|()| ran)
+    }
+
+    /// Starts what emulates the machine's TPM, where it has one; it ends when the value goes.
+    fn tpm(&self, session: &Session<'_>, machine: &Machine, vm: &Vm) -> Result<Option<Child>, Problem> {
+        if !machine.hardware.security.tpm {
+            return Ok(None);
+        }
+        let path = session.environment.variable("PATH").map(AsRef::as_ref);
+        let swtpm = Program::find("swtpm", path, "install swtpm; it emulates the TPM of this machine")?;
+        tpm::start(&swtpm, vm.directory()).map(Some)
     }
 
     fn detachable(&self, machine: &Machine) -> Result<(), Problem> {
@@ -287,6 +299,7 @@ impl<'w> Prepared<'w> {
             detached: &self.wish.detach,
             firmware: code.as_deref().map(|code| (code, variables.as_str())),
             kernel: None,
+            tpm: machine.hardware.security.tpm.then_some(tpm::SOCKET),
             console: &watch::console_options(CONSOLE_LOG),
         };
         if launch.is_installing() {

@@ -4,6 +4,7 @@ use crate::base::{
     Arch, BaseKind, ByteSize, Code, DiskLabel, DiskSerial, FwCfgName, Name, Problem, StorageDir, Transport,
 };
 pub use crate::provision::carried::PAYLOAD_SERIAL;
+pub use crate::recipe::hardware::{self, CpuMode, Forward, Hardware, MemoryOptions, Security, Topology, Watchdog};
 pub use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
 
 /// Fixed file names in a bundle.
@@ -71,6 +72,9 @@ pub struct Machine {
     /// What comes by fw_cfg although the default set has the config disk, which then lacks it; mostly nothing.
     #[serde(default, deserialize_with = "entries", skip_serializing_if = "Vec::is_empty")]
     pub mixed: Vec<(FwCfgName, &'static str)>,
+    /// The further keys of the recipe; left out of what is printed where it has none.
+    #[serde(default, skip_serializing_if = "Hardware::is_plain")]
+    pub hardware: Hardware,
 }
 
 /// Revision of the launch files' text; it enters every plan id, so a change of their bytes bumps it.
@@ -171,13 +175,24 @@ mod tests {
             fw_cfg: vec![(FwCfgName::Ignition, file::CONFIG_IGN), (FwCfgName::Combustion, file::SCRIPT)],
             transport: Transport::Disk,
             mixed: vec![],
+            hardware: Hardware::default(),
         }
     }
 
     #[test]
     fn printing_and_parsing_are_inverse() {
         let bare = Machine { description: None, payload: false, network: Network::User, ..machine() };
-        for machine in [machine(), bare] {
+        let hardware = Hardware {
+            ports: vec![Forward::parse("127.0.0.1:80:8080").unwrap()],
+            cpu: Some(Name::parse("EPYC").unwrap()),
+            topology: Some(Topology { sockets: 1, cores: 2, threads: 1 }),
+            security: Security { secure_boot: true, tpm: false },
+            watchdog: Some(Watchdog::None),
+            ..Hardware::default()
+        };
+        let equipped = Machine { network: Network::Passt, hardware, ..machine() };
+        assert!(!machine().to_text().contains("hardware") && equipped.to_text().contains("hardware"));
+        for machine in [machine(), bare, equipped] {
             assert_eq!(Machine::parse(&machine.to_text()), Ok(machine));
         }
         assert!(machine().to_text().ends_with("}\n"));

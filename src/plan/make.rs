@@ -209,6 +209,7 @@ fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
         fw_cfg: entries.iter().map(|(name, file, _)| (*name, *file)).collect(),
         transport: if lowered.is_mixed { Transport::Disk } else { common },
         mixed,
+        hardware: spec.hardware.clone(),
     }
 }
 
@@ -266,5 +267,9 @@ fn encode_machine(encoder: &mut Encoder, machine: &Machine) {
     }
     for (name, _) in &machine.mixed {
         encoder.text("mixed").text(name.as_str());
+    }
+    if !machine.hardware.is_plain() {
+        // Its fields in the order of the type, those that are set: one text for one value.
+        encoder.text("hardware").text(&serde_json::to_string(&machine.hardware).unwrap_or_default());
     }
 }

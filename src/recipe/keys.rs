@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::Transports;
+use super::hardware::Watchdog;
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
 use super::network::{Addressing, BondMode, LinkType};
 use super::storage::Profile;
@@ -81,9 +82,38 @@ pub const KEYS: &[Key] = &[
     key("machine.vcpus", T::Number, "2", "1 to 1024"),
     key("machine.firmware", T::Word(Firmware::WORDS), "bios (uefi on aarch64)", "what starts the machine"),
     key("machine.accel", T::Word(Accel::WORDS), "kvm", "hardware virtualisation, or emulation that works everywhere"),
-    key("machine.network", T::Text, "network:default", "network:NAME (libvirt), bridge:NAME, user or none"),
+    key(
+        "machine.network",
+        T::Text,
+        "network:default",
+        "network:NAME (libvirt), bridge:NAME, user, passt (user, by the program passt) or none",
+    ),
     key("machine.graphics", T::Word(Graphics::WORDS), "none", "a screen besides the serial console"),
     key("machine.osinfo", T::Text, "from the base's name", "a libosinfo short id"),
+    key("machine.mac", T::Text, "from plan and name", "the network card's address; instances of one bundle share it"),
+    key(
+        "machine.ports",
+        T::Texts,
+        "[]",
+        "with passt: ports of the host that lead to the guest, [ADDRESS:]HOST:GUEST[/tcp|/udp]",
+    ),
+    key("machine.autostart", T::Flag, "false", "libvirt starts the machine with the host"),
+    key(
+        "machine.cpu",
+        T::Text,
+        "host-passthrough (maximum with tcg)",
+        "host-passthrough, host-model, maximum, or a model of `virsh cpu-models`",
+    ),
+    key("machine.topology", T::Table, "", "how the processors are laid out; their product is `vcpus`"),
+    key("machine.topology.sockets", T::Number, "1", "1 to 1024"),
+    key("machine.topology.cores", T::Number, "1", "of each socket, 1 to 1024"),
+    key("machine.topology.threads", T::Number, "1", "of each core, 1 to 1024"),
+    key("machine.max_memory", T::Size, "memory", "up to where a balloon may grow the memory while the machine runs"),
+    key("machine.hugepages", T::Flag, "false", "memory from huge pages the host has set aside; not in run-qemu.sh"),
+    key("machine.shared_memory", T::Flag, "false", "memory that other processes of the host may map, as for virtiofs"),
+    key("machine.secure_boot", T::Flag, "false", "only signed boot loaders start; with uefi on x86_64"),
+    key("machine.tpm", T::Flag, "false", "a TPM 2.0, emulated by swtpm, which the host must have"),
+    key("machine.watchdog", T::Word(Watchdog::WORDS), "", "what happens when the guest stops tending its i6300esb"),
     key("machine.storage", T::Text, "/var/lib/libvirt/images", "where an instance's files will live on the host"),
     key("machine.system", T::Table, "", "the disk the system lives on"),
     key("machine.system.size", T::Size, "the base's own", "whole sectors, 1MiB to 64TiB; required for an ISO"),

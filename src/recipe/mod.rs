@@ -6,6 +6,7 @@
 mod allow;
 pub mod carried;
 pub mod embedded;
+pub mod hardware;
 pub mod image;
 pub mod keys;
 pub mod local;
@@ -26,6 +27,7 @@ mod transport;
 pub use allow::Allow;
 pub use carried::{Carried, Container, Image};
 pub use embedded::{Embedded, embedded};
+pub use hardware::{CpuMode, Forward, Hardware, MemoryOptions, Protocol, Security, Topology, Watchdog};
 pub use image::{ImageReference, ReferenceError};
 pub use keys::{KEYS, Key, KeyType};
 pub use local::{CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Use};

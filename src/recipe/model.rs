@@ -137,6 +137,8 @@ pub enum Network {
     Bridge(Name),
     /// User-mode networking; needs no privileges (`"user"`).
     User,
+    /// The same by the program passt, which must be on the host: faster, and it forwards ports (`"passt"`).
+    Passt,
     /// No network card (`"none"`).
     None,
 }
@@ -166,6 +168,8 @@ pub struct MachineSpec {
     pub system: SystemSpec,
     /// `[[machine.disk]]`, in the order written.
     pub disks: Vec<DataDisk>,
+    /// The further keys.
+    pub hardware: super::Hardware,
 }
 
 /// `[machine.system]`: the disk the system lives on.
@@ -332,6 +336,7 @@ impl Network {
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(':') {
             None if text == "user" => Some(Self::User),
+            None if text == "passt" => Some(Self::Passt),
             None if text == "none" => Some(Self::None),
             Some(("network", name)) => Name::parse(name).ok().map(Self::Network),
             Some(("bridge", name)) if name.len() <= 15 => Name::parse(name).ok().map(Self::Bridge),
@@ -347,6 +352,7 @@ impl std::fmt::Display for Network {
             Self::Network(name) => write!(f, "network:{name}"),
             Self::Bridge(name) => write!(f, "bridge:{name}"),
             Self::User => f.write_str("user"),
+            Self::Passt => f.write_str("passt"),
             Self::None => f.write_str("none"),
         }
     }

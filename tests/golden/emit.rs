@@ -27,9 +27,13 @@ fn all() -> Vec<(String, Machine)> {
     machines::eight().into_iter().chain(machines::others()).collect()
 }
 
-/// Each set with the file that keeps its digest; machines with a payload came later and have one of their own.
-fn sets() -> [(&'static str, Vec<(String, Machine)>); 2] {
-    [("emit.revision", all()), ("emit-carrying.revision", machines::carrying())]
+/// Each set with the file that keeps its digest; machines with a payload, then those with further keys, came later and have one of their own.
+fn sets() -> [(&'static str, Vec<(String, Machine)>); 3] {
+    [
+        ("emit.revision", all()),
+        ("emit-carrying.revision", machines::carrying()),
+        ("emit-equipped.revision", machines::equipped()),
+    ]
 }
 
 fn is_default(name: &str) -> bool {

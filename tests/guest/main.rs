@@ -20,5 +20,7 @@ mod demo;
 mod equivalence;
 mod kernel;
 mod microos;
+mod picture;
 mod pool;
 mod run;
+mod selfinstall;

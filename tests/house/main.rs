@@ -14,5 +14,6 @@ mod arrows;
 mod dependencies;
 mod documents;
 mod harness;
+mod picture;
 mod scripts;
 mod security;

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use arca_build::base::Arch;
 use arca_build::plan::{Accel, Graphics, Machine, Network};
 
 use crate::launch::{self, Bundle, both, ok};
@@ -16,7 +15,7 @@ use crate::support::tools;
 use crate::xml::{self, Node};
 
 fn all() -> Vec<(String, Machine)> {
-    machines::eight().into_iter().chain(machines::others()).chain(machines::carrying()).collect()
+    machines::every()
 }
 
 fn domains(machine: &Machine) -> Vec<(String, String)> {
@@ -73,12 +72,11 @@ fn define(directory: &Path, name: &str, texts: &[String]) -> Vec<Node> {
 
 #[test]
 fn out_6_libvirt_defines_every_domain_and_keeps_what_it_says() {
-    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&["qemu-system-x86_64"])) else { return };
+    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&DEFINING)) else { return };
     let directory = open_directory();
-    // libvirt refuses what this host cannot run: no KVM here, no aarch64 QEMU, and Debian's QEMU has no spice.
-    let machines = all().into_iter().filter(|(_, machine)| machine.arch == Arch::X86_64);
-    let texts: Vec<String> = machines
-        .map(|(_, machine)| Machine { accel: Accel::Tcg, graphics: vnc(machine.graphics), ..machine })
+    let texts: Vec<String> = all()
+        .into_iter()
+        .map(|(_, machine)| here(machine))
         .flat_map(|machine| domains(&machine).into_iter().map(|(_, text)| text))
         .collect();
     let defined = define(directory.path(), "nas", &texts);
@@ -88,8 +86,28 @@ fn out_6_libvirt_defines_every_domain_and_keeps_what_it_says() {
     }
 }
 
+/// What libvirt looks for on a host before it takes a machine.
+const DEFINING: [&str; 4] = ["qemu-system-x86_64", "qemu-system-aarch64", "swtpm", "swtpm_setup"];
+
+/// libvirt refuses what this host cannot run: no KVM here, Debian's QEMU has no spice, and its libvirt no passt.
+fn here(mut machine: Machine) -> Machine {
+    if machine.network == Network::Passt {
+        machine.network = Network::User;
+        machine.hardware.ports = vec![];
+    }
+    machine.hardware.cpu = machine.hardware.cpu.filter(|cpu| !cpu.as_str().starts_with("host-"));
+    Machine { accel: Accel::Tcg, graphics: vnc(machine.graphics), ..machine }
+}
+
 fn vnc(graphics: Graphics) -> Graphics {
     if graphics == Graphics::Spice { Graphics::Vnc } else { graphics }
+}
+
+/// Returns all elements of a path whose first part is there once at most.
+fn at(node: &Node, path: &str) -> Vec<Node> {
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    let found = node.all(first).into_iter();
+    found.flat_map(|node| if rest.is_empty() { vec![node.clone()] } else { at(node, rest) }).collect()
 }
 
 /// What libvirt keeps must be what we said; it adds addresses, aliases, defaults.
@@ -100,6 +118,15 @@ fn compare(ours: &Node, theirs: &Node) {
     assert_eq!(ours.all("sysinfo"), theirs.all("sysinfo"));
     assert_eq!(ours.all("description"), theirs.all("description"));
     assert_eq!(ours.at("os").attribute("firmware"), theirs.at("os").attribute("firmware"));
+    for path in ["memoryBacking", "cpu/topology", "cpu/model", "os/firmware"] {
+        let parts = |node: &Node| {
+            let mut found = at(node, path);
+            found.iter_mut().for_each(Node::sort);
+            found.iter_mut().for_each(|part| part.attributes.retain(|name, _| name != "fallback"));
+            found
+        };
+        assert_eq!(parts(ours), parts(theirs), "{path}");
+    }
     for path in ["kernel", "initrd", "cmdline"] {
         assert_eq!(ours.at("os").all(path), theirs.at("os").all(path));
     }
@@ -109,6 +136,14 @@ fn compare(ours: &Node, theirs: &Node) {
         for part in ["driver", "source", "backingStore", "target", "readonly", "serial", "boot"] {
             assert_eq!(ours.all(part), theirs.all(part), "{part}");
         }
+    }
+    for path in ["tpm", "watchdog"] {
+        let kept = ours
+            .all(path)
+            .iter()
+            .zip(theirs.all(path))
+            .all(|(ours, theirs)| ours.attributes.iter().all(|(name, value)| theirs.attribute(name) == value));
+        assert!(kept && ours.all(path).len() == theirs.all(path).len(), "{path}");
     }
     let cards = |devices: &Node| devices.all("interface").iter().map(|card| card.at("mac").clone()).collect::<Vec<_>>();
     assert_eq!(cards(ours), cards(theirs));

@@ -6,7 +6,7 @@ use arca_build::base::{Arch, BaseKind, Transport};
 use arca_build::emit::{Launch, argv};
 use arca_build::plan::{Accel, Firmware, Machine};
 
-use crate::machines::{self, carrying, eight, identity, others};
+use crate::machines::{self, every, identity};
 use crate::support::{output, workdir};
 
 /// The words that the bundle's own script would start QEMU with.
@@ -28,7 +28,7 @@ fn printed(machine: &Machine, transport: &str) -> Vec<String> {
 #[test]
 fn run_and_the_bundles_own_script_start_qemu_with_the_same_words() {
     let mut compared = 0;
-    for (name, machine) in eight().into_iter().chain(others()).chain(carrying()) {
+    for (name, machine) in every() {
         let transports: &[Transport] =
             if machine.is_mixed() { &[Transport::Disk] } else { &[Transport::Disk, Transport::FwCfg] };
         for &transport in transports {
@@ -45,6 +45,7 @@ fn run_and_the_bundles_own_script_start_qemu_with_the_same_words() {
                 detached: &[],
                 firmware: (machine.firmware == Firmware::Uefi).then_some(("/fw/code,x.fd", "/fw/vars.fd")),
                 kernel: iso.then_some(("/t/arca-run.XXXXXX/linux", "/t/arca-run.XXXXXX/initrd")),
+                tpm: machine.hardware.security.tpm.then_some("/t/arca-run.XXXXXX/tpm"),
                 console: &["-serial".to_owned(), "mon:stdio".to_owned()],
             };
             assert_eq!(launch.is_installing(), iso);

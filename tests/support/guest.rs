@@ -3,8 +3,8 @@
 //! taken from Debian's packages and kept below `target/`; nothing is installed. Software emulation only.
 //! Touches: `target/tmp/guest`, the network through apt (once), processes. Read next: `guest/init`, `guest/packages.rs`.
 
-mod initrd;
-mod packages;
+pub mod initrd;
+pub mod packages;
 
 use super::{BOOT_LIMIT, boot, skip, tool, tools};
 use std::collections::BTreeMap;

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first thing it does not expect")]
 
 use arca_build::base::{
-    Arch, BaseKind, ByteSize, Digest, DiskLabel, DiskSerial, Engine, FwCfgName, Name, StorageDir, Transport,
+    Arch, BaseKind, ByteSize, Digest, DiskLabel, DiskSerial, Engine, FwCfgName, MacAddress, Name, StorageDir, Transport,
 };
 use arca_build::emit::{Identity, LaunchFile, launch_files};
-use arca_build::plan::{Accel, DataDisk, Firmware, Graphics, Machine, Network, SystemMode, file};
+use arca_build::plan::{
+    Accel, DataDisk, Firmware, Forward, Graphics, Hardware, Machine, MemoryOptions, Network, Security, SystemMode,
+    Topology, Watchdog, file,
+};
 
 pub fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -45,6 +48,7 @@ pub fn machine(engine: Engine, transport: Transport, base: BaseKind) -> Machine 
         fw_cfg,
         transport,
         mixed: vec![],
+        hardware: Hardware::default(),
     }
 }
 
@@ -100,6 +104,52 @@ pub fn carrying() -> Vec<(String, Machine)> {
         ("carrying-qcow2".to_owned(), carrying(machine(Engine::Both, Transport::Disk, BaseKind::Qcow2))),
         ("carrying-iso".to_owned(), carrying(machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso))),
     ]
+}
+
+/// Machines with every further key of `[machine]`. They came after the others, whose bytes they must not change.
+pub fn equipped() -> Vec<(String, Machine)> {
+    let ports = ["2222:22", "127.0.0.1:8080:80/tcp", "5353:53/udp"].map(|text| Forward::parse(text).unwrap());
+    let all = Hardware {
+        mac: Some(MacAddress::parse("52:54:00:C0:FF:EE").unwrap()),
+        ports: ports.into(),
+        autostart: true,
+        cpu: Some(name("EPYC")),
+        topology: Some(Topology { sockets: 1, cores: 2, threads: 2 }),
+        memory: MemoryOptions { max: Some(ByteSize::gib(4)), hugepages: true, shared: true },
+        security: Security { secure_boot: true, tpm: true },
+        watchdog: Some(Watchdog::Reset),
+    };
+    let some = Hardware {
+        cpu: Some(name("host-model")),
+        topology: Some(Topology { sockets: 2, cores: 1, threads: 1 }),
+        memory: MemoryOptions { hugepages: true, ..MemoryOptions::default() },
+        watchdog: Some(Watchdog::Poweroff),
+        autostart: true,
+        ..Hardware::default()
+    };
+    let arm = Hardware {
+        cpu: Some(name("cortex-a57")),
+        memory: MemoryOptions { shared: true, ..MemoryOptions::default() },
+        security: Security { secure_boot: false, tpm: true },
+        watchdog: Some(Watchdog::Pause),
+        ..Hardware::default()
+    };
+    let qcow2 = |engine, transport| machine(engine, transport, BaseKind::Qcow2);
+    let uefi = |machine: Machine| Machine { firmware: Firmware::Uefi, network: Network::Passt, ..machine };
+    let arm_machine = Machine { arch: Arch::Aarch64, accel: Accel::Tcg, ..qcow2(Engine::Both, Transport::FwCfg) };
+    vec![
+        ("equipped-all".to_owned(), Machine { vcpus: 4, hardware: all, ..uefi(qcow2(Engine::Both, Transport::Disk)) }),
+        (
+            "equipped-iso".to_owned(),
+            Machine { hardware: some, ..machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso) },
+        ),
+        ("equipped-aarch64".to_owned(), Machine { hardware: arm, ..uefi(arm_machine) }),
+    ]
+}
+
+/// Every machine here.
+pub fn every() -> Vec<(String, Machine)> {
+    eight().into_iter().chain(others()).chain(carrying()).chain(equipped()).collect()
 }
 
 pub fn identity(machine: &Machine) -> Identity {

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::super::reader::{Table, Value};
-use super::super::{Accel, DataDisk, Firmware, Graphics, Located, MachineSpec, Network, SystemMode, SystemSpec};
+use super::super::{
+    Accel, DataDisk, Firmware, Graphics, Located, MachineSpec, Network, SystemMode, SystemSpec, Topology,
+};
+use super::hardware::{self, Basics};
 use super::{BaseParts, refuse_unknown};
 use crate::base::text::one_line;
 use crate::base::{Arch, BaseKind, ByteSize, DiskSerial, Name, StorageDir};
@@ -20,6 +23,8 @@ const DEFAULT_STORAGE: &str = "/var/lib/libvirt/images";
 const SECTOR: ByteSize = ByteSize(512);
 const SMALLEST_DISK: ByteSize = ByteSize::mib(1);
 const LARGEST_DISK: ByteSize = ByteSize::gib(64 << 10);
+/// The most processors.
+pub(super) const MOST_VCPUS: u64 = 1024;
 const SMALLEST_MEMORY: ByteSize = ByteSize::mib(16);
 const LARGEST_MEMORY: ByteSize = ByteSize::gib(16 << 10);
 
@@ -31,18 +36,19 @@ pub(super) fn lower(root: &Table<'_>, base: Option<&BaseParts>) -> Option<Machin
         refuse_unknown(table);
     }
     let arch = get("arch").and_then(|value| value.word(Arch::parse, Arch::WORDS)).unwrap_or(Arch::X86_64);
+    let firmware = firmware(get("firmware"), arch);
+    let accel = get("accel").and_then(|value| value.word(Accel::parse, Accel::WORDS)).unwrap_or(Accel::Kvm);
+    let network = get("network").and_then(|value| network(&value)).or_else(default_network)?;
+    let memory = get("memory").and_then(|value| memory(&value)).unwrap_or(ByteSize::gib(2));
+    let vcpus = get("vcpus").and_then(|value| vcpus(&value));
+    let basics = Basics { arch, firmware, accel, network: &network, memory, vcpus };
+    let hardware = table.as_ref().map(|table| hardware::lower(table, &basics)).unwrap_or_default();
     Some(MachineSpec {
         arch,
-        memory: get("memory")
-            .and_then(|value| value.size(SMALLEST_MEMORY..=LARGEST_MEMORY, ByteSize::mib(1)))
-            .unwrap_or(ByteSize::gib(2)),
-        vcpus: get("vcpus")
-            .and_then(|value| value.integer(1..=1024))
-            .and_then(|count| u32::try_from(count).ok())
-            .unwrap_or(2),
-        firmware: firmware(get("firmware"), arch),
-        accel: get("accel").and_then(|value| value.word(Accel::parse, Accel::WORDS)).unwrap_or(Accel::Kvm),
-        network: get("network").and_then(|value| network(&value)).or_else(default_network)?,
+        memory,
+        vcpus: vcpus.or(hardware.topology.map(Topology::vcpus)).unwrap_or(2),
+        firmware,
+        accel,
         graphics: get("graphics")
             .and_then(|value| value.word(Graphics::parse, Graphics::WORDS))
             .unwrap_or(Graphics::None),
@@ -54,7 +60,19 @@ pub(super) fn lower(root: &Table<'_>, base: Option<&BaseParts>) -> Option<Machin
             .or_else(|| StorageDir::parse(DEFAULT_STORAGE).ok())?,
         system: system(root, table.as_ref(), base),
         disks: table.as_ref().map(disks).unwrap_or_default(),
+        network,
+        hardware,
     })
+}
+
+/// Reads an amount of memory.
+pub(super) fn memory(value: &Value<'_>) -> Option<ByteSize> {
+    value.size(SMALLEST_MEMORY..=LARGEST_MEMORY, ByteSize::mib(1))
+}
+
+/// Reads a number of processors, or of what makes them.
+pub(super) fn vcpus(value: &Value<'_>) -> Option<u32> {
+    value.integer(1..=MOST_VCPUS).and_then(|count| u32::try_from(count).ok())
 }
 
 fn default_network() -> Option<Network> {
@@ -74,6 +92,7 @@ fn network(value: &Value<'_>) -> Option<Network> {
     let text = value.line()?;
     match text.split_once(':') {
         None if text == "user" => Some(Network::User),
+        None if text == "passt" => Some(Network::Passt),
         None if text == "none" => Some(Network::None),
         Some(("network", name)) => value.accept(Name::parse(name), "").map(Network::Network),
         Some(("bridge", name)) if name.len() > 15 => {
@@ -84,7 +103,7 @@ fn network(value: &Value<'_>) -> Option<Network> {
         _ => {
             let hint = match Name::parse(text) {
                 Ok(name) => format!("a libvirt network is written \"network:{name}\", a bridge \"bridge:{name}\""),
-                Err(_) => "one of: network:NAME, bridge:NAME, user, none".to_owned(),
+                Err(_) => "one of: network:NAME, bridge:NAME, user, passt, none".to_owned(),
             };
             value.refuse(format!("`network` cannot be `{}`", one_line(text, 60)), &hint);
             None

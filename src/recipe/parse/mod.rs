@@ -6,6 +6,7 @@
 mod allow;
 mod carried;
 mod container;
+mod hardware;
 mod image;
 mod machine;
 mod network;

@@ -23,12 +23,19 @@ const SYMLINK: u32 = 0o120_777;
 
 /// Puts the archive together from the unpacked packages' files.
 pub fn make(files: &[PathBuf]) -> Vec<u8> {
+    archive(files, &MODULES, &[("init", INIT.as_bytes())])
+}
+
+/// The same with other modules, and with these programs, of which `init` is one.
+pub fn archive(files: &[PathBuf], modules: &[&str], programs: &[(&str, &[u8])]) -> Vec<u8> {
     let busybox = files.iter().find(|path| file_name(path) == "busybox").expect("BusyBox in its package");
     let mut archive = Archive::default();
     for dir in ["dev", "proc", "sys", "mnt"] {
         archive.add(dir, DIRECTORY, &[]);
     }
-    archive.add("init", PROGRAM, INIT.as_bytes());
+    for (path, bytes) in programs {
+        archive.add(path, PROGRAM, bytes);
+    }
     archive.add("bin/busybox", PROGRAM, &fs::read(busybox).expect("BusyBox"));
     archive.add("bin/sh", SYMLINK, b"busybox");
     let blkid = tool("blkid").expect("checked by prepare");
@@ -37,13 +44,13 @@ pub fn make(files: &[PathBuf]) -> Vec<u8> {
         let path = library.to_str().expect("a path in UTF-8").trim_start_matches('/').to_owned();
         archive.add(&path, PROGRAM, &fs::read(&library).expect("a library"));
     }
-    add_modules(&mut archive, files);
+    add_modules(&mut archive, files, modules);
     archive.finish()
 }
 
-fn add_modules(archive: &mut Archive, files: &[PathBuf]) {
+fn add_modules(archive: &mut Archive, files: &[PathBuf], modules: &[&str]) {
     let mut loader = Modules::new(files);
-    MODULES.iter().for_each(|name| loader.take(name));
+    modules.iter().for_each(|name| loader.take(name));
     let order = loader.order.iter().map(|(name, _)| format!("{name}.ko\n")).collect::<String>();
     archive.add("modules/order", PROGRAM, order.as_bytes());
     for (name, bytes) in &loader.order {

@@ -1,5 +1,5 @@
-//! Gets Debian's cloud kernel and a static BusyBox by `apt-get download` (which checks them against the signed lists) and
-//! unpacks them below `target/tmp/guest`. Nothing is installed and apt's own state stays as it is.
+//! Gets a kernel of Debian's, a static BusyBox and what else a guest asks for by `apt-get download` (which checks them
+//! against the signed lists) and unpacks them below `target/tmp`. Nothing is installed and apt's own state stays as it is.
 //! Touches: that directory, the network through apt. Read next: `initrd.rs`.
 
 use super::initrd;
@@ -11,62 +11,84 @@ use std::process::Command;
 
 /// Debian's name for "the cloud kernel of today".
 const KERNEL: &str = "linux-image-cloud-amd64";
-const BUSYBOX: &str = "busybox-static";
+/// The static BusyBox.
+pub const BUSYBOX: &str = "busybox-static";
+
+/// What a guest is made from.
+pub struct Kit<'a> {
+    /// The directory below `target/tmp`.
+    pub home: &'a str,
+    /// The package that depends on the kernel of today.
+    pub kernel: &'a str,
+    /// Further packages; none is followed to what it depends on.
+    pub packages: &'a [&'a str],
+    /// Names everything else that the result is made from, so that an edited script is not served from a kept copy.
+    pub revision: String,
+}
 
 /// Returns a directory with `vmlinuz` and `initrd`; the error tells why the packages could not be had.
 pub fn prepare() -> Result<PathBuf, String> {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guest");
-    let ready = home.join(revision());
-    if !ready.is_dir() {
-        fs::create_dir_all(&home).expect("a directory below target");
-        let lock = fs::File::create(home.join("lock")).expect("lock file");
-        lock.lock().expect("lock");
-        // Whoever held the lock before may have done the work.
-        if !ready.is_dir() {
-            let work = tempfile::tempdir_in(&home).expect("a directory below target");
-            make(work.path())?;
-            fs::rename(work.path().join("ready"), &ready).expect("rename");
-        }
-    }
-    Ok(ready)
-}
-
-/// Names what the kept copy was made from, so that an edited script is not served from it.
-fn revision() -> String {
-    let text = format!("1 {KERNEL} {BUSYBOX} {} {:?}", initrd::INIT, initrd::MODULES);
-    sha2::Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn make(work: &Path) -> Result<(), String> {
-    let [debs, tree, ready] = ["debs", "tree", "ready"].map(|name| work.join(name));
-    for dir in [&debs, &tree, &ready] {
-        fs::create_dir(dir).expect("directory");
-    }
-    download(work, &debs)?;
-    for deb in files_below(&debs) {
-        output(Command::new("dpkg-deb").arg("-x").arg(deb).arg(&tree)).success();
-    }
-    let files = files_below(&tree);
-    let kernel = files.iter().find(|path| file_name(path).starts_with("vmlinuz-")).expect("a kernel in its package");
-    fs::copy(kernel, ready.join("vmlinuz")).expect("copy");
-    fs::write(ready.join("initrd"), initrd::make(&files)).expect("write");
-    Ok(())
-}
-
-/// Downloads with the lists that apt has; where it has none, or old ones, with a private copy of them.
-fn download(work: &Path, debs: &Path) -> Result<(), String> {
-    download_with(&[], debs).or_else(|_| {
-        let options = private_lists(work);
-        let _ = apt("apt-get", &options, &["update"], work);
-        download_with(&options, debs)
+    let revision = format!("1 {KERNEL} {BUSYBOX} {} {:?}", initrd::INIT, initrd::MODULES);
+    Kit { home: "guest", kernel: KERNEL, packages: &[BUSYBOX], revision }.prepare(|_, files, ready| {
+        fs::copy(kernel(files), ready.join("vmlinuz")).expect("copy");
+        fs::write(ready.join("initrd"), initrd::make(files)).expect("write");
     })
 }
 
-fn download_with(options: &[String], debs: &Path) -> Result<(), String> {
-    let depends = apt("apt-cache", options, &["depends", KERNEL], debs)?;
-    let kernel = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
-    let kernel = kernel.ok_or_else(|| format!("no package {KERNEL}"))?;
-    apt("apt-get", options, &["download", kernel, BUSYBOX], debs).map(drop)
+/// The kernel's image among the unpacked files.
+pub fn kernel(files: &[PathBuf]) -> &Path {
+    files.iter().find(|path| file_name(path).starts_with("vmlinuz-")).expect("a kernel in its package")
+}
+
+impl Kit<'_> {
+    /// Returns the directory that `make` filled, now or earlier; it is given the tree of all packages, every file in it,
+    /// and the directory.
+    pub fn prepare(&self, make: impl FnOnce(&Path, &[PathBuf], &Path)) -> Result<PathBuf, String> {
+        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.home);
+        let digest = sha2::Sha256::digest(&self.revision);
+        let ready = home.join(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>());
+        if !ready.is_dir() {
+            fs::create_dir_all(&home).expect("a directory below target");
+            let lock = fs::File::create(home.join("lock")).expect("lock file");
+            lock.lock().expect("lock");
+            // Whoever held the lock before may have done the work.
+            if !ready.is_dir() {
+                let work = tempfile::tempdir_in(&home).expect("a directory below target");
+                let [debs, tree, made] = ["debs", "tree", "ready"].map(|name| work.path().join(name));
+                for dir in [&debs, &tree, &made] {
+                    fs::create_dir(dir).expect("directory");
+                }
+                self.unpack(work.path(), &debs, &tree)?;
+                make(&tree, &files_below(&tree), &made);
+                fs::rename(made, &ready).expect("rename");
+            }
+        }
+        Ok(ready)
+    }
+
+    fn unpack(&self, work: &Path, debs: &Path, tree: &Path) -> Result<(), String> {
+        self.download(work, debs)?;
+        for deb in files_below(debs) {
+            output(Command::new("dpkg-deb").arg("-x").arg(deb).arg(tree)).success();
+        }
+        Ok(())
+    }
+
+    /// Downloads with the lists that apt has; where it has none, or old ones, with a private copy of them.
+    fn download(&self, work: &Path, debs: &Path) -> Result<(), String> {
+        self.download_with(&[], debs).or_else(|_| {
+            let options = private_lists(work);
+            let _ = apt("apt-get", &options, &["update"], work);
+            self.download_with(&options, debs)
+        })
+    }
+
+    fn download_with(&self, options: &[String], debs: &Path) -> Result<(), String> {
+        let depends = apt("apt-cache", options, &["depends", self.kernel], debs)?;
+        let kernel = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
+        let kernel = kernel.ok_or_else(|| format!("no package {}", self.kernel))?;
+        apt("apt-get", options, &[&["download", kernel], self.packages].concat(), debs).map(drop)
+    }
 }
 
 /// Options under which apt keeps lists of its own below `work`, as an ordinary user may.

@@ -286,3 +286,27 @@ fn every_recipe_that_ships_parses_and_its_files_are_there() {
     }
     assert!(seen >= 4);
 }
+
+#[test]
+fn every_further_key_of_the_machine_is_read() {
+    let text = "[machine]\nfirmware = \"uefi\"\nnetwork = \"passt\"\nports = [\"2222:22\", \"127.0.0.1:53:53/udp\"]\n\
+                mac = \"52:54:00:AA:00:01\"\nautostart = true\ncpu = \"EPYC\"\nmax_memory = \"4GiB\"\nhugepages = true\n\
+                shared_memory = true\nsecure_boot = true\ntpm = true\nwatchdog = \"poweroff\"\n\
+                [machine.topology]\ncores = 3\nthreads = 2\n";
+    let machine = good(&format!("{HEAD}{text}")).machine;
+    let ports: Vec<_> = machine.hardware.ports.iter().map(ToString::to_string).collect();
+    assert_eq!((machine.network, machine.vcpus), (Network::Passt, 6));
+    assert_eq!(ports, ["2222:22/tcp", "127.0.0.1:53:53/udp"]);
+    let expected = Hardware {
+        mac: Some(MacAddress::parse("52:54:00:aa:00:01").unwrap()),
+        ports: machine.hardware.ports.clone(),
+        autostart: true,
+        cpu: Some(Name::parse("EPYC").unwrap()),
+        topology: Some(Topology { sockets: 1, cores: 3, threads: 2 }),
+        memory: MemoryOptions { max: Some(ByteSize::gib(4)), hugepages: true, shared: true },
+        security: Security { secure_boot: true, tpm: true },
+        watchdog: Some(Watchdog::Poweroff),
+    };
+    assert_eq!(machine.hardware, expected);
+    assert!(good(HEAD).machine.hardware.is_plain());
+}

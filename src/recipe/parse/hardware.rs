@@ -1,0 +1,137 @@
+//! The further keys of `[machine]`. Touches nothing.
+
+use super::super::reader::{Table, Value};
+use super::super::{Accel, CpuMode, Firmware, Forward, Hardware, MemoryOptions, Network, Security, Topology, Watchdog};
+use super::machine::{MOST_VCPUS, memory, vcpus};
+use super::refuse_unknown;
+use crate::base::text::one_line;
+use crate::base::{Arch, ByteSize, MacAddress, Name};
+
+/// The most forwarded ports.
+const PORT_LIMIT: usize = 64;
+
+/// What the further keys must agree with.
+pub(super) struct Basics<'a> {
+    pub arch: Arch,
+    pub firmware: Firmware,
+    pub accel: Accel,
+    pub network: &'a Network,
+    pub memory: ByteSize,
+    /// Where the recipe says it.
+    pub vcpus: Option<u32>,
+}
+
+/// Reads them.
+pub(super) fn lower(table: &Table<'_>, basics: &Basics<'_>) -> Hardware {
+    let flag = |key| table.get(key).and_then(|value| value.boolean()).unwrap_or(false);
+    Hardware {
+        mac: table.get("mac").and_then(|value| mac(&value, basics)),
+        ports: table.get("ports").map(|value| ports(&value, basics)).unwrap_or_default(),
+        autostart: flag("autostart"),
+        cpu: table.get("cpu").and_then(|value| cpu(&value, basics)),
+        topology: table.table("topology", "machine.topology").and_then(|table| topology(&table, basics)),
+        memory: MemoryOptions {
+            max: table.get("max_memory").and_then(|value| max_memory(&value, basics)),
+            hugepages: flag("hugepages"),
+            shared: flag("shared_memory"),
+        },
+        security: Security {
+            secure_boot: table.get("secure_boot").is_some_and(|value| secure_boot(&value, basics)),
+            tpm: flag("tpm"),
+        },
+        watchdog: table.get("watchdog").and_then(|value| value.word(Watchdog::parse, Watchdog::WORDS)),
+    }
+}
+
+fn mac(value: &Value<'_>, basics: &Basics<'_>) -> Option<MacAddress> {
+    let mac =
+        value.accept(MacAddress::parse(value.line()?), "leave it out to have one that follows from the recipe")?;
+    if *basics.network == Network::None {
+        value.refuse("`mac` is the address of a network card, and this machine has none", "remove `mac`");
+        return None;
+    }
+    Some(mac)
+}
+
+fn ports(value: &Value<'_>, basics: &Basics<'_>) -> Vec<Forward> {
+    let rows = value.list();
+    if rows.len() > PORT_LIMIT {
+        value.refuse(format!("more than {PORT_LIMIT} forwarded ports"), "");
+    }
+    let mut ports: Vec<Forward> = vec![];
+    for row in rows.iter().take(PORT_LIMIT) {
+        let read = |text| row.accept(Forward::parse(text), "write it like \"2222:22\" or \"127.0.0.1:8080:80/tcp\"");
+        let Some(forward) = row.line().and_then(read) else { continue };
+        if ports.iter().any(|other| meet(other, &forward)) {
+            row.refuse(format!("port {} of the host is forwarded twice", forward.host), "");
+            continue;
+        }
+        ports.push(forward);
+    }
+    if *basics.network != Network::Passt && !ports.is_empty() {
+        value.refuse("`ports` are forwarded by passt alone", "write network = \"passt\", or remove `ports`");
+        return vec![];
+    }
+    ports
+}
+
+/// Tells whether two want the same port of the host.
+fn meet(one: &Forward, other: &Forward) -> bool {
+    let address = one.address.is_none() || other.address.is_none() || one.address == other.address;
+    address && (one.protocol, one.host) == (other.protocol, other.host)
+}
+
+/// Emulation cannot give what only the host's processor has.
+fn cpu(value: &Value<'_>, basics: &Basics<'_>) -> Option<Name> {
+    let name = value.accept(Name::parse(value.line()?), "see `virsh cpu-models x86_64`")?;
+    let of_host = matches!(CpuMode::parse(name.as_str()), Some(CpuMode::HostPassthrough | CpuMode::HostModel));
+    if of_host && basics.accel == Accel::Tcg {
+        value.refuse(format!("emulation has no `{name}`"), "write cpu = \"maximum\", or accel = \"kvm\"");
+        return None;
+    }
+    Some(name)
+}
+
+fn topology(table: &Table<'_>, basics: &Basics<'_>) -> Option<Topology> {
+    refuse_unknown(table);
+    let count = |key| table.get(key).map_or(Some(1), |value| vcpus(&value));
+    let (sockets, cores, threads) = (count("sockets"), count("cores"), count("threads"));
+    let topology = Topology { sockets: sockets?, cores: cores?, threads: threads? };
+    let product = topology.vcpus();
+    let hint = format!("write vcpus = {product}, or leave `vcpus` out");
+    if u64::from(product) > MOST_VCPUS {
+        table.document.tell(table.problem(format!("the topology makes more than {MOST_VCPUS} processors")));
+        return None;
+    }
+    if basics.vcpus.is_some_and(|vcpus| vcpus != product) {
+        let headline = format!("the topology makes {product} processors, and `vcpus` says otherwise");
+        table.document.tell(table.problem(headline).hint(hint));
+        return None;
+    }
+    Some(topology)
+}
+
+fn max_memory(value: &Value<'_>, basics: &Basics<'_>) -> Option<ByteSize> {
+    let max = memory(value)?;
+    if max < basics.memory {
+        let headline = format!("`max_memory` is less than the memory, {}", basics.memory.exact());
+        value.refuse(headline, "it is the most that `memory` may grow to");
+        return None;
+    }
+    Some(max)
+}
+
+/// The firmware that distributions ship with keys enrolled is for x86_64.
+fn secure_boot(value: &Value<'_>, basics: &Basics<'_>) -> bool {
+    let wanted = value.boolean() == Some(true);
+    if wanted && basics.arch != Arch::X86_64 {
+        let headline = format!("there is no secure boot for {}", one_line(basics.arch.as_str(), 20));
+        value.refuse(headline, "remove `secure_boot`");
+        return false;
+    }
+    if wanted && basics.firmware != Firmware::Uefi {
+        value.refuse("secure boot is UEFI's, and this machine has a BIOS", "add firmware = \"uefi\"");
+        return false;
+    }
+    wanted
+}
