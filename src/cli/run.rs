@@ -43,7 +43,7 @@ pub enum HereCommand {
     Snapshot {
         /// Its name
         name: String,
-        /// What the copy is called [default: the first of s1, s2, … that is free]
+        /// What the copy is called [default: the first of s1, s2 and so on that is free]
         label: Option<String>,
         #[command(flatten)]
         place: Place,

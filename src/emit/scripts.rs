@@ -10,7 +10,7 @@ use super::quote::shell;
 use super::script::{Word, fill, line};
 use super::virt_install;
 use crate::base::{Arch, BaseKind, Transport};
-use crate::plan::{Accel, Firmware, Forward, Machine, Network, file};
+use crate::plan::{Accel, Firmware, Forward, Machine, Network, REPORT_PORT, file};
 
 const COMMON: &str = include_str!("common.sh.in");
 const VET: &str = include_str!("vet.sh.in");
@@ -138,7 +138,26 @@ pub fn run_qemu(machine: &Machine, identity: &Identity) -> String {
         ("FIRMWARE", firmware(machine)),
         ("KERNEL", if iso { kernel(machine.arch) } else { String::new() }),
     ];
-    fill(RUN_QEMU, &values)
+    fill(RUN_QEMU, &values.into_iter().chain(report(machine)).collect::<Vec<_>>())
+}
+
+/// Lets the guest's report go to a file, where the guest has something to tell.
+fn report(machine: &Machine) -> [(&'static str, String); 7] {
+    let device = format!(
+        "if [ -n \"$report\" ]; then\n    \
+         set -- -device virtio-serial-pci -chardev \"file,id=report,path=$(comma \"$report\")\" \\\n        \
+         -device virtserialport,chardev=report,name={REPORT_PORT} \"$@\"\nfi\n"
+    );
+    [
+        ("REPORT_VALUE", "report=''\n"),
+        ("REPORT_WORD", "[--report FILE] "),
+        ("REPORT_HELP", "  --report FILE    write what the guest tells of itself to FILE\n"),
+        ("REPORT_CASE", " | --report"),
+        ("REPORT_TAKE", "        --report) report=$2 ;;\n"),
+        ("REPORT_IS", "    --report=*) report=${1#*=} ;;\n"),
+        ("REPORT", &device),
+    ]
+    .map(|(name, text)| (name, if machine.report { text.to_owned() } else { String::new() }))
 }
 
 fn main_arguments(machine: &Machine, identity: &Identity) -> String {

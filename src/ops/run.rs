@@ -22,13 +22,13 @@ use crate::drive::{Program, medium, tpm};
 use crate::emit::{Identity, Launch, argv};
 use crate::host::files;
 pub use crate::plan::Accel;
-use crate::plan::{DataDisk, Machine, Network, SYSTEM_SERIAL};
+use crate::plan::{DataDisk, Machine, Network, SYSTEM_SERIAL, file};
 use crate::store::{Holder, Root};
 
 /// How long a guest has to power off by itself before the plug is pulled.
 const GRACE: Duration = Duration::from_secs(60);
 /// What a bundle expects of its guest's report.
-const EXPECTATION: &str = "report.json";
+const EXPECTATION: &str = file::REPORT;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]

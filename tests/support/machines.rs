@@ -44,6 +44,7 @@ pub fn machine(engine: Engine, transport: Transport, base: BaseKind) -> Machine 
         mode: SystemMode::Overlay,
         data: vec![data("tank-1"), data("tank-2")],
         payload: false,
+        report: false,
         config_disk: Some(if engine.uses_ignition() { DiskLabel::Ignition } else { DiskLabel::Combustion }),
         fw_cfg,
         transport,
@@ -106,6 +107,15 @@ pub fn carrying() -> Vec<(String, Machine)> {
     ]
 }
 
+/// Machines that report. Their bytes are not those of the others either.
+pub fn reporting() -> Vec<(String, Machine)> {
+    let reporting = |machine: Machine| Machine { report: true, ..machine };
+    vec![
+        ("reporting-qcow2".to_owned(), reporting(machine(Engine::Both, Transport::Disk, BaseKind::Qcow2))),
+        ("reporting-iso".to_owned(), reporting(machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso))),
+    ]
+}
+
 /// Machines with every further key of `[machine]`. They came after the others, whose bytes they must not change.
 pub fn equipped() -> Vec<(String, Machine)> {
     let ports = ["2222:22", "127.0.0.1:8080:80/tcp", "5353:53/udp"].map(|text| Forward::parse(text).unwrap());
@@ -149,7 +159,7 @@ pub fn equipped() -> Vec<(String, Machine)> {
 
 /// Every machine here.
 pub fn every() -> Vec<(String, Machine)> {
-    eight().into_iter().chain(others()).chain(carrying()).chain(equipped()).collect()
+    eight().into_iter().chain(others()).chain(carrying()).chain(equipped()).chain(reporting()).collect()
 }
 
 pub fn identity(machine: &Machine) -> Identity {
