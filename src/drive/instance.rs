@@ -271,6 +271,11 @@ pub struct Draft<'s> {
 }
 
 impl Draft<'_> {
+    /// Returns where a file of it lies for now.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
     /// Copies a file of the bundle.
     pub fn copy(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
         let wanted = Wanted { digest: part.sha256, size: part.size };

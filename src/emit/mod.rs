@@ -23,6 +23,7 @@
 mod domain;
 mod form;
 mod identity;
+mod qemu_argv;
 pub mod quote;
 mod script;
 mod scripts;
@@ -31,6 +32,7 @@ pub mod xml;
 
 pub use form::{INITRD, KERNEL, loader_directory, machine_type, virt_type};
 pub use identity::Identity;
+pub use qemu_argv::{Launch, argv, firmware_places, written};
 
 use crate::base::{BaseKind, Problem, Transport};
 use crate::plan::{Machine, file};

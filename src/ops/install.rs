@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use super::build::{Placement, build};
+use super::launchable::Launchable;
 use crate::base::{BaseKind, Code, Digest, Event, Name, Problem, Problems, StorageDir, Transport};
-use crate::bundle::{self, Entry, Manifest};
+use crate::bundle::{Entry, Manifest};
 use crate::drive::copy::Work;
+use crate::drive::disks;
 use crate::drive::instance::{Data, Draft, Instance, Kind, Part, Record, Storage, Unfinished};
 use crate::drive::preflight::{self, Findings, Subject};
 use crate::drive::signals::{self, Signals};
@@ -75,7 +76,7 @@ struct Source {
 pub fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Result<Installed, Problems> {
     let connect = session.environment.libvirt_uri(wish.connect.as_deref());
     virsh::refuse_remote(&connect)?;
-    let (path, manifest, machine) = read(session, target)?;
+    let Launchable { path, manifest, machine, .. } = Launchable::unverified(session, target)?;
     let (storage, makes_storage) = storage(session, wish.storage.as_deref(), &machine, &connect)?;
     let machine = Machine {
         name: wish.name.clone().unwrap_or(machine.name),
@@ -122,28 +123,6 @@ pub(super) fn interruptible<T>(
         signals::end_by(signal);
     }
     done
-}
-
-/// Reads a bundle's manifest and machine; a recipe is built first.
-fn read(session: &Session<'_>, target: &Path) -> Result<(PathBuf, Manifest, Machine), Problems> {
-    let asked = session.absolute(target);
-    let path = if files::is_directory(&asked) {
-        asked
-    } else {
-        let built = build(session, &[target.to_owned()], &Placement::Nowhere)?;
-        built.into_iter().next().ok_or_else(|| Problem::new(Code::Bug, "a build gave nothing"))?.path
-    };
-    let path = files::destination(&path).unwrap_or(path);
-    let manifest = bundle::read_manifest(&path)?;
-    let text = files::read_text(&path.join(file::MACHINE))?.unwrap_or_default();
-    let listed = manifest.files.iter().find(|entry| entry.path == file::MACHINE);
-    if listed.is_none_or(|entry| entry.sha256 != Digest::of(text.as_bytes())) {
-        return Err(Problem::new(Code::Hash, format!("`{}` is not what the manifest says", file::MACHINE))
-            .fact("bundle", path.display())
-            .hint("build the bundle again with this version")
-            .into());
-    }
-    Ok((path, manifest, Machine::parse(&text)?))
 }
 
 /// Chooses the storage directory, and tells whether it is ours to make.
@@ -319,6 +298,11 @@ impl Source {
             match part.kind {
                 Kind::Base => draft.share(&from, part.clone(), *mode, work)?,
                 Kind::Data | Kind::Part => draft.copy(&from, part.clone(), *mode, work)?,
+            }
+            // A bundle may be a stranger's, whose digests are right and whose images name files of this host.
+            if part.path.ends_with(".qcow2") {
+                let backing = if part.path == file::SYSTEM { self.machine.backing_file() } else { None };
+                disks::judge(&draft.path(&part.path), backing)?;
             }
         }
         if self.machine.base == BaseKind::Iso {

@@ -74,7 +74,7 @@ const CALLS: [&str; 12] = [
 
 fn count(log: &Path, call: &str) -> usize {
     let text = std::fs::read_to_string(log).unwrap();
-    text.lines().filter(|line| line.contains(&format!(" {call}("))).count()
+    text.lines().filter(|line| line.starts_with(&format!("{call}("))).count()
 }
 
 /// Runs a command once for each chosen step with a signal injected there; returns how often it ended by the signal.
