@@ -187,20 +187,26 @@ impl Storage {
         }
         gone(&directory.join(UNFINISHED))?;
         let paths = kept.iter().map(|part| directory.join(&part.path)).collect::<Vec<_>>();
-        if kept.is_empty() {
-            gone(&directory.join(RECORD))?;
-        } else {
-            replace_record(directory, &Record { files: kept, ..record.clone() })?;
-        }
         let foreign = names(directory).into_iter().map(|name| directory.join(name));
         let foreign: Vec<_> =
             foreign.filter(|path| !paths.contains(path) && path.file_name() != Some(RECORD.as_ref())).collect();
-        if paths.is_empty() && foreign.is_empty() {
-            std::fs::remove_dir(directory).map_err(|error| unremovable(directory, &error))?;
+        match (kept.is_empty(), foreign.is_empty()) {
+            (false, _) => replace_record(directory, &Record { files: kept, ..record.clone() })?,
+            (true, false) => gone(&directory.join(RECORD))?,
+            (true, true) => self.discard(instance)?,
         }
         self.prune();
         copy::sync(&self.path)?;
         Ok(Removed { kept: paths, foreign })
+    }
+}
+
+impl Storage {
+    /// Removes a directory that holds nothing but the record; without a record it would be nobody's, so its name goes first.
+    fn discard(&self, instance: &Instance) -> Result<(), Problem> {
+        let dead = self.path.join(format!("{NEW}{}", instance.record.name));
+        let removed = std::fs::rename(&instance.directory, &dead).and_then(|()| std::fs::remove_dir_all(&dead));
+        removed.map_err(|error| unremovable(&instance.directory, &error))
     }
 }
 

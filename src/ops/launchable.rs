@@ -38,14 +38,7 @@ impl Launchable {
         if !files::is_directory(&path) {
             return Self::of(session, target);
         }
-        let read = Self::read(&path)?;
-        let text = files::read_text(&read.path.join(file::MACHINE))?.unwrap_or_default();
-        let listed = read.manifest.files.iter().find(|entry| entry.path == file::MACHINE);
-        if listed.is_none_or(|entry| entry.sha256 != Digest::of(text.as_bytes())) {
-            let problem = Problem::new(Code::Hash, format!("`{}` is not what the manifest says", file::MACHINE));
-            return Err(problem.fact("bundle", read.path.display()).hint("build the bundle again").into());
-        }
-        Ok(Self { machine: Machine::parse(&text)?, ..read })
+        Ok(Self::read(&path)?)
     }
 
     /// Verifies a bundle and reads it.
@@ -65,6 +58,11 @@ impl Launchable {
                 .cause("an older version built it")
                 .hint("build it again")
         })?;
+        let listed = manifest.files.iter().find(|entry| entry.path == file::MACHINE);
+        if listed.is_none_or(|entry| entry.sha256 != Digest::of(text.as_bytes())) {
+            let problem = Problem::new(Code::Hash, format!("`{}` is not what the manifest says", file::MACHINE));
+            return Err(problem.fact("bundle", path.display()).hint("build the bundle again"));
+        }
         let digest = Digest::of(manifest.to_text().as_bytes());
         Ok(Self { path, machine: Machine::parse(&text)?, manifest, digest })
     }
