@@ -15,6 +15,7 @@ mod libvirtd;
 mod support;
 
 mod boot;
+mod bootable;
 mod contract;
 mod demo;
 mod equivalence;
