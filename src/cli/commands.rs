@@ -107,6 +107,9 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             let report = ops::inspect::inspect(session, &file)?;
             if voice.is_json() { voice.json(&json!(report)) } else { voice.data(&sanitised(&report.to_string())) }
         }
+        Command::Doctor { log } => {
+            super::doctor::print(voice, &ops::doctor::doctor(session, &log, std::io::stdin().lock())?)?;
+        }
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
         Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,
         Command::Store { command } => super::store::run(command, session, voice)?,

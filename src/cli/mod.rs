@@ -6,6 +6,7 @@
 pub mod args;
 mod check;
 mod commands;
+mod doctor;
 mod import_config;
 mod mirror;
 mod out;
