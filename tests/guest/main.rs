@@ -24,4 +24,5 @@ mod microos;
 mod picture;
 mod pool;
 mod report;
+mod run;
 mod selfinstall;
