@@ -25,4 +25,5 @@ mod picture;
 mod pool;
 mod report;
 mod run;
+mod run_test;
 mod selfinstall;
