@@ -77,6 +77,15 @@ fn boots_are_told_apart_and_each_has_its_own_cause() {
 }
 
 #[test]
+fn a_machine_that_begins_anew_for_ever_fills_no_screen() {
+    let found = of(&"[    0.000000] Linux version 6\n[    9.0] ignition[1]: Ignition failed: x\n".repeat(500));
+    let text = found.to_string();
+    assert_eq!((found.boots.len(), found.findings.len()), (500, 500));
+    assert_eq!((text.matches("came as far as").count(), text.matches("failure[").count()), (5, 5), "{text}");
+    assert!(text.contains("not told: 495 boots between\nboot 497, "), "{text}");
+}
+
+#[test]
 fn what_a_script_said_last_is_shown_and_what_others_said_is_not() {
     let log = "[    1.0] combustion[7]: one\n[    1.1] systemd[1]: noise\n[    1.2] combustion[7]: two\n\
                [    1.3] combustion[7]: Command failed, rolling back\n";
