@@ -92,6 +92,15 @@ fn what_a_script_said_last_is_shown_and_what_others_said_is_not() {
     assert_eq!(of(log).findings[0].said, ["one", "two", "Command failed, rolling back"]);
 }
 
+/// Ignition quotes the program's words behind the whole command.
+#[test]
+fn of_a_long_line_the_middle_is_left_out() {
+    let found = of(&format!("Ignition failed: {}too small", "x".repeat(900)));
+    let said = &found.findings[0].said[0];
+    assert!(said.starts_with("Ignition failed: x") && said.contains(" … ") && said.ends_with("too small"), "{said}");
+    assert_eq!(said.chars().count(), 423);
+}
+
 #[test]
 fn many_of_a_kind_are_counted_and_not_all_told() {
     let keys: String = (0..100).map(|key| format!("warning at $.k{key}, line 2 col {key}: Unused key k\n")).collect();

@@ -112,6 +112,20 @@ pub(super) const ROWS: &[Ailment] = &[
         ..PLAIN
     },
     Ailment {
+        id: "job-waits",
+        kind: Kind::Waiting,
+        headline: "the boot waits for {job}, which has no limit of time",
+        signs: &["A start job is running for {job} ({} / no limit)", "Job {job}/start running ({} / no limit)"],
+        except: &["Ignition (fetch", "Job ignition-fetch", "First Boot Wizard"],
+        until: &[LOGIN[0], "Reached target {}multi-user.target", "Reached target {}Multi-User System", "Power down"],
+        is_symptom: true,
+        why: "systemd shows what it waits for once nothing else is to be done. This job may run for ever: a script of Combustion's \
+            that installs much needs some minutes, one that asks a question never ends.",
+        cure: "wait some minutes; else look at what that job does, and let it ask nothing (`--non-interactive`)",
+        sources: &[("systemd: src/core/manager.c", "https://github.com/systemd/systemd")],
+        ..PLAIN
+    },
+    Ailment {
         id: "unit-failed",
         kind: Kind::Warning,
         headline: "the unit `{unit}` failed",
