@@ -225,6 +225,8 @@ pub enum Command {
         #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
         after: PathBuf,
     },
+    #[command(flatten)]
+    Here(super::run::HereCommand),
     /// Look after the store
     Store {
         #[command(subcommand)]

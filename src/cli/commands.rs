@@ -112,6 +112,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         }
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
         Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,
+        Command::Here(command) => super::run::dispatch(command, session, voice)?,
         Command::Store { command } => super::store::run(command, session, voice)?,
         Command::Schema => voice.json(&ops::schema::schema()),
         Command::Passwd { rounds } => super::passwd::run(voice, rounds)?,
