@@ -1,6 +1,6 @@
 //! The system that came up: the wizard, units of the recipe and others, network, ssh, SELinux. Touches nothing.
 
-use super::{Ailment, Kind, LOGIN, PLAIN, SYSTEMD};
+use super::{Ailment, EMERGENCY, Kind, LOGIN, PLAIN, SYSTEMD};
 
 const JEOS: (&str, &str) = ("openSUSE/jeos-firstboot", "https://github.com/openSUSE/jeos-firstboot");
 const SERVICE: (&str, &str) =
@@ -117,7 +117,15 @@ pub(super) const ROWS: &[Ailment] = &[
         headline: "the boot waits for {job}, which has no limit of time",
         signs: &["A start job is running for {job} ({} / no limit)", "Job {job}/start running ({} / no limit)"],
         except: &["Ignition (fetch", "Job ignition-fetch", "First Boot Wizard"],
-        until: &[LOGIN[0], "Reached target {}multi-user.target", "Reached target {}Multi-User System", "Power down"],
+        until: &[
+            LOGIN[0],
+            "Reached target {}multi-user.target",
+            "Reached target {}Multi-User System",
+            "Power down",
+            EMERGENCY[0],
+            EMERGENCY[1],
+            EMERGENCY[2],
+        ],
         is_symptom: true,
         why: "systemd shows what it waits for once nothing else is to be done. This job may run for ever: a script of Combustion's \
             that installs much needs some minutes, one that asks a question never ends.",
