@@ -392,15 +392,15 @@ impl<'w> Prepared<'w> {
     }
 
     fn too_late(&self, running: &Running, limit: Duration) -> Problem {
-        let headline =
-            format!("`{}` did not come so far in {} seconds: no {}", self.name, limit.as_secs(), self.awaited());
+        let (seconds, awaited) = (limit.as_secs(), self.awaited());
+        let headline = format!("`{}` is not done after {seconds} seconds: {awaited} did not come", self.name);
         self.with_last(Problem::new(Code::Guest, headline), running)
     }
 
     fn awaited(&self) -> String {
         match &self.until {
             Until::Report => "its report".to_owned(),
-            Until::Ssh => "its ssh server".to_owned(),
+            Until::Ssh => "an answer of its ssh server".to_owned(),
             Until::Pattern(text) => format!("`{}`", crate::base::text::one_line(text, 80)),
             Until::Off => "its end".to_owned(),
         }
