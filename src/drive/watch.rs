@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_report_takes_bounded_memory_and_its_end_counts() {
+    fn run_4_an_endless_report_takes_bounded_memory_and_its_end_counts() {
         let flood = BufReader::new(std::io::repeat(b'x').take(64 << 20));
         let whole = format!("\n{}\nstage\tfinal\n{}\n", attest::BEGIN, attest::END);
         let read = read_report(flood.chain(whole.as_bytes())).unwrap();
