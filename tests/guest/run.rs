@@ -354,6 +354,21 @@ fn ssh_finds_the_port_the_user_and_known_hosts_of_the_machine() {
         .says("an answer of its ssh server did not come");
 }
 
+#[test]
+fn a_tpm_is_emulated_beside_qemu_and_ends_with_it() {
+    let (true, Some(_)) = (has_qemu(), tool("swtpm")) else { return };
+    let world = World::new(b'E');
+    let recipe = std::fs::read_to_string(world.path("tiny.toml")).unwrap();
+    std::fs::write(world.path("tiny.toml"), recipe.replace("vcpus = 1\n", "vcpus = 1\ntpm = true\n")).unwrap();
+    let mut running = world.started(&["run", "tiny.toml", "--keep", "play"]);
+    assert!(world.processes().iter().any(|name| name.trim() == "swtpm"), "{:?}", world.processes());
+    send(&running, Signal::KILL);
+    assert!(running.wait_for(Duration::from_secs(20)));
+    until("the end of QEMU and swtpm", || world.processes().is_empty());
+    let state = world.path("home/.local/share/arca-build/vms/play/disks/tpm2-00.permall");
+    assert!(std::fs::metadata(state).unwrap().len() > 0, "what the TPM keeps is among the disks");
+}
+
 /// Serials and sizes of the disks that a real kernel sees.
 fn disks(said: &str) -> Vec<(String, u64)> {
     let disk = |line: &str| {
