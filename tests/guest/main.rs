@@ -15,6 +15,7 @@ mod libvirtd;
 mod support;
 
 mod boot;
+mod bootable;
 mod contract;
 mod demo;
 mod equivalence;
@@ -24,4 +25,5 @@ mod picture;
 mod pool;
 mod report;
 mod run;
+mod run_test;
 mod selfinstall;
