@@ -5,6 +5,7 @@ use crate::base::{
 };
 pub use crate::provision::carried::PAYLOAD_SERIAL;
 pub use crate::recipe::hardware::{self, CpuMode, Forward, Hardware, MemoryOptions, Security, Topology, Watchdog};
+pub use crate::recipe::xml::{XmlEdit, XmlElement};
 pub use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
 
 /// Fixed file names in a bundle.

@@ -27,12 +27,13 @@ fn all() -> Vec<(String, Machine)> {
     machines::eight().into_iter().chain(machines::others()).collect()
 }
 
-/// Each set with the file that keeps its digest; machines with a payload, then those with further keys, came later and have one of their own.
-fn sets() -> [(&'static str, Vec<(String, Machine)>); 3] {
+/// Each set with the file that keeps its digest; machines with a payload, then those with further keys or edits, came later and have one of their own.
+fn sets() -> [(&'static str, Vec<(String, Machine)>); 4] {
     [
         ("emit.revision", all()),
         ("emit-carrying.revision", machines::carrying()),
         ("emit-equipped.revision", machines::equipped()),
+        ("emit-edited.revision", machines::edited()),
     ]
 }
 

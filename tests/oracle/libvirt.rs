@@ -41,6 +41,10 @@ fn out_6_every_domain_is_valid_by_libvirts_schema() {
     }
     let (_, text) = domains(&all()[0].1).remove(0);
     let broken = validate(directory.path(), &text.replace("<features>", "<features><nonsense/>"));
+    let (_, mut edited) = machines::edited().remove(0);
+    edited.hardware.xml = vec![machines::edit("features", "<nonsense/>", false, None)];
+    let edited = validate(directory.path(), &domains(&edited).remove(0).1);
+    assert_eq!(edited.status.code(), Some(3), "an edit is not looked at");
     assert_eq!(broken.status.code(), Some(3), "the schema is not looked at");
 }
 
@@ -89,12 +93,14 @@ fn out_6_libvirt_defines_every_domain_and_keeps_what_it_says() {
 /// What libvirt looks for on a host before it takes a machine.
 const DEFINING: [&str; 4] = ["qemu-system-x86_64", "qemu-system-aarch64", "swtpm", "swtpm_setup"];
 
-/// libvirt refuses what this host cannot run: no KVM here, Debian's QEMU has no spice, and its libvirt no passt.
+/// libvirt refuses what this host cannot run: no KVM here, Debian's QEMU has no spice, its libvirt no passt, and a session's
+/// no virtiofs.
 fn here(mut machine: Machine) -> Machine {
     if machine.network == Network::Passt {
         machine.network = Network::User;
         machine.hardware.ports = vec![];
     }
+    machine.hardware.xml.retain(|edit| edit.element().name() != "filesystem");
     machine.hardware.cpu = machine.hardware.cpu.filter(|cpu| !cpu.as_str().starts_with("host-"));
     Machine { accel: Accel::Tcg, graphics: vnc(machine.graphics), ..machine }
 }

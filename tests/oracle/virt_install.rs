@@ -176,6 +176,16 @@ fn out_13_virt_install_makes_the_domain_with_every_further_key() {
 }
 
 #[test]
+fn out_13_virt_install_does_every_edit_of_the_xml() {
+    let Some(()) = wanted() else { return };
+    for (case, machine) in machines::edited() {
+        for set in ["disk", "fwcfg"] {
+            agree(&case, &machine, set);
+        }
+    }
+}
+
+#[test]
 fn out_2_a_description_arrives_whole_whatever_is_in_it() {
     let Some(()) = wanted() else { return };
     let nasty = [
