@@ -213,6 +213,17 @@ fn out_2_a_description_arrives_whole_whatever_is_in_it() {
 }
 
 #[test]
+fn the_osinfo_ids_that_are_chosen_exist() {
+    let Some(()) = tools(&["osinfo-query", "virt-install"]) else { return };
+    let query = ok(Command::new("osinfo-query").args(["os", "--fields=short-id"]).output().unwrap());
+    let list = ok(Command::new("virt-install").args(["--osinfo", "list"]).output().unwrap());
+    for id in arca_build::plan::OSINFO {
+        assert!(query.lines().any(|line| line.trim() == id), "libosinfo does not know {id}");
+        assert!(list.lines().any(|line| line.split(", ").any(|name| name.trim() == id)), "virt-install: {id}");
+    }
+}
+
+#[test]
 fn the_files_that_install_sh_put_there_can_be_used_again() {
     let Some(()) = wanted() else { return };
     let (_, machine) = machines::eight().remove(0);
