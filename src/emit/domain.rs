@@ -8,7 +8,7 @@ use super::edit;
 use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role, Stage};
 use super::xml::{Element, element};
 use crate::base::{Arch, ByteSize, Problem};
-use crate::plan::{Firmware, Forward, Graphics, Machine, MemoryOptions, Network};
+use crate::plan::{Firmware, Forward, Graphics, Machine, MemoryOptions, Network, REPORT_PORT};
 
 /// Writes the domain of a form.
 ///
@@ -155,6 +155,7 @@ fn devices(form: &Form) -> Element {
                 .child(element("target").attribute("type", "serial").attribute("port", "0")),
         )
         .child(channel("unix", "org.qemu.guest_agent.0"))
+        .children(machine.report.then(|| channel("unix", REPORT_PORT)))
         .children(screen(machine.graphics, machine.arch))
         .children(tpm(machine))
         .children(

@@ -22,6 +22,7 @@ fn machine(base: BaseKind, transport: Transport) -> Machine {
         mode: SystemMode::Overlay,
         data: ["a", "b"].map(data).into(),
         payload: false,
+        report: false,
         config_disk: Some(DiskLabel::Ignition),
         fw_cfg: vec![(FwCfgName::Ignition, file::CONFIG_IGN), (FwCfgName::Combustion, file::SCRIPT)],
         transport,

@@ -9,7 +9,7 @@ use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role};
 use super::quote::virt_option;
 use super::script::Word;
 use crate::base::{Arch, ByteSize};
-use crate::plan::{CpuMode, Firmware, Forward, Graphics, Machine, MemoryOptions, Network};
+use crate::plan::{CpuMode, Firmware, Forward, Graphics, Machine, MemoryOptions, Network, REPORT_PORT};
 
 /// The shell variable that holds the instance's directory; it is vetted before, so it needs no encoding for virt-install.
 const DIRECTORY: &str = "directory";
@@ -63,6 +63,9 @@ pub fn arguments(form: &Form) -> Vec<Vec<Word>> {
         ]
         .map(|(name, value)| option(name, Options::new(value))),
     );
+    lines.extend(form.machine.report.then(|| {
+        option("--channel", Options::new("unix").set("target.type", "virtio").set("target.name", REPORT_PORT))
+    }));
     lines.extend(security(form.machine));
     lines.extend(screen(form.machine.graphics));
     lines.extend(edit::options(form));

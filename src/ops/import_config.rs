@@ -9,7 +9,7 @@ use crate::base::{Code, Digest, Name, Problem, Problems, Secret};
 use crate::host::files;
 use crate::provision;
 use crate::provision::carried::Known;
-use crate::recipe::{LocalFile, LocalFiles, RecipePath};
+use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath};
 
 /// The most files that are taken beside a script.
 const BESIDE: usize = 100;
@@ -113,7 +113,8 @@ fn read(session: &Session<'_>, path: &Path, directory: &Path) -> Result<Found, P
     Ok(Found { path: absolute, given: Given { shown, bytes, path: beside, is_side_file: false }, in_place })
 }
 
-/// Makes the recipe; a config that was taken apart must mean the same when the recipe becomes one, or it stays whole.
+/// Makes the recipe; a config that was taken apart must mean the same when the recipe becomes one, or it stays whole. The
+/// report, which every such recipe brings, is left out of that.
 fn exactly(given: &[Given], name: Option<Name>) -> Result<Adopted, Problems> {
     let adopted = adopt::adopt(given, &Wish { name: name.clone(), whole: vec![] })?;
     if !adopted.typed {
@@ -123,9 +124,15 @@ fn exactly(given: &[Given], name: Option<Name>) -> Result<Adopted, Problems> {
     if whole.is_empty() { Ok(adopted) } else { adopt::adopt(given, &Wish { name, whole }) }
 }
 
+fn silent(adopted: &Adopted) -> Recipe {
+    let mut recipe = adopted.recipe.clone();
+    recipe.provision.report = Some(false);
+    recipe
+}
+
 /// Tells why the recipe would not do what the config did.
 fn differences(adopted: &Adopted, given: &[Given]) -> Vec<String> {
-    let lowered = match provision::lower(&adopted.recipe, &beside(adopted, given), &Known::default()) {
+    let lowered = match provision::lower(&silent(adopted), &beside(adopted, given), &Known::default()) {
         Ok(lowered) => lowered,
         Err(problems) => return problems.0.into_iter().map(|problem| problem.headline).collect(),
     };
@@ -376,7 +383,7 @@ mod tests {
             let given = given(serde_json::to_vec(&config).unwrap());
             let adopted = exactly(&given, None).unwrap_or_else(|problems| panic!("{problems}"));
             prop_assert!(adopted.typed, "it can be said: {:?}", adopted.left);
-            let lowered = provision::lower(&adopted.recipe, &LocalFiles::default(), &Known::default()).unwrap();
+            let lowered = provision::lower(&silent(&adopted), &LocalFiles::default(), &Known::default()).unwrap();
             let bytes = lowered.config.map_or_else(|| b"{}".to_vec(), |config| config.expose().clone());
             let becomes: Value = serde_json::from_slice(&bytes).unwrap();
             let users = by(&becomes["passwd"]["users"], "name");
@@ -423,7 +430,7 @@ mod tests {
             let adopted = exactly(&given, None).unwrap_or_else(|problems| panic!("{problems}"));
             prop_assert!(!adopted.typed, "{path} {}", adopted.text);
             let files = beside(&adopted, &given);
-            let lowered = provision::lower(&adopted.recipe, &files, &Known::default()).unwrap();
+            let lowered = provision::lower(&silent(&adopted), &files, &Known::default()).unwrap();
             let becomes = lowered.config.unwrap();
             prop_assert_eq!(becomes.expose(), &bytes);
         }
@@ -462,7 +469,7 @@ mod tests {
         let given = given(serde_json::to_vec(&config).unwrap());
         let adopted = exactly(&given, None).unwrap();
         assert!(adopted.typed && adopted.left.is_empty(), "{:?}\n{}", adopted.left, adopted.text);
-        let lowered = provision::lower(&adopted.recipe, &LocalFiles::default(), &Known::default()).unwrap();
+        let lowered = provision::lower(&silent(&adopted), &LocalFiles::default(), &Known::default()).unwrap();
         let becomes: Value = serde_json::from_slice(lowered.config.unwrap().expose()).unwrap();
         assert_eq!(becomes["kernelArguments"], config["kernelArguments"]);
         assert_eq!(becomes["passwd"]["groups"], config["passwd"]["groups"]);

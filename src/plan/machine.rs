@@ -1,5 +1,6 @@
 //! The machine a bundle describes: the one model that every launch file is written from. Touches nothing.
 
+pub use crate::attest::PORT as REPORT_PORT;
 use crate::base::{
     Arch, BaseKind, ByteSize, Code, DiskLabel, DiskSerial, FwCfgName, Name, Problem, StorageDir, Transport,
 };
@@ -18,6 +19,8 @@ pub mod file {
     pub const CONFIG_USB: &str = "config-usb.raw";
     pub const CONFIG_IGN: &str = "config.ign";
     pub const SCRIPT: &str = "script";
+    /// What the guest should report; private.
+    pub const REPORT: &str = "report.json";
     /// What is carried besides the configuration, where that is much: a raw disk that holds one tar stream.
     pub const PAYLOAD: &str = "payload.raw";
     pub const DOMAIN: &str = "domain.xml";
@@ -65,6 +68,9 @@ pub struct Machine {
     /// Whether the bundle has a payload disk; left out of what is printed where it has none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub payload: bool,
+    /// Whether the guest reports, on a port of its own; left out of what is printed where it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub report: bool,
     /// fw_cfg keys and the bundle file each carries; same content as the config disk.
     #[serde(deserialize_with = "entries")]
     pub fw_cfg: Vec<(FwCfgName, &'static str)>,
@@ -179,6 +185,7 @@ mod tests {
             data: vec![DataDisk { serial: DiskSerial::parse("tank-1").unwrap(), size: ByteSize::gib(30) }],
             config_disk: Some(DiskLabel::Ignition),
             payload: true,
+            report: true,
             fw_cfg: vec![(FwCfgName::Ignition, file::CONFIG_IGN), (FwCfgName::Combustion, file::SCRIPT)],
             transport: Transport::Disk,
             mixed: vec![],
@@ -188,7 +195,7 @@ mod tests {
 
     #[test]
     fn printing_and_parsing_are_inverse() {
-        let bare = Machine { description: None, payload: false, network: Network::User, ..machine() };
+        let bare = Machine { description: None, payload: false, report: false, network: Network::User, ..machine() };
         let hardware = Hardware {
             ports: vec![Forward::parse("127.0.0.1:80:8080").unwrap()],
             cpu: Some(Name::parse("EPYC").unwrap()),

@@ -135,6 +135,9 @@ impl Draft {
         lowered: &Lowered,
     ) -> Result<(), Problem> {
         let Some(label) = lowered.label else { return Ok(()) };
+        if let Some(report) = &lowered.report {
+            self.text(file::REPORT, &Secret::new(report.to_json()?), Role::Report);
+        }
         let mut files = BTreeMap::new();
         if let Some(config) = &lowered.config {
             let id = self.text(file::CONFIG_IGN, config, Role::IgnitionConfig);
@@ -206,6 +209,7 @@ fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
         data: spec.disks.clone(),
         config_disk: lowered.label,
         payload: lowered.vehicle == Some(Vehicle::PayloadDisk),
+        report: lowered.report.is_some(),
         fw_cfg: entries.iter().map(|(name, file, _)| (*name, *file)).collect(),
         transport: if lowered.is_mixed { Transport::Disk } else { common },
         mixed,
@@ -257,6 +261,9 @@ fn encode_machine(encoder: &mut Encoder, machine: &Machine) {
     // Only where there is one: machines without keep the ids they had.
     if machine.payload {
         encoder.text("payload");
+    }
+    if machine.report {
+        encoder.text("report");
     }
     for (name, _) in &machine.mixed {
         encoder.text("mixed").text(name.as_str());

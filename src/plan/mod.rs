@@ -50,6 +50,8 @@ pub enum Role {
     CombustionScript,
     /// What is carried for the guest on a disk of its own.
     Payload,
+    /// What the guest should report.
+    Report,
     Launch,
 }
 
@@ -58,7 +60,12 @@ impl Role {
     pub const fn is_private(self) -> bool {
         matches!(
             self,
-            Self::ConfigDisk | Self::ConfigUsb | Self::IgnitionConfig | Self::CombustionScript | Self::Payload
+            Self::ConfigDisk
+                | Self::ConfigUsb
+                | Self::IgnitionConfig
+                | Self::CombustionScript
+                | Self::Payload
+                | Self::Report
         )
     }
 }

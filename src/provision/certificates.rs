@@ -15,7 +15,8 @@ use crate::format::pem::{self, PemError};
 use crate::recipe::{CaCertificate, Content, LocalFiles, Located, Recipe};
 
 const ANCHORS: &str = "/etc/pki/trust/anchors";
-const MARK: &str = "/etc/pki/trust/.updated";
+/// The next boot takes it away.
+pub const MARK: &str = "/etc/pki/trust/.updated";
 const WATCHER: &str = "ca-certificates.path";
 
 const UPDATE: &str = "

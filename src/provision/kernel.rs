@@ -43,7 +43,9 @@ kernel_arguments() {
 }
 kernel_arguments"#;
 
-const RESTART: &str = "arca-restart-once.service";
+/// The unit that restarts the guest under Combustion, and what it leaves behind.
+pub const RESTART: &str = "arca-restart-once.service";
+pub const RESTARTED: &str = "/var/lib/arca-build-restarted";
 
 /// Boot loader entries are made of the cmdline of the system that runs, so those of a new snapshot, made when its transaction
 /// is complete, lack what it says itself (openSUSE/sdbootutil: `create_boot_options`, 10-sdbootutil.snapper).

@@ -25,6 +25,7 @@ mod path;
 mod pool;
 mod quadlet;
 mod ready;
+mod report;
 mod rules;
 mod scripts;
 mod settings;
@@ -36,7 +37,8 @@ mod unit;
 mod wanted;
 pub mod ways;
 
-use crate::base::{ByteSize, Code, DiskLabel, Finding, Problem, Problems, Rule, Secret, Severity, Transport};
+use crate::attest::Expectation;
+use crate::base::{ByteSize, Code, Digest, DiskLabel, Finding, Problem, Problems, Rule, Secret, Severity, Transport};
 use crate::format;
 use crate::recipe::{LocalFiles, Recipe, RecipePath};
 
@@ -86,6 +88,8 @@ pub struct Lowered {
     pub placed: Vec<Placed>,
     /// The first boot, in order.
     pub steps: Vec<explain::Step>,
+    /// What the guest should tell of all that, where it is to tell.
+    pub report: Option<Expectation>,
     /// In the order found; none of them an error.
     pub warnings: Vec<Finding>,
 }
@@ -133,6 +137,10 @@ pub fn judge(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Judged {
     let config = ready::config(recipe, files, &mut told);
     let script = ready::script(recipe, files, &mut told);
     ready_made(recipe, &mut shares);
+    let report = recipe.provision.reports().then(|| {
+        let digest = digest(recipe, &shares, config.as_ref(), script.as_ref());
+        report::add(recipe, &mut shares, digest, &mut told)
+    });
     let (made, template) = lower_config(recipe, &shares, config.as_ref(), &mut told);
     let has_config = made.is_some() || template.is_some();
     let steps = explain::steps(recipe, &shares, has_config, script.as_ref());
@@ -159,9 +167,19 @@ pub fn judge(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Judged {
         side_files: recipe.provision.side_files.iter().map(|path| side_file(&path.value)).collect(),
         placed: shares.placed,
         steps,
+        report,
         warnings: vec![],
     };
     told.finish(recipe, lowered)
+}
+
+/// Hashes the configuration as it would be without the report; what the writers complain of, they do again.
+fn digest(recipe: &Recipe, shares: &Shares, config: Option<&ready::Config>, script: Option<&Script>) -> Digest {
+    let mut told = Told::default();
+    let (made, template) = lower_config(recipe, shares, config, &mut told);
+    let typed = Some(&shares.combustion).filter(|wanted| !wanted.is_empty());
+    let (text, _) = lower_script(recipe, script, typed, &mut told);
+    report::digest(made.as_deref(), template.as_ref(), text.as_deref())
 }
 
 /// Enters the ready-made files into the account.

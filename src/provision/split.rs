@@ -36,6 +36,8 @@ pub enum Part {
     Scripts,
     Mounts,
     Pools,
+    /// What tells of all the others.
+    Report,
     /// A ready-made config or script: whose it is, is not ours to choose.
     ReadyMade,
 }
@@ -62,6 +64,7 @@ impl Part {
             Self::Containers => (Side::Ignition, "units and files, which Ignition writes before the system starts"),
             Self::Scripts => (Side::Combustion, "scripts run in Combustion's snapshot, which a failure rolls back"),
             Self::Mounts => (Side::Ignition, "mount units, which Ignition writes before systemd reads them"),
+            Self::Report => (Side::Ignition, "a unit and its script, which Ignition writes before systemd reads them"),
             Self::ReadyMade => (Side::Ignition, ""),
             Self::Pools => {
                 (Side::Combustion, "a pool over several disks is beyond Ignition, which looks at the first only")
@@ -86,6 +89,7 @@ impl Part {
             Self::Scripts => "scripts",
             Self::Mounts => "mounts",
             Self::Pools => "pools",
+            Self::Report => "the report",
             Self::ReadyMade => "ready-made files",
         }
     }

@@ -50,7 +50,7 @@ pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, side: Sid
 }
 
 /// Tells whether enabling the unit would do anything (systemd.unit(5), "\[Install\] section options").
-fn has_install(contents: &str) -> bool {
+pub fn has_install(contents: &str) -> bool {
     let mut lines = contents.lines().map(str::trim).skip_while(|line| *line != "[Install]").skip(1);
     let keys = ["WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"];
     lines.any(|line| line.split_once('=').is_some_and(|(key, _)| keys.contains(&key.trim())))

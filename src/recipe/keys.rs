@@ -177,6 +177,12 @@ pub const KEYS: &[Key] = &[
     key("provision.script", T::Path, "", "a ready-made Combustion script"),
     key("provision.side_files", T::Paths, "[]", "files that lie beside the script in the guest"),
     key("provision.home_subvolume", T::Flag, "true", "mount /home while Ignition runs, where it is needed"),
+    key(
+        "provision.report",
+        T::Flag,
+        "true, but false of ready-made files alone",
+        "the guest tells what was applied; `arca-build run --test` compares",
+    ),
     key("provision.root", T::Table, "", "how root may log in"),
     key("provision.root.password_hash", T::Text, "", "made by `arca-build passwd`"),
     key("provision.root.ssh_keys", T::Texts, "[]", "OpenSSH public keys"),

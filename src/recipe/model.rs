@@ -207,6 +207,8 @@ pub struct Provision {
     pub side_files: Vec<Located<RecipePath>>,
     /// Whether to add the `/home` subvolume entry where Ignition needs it (default true; MicroOS hides `/home`).
     pub home_subvolume: Option<bool>,
+    /// Whether the guest tells what was applied; by default it does where anything typed is wanted.
+    pub report: Option<bool>,
     pub root: Option<Located<Account>>,
     /// `[[provision.user]]`.
     pub users: Vec<Located<User>>,
@@ -262,7 +264,12 @@ impl Provision {
 
     /// Tells whether anything at all is wanted in the guest.
     pub fn is_wanted(&self) -> bool {
-        self.has_typed() || self.config.is_some() || self.script.is_some()
+        self.has_typed() || self.config.is_some() || self.script.is_some() || self.reports()
+    }
+
+    /// Tells whether the guest is to tell what was applied. Ready-made files alone stay as they are, byte for byte.
+    pub fn reports(&self) -> bool {
+        self.report.unwrap_or_else(|| self.has_typed())
     }
 }
 

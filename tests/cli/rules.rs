@@ -100,7 +100,7 @@ note[unused-allow]: nothing breaks the rule `moving-url` that is allowed here
 15 | moving-url = \"it may\"
    |              ^^^^^^^^
 hint: remove the entry from `[allow]`
-vm: good; plan PLAN, 5 files and the launch files
+vm: good; plan PLAN, 6 files and the launch files
 1 recipe checked: 2 warnings, 1 note, 1 allowed
 "
     );

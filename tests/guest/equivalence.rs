@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use crate::microos::{Boot, MicroOs};
+use crate::microos::{Boot, Machine, MicroOs};
 
 const EVERYTHING: &str = include_str!("fixtures/everything.toml");
 const SUBVOLUMES: &str = include_str!("fixtures/subvolumes.toml");
 
 /// What one engine leaves behind and the other does not, by the nature of the thing.
-const MARKS: [&str; 6] = [
+const MARKS: [&str; 8] = [
     "/etc/.ignition-result.json",
     // Ignition enables by a preset; Combustion disables by one.
     "/etc/systemd/system-preset",
@@ -18,6 +18,9 @@ const MARKS: [&str; 6] = [
     // Ignition runs nothing itself: a unit runs the recipe's scripts.
     "arca-run-",
     "/etc/arca-build/scripts",
+    // The list names those, and each engine leaves a mark of its own.
+    "/etc/arca-build/report.list",
+    "/etc/arca-build/applied",
     "/var/lib/arca-build",
 ];
 
@@ -32,10 +35,21 @@ fn facts(boot: &Boot) -> String {
 fn the_same_recipe_through_either_engine_by_either_transport_makes_the_same_guest() {
     let Some(guest) = MicroOs::prepare() else { return };
     let mut told = reports(&guest, EVERYTHING, &["disk", "fw_cfg"]);
-    let boot = guest.machine(&format!("engine = \"both\"\n{EVERYTHING}"), &[]).run("disk");
+    let machine = guest.machine(&format!("engine = \"both\"\n{EVERYTHING}"), &[]);
+    let boot = machine.run("disk");
+    whole(&machine, &boot, "both by disk");
     told.push((format!("both by disk in {:?}", boot.wall), facts(&boot)));
     told.iter().for_each(|(how, facts)| eprintln!("{how}: {} lines", facts.lines().count()));
     hold(&told, "everything.report");
+}
+
+/// Demands that the guest tells of everything that the recipe wants, as it wants it.
+#[track_caller]
+fn whole(machine: &Machine, boot: &Boot, how: &str) {
+    boot.up();
+    let verdict = machine.verdict(boot);
+    assert!(verdict.passed(), "{how}: {:#?}\n{}", verdict.lines(), String::from_utf8_lossy(&boot.told));
+    eprintln!("{how}: {}", verdict.lines().pop().unwrap());
 }
 
 /// Boots a recipe through each engine by each of these transports.
@@ -45,6 +59,7 @@ fn reports(guest: &MicroOs, recipe: &str, transports: &[&str]) -> Vec<(String, S
         let machine = guest.machine(&format!("engine = \"{engine}\"\n{recipe}"), &[]);
         for transport in transports {
             let boot = machine.run(transport);
+            whole(&machine, &boot, &format!("{engine} by {transport}"));
             told.push((format!("{engine} by {transport} in {:?}", boot.wall), facts(&boot)));
         }
     }

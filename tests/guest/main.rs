@@ -23,4 +23,6 @@ mod kernel;
 mod microos;
 mod picture;
 mod pool;
+mod report;
+mod run;
 mod selfinstall;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use arca_build::attest::{self, Expectation, Verdict};
 use sha2::Digest as _;
 
 use crate::support::{BOOT_LIMIT, Bin, Running, boot, output, skip, tools, workdir};
@@ -66,6 +67,8 @@ pub struct Boot {
     /// Sorted lines; empty where the guest did not come up.
     pub report: Vec<String>,
     pub serial: String,
+    /// What came through the port of the report that `arca-build` makes.
+    pub told: Vec<u8>,
     pub wall: Duration,
 }
 
@@ -185,8 +188,29 @@ impl Machine {
         let place = workdir();
         let report = place.path().join("report");
         let mut command = Command::new(self.bundle.join("run-qemu.sh"));
-        command.args(["--transport", transport, "--accel", "tcg", "--"]);
-        self.guest.boot(command.env("TMPDIR", place.path()), &report)
+        command.args(["--transport", transport, "--accel", "tcg"]);
+        if self.bundle.join("report.json").exists() {
+            command.arg("--report").arg(told(&report));
+        }
+        self.guest.boot(command.arg("--").env("TMPDIR", place.path()), &report)
+    }
+
+    /// Copies the bundle to where it can be changed.
+    pub fn copy(&self) -> Self {
+        let world = workdir();
+        let bundle = world.path().join("bundle");
+        output(Command::new("cp").arg("-r").arg(&self.bundle).arg(&bundle)).success();
+        output(Command::new("chmod").args(["-R", "u+w"]).arg(&bundle)).success();
+        Self { guest: self.guest.clone(), _world: world, bundle }
+    }
+
+    /// Holds what a guest told to what its bundle expects.
+    ///
+    /// # Panics
+    /// When the bundle expects nothing.
+    pub fn verdict(&self, boot: &Boot) -> Verdict {
+        let expected = fs::read(self.bundle.join("report.json")).expect("a bundle with a report");
+        attest::judge(&Expectation::parse(&expected).expect("report.json"), &boot.told)
     }
 }
 
@@ -229,8 +253,21 @@ impl<'a> Instance<'a> {
         attach(&mut command, "system", &self.dir.path().join("system.qcow2"), "format=qcow2");
         attach(&mut command, "config", &self.machine.bundle.join("config.qcow2"), "format=qcow2,readonly=on");
         serials.iter().for_each(|serial| attach(&mut command, serial, &disks.path(serial), "format=raw"));
-        self.machine.guest.boot(&mut command, &self.dir.path().join("report"))
+        let report = self.dir.path().join("report");
+        command.args([
+            "-device",
+            "virtio-serial-pci",
+            "-device",
+            "virtserialport,chardev=told,name=org.arca_build.report",
+        ]);
+        command.arg("-chardev").arg(format!("file,id=told,path={}", told(&report).display()));
+        self.machine.guest.boot(&mut command, &report)
     }
+}
+
+/// Where the port writes, beside the stand-in's own report.
+fn told(report: &Path) -> PathBuf {
+    report.with_extension("told")
 }
 
 fn attach(command: &mut Command, serial: &str, file: &Path, how: &str) {
@@ -255,11 +292,12 @@ impl MicroOs {
         command
             .args(["-append", "console=ttyS0 quiet loglevel=3 panic=-1 systemd.show_status=no systemd.getty_auto=no"]);
         let begun = Instant::now();
+        let port = told(report);
         let serial = boot(command, BOOT_LIMIT);
         let text = fs::read_to_string(report).unwrap_or_default().replace('\r', "");
         let lines = text.split_once("GUEST-BEGIN\n").and_then(|(_, rest)| rest.split_once("GUEST-END\n"));
         let report = lines.map(|(lines, _)| lines.lines().map(str::to_owned).collect()).unwrap_or_default();
-        Boot { report, serial, wall: begun.elapsed() }
+        Boot { report, serial, told: fs::read(port).unwrap_or_default(), wall: begun.elapsed() }
     }
 }
 

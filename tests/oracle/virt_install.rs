@@ -166,6 +166,16 @@ fn out_13_virt_install_makes_the_domain_with_a_payload_disk() {
 }
 
 #[test]
+fn out_13_virt_install_makes_the_domain_with_the_port_of_the_report() {
+    let Some(()) = wanted() else { return };
+    for (case, machine) in machines::reporting() {
+        for set in ["disk", "fwcfg"] {
+            agree(&case, &machine, set);
+        }
+    }
+}
+
+#[test]
 fn out_13_virt_install_makes_the_domain_with_every_further_key() {
     let Some(()) = wanted() else { return };
     for (case, machine) in machines::equipped() {

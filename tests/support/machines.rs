@@ -44,6 +44,7 @@ pub fn machine(engine: Engine, transport: Transport, base: BaseKind) -> Machine 
         mode: SystemMode::Overlay,
         data: vec![data("tank-1"), data("tank-2")],
         payload: false,
+        report: false,
         config_disk: Some(if engine.uses_ignition() { DiskLabel::Ignition } else { DiskLabel::Combustion }),
         fw_cfg,
         transport,
@@ -103,6 +104,15 @@ pub fn carrying() -> Vec<(String, Machine)> {
     vec![
         ("carrying-qcow2".to_owned(), carrying(machine(Engine::Both, Transport::Disk, BaseKind::Qcow2))),
         ("carrying-iso".to_owned(), carrying(machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso))),
+    ]
+}
+
+/// Machines that report. Their bytes are not those of the others either.
+pub fn reporting() -> Vec<(String, Machine)> {
+    let reporting = |machine: Machine| Machine { report: true, ..machine };
+    vec![
+        ("reporting-qcow2".to_owned(), reporting(machine(Engine::Both, Transport::Disk, BaseKind::Qcow2))),
+        ("reporting-iso".to_owned(), reporting(machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso))),
     ]
 }
 
@@ -200,7 +210,8 @@ pub fn edited() -> Vec<(String, Machine)> {
 
 /// Every machine here.
 pub fn every() -> Vec<(String, Machine)> {
-    eight().into_iter().chain(others()).chain(carrying()).chain(equipped()).chain(edited()).collect()
+    let later = equipped().into_iter().chain(reporting()).chain(edited());
+    eight().into_iter().chain(others()).chain(carrying()).chain(later).collect()
 }
 
 pub fn identity(machine: &Machine) -> Identity {

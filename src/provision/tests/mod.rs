@@ -8,6 +8,7 @@ mod items;
 mod network;
 mod quadlet;
 mod ready;
+mod report;
 mod rules;
 mod scripts;
 mod storage;
@@ -20,12 +21,14 @@ use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath, Source, parse};
 const HASH: &str = "$6$saltsalt$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti me@example.org";
 
-/// Reads a `[provision]` part, `HASH` and `KEY` replaced, and lowers it with the given files beside it.
+/// Reads a `[provision]` part, `HASH` and `KEY` replaced, and lowers it with the given files beside it. Without the report,
+/// unless it says so: that is in all of them, and has tests of its own.
 fn lower_with(provision: &str, files: &[(&str, &[u8])]) -> Result<Lowered, Problems> {
     let provision = provision.replace("HASH", HASH).replace("KEY", KEY);
     let text =
         format!("format = 1\nname = \"nas\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");
-    let recipe = parse(&text, "recipes/nas.toml")?;
+    let mut recipe = parse(&text, "recipes/nas.toml")?;
+    recipe.provision.report.get_or_insert(false);
     lower(&recipe, &local(files), &known(&recipe))
 }
 

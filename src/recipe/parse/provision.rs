@@ -30,6 +30,7 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         script: word("script").and_then(|value| scripts::ready(&value)),
         side_files: side_files(table),
         home_subvolume: word("home_subvolume").and_then(|value| value.boolean()),
+        report: word("report").and_then(|value| value.boolean()),
         root: table.table("root", "provision.root").map(|root| Located { value: account(&root), place: root.place() }),
         users: rows(table, "user", "provision.user[]", "name", user),
         files: rows(table, "file", "provision.file[]", "path", file),

@@ -1,0 +1,177 @@
+//! The report: what is added for it, by whom, what it looks at, and that nothing of it is secret. `UPDATE_GOLDEN=1` writes
+//! the golden texts anew.
+
+use super::{HASH, KEY, config, lowered, refused, script};
+use crate::attest::{Expectation, Kind, Wish};
+use crate::provision::Lowered;
+use crate::provision::split::{Part, Side};
+
+const WISH: &str = include_str!("report.toml");
+
+#[expect(clippy::disallowed_methods, reason = "golden files are files")]
+fn golden(name: &str, text: &str) {
+    let path = format!("{}/src/provision/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default(), "{name}");
+}
+
+fn by(engine: &str, wish: &str) -> Lowered {
+    lowered(&format!("engine = \"{engine}\"\nreport = true\n{wish}"), &[("a.rpm", b"rpm")])
+}
+
+fn expectation(lowered: &Lowered) -> &Expectation {
+    lowered.report.as_ref().expect("a report")
+}
+
+/// Finds the text that a script writes to a path.
+fn written<'s>(script: &'s str, path: &str) -> &'s str {
+    let (_, rest) = script.split_once(&format!(" {path} ")).unwrap_or_else(|| panic!("{path}: {script}"));
+    let (head, rest) = rest.split_once('\n').unwrap();
+    let mark = head.rsplit("<<").next().unwrap().trim_matches(['\'', ' ']);
+    rest.split_once(&format!("\n{mark}\n")).unwrap().0
+}
+
+#[test]
+fn the_unit_the_script_and_the_list_are_the_same_by_either_engine() {
+    let combustion = by("combustion", WISH);
+    let text = script(&combustion);
+    for (name, path) in [
+        ("arca-report.service", "/etc/systemd/system/arca-report.service"),
+        ("report.sh", "/etc/arca-build/report.sh"),
+        ("report.list", "/etc/arca-build/report.list"),
+    ] {
+        golden(name, &format!("{}\n", written(&text, path)));
+    }
+    let ignition = by("ignition", WISH);
+    let told: serde_json::Value = serde_json::from_str(&config(&ignition)).unwrap();
+    let unit = told["systemd"]["units"].as_array().unwrap().iter().find(|unit| unit["name"] == "arca-report.service");
+    assert_eq!(format!("{}\n", written(&text, "/etc/systemd/system/arca-report.service")), unit.unwrap()["contents"]);
+    let without = |lowered: &Lowered| {
+        let lines = expectation(lowered).lines.iter();
+        lines
+            .filter(|line| line.kind != Kind::Engine && !line.subject.contains("/arca-build/scripts/"))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(without(&combustion), without(&ignition));
+    golden("report.json", &String::from_utf8(expectation(&combustion).to_json().unwrap()).unwrap());
+}
+
+#[test]
+fn sec_4_no_hash_and_no_content_stands_in_list_or_expectation() {
+    for engine in ["ignition", "combustion", "both"] {
+        let lowered = by(engine, &WISH.replace("HASH", HASH).replace("KEY", KEY));
+        let json = String::from_utf8(expectation(&lowered).to_json().unwrap()).unwrap();
+        let key = KEY.split(' ').nth(1).unwrap();
+        for secret in [HASH, "saltsalt", key, "s3cret"] {
+            assert!(!json.contains(secret), "{secret}");
+        }
+        assert!(json.contains("/etc/ours"), "{json}");
+    }
+}
+
+#[test]
+fn each_engine_that_has_a_part_leaves_a_mark_and_no_other_comes_into_it() {
+    let engines = |lowered: &Lowered| -> Vec<String> {
+        let lines = expectation(lowered).lines.iter().filter(|line| line.kind == Kind::Engine);
+        lines.map(|line| line.subject.clone()).collect()
+    };
+    let side = |lowered: &Lowered| lowered.placed.iter().find(|placed| placed.part == Part::Report).unwrap().side;
+    let run = "[[provision.run]]\nname = \"x\"\ntext = \"#!/bin/sh\\nexit 0\\n\"\n";
+    for (engine, wish, expected, by_whom) in [
+        ("auto", "hostname = \"a\"\n", &["ignition"][..], Side::Ignition),
+        ("auto", run, &["combustion"], Side::Combustion),
+        ("auto", &format!("hostname = \"a\"\n{run}"), &["ignition", "combustion"], Side::Ignition),
+        ("combustion", "hostname = \"a\"\n", &["combustion"], Side::Combustion),
+        ("ignition", run, &["ignition"], Side::Ignition),
+        ("auto", "", &["ignition"], Side::Ignition),
+    ] {
+        let lowered = by(engine, wish);
+        assert_eq!(engines(&lowered), expected, "{engine} {wish}");
+        assert_eq!(side(&lowered), by_whom, "{engine} {wish}");
+        for (engine, bytes) in [("ignition", &lowered.config), ("combustion", &lowered.script)] {
+            let text = bytes.as_ref().map(|bytes| String::from_utf8(bytes.expose().clone()).unwrap());
+            let has_mark = text.is_some_and(|text| text.contains(&format!("/etc/arca-build/applied/{engine}")));
+            assert_eq!(has_mark, expected.contains(&engine), "{engine} {wish}");
+        }
+    }
+}
+
+#[test]
+fn the_digest_is_that_of_the_configuration_and_not_of_the_report() {
+    let digest = |engine: &str, wish: &str| {
+        let lowered = by(engine, wish);
+        match &expectation(&lowered).lines[0].facts["config"] {
+            Wish::Digest(digest) => *digest,
+            other => panic!("{other:?}"),
+        }
+    };
+    let plain = digest("ignition", "hostname = \"a\"\n");
+    assert_eq!(plain, digest("ignition", "hostname = \"a\"\n"));
+    assert_ne!(plain, digest("ignition", "hostname = \"b\"\n"));
+    assert_ne!(plain, digest("combustion", "hostname = \"a\"\n"));
+    let silent = lowered("engine = \"ignition\"\nhostname = \"a\"\n", &[]);
+    assert_eq!(plain, crate::provision::report::digest(Some(config(&silent).as_bytes()), None, None));
+    assert!(silent.report.is_none() && !config(&silent).contains("arca-build"));
+}
+
+#[test]
+fn ready_made_files_alone_stay_byte_for_byte_unless_the_report_is_asked_for() {
+    let ready = b"#!/bin/sh\necho mine\n";
+    let recipe = |report: &str| {
+        let text = format!(
+            "format = 1\nname = \"a\"\n[base]\nurl = \"https://h/a.qcow2\"\n[provision]\n{report}script = \"mine\"\n"
+        );
+        let recipe = crate::recipe::parse(&text, "a.toml").unwrap();
+        crate::provision::lower(&recipe, &super::local(&[("mine", ready)]), &super::known(&recipe)).unwrap()
+    };
+    let plain = recipe("");
+    assert_eq!(script(&plain).as_bytes(), ready);
+    assert!(plain.report.is_none());
+    let asked = recipe("report = true\n");
+    assert!(script(&asked).contains("arca-report.service") && asked.config.is_none());
+    assert!(script(&asked).ends_with("\nexec ./script.recipe \"$@\"\n"));
+}
+
+#[test]
+fn what_the_recipe_puts_in_the_place_of_the_report_is_refused() {
+    for (wish, place) in [
+        ("[[provision.file]]\npath = \"/etc/arca-build/report.sh\"\ntext = \"\"\n", "`/etc/arca-build/report.sh`"),
+        ("[[provision.directory]]\npath = \"/etc/arca-build/applied\"\n", "`/etc/arca-build/applied`"),
+        ("[[provision.unit]]\nname = \"arca-report.service\"\nmask = true\n", "`arca-report.service`"),
+    ] {
+        let told = refused(&format!("report = true\n{wish}"), &[]);
+        assert!(told.iter().any(|one| one.contains(place)), "{told:?}");
+    }
+}
+
+#[test]
+fn a_unit_that_restarts_the_guest_makes_the_report_pending() {
+    let list = |engine: &str, wish: &str| {
+        let text = script(&by("combustion", wish));
+        let own = by(engine, wish);
+        match engine {
+            "combustion" => written(&text, "/etc/arca-build/report.list").to_owned(),
+            _ => config(&own),
+        }
+    };
+    let kernel = "kernel_arguments = [\"quiet\"]\n";
+    assert!(list("combustion", kernel).ends_with("restart\t/var/lib/arca-build-restarted\tarca-restart-once.service"));
+    let line = "restart%09/var/lib/arca-build/done/packages%09arca-packages.service%0A";
+    let base64 = "cmVzdGFydA";
+    let packages = list("ignition", "packages = [\"htop\"]\n");
+    assert!(packages.contains(line) || packages.contains(base64), "{packages}");
+    assert!(!list("combustion", "packages = [\"htop\"]\n").contains("restart\t"));
+}
+
+#[test]
+fn packages_are_looked_for_by_the_name_that_rpm_knows() {
+    let wish = "packages = [\"htop\", \"pattern:base\", \"vim=9.1\"]\n";
+    let rpm = |name: &str| format!("[[provision.rpm]]\nurl = \"https://h/{name}\"\nsha256 = \"{}\"\n", "0".repeat(64));
+    let rpms: String = ["foo-bar-1.0-2.3.x86_64.rpm", "odd.rpm"].map(rpm).concat();
+    let lowered = by("combustion", &format!("{wish}{rpms}"));
+    let lines = expectation(&lowered).lines.iter().filter(|line| line.kind == Kind::Package);
+    assert_eq!(lines.map(|line| line.subject.as_str()).collect::<Vec<_>>(), ["htop", "vim", "foo-bar"]);
+}
