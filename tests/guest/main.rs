@@ -14,6 +14,7 @@ mod libvirtd;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aarch64;
 mod boot;
 mod bootable;
 mod contract;
