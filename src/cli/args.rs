@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::base::{ByteSize, Digest, Name, Rule, Transport, text};
+use crate::base::{ByteSize, Digest, Rule, text};
 use crate::ops;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
@@ -219,45 +219,8 @@ pub enum Command {
         #[arg(value_name = "BUNDLE", value_hint = ValueHint::DirPath)]
         bundle: PathBuf,
     },
-    /// Make a virtual machine of a bundle: copy it, check every byte, define it in libvirt
-    Install {
-        /// A bundle (or the link to it), or a recipe, which is built first
-        #[arg(value_name = "BUNDLE|RECIPE", value_hint = ValueHint::AnyPath)]
-        target: PathBuf,
-        /// libvirt to use [default: what virsh takes from the environment, else qemu:///system for root, qemu:///session for others]
-        #[arg(long, value_name = "URI")]
-        connect: Option<String>,
-        /// Directory for instances [default: the recipe's; for a session $XDG_DATA_HOME/arca-build/instances]
-        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-        storage: Option<PathBuf>,
-        /// Name of the instance, hence of the domain [default: the recipe's]
-        #[arg(long, value_parser = name)]
-        name: Option<Name>,
-        /// How the configuration reaches the guest [default: the recipe's]
-        #[arg(long, value_parser = transport())]
-        transport: Option<Transport>,
-        /// Start it too
-        #[arg(long)]
-        start: bool,
-        /// Look whether it would work and tell what would be done, do nothing
-        #[arg(long)]
-        dry_run: bool,
-    },
-    /// Take an installed machine away: domain, files, and the base if no other needs it
-    Uninstall {
-        /// Name of the instance
-        #[arg(value_parser = name)]
-        name: Name,
-        /// Directory it was installed below [default: where `install` puts instances by itself]
-        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-        storage: Option<PathBuf>,
-        /// libvirt to use [default: the one it was installed for]
-        #[arg(long, value_name = "URI")]
-        connect: Option<String>,
-        /// Also delete data disks that the guest has written
-        #[arg(long)]
-        delete_data: bool,
-    },
+    #[command(flatten)]
+    Libvirt(super::install::InstallCommand),
     /// Tell what differs between two bundles or two recipes' plans; provisioned content shows as ***
     Diff {
         /// A bundle (or the link to it), or a recipe
@@ -357,18 +320,6 @@ fn rounds() -> clap::builder::RangedI64ValueParser<u32> {
 /// Takes the id of a rule, or `all`.
 fn rule() -> clap::builder::PossibleValuesParser {
     std::iter::once("all").chain(Rule::WORDS.iter().copied()).collect::<Vec<_>>().into()
-}
-
-/// Reads the name of an instance.
-fn name(text: &str) -> Result<Name, crate::base::name::NameError> {
-    Name::parse(text)
-}
-
-/// Takes a transport by its word.
-fn transport() -> impl clap::builder::TypedValueParser<Value = Transport> {
-    use clap::builder::TypedValueParser;
-    clap::builder::PossibleValuesParser::new(Transport::WORDS)
-        .map(|word| Transport::parse(&word).unwrap_or(Transport::Disk))
 }
 
 /// Reads a digest, with or without the `sha256:` before it.

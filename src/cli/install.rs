@@ -1,15 +1,90 @@
-//! What `install` and `uninstall` print. Touches the terminal through its voice.
+//! `install` and `uninstall`: their flags, and what they print. Touches the terminal through its voice.
 
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueHint};
 use serde_json::json;
 
 use super::commands::lossy;
 use super::out::Voice;
-use crate::base::ByteSize;
+use crate::base::{ByteSize, Name, Problems, Transport};
 use crate::ops::install::{Installed, State};
 use crate::ops::uninstall::Uninstalled;
+use crate::ops::{self, Session};
+
+/// The commands about machines that libvirt knows.
+#[derive(Debug, Subcommand)]
+pub enum InstallCommand {
+    /// Make a virtual machine of a bundle: copy it, check every byte, define it in libvirt
+    Install {
+        /// A bundle (or the link to it), or a recipe, which is built first
+        #[arg(value_name = "BUNDLE|RECIPE", value_hint = ValueHint::AnyPath)]
+        target: PathBuf,
+        /// libvirt to use [default: what virsh takes from the environment, else qemu:///system for root, qemu:///session for others]
+        #[arg(long, value_name = "URI")]
+        connect: Option<String>,
+        /// Directory for instances [default: the recipe's; for a session $XDG_DATA_HOME/arca-build/instances]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        storage: Option<PathBuf>,
+        /// Name of the instance, hence of the domain [default: the recipe's]
+        #[arg(long, value_parser = name)]
+        name: Option<Name>,
+        /// How the configuration reaches the guest [default: the recipe's]
+        #[arg(long, value_parser = transport())]
+        transport: Option<Transport>,
+        /// Start it too
+        #[arg(long)]
+        start: bool,
+        /// Look whether it would work and tell what would be done, do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Take an installed machine away: domain, files, and the base if no other needs it
+    Uninstall {
+        /// Name of the instance
+        #[arg(value_parser = name)]
+        name: Name,
+        /// Directory it was installed below [default: where `install` puts instances by itself]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        storage: Option<PathBuf>,
+        /// libvirt to use [default: the one it was installed for]
+        #[arg(long, value_name = "URI")]
+        connect: Option<String>,
+        /// Also delete data disks that the guest has written
+        #[arg(long)]
+        delete_data: bool,
+    },
+}
+
+/// Reads the name of an instance.
+fn name(text: &str) -> Result<Name, crate::base::name::NameError> {
+    Name::parse(text)
+}
+
+/// Takes a transport by its word.
+fn transport() -> impl clap::builder::TypedValueParser<Value = Transport> {
+    use clap::builder::TypedValueParser;
+    clap::builder::PossibleValuesParser::new(Transport::WORDS)
+        .map(|word| Transport::parse(&word).unwrap_or(Transport::Disk))
+}
+
+/// Runs one of them.
+pub(super) fn dispatch(command: InstallCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
+    match command {
+        InstallCommand::Install { target, connect, storage, name, transport, start, dry_run } => {
+            let wish = ops::install::Wish { connect, storage, name, transport, start, dry_run };
+            print(voice, &ops::install::install(session, &target, &wish)?);
+        }
+        InstallCommand::Uninstall { name, storage, connect, delete_data } => {
+            let wish = ops::uninstall::Wish { storage, connect, delete_data };
+            print_gone(voice, &ops::uninstall::uninstall(session, &name, &wish)?);
+        }
+    }
+    Ok(())
+}
 
 /// Prints the instance's directory, or what would be done.
-pub(super) fn print(voice: &Voice, installed: &Installed) {
+fn print(voice: &Voice, installed: &Installed) {
     if voice.is_json() {
         return voice.json(&to_json(installed));
     }
@@ -78,7 +153,7 @@ fn to_json(installed: &Installed) -> serde_json::Value {
 }
 
 /// Tells what is left, if anything.
-pub(super) fn print_gone(voice: &Voice, gone: &Uninstalled) {
+fn print_gone(voice: &Voice, gone: &Uninstalled) {
     if voice.is_json() {
         let paths = |all: &[std::path::PathBuf]| all.iter().map(|path| lossy(path)).collect::<Vec<_>>();
         return voice.json(&json!({

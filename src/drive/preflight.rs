@@ -318,8 +318,8 @@ fn has_list(path: &Path) -> bool {
 
 /// Reads `user = "…"` of libvirt's `qemu.conf`; `+` before a number is libvirt's way to say that it is no name.
 fn configured(text: &str) -> Option<String> {
-    let values = text.lines().filter_map(|line| line.trim().strip_prefix("user")?.trim_start().strip_prefix('='));
-    let value = values.last()?.trim().trim_matches('"').trim_start_matches('+');
+    let mut values = text.lines().filter_map(|line| line.trim().strip_prefix("user")?.trim_start().strip_prefix('='));
+    let value = values.next_back()?.trim().trim_matches('"').trim_start_matches('+');
     (!value.is_empty()).then(|| value.to_owned())
 }
 

@@ -46,7 +46,7 @@ pub fn uninstall(session: &Session<'_>, name: &Name, wish: &Wish) -> Result<Unin
     interruptible(session, |work| {
         let storage = Storage::open(&path, work)?;
         recover(&storage, &virsh, work);
-        let Some(instance) = storage.find(name)? else { return Err(none(name, &[path.clone()])) };
+        let Some(instance) = storage.find(name)? else { return Err(none(name, std::slice::from_ref(&path))) };
         let undefined = forget(&virsh, &instance)?;
         let data = if wish.delete_data { Data::Delete } else { Data::Keep };
         let removed = storage.remove(&instance, data, work)?;
