@@ -34,18 +34,19 @@
 //! | `compare` | what differs between two bundles' files or two plans: the file in the volume, the key, the line | base format plan | nothing |
 //! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base plan | nothing |
 //! | `adopt` | an existing config, script, command line or domain XML → recipe text | base format recipe | nothing |
+//! | `diagnose` | a serial log → the known failures of a first boot in it, with the cure; the knowledge is a table | base | nothing |
 //! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream | cache directory |
 //! | `fetch` | the only door to the network: HTTP(S), resume, and `Offline`, which refuses | base stream | network |
 //! | `host` | this machine: environment, clock, randomness, files the user named | base | those |
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
 //! | `closure` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
-//! | `drive` | other programs and the instances they run: nothing that makes a byte of a bundle | base | processes, instance directories |
-//! | `ops` | one file per command, each a short story read top to bottom | base inspect recipe provision lock plan compare adopt store fetch host realise bundle closure | through the above |
+//! | `drive` | other programs and the instances they run: nothing that makes a byte of a bundle | base format attest plan emit | processes, instance directories |
+//! | `ops` | one file per command, each a short story read top to bottom | base inspect attest recipe provision lock plan compare emit adopt diagnose store fetch host realise bundle closure drive | through the above |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |
 //!
-//! `clippy.toml` fences the effects: everything from `base` to `adopt` is values in, values or bytes out.
+//! `clippy.toml` fences the effects: everything from `base` to `diagnose` is values in, values or bytes out.
 //!
 //! # The laws
 //!
@@ -66,6 +67,7 @@ pub mod bundle;
 pub mod cli;
 pub mod closure;
 pub mod compare;
+pub mod diagnose;
 pub mod drive;
 pub mod emit;
 pub mod fetch;

@@ -19,6 +19,8 @@ pub enum Event {
     Built { what: String, digest: Digest },
     /// Another process holds what we need.
     Waiting { what: String },
+    /// What a person wants to know while it lasts, such as how to log in; one line.
+    Told { text: String },
     /// Something the person should know; one sentence.
     Warning { text: String },
 }

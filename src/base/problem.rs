@@ -10,7 +10,7 @@ use super::words::vocabulary;
 vocabulary! {
     /// A stable name of a kind of failure; tests and scripts rely on these, not on prose.
     Code {
-        Differs = "E_DIFFERS", Locked = "E_LOCKED", Lint = "E_LINT",
+        Differs = "E_DIFFERS", Locked = "E_LOCKED", Lint = "E_LINT", Guest = "E_GUEST",
         Usage = "E_USAGE", Recipe = "E_RECIPE", Unpinned = "E_UNPINNED", InputEscape = "E_INPUT_ESCAPE",
         Provision = "E_PROVISION", FwCfgLimit = "E_FWCFG_LIMIT", Secret = "E_SECRET", OutputPath = "E_OUTPUT_PATH",
         Hash = "E_HASH", UpstreamMoved = "E_UPSTREAM_MOVED",

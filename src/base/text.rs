@@ -41,6 +41,23 @@ pub fn count(many: impl std::fmt::Display, noun: &str) -> String {
     format!("{many} {noun}{ending}")
 }
 
+/// Breaks a paragraph into lines of at most `width` characters; a longer word stays whole.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(last) = lines.last_mut() else { continue };
+        if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+            continue;
+        }
+        if !last.is_empty() {
+            last.push(' ');
+        }
+        last.push_str(word);
+    }
+    lines
+}
+
 /// Finds the candidate nearest to a misspelt word, if one is near enough to suggest.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
@@ -68,6 +85,13 @@ mod tests {
     fn one_is_singular() {
         let counted = [count(0, "file"), count(1_u64, "file"), count(11, "file")];
         assert_eq!(counted, ["0 files", "1 file", "11 files"]);
+    }
+
+    #[test]
+    fn a_paragraph_is_broken_between_words_only() {
+        assert_eq!(wrapped("a bc def", 4), ["a bc", "def"]);
+        assert_eq!(wrapped("", 4), [""]);
+        assert_eq!(wrapped("longer a", 4), ["longer", "a"]);
     }
 
     #[test]

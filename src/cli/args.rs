@@ -204,6 +204,12 @@ pub enum Command {
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
+    /// Name the known first-boot failures that a guest's console tells of, with the cure
+    Doctor {
+        /// A serial log, an instance's directory with a `console.log`, or `-` to read from a pipe
+        #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
+        log: PathBuf,
+    },
     /// Check a bundle against its manifest
     Verify {
         /// A bundle's directory, or the link to it, such as `./result-nas`
@@ -219,6 +225,8 @@ pub enum Command {
         #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
         after: PathBuf,
     },
+    #[command(flatten)]
+    Here(super::run::HereCommand),
     /// Look after the store
     Store {
         #[command(subcommand)]

@@ -107,8 +107,12 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             let report = ops::inspect::inspect(session, &file)?;
             if voice.is_json() { voice.json(&json!(report)) } else { voice.data(&sanitised(&report.to_string())) }
         }
+        Command::Doctor { log } => {
+            super::doctor::print(voice, &ops::doctor::doctor(session, &log, std::io::stdin().lock())?)?;
+        }
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
         Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,
+        Command::Here(command) => super::run::dispatch(command, session, voice)?,
         Command::Store { command } => super::store::run(command, session, voice)?,
         Command::Schema => voice.json(&ops::schema::schema()),
         Command::Passwd { rounds } => super::passwd::run(voice, rounds)?,

@@ -6,15 +6,18 @@
 pub mod args;
 mod check;
 mod commands;
+mod doctor;
 mod import_config;
 mod mirror;
 mod out;
 mod passwd;
 mod progress;
+mod run;
 mod store;
 mod transfer;
 mod update;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -28,6 +31,12 @@ use out::Voice;
 /// Runs the program on the process's own command line.
 pub fn main() -> ExitCode {
     let typed: Vec<_> = std::env::args_os().collect();
+    // The copy of this program that becomes QEMU; no command of anybody's.
+    if typed.get(1).is_some_and(|word| word == crate::ops::run::BECOME_QEMU) {
+        let problem = crate::ops::run::become_qemu(typed.get(1..).unwrap_or_default());
+        let _ = writeln!(std::io::stderr(), "{}", report::render(&problem, Severity::Error, false));
+        return ExitCode::from(report::exit_code(problem.code));
+    }
     let cli = match Cli::try_parse_from(args::with_default_command(typed.iter().cloned())) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),

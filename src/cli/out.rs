@@ -45,6 +45,10 @@ impl Voice {
         self.is_json
     }
 
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
     /// Writes data to stdout; a closed pipe is success, as it is for every filter.
     pub(super) fn data(&self, text: &str) {
         let mut out = std::io::stdout().lock();
@@ -126,6 +130,7 @@ impl Voice {
                 self.say(&format!("fetched  {what}  {size} from {}", text::one_line(&from, 200)));
             }
             Event::Waiting { what } => self.say(&format!("waiting for another process that works on `{what}`")),
+            Event::Told { text } => self.say(&text),
             Event::Reused { .. } | Event::Built { .. } | Event::Fetched { .. } => {}
             Event::Started { what, total } => self.progress.start(&what, total),
             Event::Progress { what, done } => self.progress.advance(&what, done),

@@ -5,6 +5,17 @@
 //! [`program`].
 #![expect(clippy::disallowed_methods, reason = "this floor is the address of processes and instance directories")]
 
+pub mod accel;
+pub mod console;
+pub mod disks;
+pub mod medium;
 pub mod program;
+pub mod qemu;
+pub mod qmp;
+pub mod signals;
+pub mod ssh;
+pub mod tpm;
+pub mod vm;
+pub mod watch;
 
 pub use program::{Finished, Program};

@@ -23,13 +23,16 @@
 mod domain;
 mod form;
 mod identity;
+mod qemu_argv;
 pub mod quote;
 mod script;
 mod scripts;
 mod virt_install;
 pub mod xml;
 
+pub use form::loader_directory;
 pub use identity::Identity;
+pub use qemu_argv::{Launch, argv, firmware_places, written};
 
 use crate::base::{BaseKind, Problem, Transport};
 use crate::plan::{Machine, file};

@@ -177,20 +177,20 @@ fn main_arguments(machine: &Machine, identity: &Identity) -> String {
 }
 
 /// `max` is all that the accelerator has, on whatever host this runs.
-fn cpu(machine: &Machine) -> &str {
+pub(super) fn cpu(machine: &Machine) -> &str {
     match form::cpu(machine) {
         Cpu::Mode(_) => "max",
         Cpu::Model(name) => name.as_str(),
     }
 }
 
-fn machine_options(machine: &Machine) -> String {
+pub(super) fn machine_options(machine: &Machine) -> String {
     let smm = if machine.hardware.security.secure_boot { ",smm=on" } else { "" };
     let memory = if machine.hardware.memory.shared { ",memory-backend=memory0" } else { "" };
     format!("{}{smm}{memory}", form::machine_type(machine.arch))
 }
 
-fn processors(machine: &Machine) -> String {
+pub(super) fn processors(machine: &Machine) -> String {
     let layout = machine
         .hardware
         .topology
@@ -200,6 +200,11 @@ fn processors(machine: &Machine) -> String {
 
 /// What a machine has beyond the basics, each on a line of its own. Huge pages and autostart are the host's business.
 fn devices(machine: &Machine) -> String {
+    further(machine).iter().map(|words| format!(" \\\n    {words}")).collect()
+}
+
+/// The options for them: words that need no quotes, with one space between two.
+pub(super) fn further(machine: &Machine) -> Vec<String> {
     let hardware = &machine.hardware;
     let shared = hardware
         .memory
@@ -207,7 +212,7 @@ fn devices(machine: &Machine) -> String {
         .then(|| format!("-object memory-backend-memfd,id=memory0,share=on,size={}M", machine.memory.0 >> 20));
     let secure = hardware.security.secure_boot.then(|| "-global driver=cfi.pflash01,property=secure,value=on".into());
     let watchdog = hardware.watchdog.map(|action| format!("-device {} -action watchdog={action}", form::WATCHDOG));
-    [shared, secure, watchdog].into_iter().flatten().map(|words| format!(" \\\n    {words}")).collect()
+    [shared, secure, watchdog].into_iter().flatten().collect()
 }
 
 /// A line that puts words before those collected so far.
@@ -249,16 +254,21 @@ fn fw_cfg(form: &Form) -> String {
     collect(&form.fw_cfg().iter().map(|(key, name)| item(key.as_str(), name)).collect::<Vec<_>>().join(" \\\n    "))
 }
 
+/// The ports of this machine that lead to the guest's, as `-netdev user` takes them.
+pub(super) fn ports(machine: &Machine) -> String {
+    let address = |forward: &Forward| forward.address.map(|address| address.to_string()).unwrap_or_default();
+    let forwards = machine.hardware.ports.iter().map(|forward| {
+        format!(",hostfwd={}:{}:{}-:{}", forward.protocol, address(forward), forward.host, forward.guest)
+    });
+    forwards.collect()
+}
+
 fn network(form: &Form) -> String {
     let machine = form.machine;
     if machine.network == Network::None {
         return "[ -z \"$ssh_port\" ] || fail 'this machine has no network'".to_owned();
     }
-    let address = |forward: &Forward| forward.address.map(|address| address.to_string()).unwrap_or_default();
-    let forwards = machine.hardware.ports.iter().map(|forward| {
-        format!(",hostfwd={}:{}:{}-:{}", forward.protocol, address(forward), forward.host, forward.guest)
-    });
-    let ports: String = forwards.collect();
+    let ports = ports(machine);
     let (ports, before) = if ports.is_empty() { ("''".to_owned(), "") } else { (ports, "$forward") };
     let values = [("MAC", form.mac().to_owned()), ("PORTS", ports), ("BEFORE", before.to_owned())];
     fill(include_str!("network.sh.in"), &values).trim_end().to_owned()
@@ -277,7 +287,7 @@ fn firmware(machine: &Machine) -> String {
 
 /// Where distributions keep UEFI firmware with secure boot and the variables with Microsoft's keys in them, which sign
 /// the distributions' first boot loader: Debian and Ubuntu, openSUSE, Fedora.
-const OVMF_SECURE: &[(&str, &str)] = &[
+pub(super) const OVMF_SECURE: &[(&str, &str)] = &[
     ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"),
     ("/usr/share/OVMF/OVMF_CODE.ms.fd", "/usr/share/OVMF/OVMF_VARS.ms.fd"),
     ("/usr/share/qemu/ovmf-x86_64-smm-ms-code.bin", "/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin"),
@@ -286,7 +296,7 @@ const OVMF_SECURE: &[(&str, &str)] = &[
 
 /// Where distributions keep UEFI firmware without secure boot and its empty variable store: Debian and Ubuntu, openSUSE,
 /// Fedora, Arch, Alpine, NixOS's QEMU.
-const OVMF: &[(&str, &str)] = &[
+pub(super) const OVMF: &[(&str, &str)] = &[
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
     ("/usr/share/qemu/ovmf-x86_64-4m-code.bin", "/usr/share/qemu/ovmf-x86_64-4m-vars.bin"),
@@ -298,7 +308,7 @@ const OVMF: &[(&str, &str)] = &[
 ];
 
 /// See [`OVMF`].
-const AAVMF: &[(&str, &str)] = &[
+pub(super) const AAVMF: &[(&str, &str)] = &[
     ("/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
     ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
     ("/usr/share/qemu/aavmf-aarch64-code.bin", "/usr/share/qemu/aavmf-aarch64-vars.bin"),

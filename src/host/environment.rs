@@ -67,6 +67,18 @@ impl Environment {
         Ok(base.join("arca-build"))
     }
 
+    /// Chooses where kept machines lie: `asked`, else `ARCA_VMS`, else `$XDG_DATA_HOME/arca-build/vms`.
+    pub fn vms_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Problem> {
+        if let Some(named) = asked.map(Path::as_os_str).or_else(|| self.variable("ARCA_VMS").map(AsRef::as_ref)) {
+            return Ok(self.directory.join(named));
+        }
+        let base = self.base_directory("XDG_DATA_HOME", ".local/share").ok_or_else(|| {
+            Problem::new(Code::Usage, "no directory for machines: neither XDG_DATA_HOME nor HOME is set")
+                .hint("name one with `--vms DIR`")
+        })?;
+        Ok(base.join("arca-build/vms"))
+    }
+
     /// Returns the default configuration file, `$XDG_CONFIG_HOME/arca-build/config.toml`.
     pub fn config_file(&self) -> Option<PathBuf> {
         Some(self.base_directory("XDG_CONFIG_HOME", ".config")?.join("arca-build/config.toml"))

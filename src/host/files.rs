@@ -296,6 +296,14 @@ pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     write_new_as(path, bytes, 0o600)
 }
 
+/// Opens a file that is written as long as something goes on, in place of what was there; nobody else may read it.
+pub fn stream(path: &Path) -> Result<File, Problem> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    opened.map_err(|error| Problem::io(format!("cannot write `{}`", path.display()), &error))
+}
+
 /// Refuses a name that is taken, before other files are written for it.
 pub fn refuse_existing(path: &Path) -> Result<(), Problem> {
     if exists(path) { Err(taken(path)) } else { Ok(()) }

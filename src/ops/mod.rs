@@ -5,12 +5,14 @@
 pub mod build;
 pub mod check;
 pub mod diff;
+pub mod doctor;
 pub mod explain;
 pub mod export;
 pub mod fetch;
 pub mod import;
 pub mod import_config;
 pub mod inspect;
+mod launchable;
 mod metalink;
 pub mod mirror;
 mod moved;
@@ -18,11 +20,13 @@ pub mod new;
 pub mod passwd;
 pub mod rebuild;
 mod recipe_file;
+pub mod run;
 pub mod schema;
 pub mod show;
 pub mod store;
 pub mod update;
 pub mod verify;
+pub mod vms;
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +36,7 @@ use crate::host::Environment;
 use crate::lock::{Config, Mirrors};
 use crate::store::Store;
 // What results hold, so that `cli` needs to name no deeper floor.
+pub use crate::attest::{Check, Verdict};
 pub use crate::bundle::Verified;
 pub use crate::closure::{Index, Packed, Unpacked};
 pub use crate::compare::Differences;

@@ -15,7 +15,7 @@ use crate::base::{Code, Finding, Place, Problem, text};
 pub const fn exit_code(code: Code) -> u8 {
     use Code::*;
     match code {
-        Differs | Locked | Lint => 1,
+        Differs | Locked | Lint | Guest => 1,
         Usage | Recipe | Unpinned | InputEscape | Provision | FwCfgLimit | Secret | OutputPath => 2,
         Hash | UpstreamMoved | SigMissing | SigBad | SigKey | SigExpired | SigRevoked | SigWeak | SigScope
         | SigOtherFile | SigOlder | ImageFormat | ImageBacking | ImageDataFile | ImageFeature | ImageDirty

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::base::text::wrapped;
 use crate::base::{Code, Finding, Place, Problem, Rule, Severity};
 
 /// How wide the text of a reason is.
@@ -16,7 +17,7 @@ pub fn explain(rule: Rule) -> String {
     format!(
         "{rule}: {}\n\n{}\n\nseverity\n  {}\n\nwhat to do\n  {}\n\nsources\n{sources}\nto allow it, say why in the recipe\n{}",
         row.summary,
-        wrapped(row.reason),
+        wrapped(row.reason, WIDTH).join("\n"),
         severity(rule),
         row.fix,
         allowing(rule),
@@ -57,22 +58,6 @@ pub fn rule_json(rule: Rule) -> Value {
         "rule": rule, "severity": row.severity, "summary": row.summary, "reason": row.reason, "fix": row.fix,
         "sources": sources,
     })
-}
-
-fn wrapped(text: &str) -> String {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(last) = lines.last_mut() else { continue };
-        if !last.is_empty() && last.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push(word.to_owned());
-            continue;
-        }
-        if !last.is_empty() {
-            last.push(' ');
-        }
-        last.push_str(word);
-    }
-    lines.join("\n")
 }
 
 /// One thing to report to another program.

@@ -18,6 +18,7 @@ mod check;
 mod completions;
 mod determinism;
 mod diff;
+mod doctor;
 mod explain;
 mod import_config;
 mod mirror;

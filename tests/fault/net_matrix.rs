@@ -315,7 +315,7 @@ fn check_talk(stage: &Stage, failed: bool, told: &[Event], problem: Option<&Prob
     let mut warnings = vec![];
     for event in told {
         match event {
-            Event::Warning { text } => warnings.push(text.clone()),
+            Event::Warning { text } | Event::Told { text } => warnings.push(text.clone()),
             Event::Fetched { what, from, .. } => texts.extend([what.clone(), from.clone()]),
             Event::Started { what, .. } | Event::Finished { what } | Event::Progress { what, .. } => {
                 texts.push(what.clone())

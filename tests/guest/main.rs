@@ -23,4 +23,5 @@ mod microos;
 mod picture;
 mod pool;
 mod report;
+mod run;
 mod selfinstall;

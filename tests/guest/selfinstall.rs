@@ -16,12 +16,14 @@ use arca_build::base::Digest;
 use arca_build::bundle::Manifest;
 
 use crate::libvirtd::{self, Libvirtd, give};
-use crate::support::{BOOT_LIMIT, Bin, Running, boot, output, tools, workdir};
+use crate::support::{BOOT_LIMIT, Bin, Running, boot, output, skip, tools, workdir};
 use medium::Medium;
 
 /// What the machine has besides its system disk.
 const DATA: [&str; 2] = ["tank-0", "tank-1"];
 const MIB: u64 = 1 << 20;
+/// The firmware of a machine with UEFI, where Debian keeps it.
+const OVMF: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 
 /// A bundle of the medium.
 struct Built {
@@ -29,14 +31,18 @@ struct Built {
     bundle: PathBuf,
 }
 
-/// Builds the bundle of a machine with these data disks.
+/// Builds the bundle of a machine with these data disks, and with further keys of `[machine]`.
 fn build(medium: &Medium, data: &[&str]) -> Built {
+    build_with(medium, data, "")
+}
+
+fn build_with(medium: &Medium, data: &[&str], keys: &str) -> Built {
     let world = workdir();
     let disks: String =
         data.iter().map(|serial| format!("[[machine.disk]]\nserial = \"{serial}\"\nsize = \"32MiB\"\n")).collect();
     let recipe = format!(
         "format = 1\nname = \"box\"\n[base]\nurl = \"file://{}\"\nsha256 = \"{}\"\n[machine]\nmemory = \"512MiB\"\n\
-         vcpus = 1\naccel = \"tcg\"\nnetwork = \"none\"\n[machine.system]\nsize = \"64MiB\"\n{disks}\
+         vcpus = 1\naccel = \"tcg\"\nnetwork = \"none\"\n{keys}[machine.system]\nsize = \"64MiB\"\n{disks}\
          [provision]\nengine = \"both\"\nscript = \"script\"\n[[provision.file]]\npath = \"/etc/motd\"\ntext = \"installed\\n\"\n",
         medium.iso.display(),
         medium.sha256,
@@ -160,6 +166,16 @@ fn libvirt_takes_an_installing_machine_through_both_boots_with_the_config_by_fw_
 }
 
 #[test]
+fn libvirt_takes_an_installing_machine_with_uefi_through_both_boots() {
+    if !Path::new(OVMF).exists() {
+        return skip(OVMF);
+    }
+    let Some(machine) = Instance::prepare_with("firmware = \"uefi\"\n") else { return };
+    machine.installs("disk", |log| machine.creates("domain.xml", log));
+    machine.comes_up_from_its_own_disk("disk", |log| machine.defines("domain-installed.xml", log));
+}
+
+#[test]
 fn virt_install_takes_an_installing_machine_through_both_boots() {
     let (Some(()), Some(machine)) = (tools(&["virt-install"]), Instance::prepare()) else { return };
     machine.installs("disk", |log| {
@@ -190,8 +206,13 @@ struct Instance {
 
 impl Instance {
     fn prepare() -> Option<Self> {
+        Self::prepare_with("")
+    }
+
+    /// The same with further keys of `[machine]` in its recipe.
+    fn prepare_with(keys: &str) -> Option<Self> {
         tools(&libvirtd::TOOLS).and_then(|()| tools(&["sha256sum"]))?;
-        let built = build(&Medium::prepare()?, &DATA);
+        let built = build_with(&Medium::prepare()?, &DATA, keys);
         let place = workdir();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let [storage, talk] = ["storage", "talk"].map(|name| place.path().join(name));

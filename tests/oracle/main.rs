@@ -31,6 +31,7 @@ mod nix;
 mod packed;
 mod passwd;
 mod provision;
+mod qemu_argv;
 mod registry;
 mod schema;
 mod scripts;

@@ -15,6 +15,7 @@ pub mod records;
 use arca_build::adopt::{Given, Wish, adopt, same};
 use arca_build::base::{ByteSize, Compression, Digest, Url, text};
 use arca_build::bundle::Manifest;
+use arca_build::diagnose;
 use arca_build::format::openpgp::{Keyring, verify_cleartext, verify_detached};
 use arca_build::format::packed::Unpacker;
 use arca_build::format::qcow2::{Image, Limits, gate};
@@ -41,6 +42,7 @@ pub const READERS: &[(&str, Reader)] = &[
     ("journal", records::read_journal),
     ("keyring", read_keyring),
     ("lock", read_lock),
+    ("log", read_log),
     ("manifest", read_manifest),
     ("meta", records::read_meta),
     ("metalink", read_metalink),
@@ -216,6 +218,13 @@ fn read_lock(bytes: &[u8]) {
     let Some(Ok(lock)) = utf8(bytes).map(|text| Lock::parse(text, "arca.lock")) else { return };
     let again = Lock::parse(&lock.print(), "arca.lock");
     assert!(again.as_ref() == Ok(&lock), "what was read is not what is read again");
+}
+
+/// The console of a guest: what is told of it can be shown, and is in the order of the log.
+fn read_log(bytes: &[u8]) {
+    let found = diagnose::diagnose(&diagnose::Log::read(bytes).expect("bytes in memory can be read"));
+    assert!(!found.to_string().chars().any(text::is_unsafe));
+    assert!(found.findings.iter().map(|found| (found.boot, found.line)).is_sorted());
 }
 
 fn read_manifest(bytes: &[u8]) {

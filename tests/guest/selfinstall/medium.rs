@@ -20,7 +20,7 @@ const KEXEC: &str = include_str!("kexec.c");
 const BUILD: &str = include_str!("build");
 
 const KERNEL: &str = "linux-image-amd64";
-const SYSLINUX: [&str; 2] = ["syslinux", "syslinux-common"];
+const SYSLINUX: [&str; 3] = ["syslinux", "syslinux-common", "syslinux-efi"];
 
 /// The installed system's own kernel command line, as kiwi keeps it in the installer's initrd.
 pub const BOOT_OPTIONS: &str = "root=LABEL=ROOT console=tty0 console=ttyS0,115200";
@@ -71,7 +71,7 @@ impl Medium {
     pub fn prepare() -> Option<Self> {
         tools(&TOOLS)?;
         let revision = format!("1 {KERNEL} {MODULES:?} {BOOT_OPTIONS} {COMMON} {INSTALLER} {SYSTEM} {KEXEC} {BUILD}");
-        let packages = &[BUSYBOX, SYSLINUX[0], SYSLINUX[1]];
+        let packages = &[&[BUSYBOX][..], &SYSLINUX].concat();
         match (Kit { home: "selfinstall", kernel: KERNEL, packages, revision }).prepare(make) {
             Ok(dir) => {
                 let iso = dir.join("install.iso");

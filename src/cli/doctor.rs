@@ -1,0 +1,55 @@
+//! What `doctor` prints: the findings as data, their number as the answer. Touches the terminal through its voice.
+
+use serde_json::{Map, Value, json};
+
+use super::out::Voice;
+use crate::base::text::{count, sanitise};
+use crate::base::{Code, Problem, Problems};
+use crate::ops::doctor::{Diagnosis, Found, Kind};
+
+/// Prints a diagnosis; fails where something must be done.
+pub(super) fn print(voice: &Voice, diagnosis: &Diagnosis) -> Result<(), Problems> {
+    if voice.is_json() {
+        voice.json(&document(diagnosis));
+    } else {
+        voice.data(&sanitise(&diagnosis.to_string()));
+    }
+    if !diagnosis.is_wrong() {
+        return Ok(());
+    }
+    let told = Kind::all().into_iter().map(|kind| (diagnosis.count(kind), kind)).filter(|(many, _)| *many > 0);
+    let told: Vec<_> = told.map(|(many, kind)| format!("{many} {}", kind.as_str())).collect();
+    let many = diagnosis.findings.len();
+    Err(Problem::new(Code::Lint, format!("{} in the log: {}", count(many, "finding"), told.join(", "))).into())
+}
+
+fn document(diagnosis: &Diagnosis) -> Value {
+    json!({
+        "lines": diagnosis.lines,
+        "skipped_bytes": diagnosis.skipped,
+        "boots": diagnosis.boots,
+        "wrong": diagnosis.is_wrong(),
+        "findings": diagnosis.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn finding(found: &Found) -> Value {
+    let ailment = found.ailment;
+    let sources = ailment.sources.iter().map(|(name, url)| json!({ "name": name, "url": url }));
+    let facts: Map<_, _> = found.facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    json!({
+        "id": ailment.id,
+        "kind": ailment.kind,
+        "headline": found.headline(),
+        "boot": found.boot + 1,
+        "line": found.line,
+        "seconds": found.at.map(|at| at as f64 / 1000.0),
+        "times": found.times,
+        "after": found.after,
+        "facts": facts,
+        "said": found.said,
+        "why": ailment.why,
+        "cure": ailment.cure,
+        "sources": sources.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,260 @@
+//! What a serial log tells: the known failures of a first boot, by time, the cause before its consequences, with the cure.
+//!
+//! The knowledge is data ([`table`]), the log is hostile ([`log`]). Values in, values out; touches nothing. Read next:
+//! [`table`], then [`log`].
+
+pub mod log;
+mod pattern;
+mod secret;
+pub mod stage;
+pub mod table;
+mod tell;
+
+use std::collections::BTreeMap;
+
+pub use log::{Line, Log};
+use pattern::{Captures, Pattern};
+use stage::{Marks, Stage};
+pub use table::{Ailment, Kind};
+
+use crate::base::text::one_line;
+
+/// How many findings of one ailment in one boot are shown; the others are counted.
+const ALIKE: usize = 4;
+/// The longest line that is shown.
+const SHOWN: usize = 300;
+
+/// What a log tells.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// By time.
+    pub findings: Vec<Found>,
+    /// Every boot in it, in order.
+    pub boots: Vec<Boot>,
+    /// How many lines were read.
+    pub lines: usize,
+    /// Bytes of its middle that were not.
+    pub skipped: u64,
+}
+
+/// One boot of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Boot {
+    /// Its first and its last line.
+    pub first: usize,
+    pub last: usize,
+    /// How far it came.
+    pub reached: Stage,
+    /// What the lines before `first` are in the log's list of lines.
+    #[serde(skip)]
+    begin: usize,
+}
+
+/// An ailment that was found.
+#[derive(Debug)]
+pub struct Found {
+    pub ailment: &'static Ailment,
+    /// Which boot, from 0.
+    pub boot: usize,
+    pub line: usize,
+    /// Milliseconds since the kernel began.
+    pub at: Option<u64>,
+    /// What differs from machine to machine.
+    pub facts: Vec<(&'static str, String)>,
+    /// The lines that say it, the sign last; nothing in them is secret or unsafe to show.
+    pub said: Vec<String>,
+    /// How often it is said.
+    pub times: usize,
+    /// Where it is what an earlier failure of the same boot leads to, or may be: that one's id.
+    pub after: Option<&'static str>,
+}
+
+impl Diagnosis {
+    /// Tells whether something must be done.
+    pub fn is_wrong(&self) -> bool {
+        self.findings.iter().any(|found| found.ailment.kind.is_wrong())
+    }
+
+    /// Counts findings of a kind.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.findings.iter().filter(|found| found.ailment.kind == kind).count()
+    }
+}
+
+impl Found {
+    /// Returns the headline, with what was captured in its place.
+    pub fn headline(&self) -> String {
+        let mut headline = self.ailment.headline.to_owned();
+        for (name, value) in &self.facts {
+            headline = headline.replace(&format!("{{{name}}}"), value);
+        }
+        headline
+    }
+}
+
+/// Looks through a log.
+pub fn diagnose(log: &Log) -> Diagnosis {
+    let boots = boots(&log.lines);
+    let rows: Vec<_> = table::all().map(Row::new).collect();
+    let mut findings = vec![];
+    for (number, boot) in boots.iter().enumerate() {
+        let end = boots.get(number + 1).map_or(log.lines.len(), |next| next.begin);
+        let lines = &log.lines[boot.begin..end];
+        let mut found: Vec<_> = rows.iter().flat_map(|row| row.look(lines, number)).collect();
+        found.sort_by_key(|found| (found.line, rank(found.ailment)));
+        lead(&mut found);
+        findings.extend(found);
+    }
+    Diagnosis { findings, boots, lines: log.lines.last().map_or(0, |line| line.number), skipped: log.skipped }
+}
+
+/// Of two in one line, the cause comes first.
+const fn rank(ailment: &Ailment) -> bool {
+    ailment.is_symptom
+}
+
+/// Says of each failure which one came first; nothing follows from what is harmless.
+fn lead(found: &mut [Found]) {
+    let first = found.iter().find(|found| found.ailment.kind.is_wrong()).map(|found| (found.ailment.id, found.line));
+    let Some((first, _)) = first else { return };
+    let mut is_past = false;
+    for one in found {
+        if is_past && (one.ailment.kind.is_wrong()) {
+            one.after = Some(first);
+        }
+        is_past |= one.ailment.kind.is_wrong();
+    }
+}
+
+/// A row of the table with its patterns taken apart.
+struct Row {
+    ailment: &'static Ailment,
+    signs: Vec<Pattern>,
+    except: Vec<Pattern>,
+    needs: Vec<Pattern>,
+    unless: Vec<Pattern>,
+    until: Vec<Pattern>,
+}
+
+impl Row {
+    fn new(ailment: &'static Ailment) -> Self {
+        let patterns = |texts: &[&'static str]| texts.iter().map(|text| Pattern::new(text)).collect();
+        Self {
+            ailment,
+            signs: patterns(ailment.signs),
+            except: patterns(ailment.except),
+            needs: patterns(ailment.needs),
+            unless: patterns(ailment.unless),
+            until: patterns(ailment.until),
+        }
+    }
+
+    /// Looks for the ailment in the lines of one boot; what is said several times with the same facts is one.
+    fn look(&self, lines: &[Line], boot: usize) -> Vec<Found> {
+        let mut signs =
+            lines.iter().enumerate().filter_map(|(index, line)| Some((index, self.sign(&line.text)?))).peekable();
+        if signs.peek().is_none() || !self.applies(lines) {
+            return vec![];
+        }
+        let mut found: Vec<Found> = vec![];
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let mut last = 0;
+        for (index, captures) in signs {
+            last = index;
+            let facts = facts(&captures);
+            let key = format!("{facts:?}");
+            match known.get(&key) {
+                Some(at) => found[*at].times += 1,
+                None if found.len() == ALIKE => found[ALIKE - 1].times += 1,
+                None => {
+                    known.insert(key, found.len());
+                    found.push(self.found(lines, index, boot, facts));
+                }
+            }
+        }
+        let is_over = lines[last..].iter().skip(1).any(|line| has(&self.until, &line.text));
+        if is_over { vec![] } else { found }
+    }
+
+    fn sign<'l>(&self, text: &'l str) -> Option<Captures<'l>> {
+        let captures = self.signs.iter().find_map(|sign| sign.find(text))?;
+        (!has(&self.except, text)).then_some(captures)
+    }
+
+    /// Tells whether the boot has what must be there and nothing that must not.
+    fn applies(&self, lines: &[Line]) -> bool {
+        let is_there = |patterns: &[Pattern]| lines.iter().any(|line| has(patterns, &line.text));
+        (self.needs.is_empty() || is_there(&self.needs)) && !is_there(&self.unless)
+    }
+
+    fn found(&self, lines: &[Line], index: usize, boot: usize, facts: Vec<(&'static str, String)>) -> Found {
+        let sign = &lines[index];
+        let mut said = before(&lines[..index], sign, self.ailment.before);
+        said.push(shown(&sign.text));
+        let at = sign.at;
+        Found { ailment: self.ailment, boot, line: sign.number, at, facts, said, times: 1, after: None }
+    }
+}
+
+fn has(patterns: &[Pattern], text: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.find(text).is_some())
+}
+
+fn facts(captures: &Captures<'_>) -> Vec<(&'static str, String)> {
+    captures.iter().map(|(name, value)| (*name, one_line(&secret::hushed(value), 120))).collect()
+}
+
+fn shown(text: &str) -> String {
+    one_line(secret::hushed(text).trim(), SHOWN)
+}
+
+/// Returns what was said before a sign: by who said that, or where systemd tells of it, by who spoke last.
+fn before(lines: &[Line], sign: &Line, count: usize) -> Vec<String> {
+    // What was said long before has nothing to do with it.
+    let near = || lines.iter().rev().take(8 * count);
+    let is_program = |speaker: &&str| !speaker.starts_with("systemd");
+    let speaker = |line: &Line| line.speaker.as_deref().filter(is_program).map(str::to_owned);
+    let speaker = speaker(sign).or_else(|| near().find_map(speaker));
+    let is_meant = |line: &&Line| match &speaker {
+        Some(_) => line.speaker == speaker,
+        None => !is_status(line),
+    };
+    let mut said: Vec<_> = near().filter(is_meant).take(count).map(|line| shown(&line.text)).collect();
+    said.reverse();
+    said
+}
+
+/// Tells whether a line is one of systemd's on the console.
+fn is_status(line: &Line) -> bool {
+    let begins = ["[", "         ", "See 'systemctl "];
+    line.speaker.is_some() || begins.iter().any(|begin| line.text.starts_with(begin))
+}
+
+/// Parts a log into boots: where a kernel or a firmware begins anew, or the kernel's clock goes back.
+fn boots(lines: &[Line]) -> Vec<Boot> {
+    let marks = Marks::new();
+    let begins =
+        ["^Linux version ", "SeaBIOS (version", "-- Reboot --", "-- Boot ", "UEFI firmware (version"].map(Pattern::new);
+    let mut boots: Vec<Boot> = vec![];
+    let mut clock = 0;
+    for (index, line) in lines.iter().enumerate() {
+        let reached = boots.last().map_or(Stage::Nowhere, |boot| boot.reached);
+        let is_back = line.at.is_some_and(|at| at + 3000 < clock && at < 30_000);
+        let is_begun =
+            reached >= Stage::Kernel && begins.iter().any(|begin| begin.find(&line.text).is_some()) && clock > 0;
+        if boots.is_empty() || is_back || is_begun {
+            boots.push(Boot { first: line.number, last: line.number, reached: Stage::Nowhere, begin: index });
+            clock = 0;
+        }
+        clock = clock.max(line.at.unwrap_or(0));
+        if let Some(boot) = boots.last_mut() {
+            boot.last = line.number;
+            let least = if line.at.is_some() { boot.reached.max(Stage::Kernel) } else { boot.reached };
+            boot.reached = marks.after(least, &line.text).unwrap_or(least);
+        }
+    }
+    boots
+}
+
+#[cfg(test)]
+mod tests;

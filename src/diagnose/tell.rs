@@ -1,0 +1,104 @@
+//! A diagnosis as a person reads it. Touches nothing.
+
+use std::fmt;
+
+use super::stage::Stage;
+use super::{Boot, Diagnosis, Found, Kind};
+use crate::base::ByteSize;
+use crate::base::text::{count, wrapped};
+
+/// How wide paragraphs are.
+const WIDTH: usize = 92;
+
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.head(f)?;
+        for found in &self.findings {
+            writeln!(f)?;
+            self.found(f, found)?;
+        }
+        match (self.boots.last(), self.is_wrong()) {
+            (Some(boot), false) => paragraph(f, "\nlook at", boot.reached.advice()),
+            (None, _) => paragraph(f, "\nlook at", Stage::Nowhere.advice()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Diagnosis {
+    fn head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}, {}", count(self.lines, "line"), count(self.boots.len(), "boot"))?;
+        if self.skipped > 0 {
+            writeln!(f, "not looked at: {} in its middle", ByteSize(self.skipped))?;
+        }
+        for (number, Boot { first, last, reached, .. }) in (1..).zip(&self.boots) {
+            let which =
+                if self.boots.len() > 1 { format!("boot {number}, lines {first} to {last}: ") } else { String::new() };
+            match reached {
+                Stage::Nowhere => writeln!(f, "{which}no step of a boot is told")?,
+                reached => writeln!(f, "{which}came as far as: {reached}")?,
+            }
+        }
+        if !self.is_wrong() {
+            writeln!(f, "nothing known is wrong")?;
+        }
+        Ok(())
+    }
+
+    fn found(&self, f: &mut fmt::Formatter<'_>, found: &Found) -> fmt::Result {
+        let ailment = found.ailment;
+        writeln!(f, "{}[{}]: {}", ailment.kind.as_str(), ailment.id, found.headline())?;
+        writeln!(f, "  {}{}", self.place(found), order(found, self))?;
+        for (index, line) in found.said.iter().enumerate() {
+            let mark = if index + 1 == found.said.len() { '>' } else { '|' };
+            writeln!(f, "  {mark} {line}")?;
+        }
+        // Told in full where it began; what follows from it is not the place to mend.
+        if found.after.is_some() && ailment.is_symptom {
+            return Ok(());
+        }
+        if ailment.kind == Kind::Harmless {
+            return paragraph(f, "  cure", ailment.cure);
+        }
+        paragraph(f, "  why", ailment.why)?;
+        paragraph(f, "  cure", ailment.cure)?;
+        let sources: Vec<_> = ailment.sources.iter().map(|(name, _)| *name).collect();
+        paragraph(f, "  by", &sources.join("; "))
+    }
+
+    fn place(&self, found: &Found) -> String {
+        let boot = if self.boots.len() > 1 { format!("boot {}, ", found.boot + 1) } else { String::new() };
+        let time = found
+            .at
+            .map(|at| format!(", {}.{} s after the kernel began", at / 1000, at % 1000 / 100))
+            .unwrap_or_default();
+        let times = if found.times > 1 { format!(", said {} times", found.times) } else { String::new() };
+        format!("{boot}line {}{time}{times}", found.line)
+    }
+}
+
+/// Says whether it is the first failure, or comes after one.
+fn order(found: &Found, all: &Diagnosis) -> String {
+    let later = all.findings.iter().any(|other| other.boot == found.boot && other.after == Some(found.ailment.id));
+    match found.after {
+        Some(first) if found.ailment.is_symptom => format!("; it follows from {first}"),
+        Some(first) => format!("; after {first}, from which it may follow"),
+        None if later && found.ailment.kind.is_wrong() => {
+            "; the first failure: what comes after may follow from it".to_owned()
+        }
+        None => String::new(),
+    }
+}
+
+fn paragraph(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
+    let indent = label.trim_start_matches('\n').len() + 2;
+    let lines = wrapped(text, WIDTH - indent);
+    writeln!(f, "{label}: {}", lines.join(&format!("\n{:indent$}", "")))
+}
+
+impl Kind {
+    /// Returns the kinds in the order in which a summary counts them.
+    pub const fn all() -> [Self; 4] {
+        [Self::Failure, Self::Waiting, Self::Warning, Self::Harmless]
+    }
+}

@@ -1,0 +1,141 @@
+//! Whole logs: what is found, in which order, and that no bytes end in anything but a diagnosis.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::text::is_unsafe;
+
+fn of(text: &str) -> Diagnosis {
+    diagnose(&Log::read(text.as_bytes()).unwrap())
+}
+
+fn ids(diagnosis: &Diagnosis) -> Vec<&str> {
+    diagnosis.findings.iter().map(|found| found.ailment.id).collect()
+}
+
+#[test]
+fn the_first_failure_is_the_cause_and_what_it_leads_to_says_so() {
+    let found = of("[    5.0] ignition[1]: error at line 3 col 23: invalid character\n\
+                    [    5.1] ignition[1]: Ignition failed: config is not valid\n\
+                    Entering emergency mode. Exit the shell to continue.\n");
+    assert_eq!(ids(&found), ["ignition-parse", "ignition-failed", "emergency"]);
+    let after: Vec<_> = found.findings.iter().map(|found| found.after).collect();
+    assert_eq!(after, [None, Some("ignition-parse"), Some("ignition-parse")]);
+    let first = &found.findings[0];
+    assert_eq!(first.headline(), "Ignition cannot read its config: line 3, column 23: invalid character");
+    assert_eq!((first.line, first.at), (1, Some(5000)));
+    let text = found.to_string();
+    assert!(text.contains("the first failure") && text.contains("it follows from ignition-parse"), "{text}");
+}
+
+#[test]
+fn a_wait_for_a_config_disk_is_harmless_where_a_config_came_and_not_told_where_none_did() {
+    let wait = "[ TIME ] Timed out waiting for device dev-…[0m - /dev/disk/by-label/ignition.\n";
+    let by_fw_cfg = of(&format!("{wait}[   14.0] ignition[1]: fetched user config from \"qemu\"\n"));
+    assert_eq!(ids(&by_fw_cfg), ["label-wait"]);
+    assert!(!by_fw_cfg.is_wrong());
+    let by_none =
+        of(&format!("{wait}[   14.0] ignition[1]: not a config (empty): provider config was empty, continuing\n"));
+    assert_eq!(ids(&by_none), ["no-config"]);
+    let other =
+        of("[ TIME ] Timed out waiting for device /dev/disk/by-label/DATA.\nYou are in emergency mode. After\n");
+    assert_eq!(ids(&other), ["device-timeout", "emergency"]);
+}
+
+#[test]
+fn one_engine_without_a_config_is_as_it_should_be_where_the_other_has_one() {
+    let combustion = "[   14.0] ignition[1]: not a config (empty): provider config was empty\n\
+                      [   15.0] combustion[2]: transactional-update 5.0 started\n";
+    assert_eq!(ids(&of(combustion)), [""; 0]);
+    let ignition =
+        "[    4.0] combustion[2]: No config source found\n[   14.0] ignition[1]: fetched user config from \"system\"\n";
+    assert_eq!(ids(&of(ignition)), [""; 0]);
+}
+
+#[test]
+fn a_question_that_was_answered_is_not_waited_for() {
+    let asks = "         Starting SUSE JeOS First Boot Wizard...\n";
+    assert_eq!(ids(&of(asks)), ["firstboot-wizard"]);
+    assert_eq!(ids(&of(&format!("{asks}localhost login:\n"))), [""; 0]);
+}
+
+#[test]
+fn boots_are_told_apart_and_each_has_its_own_cause() {
+    let one = "[    0.000000] Linux version 6\n[   20.000000] ignition[1]: Ignition failed: x\n";
+    let found = of(&format!("{one}{one}[   21.0] a\nnas login: \n"));
+    assert_eq!(
+        found.boots.iter().map(|boot| (boot.first, boot.last, boot.reached)).collect::<Vec<_>>(),
+        [(1, 2, Stage::Kernel), (3, 6, Stage::Login)]
+    );
+    assert_eq!(
+        found.findings.iter().map(|found| (found.boot, found.after)).collect::<Vec<_>>(),
+        [(0, None), (1, None)]
+    );
+    // A quiet kernel does not say its version; its clock begins anew.
+    assert_eq!(of("[   20.0] a\n[    2.0] b\n").boots.len(), 2);
+    assert_eq!(of("[   20.1] a\n[   20.0] b\n").boots.len(), 1);
+}
+
+#[test]
+fn what_a_script_said_last_is_shown_and_what_others_said_is_not() {
+    let log = "[    1.0] combustion[7]: one\n[    1.1] systemd[1]: noise\n[    1.2] combustion[7]: two\n\
+               [    1.3] combustion[7]: Command failed, rolling back\n";
+    assert_eq!(of(log).findings[0].said, ["one", "two", "Command failed, rolling back"]);
+}
+
+#[test]
+fn many_of_a_kind_are_counted_and_not_all_told() {
+    let keys: String = (0..100).map(|key| format!("warning at $.k{key}, line 2 col {key}: Unused key k\n")).collect();
+    let found = of(&keys.repeat(2));
+    assert_eq!(found.findings.len(), ALIKE);
+    assert_eq!(found.findings.iter().map(|found| found.times).sum::<usize>(), 200);
+}
+
+#[test]
+fn an_empty_log_says_what_to_look_at() {
+    let found = of("");
+    assert!(found.boots.is_empty() && found.to_string().contains("console=ttyS0"), "{found}");
+}
+
+/// Text as logs are made of: signs of every row with anything in the place of what they capture, control sequences between.
+fn logs() -> impl Strategy<Value = Vec<u8>> {
+    let signs: Vec<&'static str> =
+        table::all().flat_map(|row| row.signs.iter().chain(row.needs).chain(row.until)).copied().collect();
+    let line = (0..signs.len(), "\\PC{0,12}").prop_map(move |(sign, filling)| {
+        let text = signs[sign].trim_start_matches('^').trim_end_matches('$');
+        let mut line = String::new();
+        for (index, piece) in text.split('{').enumerate() {
+            let piece = if index == 0 {
+                piece
+            } else {
+                line.push_str(&filling);
+                piece.split_once('}').map_or(piece, |(_, rest)| rest)
+            };
+            line.push_str(piece);
+        }
+        line.into_bytes()
+    });
+    let noise = proptest::collection::vec(any::<u8>(), 0..40);
+    let part = prop_oneof![
+        4 => line,
+        1 => noise,
+        1 => Just(b"[   12.345678] ignition[7]: ".to_vec()),
+        2 => Just(b"\n".to_vec()),
+        1 => Just(b"\r\x1b[7;20H\x1b]0;".to_vec()),
+    ];
+    proptest::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn out_14_no_bytes_of_a_log_panic_and_what_is_shown_of_them_is_safe(bytes in logs()) {
+        let found = diagnose(&Log::read(bytes.as_slice()).unwrap());
+        let text = found.to_string();
+        prop_assert!(!text.chars().any(is_unsafe), "{:?}", text);
+        prop_assert!(found.findings.iter().all(|found| !found.headline().contains('\n') && !found.said.is_empty()));
+        let order: Vec<_> = found.findings.iter().map(|found| (found.boot, found.line)).collect();
+        prop_assert!(order.is_sorted());
+    }
+}

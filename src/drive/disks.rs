@@ -1,0 +1,170 @@
+//! The disks of an instance: overlays over a bundle's, blank ones, and copies of them for snapshots.
+//!
+//! No image of a bundle is written. A bundle may be a stranger's: each of its images must name the backing file that ours
+//! would, or none, as QEMU opens whatever a header names. Touches the directories that it is given.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{OFlags, SeekFrom as Sparse, ioctl_ficlone, seek};
+
+use crate::base::{ByteSize, Code, DiskSerial, Problem};
+use crate::emit;
+use crate::format::qcow2::{self, Header, MAGIC};
+use crate::plan::{DataDisk, Machine, SYSTEM_SERIAL, file};
+
+/// Where an instance's own link leads to the bundle.
+pub const BUNDLE: &str = "bundle";
+/// The directory of the disks that the guest writes.
+pub const DISKS: &str = "disks";
+/// The variables of UEFI, among the disks.
+pub const VARIABLES: &str = "vars.fd";
+/// Bit 3 of the incompatible features: another compression, which QEMU reads (qcow2.rst, "Header").
+const COMPRESSION: u64 = 1 << 3;
+
+/// Makes `directory/disks` with an overlay of every disk that the guest writes; `directory/bundle` must lead to the bundle.
+pub fn furnish(directory: &Path, machine: &Machine, variables: Option<&Path>) -> Result<(), Problem> {
+    let disks = directory.join(DISKS);
+    DirBuilder::new().mode(0o700).create(&disks).map_err(|error| unwritable(&disks, &error))?;
+    for (serial, name) in emit::written(machine) {
+        let backing = if serial == SYSTEM_SERIAL { machine.backing_file() } else { None };
+        let size = judge(&directory.join(BUNDLE).join(&name), backing)?;
+        // Relative to the overlay's own place, so that no character of any path is in the header.
+        let image = qcow2::overlay(&format!("../{BUNDLE}/{name}"), size)?;
+        write_new(&disks.join(&name), &image)?;
+    }
+    for name in machine.backing_file().into_iter().chain(machine.config_disk.map(|_| file::CONFIG_QCOW2)) {
+        judge(&directory.join(BUNDLE).join(name), None)?;
+    }
+    if let Some(variables) = variables {
+        let bytes = std::fs::read(variables).map_err(|error| unreadable(variables, &error))?;
+        write_new(&disks.join(VARIABLES), &bytes)?;
+    }
+    Ok(())
+}
+
+/// Makes a blank disk among the others.
+pub fn add(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
+    write_new(&directory.join(DISKS).join(file::data(&disk.serial)), &qcow2::blank(disk.size)?)
+}
+
+/// Finds a serial that no disk of the machine has.
+pub fn free_serial(machine: &Machine) -> Option<DiskSerial> {
+    let is_free = |serial: &DiskSerial| machine.data.iter().all(|disk| disk.serial != *serial);
+    (1..1000).filter_map(|n| DiskSerial::parse(&format!("added-{n}")).ok()).find(is_free)
+}
+
+/// Reads an image's size and holds it to what we write: qcow2, this backing file or none, and nothing else outside itself.
+fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Problem> {
+    let mut head = vec![];
+    let mut open = || File::open(path)?.take(1 << 12).read_to_end(&mut head);
+    open().map_err(|error| unreadable(path, &error))?;
+    let header = Header::read(&head);
+    let (from, length) = (usize::try_from(header.backing_offset).unwrap_or(usize::MAX), header.backing_size as usize);
+    let named = head.get(from..from.saturating_add(length)).filter(|_| header.backing_offset != 0).unwrap_or_default();
+    let is_ours = head.starts_with(&MAGIC)
+        && header.version == 3
+        && header.incompatible & !COMPRESSION == 0
+        && named == backing.unwrap_or_default().as_bytes()
+        && (header.backing_offset == 0) == backing.is_none();
+    if is_ours {
+        return Ok(ByteSize(header.virtual_size));
+    }
+    Err(Problem::new(Code::ImageBacking, format!("`{}` is no image as we write them", path.display()))
+        .cause("it would have QEMU open files that are not the bundle's, or leave it damaged")
+        .hint("`arca-build verify` tells whether the bundle is as it was built"))
+}
+
+/// Copies every file of a directory of disks into a new one, sharing blocks where the file system can, and keeping holes.
+pub fn copy_all(from: &Path, to: &Path) -> Result<(), Problem> {
+    DirBuilder::new().mode(0o700).create(to).map_err(|error| unwritable(to, &error))?;
+    for name in names(from)? {
+        let (source, target) = (from.join(&name), to.join(&name));
+        copy(&source, &target).map_err(|error| {
+            Problem::io(format!("cannot copy `{}` to `{}`", source.display(), target.display()), &error)
+        })?;
+    }
+    sync(to)
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    // Never through a link, which a stranger with rights on the directory could have put there.
+    let mut options = OpenOptions::new();
+    let source =
+        options.read(true).custom_flags(i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default()).open(from)?;
+    let target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    if ioctl_ficlone(&target, &source).is_err() {
+        copy_data(source, &target)?;
+    }
+    target.sync_all()
+}
+
+/// Copies what is data; holes stay holes (lseek(2), `SEEK_DATA`).
+fn copy_data(mut from: File, mut to: &File) -> std::io::Result<()> {
+    let length = from.metadata()?.len();
+    to.set_len(length)?;
+    let mut at = 0;
+    while at < length {
+        let begin = match seek(&from, Sparse::Data(at)) {
+            Ok(begin) => begin,
+            // No data behind this.
+            Err(rustix::io::Errno::NXIO) => break,
+            Err(error) => return Err(error.into()),
+        };
+        let end = seek(&from, Sparse::Hole(begin))?;
+        from.seek(SeekFrom::Start(begin))?;
+        to.seek(SeekFrom::Start(begin))?;
+        std::io::copy(&mut (&from).take(end - begin), &mut to)?;
+        at = end;
+    }
+    Ok(())
+}
+
+/// Lists the names in a directory, sorted; an empty list where there is none.
+pub fn names(directory: &Path) -> Result<Vec<String>, Problem> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
+        other => other.map_err(|error| unreadable(directory, &error))?,
+    };
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Makes a directory's entries last.
+pub fn sync(directory: &Path) -> Result<(), Problem> {
+    File::open(directory).and_then(|open| open.sync_all()).map_err(|error| unwritable(directory, &error))
+}
+
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    let open = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    open().and_then(|mut file| file.write_all(bytes)).map_err(|error| unwritable(path, &error))
+}
+
+pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::io(format!("cannot write `{}`", path.display()), error)
+}
+
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    Problem::io(format!("cannot read `{}`", path.display()), error)
+}
+
+/// Finds UEFI firmware: what the environment names by `OVMF_CODE` and `OVMF_VARS`, else where distributions keep it.
+///
+/// # Errors
+///
+/// `E_TOOL` where a machine needs it and none is there.
+pub fn firmware(machine: &Machine, named: Option<(PathBuf, PathBuf)>) -> Result<Option<(PathBuf, PathBuf)>, Problem> {
+    let places = emit::firmware_places(machine);
+    if places.is_empty() {
+        return Ok(None);
+    }
+    let known = places.iter().map(|(code, variables)| (PathBuf::from(code), PathBuf::from(variables)));
+    let is_there = |(code, variables): &(PathBuf, PathBuf)| File::open(code).is_ok() && File::open(variables).is_ok();
+    named.into_iter().chain(known).find(is_there).map(Some).ok_or_else(|| {
+        Problem::new(Code::Tool, "no UEFI firmware was found")
+            .hint("install ovmf (or qemu-efi-aarch64), or set OVMF_CODE and OVMF_VARS")
+    })
+}

@@ -1,0 +1,161 @@
+//! The process QEMU: started so that it ends with us, whatever ends us. Starts processes.
+//!
+//! A child outlives a parent that is killed, and `unsafe` code between fork and exec is none of ours. So this program starts
+//! itself once more, with [`WORD`] as its first argument; that copy asks the kernel for SIGTERM at its parent's death
+//! (prctl(2), `PR_SET_PDEATHSIG`, which lasts through execve(2)), looks that the parent still lives, and becomes QEMU. SIGTERM
+//! is what QEMU shuts down properly at. Read next: [`super::qmp`], by which we talk to it.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+
+use super::Program;
+use crate::base::text::one_line;
+use crate::base::{Code, Problem};
+
+/// The first argument of the copy that becomes QEMU; what follows is the parent's process id, the program, its arguments.
+pub const WORD: &str = "--become-qemu";
+/// How many of QEMU's last lines are kept.
+const LINES: usize = 8;
+/// The longest line that is read as one.
+const LINE: u64 = 4096;
+
+/// QEMU, or what it needs beside it, while it runs.
+#[derive(Debug)]
+pub struct Child {
+    child: std::process::Child,
+    said: Said,
+}
+
+impl Child {
+    /// Starts it in `directory`, out of the terminal's reach: Ctrl-C is for us.
+    ///
+    /// Must be called on a thread that lives as long as QEMU shall: the kernel takes that thread for the parent.
+    pub fn start(program: &Program, directory: &Path, arguments: &[String]) -> Result<Self, Problem> {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg(WORD).arg(std::process::id().to_string()).arg(program.path()).args(arguments);
+        command.current_dir(directory).env("LC_ALL", "C").process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| {
+            Problem::new(Code::Tool, format!("`{}` cannot be started", program.name())).cause(error)
+        })?;
+        let said = Said::listen(child.stderr.take());
+        Ok(Self { child, said })
+    }
+
+    /// Tells how it ended, if it did.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Waits for its end; where it takes longer than `limit`, it is killed. Tells whether it ended by itself.
+    pub fn end_within(&mut self, limit: Duration) -> bool {
+        let begun = Instant::now();
+        while self.ended().is_none() {
+            if begun.elapsed() >= limit {
+                let _ = self.child.kill().and_then(|()| self.child.wait());
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
+    /// Tells why it ended: what it said last, or its status.
+    pub fn why(&mut self) -> String {
+        // The last words come by a thread of their own.
+        self.said.finish();
+        let status = self.ended().map_or("it runs".to_owned(), |status| match status.signal() {
+            Some(signal) => format!("signal {signal} ended it"),
+            None => format!("it ended with status {}", status.code().unwrap_or_default()),
+        });
+        self.said.last().unwrap_or(status)
+    }
+
+    /// Adds what it said to a problem.
+    pub fn told(&mut self, problem: Problem) -> Problem {
+        let why = self.why();
+        let lines = self.said.lines();
+        if lines.is_empty() { problem.cause(why) } else { lines.into_iter().fold(problem, Problem::cause) }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.ended().is_none() {
+            let _ = self.child.kill().and_then(|()| self.child.wait());
+        }
+    }
+}
+
+/// The last lines that a program said on stderr, each free of control characters.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    lines: Arc<Mutex<Vec<String>>>,
+    thread: Option<Arc<Mutex<Option<std::thread::JoinHandle<()>>>>>,
+}
+
+impl Said {
+    /// Reads a stream to its end on a thread, so that the program never waits for us.
+    pub fn listen(stream: Option<impl Read + Send + 'static>) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let kept = Arc::clone(&lines);
+        let thread = stream.map(|stream| std::thread::spawn(move || listen(BufReader::new(stream), &kept)));
+        Self { lines, thread: Some(Arc::new(Mutex::new(thread))) }
+    }
+
+    /// Waits until all is read.
+    pub fn finish(&self) {
+        let thread =
+            self.thread.as_ref().and_then(|thread| thread.lock().unwrap_or_else(PoisonError::into_inner).take());
+        thread.map(std::thread::JoinHandle::join);
+    }
+
+    /// Returns the lines, oldest first.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the last line that is no mere warning.
+    pub fn last(&self) -> Option<String> {
+        self.finish();
+        let lines = self.lines();
+        lines.iter().rfind(|line| !line.contains("warning:")).or(lines.last()).cloned()
+    }
+}
+
+fn listen(mut stream: impl BufRead, kept: &Mutex<Vec<String>>) {
+    let mut line = vec![];
+    while stream.by_ref().take(LINE).read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+        let text = String::from_utf8_lossy(&line);
+        if !text.trim().is_empty() {
+            let mut lines = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.push(one_line(text.trim_end(), 300));
+            let more = lines.len().saturating_sub(LINES);
+            lines.drain(..more);
+        }
+        line.clear();
+    }
+}
+
+/// Becomes QEMU; returns only where that fails. `words` are the process's own, from [`WORD`] on.
+pub fn become_qemu(words: &[OsString]) -> Problem {
+    let bug = || Problem::new(Code::Usage, format!("`{WORD}` is for this program's own use"));
+    let [_, parent, program, arguments @ ..] = words else { return bug() };
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
+        return Problem::io("the kernel does not tell of a parent's death", &error.into());
+    }
+    let parent = parent.to_str().and_then(|text| text.parse().ok());
+    // It may have died before we asked to be told.
+    if getppid().map(rustix::process::Pid::as_raw_nonzero).map(std::num::NonZero::get) != parent {
+        return bug();
+    }
+    let error = Command::new(program).args(arguments).exec();
+    Problem::io(format!("`{}` cannot be started", program.to_string_lossy()), &error)
+}

@@ -1,0 +1,318 @@
+//! The directory of a machine that runs right here: a throw-away one, or one that is kept under a name.
+//!
+//! ```text
+//! <directory>/lock               held (flock) by who works on it, and by QEMU while it runs
+//!             bundle             link to the bundle, which is only read
+//!             disks/             what the guest writes: overlays, added disks, UEFI's variables; and state.json, known_hosts
+//!             console.log        what the guest said on its serial port in the last run
+//!             instance.json      whose it is: name, plan, digest of the bundle; run.json: the ssh port while it runs
+//!             snapshots/<label>/ copies of disks/
+//!             *.sock             QEMU's monitor, console and report while it runs
+//! ```
+//!
+//! A throw-away directory is taken away at every end but SIGKILL and power loss; the next run sweeps those whose lock nobody
+//! holds. Touches these directories only. Read next: [`super::disks`].
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::{FdFlags, fcntl_setfd};
+use serde::{Deserialize, Serialize};
+
+use super::disks::{self, DISKS, names, unreadable, unwritable, write_new};
+use crate::base::{Code, Digest, Name, Problem};
+use crate::plan::{DataDisk, Machine};
+
+const LOCK: &str = "lock";
+const RECORD: &str = "instance.json";
+const STATE: &str = "state.json";
+const RUN: &str = "run.json";
+const SNAPSHOTS: &str = "snapshots";
+/// What the console said in the last run.
+pub const CONSOLE_LOG: &str = "console.log";
+/// How the directories begin that are not, or not yet, anybody's.
+const TEMPORARY: &str = ".arca-build-vm-";
+/// How long a directory may be without its lock while it is being made.
+const YOUNG: Duration = Duration::from_secs(60);
+
+/// Whose an instance is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub format: u32,
+    pub name: Name,
+    pub plan: Digest,
+    /// Digest of the bundle's `manifest.json`.
+    pub bundle: Digest,
+}
+
+/// What belongs to the disks, and goes back with them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Whether an installer's run is done.
+    pub installed: bool,
+    /// Disks besides the bundle's.
+    pub added: Vec<DataDisk>,
+}
+
+/// How to reach it while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    pub ssh_port: Option<u16>,
+    pub user: String,
+}
+
+/// An instance's directory, held alone.
+#[derive(Debug)]
+pub struct Vm {
+    directory: PathBuf,
+    /// QEMU inherits it, so that it stays held as long as either lives.
+    _lock: File,
+    throw_away: bool,
+}
+
+impl Vm {
+    /// Makes a throw-away directory in `place`, after sweeping what killed runs left there.
+    pub fn throw_away(place: &Path) -> Result<Self, Problem> {
+        sweep(place);
+        let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(place).map_err(|error| {
+            Problem::io(format!("cannot make a directory in `{}`", place.display()), &error).hint("set TMPDIR")
+        })?;
+        let directory = made.keep();
+        let lock = lock(&directory)?;
+        Ok(Self { directory, _lock: lock, throw_away: true })
+    }
+
+    /// Makes an instance named `record.name`, whole or not at all: `furnish` fills the directory before it gets its name.
+    pub fn create(
+        vms: &Path,
+        record: &Record,
+        furnish: impl FnOnce(&Self) -> Result<(), Problem>,
+    ) -> Result<Self, Problem> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(vms).map_err(|error| unwritable(vms, &error))?;
+        let mut vm = Self::throw_away(vms)?;
+        vm.write_json(RECORD, record)?;
+        furnish(&vm)?;
+        disks::sync(&vm.directory)?;
+        let target = vms.join(record.name.as_str());
+        renameat_with(CWD, &vm.directory, CWD, &target, RenameFlags::NOREPLACE)
+            .map_err(|error| Problem::io(format!("cannot make the instance `{}`", record.name), &error.into()))?;
+        vm.directory = target;
+        vm.throw_away = false;
+        disks::sync(vms)?;
+        Ok(vm)
+    }
+
+    /// Takes hold of an instance; `None` where there is none of this name.
+    ///
+    /// # Errors
+    ///
+    /// `E_CACHE_LOCK` where it runs, or somebody works on it.
+    pub fn open(vms: &Path, name: &Name) -> Result<Option<Self>, Problem> {
+        let directory = vms.join(name.as_str());
+        if !directory.join(RECORD).is_file() {
+            return Ok(None);
+        }
+        match lock(&directory) {
+            Ok(lock) => Ok(Some(Self { directory, _lock: lock, throw_away: false })),
+            Err(problem) if problem.code == Code::CacheLock => {
+                Err(Problem::new(Code::CacheLock, format!("`{name}` runs, or is being worked on"))
+                    .note("nothing was changed")
+                    .hint(format!("switch it off first: `arca-build vms stop {name}`")))
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Returns the directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Links the bundle.
+    pub fn link(&self, bundle: &Path) -> Result<(), Problem> {
+        let link = self.directory.join(disks::BUNDLE);
+        symlink(bundle, &link).map_err(|error| unwritable(&link, &error))
+    }
+
+    /// Reads whose it is.
+    pub fn record(&self) -> Result<Record, Problem> {
+        record(&self.directory)
+    }
+
+    /// Reads what belongs to the disks.
+    pub fn state(&self) -> Result<State, Problem> {
+        let path = self.directory.join(DISKS).join(STATE);
+        if path.exists() { read_json(&path) } else { Ok(State::default()) }
+    }
+
+    /// Writes what belongs to the disks.
+    pub fn set_state(&self, state: &State) -> Result<(), Problem> {
+        self.write_json(&format!("{DISKS}/{STATE}"), state)
+    }
+
+    /// Tells others how to reach it while it runs.
+    pub fn set_reach(&self, reach: &Reach) -> Result<(), Problem> {
+        self.write_json(RUN, reach)
+    }
+
+    /// Copies the disks under a label.
+    pub fn snapshot(&self, label: &Name) -> Result<(), Problem> {
+        let all = self.directory.join(SNAPSHOTS);
+        DirBuilder::new().recursive(true).mode(0o700).create(&all).map_err(|error| unwritable(&all, &error))?;
+        let target = all.join(label.as_str());
+        if target.exists() {
+            return Err(Problem::new(Code::OutputExists, format!("there is a snapshot `{label}` already"))
+                .note("nothing was changed")
+                .hint("choose another label"));
+        }
+        let temporary = self.copy_of(&self.directory.join(DISKS), &all)?;
+        rename(&temporary, &target, RenameFlags::NOREPLACE)?;
+        disks::sync(&all)
+    }
+
+    /// Puts the disks of a snapshot in place of the present ones, at once.
+    pub fn rollback(&self, label: &Name) -> Result<(), Problem> {
+        let from = self.directory.join(SNAPSHOTS).join(label.as_str());
+        if !from.is_dir() {
+            let there = self.snapshots()?.join(", ");
+            let problem = Problem::new(Code::Usage, format!("there is no snapshot `{label}`"));
+            return Err(if there.is_empty() { problem } else { problem.fact("there are", there) });
+        }
+        let temporary = self.copy_of(&from, &self.directory)?;
+        rename(&temporary, &self.directory.join(DISKS), RenameFlags::EXCHANGE)?;
+        disks::sync(&self.directory)?;
+        remove(&temporary)
+    }
+
+    /// Lists the labels of the snapshots, sorted.
+    pub fn snapshots(&self) -> Result<Vec<String>, Problem> {
+        snapshots(&self.directory)
+    }
+
+    /// Takes the instance away with all it holds.
+    pub fn remove(mut self) -> Result<(), Problem> {
+        // Under a name that the next sweep knows, so that half an instance is never one.
+        let parent = self.directory.parent().unwrap_or(Path::new("/"));
+        let temporary = parent.join(format!("{TEMPORARY}gone-{}", std::process::id()));
+        rename(&self.directory, &temporary, RenameFlags::NOREPLACE)?;
+        self.directory.clone_from(&temporary);
+        self.throw_away = true;
+        remove(&temporary)
+    }
+
+    fn copy_of(&self, from: &Path, beside: &Path) -> Result<PathBuf, Problem> {
+        let temporary = beside.join(format!("{TEMPORARY}copy"));
+        // A killed copy of before; nobody else is here, as the lock is ours.
+        if temporary.exists() {
+            remove(&temporary)?;
+        }
+        disks::copy_all(from, &temporary).inspect_err(|_| drop(remove(&temporary)))?;
+        Ok(temporary)
+    }
+
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Problem> {
+        let path = self.directory.join(name);
+        let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
+        let temporary = self.directory.join(format!("{TEMPORARY}json"));
+        let _ = std::fs::remove_file(&temporary);
+        write_new(&temporary, text.as_bytes())?;
+        std::fs::rename(&temporary, &path).map_err(|error| unwritable(&path, &error))
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        if self.throw_away {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        } else {
+            let _ = std::fs::remove_file(self.directory.join(RUN));
+        }
+    }
+}
+
+/// Returns the machine with the disks that were added to it.
+pub fn with_added(machine: &Machine, state: &State) -> Machine {
+    let mut machine = machine.clone();
+    machine.data.extend(state.added.iter().cloned());
+    machine
+}
+
+/// Lists the instances: name, and whether it runs.
+pub fn list(vms: &Path) -> Result<Vec<(Record, bool, Vec<String>)>, Problem> {
+    let is_instance = |name: &String| !name.starts_with('.') && vms.join(name).join(RECORD).is_file();
+    let told = |name: String| {
+        let directory = vms.join(name);
+        Ok((record(&directory)?, lock(&directory).is_err(), snapshots(&directory)?))
+    };
+    names(vms)?.into_iter().filter(is_instance).map(told).collect()
+}
+
+/// Tells how to reach an instance; `None` where it does not run.
+pub fn reach(vms: &Path, name: &Name) -> Option<Reach> {
+    let directory = vms.join(name.as_str());
+    if lock(&directory).is_ok() { None } else { read_json(&directory.join(RUN)).ok() }
+}
+
+fn snapshots(directory: &Path) -> Result<Vec<String>, Problem> {
+    Ok(names(&directory.join(SNAPSHOTS))?.into_iter().filter(|name| !name.starts_with('.')).collect())
+}
+
+fn record(directory: &Path) -> Result<Record, Problem> {
+    read_json(&directory.join(RECORD))
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Problem> {
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Problem::new(Code::CacheCorrupt, format!("`{}` is not one of ours", path.display())).cause(error)
+    })
+}
+
+fn rename(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Problem> {
+    renameat_with(CWD, from, CWD, to, flags).map_err(|error| unwritable(to, &error.into()))
+}
+
+fn remove(directory: &Path) -> Result<(), Problem> {
+    std::fs::remove_dir_all(directory)
+        .map_err(|error| Problem::io(format!("cannot remove `{}`", directory.display()), &error))
+}
+
+/// Takes the lock of a directory, alone; it stays open in what we start.
+fn lock(directory: &Path) -> Result<File, Problem> {
+    let path = directory.join(LOCK);
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(&path).map_err(|error| unwritable(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(Problem::new(Code::CacheLock, "somebody holds the directory")),
+        Err(TryLockError::Error(error)) => return Err(unwritable(&path, &error)),
+    }
+    fcntl_setfd(&file, FdFlags::empty()).map_err(|error| unwritable(&path, &error.into()))?;
+    // A sweep that took it for left behind may have been quicker.
+    match file.metadata() {
+        Ok(found) if found.nlink() > 0 => Ok(file),
+        _ => Err(Problem::new(Code::CacheLock, "the directory was swept away")),
+    }
+}
+
+/// Takes away what killed runs of this user left in `place`; what cannot be told for sure stays.
+fn sweep(place: &Path) {
+    let me = rustix::process::geteuid().as_raw();
+    for name in names(place).unwrap_or_default().iter().filter(|name| name.starts_with(TEMPORARY)) {
+        let directory = place.join(name);
+        let Ok(found) = std::fs::symlink_metadata(&directory) else { continue };
+        let is_young = found.modified().ok().and_then(|time| time.elapsed().ok()).is_none_or(|age| age < YOUNG);
+        let has_lock = directory.join(LOCK).exists();
+        if !found.is_dir() || found.uid() != me || (!has_lock && is_young) {
+            continue;
+        }
+        if let Ok(_held) = lock(&directory) {
+            let _ = std::fs::remove_dir_all(&directory);
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! A machine while it runs: started, looked after until what was waited for comes, and ended. Starts QEMU and threads.
+//!
+//! QEMU starts with its processors stopped; only when monitor, console and report are connected may it go on, so that
+//! nothing the guest says is missed. Every source then tells a [`Notice`], and one loop hears them all.
+//! Read next: [`super::qemu`], [`super::qmp`], [`super::console`].
+#![expect(clippy::disallowed_types, reason = "asks on loopback whether the guest's ssh answers, and for a free port")]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::Program;
+use super::console::{self, LastLine, Terminal};
+use super::qemu::Child;
+use super::qmp::Qmp;
+use super::signals::Signals;
+use crate::attest::{self, Heard};
+use crate::base::{Code, Problem};
+
+/// The longest line of a report that is read as one.
+const LARGEST_LINE: u64 = 1 << 20;
+/// How long QEMU may take to open its monitor on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long a guest that is stopped from outside has to power off.
+const STOP_GRACE: Duration = Duration::from_secs(60);
+/// How often signals are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// How many ports are tried before it is an error.
+const PORTS: usize = 8;
+
+/// What one of the sources has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// QEMU closed the console: it ends.
+    ConsoleClosed,
+    /// The text that was waited for was said.
+    Pattern,
+    /// The guest's whole report.
+    Report(Vec<u8>),
+    /// What the guest's ssh server says first.
+    Ssh(String),
+    /// The guest, or its QEMU, went off; the reason in QEMU's words.
+    Shutdown(String),
+    /// The person at the keyboard asks for the end.
+    Quit,
+}
+
+/// What ended a watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// What was waited for came.
+    Reached(Notice),
+    /// The machine is off: QEMU's reason, such as `guest-shutdown` or `guest-reset`.
+    Off(String),
+    /// A signal asked for the end.
+    Interrupted(i32),
+    /// The person at the keyboard did.
+    Quit,
+    /// The time is over.
+    TimedOut,
+}
+
+/// What a watch waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// That the machine goes off.
+    Off,
+    /// That the guest has reported.
+    Report,
+    /// That a text was said on the console.
+    Pattern(String),
+    /// That the guest's ssh server answers.
+    Ssh,
+}
+
+impl Until {
+    fn is(&self, notice: &Notice) -> bool {
+        matches!(
+            (self, notice),
+            (Self::Report, Notice::Report(_)) | (Self::Pattern(_), Notice::Pattern) | (Self::Ssh, Notice::Ssh(_))
+        )
+    }
+}
+
+/// The options that lead console, monitor and report to sockets in QEMU's working directory.
+///
+/// The log is QEMU's own, so that it is whole whatever becomes of us.
+pub fn console_options(log: &str) -> Vec<String> {
+    let socket = |id: &str| format!("socket,id={id},path={id}.sock,server=on,wait=off");
+    [
+        ["-chardev".into(), format!("{},logfile={log},logappend=off", socket("console"))],
+        ["-serial".into(), "chardev:console".into()],
+        ["-chardev".into(), socket("monitor")],
+        ["-mon".into(), "chardev=monitor,mode=control".into()],
+        ["-chardev".into(), socket("stop")],
+        ["-mon".into(), "chardev=stop,mode=control".into()],
+    ]
+    .concat()
+}
+
+/// The options of the port that the guest reports on.
+pub fn report_options() -> Vec<String> {
+    [
+        ["-device".into(), "virtio-serial-pci,id=report-bus".into()],
+        ["-chardev".into(), "socket,id=report,path=report.sock,server=on,wait=off".into()],
+        ["-device".into(), format!("virtserialport,bus=report-bus.0,chardev=report,name={}", attest::PORT)],
+    ]
+    .concat()
+}
+
+/// A machine that runs.
+#[derive(Debug)]
+pub struct Running {
+    qemu: Child,
+    qmp: Qmp,
+    notices: Receiver<Notice>,
+    signals: Signals,
+    last: LastLine,
+    reason: String,
+    /// Set when the watching threads shall stop asking.
+    over: Arc<AtomicBool>,
+    /// Where the guest's port 22 is, where it has a network.
+    pub ssh_port: Option<u16>,
+}
+
+/// How to start.
+#[derive(Debug)]
+pub struct Start<'a> {
+    pub qemu: &'a Program,
+    /// Where the instance lies.
+    pub directory: &'a Path,
+    pub arguments: Vec<String>,
+    pub terminal: Terminal,
+    pub until: &'a Until,
+    /// Whether there is a network to forward ssh through.
+    pub network: bool,
+    /// Whether QEMU has the report's port.
+    pub report: bool,
+    pub signals: Signals,
+}
+
+impl Running {
+    /// Starts QEMU and lets the guest go. Returns once it runs.
+    pub fn start(start: Start<'_>) -> Result<Self, Problem> {
+        let mut arguments = start.arguments;
+        arguments.push("-S".into());
+        let mut qemu = Child::start(start.qemu, start.directory, &arguments)?;
+        let directory =
+            File::open(start.directory).map_err(|error| super::disks::unreadable(start.directory, &error))?;
+        // Through the open directory, as the path of a socket may have no more than 107 bytes.
+        let socket =
+            |qemu: &mut Child, name: &str| connect(qemu, &format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()));
+        let (sender, notices) = channel();
+        let monitor = socket(&mut qemu, "monitor.sock")?;
+        let tell = sender.clone();
+        let mut qmp = Qmp::greet(monitor, move |event, data| hear(event, data, &tell))?;
+        let ssh_port = if start.network { Some(forward(&mut qmp)?) } else { None };
+        let console = socket(&mut qemu, "console.sock")?;
+        let report = if start.report { Some(socket(&mut qemu, "report.sock")?) } else { None };
+        let last = LastLine::default();
+        listen(console, report, start.terminal, start.until, &last, &sender)?;
+        let over = Arc::new(AtomicBool::new(false));
+        if let (Some(port), Until::Ssh) = (ssh_port, start.until) {
+            let (tell, over) = (sender, Arc::clone(&over));
+            std::thread::spawn(move || ask_ssh(port, &tell, &over));
+        }
+        qmp.execute("cont", &Value::Null)?;
+        Ok(Self { qemu, qmp, notices, signals: start.signals, last, reason: String::new(), over, ssh_port })
+    }
+
+    /// Hears everything until what is waited for comes, the machine goes off, the person asks for the end, or `limit` is over.
+    pub fn watch(&mut self, until: &Until, limit: Option<Duration>) -> Result<Outcome, Problem> {
+        let begun = Instant::now();
+        loop {
+            if let Some(signal) = self.signals.take() {
+                return Ok(Outcome::Interrupted(signal));
+            }
+            if limit.is_some_and(|limit| begun.elapsed() >= limit) {
+                return Ok(Outcome::TimedOut);
+            }
+            match self.notices.recv_timeout(TICK) {
+                Ok(Notice::ConsoleClosed) => return self.off(),
+                Ok(Notice::Shutdown(reason)) => self.reason = reason,
+                Ok(Notice::Quit) => return Ok(Outcome::Quit),
+                Ok(notice) if until.is(&notice) => return Ok(Outcome::Reached(notice)),
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.off(),
+            }
+        }
+    }
+
+    /// Returns the line that the guest said last.
+    pub fn last_line(&self) -> String {
+        self.last.get()
+    }
+
+    /// Asks the guest to power off, as by the button; where that takes longer than `grace`, or a signal comes, pulls the plug.
+    pub fn power_off(&mut self, grace: Duration) -> Result<bool, Problem> {
+        self.qmp.execute("system_powerdown", &Value::Null)?;
+        match self.watch(&Until::Off, Some(grace))? {
+            Outcome::Off(_) => Ok(true),
+            _ => self.quit().map(|()| false),
+        }
+    }
+
+    /// Pulls the plug: QEMU writes what it holds of the disks, and ends.
+    pub fn quit(&mut self) -> Result<(), Problem> {
+        self.over.store(true, Ordering::Relaxed);
+        // It may be ending already.
+        let _ = self.qmp.execute("quit", &Value::Null);
+        self.qemu.end_within(Duration::from_secs(10));
+        Ok(())
+    }
+
+    fn off(&mut self) -> Result<Outcome, Problem> {
+        self.over.store(true, Ordering::Relaxed);
+        self.qemu.end_within(Duration::from_secs(10));
+        // What came before the end is heard before it.
+        for notice in self.notices.try_iter() {
+            if let Notice::Shutdown(reason) = notice {
+                self.reason = reason;
+            }
+        }
+        if self.qemu.ended().is_some_and(|status: ExitStatus| status.success()) {
+            return Ok(Outcome::Off(self.reason.clone()));
+        }
+        Err(self.qemu.told(Problem::new(Code::Tool, "QEMU ended with an error")))
+    }
+}
+
+/// Asks the machine of an instance's directory to power off, from outside; after a minute the plug is pulled.
+///
+/// Returns whether it went off by itself.
+pub fn stop(directory: &Path) -> Result<bool, Problem> {
+    let open = File::open(directory).map_err(|error| super::disks::unreadable(directory, &error))?;
+    let path = format!("/proc/self/fd/{}/stop.sock", open.as_raw_fd());
+    let stream = UnixStream::connect(path).map_err(|error| {
+        Problem::io("the machine's monitor does not answer", &error).hint("it may just be going off")
+    })?;
+    let (sender, notices) = channel();
+    let mut qmp = Qmp::greet(stream, move |event, data| hear(event, data, &sender))?;
+    qmp.execute("system_powerdown", &Value::Null)?;
+    let begun = Instant::now();
+    while begun.elapsed() < STOP_GRACE {
+        // The sender goes with QEMU.
+        match notices.recv_timeout(TICK) {
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => return Ok(true),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+    qmp.execute("quit", &Value::Null).map(|_| false)
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Connects to a socket that QEMU is about to open.
+fn connect(qemu: &mut Child, path: &str) -> Result<UnixStream, Problem> {
+    let begun = Instant::now();
+    loop {
+        match UnixStream::connect(path) {
+            Ok(stream) => return Ok(stream),
+            Err(_) if qemu.ended().is_some() => {
+                return Err(qemu.told(Problem::new(Code::Tool, "QEMU did not start")));
+            }
+            Err(error) if begun.elapsed() >= START_LIMIT => {
+                return Err(qemu.told(Problem::new(Code::Tool, "QEMU did not open its sockets").cause(error)));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn hear(event: &str, data: &Value, tell: &Sender<Notice>) {
+    if event == "SHUTDOWN" {
+        let reason = crate::base::text::one_line(data["reason"].as_str().unwrap_or_default(), 40);
+        let _ = tell.send(Notice::Shutdown(reason));
+    }
+}
+
+/// Forwards a free port of loopback to the guest's port 22.
+///
+/// Between asking the kernel for a free port and QEMU's taking it, another process may be quicker; then another is tried.
+fn forward(qmp: &mut Qmp) -> Result<u16, Problem> {
+    let mut why = String::new();
+    for _ in 0..PORTS {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+        let port = free.map_err(|error| Problem::io("no port of loopback is free", &error))?.port();
+        why = qmp.human(&format!("hostfwd_add net0 tcp:127.0.0.1:{port}-:22"))?;
+        if why.is_empty() {
+            return Ok(port);
+        }
+    }
+    Err(Problem::new(Code::Tool, "QEMU cannot forward a port to the guest")
+        .cause(crate::base::text::one_line(&why, 200)))
+}
+
+fn listen(
+    console: UnixStream,
+    report: Option<UnixStream>,
+    terminal: Terminal,
+    until: &Until,
+    last: &LastLine,
+    sender: &Sender<Notice>,
+) -> Result<(), Problem> {
+    let keyboard = console.try_clone().map_err(|error| Problem::io("the console cannot be written", &error))?;
+    if let Some(keys) = terminal.keys {
+        let tell = sender.clone();
+        std::thread::spawn(move || console::type_into(keyboard, keys, &tell));
+    }
+    let pattern = if let Until::Pattern(text) = until { Some(text.clone()) } else { None };
+    let (last, tell) = (last.clone(), sender.clone());
+    std::thread::spawn(move || console::pump(console, terminal.out, pattern.as_deref(), &last, &tell));
+    if let Some(stream) = report {
+        let tell = sender.clone();
+        std::thread::spawn(move || {
+            if let Some(text) = read_report(BufReader::new(stream)) {
+                let _ = tell.send(Notice::Report(text));
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Reads until a final report is whole, and returns what came; `None` where the stream ends before. Of an endless one the end
+/// is kept, as much as is judged.
+fn read_report(mut stream: impl BufRead) -> Option<Vec<u8>> {
+    let mut said = vec![];
+    loop {
+        let line = said.len();
+        // A line has a limit too: what is longer is no line of a report.
+        if (&mut stream).take(LARGEST_LINE).read_until(b'\n', &mut said).ok()? == 0 {
+            return None;
+        }
+        if said[line..].starts_with(attest::END.as_bytes()) && attest::heard(&said) == Heard::Final {
+            return Some(said);
+        }
+        if said.len() > 2 * attest::LIMIT {
+            said.drain(..said.len() - attest::LIMIT);
+        }
+    }
+}
+
+/// Asks once a second whether an ssh server answers; QEMU takes the connection before the guest can.
+fn ask_ssh(port: u16, tell: &Sender<Notice>, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        if let Some(banner) = ssh_banner(port) {
+            let _ = tell.send(Notice::Ssh(banner));
+            return;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+fn ssh_banner(port: u16) -> Option<String> {
+    let limit = Duration::from_secs(10);
+    let stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit).ok()?;
+    stream.set_read_timeout(Some(limit)).ok()?;
+    let mut line = vec![];
+    BufReader::new(stream.take(256)).read_until(b'\n', &mut line).ok()?;
+    let banner = crate::base::text::one_line(String::from_utf8_lossy(&line).trim(), 100);
+    banner.starts_with("SSH-").then_some(banner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_there_when_a_final_one_is_whole() {
+        let report = |stage: &str| format!("{}\nstage\t{stage}\n{}\n", attest::BEGIN, attest::END);
+        let (pending, whole) = (report("pending"), report("final"));
+        let cut = whole[..whole.len() - 8].to_owned();
+        for (said, is_there) in [
+            (whole.clone(), true),
+            (format!("noise\n{whole}more"), true),
+            (whole.replace('\n', "\r\n"), true),
+            // The guest restarts by itself and reports again; what was cut by that does not count.
+            (format!("{pending}{}", whole.clone()), true),
+            (format!("{cut}\n{whole}"), true),
+            (pending, false),
+            (cut, false),
+            (String::new(), false),
+        ] {
+            let read = read_report(said.as_bytes());
+            assert_eq!(read.is_some(), is_there, "{said:?}");
+            assert!(read.is_none_or(|read| read.starts_with(said.as_bytes()) || said.as_bytes().starts_with(&read)));
+        }
+    }
+
+    #[test]
+    fn an_endless_report_takes_bounded_memory_and_its_end_counts() {
+        let flood = BufReader::new(std::io::repeat(b'x').take(64 << 20));
+        let whole = format!("\n{}\nstage\tfinal\n{}\n", attest::BEGIN, attest::END);
+        let read = read_report(flood.chain(whole.as_bytes())).unwrap();
+        assert!(read.len() <= 2 * attest::LIMIT + LARGEST_LINE as usize && read.ends_with(whole.as_bytes()));
+    }
+}

@@ -1,0 +1,82 @@
+//! What a machine is launched from: a bundle, or a recipe that is built first.
+
+use std::path::{Path, PathBuf};
+
+use super::Session;
+use super::build::{Placement, build};
+use crate::base::{Code, Digest, Name, Problem, Problems};
+use crate::bundle::{self, Manifest};
+use crate::host::files;
+use crate::plan::{Machine, file};
+
+/// A bundle that was verified: by its store, as a build does, or all of it, where it lies elsewhere.
+#[derive(Debug)]
+pub(super) struct Launchable {
+    /// Where it lies, every link followed.
+    pub path: PathBuf,
+    pub manifest: Manifest,
+    pub machine: Machine,
+    /// Digest of the manifest.
+    pub digest: Digest,
+}
+
+impl Launchable {
+    /// Takes `target` for a bundle where it is a directory with a manifest, else for a recipe.
+    pub(super) fn of(session: &Session<'_>, target: &Path) -> Result<Self, Problems> {
+        let path = session.absolute(target);
+        if files::is_directory(&path) && files::exists(&path.join(file::MANIFEST)) {
+            return Self::verified(session, &path);
+        }
+        let built = build(session, &[target.to_owned()], &Placement::Nowhere)?;
+        let built = built.first().ok_or_else(|| Problem::new(Code::Bug, "a build gave nothing"))?;
+        Ok(Self::read(&built.path)?)
+    }
+
+    /// Verifies a bundle and reads it.
+    pub(super) fn verified(session: &Session<'_>, path: &Path) -> Result<Self, Problems> {
+        let read = Self::read(path)?;
+        if !read.is_in_store(session) {
+            bundle::verify(&read.path, session.events)?;
+        }
+        Ok(read)
+    }
+
+    fn read(path: &Path) -> Result<Self, Problem> {
+        let path = files::destination(path).unwrap_or_else(|| path.to_owned());
+        let manifest = bundle::read_manifest(&path)?;
+        let text = files::read_text(&path.join(file::MACHINE))?.ok_or_else(|| {
+            Problem::new(Code::Usage, format!("`{}` holds no `{}`", path.display(), file::MACHINE))
+                .cause("an older version built it")
+                .hint("build it again")
+        })?;
+        let digest = Digest::of(manifest.to_text().as_bytes());
+        Ok(Self { path, machine: Machine::parse(&text)?, manifest, digest })
+    }
+
+    /// Tells whether the store holds exactly this one, and its stamps say that it is as it was.
+    fn is_in_store(&self, session: &Session<'_>) -> bool {
+        let Ok(name) = Name::parse(&self.manifest.name) else { return false };
+        let Ok(store) = session.open_store() else { return false };
+        let found = store.bundle(&self.manifest.plan, &name).ok().flatten();
+        found.and_then(|found| files::destination(found.path())).is_some_and(|path| path == self.path)
+    }
+
+    /// Tells whether the bundle has a file.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.manifest.files.iter().any(|entry| entry.path == name)
+    }
+
+    /// Tells whom to log in as by ssh: root where a key of root's is provisioned by Ignition, else the first user with a key.
+    pub(super) fn user(&self) -> String {
+        let text = files::read_text(&self.path.join(file::CONFIG_IGN)).ok().flatten().unwrap_or_default();
+        let config: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let users = config["passwd"]["users"].as_array().cloned().unwrap_or_default();
+        let has_key =
+            |user: &&serde_json::Value| user["sshAuthorizedKeys"].as_array().is_some_and(|keys| !keys.is_empty());
+        let names: Vec<&str> = users.iter().filter(has_key).filter_map(|user| user["name"].as_str()).collect();
+        match names.first() {
+            Some(first) if !names.contains(&"root") => (*first).to_owned(),
+            _ => "root".to_owned(),
+        }
+    }
+}

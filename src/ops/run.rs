@@ -1,0 +1,482 @@
+//! `run`: boots a bundle right here, on disks that are thrown away or kept, and tells whether it came up as asked.
+//!
+//! Nothing of the bundle is written. Read next: `drive::vm` (the directory), `drive::watch` (the run itself).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Session;
+use super::launchable::Launchable;
+use crate::attest::{self, Expectation, Verdict};
+use crate::base::{Arch, BaseKind, ByteSize, Code, DiskSerial, Event, Name, Problem, Problems, Transport};
+use crate::drive::accel::{self, Chosen};
+pub use crate::drive::console::Terminal;
+use crate::drive::disks;
+use crate::drive::qemu::Child;
+pub use crate::drive::qemu::{WORD as BECOME_QEMU, become_qemu};
+use crate::drive::signals::Signals;
+pub use crate::drive::signals::end_by;
+use crate::drive::vm::{CONSOLE_LOG, Reach, Record, State, Vm, with_added};
+use crate::drive::watch::{self, Notice, Outcome, Running, Start, Until};
+use crate::drive::{Program, medium, tpm};
+use crate::emit::{Identity, Launch, argv};
+use crate::host::files;
+pub use crate::plan::Accel;
+use crate::plan::{DataDisk, Machine, Network, SYSTEM_SERIAL, file};
+use crate::store::{Holder, Root};
+
+/// How long a guest has to power off by itself before the plug is pulled.
+const GRACE: Duration = Duration::from_secs(60);
+/// What a bundle expects of its guest's report.
+const EXPECTATION: &str = file::REPORT;
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// A bundle or a recipe; may be left out where `keep` names an instance that is there.
+    pub target: Option<PathBuf>,
+    /// The name to keep it under.
+    pub keep: Option<String>,
+    /// Where instances are kept; see [`super::vms::directory`].
+    pub vms: Option<PathBuf>,
+    pub accel: Option<Accel>,
+    pub transport: Option<Transport>,
+    /// Whether to wait until provisioning is done.
+    pub wait: bool,
+    /// Wait for this text on the console instead.
+    pub wait_for: Option<String>,
+    /// How long to wait for it.
+    pub timeout: Option<Duration>,
+    /// Whether the guest's report is held to the bundle's expectation.
+    pub test: bool,
+    /// Blank disks to add: size, and the serial where one was given.
+    pub data: Vec<(ByteSize, Option<DiskSerial>)>,
+    /// Disks to leave out in this run.
+    pub detach: Vec<DiskSerial>,
+    /// Further options for QEMU.
+    pub options: Vec<String>,
+    /// Whether somebody sits at the console, so that the machine goes on after what was waited for.
+    pub interactive: bool,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Ran {
+    pub name: Name,
+    pub accel: Accel,
+    pub ssh_port: Option<u16>,
+    /// Where the instance is kept.
+    pub directory: Option<PathBuf>,
+    /// What was waited for and came: `report`, `text`, `ssh`.
+    pub reached: Option<&'static str>,
+    /// How the machine went off, in QEMU's words, such as `guest-shutdown`; `None` where we ended it.
+    pub off: Option<String>,
+    pub verdict: Option<Verdict>,
+    /// The signal that ended the run, if one did.
+    pub signal: Option<i32>,
+}
+
+/// A machine about to run: all is decided, nothing of the instance is made.
+#[derive(Debug)]
+pub struct Prepared<'w> {
+    wish: &'w Wish,
+    launchable: Launchable,
+    /// The name it is kept under, and where.
+    keep: Option<(Name, PathBuf)>,
+    name: Name,
+    until: Until,
+    expectation: Option<Expectation>,
+    qemu: Program,
+    signals: Signals,
+}
+
+/// Finds or builds the bundle and decides how it runs. From its return on a signal no longer ends the process but the run, in order.
+pub fn prepare<'w>(session: &Session<'_>, wish: &'w Wish) -> Result<Prepared<'w>, Problems> {
+    Prepared::new(session, wish)
+}
+
+impl<'w> Prepared<'w> {
+    /// Runs the machine to its end, or until what is waited for comes.
+    pub fn run(self, session: &Session<'_>, terminal: Terminal) -> Result<Ran, Problem> {
+        let vm = self.directory(session)?;
+        self.go(session, &vm, terminal)
+    }
+
+    fn new(session: &Session<'_>, wish: &'w Wish) -> Result<Self, Problems> {
+        let keep = match &wish.keep {
+            Some(name) => Some((super::vms::name(name)?, super::vms::directory(session, wish.vms.as_deref())?)),
+            None => None,
+        };
+        let launchable = match (&wish.target, &keep) {
+            (Some(target), _) => Launchable::of(session, target)?,
+            (None, Some((name, vms))) => {
+                let link = vms.join(name.as_str()).join(disks::BUNDLE);
+                if !files::exists(&link) {
+                    return Err(super::vms::unknown(vms, name).into());
+                }
+                Launchable::verified(session, &link)?
+            }
+            (None, None) => {
+                return Err(Problem::new(Code::Usage, "what shall run?").hint("name a recipe or a bundle").into());
+            }
+        };
+        let machine = &launchable.machine;
+        let expectation = expectation(&launchable, wish)?;
+        let until = until(wish, machine, launchable.has(EXPECTATION))?;
+        let name = keep.as_ref().map_or_else(|| machine.name.clone(), |(name, _)| name.clone());
+        let qemu = qemu(session, machine.arch)?;
+        Ok(Self { wish, keep, name, until, expectation, qemu, launchable, signals: Signals::note()? })
+    }
+
+    /// Makes the directory, or takes up the one that is kept.
+    fn directory(&self, session: &Session<'_>) -> Result<Vm, Problem> {
+        let firmware = self.firmware(session)?;
+        let variables = firmware.as_ref().map(|(_, variables)| variables.as_path());
+        let furnish = |vm: &Vm| {
+            vm.link(&self.launchable.path)?;
+            disks::furnish(vm.directory(), &self.launchable.machine, variables)
+        };
+        let vm = match &self.keep {
+            None => {
+                let vm = Vm::throw_away(&temporary(session))?;
+                furnish(&vm)?;
+                vm
+            }
+            Some((name, vms)) => match Vm::open(vms, name)? {
+                Some(vm) => self.is_same(&vm).map(|()| vm)?,
+                None => {
+                    let record = self.record(name);
+                    let vm = Vm::create(vms, &record, furnish)?;
+                    self.root(session, &vm)?;
+                    vm
+                }
+            },
+        };
+        self.add_disks(&vm)?;
+        Ok(vm)
+    }
+
+    fn record(&self, name: &Name) -> Record {
+        Record { format: 1, name: name.clone(), plan: self.launchable.manifest.plan, bundle: self.launchable.digest }
+    }
+
+    /// Refuses another bundle under the same name: its disks are written over the first one's.
+    fn is_same(&self, vm: &Vm) -> Result<(), Problem> {
+        let record = vm.record()?;
+        if record.bundle == self.launchable.digest {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(Problem::new(Code::OutputExists, format!("`{name}` is an instance of another bundle"))
+            .fact("kept", format!("sha256:{}", record.bundle))
+            .fact("asked", format!("sha256:{}", self.launchable.digest))
+            .note("nothing was changed")
+            .hint(format!(
+                "`arca-build run --keep {name}` goes on with it, `arca-build vms remove {name}` lets it go, another name keeps both"
+            )))
+    }
+
+    /// Keeps the bundle from collection as long as the instance is there.
+    fn root(&self, session: &Session<'_>, vm: &Vm) -> Result<(), Problem> {
+        let path = &self.launchable.path;
+        let Ok(store) = session.open_store() else { return Ok(()) };
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if !files::one_spelling(path).starts_with(files::one_spelling(store.dir())) || !store.holds_bundle(name) {
+            return Ok(());
+        }
+        let objects = self.launchable.manifest.files.iter().map(|entry| entry.sha256).collect();
+        let holder = Holder::Link(files::one_spelling(&vm.directory().join(disks::BUNDLE)));
+        super::store::keep(session, &store, &Root { holder, bundle: Some(name.to_owned()), objects })
+    }
+
+    fn add_disks(&self, vm: &Vm) -> Result<(), Problem> {
+        let mut state = vm.state()?;
+        for (size, serial) in &self.wish.data {
+            let machine = with_added(&self.launchable.machine, &state);
+            let serial = match serial {
+                Some(serial) if is_disk(&machine, serial) => {
+                    return Err(Problem::new(Code::Usage, format!("there is a disk `{serial}` already"))
+                        .note("it was not added")
+                        .hint("give another serial: `--data SIZE:SERIAL`"));
+                }
+                Some(serial) => serial.clone(),
+                None => disks::free_serial(&machine).ok_or_else(|| Problem::new(Code::Usage, "too many disks"))?,
+            };
+            let disk = DataDisk { serial, size: *size };
+            disks::add(vm.directory(), &disk)?;
+            state.added.push(disk);
+            vm.set_state(&state)?;
+        }
+        Ok(())
+    }
+
+    fn firmware(&self, session: &Session<'_>) -> Result<Option<(PathBuf, PathBuf)>, Problem> {
+        let named = |name: &str| session.environment.variable(name).map(PathBuf::from);
+        disks::firmware(&self.launchable.machine, named("OVMF_CODE").zip(named("OVMF_VARS")))
+    }
+
+    fn go(&self, session: &Session<'_>, vm: &Vm, terminal: Terminal) -> Result<Ran, Problem> {
+        let state = vm.state()?;
+        let machine = Machine { name: self.name.clone(), ..with_added(&self.launchable.machine, &state) };
+        self.detachable(&machine)?;
+        let chosen = accel::choose(self.wish.accel, machine.accel, machine.arch, &self.qemu, vm.directory())?;
+        tell_accel(session, &chosen);
+        let report = self.launchable.has(EXPECTATION);
+        let _tpm = self.tpm(session, &machine, vm)?;
+        let start = Start {
+            qemu: &self.qemu,
+            directory: vm.directory(),
+            arguments: self.arguments(session, &machine, &state, vm, chosen.accel, report)?,
+            terminal,
+            until: &self.until,
+            network: machine.network != Network::None,
+            report,
+            signals: self.signals.clone(),
+        };
+        let mut running = Running::start(start)?;
+        let mut ran = Ran {
+            name: self.name.clone(),
+            accel: chosen.accel,
+            ssh_port: running.ssh_port,
+            directory: self.keep.as_ref().map(|_| vm.directory().to_owned()),
+            reached: None,
+            off: None,
+            verdict: None,
+            signal: None,
+        };
+        self.tell_reach(session, vm, &ran)?;
+        let looked_after = self.look_after(session, &mut running, &mut ran);
+        // Whatever came: the machine ends before its directory goes.
+        let installed = looked_after.is_ok() && ran.off.as_ref().is_some_and(|reason| reason.starts_with("guest"));
+        if machine.base == BaseKind::Iso && !state.installed && installed && self.keep.is_some() {
+            vm.set_state(&State { installed: true, ..state })?;
+        }
+        looked_after.map(|()| ran)
+    }
+
+    /// Starts what emulates the machine's TPM, where it has one; it ends when the value goes.
+    fn tpm(&self, session: &Session<'_>, machine: &Machine, vm: &Vm) -> Result<Option<Child>, Problem> {
+        if !machine.hardware.security.tpm {
+            return Ok(None);
+        }
+        let path = session.environment.variable("PATH").map(AsRef::as_ref);
+        let swtpm = Program::find("swtpm", path, "install swtpm; it emulates the TPM of this machine")?;
+        tpm::start(&swtpm, vm.directory()).map(Some)
+    }
+
+    fn detachable(&self, machine: &Machine) -> Result<(), Problem> {
+        for serial in &self.wish.detach {
+            if !is_disk(machine, serial) || serial.as_str() == SYSTEM_SERIAL {
+                let there: Vec<_> = machine.data.iter().map(|disk| disk.serial.to_string()).collect();
+                let problem = Problem::new(Code::Usage, format!("there is no disk `{serial}` to detach"));
+                return Err(problem.fact("data disks", if there.is_empty() { "none".into() } else { there.join(", ") }));
+            }
+        }
+        Ok(())
+    }
+
+    fn arguments(
+        &self,
+        session: &Session<'_>,
+        machine: &Machine,
+        state: &State,
+        vm: &Vm,
+        accel: Accel,
+        report: bool,
+    ) -> Result<Vec<String>, Problem> {
+        let firmware = self.firmware(session)?;
+        let code = firmware.map(|(code, _)| code.to_string_lossy().into_owned());
+        let identity = Identity::new(&self.launchable.manifest.plan, &self.name);
+        let variables = format!("{}/{}", disks::DISKS, disks::VARIABLES);
+        let mut launch = Launch {
+            machine,
+            identity: &identity,
+            transport: self.wish.transport.unwrap_or(machine.transport),
+            installed: state.installed,
+            accel: &[accel],
+            files: disks::BUNDLE,
+            disks: Some(disks::DISKS),
+            detached: &self.wish.detach,
+            firmware: code.as_deref().map(|code| (code, variables.as_str())),
+            kernel: None,
+            tpm: machine.hardware.security.tpm.then_some(tpm::SOCKET),
+            console: &watch::console_options(CONSOLE_LOG),
+        };
+        if launch.is_installing() {
+            medium::extract(session.environment.variable("PATH").map(AsRef::as_ref), vm.directory(), machine.arch)?;
+            launch.kernel = Some((medium::KERNEL, medium::INITRD));
+        }
+        let mut arguments = argv(&launch);
+        if report {
+            arguments.extend(watch::report_options());
+        }
+        arguments.extend(self.wish.options.iter().cloned());
+        Ok(arguments)
+    }
+
+    /// Tells how to reach the guest, here and to `arca-build ssh`.
+    fn tell_reach(&self, session: &Session<'_>, vm: &Vm, ran: &Ran) -> Result<(), Problem> {
+        let tell = |text: String| (session.events)(Event::Told { text });
+        let user = self.launchable.user();
+        if let Some(port) = ran.ssh_port {
+            tell(match &self.keep {
+                Some((name, _)) => format!("ssh      arca-build ssh {name}    (port {port} of this machine)"),
+                None => format!(
+                    "ssh      ssh -p {port} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null {user}@127.0.0.1"
+                ),
+            });
+        }
+        if self.wish.interactive {
+            tell("console  Ctrl-A X ends the machine".into());
+        }
+        if self.keep.is_some() {
+            vm.set_reach(&Reach { ssh_port: ran.ssh_port, user })?;
+        }
+        Ok(())
+    }
+
+    fn look_after(&self, session: &Session<'_>, running: &mut Running, ran: &mut Ran) -> Result<(), Problem> {
+        if self.until != Until::Off {
+            let limit = self.wish.timeout;
+            match running.watch(&self.until, limit)? {
+                Outcome::Reached(notice) => self.reached(session, notice, ran),
+                Outcome::Off(reason) => return Err(self.too_early(running, &reason)),
+                Outcome::TimedOut => {
+                    let problem = self.too_late(running, limit.unwrap_or_default());
+                    self.end(running)?;
+                    return Err(problem);
+                }
+                outcome => return self.asked_to_end(running, outcome, ran),
+            }
+            if !self.wish.interactive || self.wish.test {
+                return self.end(running);
+            }
+        }
+        match running.watch(&Until::Off, None)? {
+            Outcome::Off(reason) => ran.off = Some(reason),
+            outcome => return self.asked_to_end(running, outcome, ran),
+        }
+        Ok(())
+    }
+
+    fn reached(&self, session: &Session<'_>, notice: Notice, ran: &mut Ran) {
+        let (word, told) = match notice {
+            Notice::Report(stream) => {
+                ran.verdict = self.expectation.as_ref().map(|expectation| attest::judge(expectation, &stream));
+                ("report", "the guest has reported: provisioning is done".to_owned())
+            }
+            Notice::Ssh(banner) => ("ssh", format!("the guest's ssh server answers: {banner}")),
+            _ => ("text", "the text was said on the console".to_owned()),
+        };
+        ran.reached = Some(word);
+        (session.events)(Event::Told { text: told });
+    }
+
+    fn asked_to_end(&self, running: &mut Running, outcome: Outcome, ran: &mut Ran) -> Result<(), Problem> {
+        if let Outcome::Interrupted(signal) = outcome {
+            ran.signal = Some(signal);
+        }
+        // Ctrl-A X is the plug, as in QEMU; a signal to a machine that is kept is the button.
+        if ran.signal.is_some() { self.end(running) } else { running.quit() }
+    }
+
+    /// Ends the machine: what is thrown away need not be written properly.
+    fn end(&self, running: &mut Running) -> Result<(), Problem> {
+        if self.keep.is_some() { running.power_off(GRACE).map(drop) } else { running.quit() }
+    }
+
+    fn too_early(&self, running: &Running, reason: &str) -> Problem {
+        let problem = Problem::new(Code::Guest, format!("`{}` went off before {} came", self.name, self.awaited()));
+        let reason = if reason.is_empty() { "not told" } else { reason };
+        self.with_last(problem.fact("reason", reason), running)
+    }
+
+    fn too_late(&self, running: &Running, limit: Duration) -> Problem {
+        let headline =
+            format!("`{}` did not come so far in {} seconds: no {}", self.name, limit.as_secs(), self.awaited());
+        self.with_last(Problem::new(Code::Guest, headline), running)
+    }
+
+    fn awaited(&self) -> String {
+        match &self.until {
+            Until::Report => "its report".to_owned(),
+            Until::Ssh => "its ssh server".to_owned(),
+            Until::Pattern(text) => format!("`{}`", crate::base::text::one_line(text, 80)),
+            Until::Off => "its end".to_owned(),
+        }
+    }
+
+    fn with_last(&self, problem: Problem, running: &Running) -> Problem {
+        let last = running.last_line();
+        let problem = problem.fact("said last", if last.is_empty() { "nothing".into() } else { last });
+        match &self.keep {
+            Some((name, _)) => problem
+                .note("the instance is kept as it is")
+                .hint(format!("`arca-build doctor {name}` reads its console for known failures; `--timeout SECONDS` gives it longer")),
+            None => problem.hint(
+                "`--timeout SECONDS` gives it longer; `--console FILE` keeps what it says, for `arca-build doctor FILE`",
+            ),
+        }
+    }
+}
+
+/// Decides what the end of provisioning is known by.
+fn until(wish: &Wish, machine: &Machine, reports: bool) -> Result<Until, Problem> {
+    match (&wish.wait_for, wish.wait || wish.test) {
+        (Some(text), _) if !wish.test => Ok(Until::Pattern(text.clone())),
+        (_, false) => Ok(Until::Off),
+        _ if reports => Ok(Until::Report),
+        _ if machine.network != Network::None => Ok(Until::Ssh),
+        _ => Err(Problem::new(Code::Usage, format!("nothing tells when `{}` is done", machine.name))
+            .cause("its recipe has no report, and the machine no network to ask its ssh server by")
+            .hint("set `report = true` below `[provision]`, or wait for a text on the console: `--wait-for TEXT`")),
+    }
+}
+
+/// Reads what the bundle expects, where it is to be tested.
+fn expectation(launchable: &Launchable, wish: &Wish) -> Result<Option<Expectation>, Problem> {
+    if !launchable.has(EXPECTATION) {
+        return if wish.test { Err(no_report(&launchable.machine.name)) } else { Ok(None) };
+    }
+    let bytes = files::read_small(&launchable.path.join(EXPECTATION), ByteSize::mib(16))?.unwrap_or_default();
+    Expectation::parse(&bytes).map(Some)
+}
+
+fn no_report(name: &Name) -> Problem {
+    Problem::new(Code::Usage, format!("`{name}` cannot be tested: its guest does not report"))
+        .cause("the recipe says `report = false`, or provisions nothing that could report")
+        .hint("set `report = true` below `[provision]` and build it again")
+}
+
+fn is_disk(machine: &Machine, serial: &DiskSerial) -> bool {
+    serial.as_str() == SYSTEM_SERIAL || machine.data.iter().any(|disk| disk.serial == *serial)
+}
+
+fn qemu(session: &Session<'_>, arch: Arch) -> Result<Program, Problem> {
+    let path = session.environment.variable("PATH").map(AsRef::as_ref);
+    let hint = format!(
+        "install QEMU for {arch}: `qemu-system-{}` or `qemu-{arch}`, by the name of your distribution",
+        package(arch)
+    );
+    Program::find(&format!("qemu-system-{arch}"), path, &hint)
+}
+
+const fn package(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "x86",
+        Arch::Aarch64 => "arm",
+    }
+}
+
+/// Where throw-away disks lie: not in `/tmp`, which may be memory.
+fn temporary(session: &Session<'_>) -> PathBuf {
+    session.environment.variable("TMPDIR").map_or_else(|| Path::new("/var/tmp").to_owned(), PathBuf::from)
+}
+
+fn tell_accel(session: &Session<'_>, chosen: &Chosen) {
+    let word = match chosen.accel {
+        Accel::Kvm => "KVM",
+        Accel::Tcg => "software emulation, which is slow",
+    };
+    (session.events)(Event::Told { text: format!("accel    {word}: {}", chosen.why) });
+}

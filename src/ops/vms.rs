@@ -1,0 +1,133 @@
+//! `vms`, `ssh`, `snapshot`, `rollback`: what is done with the machines that `run --keep` keeps.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::Session;
+use crate::base::{Code, Name, Problem};
+use crate::drive::disks::BUNDLE;
+use crate::drive::vm::{self, Reach, Vm};
+use crate::drive::{Program, ssh, watch};
+use crate::host::files;
+use crate::store::{Holder, Listed};
+
+/// A kept machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub name: Name,
+    pub runs: bool,
+    /// Labels, sorted.
+    pub snapshots: Vec<String>,
+    pub directory: PathBuf,
+}
+
+/// Tells where instances are kept: `asked`, else `ARCA_VMS`, else `$XDG_DATA_HOME/arca-build/vms`.
+pub fn directory(session: &Session<'_>, asked: Option<&Path>) -> Result<PathBuf, Problem> {
+    session.environment.vms_directory(asked)
+}
+
+/// Lists them by name.
+pub fn list(session: &Session<'_>, vms: Option<&Path>) -> Result<Vec<Kept>, Problem> {
+    let vms = directory(session, vms)?;
+    let kept = |(record, runs, snapshots): (vm::Record, bool, Vec<String>)| {
+        let directory = vms.join(record.name.as_str());
+        Kept { name: record.name, runs, snapshots, directory }
+    };
+    Ok(vm::list(&vms)?.into_iter().map(kept).collect())
+}
+
+/// Takes one away with its disks and snapshots.
+pub fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Name, Problem> {
+    let (vm, name) = open(session, vms, name)?;
+    let link = files::one_spelling(&vm.directory().join(BUNDLE));
+    vm.remove()?;
+    // The directory of the link is gone, so the store cannot tell by itself that nothing holds the bundle any more.
+    if let Ok(store) = session.open_store() {
+        let is_its =
+            |listed: &Listed| listed.root.as_ref().is_some_and(|root| root.holder == Holder::Link(link.clone()));
+        store.list_roots()?.iter().filter(|listed| is_its(listed)).try_for_each(|listed| store.remove_root(listed))?;
+    }
+    Ok(name)
+}
+
+/// Asks one that runs to power off, and waits until it is; returns whether it did so by itself.
+pub fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<bool, Problem> {
+    let (vms, name) = (directory(session, vms)?, self::name(name)?);
+    running(&vms, &name)?;
+    watch::stop(&vms.join(name.as_str()))
+}
+
+/// Copies the disks of one that is off under a label.
+pub fn snapshot(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Problem> {
+    let label = self::label(label)?;
+    open(session, vms, name)?.0.snapshot(&label)
+}
+
+/// Finds a label that is free: `1`, `2` and so on.
+pub fn free_label(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<String, Problem> {
+    let taken = open(session, vms, name)?.0.snapshots()?;
+    Ok((1..).map(|n: u32| format!("s{n}")).find(|label| !taken.contains(label)).unwrap_or_default())
+}
+
+/// Puts the disks of a snapshot in place of the present ones.
+pub fn rollback(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Problem> {
+    let label = self::label(label)?;
+    open(session, vms, name)?.0.rollback(&label)
+}
+
+/// Becomes ssh to one that runs; returns only where that fails.
+pub fn ssh(
+    session: &Session<'_>,
+    vms: Option<&Path>,
+    name: &str,
+    user: Option<&str>,
+    words: &[OsString],
+) -> Result<(), Problem> {
+    let (vms, name) = (directory(session, vms)?, self::name(name)?);
+    let reach = running(&vms, &name)?;
+    let Some(port) = reach.ssh_port else {
+        return Err(Problem::new(Code::Usage, format!("`{name}` has no network to log in by")));
+    };
+    let path = session.environment.variable("PATH").map(AsRef::as_ref);
+    let program = Program::find("ssh", path, "install an OpenSSH client")?;
+    let user = user.unwrap_or(&reach.user);
+    Err(ssh::become_ssh(&program, &ssh::arguments(&vms.join(name.as_str()), &name, port, user, words)))
+}
+
+/// Reads the name of an instance.
+pub(super) fn name(text: &str) -> Result<Name, Problem> {
+    Name::parse(text).map_err(|error| {
+        let shown = crate::base::text::one_line(text, 80);
+        Problem::new(Code::Usage, format!("`{shown}` is no name for a machine")).cause(error)
+    })
+}
+
+fn label(text: &str) -> Result<Name, Problem> {
+    Name::parse(text).map_err(|error| {
+        let shown = crate::base::text::one_line(text, 80);
+        Problem::new(Code::Usage, format!("`{shown}` is no label for a snapshot")).cause(error)
+    })
+}
+
+/// Tells that there is no instance of this name.
+pub(super) fn unknown(vms: &Path, name: &Name) -> Problem {
+    Problem::new(Code::Usage, format!("there is no machine `{name}`"))
+        .fact("looked in", vms.display())
+        .hint(format!("`arca-build vms` lists them; `arca-build run RECIPE --keep {name}` makes one"))
+}
+
+fn open(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<(Vm, Name), Problem> {
+    let (vms, name) = (directory(session, vms)?, self::name(name)?);
+    let vm = Vm::open(&vms, &name)?.ok_or_else(|| unknown(&vms, &name))?;
+    Ok((vm, name))
+}
+
+fn running(vms: &Path, name: &Name) -> Result<Reach, Problem> {
+    if !vms.join(name.as_str()).is_dir() {
+        return Err(unknown(vms, name));
+    }
+    vm::reach(vms, name).ok_or_else(|| {
+        Problem::new(Code::Usage, format!("`{name}` does not run"))
+            .hint(format!("`arca-build run --keep {name}` starts it"))
+    })
+}
