@@ -206,9 +206,12 @@ pub enum Command {
     },
     /// Name the known first-boot failures that a guest's console tells of, with the cure
     Doctor {
-        /// A serial log, an instance's directory with a `console.log`, or `-` to read from a pipe
-        #[arg(value_name = "LOG", value_hint = ValueHint::AnyPath)]
+        /// A serial log, a machine that `run --keep` keeps, by its name or directory, or `-` to read from a pipe
+        #[arg(value_name = "LOG|NAME", value_hint = ValueHint::AnyPath)]
         log: PathBuf,
+        /// Directory of kept machines [default: $XDG_DATA_HOME/arca-build/vms; env: ARCA_VMS]
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        vms: Option<PathBuf>,
     },
     /// Check a bundle against its manifest
     Verify {

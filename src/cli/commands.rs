@@ -107,8 +107,9 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             let report = ops::inspect::inspect(session, &file)?;
             if voice.is_json() { voice.json(&json!(report)) } else { voice.data(&sanitised(&report.to_string())) }
         }
-        Command::Doctor { log } => {
-            super::doctor::print(voice, &ops::doctor::doctor(session, &log, std::io::stdin().lock())?)?;
+        Command::Doctor { log, vms } => {
+            let input = std::io::stdin().lock();
+            super::doctor::print(voice, &ops::doctor::doctor(session, vms.as_deref(), &log, input)?)?;
         }
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
         Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,

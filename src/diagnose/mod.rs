@@ -21,8 +21,8 @@ use crate::base::text::one_line;
 
 /// How many findings of one ailment in one boot are shown; the others are counted.
 const ALIKE: usize = 4;
-/// The longest line that is shown.
-const SHOWN: usize = 300;
+/// The longest line that is shown: so much of its beginning and of its end, where Ignition quotes what a program said.
+const SHOWN: (usize, usize) = (160, 260);
 
 /// What a log tells.
 #[derive(Debug)]
@@ -205,7 +205,12 @@ fn facts(captures: &Captures<'_>) -> Vec<(&'static str, String)> {
 }
 
 fn shown(text: &str) -> String {
-    one_line(secret::hushed(text).trim(), SHOWN)
+    let line = one_line(secret::hushed(text).trim(), usize::MAX);
+    let (length, (head, tail)) = (line.chars().count(), SHOWN);
+    if length <= head + tail + 3 {
+        return line;
+    }
+    line.chars().take(head).chain(" … ".chars()).chain(line.chars().skip(length - tail)).collect()
 }
 
 /// Returns what was said before a sign: by who said that, or where systemd tells of it, by who spoke last.

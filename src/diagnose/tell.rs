@@ -9,11 +9,13 @@ use crate::base::text::{count, wrapped};
 
 /// How wide paragraphs are.
 const WIDTH: usize = 92;
+/// How many of the last boots are told besides the first: a machine that begins anew for ever fills a log with them.
+const LAST_BOOTS: usize = 4;
 
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.head(f)?;
-        for found in &self.findings {
+        for found in self.findings.iter().filter(|found| self.is_told(found.boot)) {
             writeln!(f)?;
             self.found(f, found)?;
         }
@@ -31,7 +33,13 @@ impl Diagnosis {
         if self.skipped > 0 {
             writeln!(f, "not looked at: {} in its middle", ByteSize(self.skipped))?;
         }
-        for (number, Boot { first, last, reached, .. }) in (1..).zip(&self.boots) {
+        let between = (0..self.boots.len()).filter(|boot| !self.is_told(*boot)).count();
+        for (number, Boot { first, last, reached, .. }) in
+            (1..).zip(&self.boots).filter(|(number, _)| self.is_told(number - 1))
+        {
+            if between > 0 && number + LAST_BOOTS == self.boots.len() + 1 {
+                writeln!(f, "not told: {} between", count(between, "boot"))?;
+            }
             let which =
                 if self.boots.len() > 1 { format!("boot {number}, lines {first} to {last}: ") } else { String::new() };
             match reached {
@@ -43,6 +51,10 @@ impl Diagnosis {
             writeln!(f, "nothing known is wrong")?;
         }
         Ok(())
+    }
+
+    fn is_told(&self, boot: usize) -> bool {
+        boot == 0 || boot + LAST_BOOTS >= self.boots.len()
     }
 
     fn found(&self, f: &mut fmt::Formatter<'_>, found: &Found) -> fmt::Result {

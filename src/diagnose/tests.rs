@@ -77,10 +77,28 @@ fn boots_are_told_apart_and_each_has_its_own_cause() {
 }
 
 #[test]
+fn a_machine_that_begins_anew_for_ever_fills_no_screen() {
+    let found = of(&"[    0.000000] Linux version 6\n[    9.0] ignition[1]: Ignition failed: x\n".repeat(500));
+    let text = found.to_string();
+    assert_eq!((found.boots.len(), found.findings.len()), (500, 500));
+    assert_eq!((text.matches("came as far as").count(), text.matches("failure[").count()), (5, 5), "{text}");
+    assert!(text.contains("not told: 495 boots between\nboot 497, "), "{text}");
+}
+
+#[test]
 fn what_a_script_said_last_is_shown_and_what_others_said_is_not() {
     let log = "[    1.0] combustion[7]: one\n[    1.1] systemd[1]: noise\n[    1.2] combustion[7]: two\n\
                [    1.3] combustion[7]: Command failed, rolling back\n";
     assert_eq!(of(log).findings[0].said, ["one", "two", "Command failed, rolling back"]);
+}
+
+/// Ignition quotes the program's words behind the whole command.
+#[test]
+fn of_a_long_line_the_middle_is_left_out() {
+    let found = of(&format!("Ignition failed: {}too small", "x".repeat(900)));
+    let said = &found.findings[0].said[0];
+    assert!(said.starts_with("Ignition failed: x") && said.contains(" … ") && said.ends_with("too small"), "{said}");
+    assert_eq!(said.chars().count(), 423);
 }
 
 #[test]

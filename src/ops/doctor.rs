@@ -1,51 +1,71 @@
 //! `doctor`: what a serial log tells, and how it is found.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Session;
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Name, Problem};
 use crate::diagnose::{self, Log};
 pub use crate::diagnose::{Diagnosis, Found, Kind};
+use crate::drive::vm::CONSOLE_LOG;
 use crate::host::files;
 
-/// What an instance's directory calls the log of its console.
-const CONSOLE: &str = "console.log";
-
-/// Looks through the log `named`: a file, an instance's directory, or `-` for `input`. Nothing is written.
+/// Looks through the log `named`: a file, an instance by its name or directory, or `-` for `input`. Nothing is written.
 ///
 /// # Errors
 /// [`Code::Usage`] where there is no such log; [`Code::Io`] where it cannot be read.
-pub fn doctor(session: &Session<'_>, named: &Path, input: impl Read) -> Result<Diagnosis, Problem> {
+pub fn doctor(
+    session: &Session<'_>,
+    vms: Option<&Path>,
+    named: &Path,
+    mut input: impl Read,
+) -> Result<Diagnosis, Problem> {
     let read = |source: &mut dyn Read| {
         Log::read(source).map_err(|error| Problem::io(format!("cannot read `{}`", shown(named)), &error))
     };
-    let mut input = input;
-    let log = if named == Path::new("-") { read(&mut input)? } else { read(&mut open(session, named)?)? };
+    let log = if named == Path::new("-") { read(&mut input)? } else { read(&mut open(session, vms, named)?)? };
     Ok(diagnose::diagnose(&log))
 }
 
-fn open(session: &Session<'_>, named: &Path) -> Result<std::fs::File, Problem> {
+/// Opens a file, else the console's log in a directory, else that of a kept instance.
+fn open(session: &Session<'_>, vms: Option<&Path>, named: &Path) -> Result<std::fs::File, Problem> {
     let path = session.absolute(named);
-    if files::is_directory(&path) {
-        let console = path.join(CONSOLE);
-        return if files::exists(&console) { files::open(&console) } else { Err(unlogged(named)) };
+    let is_directory = files::is_directory(&path);
+    if files::exists(&path) && !is_directory {
+        return files::open(&path);
     }
-    if files::exists(&path) { files::open(&path) } else { Err(unknown(named)) }
+    let kept = kept(session, vms, named)?.filter(|kept| files::is_directory(kept));
+    let directories = is_directory.then_some(path).into_iter().chain(kept);
+    let mut is_any = false;
+    for directory in directories {
+        is_any = true;
+        let console = directory.join(CONSOLE_LOG);
+        if files::exists(&console) {
+            return files::open(&console);
+        }
+    }
+    Err(if is_any { unlogged(named) } else { unknown(named) })
 }
 
-fn unlogged(directory: &Path) -> Problem {
-    let headline = format!("there is no `{CONSOLE}` in `{}`", shown(directory));
+/// Returns where an instance of this name would be, if it is a name.
+fn kept(session: &Session<'_>, vms: Option<&Path>, named: &Path) -> Result<Option<PathBuf>, Problem> {
+    let name = named.to_str().and_then(|name| Name::parse(name).ok());
+    let place = |name: Name| Ok(super::vms::directory(session, vms)?.join(name.as_str()));
+    name.map(place).transpose()
+}
+
+fn unlogged(named: &Path) -> Problem {
+    let headline = format!("there is no `{CONSOLE_LOG}` in `{}`", shown(named));
     Problem::new(Code::Usage, headline)
         .note(LIBVIRT)
-        .hint("run it with `arca-build run --keep NAME`, which keeps that log")
+        .hint("`arca-build run --keep NAME` writes it while the machine runs")
 }
 
 fn unknown(named: &Path) -> Problem {
-    Problem::new(Code::Usage, format!("there is no log or instance `{}`", shown(named)))
+    Problem::new(Code::Usage, format!("there is no log and no kept machine `{}`", shown(named)))
         .note(LIBVIRT)
-        .hint("name a file with the console's text, or `-` to read it from a pipe")
+        .hint("name a file with the console's text, a machine that `arca-build vms` lists, or `-` to read from a pipe")
 }
 
 /// Where the text of a domain's console is.

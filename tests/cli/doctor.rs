@@ -34,6 +34,7 @@ const BESIDE: &[(&str, &[&str])] = &[
     ("ignition-read-only", &["label-wait", "ignition-read-only", "ignition-failed", "emergency"]),
     ("ignition-spec", &["label-wait", "ignition-spec", "ignition-failed", "emergency"]),
     ("ignition-unknown-key", &["label-wait", "ignition-unknown-key"]),
+    ("ignition-waits", &["label-wait", "ignition-waits"]),
     ("initrd-unpacking", &["initrd-unpacking", "kernel-panic"]),
     ("kernel-no-root", &["kernel-no-root", "kernel-panic"]),
     ("no-space", &["no-space", "combustion-medium", "emergency"]),
@@ -146,6 +147,17 @@ fn a_log_is_a_file_a_pipe_or_in_an_instances_directory_and_what_is_missing_says_
     let ran = Bin::new(dir.path()).args(["doctor", "nas"]).run().ends_with(1);
     assert!(ran.stdout.contains("script-failed"), "{ran}");
     Bin::new(dir.path()).args(["doctor", "nothing"]).run().ends_with(2).says("<log file=").says("E_USAGE");
+    let vms = dir.path().join("vms/web");
+    std::fs::create_dir_all(&vms).unwrap();
+    std::fs::create_dir(dir.path().join("web")).unwrap();
+    Bin::new(dir.path()).args(["doctor", "--vms", "vms", "web"]).run().ends_with(2).says("no `console.log` in `web`");
+    std::fs::write(vms.join("console.log"), log("label-wait")).unwrap();
+    for ran in [
+        Bin::new(dir.path()).args(["doctor", "--vms", "vms", "web"]).run(),
+        Bin::new(dir.path()).args(["doctor", "web"]).env("ARCA_VMS", "vms").run(),
+    ] {
+        assert!(ran.success().stdout.contains("harmless[label-wait]"));
+    }
     let fifo = dir.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
     Bin::new(dir.path()).args(["doctor", "fifo"]).run().ends_with(2).says("no regular file");

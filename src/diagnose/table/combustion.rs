@@ -59,10 +59,10 @@ pub(super) const ROWS: &[Ailment] = &[
         id: "script-no-shebang",
         headline: "the script does not begin with `#!`",
         signs: &["Exec format error"],
-        why: "A program that starts a script needs its first line to name the interpreter. A shell starts one without by itself, \
-            but transactional-update and systemd do not. A mark of UTF-8 before the `#!` has the same effect.",
+        why: "The kernel starts a script by the interpreter that its first line names. A shell starts one without such a line by \
+            itself, as Combustion's does, but systemd does not. A mark of UTF-8 before the `#!` has the same effect.",
         cure: "begin the script with `#!/bin/bash` and nothing before it",
-        sources: &[README],
+        sources: &[README, ("linux: fs/exec.c", "https://github.com/torvalds/linux")],
         ..PLAIN
     },
     Ailment {

@@ -34,6 +34,22 @@ pub(super) const ROWS: &[Ailment] = &[
         ..PLAIN
     },
     Ailment {
+        id: "ignition-waits",
+        kind: Kind::Waiting,
+        headline: "Ignition waits without end for its platform's config",
+        signs: &[
+            "A start job is running for {}Ignition (fetch{} / no limit)",
+            "Job ignition-fetch{}/start running ({} / no limit)",
+        ],
+        until: &["fetch-offline passed", "fetch passed", "Finished {}Ignition (fetch", "Ignition failed: "],
+        why: "Some platforms bring the config on a drive of their own, which Ignition waits for without a limit: the image's \
+            `ignition.platform.id` names such a platform, and this machine does not bring it. A wait for `by-label/ignition` \
+            before that is not the reason.",
+        cure: "let the kernel's command line say `ignition.platform.id=qemu` for QEMU and libvirt, or give the config on a disk labelled `ignition`, which every platform reads first",
+        sources: &[("coreos/ignition: internal/providers", IGNITION), PACKAGE],
+        ..PLAIN
+    },
+    Ailment {
         id: "ignition-platform-metal",
         headline: "Ignition runs for the platform `metal`, where fw_cfg is not read",
         signs: &["not a config (empty): provider config was empty"],

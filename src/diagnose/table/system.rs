@@ -1,6 +1,6 @@
 //! The system that came up: the wizard, units of the recipe and others, network, ssh, SELinux. Touches nothing.
 
-use super::{Ailment, Kind, LOGIN, PLAIN, SYSTEMD};
+use super::{Ailment, EMERGENCY, Kind, LOGIN, PLAIN, SYSTEMD};
 
 const JEOS: (&str, &str) = ("openSUSE/jeos-firstboot", "https://github.com/openSUSE/jeos-firstboot");
 const SERVICE: (&str, &str) =
@@ -109,6 +109,28 @@ pub(super) const ROWS: &[Ailment] = &[
             is taken. Nobody can log in but on the console.",
         cure: "look at drop-ins in /etc/ssh/sshd_config.d with `sshd -t`, and give carried host keys mode 0600",
         sources: &[("sshd(8)", "https://man.openbsd.org/sshd.8")],
+        ..PLAIN
+    },
+    Ailment {
+        id: "job-waits",
+        kind: Kind::Waiting,
+        headline: "the boot waits for {job}, which has no limit of time",
+        signs: &["A start job is running for {job} ({} / no limit)", "Job {job}/start running ({} / no limit)"],
+        except: &["Ignition (fetch", "Job ignition-fetch", "First Boot Wizard"],
+        until: &[
+            LOGIN[0],
+            "Reached target {}multi-user.target",
+            "Reached target {}Multi-User System",
+            "Power down",
+            EMERGENCY[0],
+            EMERGENCY[1],
+            EMERGENCY[2],
+        ],
+        is_symptom: true,
+        why: "systemd shows what it waits for once nothing else is to be done. This job may run for ever: a script of Combustion's \
+            that installs much needs some minutes, one that asks a question never ends.",
+        cure: "wait some minutes; else look at what that job does, and let it ask nothing (`--non-interactive`)",
+        sources: &[("systemd: src/core/manager.c", "https://github.com/systemd/systemd")],
         ..PLAIN
     },
     Ailment {
