@@ -99,6 +99,11 @@ impl MicroOs {
         Some(Self { dir: ready })
     }
 
+    /// Where `system.qcow2`, `vmlinuz` and `initrd` are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn system(&self) -> PathBuf {
         self.dir.join("system.qcow2")
     }
@@ -283,6 +288,14 @@ impl MicroOs {
             fs::File::create(dir.path().join(serial)).unwrap().set_len(512 << 20).unwrap();
         }
         Disks { dir }
+    }
+
+    /// The options by which QEMU boots the stand-in, which has no boot loader.
+    pub fn options(&self) -> Vec<String> {
+        let path = |name: &str| self.dir.join(name).to_str().unwrap().to_owned();
+        let kernel = "console=ttyS0 quiet loglevel=3 panic=-1 systemd.show_status=no systemd.getty_auto=no";
+        let words = ["-kernel", &path("vmlinuz"), "-initrd", &path("initrd"), "-append", kernel];
+        words.iter().chain(&["-cpu", "qemu64", "-no-reboot"]).map(|word| (*word).to_owned()).collect()
     }
 
     /// Adds the kernel and the port that reports to a command for QEMU, and runs it.
