@@ -41,7 +41,7 @@
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
 //! | `closure` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
-//! | `drive` | other programs and the instances they run: nothing that makes a byte of a bundle | base format attest plan emit | processes, instance directories |
+//! | `drive` | other programs and the instances they run: nothing that makes a byte of a bundle | base stream format attest plan emit | processes, instance directories |
 //! | `ops` | one file per command, each a short story read top to bottom | base inspect attest recipe provision lock plan compare emit adopt diagnose store fetch host realise bundle closure drive | through the above |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |

@@ -219,6 +219,8 @@ pub enum Command {
         #[arg(value_name = "BUNDLE", value_hint = ValueHint::DirPath)]
         bundle: PathBuf,
     },
+    #[command(flatten)]
+    Libvirt(super::install::InstallCommand),
     /// Tell what differs between two bundles or two recipes' plans; provisioned content shows as ***
     Diff {
         /// A bundle (or the link to it), or a recipe

@@ -92,17 +92,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             super::import_config::print(voice, &imported);
         }
         Command::Show { archive } => print_shown(voice, &ops::show::show(session, &archive)?),
-        Command::New { name } => {
-            let path = ops::new::new(session, &name)?;
-            let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if voice.is_json() {
-                voice.json(&json!({ "recipe": lossy(&path) }));
-            } else {
-                voice.data(&format!("{shown}\n"));
-                voice
-                    .say(&format!("edit it, pin its base with `arca-build update {shown}`, then `arca-build {shown}`"));
-            }
-        }
+        Command::New { name } => print_new(voice, &ops::new::new(session, &name)?),
         Command::Inspect { file } => {
             let report = ops::inspect::inspect(session, &file)?;
             if voice.is_json() { voice.json(&json!(report)) } else { voice.data(&sanitised(&report.to_string())) }
@@ -112,6 +102,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
             super::doctor::print(voice, &ops::doctor::doctor(session, vms.as_deref(), &log, input)?)?;
         }
         Command::Verify { bundle } => print_verified(voice, &ops::verify::verify(session, &bundle)?),
+        Command::Libvirt(command) => super::install::dispatch(command, session, voice)?,
         Command::Diff { before, after } => print_diff(voice, &ops::diff::diff(session, &before, &after)?)?,
         Command::Here(command) => super::run::dispatch(command, session, voice)?,
         Command::Store { command } => super::store::run(command, session, voice)?,
@@ -125,6 +116,15 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         Command::Man => voice.data(&man()),
     }
     Ok(())
+}
+
+fn print_new(voice: &Voice, path: &Path) {
+    let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if voice.is_json() {
+        return voice.json(&json!({ "recipe": lossy(path) }));
+    }
+    voice.data(&format!("{shown}\n"));
+    voice.say(&format!("edit it, pin its base with `arca-build update {shown}`, then `arca-build {shown}`"));
 }
 
 fn sanitised(text: &str) -> String {

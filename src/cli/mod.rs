@@ -8,6 +8,7 @@ mod check;
 mod commands;
 mod doctor;
 mod import_config;
+mod install;
 mod mirror;
 mod out;
 mod passwd;

@@ -57,7 +57,7 @@ pub fn free_serial(machine: &Machine) -> Option<DiskSerial> {
 }
 
 /// Reads an image's size and holds it to what we write: qcow2, this backing file or none, and nothing else outside itself.
-fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Problem> {
+pub fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Problem> {
     let mut head = vec![];
     let mut open = || File::open(path)?.take(1 << 12).read_to_end(&mut head);
     open().map_err(|error| unreadable(path, &error))?;

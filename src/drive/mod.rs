@@ -7,14 +7,18 @@
 
 pub mod accel;
 pub mod console;
+pub mod copy;
 pub mod disks;
+pub mod instance;
 pub mod medium;
+pub mod preflight;
 pub mod program;
 pub mod qemu;
 pub mod qmp;
 pub mod signals;
 pub mod ssh;
 pub mod tpm;
+pub mod virsh;
 pub mod vm;
 pub mod watch;
 

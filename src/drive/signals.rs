@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use crate::base::Problem;
 
 /// Notes signals that would end the process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
@@ -23,6 +23,17 @@ impl Signals {
                 .map_err(|error| Problem::io("signals cannot be noted", &error))?;
         }
         Ok(Self(noted))
+    }
+
+    /// Begins as if a signal had come.
+    #[cfg(test)]
+    pub(super) fn of(signal: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(signal)))
+    }
+
+    /// Tells whether a signal came that nobody took.
+    pub fn came(&self) -> bool {
+        self.0.load(Ordering::SeqCst) != 0
     }
 
     /// Takes the latest signal, if one came since.

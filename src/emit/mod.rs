@@ -31,7 +31,7 @@ mod scripts;
 mod virt_install;
 pub mod xml;
 
-pub use form::loader_directory;
+pub use form::{INITRD, KERNEL, loader_directory, machine_type, virt_type};
 pub use identity::Identity;
 pub use qemu_argv::{Launch, argv, firmware_places, written};
 

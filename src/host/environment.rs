@@ -67,6 +67,19 @@ impl Environment {
         Ok(base.join("arca-build"))
     }
 
+    /// Returns where instances of this user's own libvirt session lie, `$XDG_DATA_HOME/arca-build/instances`.
+    pub fn instances_directory(&self) -> Option<PathBuf> {
+        Some(self.base_directory("XDG_DATA_HOME", ".local/share")?.join("arca-build/instances"))
+    }
+
+    /// Returns which libvirt to use: `asked`, else what virsh takes from the environment, else the system's for root and
+    /// the session's for others.
+    pub fn libvirt_uri(&self, asked: Option<&str>) -> String {
+        let set = ["VIRSH_DEFAULT_CONNECT_URI", "LIBVIRT_DEFAULT_URI"].iter().find_map(|name| self.variable(name));
+        let own = if rustix::process::geteuid().is_root() { "qemu:///system" } else { "qemu:///session" };
+        asked.map(str::to_owned).or_else(|| Some(set?.to_string_lossy().into_owned())).unwrap_or_else(|| own.to_owned())
+    }
+
     /// Chooses where kept machines lie: `asked`, else `ARCA_VMS`, else `$XDG_DATA_HOME/arca-build/vms`.
     pub fn vms_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Problem> {
         if let Some(named) = asked.map(Path::as_os_str).or_else(|| self.variable("ARCA_VMS").map(AsRef::as_ref)) {

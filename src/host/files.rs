@@ -131,6 +131,13 @@ pub fn open(path: &Path) -> Result<File, Problem> {
     }
 }
 
+/// Makes a directory of our own and those above it, which others may pass through but not list.
+pub fn make_directories(path: &Path) -> Result<(), Problem> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o711).create(path);
+    made.map_err(|error| Problem::io(format!("cannot make `{}`", path.display()), &error))
+}
+
 /// Tells whether something the user named is a directory, or a link to one.
 pub fn is_directory(path: &Path) -> bool {
     path.is_dir()

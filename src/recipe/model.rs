@@ -5,6 +5,9 @@ use crate::base::{
     Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Url,
 };
 
+/// Where libvirt's default pool lives, and a machine that names no other `storage`.
+pub const DEFAULT_STORAGE: &str = "/var/lib/libvirt/images";
+
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located<T> {

@@ -10,6 +10,8 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/virsh.rs"]
+mod virsh;
 
 mod airgap;
 mod build;
@@ -21,6 +23,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod import_config;
+mod install;
 mod mirror;
 mod mistakes;
 mod offline;

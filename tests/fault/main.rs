@@ -13,6 +13,8 @@ mod support;
 use support::server;
 #[path = "../support/readers.rs"]
 mod readers;
+#[path = "../support/virsh.rs"]
+mod virsh;
 
 mod archive;
 mod base_images;
@@ -27,6 +29,7 @@ mod gate_limits;
 mod gate_power;
 mod gate_rot;
 mod input_changes;
+mod install;
 mod interrupt;
 mod kill;
 mod net;

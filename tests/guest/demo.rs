@@ -29,7 +29,7 @@ fn arrives(said: &str, name: &str, file: &Path) {
     assert!(said.contains(&block), "{name} did not arrive whole:\n{said}");
 }
 
-fn by_disk(said: &str, bundle: &Path) {
+pub(crate) fn by_disk(said: &str, bundle: &Path) {
     assert!(said.contains("ARCA-DEMO 1\n") && said.contains("ARCA-DEMO DONE"), "{said}");
     assert!(said.contains("label ignition\n"), "{said}");
     assert!(!said.contains("fw_cfg opt/"), "the disk set also uses fw_cfg:\n{said}");
@@ -37,7 +37,7 @@ fn by_disk(said: &str, bundle: &Path) {
     arrives(said, "/combustion/script", &bundle.join("script"));
 }
 
-fn by_fw_cfg(said: &str, bundle: &Path) {
+pub(crate) fn by_fw_cfg(said: &str, bundle: &Path) {
     assert!(said.contains("ARCA-DEMO DONE"), "{said}");
     assert!(!said.contains("label ignition"), "the fw_cfg set also has the config disk:\n{said}");
     let size = std::fs::metadata(bundle.join("config.ign")).unwrap().len();

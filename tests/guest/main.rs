@@ -20,6 +20,7 @@ mod bootable;
 mod contract;
 mod demo;
 mod equivalence;
+mod install;
 mod kernel;
 mod microos;
 mod picture;

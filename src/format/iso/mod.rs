@@ -2,6 +2,10 @@
 //!
 //! Specification: ECMA-119, 8.4 "Primary Volume Descriptor"; El Torito 1.0, "Boot Record Volume Descriptor".
 
+mod tree;
+
+pub use tree::{Extent, find};
+
 use std::io::{Read, Seek, SeekFrom};
 
 use super::bytes::{le16, le32, read_up_to};
@@ -42,6 +46,9 @@ pub enum IsoError {
     Sectors(u64),
     #[error("the image has no primary volume descriptor")]
     NoDescriptor,
+    /// A reader that guessed would hand other bytes on.
+    #[error("the image holds no file `{0}` that lies in one piece")]
+    NoFile(String),
     #[error("the volume has {volume} by its descriptor, the file only {file}: it is cut")]
     Cut { volume: ByteSize, file: ByteSize },
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::super::reader::{Table, Value};
 use super::super::{
-    Accel, DataDisk, Firmware, Graphics, Located, MachineSpec, Network, SystemMode, SystemSpec, Topology,
+    Accel, DEFAULT_STORAGE, DataDisk, Firmware, Graphics, Located, MachineSpec, Network, SystemMode, SystemSpec,
+    Topology,
 };
 use super::hardware::{self, Basics};
 use super::{BaseParts, refuse_unknown};
@@ -16,9 +17,6 @@ const DISK_LIMIT: usize = 24;
 
 /// Serials of the disks that every bundle may have.
 const RESERVED: [&str; 4] = ["system", "config", "install", "arca-payload"];
-
-/// Where libvirt's default pool lives.
-const DEFAULT_STORAGE: &str = "/var/lib/libvirt/images";
 
 const SECTOR: ByteSize = ByteSize(512);
 const SMALLEST_DISK: ByteSize = ByteSize::mib(1);

@@ -1,0 +1,281 @@
+//! Files of a bundle as files of an instance: shared blocks where the file system can, else with their holes, and every
+//! byte hashed on the way. Touches the two files it is given. Read next: `super::instance`.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::{OFlags, SeekFrom};
+
+use super::signals::Signals;
+use crate::base::{ByteSize, Code, Digest, Event, Events, Problem};
+use crate::stream::{BackgroundHasher, HashingWriter};
+
+/// How many bytes are handled at a time.
+const BLOCK: u64 = 256 << 10;
+/// How many bytes lie between two reports.
+const STEP: u64 = 32 << 20;
+
+/// How a long piece of work speaks and listens: it tells how far it is, and ends when a signal asks for it.
+#[derive(Clone, Copy)]
+pub struct Work<'w> {
+    pub events: Events<'w>,
+    pub signals: &'w Signals,
+}
+
+impl Work<'_> {
+    /// Ends in `E_INTERRUPTED` once a signal came; the caller takes away what it made.
+    pub fn goes_on(&self) -> Result<(), Problem> {
+        if self.signals.came() { Err(interrupted()) } else { Ok(()) }
+    }
+}
+
+fn interrupted() -> Problem {
+    Problem::new(Code::Interrupted, "interrupted").note("what was made is taken away again")
+}
+
+/// What a file must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub digest: Digest,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Copies a file to a new name, 0600 while it grows, then of `mode` and on disk.
+///
+/// # Errors
+///
+/// `E_HASH` where the bytes are not those wanted, `E_INTERRUPTED` after a signal; an incomplete copy may stay.
+pub fn copy(from: &Path, to: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+    let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let source = open(from).map_err(|error| Problem::io(format!("cannot read `{}`", from.display()), &error))?;
+    let size = source.metadata().map(|found| found.len()).unwrap_or_default();
+    // A file of another length is no file of the manifest: not one byte of it is worth copying.
+    if size != wanted.size {
+        return Err(other(&name, wanted, &format!("{size} bytes")));
+    }
+    let told = |error: &io::Error| Problem::io(format!("cannot write `{}`", to.display()), error);
+    let target = create(to).map_err(|error| told(&error))?;
+    let what = format!("copying {name}");
+    (work.events)(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
+    let copied = fill(&source, &target, size, &what, work);
+    (work.events)(Event::Finished { what });
+    let digest = copied?.map_err(|error| told(&error))?;
+    if digest != wanted.digest {
+        return Err(other(&name, wanted, &format!("sha256:{digest}")));
+    }
+    finish(&target, mode).map_err(|error| told(&error))
+}
+
+/// Writes a new file whole, of `mode` and on disk.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Problem> {
+    let write = || -> io::Result<()> {
+        let mut file = create(path)?;
+        file.write_all(bytes)?;
+        finish(&file, mode)
+    };
+    write().map_err(|error| Problem::io(format!("cannot write `{}`", path.display()), &error))
+}
+
+/// Hashes a file that is there; `None` where there is none or it is no regular file.
+pub fn digest(path: &Path, work: &Work<'_>) -> Result<Option<Wanted>, Problem> {
+    let told = |error: &io::Error| Problem::io(format!("cannot read `{}`", path.display()), error);
+    let file = match open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(told(&error)),
+    };
+    let size = file.metadata().map_err(|error| told(&error))?.len();
+    let what = format!("hashing {}", path.file_name().unwrap_or_default().to_string_lossy());
+    (work.events)(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
+    let digest = hash(&file, size, &what, work);
+    (work.events)(Event::Finished { what });
+    Ok(Some(Wanted { digest: digest?.map_err(|error| told(&error))?, size }))
+}
+
+/// Writes a directory's entries to disk.
+pub fn sync(directory: &Path) -> Result<(), Problem> {
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| Problem::io(format!("cannot sync `{}`", directory.display()), &error))
+}
+
+fn other(name: &str, wanted: Wanted, found: &str) -> Problem {
+    Problem::new(Code::Hash, format!("`{name}` is not what the manifest says"))
+        .fact("expected", format!("sha256:{} ({} bytes)", wanted.digest, wanted.size))
+        .fact("found", found)
+        .note("nothing was installed")
+        .hint("build again: a damaged bundle in the store is replaced")
+}
+
+/// Opens a regular file, through no link.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW.bits().cast_signed();
+    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(flags).open(path)
+}
+
+fn finish(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.sync_all()
+}
+
+/// The outer error is an interruption, the inner one of the file system.
+type Outcome<T> = Result<io::Result<T>, Problem>;
+
+/// Fills an empty file; a clone is hashed afterwards, as it is ours alone by then.
+fn fill(source: &File, target: &File, size: u64, what: &str, work: &Work<'_>) -> Outcome<Digest> {
+    if rustix::fs::ioctl_ficlone(target, source).is_ok() {
+        return hash(target, size, what, work);
+    }
+    let mut writer = HashingWriter::new(target);
+    if let Err(error) = by_pieces(source, size, what, work, &mut |at, piece| match piece {
+        Piece::Hole(end) => writer.skip(end - at),
+        Piece::Data(bytes) => writer.write_all(bytes),
+    })? {
+        return Ok(Err(error));
+    }
+    Ok(writer.finish().and_then(|(file, digest, length)| file.set_len(length).map(|()| digest)))
+}
+
+fn hash(file: &File, size: u64, what: &str, work: &Work<'_>) -> Outcome<Digest> {
+    let mut hasher = BackgroundHasher::new();
+    if let Err(error) = by_pieces(file, size, what, work, &mut |at, piece| match piece {
+        Piece::Hole(end) => hasher.zeros(end - at),
+        Piece::Data(mut bytes) => hasher.drain(&mut bytes).map(drop),
+    })? {
+        return Ok(Err(error));
+    }
+    Ok(hasher.finish())
+}
+
+/// What lies at a place of a file: nothing up to where, or these bytes.
+enum Piece<'p> {
+    Hole(u64),
+    Data(&'p [u8]),
+}
+
+/// Reads a file from its beginning to `size`, its holes as such.
+fn by_pieces(
+    file: &File,
+    size: u64,
+    what: &str,
+    work: &Work<'_>,
+    take: &mut dyn FnMut(u64, Piece<'_>) -> io::Result<()>,
+) -> Outcome<()> {
+    let mut buffer = vec![0; BLOCK as usize];
+    let (mut at, mut data_end, mut told) = (0, 0, 0);
+    while at < size {
+        work.goes_on()?;
+        if at >= told + STEP {
+            told = at;
+            (work.events)(Event::Progress { what: what.to_owned(), done: ByteSize(at) });
+        }
+        let next = if at < data_end { Ok((at, data_end)) } else { data(file, at, size) };
+        let step = next.and_then(|(from, to)| {
+            if from > at {
+                return take(at, Piece::Hole(from)).map(|()| (from, to));
+            }
+            let length = (to - at).min(BLOCK) as usize;
+            file.read_exact_at(&mut buffer[..length], at)?;
+            take(at, Piece::Data(&buffer[..length])).map(|()| (at + length as u64, to))
+        });
+        match step {
+            Ok((next, end)) => (at, data_end) = (next, end),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Finds where the next data begins and ends; a file system that knows no holes shows data (lseek(2), `SEEK_DATA`).
+fn data(file: &File, at: u64, size: u64) -> io::Result<(u64, u64)> {
+    match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(from) => {
+            let to = rustix::fs::seek(file, SeekFrom::Hole(from)).unwrap_or(size);
+            Ok((from.min(size), to.min(size)))
+        }
+        Err(rustix::io::Errno::NXIO) => Ok((size, size)),
+        Err(_) => Ok((at, size)),
+    }
+}
+
+/// Copies what a reader gives to a new file, of `mode` and on disk.
+pub fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+    let told = |error: &io::Error| Problem::io(format!("cannot write `{}`", path.display()), error);
+    let mut file = create(path).map_err(|error| told(&error))?;
+    let mut buffer = vec![0; BLOCK as usize];
+    loop {
+        work.goes_on()?;
+        match reader.read(&mut buffer).and_then(|count| file.write_all(&buffer[..count]).map(|()| count)) {
+            Ok(0) => return finish(&file, mode).map_err(|error| told(&error)),
+            Ok(_) => {}
+            Err(error) => return Err(told(&error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn work<T>(run: impl FnOnce(&Work<'_>) -> T) -> T {
+        let signals = Signals::default();
+        run(&Work { events: &|_| {}, signals: &signals })
+    }
+
+    #[test]
+    fn img_15_a_copy_has_the_bytes_the_holes_and_the_mode() {
+        let place = tempfile::tempdir().unwrap();
+        let (from, to) = (place.path().join("from"), place.path().join("to"));
+        let source = File::create(&from).unwrap();
+        source.write_all_at(&[7; 70_000], 3 << 20).unwrap();
+        source.set_len(8 << 20).unwrap();
+        let wanted = work(|work| digest(&from, work)).unwrap().unwrap();
+        assert_eq!(wanted.digest, Digest::of(&std::fs::read(&from).unwrap()));
+        work(|work| copy(&from, &to, wanted, 0o444, work)).unwrap();
+        assert_eq!(std::fs::read(&from).unwrap(), std::fs::read(&to).unwrap());
+        let found = std::fs::metadata(&to).unwrap();
+        assert!(found.blocks() * 512 < 1 << 20, "holes were filled: {}", found.blocks());
+        assert_eq!(found.mode() & 0o7777, 0o444);
+    }
+
+    #[test]
+    fn img_12_a_file_that_is_not_the_manifests_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let from = place.path().join("from");
+        std::fs::write(&from, b"bytes").unwrap();
+        let good = Wanted { digest: Digest::of(b"bytes"), size: 5 };
+        for wanted in [Wanted { digest: Digest::of(b"other"), ..good }, Wanted { size: 6, ..good }] {
+            let to = place.path().join(format!("to-{}", wanted.size));
+            assert_eq!(work(|work| copy(&from, &to, wanted, 0o444, work)).unwrap_err().code, Code::Hash);
+        }
+        std::os::unix::fs::symlink(&from, place.path().join("link")).unwrap();
+        let link = place.path().join("link");
+        assert!(
+            work(|work| copy(&link, &place.path().join("to"), good, 0o444, work)).is_err(),
+            "a link is not followed"
+        );
+    }
+
+    #[test]
+    fn a_signal_ends_a_copy() {
+        let place = tempfile::tempdir().unwrap();
+        let from = place.path().join("from");
+        std::fs::write(&from, b"bytes").unwrap();
+        let signals = Signals::of(2);
+        let work = Work { events: &|_| {}, signals: &signals };
+        let wanted = Wanted { digest: Digest::of(b"bytes"), size: 5 };
+        let ended = copy(&from, &place.path().join("to"), wanted, 0o444, &work);
+        // A clone is hashed before it is believed, so it notices as well.
+        assert_eq!(ended.unwrap_err().code, Code::Interrupted);
+    }
+}

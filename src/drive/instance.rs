@@ -1,0 +1,457 @@
+//! Instances of bundles below a storage directory: made whole or not at all, recorded, removed again.
+//!
+//! ```text
+//! STORAGE/.arca-bases/<sha256>.qcow2   a base; each instance that reads through it has a hard link to it
+//! STORAGE/.arca-new-<name>/            an instance that is being made; dead when nobody holds the lock
+//! STORAGE/<name>/                      an instance: the bundle's files, its domain XML, and
+//!                 instance.json        what was made, so that exactly that is removed ([`Record`])
+//!                 .unfinished          until its domain is defined
+//! ```
+//!
+//! The lock is an flock on the storage directory itself: no file of ours stays there, and it dies with its holder. It is
+//! held by whoever changes anything there, so that two never make one name or count the links of one base.
+//! Touches the storage directory. Read next: [`super::copy`], `crate::ops::install`.
+
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use serde::{Deserialize, Serialize};
+
+use super::copy::{self, Wanted, Work};
+use crate::base::{Code, Digest, Event, Name, Problem};
+use crate::format::iso;
+
+/// The version of `instance.json`.
+const FORMAT: u32 = 1;
+/// What was made, in the instance's directory.
+pub const RECORD: &str = "instance.json";
+const UNFINISHED: &str = ".unfinished";
+const BASES: &str = ".arca-bases";
+const NEW: &str = ".arca-new-";
+/// More instances are no business of one directory; it bounds what a sweep reads.
+const RECORD_LIMIT: u64 = 1 << 20;
+
+/// What a file of an instance is to who removes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A disk for the guest's own data: kept once it was written.
+    Data,
+    /// A hard link to a base that other instances may share.
+    Base,
+    /// Everything else: it can be made again from the bundle.
+    Part,
+}
+
+/// A file as it was installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    pub path: String,
+    pub kind: Kind,
+    pub sha256: Digest,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// `instance.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    pub format: u32,
+    pub name: Name,
+    pub plan: Digest,
+    /// Digest of the bundle's `manifest.json`.
+    pub bundle: Digest,
+    pub uuid: String,
+    /// The libvirt that knows the domain.
+    pub connect: String,
+    pub files: Vec<Part>,
+}
+
+impl Record {
+    /// Begins a record without files.
+    pub const fn new(name: Name, plan: Digest, bundle: Digest, uuid: String, connect: String) -> Self {
+        Self { format: FORMAT, name, plan, bundle, uuid, connect, files: vec![] }
+    }
+
+    fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let record: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let odd = |path: &str| path.is_empty() || path.contains('/') || path == "." || path == "..";
+        match record.files.iter().find(|part| odd(&part.path)) {
+            _ if record.format != FORMAT => Err(format!("format {} is not known to this version", record.format)),
+            Some(part) => Err(format!("{:?} is no file name", part.path)),
+            None => Ok(record),
+        }
+    }
+}
+
+/// A storage directory whose lock is held.
+#[derive(Debug)]
+pub struct Storage {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// An instance that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    pub directory: PathBuf,
+    pub record: Record,
+}
+
+impl Storage {
+    /// Takes the lock, waiting for whoever has it, and sweeps what killed runs left.
+    pub fn open(path: &Path, work: &Work<'_>) -> Result<Self, Problem> {
+        let told = |error: &io::Error| Problem::io(format!("cannot use the storage `{}`", path.display()), error);
+        let directory = File::open(path).map_err(|error| told(&error))?;
+        let mut is_told = false;
+        while let Err(error) = directory.try_lock() {
+            match error {
+                TryLockError::Error(error) => return Err(told(&error)),
+                TryLockError::WouldBlock if !is_told => {
+                    (work.events)(Event::Waiting { what: path.display().to_string() });
+                    is_told = true;
+                }
+                TryLockError::WouldBlock => {}
+            }
+            work.goes_on()?;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let storage = Self { path: path.to_owned(), _lock: directory };
+        storage.sweep();
+        Ok(storage)
+    }
+
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes away what was never finished; the next run tries again what does not go.
+    fn sweep(&self) {
+        for name in names(&self.path).iter().filter(|name| name.starts_with(NEW)) {
+            let _ = std::fs::remove_dir_all(self.path.join(name));
+        }
+        self.prune();
+    }
+
+    /// Removes the bases that no instance reads through, and their directory with the last.
+    pub fn prune(&self) {
+        let bases = self.path.join(BASES);
+        for name in names(&bases) {
+            let path = bases.join(&name);
+            if path.symlink_metadata().is_ok_and(|found| found.is_file() && found.nlink() == 1) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        let _ = std::fs::remove_dir(bases);
+    }
+
+    /// Finds the instance of a name; `None` where nothing has the name.
+    ///
+    /// # Errors
+    ///
+    /// `E_USAGE` where something has the name that `install` did not make.
+    pub fn find(&self, name: &Name) -> Result<Option<Instance>, Problem> {
+        find(&self.path, name)
+    }
+
+    /// Lists the instances whose domain may not be defined, because the run that made them was killed.
+    pub fn unfinished(&self) -> Vec<Instance> {
+        let found = names(&self.path).into_iter().filter(|name| self.path.join(name).join(UNFINISHED).exists());
+        found.filter_map(|name| self.find(&Name::parse(&name).ok()?).ok().flatten()).collect()
+    }
+
+    /// Begins an instance under a temporary name.
+    pub fn begin(&self, record: Record) -> Result<Draft<'_>, Problem> {
+        let directory = self.path.join(format!("{NEW}{}", record.name));
+        DirBuilder::new().mode(0o700).create(&directory).map_err(|error| unwritable(&directory, &error))?;
+        Ok(Draft { storage: self, directory, record, is_published: false })
+    }
+
+    /// Removes the files of an instance, data disks that were written only when told so.
+    pub fn remove(&self, instance: &Instance, data: Data, work: &Work<'_>) -> Result<Removed, Problem> {
+        let Instance { directory, record } = instance;
+        let kept: Vec<Part> = record.files.iter().filter(|part| keeps(directory, part, data, work)).cloned().collect();
+        for part in record.files.iter().filter(|part| !kept.contains(part)) {
+            gone(&directory.join(&part.path))?;
+        }
+        gone(&directory.join(UNFINISHED))?;
+        let paths = kept.iter().map(|part| directory.join(&part.path)).collect::<Vec<_>>();
+        let foreign = names(directory).into_iter().map(|name| directory.join(name));
+        let foreign: Vec<_> =
+            foreign.filter(|path| !paths.contains(path) && path.file_name() != Some(RECORD.as_ref())).collect();
+        match (kept.is_empty(), foreign.is_empty()) {
+            (false, _) => replace_record(directory, &Record { files: kept, ..record.clone() })?,
+            (true, false) => gone(&directory.join(RECORD))?,
+            (true, true) => self.discard(instance)?,
+        }
+        self.prune();
+        copy::sync(&self.path)?;
+        Ok(Removed { kept: paths, foreign })
+    }
+}
+
+impl Storage {
+    /// Removes a directory that holds nothing but the record; without a record it would be nobody's, so its name goes first.
+    fn discard(&self, instance: &Instance) -> Result<(), Problem> {
+        let dead = self.path.join(format!("{NEW}{}", instance.record.name));
+        let removed = std::fs::rename(&instance.directory, &dead).and_then(|()| std::fs::remove_dir_all(&dead));
+        removed.map_err(|error| unremovable(&instance.directory, &error))
+    }
+}
+
+/// Finds the instance of a name without taking the lock.
+pub fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Problem> {
+    let directory = storage.join(name.as_str());
+    let Ok(found) = directory.symlink_metadata() else { return Ok(None) };
+    let other = |why: &str| {
+        Problem::new(Code::Usage, format!("`{}` is no instance of ours", directory.display()))
+            .cause(why)
+            .note("it is left alone")
+    };
+    if !found.is_dir() {
+        return Err(other("it is no directory"));
+    }
+    let path = directory.join(RECORD);
+    let size = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len());
+    let Some(_) = size.filter(|size| *size <= RECORD_LIMIT) else {
+        return Err(other("it holds no `instance.json`"));
+    };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Problem::io(format!("cannot read `{}`", path.display()), &error))?;
+    match Record::parse(&text) {
+        Ok(record) if record.name == *name => Ok(Some(Instance { directory, record })),
+        Ok(_) => Err(other("its `instance.json` has another name: the directory was renamed")),
+        Err(why) => Err(other(&crate::base::text::one_line(&format!("its `instance.json`: {why}"), 200))),
+    }
+}
+
+/// What is done with data disks that the guest has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    Keep,
+    Delete,
+}
+
+/// What removing left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Data disks that the guest has written.
+    pub kept: Vec<PathBuf>,
+    /// What somebody else put into the directory.
+    pub foreign: Vec<PathBuf>,
+}
+
+/// Tells whether a disk holds what cannot be made again; one that cannot be read is taken for written.
+fn keeps(directory: &Path, part: &Part, data: Data, work: &Work<'_>) -> bool {
+    part.kind == Kind::Data && data == Data::Keep && is_written(directory, part, work)
+}
+
+/// Tells whether a disk differs from what was installed. A blank image is small, so one of another size is not read.
+pub fn is_written(directory: &Path, part: &Part, work: &Work<'_>) -> bool {
+    let path = directory.join(&part.path);
+    match path.symlink_metadata() {
+        Err(error) => error.kind() != ErrorKind::NotFound,
+        Ok(found) if !found.is_file() || found.len() != part.size => true,
+        Ok(_) => !matches!(copy::digest(&path, work), Ok(Some(found)) if found.digest == part.sha256),
+    }
+}
+
+/// An instance that is being made; gone when dropped before it is published.
+#[derive(Debug)]
+pub struct Draft<'s> {
+    storage: &'s Storage,
+    directory: PathBuf,
+    record: Record,
+    is_published: bool,
+}
+
+impl Draft<'_> {
+    /// Returns where a file of it lies for now.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Copies a file of the bundle.
+    pub fn copy(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+        let wanted = Wanted { digest: part.sha256, size: part.size };
+        copy::copy(from, &self.directory.join(&part.path), wanted, mode, work)?;
+        self.record.files.push(part);
+        Ok(())
+    }
+
+    /// Takes a file out of an ISO that lies in the instance already.
+    ///
+    /// # Errors
+    ///
+    /// `E_IMAGE_FORMAT` where the ISO has no such file.
+    pub fn extract(&mut self, iso: &str, inside: &str, name: &str, work: &Work<'_>) -> Result<(), Problem> {
+        let path = self.directory.join(iso);
+        let told = |error: io::Error| Problem::io(format!("cannot read `{}`", path.display()), &error);
+        let mut medium = File::open(&path).map_err(told)?;
+        let extent = iso::find(&mut medium, inside).map_err(|error| {
+            Problem::from(error).note("an ISO that is no SelfInstall image cannot be installed unattended")
+        })?;
+        medium.seek(SeekFrom::Start(extent.offset)).map_err(told)?;
+        let target = self.directory.join(name);
+        copy::save(&mut medium.take(extent.size), &target, 0o600, work)?;
+        match copy::digest(&target, work)? {
+            Some(Wanted { digest, size }) if size == extent.size => {
+                let part = Part { path: name.to_owned(), kind: Kind::Part, sha256: digest, size };
+                self.record.files.push(part);
+                Ok(())
+            }
+            _ => Err(Problem::new(Code::ImageFormat, format!("the ISO ends within `{inside}`"))),
+        }
+    }
+
+    /// Writes a file of the instance's own.
+    pub fn write(&mut self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Problem> {
+        copy::write(&self.directory.join(name), bytes, mode)?;
+        let (path, sha256, size) = (name.to_owned(), Digest::of(bytes), bytes.len() as u64);
+        self.record.files.push(Part { path, kind: Kind::Part, sha256, size });
+        Ok(())
+    }
+
+    /// Links the base that instances share, which is copied for the first and verified for the others.
+    ///
+    /// Where it cannot be linked (a file system without links; a base that libvirt gave to its own user) the instance gets
+    /// a copy of its own.
+    pub fn share(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+        let wanted = Wanted { digest: part.sha256, size: part.size };
+        let shared = shared(&self.storage.path, &part.sha256);
+        self.storage.vouch(from, &shared, wanted, mode, work)?;
+        match std::fs::hard_link(&shared, self.directory.join(&part.path)) {
+            Ok(()) => {
+                self.record.files.push(part);
+                Ok(())
+            }
+            Err(_) => self.copy(from, part, mode, work),
+        }
+    }
+
+    /// Gives the instance its name, which must be free; its domain is still to be defined.
+    pub fn publish(mut self) -> Result<Unfinished, Problem> {
+        copy::write(&self.directory.join(UNFINISHED), b"", 0o600)?;
+        copy::write(&self.directory.join(RECORD), self.record.to_text().as_bytes(), 0o644)?;
+        copy::sync(&self.directory)?;
+        // libvirt hands the files to the user that QEMU runs as; that user must also get through the directory.
+        let open = std::fs::set_permissions(&self.directory, Permissions::from_mode(0o711));
+        open.map_err(|error| unwritable(&self.directory, &error))?;
+        let target = self.storage.path.join(self.record.name.as_str());
+        match renameat_with(CWD, &self.directory, CWD, &target, RenameFlags::NOREPLACE) {
+            Ok(()) => self.is_published = true,
+            Err(rustix::io::Errno::EXIST) => {
+                return Err(Problem::new(Code::OutputExists, format!("`{}` exists already", target.display())));
+            }
+            Err(error) => return Err(unwritable(&target, &error.into())),
+        }
+        copy::sync(&self.storage.path)?;
+        Ok(Unfinished(Instance { directory: target, record: self.record.clone() }))
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.is_published {
+            // The next run sweeps what does not go.
+            let _ = std::fs::remove_dir_all(&self.directory);
+            self.storage.prune();
+        }
+    }
+}
+
+/// An instance in place whose domain is not yet defined.
+#[derive(Debug)]
+pub struct Unfinished(pub Instance);
+
+impl Unfinished {
+    /// Says that the domain is defined.
+    pub fn finish(self) -> Result<Instance, Problem> {
+        self.0.finish()?;
+        Ok(self.0)
+    }
+}
+
+impl Instance {
+    /// Says that the domain is defined: nobody takes the instance away but `uninstall`.
+    pub fn finish(&self) -> Result<(), Problem> {
+        gone(&self.directory.join(UNFINISHED))?;
+        copy::sync(&self.directory)
+    }
+}
+
+/// Returns where a base lies that instances share.
+pub fn shared(storage: &Path, digest: &Digest) -> PathBuf {
+    storage.join(BASES).join(format!("{digest}.qcow2"))
+}
+
+impl Storage {
+    /// Makes sure that the shared base is there and right; a damaged one makes room, as instances keep their own link.
+    fn vouch(&self, from: &Path, shared: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+        match copy::digest(shared, work) {
+            Ok(Some(found)) if found == wanted => return Ok(()),
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                let text = format!("`{}` was changed; instances that use it are damaged", shared.display());
+                (work.events)(Event::Warning { text });
+                gone(shared)?;
+            }
+            Err(problem) if problem.code == Code::Interrupted => return Err(problem),
+            // Given to another user: the link decides.
+            Err(_) => return Ok(()),
+        }
+        let bases = self.path.join(BASES);
+        match DirBuilder::new().mode(0o711).create(&bases) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(unwritable(&bases, &error)),
+            _ => {}
+        }
+        // Nobody trusts the name alone, so one that a kill left half is copied anew.
+        copy::copy(from, shared, wanted, mode, work).inspect_err(|_| drop(gone(shared)))?;
+        copy::sync(&bases)
+    }
+}
+
+fn replace_record(directory: &Path, record: &Record) -> Result<(), Problem> {
+    let (path, new) = (directory.join(RECORD), directory.join(".instance.json.new"));
+    gone(&new)?;
+    copy::write(&new, record.to_text().as_bytes(), 0o644)?;
+    std::fs::rename(&new, &path).map_err(|error| unwritable(&path, &error))?;
+    copy::sync(directory)
+}
+
+/// Lists the names in a directory, sorted; none where it cannot be read.
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+fn gone(path: &Path) -> Result<(), Problem> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(unremovable(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Problem {
+    Problem::io(format!("cannot write `{}`", path.display()), error)
+}
+
+fn unremovable(path: &Path, error: &io::Error) -> Problem {
+    Problem::io(format!("cannot remove `{}`", path.display()), error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! libvirt by its own program `virsh`. Starts processes; no shell.
+//!
+//! Why the program and not the client library: `libvirt.so` is C without a promise for static linking, so the one static
+//! binary of arca-build would end, and every call through it is `unsafe`, which this crate forbids. `virsh` is there
+//! wherever libvirt is used, speaks to whichever daemon that host has, and shows a person the very commands. What we ask
+//! of it is answered by exit status and by lists of names, which are stable; messages are handed on, never judged.
+//! Read next: [`super::preflight`], [`super::program`].
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use super::program::{Finished, Program};
+use crate::base::{Code, Problem};
+
+/// virsh and the libvirt it speaks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Virsh {
+    program: Program,
+    uri: String,
+}
+
+impl Virsh {
+    /// Finds the program.
+    pub fn find(search: Option<&OsStr>, uri: &str) -> Result<Self, Problem> {
+        let hint = "install libvirt's client program (libvirt-clients, libvirt-client), or use `arca-build run`";
+        Ok(Self { program: Program::find("virsh", search, hint)?, uri: uri.to_owned() })
+    }
+
+    /// Returns the same program for another libvirt.
+    pub fn at(&self, uri: &str) -> Self {
+        Self { program: self.program.clone(), uri: uri.to_owned() }
+    }
+
+    /// Returns which libvirt it is.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Tells whether QEMU runs as the user of this session, not as the system's.
+    pub fn is_session(&self) -> bool {
+        is_session(&self.uri)
+    }
+
+    fn words(&self, words: &[&OsStr]) -> Vec<OsString> {
+        let begin = ["-q".as_ref(), "-c".as_ref(), OsStr::new(&self.uri)];
+        begin.into_iter().chain(words.iter().copied()).map(OsStr::to_owned).collect()
+    }
+
+    fn run(&self, words: &[&str]) -> Result<Finished, Problem> {
+        let words: Vec<&OsStr> = words.iter().map(|word| word.as_ref()).collect();
+        self.program.run(&self.words(&words), &[])
+    }
+
+    fn expect(&self, words: &[&OsStr]) -> Result<Finished, Problem> {
+        self.program.expect(&self.words(words))
+    }
+
+    /// Asks whether anybody answers.
+    pub fn reach(&self) -> Result<(), Problem> {
+        self.expect(&["uri".as_ref()]).map(drop)
+    }
+
+    /// Tells whether a domain of a UUID or name is defined or runs.
+    pub fn knows(&self, name_or_uuid: &str) -> Result<bool, Problem> {
+        let listed = self.expect(&["list", "--all", "--name", "--uuid"].map(AsRef::as_ref))?.text();
+        Ok(listed.split_whitespace().any(|word| word == name_or_uuid))
+    }
+
+    /// Returns a known domain's state in libvirt's words, such as `shut off`.
+    pub fn state(&self, uuid: &str) -> Result<String, Problem> {
+        Ok(self.expect(&["domstate", uuid].map(AsRef::as_ref))?.text().trim().to_owned())
+    }
+
+    /// Defines a domain from a file.
+    pub fn define(&self, xml: &Path) -> Result<(), Problem> {
+        self.expect(&["define".as_ref(), "--validate".as_ref(), xml.as_os_str()]).map(drop)
+    }
+
+    /// Starts a domain from a file without defining it.
+    pub fn create(&self, xml: &Path) -> Result<(), Problem> {
+        self.expect(&["create".as_ref(), "--validate".as_ref(), xml.as_os_str()]).map(drop)
+    }
+
+    /// Starts a defined domain.
+    pub fn start(&self, uuid: &str) -> Result<(), Problem> {
+        self.expect(&["start", uuid].map(AsRef::as_ref)).map(drop)
+    }
+
+    /// Forgets a domain and what libvirt keeps for it: firmware variables, saved memory, lists of snapshots.
+    pub fn undefine(&self, uuid: &str) -> Result<(), Problem> {
+        let words = ["undefine", uuid, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"];
+        self.expect(&words.map(AsRef::as_ref)).map(drop)
+    }
+
+    /// Switches a domain off at once.
+    pub fn destroy(&self, uuid: &str) -> Result<(), Problem> {
+        self.expect(&["destroy", uuid].map(AsRef::as_ref)).map(drop)
+    }
+
+    /// Tells whether a network is active; `None` where there is none of the name.
+    pub fn network(&self, name: &str) -> Result<Option<bool>, Problem> {
+        let list = |kind: &[&str]| -> Result<bool, Problem> {
+            let words: Vec<&OsStr> = ["net-list", "--name"].iter().chain(kind).map(|word| word.as_ref()).collect();
+            Ok(self.expect(&words)?.text().lines().any(|line| line.trim() == name))
+        };
+        match list(&["--all"])? {
+            true => list(&[]).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Returns what libvirt can emulate for a kind of domain, as XML (`virDomainCapabilities`); the problem is libvirt's no.
+    pub fn capabilities(&self, virt_type: &str, arch: &str, machine: &str) -> Result<String, Problem> {
+        let words = ["domcapabilities", "--virttype", virt_type, "--arch", arch, "--machine", machine];
+        let finished = self.run(&words)?;
+        if finished.is_success() {
+            return Ok(finished.text());
+        }
+        Err(self.program.failed(&words.map(OsString::from), &finished))
+    }
+}
+
+/// Tells whether a connection is to the libvirt of this user's session.
+pub fn is_session(uri: &str) -> bool {
+    path(uri).is_some_and(|path| path == "/session")
+}
+
+fn path(uri: &str) -> Option<&str> {
+    let rest = uri.split_once("://")?.1;
+    let path = rest.get(rest.find('/')?..)?;
+    path.split(['?', '#']).next()
+}
+
+/// Refuses another machine's libvirt: what is copied lies on this one.
+pub fn refuse_remote(uri: &str) -> Result<(), Problem> {
+    let host = uri.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    if host.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::new(Code::Usage, "`--connect` leads to another machine")
+        .cause("the instance's files would lie on this one")
+        .hint("copy the bundle there (`arca-build build --out DIR`) and install it there"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_and_other_machines_are_told_by_the_address() {
+        for (uri, session, local) in [
+            ("qemu:///session", true, true),
+            ("qemu:///system", false, true),
+            ("qemu+unix:///session?socket=/run/x/libvirt-sock", true, true),
+            ("test:///default", false, true),
+            ("qemu+ssh://root@host/system", false, false),
+            ("qemu+ssh://host/session", true, false),
+            ("nonsense", false, true),
+        ] {
+            assert_eq!((is_session(uri), refuse_remote(uri).is_ok()), (session, local), "{uri}");
+        }
+    }
+}

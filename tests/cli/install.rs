@@ -1,0 +1,271 @@
+//! `install` and `uninstall`: what is told, what is refused, what stays. libvirt is a stand-in (support/virsh.rs); the real
+//! one is in tests/guest/install.rs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Bin, Output, output, tool, workdir};
+use crate::virsh::{Fake, names};
+
+/// What a recipe says of accelerator and network when a case does not.
+const ACCEL: &str = "accel = \"tcg\"";
+/// See [`ACCEL`].
+const NETWORK: &str = "network = \"none\"";
+
+struct World {
+    dir: tempfile::TempDir,
+    fake: Fake,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = workdir();
+        let fake = Fake::new(dir.path());
+        let world = Self { dir, fake };
+        std::fs::create_dir(world.storage()).unwrap();
+        Bin::new(world.dir.path()).args(["build", "demo"]).run().success();
+        world
+    }
+
+    fn storage(&self) -> PathBuf {
+        self.dir.path().join("storage")
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.fake.bin(self.dir.path(), words).run()
+    }
+
+    /// Installs into the storage for a session.
+    fn install(&self, words: &[&str]) -> Output {
+        let given = ["install", "--connect", "qemu:///session", "--storage", "storage"];
+        self.run(&[&given, words].concat())
+    }
+
+    /// Writes a recipe that is the demo but for some lines of `[machine]`.
+    fn recipe(&self, name: &str, lines: &str) -> String {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        let text = std::fs::read_to_string(from.join("demo.toml")).unwrap();
+        let kept = |line: &&str| !["accel =", "network ="].iter().any(|key| line.starts_with(key));
+        let text: String = text.lines().filter(kept).map(|line| format!("{line}\n")).collect();
+        let text = text.replace("name = \"demo\"", &format!("name = \"{name}\""));
+        let default = |key: &str, line| if lines.contains(key) { "" } else { line };
+        let lines = format!("{lines}\n{}\n{}", default("accel", ACCEL), default("network", NETWORK));
+        let text = text.replacen("[machine]\n", &format!("[machine]\n{lines}\n"), 1);
+        let beside = self.dir.path().join("demo");
+        if !beside.exists() {
+            output(Command::new("cp").arg("-r").arg(from.join("demo")).arg(&beside)).success();
+        }
+        std::fs::write(self.dir.path().join(format!("{name}.toml")), text).unwrap();
+        format!("{name}.toml")
+    }
+}
+
+#[test]
+fn an_instance_is_installed_told_and_taken_away() {
+    let world = World::new();
+    let done = world.install(&["result-demo"]).success();
+    let directory = world.storage().join("demo");
+    assert_eq!(done.line(), directory.to_str().unwrap());
+    for part in ["start it   virsh -c qemu:///session start demo", "remove it  arca-build uninstall demo --storage "] {
+        assert!(done.stderr.contains(part), "{part}\n{done}");
+    }
+    let files = names(&directory);
+    let expected = ["base.qcow2", "config.qcow2", "data-data1.qcow2", "domain.xml", "instance.json", "system.qcow2"];
+    assert_eq!(files, expected);
+    let xml = std::fs::read_to_string(directory.join("domain.xml")).unwrap();
+    assert!(xml.contains(&format!("file=\"{}/system.qcow2\"", directory.display())), "{xml}");
+    assert!(world.fake.get("domains").ends_with(" demo shut off\n"));
+    world.install(&["result-demo"]).ends_with(5).says("exists already").says("arca-build uninstall demo");
+    let gone = world.run(&["uninstall", "demo", "--storage", "storage"]).success();
+    assert_eq!((gone.stdout.as_str(), world.fake.get("domains").as_str()), ("", ""));
+    assert_eq!(names(&world.storage()), [""; 0]);
+    world.run(&["uninstall", "demo", "--storage", "storage"]).ends_with(2).says("there is no instance `demo`");
+}
+
+#[test]
+fn names_and_transports_are_chosen_and_json_tells_all() {
+    let world = World::new();
+    let told =
+        world.install(&["result-demo", "--name", "two", "--transport", "fw_cfg", "--start", "--json"]).success().json();
+    assert_eq!((told["state"].as_str(), told["name"].as_str()), (Some("running"), Some("two")));
+    let files = names(&world.storage().join("two"));
+    assert!(files.contains(&"config.ign".to_owned()) && !files.contains(&"config.qcow2".to_owned()), "{files:?}");
+    let other = world.install(&["result-demo", "--json"]).success().json();
+    assert_ne!(told["uuid"], other["uuid"]);
+    assert_ne!(told["mac"], other["mac"]);
+    world.run(&["uninstall", "two", "--storage", "storage"]).ends_with(5).says("`two` is running").says("shutdown two");
+    let gone = world.run(&["uninstall", "demo", "--storage", "storage", "--json"]).success().json();
+    assert_eq!((gone["undefined"].as_bool(), gone["kept"].as_array().map(Vec::len)), (Some(true), Some(0)));
+    world.install(&["result-demo", "--name", "a/b"]).ends_with(2);
+}
+
+#[test]
+fn a_dry_run_tells_all_and_changes_nothing() {
+    let world = World::new();
+    let told = world.install(&["result-demo", "--dry-run", "--start"]).success();
+    for part in ["/storage/demo/base.qcow2  ", "shared with other instances", "define --validate ", " start demo\n"] {
+        assert!(told.stdout.contains(part), "{part}\n{told}");
+    }
+    assert!(told.stderr.contains("at most") && told.stderr.contains("are free"), "{told}");
+    assert_eq!(names(&world.storage()), [""; 0]);
+    assert_eq!(world.fake.get("domains"), "");
+    let log = world.fake.get("log");
+    assert!(!log.contains("define") && !log.contains("start"), "{log}");
+    world.fake.set("domains", "u demo running\n");
+    world.install(&["result-demo", "--dry-run"]).ends_with(5).says("a domain `demo` is defined already");
+}
+
+/// A name of a case, how the world is changed for it, lines of `[machine]`, and what must be told.
+type Case = (&'static str, fn(&World), &'static str, &'static [&'static str]);
+
+/// Without one of these, libvirt would refuse later, or the guest stand still.
+const CASES: [Case; 10] = [
+    (
+        "domain",
+        |world| world.fake.set("domains", "u domain shut off\n"),
+        "",
+        &["a domain `domain` is defined already", "--name"],
+    ),
+    ("no-network", |_| {}, "network = \"network:lan\"", &["libvirt has no network `lan`", "network = \"user\""]),
+    (
+        "asleep",
+        |world| world.fake.set("networks", "lan inactive\n"),
+        "network = \"network:lan\"",
+        &["is not active", "net-start lan"],
+    ),
+    ("bridge", |_| {}, "network = \"bridge:br-none\"", &["there is no bridge `br-none`"]),
+    (
+        "kvm",
+        |world| world.fake.set("no-kvm", ""),
+        "accel = \"kvm\"",
+        &["KVM cannot be used here", "KVM is not supported", "accel = \"tcg\""],
+    ),
+    ("emulator", |world| world.fake.set("no-emulator", ""), "", &["no emulator for x86_64", "qemu-system-x86"]),
+    ("uefi", |world| world.fake.set("no-uefi", ""), "firmware = \"uefi\"", &["no UEFI firmware", "ovmf"]),
+    ("down", |world| world.fake.set("down", ""), "", &["libvirt does not answer", "failed to connect"]),
+    (
+        "taken",
+        |world| std::fs::create_dir(world.storage().join("taken")).unwrap(),
+        "",
+        &["/taken` exists already", "no `instance.json`", "--name"],
+    ),
+    (
+        "nowhere",
+        |world| std::fs::remove_dir(world.storage()).unwrap(),
+        "",
+        &["there is no storage directory", "mkdir -p"],
+    ),
+];
+
+#[test]
+fn out_7_what_libvirt_would_fail_on_later_is_told_before() {
+    for (name, change, lines, told) in CASES {
+        let world = World::new();
+        let recipe = world.recipe(name, lines);
+        change(&world);
+        let refused = world.install(&[&recipe]).ends_with(5);
+        assert!(refused.stderr.contains("E_PREFLIGHT"), "{name}\n{refused}");
+        told.iter().for_each(|part| assert!(refused.stderr.contains(part), "{name}: {part}\n{refused}"));
+        assert!(!world.fake.get("log").contains("define "), "{name}");
+        if world.storage().exists() {
+            assert!(names(&world.storage()).iter().all(|left| left == "taken"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn out_7_everything_that_stands_in_the_way_is_told_at_once() {
+    let world = World::new();
+    world.fake.set("no-kvm", "");
+    world.fake.set("networks", "");
+    world.fake.set("domains", "u all shut off\n");
+    let recipe = world.recipe("all", "accel = \"kvm\"\nnetwork = \"network:default\"");
+    // The home keeps all others out, and the system's QEMU runs as somebody else.
+    std::fs::set_permissions(world.dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let given = ["install", &recipe, "--connect", "qemu:///system", "--storage", "storage"];
+    let refused = world.run(&given).ends_with(5);
+    let closed =
+        format!("the user `libvirt-qemu`, as whom libvirt runs QEMU, cannot enter `{}`", world.dir.path().display());
+    let told = [
+        closed.as_str(),
+        "setfacl -m u:libvirt-qemu:x",
+        "KVM cannot be used",
+        "no network `default`",
+        "a domain `all`",
+        "4 errors",
+    ];
+    told.iter().for_each(|part| assert!(refused.stderr.contains(part), "{part}\n{refused}"));
+    let json = world.run(&[&given[..], &["--json"]].concat()).ends_with(5).json();
+    let codes: Vec<_> =
+        json["errors"].as_array().unwrap().iter().map(|error| error["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["E_PREFLIGHT"; 4]);
+}
+
+#[test]
+fn out_3_a_storage_path_that_virt_install_mishandles_is_refused() {
+    let world = World::new();
+    for odd in ["a b", "a'b", "a&b", "a,b", "a/../b", "a\nb"] {
+        let given = ["install", "result-demo", "--connect", "qemu:///session", "--storage", odd];
+        world.run(&given).ends_with(5).says("E_PREFLIGHT").says("no storage directory");
+    }
+    let remote = ["install", "result-demo", "--connect", "qemu+ssh://host/system"];
+    world.run(&remote).ends_with(2).says("another machine");
+    let path = world.dir.path().join("result-demo");
+    let lonely = Bin::new(world.dir.path()).env("PATH", "/nowhere").args([
+        "install",
+        "--connect",
+        "qemu:///session",
+        "--storage",
+        "storage",
+    ]);
+    lonely.arg(path).run().ends_with(5).says("there is no program `virsh`").says("libvirt-clients");
+}
+
+#[test]
+fn cas_04_too_little_space_is_told_before_a_byte_is_written() {
+    let Some(unshare) = tool("unshare") else { return };
+    let world = World::new();
+    let script = "mount -t tmpfs -o size=32k none storage && exec \"$@\"";
+    let words = ["install", "result-demo", "--connect", "qemu:///session", "--storage", "storage"];
+    let bin = world.fake.bin(world.dir.path(), &words);
+    let told = bin.under(&unshare, &["-rm", "sh", "-c", script, "sh"]).run();
+    if told.stderr.contains("unshare") {
+        return crate::support::skip("a user namespace");
+    }
+    told.ends_with(5).says("too little space").says("needed:").says("32 KiB").says("share blocks");
+}
+
+#[test]
+fn img_12_a_damaged_bundle_is_not_installed() {
+    let world = World::new();
+    world.run(&["build", "demo", "--out", "copy"]).success();
+    for (file, code) in [("base.qcow2", 3), ("config.qcow2", 3), ("machine.json", 3)] {
+        let path = world.dir.path().join("copy").join(file);
+        let good = std::fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        *bad.last_mut().unwrap() ^= 1;
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, &bad).unwrap();
+        world.install(&["copy"]).ends_with(code).says(&format!("`{file}` is not what the manifest says"));
+        assert_eq!(names(&world.storage()), [""; 0]);
+        std::fs::write(&path, &good).unwrap();
+    }
+    world.install(&["copy"]).success();
+}
+
+#[test]
+fn a_domain_that_libvirt_does_not_take_leaves_nothing_and_one_that_does_not_start_stays() {
+    let world = World::new();
+    world.fake.set("no-define", "");
+    world.install(&["result-demo"]).ends_with(5).says("no define").says("nothing stays installed");
+    assert_eq!(names(&world.storage()), [""; 0]);
+    world.fake.unset("no-define");
+    world.fake.set("no-start", "");
+    world
+        .install(&["result-demo", "--start"])
+        .ends_with(5)
+        .says("no start")
+        .says("installed and defined")
+        .says("start demo");
+    assert!(world.storage().join("demo/domain.xml").exists());
+}

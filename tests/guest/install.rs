@@ -1,0 +1,160 @@
+//! `install` into a libvirt of a test's own: two instances of one bundle, by each transport, at once; they boot, and
+//! `uninstall` leaves nothing but what a guest wrote. Starts QEMU in software emulation and a private libvirtd.
+//! Read next: tests/cli/install.rs (what is refused), tests/fault/install.rs (kills and Ctrl-C).
+
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::demo::{by_disk, by_fw_cfg};
+use crate::libvirtd::{self, Libvirtd, alone, give};
+use crate::support::{BOOT_LIMIT, Output, Running, output, tools, workdir};
+
+/// An ordinary user's world: a home, a libvirt, and the program.
+struct World {
+    place: tempfile::TempDir,
+    libvirt: Libvirtd,
+}
+
+impl World {
+    fn new() -> Self {
+        let place = workdir();
+        std::fs::set_permissions(place.path(), Permissions::from_mode(0o755)).unwrap();
+        let libvirt = Libvirtd::start(place.path());
+        Self { place, libvirt }
+    }
+
+    fn home(&self) -> PathBuf {
+        self.place.path().join("libvirt/home")
+    }
+
+    /// Where a session's instances lie when nobody says otherwise.
+    fn storage(&self) -> PathBuf {
+        self.home().join("arca-build/instances")
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = alone(&self.place.path().join("libvirt"), env!("CARGO_BIN_EXE_arca-build"));
+        command.env("ARCA_CACHE", self.home().join("cache")).env("LIBVIRT_DEFAULT_URI", "qemu:///session");
+        command.current_dir(self.home()).args(words);
+        command
+    }
+
+    #[track_caller]
+    fn run(&self, words: &[&str]) -> Output {
+        output(&mut self.command(words))
+    }
+
+    #[track_caller]
+    fn virsh(&self, words: &[&str]) -> String {
+        let done = self.libvirt.virsh(words);
+        assert!(done.status.success(), "{words:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.storage()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// Sends the serial port of a defined domain to a file, as nobody sits at the terminal.
+    fn listen(&self, name: &str) -> PathBuf {
+        let xml = self.virsh(&["dumpxml", "--inactive", name]);
+        let log = self.home().join(format!("{name}.log"));
+        let (before, rest) = xml.split_once("<serial type='pty'>").unwrap();
+        let (_, after) = rest.split_once("</serial>").unwrap();
+        let (_, after) = after.split_once("</console>").unwrap();
+        let serial = format!("<serial type='file'><source path='{}'/><target port='0'/></serial>", log.display());
+        let file = self.home().join(format!("{name}.xml"));
+        std::fs::write(&file, format!("{before}{serial}{after}")).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        self.virsh(&["define", "--validate", file.to_str().unwrap()]);
+        log
+    }
+
+    fn heard(&self, name: &str, log: &Path) -> String {
+        let begun = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(log).unwrap_or_default().replace('\r', "");
+            if said.contains("ARCA-DEMO DONE") && self.virsh(&["domstate", name]).trim() == "shut off" {
+                return said;
+            }
+            assert!(begun.elapsed() < BOOT_LIMIT, "the guest did not end:\n{said}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+#[test]
+fn two_instances_of_one_bundle_live_together_boot_and_leave_nothing_but_what_was_written() {
+    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&["qemu-system-x86_64", "qemu-io"])) else { return };
+    let world = World::new();
+    let bundle = PathBuf::from(world.run(&["build", "demo"]).success().line());
+    // At once: the second waits for the first.
+    let install = |name: &str, transport: &str| {
+        let words = ["install", "result-demo", "--name", name, "--transport", transport];
+        Running::start(&mut world.command(&words))
+    };
+    let mut both = [install("one", "disk"), install("two", "fw_cfg")];
+    for one in &mut both {
+        assert!(one.wait_for(Duration::from_secs(120)));
+        assert!(one.kill().success());
+    }
+    assert_eq!(world.names(), [".arca-bases", "one", "two"]);
+    let inode = |name: &str| std::fs::metadata(world.storage().join(name).join("base.qcow2")).unwrap().ino();
+    assert_eq!(inode("one"), inode("two"), "the base is shared");
+    assert!(!world.storage().join("one/config.ign").exists(), "by disk no file of the other transport is needed");
+    let identity = |name: &str| [world.virsh(&["domuuid", name]), world.virsh(&["dumpxml", name])];
+    assert_ne!(identity("one")[0], identity("two")[0]);
+
+    let logs = ["one", "two"].map(|name| world.listen(name));
+    world.virsh(&["start", "--paused", "one"]);
+    world.run(&["uninstall", "one"]).ends_with(5).says("`one` is paused").says("shutdown one");
+    assert!(world.storage().join("one/system.qcow2").exists());
+    world.virsh(&["resume", "one"]);
+    world.virsh(&["start", "two"]);
+    by_disk(&world.heard("one", &logs[0]), &bundle);
+    by_fw_cfg(&world.heard("two", &logs[1]), &bundle);
+    world.run(&["verify", "result-demo"]).success();
+
+    let disk = world.storage().join("one/data-data1.qcow2");
+    let mut write = alone(&world.place.path().join("libvirt"), "qemu-io");
+    output(write.args(["-c", "write -P 7 0 4k"]).arg(&disk)).success();
+    let gone = world.run(&["uninstall", "one"]).success();
+    assert_eq!(gone.line(), disk.to_str().unwrap());
+    assert!(gone.stderr.contains("--delete-data"), "{gone}");
+    world.run(&["uninstall", "two"]).success();
+    assert_eq!(world.names(), ["one"]);
+    assert_eq!(world.virsh(&["list", "--all", "--name"]).trim(), "");
+    world.run(&["uninstall", "one", "--delete-data"]).success();
+    assert_eq!(world.names(), [""; 0]);
+}
+
+#[test]
+fn a_recipe_is_built_installed_and_started_at_once_into_a_storage_of_its_own() {
+    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&["qemu-system-x86_64"])) else { return };
+    let world = World::new();
+    let storage = world.home().join("vms");
+    std::fs::create_dir(&storage).unwrap();
+    give(&storage);
+    let installed =
+        world.run(&["install", "demo", "--storage", storage.to_str().unwrap(), "--start", "--json"]).success();
+    let told = installed.json();
+    assert_eq!(told["state"], "running");
+    let uuid = told["uuid"].as_str().unwrap();
+    assert_eq!(world.virsh(&["domuuid", "demo"]).trim(), uuid);
+    let begun = Instant::now();
+    while world.virsh(&["domstate", "demo"]).trim() != "shut off" {
+        assert!(begun.elapsed() < BOOT_LIMIT, "it does not end");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    world.run(&["uninstall", "demo"]).ends_with(2).says("--storage");
+    let gone = world.run(&["uninstall", "demo", "--storage", storage.to_str().unwrap()]).success();
+    assert_eq!(gone.stdout, "", "nothing was written");
+    assert_eq!(std::fs::read_dir(&storage).unwrap().count(), 0);
+    assert_eq!(world.virsh(&["list", "--all", "--name"]).trim(), "");
+}
