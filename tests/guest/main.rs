@@ -17,6 +17,7 @@ mod support;
 mod boot;
 mod contract;
 mod demo;
+mod doctor;
 mod equivalence;
 mod kernel;
 mod microos;

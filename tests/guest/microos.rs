@@ -285,6 +285,15 @@ impl MicroOs {
         Disks { dir }
     }
 
+    /// What makes any QEMU boot the guest's kernel, which brings no boot loader: to stand behind the `--` of `arca-build run`.
+    pub fn kernel(&self) -> Vec<String> {
+        let file = |name: &str| self.dir.join(name).to_str().expect("a path in UTF-8").to_owned();
+        let words =
+            ["-kernel", &file("vmlinuz"), "-initrd", &file("initrd"), "-cpu", "qemu64", "-no-reboot", "-append"];
+        let line = "console=ttyS0 quiet panic=-1 systemd.show_status=1 systemd.getty_auto=no";
+        words.into_iter().chain([line]).map(str::to_owned).collect()
+    }
+
     /// Adds the kernel and the port that reports to a command for QEMU, and runs it.
     fn boot(&self, command: &mut Command, report: &Path) -> Boot {
         command.arg("-kernel").arg(self.dir.join("vmlinuz")).arg("-initrd").arg(self.dir.join("initrd"));
