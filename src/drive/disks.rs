@@ -168,3 +168,58 @@ pub fn firmware(machine: &Machine, named: Option<(PathBuf, PathBuf)>) -> Result<
             .hint("install ovmf (or qemu-efi-aarch64), or set OVMF_CODE and OVMF_VARS")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn run_3_an_image_that_names_other_files_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("system.qcow2");
+        let ours = qcow2::overlay("base.qcow2", ByteSize::mib(1)).unwrap();
+        let blank = qcow2::blank(ByteSize::mib(1)).unwrap();
+        let changed = |at: usize, byte: u8| {
+            let mut image = ours.clone();
+            image[at] = byte;
+            image
+        };
+        let base = Some("base.qcow2");
+        for (what, image, backing, is_good) in [
+            ("ours", ours.clone(), base, true),
+            ("blank", blank.clone(), None, true),
+            ("another backing file", qcow2::overlay("/etc/shadow", ByteSize::mib(1)).unwrap(), base, false),
+            ("one where there is none", ours.clone(), None, false),
+            ("none where there is one", blank, base, false),
+            ("a data file of its own", changed(79, 4), base, false),
+            ("dirty", changed(79, 1), base, false),
+            ("version 2", changed(7, 2), base, false),
+            ("a name behind the end", changed(12, 0xff), base, false),
+            ("no qcow2", b"raw".to_vec(), None, false),
+            ("nothing", vec![], None, false),
+        ] {
+            std::fs::write(&path, image).unwrap();
+            let judged = judge(&path, backing).map_err(|problem| problem.code);
+            assert_eq!(judged, if is_good { Ok(ByteSize::mib(1)) } else { Err(Code::ImageBacking) }, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_copy_of_disks_has_the_same_bytes_and_holes_and_follows_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+        std::fs::create_dir(&from).unwrap();
+        let mut file = File::create(from.join("data")).unwrap();
+        for at in [1 << 20, 48 << 20] {
+            file.seek(SeekFrom::Start(at)).unwrap();
+            file.write_all(b"written").unwrap();
+        }
+        file.set_len(64 << 20).unwrap();
+        copy_all(&from, &to).unwrap();
+        assert_eq!(std::fs::read(from.join("data")).unwrap(), std::fs::read(to.join("data")).unwrap());
+        assert!(std::fs::metadata(to.join("data")).unwrap().blocks() * 512 < 1 << 20, "holes were filled");
+        std::os::unix::fs::symlink("/etc/passwd", from.join("link")).unwrap();
+        assert!(copy_all(&from, &dir.path().join("again")).is_err());
+    }
+}

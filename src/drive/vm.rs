@@ -14,7 +14,7 @@
 //! holds. Touches these directories only. Read next: [`super::disks`].
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,9 +77,12 @@ impl Vm {
     /// Makes a throw-away directory in `place`, after sweeping what killed runs left there.
     pub fn throw_away(place: &Path) -> Result<Self, Problem> {
         sweep(place);
-        let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(place).map_err(|error| {
-            Problem::io(format!("cannot make a directory in `{}`", place.display()), &error).hint("set TMPDIR")
-        })?;
+        // Disks and console may hold what only the guest should know.
+        let private = std::fs::Permissions::from_mode(0o700);
+        let made =
+            tempfile::Builder::new().prefix(TEMPORARY).permissions(private).tempdir_in(place).map_err(|error| {
+                Problem::io(format!("cannot make a directory in `{}`", place.display()), &error).hint("set TMPDIR")
+            })?;
         let directory = made.keep();
         let lock = lock(&directory)?;
         Ok(Self { directory, _lock: lock, throw_away: true })

@@ -31,6 +31,8 @@ use crate::base::{Code, Problem};
 const LARGEST_LINE: u64 = 1 << 20;
 /// How long QEMU may take to open its monitor on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// How long QEMU may take to end once it has begun to.
+const LAST_BREATH: Duration = Duration::from_secs(20);
 /// How long a guest that is stopped from outside has to power off.
 const STOP_GRACE: Duration = Duration::from_secs(60);
 /// How often signals are looked at.
@@ -189,12 +191,12 @@ impl Running {
                 return Ok(Outcome::TimedOut);
             }
             match self.notices.recv_timeout(TICK) {
-                Ok(Notice::ConsoleClosed) => return self.off(),
+                Ok(Notice::ConsoleClosed) => return self.off(until),
                 Ok(Notice::Shutdown(reason)) => self.reason = reason,
                 Ok(Notice::Quit) => return Ok(Outcome::Quit),
                 Ok(notice) if until.is(&notice) => return Ok(Outcome::Reached(notice)),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.off(),
+                Err(RecvTimeoutError::Disconnected) => return self.off(until),
             }
         }
     }
@@ -206,6 +208,9 @@ impl Running {
 
     /// Asks the guest to power off, as by the button; where that takes longer than `grace`, or a signal comes, pulls the plug.
     pub fn power_off(&mut self, grace: Duration) -> Result<bool, Problem> {
+        if self.is_off() {
+            return Ok(true);
+        }
         self.qmp.execute("system_powerdown", &Value::Null)?;
         match self.watch(&Until::Off, Some(grace))? {
             Outcome::Off(_) => Ok(true),
@@ -218,21 +223,29 @@ impl Running {
         self.over.store(true, Ordering::Relaxed);
         // It may be ending already.
         let _ = self.qmp.execute("quit", &Value::Null);
-        self.qemu.end_within(Duration::from_secs(10));
+        self.qemu.end_within(LAST_BREATH);
         Ok(())
     }
 
-    fn off(&mut self) -> Result<Outcome, Problem> {
+    /// Tells whether QEMU has ended.
+    pub fn is_off(&mut self) -> bool {
+        self.qemu.ended().is_some()
+    }
+
+    /// Hears what is left to hear: a guest may report with its last breath.
+    fn off(&mut self, until: &Until) -> Result<Outcome, Problem> {
         self.over.store(true, Ordering::Relaxed);
-        self.qemu.end_within(Duration::from_secs(10));
-        // What came before the end is heard before it.
-        for notice in self.notices.try_iter() {
-            if let Notice::Shutdown(reason) = notice {
-                self.reason = reason;
+        self.qemu.end_within(LAST_BREATH);
+        let mut reached = None;
+        while let Ok(notice) = self.notices.recv_timeout(4 * TICK) {
+            match notice {
+                Notice::Shutdown(reason) => self.reason = reason,
+                notice if until.is(&notice) => reached = Some(notice),
+                _ => {}
             }
         }
         if self.qemu.ended().is_some_and(|status: ExitStatus| status.success()) {
-            return Ok(Outcome::Off(self.reason.clone()));
+            return Ok(reached.map_or_else(|| Outcome::Off(self.reason.clone()), Outcome::Reached));
         }
         Err(self.qemu.told(Problem::new(Code::Tool, "QEMU ended with an error")))
     }
@@ -402,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_report_takes_bounded_memory_and_its_end_counts() {
+    fn run_4_an_endless_report_takes_bounded_memory_and_its_end_counts() {
         let flood = BufReader::new(std::io::repeat(b'x').take(64 << 20));
         let whole = format!("\n{}\nstage\tfinal\n{}\n", attest::BEGIN, attest::END);
         let read = read_report(flood.chain(whole.as_bytes())).unwrap();

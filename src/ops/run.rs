@@ -130,6 +130,9 @@ impl<'w> Prepared<'w> {
 
     /// Makes the directory, or takes up the one that is kept.
     fn directory(&self, session: &Session<'_>) -> Result<Vm, Problem> {
+        if self.wish.data.is_empty() && !self.is_there() {
+            self.detachable(&self.launchable.machine)?;
+        }
         let firmware = self.firmware(session)?;
         let variables = firmware.as_ref().map(|(_, variables)| variables.as_path());
         let furnish = |vm: &Vm| {
@@ -154,6 +157,11 @@ impl<'w> Prepared<'w> {
         };
         self.add_disks(&vm)?;
         Ok(vm)
+    }
+
+    /// Tells whether there is an instance of the name already.
+    fn is_there(&self) -> bool {
+        self.keep.as_ref().is_some_and(|(name, vms)| files::exists(&vms.join(name.as_str())))
     }
 
     fn record(&self, name: &Name) -> Record {
@@ -392,15 +400,15 @@ impl<'w> Prepared<'w> {
     }
 
     fn too_late(&self, running: &Running, limit: Duration) -> Problem {
-        let headline =
-            format!("`{}` did not come so far in {} seconds: no {}", self.name, limit.as_secs(), self.awaited());
+        let (seconds, awaited) = (limit.as_secs(), self.awaited());
+        let headline = format!("`{}` is not done after {seconds} seconds: {awaited} did not come", self.name);
         self.with_last(Problem::new(Code::Guest, headline), running)
     }
 
     fn awaited(&self) -> String {
         match &self.until {
             Until::Report => "its report".to_owned(),
-            Until::Ssh => "its ssh server".to_owned(),
+            Until::Ssh => "an answer of its ssh server".to_owned(),
             Until::Pattern(text) => format!("`{}`", crate::base::text::one_line(text, 80)),
             Until::Off => "its end".to_owned(),
         }

@@ -19,7 +19,7 @@ fn what_ails_a_kept_machine_is_told_by_its_name_and_a_good_one_has_nothing() {
     ] {
         let machine = guest.machine(provision, &[]);
         let bundle = machine.bundle.to_str().unwrap();
-        bin(&["run", bundle, "--keep", name, "--"]).args(guest.kernel()).run().success();
+        bin(&["run", bundle, "--keep", name, "--"]).args(guest.options()).run().success();
         let told = bin(&["--json", "doctor", name]).run().ends_with(i32::from(!found.is_empty()));
         let json = told.json();
         let ids: Vec<_> =

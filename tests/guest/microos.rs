@@ -285,13 +285,12 @@ impl MicroOs {
         Disks { dir }
     }
 
-    /// What makes any QEMU boot the guest's kernel, which brings no boot loader: to stand behind the `--` of `arca-build run`.
-    pub fn kernel(&self) -> Vec<String> {
-        let file = |name: &str| self.dir.join(name).to_str().expect("a path in UTF-8").to_owned();
-        let words =
-            ["-kernel", &file("vmlinuz"), "-initrd", &file("initrd"), "-cpu", "qemu64", "-no-reboot", "-append"];
-        let line = "console=ttyS0 quiet panic=-1 systemd.show_status=1 systemd.getty_auto=no";
-        words.into_iter().chain([line]).map(str::to_owned).collect()
+    /// The options by which QEMU boots the stand-in, which has no boot loader.
+    pub fn options(&self) -> Vec<String> {
+        let path = |name: &str| self.dir.join(name).to_str().unwrap().to_owned();
+        let kernel = "console=ttyS0 quiet loglevel=3 panic=-1 systemd.show_status=no systemd.getty_auto=no";
+        let words = ["-kernel", &path("vmlinuz"), "-initrd", &path("initrd"), "-append", kernel];
+        words.iter().chain(&["-cpu", "qemu64", "-no-reboot"]).map(|word| (*word).to_owned()).collect()
     }
 
     /// Adds the kernel and the port that reports to a command for QEMU, and runs it.

@@ -1,7 +1,9 @@
 //! `arca-build run` with real guests: what they say, what is left behind at every end, what is kept, snapshots, a lost disk.
 //! Starts QEMU in software emulation. Read next: src/ops/run.rs.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -117,7 +119,7 @@ fn run_shows_what_the_demo_was_given_and_leaves_nothing() {
 }
 
 #[test]
-fn what_a_guest_writes_is_thrown_away_and_a_bundle_may_be_named() {
+fn run_3_what_a_guest_writes_is_thrown_away_and_a_changed_bundle_does_not_run() {
     if !has_qemu() {
         return;
     }
@@ -138,7 +140,7 @@ fn what_a_guest_writes_is_thrown_away_and_a_bundle_may_be_named() {
 }
 
 #[test]
-fn a_signal_ends_guest_qemu_and_directory() {
+fn run_1_a_signal_ends_guest_qemu_and_directory() {
     if !has_qemu() {
         return;
     }
@@ -146,6 +148,8 @@ fn a_signal_ends_guest_qemu_and_directory() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let mut running = world.started(&["run", "tiny.toml"]);
         assert_eq!((world.temporary().len(), world.processes().len()), (1, 2), "it runs");
+        let mode = std::fs::metadata(world.path("tmp").join(&world.temporary()[0])).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "what a guest says and writes is nobody else's");
         send(&running, signal);
         assert!(running.wait_for(Duration::from_secs(20)), "it goes on");
         // By the signal itself, so that a shell loop around it ends too.
@@ -157,7 +161,7 @@ fn a_signal_ends_guest_qemu_and_directory() {
 }
 
 #[test]
-fn qemu_ends_with_a_run_that_is_killed_and_the_next_run_takes_its_directory_away() {
+fn run_2_qemu_ends_with_a_run_that_is_killed_and_the_next_run_takes_its_directory_away() {
     if !has_qemu() {
         return;
     }
@@ -194,7 +198,7 @@ fn wait_for_ends_at_the_text_and_the_time_limit_tells_what_was_said_last() {
     let ran = world.bin(&["run", "tiny.toml", "--wait-for", "COUNT 0"]).run().success();
     assert!(ran.stdout.contains("COUNT 0"), "{ran}");
     let late = world.bin(&["run", "tiny.toml", "--wait-for", "login:", "--timeout", "5"]).run().ends_with(1);
-    late.says("E_GUEST").says("no `login:`").says("said last: COUNT 0").says("arca-build doctor");
+    late.says("E_GUEST").says("`login:` did not come").says("said last: COUNT 0").says("arca-build doctor");
     let json = world.bin(&["--json", "run", "tiny.toml", "--wait-for", "COUNT"]).run().success().json();
     assert_eq!((&json["name"], &json["reached"], &json["accel"]), (&"tiny".into(), &"text".into(), &"tcg".into()));
     let off = World::new(b'O');
@@ -247,7 +251,7 @@ fn a_kept_machine_keeps_what_it_writes_and_goes_back_to_a_snapshot() {
 }
 
 #[test]
-fn a_kept_machine_that_runs_can_be_stopped_and_nothing_else() {
+fn run_5_a_kept_machine_that_runs_can_be_stopped_and_nothing_else() {
     if !has_qemu() {
         return;
     }
@@ -275,6 +279,94 @@ fn a_kept_machine_that_runs_can_be_stopped_and_nothing_else() {
     assert!(running.wait_for(Duration::from_secs(20)));
     assert_eq!(world.processes(), Vec::<String>::new());
     assert_eq!(world.bin(&["vms"]).run().success().stdout, "play  off\n");
+}
+
+#[test]
+fn run_6_keys_go_to_the_guest_and_the_terminal_is_as_it_was() {
+    let (true, Some(script)) = (has_qemu(), tool("script")) else { return };
+    let world = World::new(b'E');
+    let program = env!("CARGO_BIN_EXE_arca-build");
+    let line = format!("stty -a >before; '{program}' run tiny.toml --keep play; stty -a >after");
+    let mut command = world.bin(&[]).replaced_by(&script, &["-qefc", &line, "shown"]).into_command();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let shown = || std::fs::read_to_string(world.path("shown")).unwrap_or_default();
+    until("the guest's line", || shown().contains("COUNT 0"));
+    let mut keys = child.stdin.take().unwrap();
+    // Ctrl-C is for the guest, which turns its bit 5 over like every other's.
+    keys.write_all(b"abc\x03").unwrap();
+    until("the guest's answer", || shown().contains("ABC#"));
+    assert!(shown().contains("Ctrl-A X ends the machine"), "{}", shown());
+    keys.write_all(b"\x01x").unwrap();
+    until("the end", || child.try_wait().unwrap().is_some());
+    let stty = |name: &str| std::fs::read_to_string(world.path(name)).unwrap();
+    assert_eq!(stty("before"), stty("after"));
+    assert!(stty("after").contains(" echo ") && world.processes().is_empty());
+}
+
+#[test]
+fn ssh_finds_the_port_the_user_and_known_hosts_of_the_machine() {
+    if !has_qemu() {
+        return;
+    }
+    let world = World::new(b'E');
+    let recipe = std::fs::read_to_string(world.path("tiny.toml")).unwrap().replace("\"none\"", "\"user\"");
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDvWPYPgBkzhT4Jn6eD8Y0z0hLrVQyZgPvX3y8b5a1bT ann";
+    let users = format!(
+        "[provision]\nengine = \"ignition\"\nreport = false\n[[provision.user]]\nname = \"ann\"\nssh_keys = [\"{key}\"]\n"
+    );
+    std::fs::write(world.path("tiny.toml"), recipe + &users).unwrap();
+    let fake = world.path("bin/ssh");
+    std::fs::create_dir(world.path("bin")).unwrap();
+    std::fs::write(&fake, "#!/bin/sh\nprintf '%s\\n' \"$@\"\n").unwrap();
+    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let running = world.started(&["run", "tiny.toml", "--keep", "play", "--vms", "my vms"]);
+    let reach = || std::fs::read_to_string(world.path("my vms/play/run.json")).unwrap_or_default();
+    until("the port", || reach().contains("ssh_port"));
+    let reach: serde_json::Value = serde_json::from_str(&reach()).unwrap();
+    let ssh = |words: &[&str]| {
+        let words = [&["ssh", "play", "--vms", "my vms"][..], words].concat();
+        let path = format!("{}:/usr/bin:/bin", world.path("bin").display());
+        world.bin(&words).env("PATH", path).run().success().stdout
+    };
+    let known = world.dir.path().canonicalize().unwrap().join("my vms/play/disks/known_hosts");
+    let expected = [
+        "-p",
+        &reach["ssh_port"].to_string(),
+        "-l",
+        "ann",
+        "-o",
+        "HostKeyAlias=play",
+        "-o",
+        &format!("UserKnownHostsFile=\"{}\"", known.display()),
+        "-o",
+        "StrictHostKeyChecking=accept-new",
+        "127.0.0.1",
+        "uptime",
+        "-p",
+    ];
+    assert_eq!(ssh(&["--", "uptime", "-p"]).lines().collect::<Vec<_>>(), expected);
+    assert!(ssh(&["-l", "root"]).contains("-l\nroot\n"));
+    drop(running);
+    world
+        .bin(&["run", "tiny.toml", "--wait", "--timeout", "3"])
+        .run()
+        .ends_with(1)
+        .says("an answer of its ssh server did not come");
+}
+
+#[test]
+fn a_tpm_is_emulated_beside_qemu_and_ends_with_it() {
+    let (true, Some(_)) = (has_qemu(), tool("swtpm")) else { return };
+    let world = World::new(b'E');
+    let recipe = std::fs::read_to_string(world.path("tiny.toml")).unwrap();
+    std::fs::write(world.path("tiny.toml"), recipe.replace("vcpus = 1\n", "vcpus = 1\ntpm = true\n")).unwrap();
+    let mut running = world.started(&["run", "tiny.toml", "--keep", "play"]);
+    assert!(world.processes().iter().any(|name| name.trim() == "swtpm"), "{:?}", world.processes());
+    send(&running, Signal::KILL);
+    assert!(running.wait_for(Duration::from_secs(20)));
+    until("the end of QEMU and swtpm", || world.processes().is_empty());
+    let state = world.path("home/.local/share/arca-build/vms/play/disks/tpm2-00.permall");
+    assert!(std::fs::metadata(state).unwrap().len() > 0, "what the TPM keeps is among the disks");
 }
 
 /// Serials and sizes of the disks that a real kernel sees.
@@ -307,4 +399,63 @@ fn a_real_kernel_sees_added_disks_and_misses_a_detached_one() {
     run(&["--detach", "tank-8"]).ends_with(2).says("tank-1, added-1, tank-9");
     run(&["--detach", "system"]).ends_with(2).says("there is no disk `system` to detach");
     run(&["--data", "1MiB:tank-9"]).ends_with(2).says("there is a disk `tank-9` already");
+}
+
+const WISH: &str = r#"
+engine = "ignition"
+hostname = "guest"
+[[provision.user]]
+name = "ann"
+[[provision.file]]
+path = "/etc/ours/mode"
+text = "x"
+"#;
+
+/// Changes a bundle's config as whoever can write the bundle can: its manifest says so too.
+fn sabotage(bundle: &Path, old: &str, new: &str) {
+    use arca_build::base::Digest;
+    let config = std::fs::read_to_string(bundle.join("config.ign")).unwrap();
+    assert_eq!(config.matches(old).count(), 1, "{config}");
+    let config = config.replace(old, new);
+    std::fs::write(bundle.join("config.ign"), &config).unwrap();
+    let text = std::fs::read_to_string(bundle.join("manifest.json")).unwrap();
+    let mut manifest = arca_build::bundle::Manifest::parse(&text).unwrap();
+    let entry = manifest.files.iter_mut().find(|entry| entry.path == "config.ign").unwrap();
+    let before = entry.sha256;
+    (entry.sha256, entry.size) = (Digest::of(config.as_bytes()), config.len() as u64);
+    let after = entry.sha256;
+    let sums = std::fs::read_to_string(bundle.join("SHA256SUMS")).unwrap();
+    let sums = sums.replace(&before.to_string(), &after.to_string());
+    let sums =
+        sums.replace(&Digest::of(text.as_bytes()).to_string(), &Digest::of(manifest.to_text().as_bytes()).to_string());
+    std::fs::write(bundle.join("SHA256SUMS"), sums).unwrap();
+    std::fs::write(bundle.join("manifest.json"), manifest.to_text()).unwrap();
+}
+
+#[test]
+fn test_passes_a_good_bundle_and_names_the_line_of_a_sabotaged_one() {
+    let Some(guest) = crate::microos::MicroOs::prepare() else { return };
+    let world = World::new(b'O');
+    let machine = guest.machine(WISH, &[]).copy();
+    let run = |words: &[&str]| {
+        let bundle = machine.bundle.to_str().unwrap();
+        world.bin(&["run", bundle, "--transport", "fw_cfg"]).args(words).arg("--").args(guest.options()).run()
+    };
+    let good = run(&["--json", "--test", "--junit", "good.xml"]).success().json();
+    assert_eq!((&good["passed"], &good["reached"], &good["accel"]), (&true.into(), &"report".into(), &"tcg".into()));
+    let checks = good["checks"].as_array().unwrap();
+    assert!(checks.len() >= 10 && checks.iter().any(|check| check["what"] == "user ann"), "{checks:?}");
+    let xml = std::fs::read_to_string(world.path("good.xml")).unwrap();
+    assert!(xml.contains("failures=\"0\"") && xml.contains("user ann"), "{xml}");
+
+    sabotage(&machine.bundle, "\"/etc/ours/mode\"", "\"/etc/ours/made\"");
+    let bad = run(&["--test", "--junit", "bad.xml", "--console", "console"]).ends_with(1);
+    let bad = bad.says("E_DIFFERS").says("`guest` is not as its recipe says: 1 fact");
+    let wrong: Vec<_> = bad.stdout.lines().filter(|line| line.starts_with("FAIL")).collect();
+    assert_eq!(wrong, ["FAIL  file /etc/ours/mode: there: expected to be there, found it is not there"]);
+    assert!(bad.stdout.contains("\nok    user ann"), "{bad}");
+    let xml = std::fs::read_to_string(world.path("bad.xml")).unwrap();
+    assert!(xml.contains("failures=\"1\"") && xml.contains("/etc/ours/mode"), "{xml}");
+    assert!(std::fs::read_to_string(world.path("console")).unwrap().contains("arca-build: report"));
+    assert_eq!((world.temporary(), world.processes()), (vec![], vec![]));
 }
