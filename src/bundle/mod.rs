@@ -26,6 +26,15 @@ pub struct Draft {
     pub entries: Vec<BundleEntry>,
 }
 
+/// Tells, before anything is fetched, whether the launch files of a plan can be written.
+///
+/// # Errors
+///
+/// Those of [`launch_files`].
+pub fn can_launch(plan: &Plan) -> Result<(), Problem> {
+    launch_files(&plan.machine, &Identity::new(&plan.id, &plan.name)).map(drop)
+}
+
 /// Lays a realised plan out as bundle files.
 pub fn draft(plan: &Plan, realised: &Realised) -> Result<Draft, Problem> {
     let mut files: Vec<(Entry, Source)> = vec![];

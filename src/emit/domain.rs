@@ -4,14 +4,21 @@
 //! here too, so that the two ways to start a machine give the same one. Read next: [`super::form`],
 //! [`super::virt_install`].
 
+use super::edit;
 use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role, Stage};
 use super::xml::{Element, element};
 use crate::base::{Arch, ByteSize, Problem};
 use crate::plan::{Firmware, Forward, Graphics, Machine, MemoryOptions, Network, REPORT_PORT};
 
 /// Writes the domain of a form.
+///
+/// # Errors
+///
+/// `E_RECIPE` where an edit of the recipe finds no place.
 pub fn write(form: &Form) -> Result<Vec<u8>, Problem> {
-    domain(form).document().map_err(|error| Problem::io("cannot write domain XML", &error))
+    let mut domain = domain(form);
+    edit::apply(form, &mut domain)?;
+    domain.document().map_err(|error| Problem::io("cannot write domain XML", &error))
 }
 
 fn domain(form: &Form) -> Element {

@@ -21,6 +21,7 @@
 //! `domain-*-installed.xml`, without the kernel, is what stays defined.
 
 mod domain;
+mod edit;
 mod form;
 mod identity;
 mod qemu_argv;
@@ -55,7 +56,7 @@ pub struct LaunchFile {
 ///
 /// # Errors
 ///
-/// `E_RECIPE` when a text of the machine holds a character that XML cannot carry.
+/// `E_RECIPE` when a text of the machine holds a character that XML cannot carry, or an edit of the recipe finds no place.
 pub fn launch_files(machine: &Machine, identity: &Identity) -> Result<Vec<LaunchFile>, Problem> {
     check(machine)?;
     let mut files = vec![

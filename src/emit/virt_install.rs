@@ -4,6 +4,7 @@
 //! existing chain of backing files (`backing_store=` makes a new overlay), so the chain is set by `xpath…=` options,
 //! which 4.0, the oldest version that knows `--osinfo`, has. Read next: [`super::domain`], which must say the same.
 
+use super::edit;
 use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role};
 use super::quote::virt_option;
 use super::script::Word;
@@ -14,10 +15,10 @@ use crate::plan::{CpuMode, Firmware, Forward, Graphics, Machine, MemoryOptions, 
 const DIRECTORY: &str = "directory";
 
 /// An option's value being put together: `a=…,b=…`.
-struct Options(Word);
+pub(super) struct Options(Word);
 
 impl Options {
-    fn new(first: &str) -> Self {
+    pub(super) fn new(first: &str) -> Self {
         Self(Word::text(first))
     }
 
@@ -26,7 +27,7 @@ impl Options {
         self.0.then(format!("{separator}{key}="))
     }
 
-    fn set(self, key: &str, value: &str) -> Self {
+    pub(super) fn set(self, key: &str, value: &str) -> Self {
         Self(self.key(key).then(virt_option(value)))
     }
 
@@ -67,11 +68,12 @@ pub fn arguments(form: &Form) -> Vec<Vec<Word>> {
     }));
     lines.extend(security(form.machine));
     lines.extend(screen(form.machine.graphics));
+    lines.extend(edit::options(form));
     lines.push(vec![Word::text("--noautoconsole")]);
     lines
 }
 
-fn option(name: &str, options: Options) -> Vec<Word> {
+pub(super) fn option(name: &str, options: Options) -> Vec<Word> {
     vec![Word::text(name), options.0]
 }
 

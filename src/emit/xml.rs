@@ -1,29 +1,38 @@
 //! A small tree of XML elements and its writer. Touches nothing.
 //!
-//! `quick-xml` escapes; what it cannot write, control characters, [`super::quote::printable`] refused before.
+//! Names are ours, or of the recipe's edits, where they were checked. `quick-xml` escapes; what it cannot write, control characters, [`super::quote::printable`] refused before.
+
+use std::borrow::Cow;
 
 use quick_xml::Writer;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
+use crate::plan::XmlElement;
+
 /// An element: attributes in the order given, then either children or text.
 #[derive(Clone, Debug)]
 pub struct Element {
-    name: &'static str,
-    attributes: Vec<(&'static str, String)>,
+    name: Cow<'static, str>,
+    attributes: Vec<(Cow<'static, str>, String)>,
     children: Vec<Element>,
     text: Option<String>,
 }
 
 /// Begins an element.
 pub const fn element(name: &'static str) -> Element {
-    Element { name, attributes: vec![], children: vec![], text: None }
+    Element { name: Cow::Borrowed(name), attributes: vec![], children: vec![], text: None }
 }
 
 impl Element {
+    /// Begins an element of a name that only the recipe knows.
+    pub const fn named(name: String) -> Self {
+        Self { name: Cow::Owned(name), attributes: vec![], children: vec![], text: None }
+    }
+
     /// Adds an attribute.
     #[must_use]
     pub fn attribute(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.attributes.push((name, value.into()));
+        self.attributes.push((Cow::Borrowed(name), value.into()));
         self
     }
 
@@ -48,6 +57,21 @@ impl Element {
         self
     }
 
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tells whether an attribute has a value.
+    pub fn says(&self, name: &str, value: &str) -> bool {
+        self.attributes.iter().any(|(known, said)| known == name && said == value)
+    }
+
+    /// Returns the children, to be changed.
+    pub const fn children_mut(&mut self) -> &mut Vec<Self> {
+        &mut self.children
+    }
+
     /// Writes the element as a document of its own, two spaces an indent, a final newline.
     pub fn document(&self) -> std::io::Result<Vec<u8>> {
         let mut writer = Writer::new_with_indent(vec![], b' ', 2);
@@ -58,9 +82,9 @@ impl Element {
     }
 
     fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
-        let mut start = BytesStart::new(self.name);
+        let mut start = BytesStart::new(&*self.name);
         for (name, value) in &self.attributes {
-            start.push_attribute((*name, value.as_str()));
+            start.push_attribute((&**name, value.as_str()));
         }
         if self.children.is_empty() && self.text.is_none() {
             return writer.write_event(Event::Empty(start));
@@ -70,7 +94,19 @@ impl Element {
             writer.write_event(Event::Text(BytesText::new(text)))?;
         }
         self.children.iter().try_for_each(|child| child.write(writer))?;
-        writer.write_event(Event::End(BytesEnd::new(self.name)))
+        writer.write_event(Event::End(BytesEnd::new(&*self.name)))
+    }
+}
+
+impl From<&XmlElement> for Element {
+    fn from(written: &XmlElement) -> Self {
+        let attributes = written.attributes().map(|(name, value)| (Cow::Owned(name.to_owned()), value.to_owned()));
+        Self {
+            name: Cow::Owned(written.name().to_owned()),
+            attributes: attributes.collect(),
+            children: written.children().iter().map(Self::from).collect(),
+            text: written.text().map(str::to_owned),
+        }
     }
 }
 

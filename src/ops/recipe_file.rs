@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use crate::base::{Code, Event, Finding, Problem, Problems, Secret, Severity};
+use crate::bundle;
 use crate::host::{Beside, files};
 use crate::lock::{self, Lock, PinnedInputs, facts};
 use crate::plan::{self, Plan};
@@ -90,7 +91,9 @@ impl Loaded {
                 return Err(problems);
             }
         };
-        Ok(plan::plan(&self.recipe, &pinned, files, lowered)?)
+        let plan = plan::plan(&self.recipe, &pinned, files, lowered)?;
+        bundle::can_launch(&plan)?;
+        Ok(plan)
     }
 
     /// Tells provisioning what the pins say.

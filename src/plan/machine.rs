@@ -6,6 +6,7 @@ use crate::base::{
 };
 pub use crate::provision::carried::PAYLOAD_SERIAL;
 pub use crate::recipe::hardware::{self, CpuMode, Forward, Hardware, MemoryOptions, Security, Topology, Watchdog};
+pub use crate::recipe::xml::{XmlEdit, XmlElement};
 pub use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
 
 /// Fixed file names in a bundle.
@@ -85,6 +86,12 @@ pub struct Machine {
 
 /// Revision of the launch files' text; it enters every plan id, so a change of their bytes bumps it.
 pub const LAUNCH_REVISION: u64 = 3;
+
+/// The libosinfo ids that are chosen where a recipe names none: of MicroOS and Tumbleweed, and of everything else.
+///
+/// Databases of 2022 already know them. `opensusemicroos` came in December 2025 only, and virt-install fails on an
+/// unknown id (virt-manager: virtinst/osdict.py), so MicroOS goes by Tumbleweed's.
+pub const OSINFO: [&str; 2] = ["opensusetumbleweed", "linux2022"];
 
 /// The serial of the system disk.
 pub const SYSTEM_SERIAL: &str = "system";

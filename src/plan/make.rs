@@ -217,22 +217,15 @@ fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
     }
 }
 
-/// Tells a libosinfo id that databases of 2022 already know from the image's name.
-///
-/// `opensusemicroos` came in December 2025 only, and virt-install fails on an unknown id
-/// (virt-manager: virtinst/osdict.py), so MicroOS goes by Tumbleweed's.
+/// Tells a libosinfo id from the image's name.
 fn osinfo(source: &Source) -> &'static str {
     let name = match source {
         Source::Url(url) => url.file_name(),
         Source::Path(path) => path.file_name(),
     };
-    if name.contains("Leap") {
-        "linux2022"
-    } else if name.contains("MicroOS") || name.contains("Tumbleweed") {
-        "opensusetumbleweed"
-    } else {
-        "linux2022"
-    }
+    let [tumbleweed, other] = super::machine::OSINFO;
+    let rolling = name.contains("MicroOS") || name.contains("Tumbleweed");
+    if rolling && !name.contains("Leap") { tumbleweed } else { other }
 }
 
 /// Hashes all that reaches a byte: outputs, the machine, the revision of the launch files.

@@ -1,13 +1,14 @@
 //! What a machine may have beyond memory, disks and a network: the host's choice, or nothing, unless the recipe says more.
 //!
 //! Values only, with their rules; read back from `machine.json` they are held to them again. Touches nothing.
-//! Read next: `parse/hardware.rs` (how it is written).
+//! Read next: [`super::xml`] (what is not modelled), `parse/hardware.rs` (how it is written).
 
 use std::fmt;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::xml::XmlEdit;
 use crate::base::words::vocabulary;
 use crate::base::{ByteSize, MacAddress, Name};
 
@@ -37,6 +38,9 @@ pub struct Hardware {
     /// What happens when the guest no longer tends its watchdog; without, it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watchdog: Option<Watchdog>,
+    /// `[[machine.xml]]`, in the order written.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub xml: Vec<XmlEdit>,
 }
 
 impl Hardware {

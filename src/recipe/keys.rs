@@ -7,6 +7,7 @@ use super::hardware::Watchdog;
 use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
 use super::network::{Addressing, BondMode, LinkType};
 use super::storage::Profile;
+use super::xml::XmlAction;
 use crate::base::{Arch, BaseKind, Compression, Engine};
 
 /// What is written under a key.
@@ -114,6 +115,36 @@ pub const KEYS: &[Key] = &[
     key("machine.secure_boot", T::Flag, "false", "only signed boot loaders start; with uefi on x86_64"),
     key("machine.tpm", T::Flag, "false", "a TPM 2.0, emulated by swtpm, which the host must have"),
     key("machine.watchdog", T::Word(Watchdog::WORDS), "", "what happens when the guest stops tending its i6300esb"),
+    key(
+        "machine.xml[]",
+        T::Tables,
+        "",
+        "an element of the domain XML that no key stands for; each in turn, after all else, in every domain and by virt-install",
+    ),
+    key(
+        "machine.xml[].parent",
+        T::Text,
+        "required",
+        "names of elements below the domain with `/` between them (made where missing), `.` for the domain itself",
+    ),
+    key(
+        "machine.xml[].element",
+        T::Text,
+        "required",
+        "one element; not name, uuid, sysinfo, disks, nor what a key stands for",
+    ),
+    key(
+        "machine.xml[].action",
+        T::Word(XmlAction::WORDS),
+        "add",
+        "add puts it behind the parent's others; replace puts it in the place of the one child of the same name",
+    ),
+    key(
+        "machine.xml[].match",
+        T::Text,
+        "",
+        "with replace: an attribute of the element; it replaces the one child with the same value there",
+    ),
     key("machine.storage", T::Text, "/var/lib/libvirt/images", "where an instance's files will live on the host"),
     key("machine.system", T::Table, "", "the disk the system lives on"),
     key("machine.system.size", T::Size, "the base's own", "whole sectors, 1MiB to 64TiB; required for an ISO"),

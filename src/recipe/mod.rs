@@ -23,6 +23,7 @@ mod sniff;
 pub mod storage;
 mod template;
 mod transport;
+pub mod xml;
 
 pub use allow::Allow;
 pub use carried::{Carried, Container, Image};
@@ -39,3 +40,4 @@ pub use rules::PathError;
 pub use settings::{CaCertificate, GuestDirectory, GuestGroup, GuestLink, Proxy, Settings};
 pub use sniff::is_recipe;
 pub use transport::Transports;
+pub use xml::{XmlEdit, XmlElement};

@@ -27,14 +27,15 @@ fn all() -> Vec<(String, Machine)> {
     machines::eight().into_iter().chain(machines::others()).collect()
 }
 
-/// Each set with the file that keeps its digest; machines with a payload, those with further keys and those that report came
-/// later and have one of their own.
-fn sets() -> [(&'static str, Vec<(String, Machine)>); 4] {
+/// Each set with the file that keeps its digest; machines with a payload, those with further keys, those that report and
+/// those with edits came later and have one of their own.
+fn sets() -> [(&'static str, Vec<(String, Machine)>); 5] {
     [
         ("emit.revision", all()),
         ("emit-carrying.revision", machines::carrying()),
         ("emit-equipped.revision", machines::equipped()),
         ("emit-reporting.revision", machines::reporting()),
+        ("emit-edited.revision", machines::edited()),
     ]
 }
 

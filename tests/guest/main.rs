@@ -14,7 +14,9 @@ mod libvirtd;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aarch64;
 mod boot;
+mod bootable;
 mod contract;
 mod demo;
 mod doctor;
@@ -25,4 +27,5 @@ mod picture;
 mod pool;
 mod report;
 mod run;
+mod run_test;
 mod selfinstall;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use arca_build::plan::{Accel, Graphics, Machine, Network};
+use arca_build::plan::{Accel, Graphics, Machine, Network, Security};
 
 use crate::launch::{self, Bundle, both, ok};
 use crate::libvirtd::{self, Libvirtd, give};
@@ -41,6 +41,10 @@ fn out_6_every_domain_is_valid_by_libvirts_schema() {
     }
     let (_, text) = domains(&all()[0].1).remove(0);
     let broken = validate(directory.path(), &text.replace("<features>", "<features><nonsense/>"));
+    let (_, mut edited) = machines::edited().remove(0);
+    edited.hardware.xml = vec![machines::edit("features", "<nonsense/>", false, None)];
+    let edited = validate(directory.path(), &domains(&edited).remove(0).1);
+    assert_eq!(edited.status.code(), Some(3), "an edit is not looked at");
     assert_eq!(broken.status.code(), Some(3), "the schema is not looked at");
 }
 
@@ -89,12 +93,14 @@ fn out_6_libvirt_defines_every_domain_and_keeps_what_it_says() {
 /// What libvirt looks for on a host before it takes a machine.
 const DEFINING: [&str; 4] = ["qemu-system-x86_64", "qemu-system-aarch64", "swtpm", "swtpm_setup"];
 
-/// libvirt refuses what this host cannot run: no KVM here, Debian's QEMU has no spice, and its libvirt no passt.
+/// libvirt refuses what this host cannot run: no KVM here, Debian's QEMU has no spice, its libvirt no passt, and a session's
+/// no virtiofs.
 fn here(mut machine: Machine) -> Machine {
     if machine.network == Network::Passt {
         machine.network = Network::User;
         machine.hardware.ports = vec![];
     }
+    machine.hardware.xml.retain(|edit| edit.element().name() != "filesystem");
     machine.hardware.cpu = machine.hardware.cpu.filter(|cpu| !cpu.as_str().starts_with("host-"));
     Machine { accel: Accel::Tcg, graphics: vnc(machine.graphics), ..machine }
 }
@@ -175,5 +181,34 @@ fn install_sh_puts_in_place_what_libvirt_can_start_by_each_transport() {
         }
         assert_eq!(line.contains("config.qcow2"), config.is_some(), "{line}");
         ok(libvirt.virsh(&["destroy", "nas"]));
+    }
+}
+
+/// libvirt picks the firmware by the features that are asked, and starts swtpm.
+#[test]
+fn libvirt_starts_a_machine_with_secure_boot_and_a_tpm_by_the_right_firmware() {
+    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&launch::TOOLS)).and_then(|()| tools(&DEFINING)) else {
+        return;
+    };
+    for secure in [true, false] {
+        let (_, machine) = machines::equipped().remove(0);
+        let mut machine = here(machine);
+        machine.hardware.memory.hugepages = false;
+        machine.hardware.security = Security { secure_boot: secure, tpm: true };
+        let bundle = Bundle::new(&machine);
+        ok(bundle.script("sh", "install.sh").arg("--storage").arg(&bundle.storage).output().unwrap());
+        give(&bundle.instance());
+        launch::names(&bundle.instance()).iter().for_each(|name| give(&bundle.instance().join(name)));
+        let libvirt = Libvirtd::start(bundle.root.path());
+        let domain = bundle.instance().join("domain.xml").display().to_string();
+        for commands in [&["define", &domain][..], &["autostart", "nas"], &["start", "nas"]] {
+            ok(libvirt.virsh(commands));
+        }
+        let running = xml::parse(&ok(libvirt.virsh(&["dumpxml", "nas"]))).remove(0);
+        let told = ok(libvirt.virsh(&["qemu-monitor-command", "nas", "--hmp", "info tpm"]));
+        ok(libvirt.virsh(&["destroy", "nas"]));
+        let loader = running.at("os/loader");
+        assert_eq!(loader.text.contains(".ms."), secure, "{loader:?}");
+        assert!(told.contains("model=tpm-crb"), "{told}");
     }
 }

@@ -7,8 +7,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use arca_build::base::Digest;
-use arca_build::plan::{Accel, Firmware, Machine};
+use arca_build::base::{Arch, Digest};
+use arca_build::plan::{Accel, Firmware, Forward, Machine};
 
 use crate::launch::{self, Bundle, both, names, ok};
 use crate::machines;
@@ -415,15 +415,55 @@ fn run_qemu_finds_uefi_firmware_and_takes_another() {
 
 /// Runs a bundle by the real QEMU, stopped, and talks to its monitor through the console's escape.
 fn monitor(bundle: &Bundle, more: &[&str]) -> String {
+    ask(bundle, more, "info block")
+}
+
+fn ask(bundle: &Bundle, more: &[&str], questions: &str) -> String {
     let temporary = bundle.root.path().join("tmp");
     fs::create_dir_all(&temporary).unwrap();
     let mut command = bundle.script("sh", "run-qemu.sh");
     command.args(["--accel", "tcg", "--", "-S"]).args(more).env("TMPDIR", &temporary);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"\x01cinfo block\nquit\n").unwrap();
+    child.stdin.take().unwrap().write_all(format!("\x01c{questions}\nquit\n").as_bytes()).unwrap();
     let told = ok(child.wait_with_output().unwrap());
     assert_eq!(names(&temporary), [""; 0], "nothing is left behind");
     told
+}
+
+/// A port of this machine that nobody listens on.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn real_qemu_takes_every_further_key_and_the_tpm_goes_with_it() {
+    let Some(()) = wanted(&["qemu-system-x86_64", "qemu-system-aarch64", "swtpm"]) else { return };
+    for (name, mut machine) in machines::equipped().into_iter().filter(|(name, _)| name != "equipped-iso") {
+        let host = free_port();
+        machine.hardware.ports = vec![Forward::parse(&format!("127.0.0.1:{host}:80/tcp")).unwrap()];
+        let bundle = Bundle::new(&machine);
+        let told = ask(&bundle, &[], "info tpm\ninfo usernet\ninfo qtree\ninfo memdev\ninfo hotpluggable-cpus");
+        let model = if machine.arch == Arch::X86_64 { "tpm-crb" } else { "tpm-tis" };
+        let mac = machines::identity(&machine).mac;
+        let mac = machine.hardware.mac.as_ref().map_or(mac.as_str(), |mac| mac.as_str());
+        for part in [model, &host.to_string(), "dev: i6300esb", mac, "share: true"] {
+            assert!(told.contains(part), "{name} {part}: {told}");
+        }
+        assert_eq!(told.contains("secure = true"), machine.hardware.security.secure_boot, "{name}: {told}");
+        let state = bundle.root.path().join("tmp").display().to_string();
+        let left = || {
+            let mut lines =
+                fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read(entry.unwrap().path().join("cmdline")).ok());
+            lines.any(|line| String::from_utf8_lossy(&line).contains(&state))
+        };
+        let gone = (0..100).any(|_| {
+            !left() || {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                false
+            }
+        });
+        assert!(gone, "{name}: swtpm is still there");
+    }
 }
 
 #[test]

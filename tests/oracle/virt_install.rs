@@ -186,6 +186,16 @@ fn out_13_virt_install_makes_the_domain_with_every_further_key() {
 }
 
 #[test]
+fn out_13_virt_install_does_every_edit_of_the_xml() {
+    let Some(()) = wanted() else { return };
+    for (case, machine) in machines::edited() {
+        for set in ["disk", "fwcfg"] {
+            agree(&case, &machine, set);
+        }
+    }
+}
+
+#[test]
 fn out_2_a_description_arrives_whole_whatever_is_in_it() {
     let Some(()) = wanted() else { return };
     let nasty = [
@@ -209,6 +219,17 @@ fn out_2_a_description_arrives_whole_whatever_is_in_it() {
         let bundle = Bundle::new(&machine);
         let printed = ok(run(&bundle, "virt-install.sh").output().unwrap());
         assert_eq!(xml::parse(&printed)[0].at("description").text, description.trim());
+    }
+}
+
+#[test]
+fn the_osinfo_ids_that_are_chosen_exist() {
+    let Some(()) = tools(&["osinfo-query", "virt-install"]) else { return };
+    let query = ok(Command::new("osinfo-query").args(["os", "--fields=short-id"]).output().unwrap());
+    let list = ok(Command::new("virt-install").args(["--osinfo", "list"]).output().unwrap());
+    for id in arca_build::plan::OSINFO {
+        assert!(query.lines().any(|line| line.trim() == id), "libosinfo does not know {id}");
+        assert!(list.lines().any(|line| line.split(", ").any(|name| name.trim() == id)), "virt-install: {id}");
     }
 }
 

@@ -8,7 +8,7 @@ use arca_build::base::{
 use arca_build::emit::{Identity, LaunchFile, launch_files};
 use arca_build::plan::{
     Accel, DataDisk, Firmware, Forward, Graphics, Hardware, Machine, MemoryOptions, Network, Security, SystemMode,
-    Topology, Watchdog, file,
+    Topology, Watchdog, XmlEdit, file,
 };
 
 pub fn name(text: &str) -> Name {
@@ -128,6 +128,7 @@ pub fn equipped() -> Vec<(String, Machine)> {
         memory: MemoryOptions { max: Some(ByteSize::gib(4)), hugepages: true, shared: true },
         security: Security { secure_boot: true, tpm: true },
         watchdog: Some(Watchdog::Reset),
+        xml: vec![],
     };
     let some = Hardware {
         cpu: Some(name("host-model")),
@@ -157,9 +158,60 @@ pub fn equipped() -> Vec<(String, Machine)> {
     ]
 }
 
+pub fn edit(parent: &str, element: &str, replaces: bool, by: Option<&str>) -> XmlEdit {
+    let action = if replaces { "replace" } else { "add" };
+    let written = serde_json::json!({"parent": parent, "element": element, "action": action, "match": by});
+    serde_json::from_value(written).unwrap()
+}
+
+/// Machines whose recipe edits the XML, in every way there is and wherever virt-install has defaults of its own.
+pub fn edited() -> Vec<(String, Machine)> {
+    let add = |parent, element| edit(parent, element, false, None);
+    let replace = |parent, element, by| edit(parent, element, true, by);
+    let xml = vec![
+        add(".", "<title>a, \"b\" &amp; &lt;c&gt; = 'd'; $HOME `id`</title>"),
+        add("memtune", "<hard_limit unit='MiB'>9000</hard_limit>"),
+        add("cputune", "<shares>512</shares>"),
+        add("features", "<hyperv mode='custom'><relaxed state='on'/><spinlocks state='on' retries='8191'/></hyperv>"),
+        add("features", "<kvm><hidden state='on'/></kvm>"),
+        add("cpu", "<feature policy='require' name='vmx'/>"),
+        replace("clock", "<timer name='pit' tickpolicy='discard'/>", Some("name")),
+        add("clock", "<timer name='hypervclock' present='yes'/>"),
+        replace(".", "<on_crash>restart</on_crash>", None),
+        replace(".", "<pm><suspend-to-mem enabled='yes'/></pm>", None),
+        replace("devices", "<memballoon model='virtio' autodeflate='on'/>", None),
+        replace("devices", "<controller type='usb' model='qemu-xhci' ports='4'/>", Some("type")),
+        add("devices/interface", "<mtu size='9000'/>"),
+        add("devices/interface", "<link state='down'/>"),
+        add("devices", "<sound model='ich9'/>"),
+        add("devices/sound", "<codec type='micro'/>"),
+        add("devices", "<panic model='isa'/>"),
+        add("devices", "<hub type='usb'/>"),
+        add("devices", "<hub type='usb'/>"),
+        replace("devices", "<watchdog model='ib700' action='pause'/>", Some("action")),
+        add(
+            "devices",
+            "<filesystem type='mount' accessmode='passthrough'><driver type='virtiofs'/>\
+             <source dir='/srv/a b,c=d'/><target dir='share'/></filesystem>",
+        ),
+    ];
+    let memory = MemoryOptions { shared: true, ..MemoryOptions::default() };
+    let hardware = |xml| Hardware { watchdog: Some(Watchdog::Pause), memory, xml, ..Hardware::default() };
+    let qcow2 = machine(Engine::Ignition, Transport::Disk, BaseKind::Qcow2);
+    let iso = machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso);
+    vec![
+        (
+            "edited-qcow2".to_owned(),
+            Machine { hardware: hardware(xml.clone()), graphics: Graphics::Vnc, accel: Accel::Tcg, ..qcow2 },
+        ),
+        ("edited-iso".to_owned(), Machine { hardware: hardware(xml), ..iso }),
+    ]
+}
+
 /// Every machine here.
 pub fn every() -> Vec<(String, Machine)> {
-    eight().into_iter().chain(others()).chain(carrying()).chain(equipped()).chain(reporting()).collect()
+    let later = equipped().into_iter().chain(reporting()).chain(edited());
+    eight().into_iter().chain(others()).chain(carrying()).chain(later).collect()
 }
 
 pub fn identity(machine: &Machine) -> Identity {

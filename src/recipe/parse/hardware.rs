@@ -1,6 +1,7 @@
 //! The further keys of `[machine]`. Touches nothing.
 
-use super::super::reader::{Table, Value};
+use super::super::reader::{Charset, Table, Value};
+use super::super::xml::{ELEMENT_LIMIT, Written, XmlAction, XmlEdit, XmlElement};
 use super::super::{Accel, CpuMode, Firmware, Forward, Hardware, MemoryOptions, Network, Security, Topology, Watchdog};
 use super::machine::{MOST_VCPUS, memory, vcpus};
 use super::refuse_unknown;
@@ -9,6 +10,9 @@ use crate::base::{Arch, ByteSize, MacAddress, Name};
 
 /// The most forwarded ports.
 const PORT_LIMIT: usize = 64;
+
+/// The most edits of the domain XML.
+const EDIT_LIMIT: usize = 64;
 
 /// What the further keys must agree with.
 pub(super) struct Basics<'a> {
@@ -39,6 +43,7 @@ pub(super) fn lower(table: &Table<'_>, basics: &Basics<'_>) -> Hardware {
             secure_boot: table.get("secure_boot").is_some_and(|value| secure_boot(&value, basics)),
             tpm: flag("tpm"),
         },
+        xml: table.tables("xml", "machine.xml[]", EDIT_LIMIT).iter().filter_map(edit).collect(),
         watchdog: table.get("watchdog").and_then(|value| value.word(Watchdog::parse, Watchdog::WORDS)),
     }
 }
@@ -134,4 +139,31 @@ fn secure_boot(value: &Value<'_>, basics: &Basics<'_>) -> bool {
         return false;
     }
     wanted
+}
+
+fn edit(table: &Table<'_>) -> Option<XmlEdit> {
+    refuse_unknown(table);
+    let parent = table.need("parent", "`parent = \"devices\"`").and_then(|value| value.line());
+    let element = table.need("element", "`element = \"<hub type='usb'/>\"`");
+    let limit = ByteSize(ELEMENT_LIMIT as u64);
+    let text = element.as_ref().and_then(|value| value.text(Charset::Free, limit));
+    let action = match table.get("action") {
+        Some(value) => value.word(XmlAction::parse, XmlAction::WORDS),
+        None => Some(XmlAction::Add),
+    };
+    let by = match table.get("match") {
+        Some(value) => Some(Some(value.line()?.to_owned())),
+        None => Some(None),
+    };
+    let (element, text) = (element?, text?);
+    // Where the text itself is at fault, it is told where in it.
+    if let Err(error) = XmlElement::parse(text) {
+        element.refuse_within(error.at, format!("`element` is refused: {}", error.reason));
+        return None;
+    }
+    let written = Written { parent: parent?.to_owned(), element: text.to_owned(), action: action?, by: by? };
+    let refuse = |error: super::super::xml::XmlError| {
+        table.document.tell(table.problem(format!("the edit is refused: {}", error.reason)));
+    };
+    XmlEdit::try_from(written).map_err(refuse).ok()
 }

@@ -67,6 +67,14 @@ impl<'d> Value<'d> {
         self.document.tell(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
+    /// Like [`Value::refuse`], at a part of a text: exactly there where the text is written as it is, without escapes.
+    pub(crate) fn refuse_within(&self, part: Range<usize>, headline: impl Into<String>) {
+        let written = self.document.lines.slice(self.span.clone());
+        let start = self.as_text().and_then(|text| written.find(text)).map(|at| self.span.start + at);
+        let span = start.map_or(self.span.clone(), |start| start + part.start..start + part.end);
+        self.document.tell(self.document.problem(span, headline));
+    }
+
     /// Like [`Value::refuse`] with another code.
     pub(crate) fn refuse_as(&self, code: Code, headline: impl Into<String>, hint: &str) {
         let mut problem = self.problem(headline).hint(hint);

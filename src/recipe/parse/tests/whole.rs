@@ -306,7 +306,21 @@ fn every_further_key_of_the_machine_is_read() {
         memory: MemoryOptions { max: Some(ByteSize::gib(4)), hugepages: true, shared: true },
         security: Security { secure_boot: true, tpm: true },
         watchdog: Some(Watchdog::Poweroff),
+        xml: vec![],
     };
     assert_eq!(machine.hardware, expected);
     assert!(good(HEAD).machine.hardware.is_plain());
+}
+
+#[test]
+fn edits_of_the_xml_are_read_in_order() {
+    let text = "[[machine.xml]]\nparent = \".\"\nelement = \"<title>x</title>\"\n[[machine.xml]]\nparent = \"clock\"\n\
+                element = \"\"\"\n<timer name='pit'\n present='no'/>\"\"\"\naction = \"replace\"\nmatch = \"name\"\n";
+    let edits = good(&format!("{HEAD}{text}")).machine.hardware.xml;
+    let written: Vec<_> =
+        edits.iter().map(|edit| (edit.parent().join("/"), edit.element().to_text(), edit.by())).collect();
+    let pit = "<timer name=\"pit\" present=\"no\"/>".to_owned();
+    let expected =
+        [(String::new(), "<title>x</title>".to_owned(), None), ("clock".to_owned(), pit, Some(("name", "pit")))];
+    assert_eq!(written, expected);
 }

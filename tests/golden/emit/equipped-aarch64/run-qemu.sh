@@ -127,7 +127,7 @@ set -- -drive "if=pflash,unit=0,format=raw,readonly=on,file=$code" \
 # The TPM is emulated by swtpm; what it keeps is lost with the rest.
 if [ "$print" = no ]; then
     command -v swtpm >/dev/null || fail 'swtpm is not installed; it emulates the TPM of this machine'
-    trap '[ -z "$temporary" ] || { kill "$(cat "$temporary/tpm.pid")" 2>/dev/null || :; rm -rf "$temporary"; }' EXIT
+    trap '[ -z "$temporary" ] || { kill "$(cat "$temporary/tpm.pid" 2>/dev/null)" 2>/dev/null || :; rm -rf "$temporary"; }' EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
@@ -143,7 +143,7 @@ else
     temporary=${TMPDIR:-/tmp}/arca-run.XXXXXX
 fi
 set -- -chardev "socket,id=tpm0,path=$temporary/tpm" -tpmdev emulator,id=tpm0,chardev=tpm0 \
-    -device tpm-tis,tpmdev=tpm0 "$@"
+    -device tpm-tis-device,tpmdev=tpm0 "$@"
 case $accel in
 auto) set -- -accel kvm -accel tcg "$@" ;;
 kvm | tcg) set -- -accel "$accel" "$@" ;;

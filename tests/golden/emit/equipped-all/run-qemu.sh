@@ -125,7 +125,7 @@ set -- -drive "if=pflash,unit=0,format=raw,readonly=on,file=$code" \
 # The TPM is emulated by swtpm; what it keeps is lost with the rest.
 if [ "$print" = no ]; then
     command -v swtpm >/dev/null || fail 'swtpm is not installed; it emulates the TPM of this machine'
-    trap '[ -z "$temporary" ] || { kill "$(cat "$temporary/tpm.pid")" 2>/dev/null || :; rm -rf "$temporary"; }' EXIT
+    trap '[ -z "$temporary" ] || { kill "$(cat "$temporary/tpm.pid" 2>/dev/null)" 2>/dev/null || :; rm -rf "$temporary"; }' EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
