@@ -16,6 +16,7 @@ mod support;
 
 mod aarch64;
 mod boot;
+mod bootable;
 mod contract;
 mod demo;
 mod equivalence;
@@ -25,4 +26,5 @@ mod picture;
 mod pool;
 mod report;
 mod run;
+mod run_test;
 mod selfinstall;

@@ -99,6 +99,11 @@ impl MicroOs {
         Some(Self { dir: ready })
     }
 
+    /// Where `system.qcow2`, `vmlinuz` and `initrd` are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn system(&self) -> PathBuf {
         self.dir.join("system.qcow2")
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{Seek as _, Write as _};
 use std::process::Command;
 
-use crate::microos::{Boot, Disks, Instance, MicroOs};
+use crate::microos::{Boot, Disks, Instance, Machine, MicroOs};
 use crate::support::output;
 
 const POOL: &str = include_str!("fixtures/pool.toml");
@@ -34,6 +34,12 @@ fn whole<'a>(boot: &'a Boot, what: &str) -> &'a str {
     kept.rsplit(' ').next().unwrap()
 }
 
+/// What the guest tells that its bundle does not expect.
+fn failures(machine: &Machine, boot: &Boot) -> Vec<String> {
+    let verdict = machine.verdict(boot);
+    verdict.failures().map(|check| format!("{}: {}", check.name(), check.difference())).collect()
+}
+
 #[test]
 fn a_pool_is_made_survives_a_second_boot_and_a_new_system_and_mounts_and_tells_when_a_member_is_missing() {
     let Some(guest) = MicroOs::prepare() else { return };
@@ -42,10 +48,15 @@ fn a_pool_is_made_survives_a_second_boot_and_a_new_system_and_mounts_and_tells_w
     let system = Instance::new(&by_ignition);
     let first = system.boot(&disks, &SERIALS);
     let kept = whole(&first, "made");
+    assert_eq!(failures(&by_ignition, &first), Vec::<String>::new());
     assert!(has(&first.up(), "made over data1 data2 data3"), "{first:#?}");
     let second = system.boot(&disks, &SERIALS);
     assert_eq!(whole(&second, "second boot"), kept);
     assert!(!second.serial.contains("first boot"), "{}", second.serial);
+    // Told again where somebody listens, and on the console no more.
+    assert_eq!(failures(&by_ignition, &second), Vec::<String>::new());
+    assert!(first.serial.contains("arca-build: report (final)"), "{}", first.serial);
+    assert!(!second.serial.contains("arca-build: report"), "{}", second.serial);
 
     let by_combustion = guest.machine(&format!("engine = \"combustion\"\nhostname = \"new\"\n{POOL}"), &SERIALS);
     let system = Instance::new(&by_combustion);
@@ -65,6 +76,14 @@ fn a_pool_is_made_survives_a_second_boot_and_a_new_system_and_mounts_and_tells_w
     let data = told.iter().find(|line| line.contains(" /srv/arca/media/kept ")).expect("what was kept");
     assert_eq!(data.rsplit(' ').next().unwrap(), kept, "the pool is read without the lost disk");
     assert!(lost.serial.contains("a disk of the pool is missing: data3"), "not on the console: {}", lost.serial);
+    let told = failures(&by_combustion, &lost);
+    for words in [
+        "pool Arca: access: expected rw, found ro",
+        "pool Arca: missing: expected no, found yes",
+        "mount /var/lib/vm: access: expected rw, found ro",
+    ] {
+        assert!(told.iter().any(|line| line == words), "no `{words}`: {told:#?}");
+    }
     let back = system.boot(&disks, &SERIALS);
     assert_eq!(whole(&back, "member back"), kept);
     for (what, boot) in

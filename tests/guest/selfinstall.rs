@@ -152,6 +152,18 @@ fn run_qemu_installs_unattended_and_the_first_boot_finds_everything_by_each_tran
 }
 
 #[test]
+fn run_installs_unattended_and_the_first_boot_finds_everything() {
+    let Some(medium) = Medium::prepare() else { return };
+    let built = build(&medium, &DATA);
+    let begun = Instant::now();
+    let run = Bin::new(built.world.path()).env("PATH", std::env::var_os("PATH").unwrap());
+    run.args(["run", "box.toml", "--console", "log"]).run().success();
+    let log = fs::read_to_string(built.world.path().join("log")).unwrap().replace('\r', "");
+    installs_and_comes_up(&log, "disk", &built.bundle);
+    eprintln!("run: installed and up for the first time in {:?}", begun.elapsed());
+}
+
+#[test]
 fn libvirt_takes_an_installing_machine_through_both_boots_with_the_config_on_a_disk() {
     let Some(machine) = Instance::prepare() else { return };
     machine.installs("disk", |log| machine.creates("domain-disk.xml", log));

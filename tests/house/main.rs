@@ -11,6 +11,7 @@
 mod support;
 
 mod arrows;
+mod ci;
 mod dependencies;
 mod documents;
 mod harness;

@@ -6,7 +6,7 @@ use std::process::Command;
 #[test]
 fn every_shell_script_passes_shellcheck() {
     let Some(shellcheck) = tool("shellcheck") else { return };
-    let microos = ["build", "combustion", "first-boot", "report", "update-ca-certificates"];
+    let microos = ["bootable", "build", "combustion", "first-boot", "report", "update-ca-certificates"];
     let scripts = ["tests/run", ".ci/run", "benches/run", "benches/chunking", "tests/support/guest/init"];
     let microos = microos.map(|name| format!("tests/guest/microos/{name}"));
     let selfinstall = ["build", "common", "installer", "system"].map(|name| format!("tests/guest/selfinstall/{name}"));

@@ -33,6 +33,7 @@ mod passwd;
 mod provision;
 mod qemu_argv;
 mod registry;
+mod report;
 mod schema;
 mod scripts;
 mod settings;

@@ -184,6 +184,10 @@ fn both_engines_leave_the_same_files() {
     assert!(output.status.success(), "{}", told(&output));
     let mut found = BTreeMap::new();
     tree(&guest.path("."), "etc", &mut found);
+    // Who applied what, each engine tells of itself.
+    for told in [&mut expected, &mut found] {
+        told.retain(|path, _| !path.starts_with("etc/arca-build/applied/") && path != "etc/arca-build/report.list");
+    }
     assert!(expected.len() > 20 && expected["etc/fstab"].contains("0640"), "{expected:#?}");
     assert_eq!(found, expected);
 }

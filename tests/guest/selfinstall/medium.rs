@@ -72,7 +72,7 @@ impl Medium {
         tools(&TOOLS)?;
         let revision = format!("1 {KERNEL} {MODULES:?} {BOOT_OPTIONS} {COMMON} {INSTALLER} {SYSTEM} {KEXEC} {BUILD}");
         let packages = &[&[BUSYBOX][..], &SYSLINUX].concat();
-        match (Kit { home: "selfinstall", kernel: KERNEL, packages, revision }).prepare(make) {
+        match (Kit { home: "selfinstall", kernel: Some(KERNEL), packages, revision }).prepare(make) {
             Ok(dir) => {
                 let iso = dir.join("install.iso");
                 let sha256 = Digest::of(&fs::read(&iso).expect("the medium"));

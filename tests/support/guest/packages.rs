@@ -5,6 +5,7 @@
 use super::initrd;
 use crate::support::{Output, output};
 use sha2::Digest;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,8 +19,8 @@ pub const BUSYBOX: &str = "busybox-static";
 pub struct Kit<'a> {
     /// The directory below `target/tmp`.
     pub home: &'a str,
-    /// The package that depends on the kernel of today.
-    pub kernel: &'a str,
+    /// The package that depends on the kernel of today, where one is wanted.
+    pub kernel: Option<&'a str>,
     /// Further packages; none is followed to what it depends on.
     pub packages: &'a [&'a str],
     /// Names everything else that the result is made from, so that an edited script is not served from a kept copy.
@@ -29,7 +30,7 @@ pub struct Kit<'a> {
 /// Returns a directory with `vmlinuz` and `initrd`; the error tells why the packages could not be had.
 pub fn prepare() -> Result<PathBuf, String> {
     let revision = format!("1 {KERNEL} {BUSYBOX} {} {:?}", initrd::INIT, initrd::MODULES);
-    Kit { home: "guest", kernel: KERNEL, packages: &[BUSYBOX], revision }.prepare(|_, files, ready| {
+    Kit { home: "guest", kernel: Some(KERNEL), packages: &[BUSYBOX], revision }.prepare(|_, files, ready| {
         fs::copy(kernel(files), ready.join("vmlinuz")).expect("copy");
         fs::write(ready.join("initrd"), initrd::make(files)).expect("write");
     })
@@ -84,10 +85,14 @@ impl Kit<'_> {
     }
 
     fn download_with(&self, options: &[String], debs: &Path) -> Result<(), String> {
-        let depends = apt("apt-cache", options, &["depends", self.kernel], debs)?;
-        let kernel = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
-        let kernel = kernel.ok_or_else(|| format!("no package {}", self.kernel))?;
-        apt("apt-get", options, &[&["download", kernel], self.packages].concat(), debs).map(drop)
+        let mut wanted = vec!["download".to_owned()];
+        if let Some(name) = self.kernel {
+            let depends = apt("apt-cache", options, &["depends", name], debs)?;
+            let kernel = depends.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
+            wanted.push(kernel.ok_or_else(|| format!("no package {name}"))?.to_owned());
+        }
+        wanted.extend(self.packages.iter().map(|name| (*name).to_owned()));
+        apt("apt-get", options, &wanted, debs).map(drop)
     }
 }
 
@@ -101,7 +106,7 @@ fn private_lists(work: &Path) -> Vec<String> {
     [set("Dir::State::lists", &lists), set("Dir::Cache", &cache)].concat()
 }
 
-fn apt(program: &str, options: &[String], arguments: &[&str], cwd: &Path) -> Result<String, String> {
+fn apt(program: &str, options: &[String], arguments: &[impl AsRef<OsStr>], cwd: &Path) -> Result<String, String> {
     let mut command = Command::new(program);
     // As root, apt would fetch as a user who cannot reach a directory below somebody's home.
     command.args(["-q", "-o", "APT::Sandbox::User=root"]).args(options).args(arguments);

@@ -20,8 +20,9 @@ umask 077
 escape() {
     case $1 in
     *[!' '-~]* | *\\*)
-        escaped=$(printf '%s' "$1" | tr '\001-\010\013-\037\177' '[?*]' |
+        escaped=$(printf '%sx' "$1" | tr '\001-\010\013-\037\177' '?' |
             sed -e 's/\\/\\\\/g' -e "s/$tab/\\\\t/g" -e '$!s/$/\\n/' | tr -d '\n')
+        escaped=${escaped%x}
         ;;
     *) escaped=$1 ;;
     esac
@@ -162,13 +163,25 @@ package() {
     fi
 }
 
+# Sets `answer` to what the system manager says; one that is busy lets a question time out, and is asked again.
+ask() {
+    for _ in 1 2 3 4 5; do
+        if answer=$(systemctl --no-legend --no-pager --plain "$@" 2>/dev/null) || [ -n "$answer" ]; then
+            return 0
+        fi
+        sleep 2
+    done
+    return 1
+}
+
 unit() {
-    # By the files: one that is masked is not loaded, and a busy system manager lets this question time out.
+    # By the files, which are there whether or not the manager answers.
     enabled=$(systemctl --root=/ is-enabled -- "$1" 2>/dev/null)
     case $1 in
-    *@.*) active=template ;;
-    *) active=$(systemctl is-active -- "$1" 2>/dev/null) ;;
+    *@.*) answer=template ;;
+    *) ask is-active -- "$1" ;;
     esac
+    active=$answer
     if [ -n "$enabled" ] && [ "$enabled" != not-found ] || [ "$active" = active ]; then
         there unit "$1" "enabled=$enabled" "active=$active"
     else
@@ -225,7 +238,7 @@ subvolume() {
 # Sets `stage`: a unit that restarts the guest has not run, or in this boot only. Unit, and what it leaves behind.
 stage=final
 restart() {
-    if [ ! -e "$2" ] || [ "$(systemctl is-active -- "$1")" = active ]; then
+    if [ ! -e "$2" ] || ! ask is-active -- "$1" || [ "$answer" = active ]; then
         stage=pending
     fi
 }
@@ -258,12 +271,16 @@ report() {
         look "$kind" "$subject" "$detail"
     done 3<"$folder/report.list"
     failed=
-    systemctl list-units --state=failed --no-legend --no-pager --plain >"$told.failed"
+    # Nothing told of is not nothing that failed.
+    ask list-units --state=failed || answer='(systemd-does-not-answer)'
     while read -r unit _; do
-        failed="$failed $unit"
-        line failed "$unit"
-    done <"$told.failed"
-    rm -f "$told.failed"
+        if [ -n "$unit" ]; then
+            failed="$failed $unit"
+            line failed "$unit"
+        fi
+    done <<END
+$answer
+END
     line stage "$stage"
     echo 'arca-report 1 end'
 }

@@ -1,0 +1,87 @@
+//! The report's script in real shells: what it writes of odd texts is what the judge reads, and what it asks a system manager
+//! that does not answer. Starts shells.
+
+use std::fs;
+use std::process::Command;
+
+use arca_build::attest::{Expectation, escape, heard, judge};
+
+use crate::support::{output, tool, workdir};
+
+const SCRIPT: &str = include_str!("../../src/provision/tests/golden/report.sh");
+const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
+
+/// Texts that a guest may hold: in a comment of /etc/passwd, a link, a unit's name.
+const ODD: [&str; 12] = [
+    "",
+    "plain",
+    "a b",
+    "dev-disk-by\\x2did.device",
+    "tab\there",
+    "two\nlines\n",
+    "\u{1b}[31mred\u{7}\r",
+    "grüße €",
+    "$(id) `id` ${HOME} 'it' \"is\"",
+    "-n",
+    "\\t is not a tab \\",
+    "%s %d * ? [a] ~",
+];
+
+#[test]
+fn every_shell_writes_odd_texts_as_the_judge_reads_them() {
+    let (functions, _) = SCRIPT.split_once("# Writes the line of something that is there.").unwrap();
+    let functions = functions.replace("mkdir -p", ": mkdir -p");
+    for shell in SHELLS {
+        if tool(shell[0]).is_none() {
+            continue;
+        }
+        for text in ODD {
+            let script = format!("{functions}\nline file \"$1\" \"fact=$1\"\n");
+            let mut command = Command::new(shell[0]);
+            let told = output(command.args(&shell[1..]).args(["-c", &script, "sh", text])).success();
+            let escaped = escape(text);
+            assert_eq!(told.stdout, format!("file\t{escaped}\tfact={escaped}\n"), "{shell:?} {text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_system_manager_that_does_not_answer_is_told_of_and_the_script_ends_well() {
+    for shell in SHELLS {
+        if tool(shell[0]).is_none() {
+            continue;
+        }
+        let place = workdir();
+        let at = |name: &str| place.path().join(name).display().to_string();
+        let stubs = place.path().join("stubs");
+        fs::create_dir_all(&stubs).unwrap();
+        fs::create_dir_all(at("etc")).unwrap();
+        for (name, text) in [("systemctl", "#!/bin/sh\nexit 1\n"), ("sleep", "#!/bin/sh\nexit 0\n")] {
+            fs::write(stubs.join(name), text).unwrap();
+            output(Command::new("chmod").arg("755").arg(stubs.join(name))).success();
+        }
+        fs::write(at("etc/report.list"), "unit\t-\tours.service\nfile\t-\t/no/such\n").unwrap();
+        let script = SCRIPT
+            .replace("folder=/etc/arca-build", &format!("folder={}", at("etc")))
+            .replace("/run/arca-build/report", &at("run/report"))
+            .replace("/var/lib/arca-build/reported", &at("var/reported"))
+            .replace(">/dev/console", &format!(">{}", at("console")))
+            .replace("PATH=/usr/sbin", &format!("PATH={}:/usr/sbin", stubs.display()));
+        fs::write(at("report.sh"), script).unwrap();
+        let mut command = Command::new(shell[0]);
+        output(command.args(&shell[1..]).arg(at("report.sh"))).success();
+        let told = fs::read(at("run/report")).unwrap();
+        assert_eq!(heard(&told), arca_build::attest::Heard::Final);
+        let lines = judge(&Expectation::new(vec![]), &told).lines();
+        let failed = "FAIL  units: failed: expected none, found (systemd-does-not-answer)".to_owned();
+        assert!(lines.contains(&failed), "{shell:?} {lines:#?}");
+        let text = String::from_utf8(told).unwrap();
+        assert!(text.contains("unit\tours.service\tpresent=no\nfile\t/no/such\tpresent=no\n"), "{shell:?} {text}");
+        let console = fs::read_to_string(at("console")).unwrap();
+        assert_eq!(
+            console,
+            "arca-build: report (final): 2 things looked at, 2 not there; failed units: (systemd-does-not-answer)\n"
+        );
+        assert!(fs::exists(at("var/reported")).unwrap(), "{shell:?}");
+    }
+}
