@@ -2,16 +2,16 @@
 //!
 //! virt-install does what its `--xml` says to its own document, by XPath (virt-install(1); virtinst/xmlbuilder.py,
 //! `XMLManualAction`). A step like `name[999]`, which no document has, makes an element behind the others, and
-//! `name[last()]` is then that one. Defaults come after its edits, so where there are any, what it would add by itself
-//! is asked for before (see [`spelt_out`]). The rules stand in `recipe/xml.rs`.
+//! `name[last()]` is then that one. It does so as it writes the document, when its defaults are in it (`_add_parse_bits`).
+//! The rules stand in `recipe/xml.rs`.
 
 use super::form::Form;
 use super::script::Word;
 use super::virt_install::{Options, option};
 use super::xml::Element;
 use crate::base::text::one_line;
-use crate::base::{Arch, Code, Problem};
-use crate::plan::{Graphics, XmlEdit, XmlElement};
+use crate::base::{Code, Problem};
+use crate::plan::{XmlEdit, XmlElement};
 
 /// Does every edit of the machine to its domain, in the order of the recipe.
 pub fn apply(form: &Form, domain: &mut Element) -> Result<(), Problem> {
@@ -66,25 +66,7 @@ fn step<'a>(node: &'a mut Element, name: &str) -> Result<&'a mut Element, String
 
 /// Writes the edits as options of virt-install.
 pub fn options(form: &Form) -> Vec<Vec<Word>> {
-    let edits = &form.machine.hardware.xml;
-    if edits.is_empty() {
-        return vec![];
-    }
-    spelt_out(form).into_iter().chain(edits.iter().flat_map(edit_options)).collect()
-}
-
-/// What virt-install adds after its edits unless it is there: an edit that replaces it must find it.
-fn spelt_out(form: &Form) -> Vec<Vec<Word>> {
-    let plain = |name, value: &str| option(name, Options::new(value));
-    let mut lines = vec![plain("--controller", "type=usb,model=qemu-xhci,xpath0.set=./@ports=15")];
-    if form.machine.arch == Arch::X86_64 {
-        lines.push(plain("--pm", "suspend_to_mem.enabled=no,suspend_to_disk.enabled=no"));
-    }
-    if form.machine.graphics != Graphics::None {
-        lines.push(plain("--input", "type=tablet,bus=usb"));
-        lines.extend((form.machine.arch == Arch::Aarch64).then(|| plain("--input", "type=keyboard,bus=usb")));
-    }
-    lines
+    form.machine.hardware.xml.iter().flat_map(edit_options).collect()
 }
 
 fn edit_options(edit: &XmlEdit) -> Vec<Vec<Word>> {

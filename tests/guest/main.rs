@@ -19,6 +19,7 @@ mod boot;
 mod bootable;
 mod contract;
 mod demo;
+mod doctor;
 mod equivalence;
 mod install;
 mod kernel;

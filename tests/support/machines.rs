@@ -195,6 +195,11 @@ pub fn edited() -> Vec<(String, Machine)> {
              <source dir='/srv/a b,c=d'/><target dir='share'/></filesystem>",
         ),
     ];
+    // Into what virt-install adds by itself.
+    let within = |edit: XmlEdit| match edit.element().name() {
+        "controller" => add("devices/controller", "<alias name='ua-usb'/>"),
+        _ => edit,
+    };
     let memory = MemoryOptions { shared: true, ..MemoryOptions::default() };
     let hardware = |xml| Hardware { watchdog: Some(Watchdog::Pause), memory, xml, ..Hardware::default() };
     let qcow2 = machine(Engine::Ignition, Transport::Disk, BaseKind::Qcow2);
@@ -204,7 +209,7 @@ pub fn edited() -> Vec<(String, Machine)> {
             "edited-qcow2".to_owned(),
             Machine { hardware: hardware(xml.clone()), graphics: Graphics::Vnc, accel: Accel::Tcg, ..qcow2 },
         ),
-        ("edited-iso".to_owned(), Machine { hardware: hardware(xml), ..iso }),
+        ("edited-iso".to_owned(), Machine { hardware: hardware(xml.into_iter().map(within).collect()), ..iso }),
     ]
 }
 

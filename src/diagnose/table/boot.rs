@@ -22,11 +22,7 @@ pub(super) const ROWS: &[Ailment] = &[
     Ailment {
         id: "no-boot-device",
         headline: "the firmware found nothing to boot",
-        signs: &[
-            "No bootable device.",
-            "BdsDxe: No bootable option or device was found",
-            "failed to load Boot{}\"UEFI Misc Device\"",
-        ],
+        signs: &["No bootable device.", "BdsDxe: No bootable option or device was found"],
         why: "No disk, or none that this firmware can start from: the system disk is missing, is not the one that boots first, \
             or holds a system for the other firmware. The images with systemd-boot and all for aarch64 need UEFI.",
         cure: "see that the system disk is attached with `<boot order='1'/>`, and write `firmware = \"uefi\"` for an image that needs it",
@@ -34,6 +30,19 @@ pub(super) const ROWS: &[Ailment] = &[
             ("SeaBIOS: src/boot.c", "https://github.com/coreboot/seabios"),
             ("EDK II: MdeModulePkg/Universal/BdsDxe", "https://github.com/tianocore/edk2"),
         ],
+        ..PLAIN
+    },
+    Ailment {
+        id: "secure-boot",
+        headline: "Secure Boot refused to start {entry}",
+        signs: &[
+            "BdsDxe: failed to load Boot{} {entry} from {}: Access Denied",
+            "BdsDxe: failed to load Boot{} {entry} from {}: Security Violation",
+        ],
+        why: "The firmware has Secure Boot on, with keys that the image's boot loader is not signed by: a firmware without \
+            enrolled keys, or an image of one's own making.",
+        cure: "use firmware with Microsoft's keys enrolled, or switch Secure Boot off for this machine",
+        sources: &[("EDK II: MdeModulePkg/Library/UefiBootManagerLib", "https://github.com/tianocore/edk2")],
         ..PLAIN
     },
     Ailment {
@@ -113,6 +122,8 @@ pub(super) const ROWS: &[Ailment] = &[
             "Buffer I/O error on dev {device},",
             "BTRFS error (device {device}): bdev {} errs:",
         ],
+        // Empty drives say this of themselves.
+        except: &["dev fd0,", "dev sr0,"],
         why: "Reading or writing a disk failed. In a virtual machine the cause is outside: the host's disk is full, the file \
             behind the disk is cut short, or it may not be written to.",
         cure: "look at the free space where the disk's file lies, and at the file with `qemu-img check`",

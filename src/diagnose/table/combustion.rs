@@ -112,6 +112,14 @@ pub(super) const ROWS: &[Ailment] = &[
             "Could not resolve host: {host}",
             "Skipping repository {repository} because of the above error.",
         ],
+        // transactional-update asks for its own update first, and goes on where it gets no answer.
+        needs: &[
+            "Command failed, rolling back",
+            "^Command failed$",
+            "transactional-update failed",
+            "arca-packages.service: Failed with result",
+            "Failed to start {}Install the recipe's packages",
+        ],
         before: 2,
         why: "Packages by name come from the image's repositories, so the guest needs a network with a name service at its first \
             boot: `network = \"none\"`, a proxy that is not named, or a mirror that is out of reach all end here.",

@@ -138,7 +138,10 @@ pub(super) const ROWS: &[Ailment] = &[
     Ailment {
         id: "ignition-mkfs-missing",
         headline: "the initrd has no program {program}",
-        signs: &["[failed]   creating {} filesystem on {}: exec: {program}: executable file not found in $PATH"],
+        signs: &[
+            "[failed]   creating {} filesystem on {}: exec: {program}: executable file not found in $PATH",
+            "mkfs failed: exec: {program}: executable file not found in $PATH",
+        ],
         why: "Ignition makes file systems with the programs of the initrd. That of MicroOS has those for btrfs, xfs and vfat, but \
             not for ext4.",
         cure: "use btrfs, xfs or vfat, or make the file system later, by a unit",
@@ -168,7 +171,10 @@ pub(super) const ROWS: &[Ailment] = &[
     Ailment {
         id: "ignition-account",
         headline: "Ignition could not make or change the user {user}",
-        signs: &["[failed]   creating or modifying user {user}: exit status {status}: "],
+        signs: &[
+            "[failed]   creating or modifying user {user}: exit status {status}: ",
+            "Ignition failed: {} failed to create user {user}: exit status {status}: ",
+        ],
         why: "useradd or usermod refused; its own words stand at the end of the line. The usual reason is a group that the image \
             does not have, then a uid that is taken.",
         cure: "make the group first (`[[provision.group]]`), or leave it out",
@@ -203,7 +209,7 @@ pub(super) const ROWS: &[Ailment] = &[
     Ailment {
         id: "ignition-read-only",
         headline: "Ignition was to write where the system is read-only",
-        signs: &["[failed]   {}: read-only file system"],
+        signs: &["[failed]   {}: read-only file system", "Ignition failed: {}: read-only file system"],
         why: "The root of MicroOS is a read-only snapshot while Ignition runs. It can write below /etc, /root, /var, and where the \
             config mounts a subvolume.",
         cure: "let Combustion write it (`engine = \"combustion\"`), or use a path below /etc, /var or /usr/local",

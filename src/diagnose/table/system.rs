@@ -28,7 +28,7 @@ pub(super) const ROWS: &[Ailment] = &[
         id: "selinux-relabel",
         kind: Kind::Harmless,
         headline: "all files get new SELinux labels, which takes a while and may end in a reboot",
-        signs: &["policy relabel is required.", "Relabeling could take a very long time", "SELinux: Relabelling "],
+        signs: &["policy relabel is required.", "Relabeling could take a very long time"],
         why: "Files that were written before the SELinux policy was loaded, as Ignition's are, get their labels at the first boot. It \
             happens once; the boot goes on, or begins anew, by itself.",
         cure: "wait",

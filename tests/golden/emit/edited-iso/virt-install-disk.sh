@@ -118,8 +118,6 @@ virt-install \
     --tpm none \
     --watchdog model=i6300esb,action=pause \
     --graphics none \
-    --controller type=usb,model=qemu-xhci,xpath0.set=./@ports=15 \
-    --pm suspend_to_mem.enabled=no,suspend_to_disk.enabled=no \
     --xml 'xpath.create="./title[999]"' \
     --xml "xpath.set=\"./title[last()]\",xpath.value=\"a, \\\"b\\\" & <c> = 'd'; "'$HOME `id`"' \
     --xml 'xpath.create="./memtune/hard_limit[999]"' \
@@ -158,11 +156,8 @@ virt-install \
     --xml 'xpath.create="./devices/memballoon[999]"' \
     --xml 'xpath.set="./devices/memballoon[last()]/@model",xpath.value=virtio' \
     --xml 'xpath.set="./devices/memballoon[last()]/@autodeflate",xpath.value=on' \
-    --xml "xpath.delete=\"./devices/controller[@type='usb']\"" \
-    --xml 'xpath.create="./devices/controller[999]"' \
-    --xml 'xpath.set="./devices/controller[last()]/@type",xpath.value=usb' \
-    --xml 'xpath.set="./devices/controller[last()]/@model",xpath.value=qemu-xhci' \
-    --xml 'xpath.set="./devices/controller[last()]/@ports",xpath.value=4' \
+    --xml 'xpath.create="./devices/controller/alias[999]"' \
+    --xml 'xpath.set="./devices/controller/alias[last()]/@name",xpath.value=ua-usb' \
     --xml 'xpath.create="./devices/interface/mtu[999]"' \
     --xml 'xpath.set="./devices/interface/mtu[last()]/@size",xpath.value=9000' \
     --xml 'xpath.create="./devices/interface/link[999]"' \

@@ -118,9 +118,6 @@ virt-install \
     --video virtio \
     --sound none \
     --redirdev none \
-    --controller type=usb,model=qemu-xhci,xpath0.set=./@ports=15 \
-    --pm suspend_to_mem.enabled=no,suspend_to_disk.enabled=no \
-    --input type=tablet,bus=usb \
     --xml 'xpath.create="./title[999]"' \
     --xml "xpath.set=\"./title[last()]\",xpath.value=\"a, \\\"b\\\" & <c> = 'd'; "'$HOME `id`"' \
     --xml 'xpath.create="./memtune/hard_limit[999]"' \
