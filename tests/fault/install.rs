@@ -106,7 +106,7 @@ fn cas_01_a_kill_at_any_step_of_an_installation_leaves_what_the_next_run_takes_a
         // Any run on this storage sweeps; it is another instance's.
         world.install("other").run().success();
         let whole = world.is_whole("nas");
-        assert_eq!(world.is_whole("other"), true, "{step}");
+        assert!(world.is_whole("other"), "{step}");
         let left = names(&world.storage());
         let expected: &[&str] = if whole { &[".arca-bases", "nas", "other"] } else { &[".arca-bases", "other"] };
         assert_eq!(left, expected, "{step}");

@@ -121,10 +121,10 @@ fn a_data_disk_that_was_written_is_kept_until_told_otherwise() {
         let place = Place::new();
         let disk = place.install("nas").directory.join("data-tank.qcow2");
         std::fs::write(&disk, written).unwrap();
-        assert_eq!(place.remove("nas", Data::Keep).kept, [disk.clone()]);
+        assert_eq!(place.remove("nas", Data::Keep).kept, std::slice::from_ref(&disk));
         assert_eq!(super::names(disk.parent().unwrap()), ["data-tank.qcow2", RECORD]);
         // Again, and nothing more goes; and no instance takes its place.
-        assert_eq!(place.remove("nas", Data::Keep).kept, [disk.clone()]);
+        assert_eq!(place.remove("nas", Data::Keep).kept, std::slice::from_ref(&disk));
         let storage = place.open();
         assert_eq!(place.draft(&storage, "nas").publish().unwrap_err().code, Code::OutputExists);
         drop(storage);
@@ -140,7 +140,7 @@ fn what_somebody_else_put_there_stays() {
     let instance = place.install("nas");
     let notes = instance.directory.join("notes.txt");
     std::fs::write(&notes, b"mine").unwrap();
-    assert_eq!(place.remove("nas", Data::Delete).foreign, [notes.clone()]);
+    assert_eq!(place.remove("nas", Data::Delete).foreign, std::slice::from_ref(&notes));
     assert_eq!(super::names(&instance.directory), ["notes.txt"]);
     std::fs::create_dir(place.storage().join("other")).unwrap();
     symlink(&instance.directory, place.storage().join("link")).unwrap();
@@ -163,7 +163,7 @@ fn cas_01_what_a_killed_run_left_is_swept_and_a_draft_that_fails_leaves_nothing(
     drop(place.draft(&storage, "nas"));
     assert_eq!(place.names(), [""; 0]);
     let unfinished = place.draft(&storage, "nas").publish().unwrap();
-    assert_eq!(storage.unfinished(), [unfinished.0.clone()]);
+    assert_eq!(storage.unfinished(), std::slice::from_ref(&unfinished.0));
     unfinished.finish().unwrap();
     assert_eq!(storage.unfinished(), []);
 }
