@@ -1,14 +1,15 @@
-//! The installer's kernel and initrd, taken out of a bundle's ISO. Runs xorriso.
+//! The installer's kernel and initrd, taken out of a bundle's ISO by our own reader. Touches instance directories.
 //!
-//! Why they are needed: see [`crate::emit`], "An ISO installs unattended".
+//! Why they are needed: see [`crate::emit`], "An ISO installs unattended". Read next: [`crate::format::iso`].
 
-use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::Program;
 use super::disks::BUNDLE;
-use crate::base::{Arch, Code, Problem};
+use crate::base::{Arch, Problem};
 use crate::emit;
+use crate::format::iso;
 use crate::plan::file;
 
 /// Their names in the instance's directory.
@@ -17,23 +18,25 @@ pub const KERNEL: &str = "linux";
 pub const INITRD: &str = "initrd";
 
 /// Takes both out of the ISO of the bundle that `directory` links.
-pub fn extract(search: Option<&OsStr>, directory: &Path, arch: Arch) -> Result<(), Problem> {
-    let xorriso = Program::find("xorriso", search, "install xorriso; it takes the installer's kernel out of the ISO")?;
-    let iso = directory.join(BUNDLE).join(file::BASE_ISO);
-    let mut device = OsString::from("stdio:");
-    device.push(&iso);
+///
+/// # Errors
+///
+/// `E_IMAGE_FORMAT` where the ISO has no such file, or ends within it.
+pub fn extract(directory: &Path, arch: Arch) -> Result<(), Problem> {
+    let path = directory.join(BUNDLE).join(file::BASE_ISO);
+    let told = |error: io::Error| Problem::io(format!("cannot take the installer out of `{}`", path.display()), &error);
+    let mut medium = File::open(&path).map_err(told)?;
     for name in [KERNEL, INITRD] {
-        let target = directory.join(name);
-        // What an earlier run took; the medium is the same.
-        let _ = std::fs::remove_file(&target);
-        let from = format!("/{}/{name}", emit::loader_directory(arch));
-        let words = ["-osirrox".into(), "on".into(), "-indev".into(), device.clone(), "-extract".into(), from.into()];
-        let mut words: Vec<OsString> = words.to_vec();
-        words.push(target.clone().into_os_string());
-        xorriso.run(&words, &[])?;
-        if !std::fs::metadata(&target).is_ok_and(|found| found.len() > 0) {
-            return Err(Problem::new(Code::Tool, format!("the ISO holds no `{name}`"))
-                .cause("it is no SelfInstall image that can install unattended"));
+        let inside = format!("{}/{name}", emit::loader_directory(arch));
+        let extent = iso::find(&mut medium, &inside).map_err(|error| {
+            Problem::from(error).note("an ISO that is no SelfInstall image cannot be installed unattended")
+        })?;
+        medium.seek(SeekFrom::Start(extent.offset)).map_err(told)?;
+        // What an earlier run took is written anew; the medium is the same.
+        let mut target = File::create(directory.join(name)).map_err(told)?;
+        let taken = io::copy(&mut (&medium).take(extent.size), &mut target).map_err(told)?;
+        if taken != extent.size {
+            return Err(iso::IsoError::NoFile(inside).into());
         }
     }
     Ok(())

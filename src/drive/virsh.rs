@@ -76,6 +76,11 @@ impl Virsh {
         self.expect(&["define".as_ref(), "--validate".as_ref(), xml.as_os_str()]).map(drop)
     }
 
+    /// Has a domain started with the host.
+    pub fn autostart(&self, uuid: &str) -> Result<(), Problem> {
+        self.expect(&["autostart", uuid].map(AsRef::as_ref)).map(drop)
+    }
+
     /// Starts a domain from a file without defining it.
     pub fn create(&self, xml: &Path) -> Result<(), Problem> {
         self.expect(&["create".as_ref(), "--validate".as_ref(), xml.as_os_str()]).map(drop)

@@ -415,6 +415,30 @@ mod tests {
     }
 
     #[test]
+    fn an_ssh_server_that_answers_is_heard_and_what_is_none_is_not() {
+        for (said, heard) in [
+            (&b"SSH-2.0-OpenSSH_9.6\r\n"[..], Some("SSH-2.0-OpenSSH_9.6")),
+            (b"SSH-2.0-\x1b[2Jx\n", Some("SSH-2.0-\\u{1b}[2Jx")),
+            (b"HTTP/1.1 400\r\n", None),
+            // QEMU takes the connection and closes it, as long as nobody listens in the guest.
+            (b"", None),
+        ] {
+            let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = server.local_addr().unwrap().port();
+            let answers = std::thread::spawn(move || {
+                let (mut stream, _) = server.accept().unwrap();
+                std::io::Write::write_all(&mut stream, said).unwrap();
+            });
+            let banner = ssh_banner(port);
+            answers.join().unwrap();
+            assert_eq!(banner.is_some(), heard.is_some(), "{said:?}");
+            if let (Some(banner), Some(heard)) = (banner, heard) {
+                assert!(!banner.contains('\u{1b}') && banner.starts_with(&heard[..8]), "{banner:?}");
+            }
+        }
+    }
+
+    #[test]
     fn run_4_an_endless_report_takes_bounded_memory_and_its_end_counts() {
         let flood = BufReader::new(std::io::repeat(b'x').take(64 << 20));
         let whole = format!("\n{}\nstage\tfinal\n{}\n", attest::BEGIN, attest::END);

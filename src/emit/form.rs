@@ -217,6 +217,14 @@ pub const fn tpm_model(arch: Arch) -> &'static str {
     }
 }
 
+/// Returns QEMU's own name of that device: of the TIS it has two, one for an ISA bus and one for `virt`.
+pub const fn tpm_device(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "tpm-crb",
+        Arch::Aarch64 => "tpm-tis-device",
+    }
+}
+
 /// Returns the bus of the CD drive: q35 has a SATA controller, `virt` has none.
 pub const fn cd_bus(arch: Arch) -> &'static str {
     match arch {

@@ -4,7 +4,7 @@
 //! nothing. Source of the options: QEMU, `qemu-options.hx`. Read next: `drive::qemu`, which starts it.
 
 use super::Identity;
-use super::form::{Drive, Form, Role, Stage, installer_arguments, tpm_model};
+use super::form::{Drive, Form, Role, Stage, installer_arguments, tpm_device};
 use super::quote::qemu_option;
 use super::scripts;
 use crate::base::{Arch, BaseKind, DiskSerial, Transport};
@@ -61,7 +61,7 @@ pub fn argv(launch: &Launch<'_>) -> Vec<String> {
     if let Some(socket) = launch.tpm {
         words.extend(pair("-chardev", format!("socket,id=tpm0,path={}", qemu_option(socket))));
         words.extend(pair("-tpmdev", "emulator,id=tpm0,chardev=tpm0"));
-        words.extend(pair("-device", format!("{},tpmdev=tpm0", tpm_model(launch.machine.arch))));
+        words.extend(pair("-device", format!("{},tpmdev=tpm0", tpm_device(launch.machine.arch))));
     }
     if let Some((kernel, initrd)) = launch.kernel {
         words.extend(pair("-kernel", kernel));

@@ -321,9 +321,7 @@ fn tpm(machine: &Machine) -> String {
     if !machine.hardware.security.tpm {
         return String::new();
     }
-    // QEMU has two of the name that libvirt gives: one for an ISA bus, and this one.
-    let model = if machine.arch == Arch::Aarch64 { "tpm-tis-device" } else { form::tpm_model(machine.arch) };
-    fill(include_str!("tpm.sh.in"), &[("MODEL", model.to_owned())])
+    fill(include_str!("tpm.sh.in"), &[("MODEL", form::tpm_device(machine.arch).to_owned())])
 }
 
 /// The installer's kernel must not come back after a reboot, so the run ends there.

@@ -207,6 +207,9 @@ fn define(source: &Source, unfinished: &Unfinished, virsh: &Virsh, work: &Work<'
         return Err(Problem::new(Code::Preflight, format!("libvirt knows `{}` already", source.identity.uuid)));
     }
     virsh.define(&unfinished.0.directory.join(source.stays()))?;
+    if source.machine.hardware.autostart {
+        virsh.autostart(&source.identity.uuid)?;
+    }
     work.goes_on()
 }
 
@@ -326,7 +329,8 @@ impl Source {
             BaseKind::Iso => virsh(&format!("create {}", xml(file::DOMAIN))),
             BaseKind::Qcow2 | BaseKind::Raw => virsh(&format!("start {}", machine.name)),
         };
-        let commands = vec![virsh(&format!("define --validate {}", xml(self.stays())))];
+        let mut commands = vec![virsh(&format!("define --validate {}", xml(self.stays())))];
+        commands.extend(machine.hardware.autostart.then(|| virsh(&format!("autostart {}", self.identity.uuid))));
         let storage = if found_by_itself(session, &machine.storage) {
             String::new()
         } else {

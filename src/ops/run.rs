@@ -311,7 +311,7 @@ impl<'w> Prepared<'w> {
             console: &watch::console_options(CONSOLE_LOG),
         };
         if launch.is_installing() {
-            medium::extract(session.environment.variable("PATH").map(AsRef::as_ref), vm.directory(), machine.arch)?;
+            medium::extract(vm.directory(), machine.arch)?;
             launch.kernel = Some((medium::KERNEL, medium::INITRD));
         }
         let mut arguments = argv(&launch);

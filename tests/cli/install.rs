@@ -254,6 +254,25 @@ fn img_12_a_damaged_bundle_is_not_installed() {
 }
 
 #[test]
+fn a_machine_that_asks_for_it_starts_with_the_host() {
+    let world = World::new();
+    let recipe = world.recipe("box", "autostart = true");
+    let told = world.install(&[&recipe, "--dry-run"]).success();
+    assert!(told.stdout.contains(" autostart ") && !world.fake.get("log").contains("autostart"), "{told}");
+    world.fake.set("no-autostart", "");
+    world.install(&[&recipe]).ends_with(5).says("no autostart").says("nothing stays installed");
+    assert_eq!((world.fake.get("domains").as_str(), names(&world.storage()).len()), ("", 0));
+    world.fake.unset("no-autostart");
+    world.install(&[&recipe]).success();
+    let uuid = world.fake.get("domains").split(' ').next().unwrap().to_owned();
+    assert!(world.fake.get("log").lines().any(|line| line == format!("autostart {uuid}")));
+    // One that does not ask is left as libvirt leaves it.
+    world.fake.set("log", "");
+    world.install(&["result-demo"]).success();
+    assert!(!world.fake.get("log").contains("autostart"));
+}
+
+#[test]
 fn a_domain_that_libvirt_does_not_take_leaves_nothing_and_one_that_does_not_start_stays() {
     let world = World::new();
     world.fake.set("no-define", "");

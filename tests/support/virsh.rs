@@ -2,7 +2,7 @@
 //! chosen, every command is on record, and no daemon is needed. Touches the directory it is given.
 //!
 //! `domains` holds lines `UUID NAME STATE`; `networks` lines `NAME active|inactive`; a file `down`, `no-kvm`,
-//! `no-emulator`, `no-uefi`, `no-define` or `no-start` makes it refuse that; `log` has the commands.
+//! `no-emulator`, `no-uefi`, `no-define`, `no-autostart` or `no-start` makes it refuse that; `log` has the commands.
 #![allow(dead_code, reason = "not every test uses every helper")]
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files")]
 
@@ -34,6 +34,7 @@ define | create)
     for xml; do :; done
     put "$(field "$xml" uuid)" "$(field "$xml" name)" "$([ "$1" = define ] && echo shut off || echo running)"
     ;;
+autostart) [ ! -e "$here/no-autostart" ] || refuse 'no autostart' ;;
 start)
     [ ! -e "$here/no-start" ] || refuse 'no start'
     put "$2" "$(awk -v id="$2" '$1 == id { print $2 }' "$here/domains")" running

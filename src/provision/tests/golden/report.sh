@@ -288,15 +288,16 @@ END
 report >"$told.new"
 mv "$told.new" "$told"
 
-if [ -e "$port" ]; then
-    # Whoever listens has it at once; where nobody does, this would wait.
-    timeout 10 cat "$told" >"$port" || :
-fi
+# The console first: whoever has the report may end the machine.
 if [ ! -e "$stamp" ]; then
     printf 'arca-build: report (%s): %d things looked at, %d not there; failed units:%s\n' \
         "$stage" "$looked" "$missing" "${failed:- none}" >/dev/console || :
     if [ "$stage" = final ]; then
         : >"$stamp"
     fi
+fi
+if [ -e "$port" ]; then
+    # Whoever listens has it at once; where nobody does, this would wait.
+    timeout 10 cat "$told" >"$port" || :
 fi
 exit 0
