@@ -54,7 +54,9 @@ pub fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<N
 pub fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<bool, Problem> {
     let (vms, name) = (directory(session, vms)?, self::name(name)?);
     running(&vms, &name)?;
-    watch::stop(&vms.join(name.as_str()))
+    let by_itself = watch::stop(&vms.join(name.as_str()))?;
+    vm::wait_until_free(&vms, &name)?;
+    Ok(by_itself)
 }
 
 /// Copies the disks of one that is off under a label.
@@ -91,7 +93,7 @@ pub fn ssh(
     let path = session.environment.variable("PATH").map(AsRef::as_ref);
     let program = Program::find("ssh", path, "install an OpenSSH client")?;
     let user = user.unwrap_or(&reach.user);
-    Err(ssh::become_ssh(&program, &ssh::arguments(&vms.join(name.as_str()), &name, port, user, words)))
+    Err(ssh::become_ssh(&program, &ssh::arguments(&vms.join(name.as_str()), &name, port, user, words)?))
 }
 
 /// Reads the name of an instance.

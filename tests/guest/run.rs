@@ -20,13 +20,13 @@ const SECTOR: &str = "31c08ed88ec08ed0bc007c88166c7cb80102e84800be6d7cac84c07405
 /// Where the `O` or `E` stands.
 const MODE: usize = 0x74;
 
-struct World {
+pub(super) struct World {
     dir: tempfile::TempDir,
 }
 
 impl World {
     /// A recipe `tiny.toml` of that guest, with one data disk.
-    fn new(mode: u8) -> Self {
+    pub(super) fn new(mode: u8) -> Self {
         let dir = workdir();
         let digits: String = SECTOR.split_whitespace().collect();
         let mut disk: Vec<u8> =
@@ -45,22 +45,22 @@ impl World {
         world
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn bin(&self, words: &[&str]) -> Bin {
+    pub(super) fn bin(&self, words: &[&str]) -> Bin {
         let path = std::env::var_os("PATH").unwrap_or_default();
         Bin::new(self.dir.path()).env("TMPDIR", self.path("tmp")).env("PATH", path).args(words)
     }
 
     /// What a run of the kept machine says.
-    fn kept(&self) -> String {
+    pub(super) fn kept(&self) -> String {
         self.bin(&["run", "--keep", "play"]).run().success().stdout.replace('\r', "")
     }
 
     /// Starts a run that does not end by itself, and waits until the guest has said its line.
-    fn started(&self, words: &[&str]) -> Running {
+    pub(super) fn started(&self, words: &[&str]) -> Running {
         let log = self.path("log");
         let mut command = self.bin(words).arg("--console").arg(&log).into_command();
         let running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// Every process that has this world's directories in its working directory.
-    fn processes(&self) -> Vec<String> {
+    pub(super) fn processes(&self) -> Vec<String> {
         let here = self.dir.path().canonicalize().unwrap();
         let all = std::fs::read_dir("/proc").unwrap().flatten();
         let mut found = vec![];
@@ -81,12 +81,12 @@ impl World {
         found
     }
 
-    fn temporary(&self) -> Vec<std::ffi::OsString> {
+    pub(super) fn temporary(&self) -> Vec<std::ffi::OsString> {
         std::fs::read_dir(self.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < BOOT_LIMIT, "{what} never came");
@@ -94,11 +94,11 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn send(running: &Running, signal: Signal) {
+pub(super) fn send(running: &Running, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap(), signal).unwrap();
 }
 
-fn has_qemu() -> bool {
+pub(super) fn has_qemu() -> bool {
     tool("qemu-system-x86_64").is_some()
 }
 
