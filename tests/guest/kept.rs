@@ -128,7 +128,7 @@ impl Installing {
 }
 
 #[test]
-fn run_7_a_kept_system_that_reported_is_never_installed_over_however_its_first_run_ends() {
+fn run_8_a_kept_system_that_reported_is_never_installed_over_however_its_first_run_ends() {
     let Some(machine) = Installing::new(b'R') else { return };
     // What was waited for came, and the button ends the run.
     let said = machine.says(&["box.toml", "--wait"]);
@@ -149,7 +149,7 @@ fn run_7_a_kept_system_that_reported_is_never_installed_over_however_its_first_r
 }
 
 #[test]
-fn run_7_an_installer_that_ends_by_itself_is_done_and_one_that_is_stopped_is_asked_about() {
+fn run_8_an_installer_that_ends_by_itself_is_done_and_one_that_is_stopped_is_asked_about() {
     let Some(machine) = Installing::new(b'O') else { return };
     assert!(machine.says(&["box.toml"]).ends_with("INSTALLER WROTE\n"));
     machine.boots_its_disk(&[], 0);
@@ -172,7 +172,7 @@ fn run_7_an_installer_that_ends_by_itself_is_done_and_one_that_is_stopped_is_ask
 }
 
 #[test]
-fn run_7_an_installer_that_wrote_nothing_begins_again_unasked() {
+fn run_8_an_installer_that_wrote_nothing_begins_again_unasked() {
     let Some(machine) = Installing::new(b'O') else { return };
     machine.run(&["box.toml", "--boot-from", "disk"]).ends_with(2).says("nothing on the disk");
     machine.run(&["box.toml", "--", "-no-such-option"]).ends_with(5).says("QEMU");
@@ -196,7 +196,7 @@ fn run_5_a_stopped_machine_is_free_when_stop_returns() {
 }
 
 #[test]
-fn run_8_a_disk_that_cannot_be_added_changes_nothing() {
+fn run_9_a_disk_that_cannot_be_added_changes_nothing() {
     if !has_qemu() {
         return;
     }
@@ -243,7 +243,7 @@ fn run_8_a_disk_that_cannot_be_added_changes_nothing() {
 }
 
 #[test]
-fn run_9_a_kept_machine_holds_its_bundle_again_after_its_root_was_lost() {
+fn run_10_a_kept_machine_holds_its_bundle_again_after_its_root_was_lost() {
     if !has_qemu() {
         return;
     }

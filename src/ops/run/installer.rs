@@ -65,11 +65,12 @@ impl Prepared<'_> {
 
     fn in_doubt(&self) -> Problem {
         let name = &self.name;
+        let again = self.about(&format!("run --keep {name}"));
         Problem::new(Code::Usage, format!("`{name}` may be installed, and the installer would erase it"))
             .cause("the installer ran and the system disk was written, but the run ended before the new system told of itself")
             .note("nothing was changed")
             .hint(format!(
-                "`arca-build run --keep {name} --boot-from disk` boots what is there, `--boot-from installer` installs anew"
+                "`{again} --boot-from disk` boots what is there, `--boot-from installer` installs anew"
             ))
     }
 }
