@@ -24,7 +24,7 @@ pub struct Cli {
 }
 
 /// Flags that every command takes.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Store directory [default: the nearest tagged `cache/` above, else $XDG_CACHE_HOME/arca-build; env: ARCA_CACHE]

@@ -14,9 +14,11 @@ mod out;
 mod passwd;
 mod progress;
 mod run;
+mod shell;
 mod store;
 mod transfer;
 mod update;
+mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -40,7 +42,7 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse_from(args::with_default_command(typed.iter().cloned())) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return ExitCode::from(usage::tell(&error, &typed)),
     };
     let environment = match Environment::capture() {
         Ok(environment) => environment,
@@ -63,12 +65,6 @@ fn suggest_command(mut problems: Problems, typed: &[std::ffi::OsString]) -> Prob
         }
     }
     problems
-}
-
-/// Help and version go to stdout with success, mistakes to stderr with the usage class.
-fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(report::exit_code(Code::Usage)) } else { ExitCode::SUCCESS }
 }
 
 /// Tells every problem; the first decides the exit code.
