@@ -120,7 +120,16 @@ fn print_new(voice: &Voice, path: &Path) {
         return voice.json(&json!({ "recipe": lossy(path) }));
     }
     voice.data(&format!("{shown}\n"));
-    voice.say(&format!("edit it, pin its base with `arca-build update {shown}`, then `arca-build {shown}`"));
+    voice.say("put your ssh key in, where it says so; then");
+    voice.say_aligned(&[
+        (&format!("  arca-build update {shown}"), "asks the publisher for today's image and pins it".to_owned()),
+        (&format!("  arca-build {shown}"), "fetches, verifies, builds".to_owned()),
+        (
+            &format!("  arca-build run {shown} --test"),
+            "boots it on throw-away disks: did it come up as asked?".to_owned(),
+        ),
+        (&format!("  sudo arca-build install {shown} --start"), "or makes it a libvirt domain that stays".to_owned()),
+    ]);
 }
 
 fn sanitised(text: &str) -> String {
