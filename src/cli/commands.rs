@@ -109,7 +109,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         Command::Schema => voice.json(&ops::schema::schema()),
         Command::Passwd { rounds } => super::passwd::run(voice, rounds)?,
         Command::Completions { shell } => voice.data(&shell::completions(shell)),
-        Command::Man => voice.data(&shell::man()),
+        Command::Man => voice.data(&super::man::page()),
     }
     Ok(())
 }

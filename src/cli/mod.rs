@@ -7,8 +7,10 @@ pub mod args;
 mod check;
 mod commands;
 mod doctor;
+mod help;
 mod import_config;
 mod install;
+mod man;
 mod mirror;
 mod out;
 mod passwd;
@@ -23,7 +25,7 @@ mod usage;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::base::{Code, Problem, Problems};
 use crate::host::Environment;
@@ -40,7 +42,7 @@ pub fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "{}", report::render(&problem, Severity::Error, false));
         return ExitCode::from(report::exit_code(problem.code));
     }
-    let cli = match Cli::try_parse_from(args::with_default_command(typed.iter().cloned())) {
+    let cli = match parse(args::with_default_command(typed.iter().cloned())) {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(usage::tell(&error, &typed)),
     };
@@ -53,6 +55,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problems) => ExitCode::from(fail(&voice, &suggest_command(problems, &typed))),
     }
+}
+
+fn parse(words: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    let mut command = help::grouped(Cli::command());
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 /// Where the first word was taken for a recipe that is not there, it may have been meant as a command.

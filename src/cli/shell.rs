@@ -1,4 +1,4 @@
-//! What a shell and `man` are given: completions and the man page, both made from the commands. Touches nothing.
+//! What a shell is given to complete what is typed, made from the commands. Touches nothing.
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -26,22 +26,4 @@ pub(super) fn completions(shell: Shell) -> String {
 fn labelled(script: &str) -> String {
     let (asked, written) = (NAME.replace('-', "__"), NAME.replace('-', "__subcmd__"));
     script.replace(&written, &asked)
-}
-
-/// Writes the man page, with those of all commands.
-pub(super) fn man() -> String {
-    let mut page = vec![];
-    man_pages(&Cli::command(), &mut page);
-    String::from_utf8_lossy(&page).into_owned()
-}
-
-/// Appends the page of a command and those of its own commands, however deep.
-fn man_pages(command: &clap::Command, page: &mut Vec<u8>) {
-    // A vector takes every byte.
-    let _ = clap_mangen::Man::new(command.clone()).render(page);
-    for sub in command.get_subcommands() {
-        let name = format!("{}-{}", command.get_name(), sub.get_name());
-        let typed = format!("{} {}", command.get_bin_name().unwrap_or(command.get_name()), sub.get_name());
-        man_pages(&sub.clone().name(name).bin_name(typed), page);
-    }
 }

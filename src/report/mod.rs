@@ -10,8 +10,19 @@ use serde_json::{Value, json};
 pub use crate::base::Severity;
 use crate::base::{Code, Finding, Place, Problem, text};
 
-/// Returns the exit code of a kind of failure: 1 the answer is no, 2 usage or recipe, 3 integrity, 4 not available,
-/// 5 this machine, 70 our bug, 130 interrupted.
+/// What the exit codes mean.
+pub const EXIT_CODES: [(u8, &str); 8] = [
+    (0, "done"),
+    (1, "the answer is no"),
+    (2, "usage or recipe"),
+    (3, "integrity"),
+    (4, "not available"),
+    (5, "this machine"),
+    (70, "our bug"),
+    (130, "interrupted"),
+];
+
+/// Returns the exit code of a kind of failure, one of [`EXIT_CODES`].
 pub const fn exit_code(code: Code) -> u8 {
     use Code::*;
     match code {
@@ -200,8 +211,11 @@ mod tests {
     fn every_code_has_an_exit_class_of_the_table() {
         for word in Code::WORDS {
             let code = Code::parse(word).unwrap();
-            assert!([1, 2, 3, 4, 5, 70, 130].contains(&exit_code(code)), "{word}");
+            assert!(EXIT_CODES.iter().any(|(exit, _)| *exit == exit_code(code)), "{word}");
         }
+        let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        let told: Vec<_> = EXIT_CODES.iter().map(|(exit, meaning)| format!("{exit} {meaning}")).collect();
+        assert!(readme.contains(&told.join(", ")), "README tells other codes than {told:?}");
         assert_eq!(exit_code(Code::Unpinned), 2);
         assert_eq!(exit_code(Code::Offline), 4);
         assert_eq!(exit_code(Code::Locked), 1);

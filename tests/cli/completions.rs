@@ -78,7 +78,60 @@ fn the_man_page_renders_without_a_warning() {
     render.args(["-man", "-ww", "-Tutf8", "-P-cbou"]).arg(&file);
     let shown = output(&mut render).success();
     assert_eq!(shown.stderr, "");
-    for part in ["NAME", "SYNOPSIS", "--offline", "update", "completions", "--grace", "arca-build-store-gc"] {
+    for part in [
+        "\nEXIT STATUS\n",
+        "\nENVIRONMENT\n",
+        "\nFILES\n",
+        "130",
+        "ARCA_VMS",
+        "arca.lock",
+        "NAME",
+        "SYNOPSIS",
+        "--offline",
+        "update",
+        "completions",
+        "--grace",
+        "arca-build-store-gc",
+    ] {
         assert!(shown.stdout.contains(part), "lacks {part:?}\n{shown}");
     }
+}
+
+/// A variable that the program reads and nobody is told of is found by nobody.
+#[test]
+fn the_man_page_names_every_variable_that_the_program_reads() {
+    let page = Bin::new(workdir().path()).arg("man").run().success().stdout;
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut names = std::collections::BTreeSet::new();
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            for call in ["variable(\"", "base_directory(\"", "set(\""] {
+                let read = code.split(call).skip(1).filter_map(|rest| rest.split('"').next());
+                let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+                names.extend(read.filter(is_name).map(str::to_owned));
+            }
+        }
+    }
+    assert!(names.len() >= 10 && names.contains("ARCA_CACHE") && names.contains("NO_COLOR"), "{names:?}");
+    for name in names {
+        assert!(page.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn check_says_how_it_is_called_without_a_recipe() {
+    let dir = workdir();
+    let help = Bin::new(dir.path()).args(["check", "--help"]).run().success().stdout;
+    assert!(help.contains("check [OPTIONS] <RECIPE>...\n") && help.contains("check --explain <RULE>\n"), "{help}");
+    let top = Bin::new(dir.path()).arg("--help").run().success().stdout;
+    assert!(top.contains("Exit codes: 0 done, 1 the answer is no") && top.contains("Pin and update:\n"), "{top}");
+    let bare = Bin::new(dir.path()).run().ends_with(2);
+    assert!(bare.stderr.contains("Pin and update:\n"), "{bare}");
 }
