@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Session;
+use crate::base::text::one_line;
 use crate::base::{Code, Event, Finding, Problem, Problems, Secret, Severity};
 use crate::bundle;
 use crate::host::{Beside, files};
@@ -45,9 +46,9 @@ impl Loaded {
         let (text, beside) = match (text, embedded) {
             (Some(text), _) => (text, Beside::open(&path)?),
             (None, Some(embedded)) => (embedded.text.to_owned(), Beside::Embedded(embedded.files)),
-            (None, None) => return Err(no_recipe(&shown, &path).into()),
+            (None, None) => return Err(missing(&shown, &path, "recipe").into()),
         };
-        let recipe = recipe::parse(&text, &shown)?;
+        let recipe = recipe::parse(&text, &shown).map_err(|problems| or_bundle(problems, named, &path))?;
         let beside_lock = beside.directory().map(|directory| directory.join(lock::FILE_NAME));
         let lock_path = session.lock.as_ref().map(|path| session.absolute(path)).or(beside_lock);
         let lock = match &lock_path {
@@ -193,7 +194,19 @@ pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {
     }
 }
 
-fn no_recipe(shown: &str, path: &Path) -> Problem {
+/// Of a file that is no TOML and lies in a bundle, the bundle may have been meant.
+fn or_bundle(mut problems: Problems, named: &Path, path: &Path) -> Problems {
+    let is_bundle = path.parent().is_some_and(|parent| files::exists(&parent.join(crate::plan::file::MANIFEST)));
+    let is_foreign = problems.0.iter().any(|problem| problem.headline.starts_with("not TOML"));
+    if let (Some(last), true) = (problems.0.last_mut(), is_bundle && is_foreign) {
+        let directory = named.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        last.hint = Some(format!("did you mean the bundle `{}`?", one_line(&directory.to_string_lossy(), 200)));
+    }
+    problems
+}
+
+/// Tells that there is no recipe, or whatever else may stand there, and what may be meant.
+pub(super) fn missing(shown: &str, path: &Path, what: &str) -> Problem {
     let shown = crate::base::text::one_line(shown, 200);
     let mut with_ending = path.as_os_str().to_owned();
     with_ending.push(".toml");
@@ -203,5 +216,5 @@ fn no_recipe(shown: &str, path: &Path) -> Problem {
         "`arca-build new NAME` writes one to start from; `arca-build build demo` builds the one inside the program"
             .into()
     };
-    Problem::new(Code::Usage, format!("there is no recipe `{shown}`")).hint(hint)
+    Problem::new(Code::Usage, format!("there is no {what} `{shown}`")).hint(hint)
 }
