@@ -1,16 +1,20 @@
 //! A `virt-install` command → a machine (virt-install(1), seen at 4.1). Touches nothing.
 //!
 //! Words are taken as they stand: a variable is not looked up, so an option that holds one is left out and named. So is every
-//! option that is not known here, by its name alone.
+//! option that is not known here, by its name alone. What an option says of the domain becomes the element that virt-install makes
+//! of it, and is taken like that of a domain. Read next: [`super::virt_device`].
 
 use super::found::{Disk, Machine};
 use super::options::{self, Pair};
 use super::words::{self, Word, WordsError};
+use super::xml::Element;
+use super::{domain, extras, hardware, virt_device, xpath};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Name};
+use crate::base::{ByteSize, MacAddress, Name};
+use crate::recipe::{Network, Topology};
 
 /// Options that say how the command runs, or what every machine of ours has.
-const QUIET: [&str; 21] = [
+const QUIET: [&str; 13] = [
     "import",
     "noautoconsole",
     "autoconsole",
@@ -24,14 +28,6 @@ const QUIET: [&str; 21] = [
     "noreboot",
     "force",
     "hvm",
-    "serial",
-    "console",
-    "rng",
-    "channel",
-    "memballoon",
-    "events",
-    "clock",
-    "features",
 ];
 /// What argparse of virt-install takes for another.
 const SHORT: [(&str, &str); 10] = [
@@ -66,7 +62,12 @@ pub fn read(text: &str) -> Result<Machine, CommandError> {
     let text = text.strip_prefix("# virt-install").map_or_else(|| text.clone(), |rest| format!("virt-install{rest}"));
     let is_command = |word: &Word| word.text.rsplit('/').next() == Some("virt-install");
     let all = words::commands(&text)?;
-    let mut commands = all.iter().filter_map(|words| Some(&words[words.iter().position(is_command)? + 1..]));
+    // Scripts ask first whether there is one.
+    let asks = |words: &&Vec<Word>| {
+        !words.first().is_some_and(|word| ["command", "type", "which", "hash"].contains(&word.text.as_str()))
+    };
+    let mut commands =
+        all.iter().filter(asks).filter_map(|words| Some(&words[words.iter().position(is_command)? + 1..]));
     let command = commands.next().ok_or(CommandError::None)?;
     match commands.count() {
         0 => Ok(machine(command)),
@@ -74,12 +75,25 @@ pub fn read(text: &str) -> Result<Machine, CommandError> {
     }
 }
 
+/// What is gathered of a command before it can be taken.
+struct Command {
+    machine: Machine,
+    /// What the options would make of the domain.
+    domain: Element,
+    /// Every `--xml`, in its order.
+    edits: Vec<Vec<Pair>>,
+}
+
 fn machine(words: &[Word]) -> Machine {
-    let mut machine = Machine::default();
+    let (machine, domain) = (Machine::default(), Element::new("domain", []));
+    let mut command = Command { machine, domain, edits: vec![] };
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
         if !word.text.starts_with('-') {
-            machine.leave("a word that belongs to no option");
+            // Where a script hands its own arguments on.
+            if !word.expands {
+                command.machine.leave("a word that belongs to no option");
+            }
             continue;
         }
         let (name, inside) = match word.text.split_once('=') {
@@ -88,56 +102,199 @@ fn machine(words: &[Word]) -> Machine {
         };
         let name =
             SHORT.iter().find(|(short, _)| *short == name).map_or(name.trim_start_matches('-'), |(_, long)| *long);
-        let value = inside.or_else(|| words.next_if(|word| !word.text.starts_with("--")).cloned());
-        option(name, value.unwrap_or_default(), &mut machine);
+        let is_flag = FLAGS.contains(&name);
+        let value = inside.or_else(|| words.next_if(|word| !is_flag && !word.text.starts_with("--")).cloned());
+        command.option(name, &value.unwrap_or_default());
     }
-    machine
+    command.finish()
 }
 
-fn option(name: &str, value: Word, machine: &mut Machine) {
-    if QUIET.contains(&name) {
-        return;
+impl Command {
+    fn finish(self) -> Machine {
+        let Self { mut machine, domain, edits } = self;
+        // An installer's kernel is taken out of the medium that lies in the drive.
+        if machine.boots_medium && machine.medium.is_none() {
+            machine.medium = machine.disks.iter().find(|disk| disk.is_removable).and_then(|disk| disk.path.clone());
+        }
+        extras::take(&domain, &mut machine);
+        xpath::domain(&edits, &mut machine);
+        hardware::settle(&mut machine);
+        machine
     }
-    if value.expands {
-        return machine.leave(format!("--{}: it holds something that a shell would expand", one_line(name, 40)));
+
+    fn option(&mut self, name: &str, value: &Word) {
+        if QUIET.contains(&name) {
+            return;
+        }
+        let (machine, shown) = (&mut self.machine, one_line(name, 40));
+        if value.expands {
+            return machine.leave(format!("--{shown}: it holds something that a shell would expand"));
+        }
+        let Some(pairs) = options::virt(&value.text) else {
+            return machine.leave(format!("--{shown}: a quote in its value is never closed"));
+        };
+        if self.of_domain(name, &pairs) || self.of_disks(name, &value.text, &pairs) {
+            return;
+        }
+        of_machine(name, &value.text, &pairs, &mut self.machine);
     }
-    let Some(pairs) = options::virt(&value.text) else {
-        return machine.leave(format!("--{}: a quote in its value is never closed", one_line(name, 40)));
-    };
-    let text = value.text.as_str();
+
+    /// Takes what becomes an element of the domain; tells whether it was that.
+    fn of_domain(&mut self, name: &str, pairs: &[Pair]) -> bool {
+        let (machine, domain) = (&mut self.machine, &mut self.domain);
+        let none = matches!(pairs, [(word, None)] if word == "none");
+        match name {
+            "cpu" => domain.children.extend(virt_device::cpu(pairs, machine)),
+            "clock" => virt_device::clock(pairs, domain, machine),
+            "events" => virt_device::events(pairs, domain, machine),
+            "network" | "nonetworks" => {
+                let node = (name == "network").then(|| virt_device::network(pairs, machine)).flatten();
+                match node {
+                    Some(node) => domain.reach("devices").children.push(node),
+                    None => machine.network = machine.network.take().or(Some(Network::None)),
+                }
+            }
+            "xml" => self.edits.push(pairs.to_vec()),
+            "serial" | "console" | "channel" | "rng" => character(name, pairs, machine),
+            "tpm" | "sound" | "vsock" | "redirdev" if none => {}
+            "video" if none => virt_device::take_none("video", domain),
+            _ => match virt_device::known(name) {
+                Some(known) => virt_device::take(known, pairs, domain, machine),
+                None => return false,
+            },
+        }
+        true
+    }
+
+    /// Takes what the machine starts from.
+    fn of_disks(&mut self, name: &str, text: &str, pairs: &[Pair]) -> bool {
+        let machine = &mut self.machine;
+        match name {
+            "disk" => disk(pairs, machine),
+            "cdrom" => medium(text, machine),
+            "location" => location(pairs, machine),
+            "install" => {
+                machine.boots_medium = pairs.iter().any(|(key, _)| key == "kernel");
+                machine.leave("--install: a SelfInstall ISO is installed from by itself");
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Options that have no value, behind which a word would be taken for one.
+const FLAGS: [&str; 4] = ["autostart", "import", "nographics", "nonetworks"];
+
+fn of_machine(name: &str, text: &str, pairs: &[Pair], machine: &mut Machine) {
     match name {
         "name" => machine.name = Some(text.to_owned()),
         "description" => machine.description = Some(text.to_owned()),
-        "metadata" => known(name, &pairs, &["description"], machine, |machine, pairs| {
+        "metadata" => known(name, pairs, &["description"], machine, |machine, pairs| {
             machine.description = options::value(pairs, "description").map(str::to_owned);
         }),
-        "memory" => known(name, &pairs, &["memory", "currentMemory"], machine, |machine, pairs| {
-            machine.take_memory(first(pairs, "memory").and_then(|mib| mib.parse::<u64>().ok()?.checked_mul(1 << 20)));
-        }),
-        "vcpus" => known(name, &pairs, &["vcpus"], machine, |machine, pairs| {
-            machine.take_vcpus(first(pairs, "vcpus").unwrap_or_default());
-        }),
+        "memory" => memory(pairs, machine),
+        "vcpus" => vcpus(pairs, machine),
         "arch" => machine.take_arch(text),
         "machine" if text.contains("q35") || text == "virt" => {}
         "virt-type" => virt_type(text, machine),
-        "cpu" if matches!(text, "host-passthrough" | "host" | "maximum" | "host-model") => {}
-        "boot" => boot(&pairs, machine),
-        "osinfo" => osinfo(&pairs, machine),
-        "disk" => disk(&pairs, machine),
-        "cdrom" => medium(text, machine),
-        "location" => location(&pairs, machine),
-        "network" => network(&pairs, machine),
-        "nonetworks" => machine.take_network("none", None),
-        "graphics" => known(name, &pairs, &["type", "listen"], machine, |machine, pairs| {
-            machine.take_graphics(first(pairs, "type").unwrap_or_default());
-        }),
+        "boot" => boot(pairs, machine),
+        "osinfo" => osinfo(pairs, machine),
+        "autostart" => machine.hardware.autostart = true,
+        "graphics" => graphics(pairs, machine),
         "nographics" => machine.take_graphics("none"),
-        "sysinfo" => sysinfo(&pairs, machine),
+        "sysinfo" => sysinfo(pairs, machine),
         "qemu-commandline" => qemu(text, machine),
-        "video" | "tpm" | "sound" if text == "none" || text == "virtio" || text.starts_with("model=virtio") => {}
-        "uuid" | "mac" => machine.leave(format!("--{name}: it follows from the recipe")),
+        "mac" => network_mac(text, machine),
+        "uuid" => machine.leave("--uuid: it follows from the recipe"),
         _ => machine.leave(format!("--{}", one_line(name, 40))),
     }
+}
+
+/// Ports and channels that every machine of ours has; any other is named.
+fn character(name: &str, pairs: &[Pair], machine: &mut Machine) {
+    let kind = first(pairs, "type").unwrap_or_default();
+    let target = options::value(pairs, "target.name").or_else(|| options::value(pairs, "name")).unwrap_or_default();
+    let ours = match name {
+        "channel" => kind == "spicevmc" || extras::is_our_channel(target),
+        "rng" => matches!(kind, "/dev/urandom" | "/dev/random" | "random"),
+        "console" => {
+            kind == "pty"
+                && matches!(
+                    options::value(pairs, "target.type").or_else(|| options::value(pairs, "target_type")),
+                    None | Some("serial")
+                )
+        }
+        _ => kind == "pty",
+    };
+    if !ours {
+        machine.leave(format!("--{name} {}", one_line(kind, 40)));
+    }
+}
+
+/// Takes the card's address from the old option.
+fn network_mac(text: &str, machine: &mut Machine) {
+    match MacAddress::parse(text) {
+        Ok(mac) => machine.hardware.mac = Some(mac),
+        Err(_) if text == "RANDOM" => {}
+        Err(_) => machine.leave("--mac: it is no address of a card"),
+    }
+}
+
+/// Takes what `memory`, `currentMemory` and the older `maxmemory` mean together (virtinst: `_convert_old_memory_options`).
+fn memory(pairs: &[Pair], machine: &mut Machine) {
+    let keys = ["memory", "currentMemory", "maxmemory", "hugepages"];
+    known("memory", pairs, &keys, machine, |machine, pairs| {
+        let mib = |text: &str| text.parse::<u64>().ok()?.checked_mul(1 << 20);
+        let (memory, most) = match (
+            first(pairs, "memory"),
+            options::value(pairs, "currentMemory"),
+            options::value(pairs, "maxmemory"),
+        ) {
+            (memory, Some(current), most) => (Some(current), most.or(memory)),
+            (memory, None, most) => (memory.or(most), most),
+        };
+        machine.take_memory(memory.and_then(mib));
+        let now = machine.memory;
+        if let Some(most) = most {
+            machine.take_memory(mib(most));
+            machine.hardware.memory.max = std::mem::replace(&mut machine.memory, now);
+        }
+        machine.hardware.memory.hugepages |= matches!(options::value(pairs, "hugepages"), Some("on" | "yes"));
+    });
+}
+
+/// Takes the processors, and the topology that may stand there too.
+fn vcpus(pairs: &[Pair], machine: &mut Machine) {
+    let keys = ["vcpus", "vcpu", "sockets", "dies", "cores", "threads"];
+    known("vcpus", pairs, &keys, machine, |machine, pairs| {
+        let count = |name| options::value(pairs, name).map_or(Some(1), |text| text.parse::<u32>().ok());
+        let laid_out = keys[2..].iter().any(|key| options::value(pairs, key).is_some());
+        let counts = count("sockets").zip(count("cores")).zip(count("threads")).filter(|_| count("dies") == Some(1));
+        let topology = counts.map(|((sockets, cores), threads)| Topology { sockets, cores, threads });
+        match topology.filter(|topology| (1..=1024).contains(&topology.vcpus())) {
+            Some(topology) if laid_out => machine.hardware.topology = Some(topology),
+            None if laid_out => machine.leave("--vcpus: a recipe has sockets, cores and threads"),
+            _ => {}
+        }
+        match (first(pairs, "vcpus").or_else(|| options::value(pairs, "vcpu")), machine.hardware.topology) {
+            (None, Some(topology)) => machine.vcpus = Some(topology.vcpus()),
+            (text, _) => machine.take_vcpus(text.unwrap_or_default()),
+        }
+    });
+}
+
+/// Takes a screen; its keys are those of the element.
+fn graphics(pairs: &[Pair], machine: &mut Machine) {
+    let mut node = Element::new("graphics", []);
+    node.set("type", first(pairs, "type").unwrap_or_default());
+    for (key, value) in pairs.iter().filter(|(key, value)| value.is_some() && key != "type") {
+        match key.as_str() {
+            "password" => node.set("passwd", ""),
+            key => node.set(key, value.as_deref().unwrap_or_default()),
+        }
+    }
+    extras::graphics(&node, machine);
 }
 
 /// Returns a key's value, or the first word, which needs no key.
@@ -167,7 +324,7 @@ fn virt_type(text: &str, machine: &mut Machine) {
 }
 
 fn boot(pairs: &[Pair], machine: &mut Machine) {
-    let keys = [
+    let known_keys = [
         "uefi",
         "firmware",
         "loader",
@@ -185,6 +342,8 @@ fn boot(pairs: &[Pair], machine: &mut Machine) {
         "bootmenu.enable",
         "loader.secure",
     ];
+    let features = pairs.iter().map(|(key, _)| key.as_str()).filter(|key| key.starts_with("firmware.feature"));
+    let keys: Vec<_> = known_keys.into_iter().chain(features).collect();
     known("boot", pairs, &keys, machine, |machine, pairs| {
         let efi = |(key, value): &Pair| match key.as_str() {
             "uefi" => true,
@@ -193,13 +352,32 @@ fn boot(pairs: &[Pair], machine: &mut Machine) {
             _ => false,
         };
         machine.uefi |= pairs.iter().any(efi);
-        let secure = |(key, value): &Pair| {
-            matches!(key.as_str(), "loader_secure" | "loader.secure") && value.as_deref() == Some("yes")
-        };
-        if pairs.iter().any(secure) {
-            machine.leave("--boot loader_secure: a recipe's machine has no secure boot");
-        }
+        domain::secure_boot(&firmware(pairs), machine);
     });
+}
+
+/// Makes `<os>` of what is said of the firmware.
+fn firmware(pairs: &[Pair]) -> Element {
+    let mut os = Element::new("os", []);
+    let secure = |(key, value): &Pair| {
+        matches!(key.as_str(), "loader_secure" | "loader.secure") && value.as_deref().is_some_and(is_yes)
+    };
+    if pairs.iter().any(secure) {
+        os.reach("loader").set("secure", "yes");
+    }
+    for (key, name) in pairs {
+        let Some(feature) = key.strip_suffix(".name").filter(|key| key.starts_with("firmware.feature")) else {
+            continue;
+        };
+        let enabled = options::value(pairs, &format!("{feature}.enabled")).is_some_and(is_yes);
+        let (name, enabled) = (name.as_deref().unwrap_or_default(), if enabled { "yes" } else { "no" });
+        os.reach("firmware").children.push(Element::new("feature", [("name", name), ("enabled", enabled)]));
+    }
+    os
+}
+
+fn is_yes(text: &str) -> bool {
+    matches!(text, "yes" | "on" | "true" | "1")
 }
 
 fn osinfo(pairs: &[Pair], machine: &mut Machine) {
@@ -231,7 +409,15 @@ fn disk(pairs: &[Pair], machine: &mut Machine) {
         "discard",
         "driver.discard",
         "target",
+        "source.startupPolicy",
     ];
+    let mut chain = Element::new("disk", []);
+    for key in xpath::device(pairs, &mut chain) {
+        machine.leave(format!("--disk {}", one_line(&key, 60)));
+    }
+    let (backing, backing_format) = domain::backing(&chain);
+    let steps = pairs.iter().map(|(key, _)| key.as_str()).filter(|key| xpath::is_step(key));
+    let keys: Vec<_> = keys.into_iter().chain(steps).collect();
     known("disk", pairs, &keys, machine, |machine, pairs| {
         let get = |key: &str| options::value(pairs, key);
         let path = first(pairs, "path").filter(|path| *path != "none").map(str::to_owned);
@@ -245,8 +431,8 @@ fn disk(pairs: &[Pair], machine: &mut Machine) {
             size: get("size").and_then(gib),
             format: owned(get("format").or(get("driver.type"))),
             serial: owned(get("serial")),
-            backing: owned(get("backing_store")),
-            backing_format: owned(get("backing_format")),
+            backing: backing.or_else(|| owned(get("backing_store"))),
+            backing_format: backing_format.or_else(|| owned(get("backing_format"))),
             is_removable: removable,
         });
     });
@@ -280,29 +466,6 @@ fn location(pairs: &[Pair], machine: &mut Machine) {
     }
 }
 
-fn network(pairs: &[Pair], machine: &mut Machine) {
-    let keys = ["network", "bridge", "type", "model", "model.type", "source", "virtualport_type"];
-    let pairs: Vec<Pair> = match pairs.split_first() {
-        // The old spelling `network:default`.
-        Some(((word, None), rest)) if word.contains(':') => {
-            let (kind, name) = word.split_once(':').unwrap_or_default();
-            std::iter::once((kind.to_owned(), Some(name.to_owned()))).chain(rest.iter().cloned()).collect()
-        }
-        _ => pairs.to_vec(),
-    };
-    known("network", &pairs, &keys, machine, |machine, pairs| {
-        let get = |key: &str| options::value(pairs, key);
-        match (get("network"), get("bridge")) {
-            (Some(name), _) => machine.take_network("network", Some(name)),
-            (_, Some(name)) => machine.take_network("bridge", Some(name)),
-            _ => machine.take_network(first(pairs, "type").unwrap_or_default(), get("source").or(Some("default"))),
-        }
-        if get("model").or(get("model.type")).is_some_and(|model| model != "virtio") {
-            machine.leave("--network model: it is virtio");
-        }
-    });
-}
-
 fn sysinfo(pairs: &[Pair], machine: &mut Machine) {
     if first(pairs, "type") != Some("fwcfg") {
         return machine.leave("--sysinfo");
@@ -328,7 +491,7 @@ fn qemu(text: &str, machine: &mut Machine) {
 mod tests {
     use super::*;
     use crate::base::FwCfgName;
-    use crate::recipe::{Graphics, Network};
+    use crate::recipe::Graphics;
 
     fn command(arguments: &str) -> Machine {
         read(&format!("virt-install {arguments}")).unwrap()
