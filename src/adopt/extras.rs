@@ -252,30 +252,116 @@ pub fn is_our_channel(name: &str) -> bool {
     matches!(name, "org.qemu.guest_agent.0" | "com.redhat.spice.0" | PORT)
 }
 
+fn is_local(address: &str) -> bool {
+    matches!(address, "127.0.0.1" | "localhost" | "::1")
+}
+
+/// Tells whether something in a screen is what libvirt or virt-install writes there by itself.
+fn is_usual(child: &Element) -> bool {
+    let says = |name, value| child.attribute(name) == Some(value);
+    match child.name.as_str() {
+        "listen" => says("type", "address") && child.attribute("address").is_none_or(is_local),
+        "image" => says("compression", "off"),
+        "gl" => says("enable", "no"),
+        _ => false,
+    }
+}
+
 /// Takes a screen; how it is shown, beyond its kind, is the host's.
 pub fn graphics(node: &Element, machine: &mut Machine) {
     machine.take_graphics(node.attribute("type").unwrap_or_default());
-    let local = |value: &str| matches!(value, "127.0.0.1" | "localhost" | "::1");
     let fixed = node.attribute("autoport") == Some("no");
     for (name, value) in node.attributes() {
         match name {
             "type" | "autoport" | "tlsPort" | "websocket" => {}
             "port" if !fixed => {}
-            "listen" if local(value) => {}
+            "listen" if is_local(value) => {}
             "passwd" => machine.leave("the password of the screen: no secret goes into a recipe"),
             name => machine.leave(format!("<graphics>: {}", one_line(name, 40))),
         }
     }
-    for child in &node.children {
-        let listens = child.name == "listen"
-            && child.attribute("address").is_none_or(local)
-            && child.attribute("type") == Some("address");
-        // virt-install writes the first two by itself, the third with every local screen.
-        if !listens
-            && !(matches!(child.name.as_str(), "image" | "gl")
-                && child.attributes().any(|pair| matches!(pair, ("compression", "off") | ("enable", "no"))))
-        {
-            machine.leave(format!("<graphics>: <{}>", one_line(&child.name, 40)));
+    for child in node.children.iter().filter(|child| !is_usual(child)) {
+        machine.leave(format!("<graphics>: <{}>", one_line(&child.name, 40)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::domain;
+
+    fn read(inside: &str) -> (Vec<String>, Vec<String>) {
+        let text =
+            format!("<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>{inside}</domain>");
+        let machine = domain::read(text.as_bytes()).unwrap();
+        (machine.hardware.xml.iter().map(|edit| edit.element().to_text()).collect(), machine.left)
+    }
+
+    #[test]
+    fn what_libvirt_adds_by_itself_is_no_word_worth() {
+        let (edits, left) = read(
+            "<metadata><libosinfo:libosinfo xmlns:libosinfo='u'><libosinfo:os id='x'/></libosinfo:libosinfo></metadata>\
+             <vcpu placement='static'>2</vcpu><resource><partition>/machine</partition></resource>\
+             <os firmware='efi'><nvram>/x</nvram><boot dev='hd'/><bootmenu enable='no'/></os>\
+             <features><acpi/><apic/><vmport state='off'/></features><on_crash>destroy</on_crash>\
+             <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>\
+             <controller type='usb' index='0' model='qemu-xhci' ports='15'><alias name='usb'/><address type='pci'/></controller>\
+             <controller type='pci' index='0' model='pcie-root'/><controller type='virtio-serial' index='0'/>\
+             <serial type='pty'><source path='/dev/pts/1'/><target type='isa-serial' port='0'><model name='isa-serial'/></target></serial>\
+             <console type='pty' tty='/dev/pts/1'><source path='/dev/pts/1'/><target type='serial' port='0'/></console>\
+             <channel type='unix'><source mode='bind' path='/run/libvirt/qemu/channel/1/x'/><target type='virtio' name='org.qemu.guest_agent.0' state='connected'/></channel>\
+             <input type='mouse' bus='ps2'/><input type='keyboard' bus='ps2'/><input type='tablet' bus='usb'/>\
+             <graphics type='vnc' port='5900' autoport='yes' listen='127.0.0.1'><listen type='address' address='127.0.0.1'/></graphics>\
+             <audio id='1' type='none'/><video><model type='virtio' heads='1' primary='yes'/><address type='pci'/></video>\
+             <watchdog model='itco' action='reset'/><memballoon model='virtio'><address type='pci'/></memballoon>\
+             <rng model='virtio'><backend model='random'>/dev/random</backend></rng></devices>\
+             <seclabel type='dynamic' model='dac' relabel='yes'><label>+107:+107</label></seclabel>",
+        );
+        assert_eq!((edits, left), (vec![], vec![]));
+    }
+
+    #[test]
+    fn what_no_key_stands_for_is_edited_in_and_what_no_edit_may_say_is_named() {
+        let (edits, left) = read(
+            "<title>t</title><description>d</description><genid>SECRET</genid><memtune><hard_limit>1</hard_limit></memtune>\
+             <sysinfo type='smbios'><system><entry name='serial'>SECRET</entry></system></sysinfo><on_reboot>destroy</on_reboot>\
+             <os><smbios mode='sysinfo'/><bootmenu enable='yes'/></os><clock offset='localtime'/>\
+             <metadata><x:y xmlns:x='u'>SECRET</x:y></metadata>\
+             <devices><hostdev mode='subsystem' type='pci' managed='yes'><source><address bus='0x01'/></source><boot order='1'/><alias name='hostdev0'/>\
+             <address type='pci'/></hostdev><serial type='file'><source path='SECRET'/></serial><serial type='pty'><source path='/dev/pts/2'/><target port='1'/></serial>\
+             <graphics type='vnc' passwd='SECRET' keymap='de'><listen type='none'/></graphics><graphics type='spice'/></devices>\
+             <qemu:commandline><qemu:arg value='-device'/><qemu:arg value='x,secret=SECRET'/><qemu:env name='SECRET' value='SECRET'/></qemu:commandline>\
+             <qemu:override><qemu:device alias='x'/></qemu:override><launchSecurity type='sev'><session>SECRET</session></launchSecurity>",
+        );
+        let expected = [
+            "<bootmenu enable=\"yes\"/>",
+            "<title>t</title>",
+            "<memtune><hard_limit>1</hard_limit></memtune>",
+            "<hostdev mode=\"subsystem\" type=\"pci\" managed=\"yes\"><source><address bus=\"0x01\"/></source></hostdev>",
+            "<serial type=\"pty\"><target port=\"1\"/></serial>",
+        ];
+        assert_eq!(edits, expected);
+        let named = [
+            "<sysinfo>",
+            "the password of the screen",
+            "<graphics>: keymap",
+            "<graphics>: <listen>",
+            "a second screen",
+            "the QEMU argument `-device`",
+            "environment variables of QEMU",
+            "<clock>",
+            "<smbios>",
+            "<genid>",
+            "<on_reboot>",
+            "<metadata>",
+            "<override>: it has a name space",
+            "<launchSecurity>: it may hold a secret",
+            "the place of <hostdev> in the boot order",
+            "<serial>",
+        ];
+        for name in named {
+            assert!(left.iter().any(|line| line.starts_with(name)), "{name} {left:#?}");
         }
+        assert_eq!(left.len(), named.len(), "{left:#?}");
+        assert!(left.iter().chain(&edits).all(|line| !line.contains("SECRET")), "{left:?}");
     }
 }

@@ -36,40 +36,48 @@ pub fn memory_backing(node: &Element, machine: &mut Machine) {
 
 /// Takes `<cpu>`: a mode or a model, its topology, and more features; one that says more is replaced whole.
 pub fn cpu(node: &Element, machine: &mut Machine) {
-    let mode = node.attribute("mode").unwrap_or("custom");
-    let model = node.child("model").map(|model| model.text.trim()).filter(|text| !text.is_empty());
-    let topology = node.child("topology");
-    if mode == "custom" && model.is_none() {
-        machine.leave("<cpu> without a model: the guest sees the host's processor, or the best that emulation has");
-        node.children
-            .iter()
-            .filter(|child| child.name != "topology")
-            .for_each(|child| edit::add(machine, "cpu", child));
-        return topology.into_iter().for_each(|topology| self::topology(topology, machine));
-    }
-    let plain = |(name, value): (&str, &str)| {
-        matches!((name, value), ("mode" | "check", _) | ("match", "exact") | ("migratable", "on"))
-    };
-    let plain_model = node.child("model").is_none_or(|model| model.attributes().all(|(name, _)| name == "fallback"));
-    let named =
-        if mode == "custom" { model } else { CpuMode::parse(mode).map(CpuMode::as_str).filter(|_| model.is_none()) };
-    let name = named.and_then(|name| Name::parse(name).ok());
-    let whole =
-        !node.attributes().all(plain) || !plain_model || topology.is_some_and(|topology| counts(topology).is_none());
-    match name.filter(|_| !whole) {
-        Some(name) => machine.hardware.cpu = Some(name),
-        None => {
-            edit::replace(machine, ".", node, None);
-            return;
+    let model = node.child("model").is_some_and(|model| !model.text.trim().is_empty());
+    match (named_cpu(node), is_plain(node)) {
+        (Some(name), true) => machine.hardware.cpu = Some(name),
+        _ if !model && node.attribute("mode").is_none_or(|mode| mode == "custom") => {
+            machine.leave("<cpu> without a model: the guest sees the host's processor, or the best that emulation has");
         }
+        _ => return edit::replace(machine, ".", node, None),
+    }
+    // Of a running domain libvirt writes what the host gave.
+    let found = node.attribute("check") == Some("full");
+    if found && node.child("feature").is_some() {
+        machine.leave(
+            "<cpu>: its features, which are what the host gave; `virsh dumpxml --inactive` prints what was asked",
+        );
     }
     for child in &node.children {
         match child.name.as_str() {
             "model" => {}
-            "topology" => self::topology(child, machine),
+            "feature" if found => {}
+            "topology" => topology(child, machine),
             _ => edit::add(machine, "cpu", child),
         }
     }
+}
+
+/// Returns what `cpu` would say: a mode, or the name of a model.
+fn named_cpu(node: &Element) -> Option<Name> {
+    let model = node.child("model").map(|model| model.text.trim()).filter(|text| !text.is_empty());
+    let named = match node.attribute("mode") {
+        None | Some("custom") => model?,
+        Some(mode) => CpuMode::parse(mode).filter(|_| model.is_none())?.as_str(),
+    };
+    Name::parse(named).ok()
+}
+
+/// Tells whether there is nothing that only the element itself could say.
+fn is_plain(node: &Element) -> bool {
+    let known = |(name, value): (&str, &str)| {
+        matches!((name, value), ("mode" | "check", _) | ("match", "exact") | ("migratable", "on"))
+    };
+    let model = node.child("model").is_none_or(|model| model.attributes().all(|(name, _)| name == "fallback"));
+    node.attributes().all(known) && model && node.child("topology").is_none_or(|topology| counts(topology).is_some())
 }
 
 fn topology(node: &Element, machine: &mut Machine) {
@@ -237,6 +245,8 @@ pub fn settle(machine: &mut Machine) {
     if mode == Some(usual) || (tcg && of_host) {
         machine.hardware.cpu = None;
     }
+    // A command may say the one and leave the other to follow.
+    machine.vcpus = machine.vcpus.or(machine.hardware.topology.map(Topology::vcpus));
     if machine.hardware.topology.is_some_and(|topology| Some(topology.vcpus()) != machine.vcpus) {
         machine.hardware.topology = None;
         machine.leave("<topology>: it makes another number of processors");

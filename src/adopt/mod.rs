@@ -20,6 +20,8 @@ mod provision;
 pub mod same;
 mod virt_device;
 mod virt_install;
+mod virt_keys;
+mod virt_machine;
 mod words;
 mod write;
 mod xml;

@@ -4,193 +4,12 @@
 
 use super::found::Machine;
 use super::options::Pair;
+use super::virt_keys::Form::{Answer, Switch, Text, There};
+use super::virt_keys::{CARD, Form, KNOWN, Known, UNTOLD};
 use super::xml::Element;
 use super::xpath;
 use crate::base::text::one_line;
 use crate::recipe::Forward;
-
-/// How a value is written in XML.
-#[derive(Clone, Copy)]
-enum Form {
-    Text,
-    /// `on` and `off`.
-    Switch,
-    /// `yes` and `no`.
-    Answer,
-    /// An element that is there or not.
-    There,
-}
-
-use Form::{Answer, Switch, Text, There};
-
-/// What is known of one option.
-pub struct Known {
-    option: &'static str,
-    /// Names of the elements around it, below the domain.
-    place: &'static str,
-    element: &'static str,
-    /// The keys that the first words need not name.
-    first: &'static [&'static str],
-    /// Each key, and where its value goes.
-    keys: &'static [(&'static str, &'static str, Form)],
-}
-
-const fn device(
-    option: &'static str,
-    first: &'static [&'static str],
-    keys: &'static [(&'static str, &'static str, Form)],
-) -> Known {
-    Known { option, place: "devices", element: option, first, keys }
-}
-
-/// All that is known.
-const KNOWN: &[Known] = &[
-    device(
-        "tpm",
-        &["type"],
-        &[
-            ("type", "./backend/@type", Text),
-            ("backend.type", "./backend/@type", Text),
-            ("version", "./backend/@version", Text),
-            ("backend.version", "./backend/@version", Text),
-            ("model", "./@model", Text),
-        ],
-    ),
-    device("watchdog", &["model"], &[("model", "./@model", Text), ("action", "./@action", Text)]),
-    device("sound", &["model"], &[("model", "./@model", Text), ("audio.id", "./audio/@id", Text)]),
-    device("panic", &["model"], &[("model", "./@model", Text)]),
-    device("iommu", &["model"], &[("model", "./@model", Text)]),
-    device(
-        "controller",
-        &["type"],
-        &[
-            ("type", "./@type", Text),
-            ("model", "./@model", Text),
-            ("index", "./@index", Text),
-            ("ports", "./@ports", Text),
-        ],
-    ),
-    device("input", &["type"], &[("type", "./@type", Text), ("bus", "./@bus", Text)]),
-    device("redirdev", &["bus"], &[("bus", "./@bus", Text), ("type", "./@type", Text)]),
-    device("smartcard", &["mode"], &[("mode", "./@mode", Text), ("type", "./@type", Text)]),
-    device(
-        "vsock",
-        &["model"],
-        &[
-            ("model", "./@model", Text),
-            ("cid", "./cid/@address", Text),
-            ("cid.address", "./cid/@address", Text),
-            ("auto_cid", "./cid/@auto", Answer),
-            ("cid.auto", "./cid/@auto", Answer),
-        ],
-    ),
-    device(
-        "video",
-        &["model"],
-        &[
-            ("model", "./model/@type", Text),
-            ("model.type", "./model/@type", Text),
-            ("heads", "./model/@heads", Text),
-            ("model.heads", "./model/@heads", Text),
-            ("ram", "./model/@ram", Text),
-            ("model.ram", "./model/@ram", Text),
-            ("vram", "./model/@vram", Text),
-            ("model.vram", "./model/@vram", Text),
-            ("vgamem", "./model/@vgamem", Text),
-            ("model.vgamem", "./model/@vgamem", Text),
-            ("accel3d", "./model/acceleration/@accel3d", Answer),
-            ("model.acceleration.accel3d", "./model/acceleration/@accel3d", Answer),
-        ],
-    ),
-    device(
-        "memballoon",
-        &["model"],
-        &[
-            ("model", "./@model", Text),
-            ("autodeflate", "./@autodeflate", Switch),
-            ("freePageReporting", "./@freePageReporting", Switch),
-            ("stats.period", "./stats/@period", Text),
-        ],
-    ),
-    device(
-        "filesystem",
-        &["source", "target"],
-        &[
-            ("type", "./@type", Text),
-            ("mode", "./@accessmode", Text),
-            ("accessmode", "./@accessmode", Text),
-            ("source", "./source/@dir", Text),
-            ("source.dir", "./source/@dir", Text),
-            ("target", "./target/@dir", Text),
-            ("target.dir", "./target/@dir", Text),
-            ("driver.type", "./driver/@type", Text),
-            ("driver.queue", "./driver/@queue", Text),
-            ("binary.path", "./binary/@path", Text),
-            ("readonly", "./readonly", There),
-        ],
-    ),
-    Known {
-        option: "memorybacking",
-        place: "",
-        element: "memoryBacking",
-        first: &[],
-        keys: &[
-            ("hugepages", "./hugepages", There),
-            ("nosharepages", "./nosharepages", There),
-            ("locked", "./locked", There),
-            ("discard", "./discard", There),
-            ("source_type", "./source/@type", Text),
-            ("source.type", "./source/@type", Text),
-            ("access_mode", "./access/@mode", Text),
-            ("access.mode", "./access/@mode", Text),
-            ("allocation.mode", "./allocation/@mode", Text),
-        ],
-    },
-    Known {
-        option: "features",
-        place: "",
-        element: "features",
-        first: &[],
-        keys: &[
-            ("acpi", "./acpi", There),
-            ("apic", "./apic", There),
-            ("pae", "./pae", There),
-            ("hap", "./hap", There),
-            ("vmport", "./vmport/@state", Switch),
-            ("vmport.state", "./vmport/@state", Switch),
-            ("smm", "./smm/@state", Switch),
-            ("smm.state", "./smm/@state", Switch),
-            ("pmu", "./pmu/@state", Switch),
-            ("pmu.state", "./pmu/@state", Switch),
-            ("vmcoreinfo", "./vmcoreinfo/@state", Switch),
-            ("vmcoreinfo.state", "./vmcoreinfo/@state", Switch),
-            ("pvspinlock.state", "./pvspinlock/@state", Switch),
-            ("ioapic.driver", "./ioapic/@driver", Text),
-            ("kvm_hidden", "./kvm/hidden/@state", Switch),
-            ("kvm.hidden.state", "./kvm/hidden/@state", Switch),
-            ("hyperv_relaxed", "./hyperv/relaxed/@state", Switch),
-            ("hyperv.relaxed.state", "./hyperv/relaxed/@state", Switch),
-            ("hyperv_vapic", "./hyperv/vapic/@state", Switch),
-            ("hyperv.vapic.state", "./hyperv/vapic/@state", Switch),
-            ("hyperv_spinlocks", "./hyperv/spinlocks/@state", Switch),
-            ("hyperv.spinlocks.state", "./hyperv/spinlocks/@state", Switch),
-            ("hyperv_spinlocks_retries", "./hyperv/spinlocks/@retries", Text),
-            ("hyperv.spinlocks.retries", "./hyperv/spinlocks/@retries", Text),
-        ],
-    },
-    Known {
-        option: "pm",
-        place: "",
-        element: "pm",
-        first: &[],
-        keys: &[
-            ("suspend_to_mem", "./suspend-to-mem/@enabled", Answer),
-            ("suspend_to_mem.enabled", "./suspend-to-mem/@enabled", Answer),
-            ("suspend_to_disk", "./suspend-to-disk/@enabled", Answer),
-            ("suspend_to_disk.enabled", "./suspend-to-disk/@enabled", Answer),
-        ],
-    },
-];
 
 /// Returns what is known of an option.
 pub fn known(option: &str) -> Option<&'static Known> {
@@ -241,6 +60,8 @@ fn written(form: Form, value: &str) -> Option<Option<&str>> {
     };
     match form {
         Text if value.is_empty() => None,
+        // What is chosen where nothing is said.
+        Text if value == "default" => Some(None),
         Text => Some(Some(value)),
         Switch => is_on.map(|is_on| Some(if is_on { "on" } else { "off" })),
         Answer => is_on.map(|is_on| Some(if is_on { "yes" } else { "no" })),
@@ -268,9 +89,7 @@ fn usual(node: &mut Element) {
         }
         "tpm" => {
             let backend = node.reach("backend");
-            if backend.attribute("type").is_none_or(|kind| kind == "default") {
-                backend.set("type", "emulator");
-            }
+            default(backend, "type", "emulator");
         }
         _ => {}
     }
@@ -279,19 +98,7 @@ fn usual(node: &mut Element) {
 /// Makes the element of a network card; `None` where there is to be none.
 pub fn network(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
     let mut node = Element::new("interface", []);
-    let mut pairs = pairs.to_vec();
-    let first = pairs.first().filter(|(_, value)| value.is_none()).map(|(word, _)| word.clone());
-    if let Some(word) = first {
-        pairs.remove(0);
-        match (word.as_str(), word.split_once(':')) {
-            ("none", _) => return None,
-            ("default", _) => pairs.insert(0, ("network".to_owned(), Some("default".to_owned()))),
-            ("passt", _) => pairs.insert(0, ("backend.type".to_owned(), Some("passt".to_owned()))),
-            // The old spelling `network:default`.
-            (_, Some((kind, name))) => pairs.insert(0, (kind.to_owned(), Some(name.to_owned()))),
-            _ => node.set("type", &word),
-        }
-    }
+    let pairs = spelt_out(pairs)?;
     for (key, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
         if card(key, value.as_deref().unwrap_or_default(), &mut node).is_none() {
             machine.leave(format!("--network {}", one_line(key, 60)));
@@ -304,42 +111,32 @@ pub fn network(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
     if node.attribute("type").is_none() && node.of("backend", "type") == Some("passt") {
         node.set("type", "user");
     }
-    let kind = node.attribute("type").unwrap_or_default().to_owned();
-    if let Some(name) = node.child("source").and_then(|source| source.attribute("-")).map(str::to_owned) {
-        let by = if kind == "direct" { "dev" } else { &kind };
-        let source = node.reach("source");
-        source.retain_attributes(|name, _| name != "-");
-        source.set(by, &name);
-    }
+    name_source(&mut node);
     Some(node)
 }
 
-/// Keys of a network card whose value goes to one place.
-const CARD: &[(&str, &str)] = &[
-    ("type", "./@type"),
-    ("source", "./source/@-"),
-    ("mac", "./mac/@address"),
-    ("mac.address", "./mac/@address"),
-    ("model", "./model/@type"),
-    ("model.type", "./model/@type"),
-    ("backend.type", "./backend/@type"),
-    ("source.mode", "./source/@mode"),
-    ("source_mode", "./source/@mode"),
-    ("source.portgroup", "./source/@portgroup"),
-    ("target", "./target/@dev"),
-    ("target.dev", "./target/@dev"),
-    ("link_state", "./link/@state"),
-    ("link.state", "./link/@state"),
-    ("mtu.size", "./mtu/@size"),
-    ("filterref", "./filterref/@filter"),
-    ("filterref.filter", "./filterref/@filter"),
-    ("driver_name", "./driver/@name"),
-    ("driver.name", "./driver/@name"),
-    ("driver_queues", "./driver/@queues"),
-    ("driver.queues", "./driver/@queues"),
-    ("virtualport_type", "./virtualport/@type"),
-    ("virtualport.type", "./virtualport/@type"),
-];
+/// Gives the first word its key; `None` is no card.
+fn spelt_out(pairs: &[Pair]) -> Option<Vec<Pair>> {
+    let Some(((word, None), rest)) = pairs.split_first() else { return Some(pairs.to_vec()) };
+    let (key, value) = match (word.as_str(), word.split_once(':')) {
+        ("none", _) => return None,
+        ("default", _) => ("network", "default"),
+        ("passt", _) => ("backend.type", "passt"),
+        // The old spelling `network:default`.
+        (_, Some(old)) => old,
+        (kind, None) => ("type", kind),
+    };
+    Some(std::iter::once((key.to_owned(), Some(value.to_owned()))).chain(rest.iter().cloned()).collect())
+}
+
+/// What `source=` names, the type of the card tells.
+fn name_source(node: &mut Element) {
+    let kind = node.attribute("type").unwrap_or_default().to_owned();
+    let Some(name) = node.of("source", UNTOLD).map(str::to_owned) else { return };
+    let source = node.reach("source");
+    source.retain_attributes(|name, _| name != UNTOLD);
+    source.set(if kind == "direct" { "dev" } else { &kind }, &name);
+}
 
 fn card(key: &str, value: &str, node: &mut Element) -> Option<()> {
     match key {
@@ -382,30 +179,9 @@ fn forward(number: &str, value: &str, node: &mut Element) -> Option<()> {
 pub fn cpu(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
     let mut node = Element::new("cpu", []);
     for (index, (key, value)) in pairs.iter().enumerate() {
-        let value = value.as_deref();
-        let done = match (key.as_str(), value) {
-            ("model", Some(name)) => Some(model(name, &mut node)),
-            (word, None) if word.len() > 1 && word.starts_with(['+', '-']) => {
-                feature(if word.starts_with('+') { "force" } else { "disable" }, &word[1..], &mut node)
-            }
-            (name, None) if index == 0 => Some(model(name, &mut node)),
-            (policy @ ("force" | "require" | "optional" | "disable" | "forbid"), Some(name)) => {
-                feature(policy, name, &mut node)
-            }
-            (name @ ("mode" | "match" | "check"), Some(value)) => {
-                node.set(name, value);
-                Some(())
-            }
-            ("migratable", Some(value)) => written(Switch, value).flatten().map(|value| node.set("migratable", value)),
-            ("model.fallback" | "model_fallback", Some(value)) => xpath::set(&mut node, "./model/@fallback", value),
-            ("vendor", Some(value)) => xpath::set(&mut node, "./vendor", value),
-            (key, Some(value)) => {
-                let name = key
-                    .strip_prefix("topology.")
-                    .filter(|name| matches!(*name, "sockets" | "dies" | "cores" | "threads"));
-                name.map(|name| node.reach("topology").set(name, value))
-            }
-            _ => None,
+        let done = match value.as_deref() {
+            Some(value) => ability(key, value, &mut node),
+            None => word(key, index == 0, &mut node),
         };
         if done.is_none() {
             machine.leave(format!("--cpu {}", one_line(key, 60)));
@@ -415,6 +191,33 @@ pub fn cpu(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
         node.set("mode", "custom");
     }
     (node.attributes().next().is_some() || !node.children.is_empty()).then_some(node)
+}
+
+/// Takes a word alone: the model at first, else a feature with its sign.
+fn word(word: &str, is_first: bool, node: &mut Element) -> Option<()> {
+    match (word.strip_prefix('+'), word.strip_prefix('-')) {
+        (Some(name), _) => feature("force", name, node),
+        (_, Some(name)) => feature("disable", name, node),
+        _ if is_first => model(word, node),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn ability(key: &str, value: &str, node: &mut Element) -> Option<()> {
+    match key {
+        "model" => model(value, node),
+        "force" | "require" | "optional" | "disable" | "forbid" => feature(key, value, node),
+        "mode" | "match" | "check" => node.set(key, value),
+        "migratable" => node.set(key, written(Switch, value)??),
+        "model.fallback" | "model_fallback" => node.reach("model").set("fallback", value),
+        "vendor" => value.clone_into(&mut node.reach("vendor").text),
+        "topology.sockets" | "topology.dies" | "topology.cores" | "topology.threads" => {
+            node.reach("topology").set(key.rsplit_once('.')?.1, value);
+        }
+        _ => return None,
+    }
+    Some(())
 }
 
 fn model(name: &str, node: &mut Element) {
@@ -430,9 +233,8 @@ fn model(name: &str, node: &mut Element) {
     }
 }
 
-fn feature(policy: &str, name: &str, node: &mut Element) -> Option<()> {
+fn feature(policy: &str, name: &str, node: &mut Element) {
     node.children.push(Element::new("feature", [("policy", policy), ("name", name)]));
-    Some(())
 }
 
 /// Puts `--clock` into the domain.

@@ -179,6 +179,12 @@ impl Text {
         }
         self.hardware(&machine.hardware);
         self.disks(disks);
+        if !machine.hardware.xml.is_empty() {
+            self.line("");
+            self.comment(
+                "As it was, where no key says it. What it names of the host, a path or a device, must be there too.",
+            );
+        }
         machine.hardware.xml.iter().for_each(|edit| self.edit(edit));
     }
 

@@ -13,7 +13,7 @@ use crate::machines;
 use crate::support::tools;
 use crate::xml;
 
-fn adopted(name: &str, bytes: &[u8]) -> Adopted {
+pub fn adopted(name: &str, bytes: &[u8]) -> Adopted {
     let path = RecipePath::parse(name).unwrap();
     let given = [Given { shown: name.to_owned(), bytes: bytes.to_vec(), path, is_side_file: false }];
     adopt(&given, &Wish::default()).unwrap_or_else(|problems| panic!("{problems}"))
@@ -75,7 +75,7 @@ fn the_xml_that_virt_install_makes_of_a_command_becomes_the_same_recipe() {
 }
 
 /// What is left behind of every domain and command of ours, for no key stands for it: who it is, and what installs it.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "the UUID: it follows from the recipe",
     "--uuid: it follows from the recipe",
     "<kernel>: ",
@@ -85,6 +85,7 @@ const OURS: [&str; 9] = [
     "the disk `",
     "what is on the disk `",
     "the medium `",
+    "<cpu>: its features, which are what the host gave",
 ];
 
 /// Neither a disk's size nor a config stands in a domain; whatever else is named is too much.
@@ -135,7 +136,7 @@ fn domain_of(machine: &Machine, file: &str) -> Vec<String> {
     lines
 }
 
-fn same_machine(adopted: &Adopted, machine: &Machine, file: &str, context: &str) {
+pub fn same_machine(adopted: &Adopted, machine: &Machine, file: &str, context: &str) {
     let (again, edited) = (machine_again(&adopted.recipe, machine), !machine.hardware.xml.is_empty());
     if !edited {
         let (again, mut machine) = (keys(&again), keys(machine));
