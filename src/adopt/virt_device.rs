@@ -20,15 +20,15 @@ pub fn known(option: &str) -> Option<&'static Known> {
 pub fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
     let mut node = Element::new(known.element, []);
     let mut first = known.first.iter();
-    for (key, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
-        let (key, value) = match (value, first.next()) {
-            (None, Some(positional)) => (*positional, key.as_str()),
-            (value, _) => (key.as_str(), value.as_deref().unwrap_or("on")),
+    for (word, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
+        let (key, said) = match (value, first.next()) {
+            (None, Some(positional)) => (*positional, word.as_str()),
+            (value, _) => (word.as_str(), value.as_deref().unwrap_or("on")),
         };
         let place = known.keys.iter().find(|(name, ..)| *name == key);
-        let done = place.and_then(|(_, path, form)| written(*form, value).map(|value| put(&mut node, path, value)));
+        let done = place.and_then(|(_, path, form)| written(*form, said).map(|value| put(&mut node, path, value)));
         if done.flatten().is_none() {
-            machine.leave(format!("--{} {}", known.option, one_line(key, 60)));
+            machine.leave(unknown(known.option, key, place.is_some() || value.is_some()));
         }
     }
     for key in xpath::device(pairs, &mut node) {
@@ -37,6 +37,11 @@ pub fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine: &mut M
     usual(&mut node);
     let whole = if known.place.is_empty() { domain } else { domain.reach(known.place) };
     whole.children.push(node);
+}
+
+/// Names what is not known of an option; a word alone may be a value.
+pub fn unknown(option: &str, key: &str, is_key: bool) -> String {
+    if is_key { format!("--{option} {}", one_line(key, 60)) } else { format!("--{option}: a word without a key") }
 }
 
 /// Puts a device of the model `none` into the domain.
@@ -101,7 +106,7 @@ pub fn network(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
     let pairs = spelt_out(pairs)?;
     for (key, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
         if card(key, value.as_deref().unwrap_or_default(), &mut node).is_none() {
-            machine.leave(format!("--network {}", one_line(key, 60)));
+            machine.leave(unknown("network", key, value.is_some()));
         }
     }
     for key in xpath::device(&pairs, &mut node) {
@@ -184,7 +189,7 @@ pub fn cpu(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
             None => word(key, index == 0, &mut node),
         };
         if done.is_none() {
-            machine.leave(format!("--cpu {}", one_line(key, 60)));
+            machine.leave(unknown("cpu", key, value.is_some()));
         }
     }
     if node.attribute("mode").is_none() && node.child("model").is_some() {
@@ -255,7 +260,7 @@ pub fn clock(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
             _ => None,
         };
         if done.is_none() {
-            machine.leave(format!("--clock {}", one_line(key, 60)));
+            machine.leave(unknown("clock", key, !value.is_empty()));
         }
     }
 }
@@ -278,7 +283,7 @@ pub fn events(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
                 value.clone_into(&mut node.text);
                 domain.children.push(node);
             }
-            _ => machine.leave(format!("--events {}", one_line(key, 60))),
+            _ => machine.leave(unknown("events", key, value.is_some())),
         }
     }
 }

@@ -314,7 +314,9 @@ mod tests {
     fn sec_4_what_is_left_out_is_named_without_its_value() {
         let machine = command(
             "--name \"$NAME\" --graphics vnc,password=SECRET --unattended admin-password-file=SECRET --memory lots \
-             --network macvtap,source=SECRET --cloud-init root-password-generate=on --tpm backend=SECRET SECRET --vcpus 2,maxvcpus=4",
+             --network macvtap,source=SECRET --cloud-init root-password-generate=on --tpm backend=SECRET SECRET --vcpus 2,maxvcpus=4 \
+             --sound ich9,SECRET --cpu host,SECRET --network user,SECRET --xml ./a/@b=SECRET --console file,path=SECRET --events SECRET \
+             --tpm emulator,backend.encryption.secret=SECRET",
         );
         assert!(machine.left.len() >= 7, "{:?}", machine.left);
         assert!(machine.left.iter().all(|line| !line.contains("SECRET")), "{:?}", machine.left);

@@ -3,7 +3,7 @@
 use super::found::Machine;
 use super::options::{self, Pair};
 use super::xml::Element;
-use super::{domain, extras};
+use super::{domain, extras, virt_device};
 use crate::base::text::one_line;
 use crate::base::{MacAddress, Name};
 use crate::recipe::Topology;
@@ -27,8 +27,8 @@ pub fn known(
         let positional = *index == 0 && value.is_none();
         !positional && !keys.contains(&key.as_str())
     });
-    for (_, (key, _)) in rest {
-        machine.leave(format!("--{name} {}", one_line(key, 60)));
+    for (_, (key, value)) in rest {
+        machine.leave(virt_device::unknown(name, key, value.is_some()));
     }
 }
 
@@ -142,6 +142,9 @@ fn graphics(pairs: &[Pair], machine: &mut Machine) {
         }
     }
     extras::graphics(&node, machine);
+    if pairs.iter().skip(1).any(|(_, value)| value.is_none()) {
+        machine.leave(virt_device::unknown("graphics", "", false));
+    }
 }
 
 fn virt_type(text: &str, machine: &mut Machine) {
