@@ -13,7 +13,8 @@
 //!
 //! Every command is a walk along this line: `check` and `plan` stop at `Plan`, `update` at `Lock`, `fetch` realises the
 //! inputs, `build` goes to the end, `verify` re-hashes, `diff` compares two plans or two bundles, `export` and `import`
-//! carry what a rebuild needs elsewhere, `mirror` lays the inputs out for others, `store gc` keeps what the roots reach.
+//! carry what a rebuild needs elsewhere, `mirror` lays the inputs out for others, `store gc` keeps what the roots reach; `run`
+//! and `install` go on to an instance, `run --test` to what its guest reports, `doctor` reads what its console said.
 //!
 //! # The floors
 //!

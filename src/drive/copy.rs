@@ -1,10 +1,11 @@
 //! Files of a bundle as files of an instance: shared blocks where the file system can, else with their holes, and every
 //! byte hashed on the way. Touches the two files it is given. Read next: `super::instance`.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::fs::{OFlags, SeekFrom};
 
@@ -16,6 +17,8 @@ use crate::stream::{BackgroundHasher, HashingWriter};
 const BLOCK: u64 = 256 << 10;
 /// How many bytes lie between two reports.
 const STEP: u64 = 32 << 20;
+/// How long a lock that another holds is left alone.
+const TICK: Duration = Duration::from_millis(20);
 
 /// How a long piece of work speaks and listens: it tells how far it is, and ends when a signal asks for it.
 #[derive(Clone, Copy)]
@@ -29,6 +32,24 @@ impl Work<'_> {
     pub fn goes_on(&self) -> Result<(), Problem> {
         if self.signals.came() { Err(interrupted()) } else { Ok(()) }
     }
+}
+
+/// Takes a lock, telling that it waits, until a signal comes; it dies with the file.
+pub fn lock(file: &File, shown: &str, work: &Work<'_>) -> Result<(), Problem> {
+    let mut is_told = false;
+    while let Err(error) = file.try_lock() {
+        match error {
+            TryLockError::Error(error) => return Err(Problem::io(format!("cannot lock `{shown}`"), &error)),
+            TryLockError::WouldBlock if !is_told => {
+                (work.events)(Event::Waiting { what: shown.to_owned() });
+                is_told = true;
+            }
+            TryLockError::WouldBlock => {}
+        }
+        work.goes_on()?;
+        std::thread::sleep(TICK);
+    }
+    Ok(())
 }
 
 fn interrupted() -> Problem {

@@ -12,11 +12,10 @@
 //! held by whoever changes anything there, so that two never make one name or count the links of one base.
 //! Touches the storage directory. Read next: [`super::copy`], `crate::ops::install`.
 
-use std::fs::{DirBuilder, File, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
@@ -111,21 +110,10 @@ pub struct Instance {
 impl Storage {
     /// Takes the lock, waiting for whoever has it, and sweeps what killed runs left.
     pub fn open(path: &Path, work: &Work<'_>) -> Result<Self, Problem> {
-        let told = |error: &io::Error| Problem::io(format!("cannot use the storage `{}`", path.display()), error);
-        let directory = File::open(path).map_err(|error| told(&error))?;
-        let mut is_told = false;
-        while let Err(error) = directory.try_lock() {
-            match error {
-                TryLockError::Error(error) => return Err(told(&error)),
-                TryLockError::WouldBlock if !is_told => {
-                    (work.events)(Event::Waiting { what: path.display().to_string() });
-                    is_told = true;
-                }
-                TryLockError::WouldBlock => {}
-            }
-            work.goes_on()?;
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let shown = path.display().to_string();
+        let directory =
+            File::open(path).map_err(|error| Problem::io(format!("cannot use the storage `{shown}`"), &error))?;
+        copy::lock(&directory, &shown, work)?;
         let storage = Self { path: path.to_owned(), _lock: directory };
         storage.sweep();
         Ok(storage)

@@ -3,13 +3,18 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::base::text::one_line;
 use crate::base::{Code, Problem};
 
 /// The most that is kept of what a program says, in bytes for each of its streams; the rest is read and dropped.
 const KEPT: u64 = 4 << 20;
+/// How long a program may take: virsh's `start` waits for huge pages and firmware.
+const LIMIT: Duration = Duration::from_secs(300);
+/// How often we look whether it has ended.
+const TICK: Duration = Duration::from_millis(2);
 
 /// A program that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,20 +68,30 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// `E_TOOL` where it cannot be started. What it returns is the caller's to judge.
+    /// `E_TOOL` where it cannot be started, or says nothing final for five minutes. What it returns is the caller's to judge.
     pub fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Finished, Problem> {
+        self.run_within(LIMIT, arguments, input)
+    }
+
+    fn run_within(&self, limit: Duration, arguments: &[OsString], input: &[u8]) -> Result<Finished, Problem> {
         let mut command = self.command();
         command.args(arguments).env("LC_ALL", "C");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| self.problem("cannot be started", &error))?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (stdout, stderr) = std::thread::scope(|scope| {
+        let (status, stdout, stderr) = std::thread::scope(|scope| {
             // It may end without reading; that is told by its exit status.
             scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+            let said = scope.spawn(move || kept(stdout));
             let errors = scope.spawn(move || kept(stderr));
-            (kept(stdout), errors.join().unwrap_or_default())
+            let status = wait(&mut child, limit);
+            (status, said.join().unwrap_or_default(), errors.join().unwrap_or_default())
         });
-        let status = child.wait().map_err(|error| self.problem("cannot be waited for", &error))?;
+        let Some(status) = status.map_err(|error| self.problem("cannot be waited for", &error))? else {
+            return Err(Problem::new(Code::Tool, format!("`{}` did not end within {} s", self.name, limit.as_secs()))
+                .fact("program", self.path.display())
+                .note("it was ended"));
+        };
         Ok(Finished { status: status.code(), stdout, stderr })
     }
 
@@ -124,6 +139,22 @@ fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
+/// Waits for a program's end; `None` where it took too long and was ended.
+fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if begun.elapsed() >= limit {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(TICK);
+    }
+}
+
 /// Reads a stream to its end, so that the program never waits for us, and keeps the beginning.
 fn kept(stream: Option<impl Read>) -> Vec<u8> {
     let mut bytes = vec![];
@@ -157,6 +188,12 @@ mod tests {
     fn a_program_that_says_too_much_is_cut_and_one_that_reads_nothing_does_not_hang() {
         let finished = shell().run(&words("head -c 9000000 /dev/zero"), &vec![0; 1 << 20]).unwrap();
         assert_eq!((finished.stdout.len() as u64, finished.status), (KEPT, Some(0)));
+    }
+
+    #[test]
+    fn a_program_that_never_ends_is_ended_and_that_is_told() {
+        let problem = shell().run_within(Duration::from_millis(50), &words("exec sleep 600"), b"").unwrap_err();
+        assert_eq!((problem.code, problem.headline.as_str()), (Code::Tool, "`sh` did not end within 0 s"));
     }
 
     #[test]

@@ -203,12 +203,18 @@ fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -
 
 fn define(source: &Source, unfinished: &Unfinished, virsh: &Virsh, work: &Work<'_>) -> Result<(), Problem> {
     work.goes_on()?;
-    if virsh.knows(&source.identity.uuid)? {
-        return Err(Problem::new(Code::Preflight, format!("libvirt knows `{}` already", source.identity.uuid)));
+    let alone = virsh.alone(work)?;
+    let uuid = &source.identity.uuid;
+    if virsh.knows(uuid)? {
+        // Another run was faster, in another storage.
+        return Err(Problem::new(Code::Preflight, format!("libvirt knows `{uuid}` already"))
+            .cause("one plan and name have one UUID, in whatever storage")
+            .hint("install it under another name by `--name NAME`"));
     }
     virsh.define(&unfinished.0.directory.join(source.stays()))?;
+    drop(alone);
     if source.machine.hardware.autostart {
-        virsh.autostart(&source.identity.uuid)?;
+        virsh.autostart(uuid)?;
     }
     work.goes_on()
 }
@@ -218,7 +224,7 @@ fn undo(storage: &Storage, instance: &Instance, virsh: &Virsh, work: &Work<'_>) 
     // Who ends the work by a signal wants it undone all the same.
     let signals = Signals::default();
     let work = Work { signals: &signals, ..*work };
-    if virsh.knows(&instance.record.uuid)? {
+    if virsh.uses(&instance.record.uuid, &instance.directory)? {
         virsh.undefine(&instance.record.uuid)?;
     }
     storage.remove(instance, Data::Keep, &work).map(drop)
@@ -228,7 +234,7 @@ fn undo(storage: &Storage, instance: &Instance, virsh: &Virsh, work: &Work<'_>) 
 pub(super) fn recover(storage: &Storage, virsh: &Virsh, work: &Work<'_>) {
     for instance in storage.unfinished() {
         let other = virsh.at(&instance.record.connect);
-        let done = other.knows(&instance.record.uuid).and_then(|is_defined| match is_defined {
+        let done = other.uses(&instance.record.uuid, &instance.directory).and_then(|is_defined| match is_defined {
             // The person may have started it meanwhile.
             true => instance.finish(),
             false => storage.remove(&instance, Data::Keep, work).map(drop),

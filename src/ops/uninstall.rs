@@ -63,10 +63,10 @@ pub fn uninstall(session: &Session<'_>, name: &Name, wish: &Wish) -> Result<Unin
     })
 }
 
-/// Undefines the domain, where libvirt knows it and it does not run; by its UUID, so that no namesake goes.
+/// Undefines the domain, where libvirt knows it and it does not run; by its UUID and files, so that no namesake goes.
 fn forget(virsh: &Virsh, instance: &Instance) -> Result<bool, Problem> {
     let record = &instance.record;
-    if !virsh.knows(&record.uuid)? {
+    if !virsh.uses(&record.uuid, &instance.directory)? {
         return Ok(false);
     }
     let state = virsh.state(&record.uuid)?;

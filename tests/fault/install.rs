@@ -187,3 +187,45 @@ fn two_installations_of_one_name_make_one_and_of_eight_names_make_eight() {
     }
     world.is_empty();
 }
+
+/// One plan and name have one UUID: the second storage's run must neither take the domain over nor take it away.
+#[test]
+fn two_installations_of_one_name_into_two_storages_make_one() {
+    let world = World::new();
+    let storages = ["storage", "other"];
+    std::fs::create_dir(world.dir.path().join("other")).unwrap();
+    let install = |storage: &str| {
+        let words = ["install", "result-demo", "--connect", "qemu:///session", "--name", "nas", "--storage", storage];
+        world.bin(&words).into_command()
+    };
+    for _ in 0..8 {
+        let mut runs = storages.map(|storage| Running::start(&mut install(storage)));
+        let codes = runs.each_mut().map(|run| {
+            assert!(run.wait_for(Duration::from_secs(120)));
+            run.kill().code()
+        });
+        assert!(matches!(codes, [Some(0), Some(5)] | [Some(5), Some(0)]), "{codes:?}");
+        let winner = storages[usize::from(codes[0] != Some(0))];
+        for storage in storages {
+            let there = names(&world.dir.path().join(storage)).contains(&"nas".to_owned());
+            assert_eq!(there, storage == winner, "{codes:?} {storage}");
+        }
+        let domains = world.fake.get("domains");
+        let uuid = domains.split(' ').next().unwrap();
+        assert!(world.fake.get(&format!("{uuid}.xml")).contains(&format!("/{winner}/nas/system.qcow2")), "{domains}");
+        world.bin(&["uninstall", "nas", "--storage", winner]).run().success();
+        assert_eq!(world.fake.get("domains"), "");
+    }
+}
+
+#[test]
+fn a_domain_of_the_same_uuid_that_uses_other_files_is_left_alone() {
+    let world = World::new();
+    world.install("nas").run().success();
+    let domains = world.fake.get("domains");
+    let uuid = domains.split(' ').next().unwrap();
+    let xml = world.fake.get(&format!("{uuid}.xml"));
+    world.fake.set(&format!("{uuid}.xml"), &xml.replace("/storage/nas/", "/elsewhere/nas/"));
+    world.uninstall("nas").run().success().says("libvirt knew no domain of it");
+    assert_eq!((world.fake.get("domains"), names(&world.storage()).len()), (domains.clone(), 0));
+}

@@ -32,8 +32,10 @@ domstate) state "$2" ;;
 define | create)
     [ ! -e "$here/no-$1" ] || refuse "no $1"
     for xml; do :; done
+    cp "$xml" "$here/$(field "$xml" uuid).xml"
     put "$(field "$xml" uuid)" "$(field "$xml" name)" "$([ "$1" = define ] && echo shut off || echo running)"
     ;;
+dumpxml) cat "$here/$3.xml" ;;
 autostart) [ ! -e "$here/no-autostart" ] || refuse 'no autostart' ;;
 start)
     [ ! -e "$here/no-start" ] || refuse 'no start'
