@@ -26,6 +26,7 @@ mod told;
 mod verdict;
 
 pub use expectation::{Expectation, Expected, Kind, Wish};
+pub use junit::unreported;
 pub use told::{Heard, LIMIT, escape, heard};
 pub use verdict::{Check, Verdict, judge};
 

@@ -187,7 +187,7 @@ fn a_verdict_is_written_as_junit_xml() {
     let stream = good().replace("uid=1500", "uid=<0>");
     let xml = String::from_utf8(judge(&expectation(), stream.as_bytes()).junit("nas").unwrap()).unwrap();
     for part in [
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"nas\" tests=\"15\" failures=\"1\">\n",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"nas\" tests=\"15\" failures=\"1\" errors=\"0\">\n",
         "  <testsuite name=\"nas\" tests=\"15\" failures=\"1\" errors=\"0\" skipped=\"0\">\n",
         "    <testcase classname=\"user\" name=\"user ann: groups\"/>\n",
         "    <testcase classname=\"user\" name=\"user ann: uid\">\n",

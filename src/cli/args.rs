@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::base::{ByteSize, Digest, Rule, text};
 use crate::ops;
+use crate::report::EXIT_CODES;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
 /// Builds provisioned, reproducible VM bundles from one recipe: no root, no loop mount, no container.
@@ -14,7 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
     version,
     arg_required_else_help = true,
     override_usage = "arca-build [OPTIONS] <RECIPE>...\n       arca-build [OPTIONS] <COMMAND>",
-    after_help = "A recipe without a command is built: `arca-build recipes/nas.toml`.\nTo see one work: `arca-build build demo`."
+    after_help = after_help()
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -24,7 +25,7 @@ pub struct Cli {
 }
 
 /// Flags that every command takes.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Store directory [default: the nearest tagged `cache/` above, else $XDG_CACHE_HOME/arca-build; env: ARCA_CACHE]
@@ -91,6 +92,7 @@ pub enum Command {
         verify: bool,
     },
     /// Validate and plan recipes, and tell what the rules notice; touches nothing
+    #[command(override_usage = "arca-build check [OPTIONS] <RECIPE>...\n       arca-build check --explain <RULE>")]
     Check {
         /// Recipe files; `demo` is inside the program
         #[arg(required_unless_present = "explain", value_name = "RECIPE", value_hint = ValueHint::FilePath)]
@@ -310,6 +312,15 @@ pub enum RootCommand {
         /// Name or path of the root, as `list` shows it
         root: String,
     },
+}
+
+fn after_help() -> String {
+    let codes: Vec<_> = EXIT_CODES.iter().map(|(code, meaning)| format!("{code} {meaning}")).collect();
+    format!(
+        "A recipe without a command is built: `arca-build recipes/nas.toml`; `arca-build COMMAND --help` tells its flags.\n\
+         To see one work: `arca-build run demo`.\nExit codes: {}.",
+        codes.join(", ")
+    )
 }
 
 fn rounds() -> clap::builder::RangedI64ValueParser<u32> {

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use serde_json::json;
 
 use super::args::{Cli, Command};
 use super::check;
 use super::mirror::print_mirrored;
 use super::out::Voice;
+use super::shell;
 use super::transfer::{print_exported, print_imported, print_shown};
 use super::update;
 use crate::base::text::count;
@@ -108,12 +108,8 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
         Command::Store { command } => super::store::run(command, session, voice)?,
         Command::Schema => voice.json(&ops::schema::schema()),
         Command::Passwd { rounds } => super::passwd::run(voice, rounds)?,
-        Command::Completions { shell } => {
-            let mut script = vec![];
-            clap_complete::generate(shell, &mut Cli::command(), "arca-build", &mut script);
-            voice.data(&String::from_utf8_lossy(&script));
-        }
-        Command::Man => voice.data(&man()),
+        Command::Completions { shell } => voice.data(&shell::completions(shell)),
+        Command::Man => voice.data(&super::man::page()),
     }
     Ok(())
 }
@@ -124,7 +120,16 @@ fn print_new(voice: &Voice, path: &Path) {
         return voice.json(&json!({ "recipe": lossy(path) }));
     }
     voice.data(&format!("{shown}\n"));
-    voice.say(&format!("edit it, pin its base with `arca-build update {shown}`, then `arca-build {shown}`"));
+    voice.say("put your ssh key in, where it says so; then");
+    voice.say_aligned(&[
+        (&format!("  arca-build update {shown}"), "asks the publisher for today's image and pins it".to_owned()),
+        (&format!("  arca-build {shown}"), "fetches, verifies, builds".to_owned()),
+        (
+            &format!("  arca-build run {shown} --test"),
+            "boots it on throw-away disks: did it come up as asked?".to_owned(),
+        ),
+        (&format!("  sudo arca-build install {shown} --start"), "or makes it a libvirt domain that stays".to_owned()),
+    ]);
 }
 
 fn sanitised(text: &str) -> String {
@@ -285,21 +290,4 @@ fn print_diff(voice: &Voice, differences: &Differences) -> Result<(), Problems> 
         return Ok(());
     }
     Err(Problem::new(Code::Differs, count(differences.0.len(), "difference")).into())
-}
-
-fn man() -> String {
-    let mut page = vec![];
-    man_pages(&Cli::command(), &mut page);
-    String::from_utf8_lossy(&page).into_owned()
-}
-
-/// Appends the page of a command and those of its own commands, however deep.
-fn man_pages(command: &clap::Command, page: &mut Vec<u8>) {
-    // A vector takes every byte.
-    let _ = clap_mangen::Man::new(command.clone()).render(page);
-    for sub in command.get_subcommands() {
-        let name = format!("{}-{}", command.get_name(), sub.get_name());
-        let typed = format!("{} {}", command.get_bin_name().unwrap_or(command.get_name()), sub.get_name());
-        man_pages(&sub.clone().name(name).bin_name(typed), page);
-    }
 }

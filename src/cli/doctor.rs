@@ -7,12 +7,15 @@ use crate::base::text::{count, sanitise};
 use crate::base::{Code, Problem, Problems};
 use crate::ops::doctor::{Diagnosis, Found, Kind};
 
-/// Prints a diagnosis; fails where something must be done.
+/// Prints a diagnosis; fails where something must be done, or no boot is seen: silence is no good news.
 pub(super) fn print(voice: &Voice, diagnosis: &Diagnosis) -> Result<(), Problems> {
     if voice.is_json() {
         voice.json(&document(diagnosis));
     } else {
         voice.data(&sanitise(&diagnosis.to_string()));
+    }
+    if diagnosis.is_blind() {
+        return Err(Problem::new(Code::Lint, diagnosis.blindness()).into());
     }
     if !diagnosis.is_wrong() {
         return Ok(());

@@ -7,21 +7,25 @@ pub mod args;
 mod check;
 mod commands;
 mod doctor;
+mod help;
 mod import_config;
 mod install;
+mod man;
 mod mirror;
 mod out;
 mod passwd;
 mod progress;
 mod run;
+mod shell;
 mod store;
 mod transfer;
 mod update;
+mod usage;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::base::{Code, Problem, Problems};
 use crate::host::Environment;
@@ -38,9 +42,9 @@ pub fn main() -> ExitCode {
         let _ = writeln!(std::io::stderr(), "{}", report::render(&problem, Severity::Error, false));
         return ExitCode::from(report::exit_code(problem.code));
     }
-    let cli = match Cli::try_parse_from(args::with_default_command(typed.iter().cloned())) {
+    let cli = match parse(args::with_default_command(typed.iter().cloned())) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return ExitCode::from(usage::tell(&error, &typed)),
     };
     let environment = match Environment::capture() {
         Ok(environment) => environment,
@@ -53,6 +57,12 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn parse(words: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    let mut command = help::grouped(Cli::command());
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
 /// Where the first word was taken for a recipe that is not there, it may have been meant as a command.
 fn suggest_command(mut problems: Problems, typed: &[std::ffi::OsString]) -> Problems {
     if let Some((word, command)) = args::misspelt_command(typed) {
@@ -63,12 +73,6 @@ fn suggest_command(mut problems: Problems, typed: &[std::ffi::OsString]) -> Prob
         }
     }
     problems
-}
-
-/// Help and version go to stdout with success, mistakes to stderr with the usage class.
-fn usage(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(report::exit_code(Code::Usage)) } else { ExitCode::SUCCESS }
 }
 
 /// Tells every problem; the first decides the exit code.

@@ -6,25 +6,33 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{ArgGroup, Args, Subcommand, ValueHint};
 use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
 use super::commands::lossy;
 use super::out::Voice;
 use crate::base::text::count;
+use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, DiskSerial, Problem, Problems, Transport};
 use crate::host::files;
 use crate::ops::run::{Accel, Ran, Terminal, Wish};
+use crate::ops::vms::Stopped;
 use crate::ops::{self, Session, vms};
+use crate::report::Severity;
 
 /// The commands about machines that run right here.
 #[derive(Debug, Subcommand)]
 pub enum HereCommand {
     /// Boot a recipe or bundle right here with QEMU, on throw-away disks, and tell whether it came up as asked
+    #[command(
+        override_usage = "arca-build run [OPTIONS] <RECIPE|BUNDLE> [-- <QEMU-OPTION>...]\n       arca-build run [OPTIONS] --keep <NAME> [-- <QEMU-OPTION>...]",
+        after_help = KEYS
+    )]
     Run(Box<RunArgs>),
     /// Log in to a kept machine that runs
     Ssh {
@@ -80,23 +88,31 @@ pub(super) fn dispatch(command: HereCommand, session: &Session<'_>, voice: &Voic
     Ok(())
 }
 
+/// What the keys of a terminal do while a machine runs.
+const KEYS: &str = "In a terminal the guest's console is there to type at: Ctrl-A X ends the machine, Ctrl-A Ctrl-A types Ctrl-A.\n\
+    Ctrl-C goes to the guest; while --wait, --wait-for or --test waits, it ends the machine.";
+/// How long a machine is waited for.
+const TIMEOUT: Duration = Duration::from_secs(600);
+
 /// The arguments of `run`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("waiting").multiple(true))]
 pub struct RunArgs {
     /// A recipe (it is built first; `demo` is inside the program) or a bundle
     #[arg(value_name = "RECIPE|BUNDLE", required_unless_present = "keep", value_hint = ValueHint::AnyPath)]
     target: Option<PathBuf>,
-    /// Wait until provisioning is done (told by the guest's report, else by its ssh server), then end
-    #[arg(long)]
+    /// Wait until provisioning is done (told by the guest's report, else by its ssh server), then end; in a terminal the machine
+    /// goes on, to work with
+    #[arg(long, group = "waiting")]
     wait: bool,
-    /// Wait until the guest says TEXT on its console
-    #[arg(long, value_name = "TEXT", conflicts_with = "test")]
+    /// Wait until the guest says TEXT on its console, then end; in a terminal the machine goes on, to work with
+    #[arg(long, value_name = "TEXT", group = "waiting", conflicts_with_all = ["wait", "test"], value_parser = NonEmptyStringValueParser::new())]
     wait_for: Option<String>,
-    /// How long to wait
-    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-    timeout: u64,
-    /// Wait, then hold the guest's report to the recipe: exit code 1 where it differs
-    #[arg(long)]
+    /// How long --wait, --wait-for or --test waits [default: 600]
+    #[arg(long, value_name = "SECONDS", requires = "waiting", value_parser = seconds, allow_negative_numbers = true)]
+    timeout: Option<Duration>,
+    /// Wait, hold the guest's report to the recipe (exit code 1 where it differs), and end
+    #[arg(long, group = "waiting")]
     test: bool,
     /// Also write the result of --test as JUnit XML
     #[arg(long, value_name = "FILE", requires = "test", value_hint = ValueHint::FilePath)]
@@ -130,7 +146,7 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct Place {
     /// Directory of kept machines [default: $XDG_DATA_HOME/arca-build/vms; env: ARCA_VMS]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     vms: Option<PathBuf>,
 }
 
@@ -139,7 +155,7 @@ pub struct Place {
 pub enum VmsCommand {
     /// List them (the default)
     List,
-    /// Ask one that runs to power off
+    /// Ask one that runs to power off; one that has not done so after a minute is unplugged
     Stop {
         /// Its name
         name: String,
@@ -149,6 +165,14 @@ pub enum VmsCommand {
         /// Its name
         name: String,
     },
+}
+
+/// Reads how long to wait.
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    match text.parse::<u32>() {
+        Ok(seconds @ 1..) => Ok(Duration::from_secs(seconds.into())),
+        _ => Err("it is a whole number of seconds, at least 1"),
+    }
 }
 
 /// Reads a size, and a serial behind a colon.
@@ -169,21 +193,51 @@ fn run(arguments: RunArgs, session: &Session<'_>, voice: &Voice) -> Result<(), P
     };
     let (junit, tested) = (arguments.junit.clone(), arguments.test);
     let wish = wish(arguments, interactive);
-    let prepared = ops::run::prepare(session, &wish)?;
-    voice.end_progress();
-    let raw = if interactive { Some(Raw::begin()?) } else { None };
-    let ran = prepared.run(session, terminal);
-    drop(raw);
-    let ran = ran?;
-    if let (Some(file), Some(verdict)) = (junit, &ran.verdict) {
-        files::write_whole(&session.environment.directory().join(file), &verdict.junit(ran.name.as_str())?)?;
-    }
+    let ran = go(&wish, terminal, session, voice);
+    let written = junit.map_or(Ok(()), |file| write_junit(&session.environment.directory().join(file), &wish, &ran));
+    let ran = match (ran, written) {
+        (Ok(ran), written) => written.map(|()| ran)?,
+        (Err(problems), Ok(())) => return Err(problems),
+        (Err(problems), Err(more)) => return Err(Problems(problems.0.into_iter().chain([more]).collect())),
+    };
     print(voice, &ran, tested);
     if let Some(signal) = ran.signal {
+        let problem = interrupted(&ran);
+        voice.problem(&problem, Severity::Error);
         ops::run::end_by(signal);
-        return Err(Problem::new(Code::Interrupted, "interrupted").into());
+        return Err(problem.into());
     }
     judged(&ran, tested)
+}
+
+/// Runs it, with the terminal set for the guest meanwhile.
+fn go(wish: &Wish, terminal: Terminal, session: &Session<'_>, voice: &Voice) -> Result<Ran, Problems> {
+    let prepared = ops::run::prepare(session, wish)?;
+    voice.end_progress();
+    let _raw = if wish.interactive { Some(Raw::begin()?) } else { None };
+    Ok(prepared.run(session, terminal)?)
+}
+
+/// Writes how a test went, whatever came of it: what a CI system does not find it does not show.
+fn write_junit(file: &Path, wish: &Wish, ran: &Result<Ran, Problems>) -> Result<(), Problem> {
+    let named = || wish.keep.clone().or_else(|| wish.target.as_ref().map(|target| lossy(target))).unwrap_or_default();
+    let bytes = match ran {
+        Ok(Ran { verdict: Some(verdict), name, .. }) => verdict.junit(name.as_str()),
+        Ok(ran) => ops::run::unreported(ran.name.as_str(), &interrupted(ran).headline),
+        Err(problems) => {
+            let why: Vec<_> = problems.0.iter().map(|problem| one_line(&problem.headline, 400)).collect();
+            ops::run::unreported(&named(), &why.join("; "))
+        }
+    };
+    files::write_whole(file, &bytes?)
+}
+
+fn interrupted(ran: &Ran) -> Problem {
+    let headline = match &ran.missed {
+        Some(missed) => format!("`{}` was interrupted before {missed} came", ran.name),
+        None => format!("`{}` was interrupted", ran.name),
+    };
+    Problem::new(Code::Interrupted, headline)
 }
 
 fn out(arguments: &RunArgs, is_clean: bool, session: &Session<'_>) -> Result<Box<dyn Write + Send>, Problem> {
@@ -203,7 +257,7 @@ fn wish(arguments: RunArgs, interactive: bool) -> Wish {
         transport: arguments.transport.as_deref().and_then(Transport::parse),
         wait: arguments.wait,
         wait_for: arguments.wait_for,
-        timeout: Some(Duration::from_secs(arguments.timeout)),
+        timeout: Some(arguments.timeout.unwrap_or(TIMEOUT)),
         test: arguments.test,
         data: arguments.data,
         detach: arguments.detach,
@@ -219,8 +273,8 @@ fn print(voice: &Voice, ran: &Ran, tested: bool) {
     if let Some(verdict) = ran.verdict.as_ref().filter(|_| tested) {
         voice.data(&format!("{}\n", verdict.lines().join("\n")));
     }
-    if let Some(directory) = &ran.directory {
-        voice.say(&format!("kept     {}; `arca-build run --keep {}` starts it again", directory.display(), ran.name));
+    if let (Some(directory), Some(again)) = (&ran.directory, &ran.again) {
+        voice.say(&format!("kept     {}; `{again}` starts it again", directory.display()));
     }
 }
 
@@ -259,20 +313,24 @@ fn judged(ran: &Ran, tested: bool) -> Result<(), Problems> {
 fn vms(command: Option<VmsCommand>, place: &Place, session: &Session<'_>, voice: &Voice) -> Result<(), Problem> {
     let place = place.vms.as_deref();
     match command.unwrap_or(VmsCommand::List) {
-        VmsCommand::List => print_list(voice, &vms::list(session, place)?),
+        VmsCommand::List => print_list(voice, &vms::list(session, place)?, place),
         VmsCommand::Stop { name } => {
-            let by_itself = vms::stop(session, place, &name)?;
-            done(voice, &name, if by_itself { "stopped" } else { "unplugged: it did not power off in a minute" });
+            let (how, told) = match vms::stop(session, place, &name)? {
+                Stopped::Already => ("already", format!("`{name}` is off already")),
+                Stopped::ByItself => ("by-itself", format!("`{name}` has powered off")),
+                Stopped::Unplugged => ("unplugged", format!("`{name}` is unplugged: it did not power off in time")),
+            };
+            done(voice, &json!({ "name": name, "off": how }), &told);
         }
         VmsCommand::Remove { name } => {
             vms::remove(session, place, &name)?;
-            done(voice, &name, "removed");
+            done(voice, &json!({ "name": name, "removed": true }), &format!("`{name}` is removed"));
         }
     }
     Ok(())
 }
 
-fn print_list(voice: &Voice, all: &[vms::Kept]) {
+fn print_list(voice: &Voice, all: &[vms::Kept], place: Option<&Path>) {
     if voice.is_json() {
         let show = |one: &vms::Kept| json!({ "name": one.name, "runs": one.runs, "snapshots": one.snapshots, "path": lossy(&one.directory) });
         return voice.json(&json!({ "machines": all.iter().map(show).collect::<Vec<_>>() }));
@@ -284,7 +342,7 @@ fn print_list(voice: &Voice, all: &[vms::Kept]) {
         voice.data(&format!("{}  {state}{}\n", one.name, crate::base::text::sanitise(&snapshots)));
     }
     if all.is_empty() {
-        voice.say("no machine is kept; `arca-build run RECIPE --keep NAME` keeps one");
+        voice.say(&format!("no machine is kept; `{}` keeps one", vms::command("run RECIPE --keep NAME", place)));
     }
 }
 
@@ -303,7 +361,8 @@ fn snapshot(
         voice.json(&json!({ "name": name, "snapshot": label }));
     } else {
         voice.data(&format!("{label}\n"));
-        voice.say(&format!("`arca-build rollback {name} {label}` brings it back"));
+        let command = vms::command(&format!("rollback {name} {label}"), place);
+        voice.say(&format!("`{command}` brings it back"));
     }
     Ok(())
 }
@@ -311,16 +370,12 @@ fn snapshot(
 /// Brings a machine's disks back to a snapshot.
 fn rollback(name: &str, label: &str, place: &Place, session: &Session<'_>, voice: &Voice) -> Result<(), Problem> {
     vms::rollback(session, place.vms.as_deref(), name, label)?;
-    done(voice, name, &format!("is as it was at {label}"));
+    done(voice, &json!({ "name": name, "rolled_back_to": label }), &format!("`{name}` is back at snapshot `{label}`"));
     Ok(())
 }
 
-fn done(voice: &Voice, name: &str, what: &str) {
-    if voice.is_json() {
-        voice.json(&json!({ "name": name, "done": what }))
-    } else {
-        voice.say(&format!("{name}: {what}"))
-    }
+fn done(voice: &Voice, document: &Value, told: &str) {
+    if voice.is_json() { voice.json(document) } else { voice.say(told) }
 }
 
 /// The terminal while keys go to the guest.

@@ -16,12 +16,17 @@ const TAIL_LINES: usize = 150_000;
 /// The longest line; what goes beyond is cut.
 const LONGEST: usize = 4096;
 
+/// What is no text from here on: consoles stammer, and a firmware may say a few odd bytes, but not one in so many.
+const ODD_ONE_IN: usize = 8;
+
 /// A log, read.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     pub lines: Vec<Line>,
     /// Bytes of its middle that were not looked at.
     pub skipped: u64,
+    /// Whether so much of it is no text that it is no log.
+    pub is_binary: bool,
 }
 
 /// A line, or a part of one that a carriage return or a moved cursor parts from the rest.
@@ -56,7 +61,8 @@ impl Log {
             let begin = tail.iter().position(|byte| *byte == b'\n').map_or(tail.len(), |at| at + 1);
             keep.add(&tail[begin..]);
         }
-        Ok(Self { lines: keep.lines.into_iter().chain(keep.newest).collect(), skipped })
+        let is_binary = keep.odd > keep.characters / ODD_ONE_IN;
+        Ok(Self { lines: keep.lines.into_iter().chain(keep.newest).collect(), skipped, is_binary })
     }
 }
 
@@ -87,6 +93,9 @@ struct Keep {
     newest: VecDeque<Line>,
     /// Line ends so far.
     ends: usize,
+    /// Characters so far, and how many of them no text holds.
+    characters: usize,
+    odd: usize,
 }
 
 impl Keep {
@@ -94,7 +103,10 @@ impl Keep {
         for line in bytes.split(|byte| *byte == b'\n') {
             self.ends += 1;
             let line = &line[..line.len().min(4 * LONGEST)];
-            for part in parts(&String::from_utf8_lossy(line)) {
+            let line = String::from_utf8_lossy(line);
+            self.characters += line.chars().count();
+            self.odd += line.chars().filter(|c| is_odd(*c)).count();
+            for part in parts(&line) {
                 self.push(Line::parse(self.ends, &part));
             }
         }
@@ -109,6 +121,12 @@ impl Keep {
         }
         self.newest.push_back(line);
     }
+}
+
+/// Tells whether a character is of no text and of no control sequence: what was no UTF-8 is one too.
+fn is_odd(c: char) -> bool {
+    c == char::REPLACEMENT_CHARACTER
+        || (c.is_ascii_control() && !matches!(c, '\t' | '\r' | '\u{7}' | '\u{8}' | '\u{1b}'))
 }
 
 /// Splits a line where the terminal would go elsewhere, and takes out what no person sees; empty parts are left out.

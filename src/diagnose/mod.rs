@@ -29,12 +29,14 @@ const SHOWN: (usize, usize) = (160, 260);
 pub struct Diagnosis {
     /// By time.
     pub findings: Vec<Found>,
-    /// Every boot in it, in order.
+    /// Every boot in it, in order; none where not one step of a boot is told, and nothing known either.
     pub boots: Vec<Boot>,
     /// How many lines were read.
     pub lines: usize,
     /// Bytes of its middle that were not.
     pub skipped: u64,
+    /// Whether it is no text, and was not looked through.
+    pub is_binary: bool,
 }
 
 /// One boot of a log.
@@ -75,6 +77,11 @@ impl Diagnosis {
         self.findings.iter().any(|found| found.ailment.kind.is_wrong())
     }
 
+    /// Tells whether no boot is seen in it, so that nothing can be said.
+    pub const fn is_blind(&self) -> bool {
+        self.boots.is_empty()
+    }
+
     /// Counts findings of a kind.
     pub fn count(&self, kind: Kind) -> usize {
         self.findings.iter().filter(|found| found.ailment.kind == kind).count()
@@ -94,7 +101,7 @@ impl Found {
 
 /// Looks through a log.
 pub fn diagnose(log: &Log) -> Diagnosis {
-    let boots = boots(&log.lines);
+    let mut boots = if log.is_binary { vec![] } else { boots(&log.lines) };
     let rows: Vec<_> = table::all().map(Row::new).collect();
     let mut findings = vec![];
     for (number, boot) in boots.iter().enumerate() {
@@ -105,7 +112,12 @@ pub fn diagnose(log: &Log) -> Diagnosis {
         lead(&mut found);
         findings.extend(found);
     }
-    Diagnosis { findings, boots, lines: log.lines.last().map_or(0, |line| line.number), skipped: log.skipped }
+    // Any text makes a boot to look for ailments in; one that tells of nothing at all is none.
+    if findings.is_empty() && boots.iter().all(|boot| boot.reached == Stage::Nowhere) {
+        boots.clear();
+    }
+    let lines = log.lines.last().map_or(0, |line| line.number);
+    Diagnosis { findings, boots, lines, skipped: log.skipped, is_binary: log.is_binary }
 }
 
 /// Of two in one line, the cause comes first.

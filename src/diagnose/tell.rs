@@ -12,6 +12,10 @@ const WIDTH: usize = 92;
 /// How many of the last boots are told besides the first: a machine that begins anew for ever fills a log with them.
 const LAST_BOOTS: usize = 4;
 
+/// What to look at where the log is no text.
+const NO_TEXT: &str = "is it the text of the guest's console, and not an image, a program, or a log that is packed? `xz -dc LOG.xz | \
+    arca-build doctor -` unpacks one";
+
 impl fmt::Display for Diagnosis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.head(f)?;
@@ -21,6 +25,7 @@ impl fmt::Display for Diagnosis {
         }
         match (self.boots.last(), self.is_wrong()) {
             (Some(boot), false) => paragraph(f, "\nlook at", boot.reached.advice()),
+            (None, _) if self.is_binary => paragraph(f, "\nlook at", NO_TEXT),
             (None, _) => paragraph(f, "\nlook at", Stage::Nowhere.advice()),
             _ => Ok(()),
         }
@@ -47,10 +52,19 @@ impl Diagnosis {
                 reached => writeln!(f, "{which}came as far as: {reached}")?,
             }
         }
-        if !self.is_wrong() {
-            writeln!(f, "nothing known is wrong")?;
+        match (self.is_blind(), self.is_wrong()) {
+            (true, _) => writeln!(f, "{}", self.blindness()),
+            (false, false) => writeln!(f, "nothing known is wrong"),
+            (false, true) => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Says why nothing can be said, where no boot is seen.
+    pub const fn blindness(&self) -> &'static str {
+        match self.is_binary {
+            true => "this is no text: no boot is seen in it, so nothing can be said",
+            false => "no boot is seen in it, so nothing can be said",
+        }
     }
 
     fn is_told(&self, boot: usize) -> bool {

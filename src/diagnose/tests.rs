@@ -110,6 +110,32 @@ fn many_of_a_kind_are_counted_and_not_all_told() {
 }
 
 #[test]
+fn what_holds_no_boot_is_not_called_well() {
+    let noise: Vec<u8> = (0..40_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    // A program holds the words of every step, as this one does.
+    let program = [b"\x7fELF\0\0\0\0Linux version \0\0\0\nIgnition failed: x\0\0\0\0".as_slice(); 40].concat();
+    for (log, is_binary) in [
+        (&b""[..], false),
+        (b"\n\n", false),
+        (b"#!/bin/sh\necho hello\n", false),
+        (b"2026-01-01 10:00 GET /index.html 200\n", false),
+        (&noise, true),
+        (&program, true),
+    ] {
+        let found = diagnose(&Log::read(log).unwrap());
+        assert_eq!((found.boots.len(), found.is_blind(), found.is_binary), (0, true, is_binary), "{found}");
+        let told = found.to_string();
+        assert!(told.contains("0 boots") && told.contains("so nothing can be said"), "{told}");
+        assert!(!told.contains("nothing known is wrong"), "{told}");
+        assert_eq!(told.contains("this is no text"), is_binary, "{told}");
+    }
+    // Odd bytes on a console are no reason not to look.
+    let stammer =
+        diagnose(&Log::read(&b"\0\xff\0\n[    1.000000] Linux version 6.18.0 (geeko@buildhost)\n"[..]).unwrap());
+    assert_eq!((stammer.boots.len(), stammer.is_binary), (1, false));
+}
+
+#[test]
 fn an_empty_log_says_what_to_look_at() {
     let found = of("");
     assert!(found.boots.is_empty() && found.to_string().contains("console=ttyS0"), "{found}");

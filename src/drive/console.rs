@@ -5,6 +5,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,6 +27,8 @@ impl std::fmt::Debug for Terminal {
 
 /// The key that begins a command, as QEMU has it: Ctrl-A.
 const ESCAPE: u8 = 1;
+/// Ctrl-C.
+const INTERRUPT: u8 = 3;
 /// The longest line that is looked at as one.
 const LINE: usize = 4096;
 
@@ -107,27 +110,30 @@ struct Keys {
 }
 
 impl Keys {
-    fn read(&mut self, typed: &[u8]) -> (Vec<u8>, bool) {
-        let (mut bytes, mut quit) = (vec![], false);
+    /// Reads what was typed; `ours` tells whether Ctrl-C is for us.
+    fn read(&mut self, typed: &[u8], ours: bool) -> (Vec<u8>, Option<Notice>) {
+        let (mut bytes, mut asked) = (vec![], None);
         for &byte in typed {
             match (std::mem::take(&mut self.escaped), byte) {
                 (false, ESCAPE) => self.escaped = true,
+                (false, INTERRUPT) if ours => asked = Some(Notice::Interrupt),
                 (false, _) | (true, ESCAPE) => bytes.push(byte),
-                (true, b'x' | b'X') => quit = true,
+                (true, b'x' | b'X') => asked = Some(Notice::Quit),
                 (true, _) => {}
             }
         }
-        (bytes, quit)
+        (bytes, asked)
     }
 }
 
-/// Passes keys on to the guest; Ctrl-A X asks for the end, Ctrl-A Ctrl-A is one Ctrl-A.
-pub fn type_into(mut to: UnixStream, mut keys: Box<dyn Read + Send>, tell: &Sender<Notice>) {
+/// Passes keys on to the guest; Ctrl-A X asks for the end, Ctrl-A Ctrl-A is one Ctrl-A. So does Ctrl-C as long as `ours` is set;
+/// else it is the guest's like every key.
+pub fn type_into(mut to: UnixStream, mut keys: Box<dyn Read + Send>, ours: &AtomicBool, tell: &Sender<Notice>) {
     let (mut meaning, mut buffer) = (Keys::default(), [0; 256]);
     while let Ok(count @ 1..) = keys.read(&mut buffer) {
-        let (bytes, quit) = meaning.read(&buffer[..count]);
-        if quit {
-            let _ = tell.send(Notice::Quit);
+        let (bytes, asked) = meaning.read(&buffer[..count], ours.load(Ordering::Relaxed));
+        if let Some(asked) = asked {
+            let _ = tell.send(asked);
         }
         if to.write_all(&bytes).is_err() {
             break;
@@ -152,20 +158,21 @@ mod tests {
     }
 
     #[test]
-    fn ctrl_a_x_asks_for_the_end_and_all_else_goes_to_the_guest() {
-        for (typed, bytes, quit) in [
-            (&b"ls\r"[..], &b"ls\r"[..], false),
-            (b"\x03", b"\x03", false),
-            (b"\x01x", b"", true),
-            (b"a\x01Xb", b"ab", true),
-            (b"\x01\x01", b"\x01", false),
-            (b"\x01c", b"", false),
+    fn ctrl_a_x_asks_for_the_end_and_all_else_goes_to_the_guest_but_a_ctrl_c_that_is_ours() {
+        for (typed, ours, bytes, asked) in [
+            (&b"ls\r"[..], true, &b"ls\r"[..], None),
+            (b"\x03", false, b"\x03", None),
+            (b"a\x03b", true, b"ab", Some(Notice::Interrupt)),
+            (b"\x01x", false, b"", Some(Notice::Quit)),
+            (b"a\x01Xb", true, b"ab", Some(Notice::Quit)),
+            (b"\x01\x01", true, b"\x01", None),
+            (b"\x01c", false, b"", None),
         ] {
-            assert_eq!(Keys::default().read(typed), (bytes.to_vec(), quit));
+            assert_eq!(Keys::default().read(typed, ours), (bytes.to_vec(), asked.clone()));
             let mut keys = Keys::default();
-            let one_by_one: Vec<_> = typed.iter().map(|byte| keys.read(&[*byte])).collect();
+            let one_by_one: Vec<_> = typed.iter().map(|byte| keys.read(&[*byte], ours)).collect();
             assert_eq!(one_by_one.iter().flat_map(|(bytes, _)| bytes.clone()).collect::<Vec<_>>(), bytes);
-            assert_eq!(one_by_one.iter().any(|(_, quit)| *quit), quit);
+            assert_eq!(one_by_one.into_iter().find_map(|(_, asked)| asked), asked);
         }
     }
 }

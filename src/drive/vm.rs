@@ -123,8 +123,7 @@ impl Vm {
             Ok(lock) => Ok(Some(Self { directory, _lock: lock, throw_away: false })),
             Err(problem) if problem.code == Code::CacheLock => {
                 Err(Problem::new(Code::CacheLock, format!("`{name}` runs, or is being worked on"))
-                    .note("nothing was changed")
-                    .hint(format!("switch it off first: `arca-build vms stop {name}`")))
+                    .note("nothing was changed"))
             }
             Err(problem) => Err(problem),
         }
@@ -252,6 +251,11 @@ pub fn list(vms: &Path) -> Result<Vec<(Record, bool, Vec<String>)>, Problem> {
         Ok((record(&directory)?, lock(&directory).is_err(), snapshots(&directory)?))
     };
     names(vms)?.into_iter().filter(is_instance).map(told).collect()
+}
+
+/// Tells whether somebody holds an instance: it runs, or is being worked on.
+pub fn is_held(vms: &Path, name: &Name) -> bool {
+    lock(&vms.join(name.as_str())).is_err()
 }
 
 /// Tells how to reach an instance; `None` where it does not run.

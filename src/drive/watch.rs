@@ -6,7 +6,7 @@
 #![expect(clippy::disallowed_types, reason = "asks on loopback whether the guest's ssh answers, and for a free port")]
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -18,6 +18,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use signal_hook::consts::SIGINT;
 
 use super::Program;
 use super::console::{self, LastLine, Terminal};
@@ -33,8 +34,8 @@ const LARGEST_LINE: u64 = 1 << 20;
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long QEMU may take to end once it has begun to.
 const LAST_BREATH: Duration = Duration::from_secs(20);
-/// How long a guest that is stopped from outside has to power off.
-const STOP_GRACE: Duration = Duration::from_secs(60);
+/// How long a guest that is asked to power off has for it before the plug is pulled.
+pub const GRACE: Duration = Duration::from_secs(60);
 /// How often signals are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How many ports are tried before it is an error.
@@ -55,6 +56,8 @@ pub enum Notice {
     Shutdown(String),
     /// The person at the keyboard asks for the end.
     Quit,
+    /// They typed Ctrl-C while it was for us.
+    Interrupt,
 }
 
 /// What ended a watch.
@@ -64,7 +67,7 @@ pub enum Outcome {
     Reached(Notice),
     /// The machine is off: QEMU's reason, such as `guest-shutdown` or `guest-reset`.
     Off(String),
-    /// A signal asked for the end.
+    /// A signal asked for the end, or Ctrl-C while it was for us.
     Interrupted(i32),
     /// The person at the keyboard did.
     Quit,
@@ -131,6 +134,8 @@ pub struct Running {
     reason: String,
     /// Set when the watching threads shall stop asking.
     over: Arc<AtomicBool>,
+    /// Whether Ctrl-C on the guest's terminal is for us.
+    ctrl_c: Arc<AtomicBool>,
     /// Where the guest's port 22 is, where it has a network.
     pub ssh_port: Option<u16>,
 }
@@ -170,14 +175,16 @@ impl Running {
         let console = socket(&mut qemu, "console.sock")?;
         let report = if start.report { Some(socket(&mut qemu, "report.sock")?) } else { None };
         let last = LastLine::default();
-        listen(console, report, start.terminal, start.until, &last, &sender)?;
+        let ctrl_c = Arc::new(AtomicBool::new(*start.until != Until::Off));
+        type_into(&console, start.terminal.keys, &ctrl_c, &sender)?;
+        listen(console, report, start.terminal.out, start.until, &last, &sender);
         let over = Arc::new(AtomicBool::new(false));
         if let (Some(port), Until::Ssh) = (ssh_port, start.until) {
             let (tell, over) = (sender, Arc::clone(&over));
             std::thread::spawn(move || ask_ssh(port, &tell, &over));
         }
         qmp.execute("cont", &Value::Null)?;
-        Ok(Self { qemu, qmp, notices, signals: start.signals, last, reason: String::new(), over, ssh_port })
+        Ok(Self { qemu, qmp, notices, signals: start.signals, last, reason: String::new(), over, ctrl_c, ssh_port })
     }
 
     /// Hears everything until what is waited for comes, the machine goes off, the person asks for the end, or `limit` is over.
@@ -194,6 +201,7 @@ impl Running {
                 Ok(Notice::ConsoleClosed) => return self.off(until),
                 Ok(Notice::Shutdown(reason)) => self.reason = reason,
                 Ok(Notice::Quit) => return Ok(Outcome::Quit),
+                Ok(Notice::Interrupt) => return Ok(Outcome::Interrupted(SIGINT)),
                 Ok(notice) if until.is(&notice) => return Ok(Outcome::Reached(notice)),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.off(until),
@@ -206,13 +214,21 @@ impl Running {
         self.last.get()
     }
 
-    /// Asks the guest to power off, as by the button; where that takes longer than `grace`, or a signal comes, pulls the plug.
-    pub fn power_off(&mut self, grace: Duration) -> Result<bool, Problem> {
+    /// Gives Ctrl-C to the guest like every other key, once what was waited for is there.
+    pub fn give_ctrl_c(&self) {
+        self.ctrl_c.store(false, Ordering::Relaxed);
+    }
+
+    /// Asks the guest to power off, as by the button; where that takes longer than [`GRACE`], or a signal or Ctrl-C comes,
+    /// pulls the plug. `asked` is called once it is asked.
+    pub fn power_off(&mut self, asked: impl FnOnce()) -> Result<bool, Problem> {
         if self.is_off() {
             return Ok(true);
         }
+        self.ctrl_c.store(true, Ordering::Relaxed);
         self.qmp.execute("system_powerdown", &Value::Null)?;
-        match self.watch(&Until::Off, Some(grace))? {
+        asked();
+        match self.watch(&Until::Off, Some(GRACE))? {
             Outcome::Off(_) => Ok(true),
             _ => self.quit().map(|()| false),
         }
@@ -251,10 +267,10 @@ impl Running {
     }
 }
 
-/// Asks the machine of an instance's directory to power off, from outside; after a minute the plug is pulled.
+/// Asks the machine of an instance's directory to power off, from outside; after [`GRACE`] the plug is pulled.
 ///
-/// Returns whether it went off by itself.
-pub fn stop(directory: &Path) -> Result<bool, Problem> {
+/// `asked` is called once it is asked. Returns whether it went off by itself.
+pub fn stop(directory: &Path, asked: impl FnOnce()) -> Result<bool, Problem> {
     let open = File::open(directory).map_err(|error| super::disks::unreadable(directory, &error))?;
     let path = format!("/proc/self/fd/{}/stop.sock", open.as_raw_fd());
     let stream = UnixStream::connect(path).map_err(|error| {
@@ -263,8 +279,9 @@ pub fn stop(directory: &Path) -> Result<bool, Problem> {
     let (sender, notices) = channel();
     let mut qmp = Qmp::greet(stream, move |event, data| hear(event, data, &sender))?;
     qmp.execute("system_powerdown", &Value::Null)?;
+    asked();
     let begun = Instant::now();
-    while begun.elapsed() < STOP_GRACE {
+    while begun.elapsed() < GRACE {
         // The sender goes with QEMU.
         match notices.recv_timeout(TICK) {
             Ok(_) | Err(RecvTimeoutError::Disconnected) => return Ok(true),
@@ -321,22 +338,31 @@ fn forward(qmp: &mut Qmp) -> Result<u16, Problem> {
         .cause(crate::base::text::one_line(&why, 200)))
 }
 
+/// Begins to pass typed keys on, where somebody can type.
+fn type_into(
+    console: &UnixStream,
+    keys: Option<Box<dyn Read + Send>>,
+    ctrl_c: &Arc<AtomicBool>,
+    sender: &Sender<Notice>,
+) -> Result<(), Problem> {
+    let Some(keys) = keys else { return Ok(()) };
+    let keyboard = console.try_clone().map_err(|error| Problem::io("the console cannot be written", &error))?;
+    let (ours, tell) = (Arc::clone(ctrl_c), sender.clone());
+    std::thread::spawn(move || console::type_into(keyboard, keys, &ours, &tell));
+    Ok(())
+}
+
 fn listen(
     console: UnixStream,
     report: Option<UnixStream>,
-    terminal: Terminal,
+    out: Box<dyn Write + Send>,
     until: &Until,
     last: &LastLine,
     sender: &Sender<Notice>,
-) -> Result<(), Problem> {
-    let keyboard = console.try_clone().map_err(|error| Problem::io("the console cannot be written", &error))?;
-    if let Some(keys) = terminal.keys {
-        let tell = sender.clone();
-        std::thread::spawn(move || console::type_into(keyboard, keys, &tell));
-    }
+) {
     let pattern = if let Until::Pattern(text) = until { Some(text.clone()) } else { None };
     let (last, tell) = (last.clone(), sender.clone());
-    std::thread::spawn(move || console::pump(console, terminal.out, pattern.as_deref(), &last, &tell));
+    std::thread::spawn(move || console::pump(console, out, pattern.as_deref(), &last, &tell));
     if let Some(stream) = report {
         let tell = sender.clone();
         std::thread::spawn(move || {
@@ -345,7 +371,6 @@ fn listen(
             }
         });
     }
-    Ok(())
 }
 
 /// Reads until a final report is whole, and returns what came; `None` where the stream ends before. Of an endless one the end

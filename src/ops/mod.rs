@@ -81,6 +81,11 @@ impl std::fmt::Debug for Session<'_> {
 
 /// What stands in realisation records, for people who look.
 pub const VERSION: &str = concat!("arca-build ", env!("CARGO_PKG_VERSION"));
+/// Writes a word as a shell reads it.
+fn quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+}
+
 /// The largest input taken while its size is not pinned.
 pub const LARGEST_INPUT: ByteSize = ByteSize::gib(64);
 /// Below this, asking a list of mirrors costs more than it brings.
@@ -129,7 +134,6 @@ impl Session<'_> {
 
     /// Writes the command that a hint tells, for a recipe, with the files that were named for this one.
     fn command(&self, words: &str, recipe: &str) -> String {
-        let quoted = |text: &str| shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned);
         let named = [("--lock", &self.lock), ("--config", &self.config)];
         let named = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)));
         let keyrings = self.keyrings.iter().map(|path| ("--keyring", path));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Session;
+use crate::base::text::one_line;
 use crate::base::{Code, Event, Finding, Problem, Problems, Secret, Severity};
 use crate::bundle;
 use crate::host::{Beside, files};
@@ -47,7 +48,7 @@ impl Loaded {
             (None, Some(embedded)) => (embedded.text.to_owned(), Beside::Embedded(embedded.files)),
             (None, None) => return Err(no_recipe(&shown, &path).into()),
         };
-        let recipe = recipe::parse(&text, &shown)?;
+        let recipe = recipe::parse(&text, &shown).map_err(|problems| or_bundle(problems, named, &path))?;
         let beside_lock = beside.directory().map(|directory| directory.join(lock::FILE_NAME));
         let lock_path = session.lock.as_ref().map(|path| session.absolute(path)).or(beside_lock);
         let lock = match &lock_path {
@@ -191,6 +192,17 @@ pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {
         Some(text) => Lock::parse(&text, &path.display().to_string()),
         None => Ok(Lock::default()),
     }
+}
+
+/// Of a file that is no TOML and lies in a bundle, the bundle may have been meant.
+fn or_bundle(mut problems: Problems, named: &Path, path: &Path) -> Problems {
+    let is_bundle = path.parent().is_some_and(|parent| files::exists(&parent.join(crate::plan::file::MANIFEST)));
+    let is_foreign = problems.0.iter().any(|problem| problem.headline.starts_with("not TOML"));
+    if let (Some(last), true) = (problems.0.last_mut(), is_bundle && is_foreign) {
+        let directory = named.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        last.hint = Some(format!("did you mean the bundle `{}`?", one_line(&directory.to_string_lossy(), 200)));
+    }
+    problems
 }
 
 fn no_recipe(shown: &str, path: &Path) -> Problem {

@@ -2,12 +2,15 @@
 //!
 //! Nothing of the bundle is written. Read next: `drive::vm` (the directory), `drive::watch` (the run itself).
 
+mod awaited;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Session;
 use super::launchable::Launchable;
-use crate::attest::{self, Expectation, Verdict};
+pub use crate::attest::unreported;
+use crate::attest::{Expectation, Verdict};
 use crate::base::{Arch, BaseKind, ByteSize, Code, DiskSerial, Event, Name, Problem, Problems, Transport};
 use crate::drive::accel::{self, Chosen};
 pub use crate::drive::console::Terminal;
@@ -17,7 +20,7 @@ pub use crate::drive::qemu::{WORD as BECOME_QEMU, become_qemu};
 use crate::drive::signals::Signals;
 pub use crate::drive::signals::end_by;
 use crate::drive::vm::{CONSOLE_LOG, Reach, Record, State, Vm, with_added};
-use crate::drive::watch::{self, Notice, Outcome, Running, Start, Until};
+use crate::drive::watch::{self, Running, Start, Until};
 use crate::drive::{Program, medium, tpm};
 use crate::emit::{Identity, Launch, argv};
 use crate::host::files;
@@ -25,8 +28,6 @@ pub use crate::plan::Accel;
 use crate::plan::{DataDisk, Machine, Network, SYSTEM_SERIAL, file};
 use crate::store::{Holder, Root};
 
-/// How long a guest has to power off by itself before the plug is pulled.
-const GRACE: Duration = Duration::from_secs(60);
 /// What a bundle expects of its guest's report.
 const EXPECTATION: &str = file::REPORT;
 
@@ -69,6 +70,10 @@ pub struct Ran {
     pub directory: Option<PathBuf>,
     /// What was waited for and came: `report`, `text`, `ssh`.
     pub reached: Option<&'static str>,
+    /// What was waited for, in words, where a signal came first.
+    pub missed: Option<String>,
+    /// The command that starts it again, where it is kept.
+    pub again: Option<String>,
     /// How the machine went off, in QEMU's words, such as `guest-shutdown`; `None` where we ended it.
     pub off: Option<String>,
     pub verdict: Option<Verdict>,
@@ -112,7 +117,7 @@ impl<'w> Prepared<'w> {
             (None, Some((name, vms))) => {
                 let link = vms.join(name.as_str()).join(disks::BUNDLE);
                 if !files::exists(&link) {
-                    return Err(super::vms::unknown(vms, name).into());
+                    return Err(super::vms::unknown(vms, name, wish.vms.as_deref()).into());
                 }
                 Launchable::verified(session, &link)?
             }
@@ -145,7 +150,7 @@ impl<'w> Prepared<'w> {
                 furnish(&vm)?;
                 vm
             }
-            Some((name, vms)) => match Vm::open(vms, name)? {
+            Some((name, vms)) => match super::vms::open_in(vms, name, self.wish.vms.as_deref())? {
                 Some(vm) => self.is_same(&vm).map(|()| vm)?,
                 None => {
                     let record = self.record(name);
@@ -180,8 +185,15 @@ impl<'w> Prepared<'w> {
             .fact("asked", format!("sha256:{}", self.launchable.digest))
             .note("nothing was changed")
             .hint(format!(
-                "`arca-build run --keep {name}` goes on with it, `arca-build vms remove {name}` lets it go, another name keeps both"
+                "`{}` goes on with it, `{}` lets it go, another name keeps both",
+                self.about(&format!("run --keep {name}")),
+                self.about(&format!("vms remove {name}"))
             )))
+    }
+
+    /// Writes a command about the kept machine as a person types it.
+    fn about(&self, words: &str) -> String {
+        super::vms::command(words, self.wish.vms.as_deref())
     }
 
     /// Keeps the bundle from collection as long as the instance is there.
@@ -247,7 +259,9 @@ impl<'w> Prepared<'w> {
             accel: chosen.accel,
             ssh_port: running.ssh_port,
             directory: self.keep.as_ref().map(|_| vm.directory().to_owned()),
+            again: self.keep.as_ref().map(|(name, _)| self.about(&format!("run --keep {name}"))),
             reached: None,
+            missed: None,
             off: None,
             verdict: None,
             signal: None,
@@ -328,103 +342,25 @@ impl<'w> Prepared<'w> {
         let user = self.launchable.user();
         if let Some(port) = ran.ssh_port {
             tell(match &self.keep {
-                Some((name, _)) => format!("ssh      arca-build ssh {name}    (port {port} of this machine)"),
+                Some((name, _)) => {
+                    let command = self.about(&format!("ssh {name}"));
+                    format!("ssh      {command}    (port {port} of this machine)")
+                }
                 None => format!(
                     "ssh      ssh -p {port} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null {user}@127.0.0.1"
                 ),
             });
         }
+        if let Some(line) = self.wait_line() {
+            tell(line);
+        }
         if self.wish.interactive {
-            tell("console  Ctrl-A X ends the machine".into());
+            tell(self.console_line());
         }
         if self.keep.is_some() {
             vm.set_reach(&Reach { ssh_port: ran.ssh_port, user })?;
         }
         Ok(())
-    }
-
-    fn look_after(&self, session: &Session<'_>, running: &mut Running, ran: &mut Ran) -> Result<(), Problem> {
-        if self.until != Until::Off {
-            let limit = self.wish.timeout;
-            match running.watch(&self.until, limit)? {
-                Outcome::Reached(notice) => self.reached(session, notice, ran),
-                Outcome::Off(reason) => return Err(self.too_early(running, &reason)),
-                Outcome::TimedOut => {
-                    let problem = self.too_late(running, limit.unwrap_or_default());
-                    self.end(running)?;
-                    return Err(problem);
-                }
-                outcome => return self.asked_to_end(running, outcome, ran),
-            }
-            if !self.wish.interactive || self.wish.test {
-                return self.end(running);
-            }
-        }
-        match running.watch(&Until::Off, None)? {
-            Outcome::Off(reason) => ran.off = Some(reason),
-            outcome => return self.asked_to_end(running, outcome, ran),
-        }
-        Ok(())
-    }
-
-    fn reached(&self, session: &Session<'_>, notice: Notice, ran: &mut Ran) {
-        let (word, told) = match notice {
-            Notice::Report(stream) => {
-                ran.verdict = self.expectation.as_ref().map(|expectation| attest::judge(expectation, &stream));
-                ("report", "the guest has reported: provisioning is done".to_owned())
-            }
-            Notice::Ssh(banner) => ("ssh", format!("the guest's ssh server answers: {banner}")),
-            _ => ("text", "the text was said on the console".to_owned()),
-        };
-        ran.reached = Some(word);
-        (session.events)(Event::Told { text: told });
-    }
-
-    fn asked_to_end(&self, running: &mut Running, outcome: Outcome, ran: &mut Ran) -> Result<(), Problem> {
-        if let Outcome::Interrupted(signal) = outcome {
-            ran.signal = Some(signal);
-        }
-        // Ctrl-A X is the plug, as in QEMU; a signal to a machine that is kept is the button.
-        if ran.signal.is_some() { self.end(running) } else { running.quit() }
-    }
-
-    /// Ends the machine: what is thrown away need not be written properly.
-    fn end(&self, running: &mut Running) -> Result<(), Problem> {
-        if self.keep.is_some() { running.power_off(GRACE).map(drop) } else { running.quit() }
-    }
-
-    fn too_early(&self, running: &Running, reason: &str) -> Problem {
-        let problem = Problem::new(Code::Guest, format!("`{}` went off before {} came", self.name, self.awaited()));
-        let reason = if reason.is_empty() { "not told" } else { reason };
-        self.with_last(problem.fact("reason", reason), running)
-    }
-
-    fn too_late(&self, running: &Running, limit: Duration) -> Problem {
-        let (seconds, awaited) = (limit.as_secs(), self.awaited());
-        let headline = format!("`{}` is not done after {seconds} seconds: {awaited} did not come", self.name);
-        self.with_last(Problem::new(Code::Guest, headline), running)
-    }
-
-    fn awaited(&self) -> String {
-        match &self.until {
-            Until::Report => "its report".to_owned(),
-            Until::Ssh => "an answer of its ssh server".to_owned(),
-            Until::Pattern(text) => format!("`{}`", crate::base::text::one_line(text, 80)),
-            Until::Off => "its end".to_owned(),
-        }
-    }
-
-    fn with_last(&self, problem: Problem, running: &Running) -> Problem {
-        let last = running.last_line();
-        let problem = problem.fact("said last", if last.is_empty() { "nothing".into() } else { last });
-        match &self.keep {
-            Some((name, _)) => problem
-                .note("the instance is kept as it is")
-                .hint(format!("`arca-build doctor {name}` reads its console for known failures; `--timeout SECONDS` gives it longer")),
-            None => problem.hint(
-                "`--timeout SECONDS` gives it longer; `--console FILE` keeps what it says, for `arca-build doctor FILE`",
-            ),
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::base::{Code, Name, Problem};
+use crate::base::{Code, Event, Name, Problem};
 use crate::drive::disks::BUNDLE;
 use crate::drive::vm::{self, Reach, Vm};
 use crate::drive::{Program, ssh, watch};
@@ -36,6 +36,23 @@ pub fn list(session: &Session<'_>, vms: Option<&Path>) -> Result<Vec<Kept>, Prob
     Ok(vm::list(&vms)?.into_iter().map(kept).collect())
 }
 
+/// How a machine came to be off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It did not run.
+    Already,
+    /// It powered off when it was asked.
+    ByItself,
+    /// It did not in time.
+    Unplugged,
+}
+
+/// Writes a command about kept machines as a person types it, with the `--vms` that was given.
+pub fn command(words: &str, vms: Option<&Path>) -> String {
+    let place = vms.map(|vms| format!(" --vms {}", super::quoted(&vms.to_string_lossy())));
+    format!("arca-build {words}{}", place.unwrap_or_default())
+}
+
 /// Takes one away with its disks and snapshots.
 pub fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Name, Problem> {
     let (vm, name) = open(session, vms, name)?;
@@ -50,11 +67,23 @@ pub fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<N
     Ok(name)
 }
 
-/// Asks one that runs to power off, and waits until it is; returns whether it did so by itself.
-pub fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<bool, Problem> {
-    let (vms, name) = (directory(session, vms)?, self::name(name)?);
-    running(&vms, &name)?;
-    watch::stop(&vms.join(name.as_str()))
+/// Asks one that runs to power off, says so, and waits until it is.
+pub fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Stopped, Problem> {
+    let (place, name) = (directory(session, vms)?, self::name(name)?);
+    if !place.join(name.as_str()).is_dir() {
+        return Err(unknown(&place, &name, vms));
+    }
+    if !vm::is_held(&place, &name) {
+        return Ok(Stopped::Already);
+    }
+    let tell = || (session.events)(Event::Told { text: asked(&name) });
+    let by_itself = watch::stop(&place.join(name.as_str()), tell)?;
+    Ok(if by_itself { Stopped::ByItself } else { Stopped::Unplugged })
+}
+
+/// Tells that a machine is asked to power off, and what follows.
+pub(super) fn asked(name: &Name) -> String {
+    format!("asked `{name}` to power off; it is unplugged after {} s", watch::GRACE.as_secs())
 }
 
 /// Copies the disks of one that is off under a label.
@@ -83,8 +112,9 @@ pub fn ssh(
     user: Option<&str>,
     words: &[OsString],
 ) -> Result<(), Problem> {
+    let asked = vms;
     let (vms, name) = (directory(session, vms)?, self::name(name)?);
-    let reach = running(&vms, &name)?;
+    let reach = running(&vms, &name, asked)?;
     let Some(port) = reach.ssh_port else {
         return Err(Problem::new(Code::Usage, format!("`{name}` has no network to log in by")));
     };
@@ -110,24 +140,36 @@ fn label(text: &str) -> Result<Name, Problem> {
 }
 
 /// Tells that there is no instance of this name.
-pub(super) fn unknown(vms: &Path, name: &Name) -> Problem {
-    Problem::new(Code::Usage, format!("there is no machine `{name}`"))
-        .fact("looked in", vms.display())
-        .hint(format!("`arca-build vms` lists them; `arca-build run RECIPE --keep {name}` makes one"))
+pub(super) fn unknown(vms: &Path, name: &Name, asked: Option<&Path>) -> Problem {
+    Problem::new(Code::Usage, format!("there is no machine `{name}`")).fact("looked in", vms.display()).hint(format!(
+        "`{}` lists them; `{}` makes one",
+        command("vms", asked),
+        command(&format!("run RECIPE --keep {name}"), asked)
+    ))
 }
 
-fn open(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<(Vm, Name), Problem> {
-    let (vms, name) = (directory(session, vms)?, self::name(name)?);
-    let vm = Vm::open(&vms, &name)?.ok_or_else(|| unknown(&vms, &name))?;
+fn open(session: &Session<'_>, asked: Option<&Path>, name: &str) -> Result<(Vm, Name), Problem> {
+    let (vms, name) = (directory(session, asked)?, self::name(name)?);
+    let vm = open_in(&vms, &name, asked)?.ok_or_else(|| unknown(&vms, &name, asked))?;
     Ok((vm, name))
 }
 
-fn running(vms: &Path, name: &Name) -> Result<Reach, Problem> {
+/// Takes hold of one; `None` where there is none. One that runs is told how to stop.
+pub(super) fn open_in(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<Option<Vm>, Problem> {
+    Vm::open(vms, name).map_err(|problem| match problem.code {
+        Code::CacheLock => {
+            problem.hint(format!("switch it off first: `{}`", command(&format!("vms stop {name}"), asked)))
+        }
+        _ => problem,
+    })
+}
+
+fn running(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<Reach, Problem> {
     if !vms.join(name.as_str()).is_dir() {
-        return Err(unknown(vms, name));
+        return Err(unknown(vms, name, asked));
     }
     vm::reach(vms, name).ok_or_else(|| {
         Problem::new(Code::Usage, format!("`{name}` does not run"))
-            .hint(format!("`arca-build run --keep {name}` starts it"))
+            .hint(format!("`{}` starts it", command(&format!("run --keep {name}"), asked)))
     })
 }

@@ -107,6 +107,9 @@ fn password(hash: Option<&Secret<String>>, who: &str, place: &Place, told: &mut 
     Some(hash.clone())
 }
 
+/// What stands in the place of a key's text in the recipe that `new` writes, and in the documents.
+const PLACEHOLDER: &str = "AAAA…";
+
 fn authorized(lines: &[Located<String>], who: &str, told: &mut Told) -> Vec<String> {
     let mut taken = vec![];
     for line in lines {
@@ -130,6 +133,14 @@ fn authorized(lines: &[Located<String>], who: &str, told: &mut Told) -> Vec<Stri
                 let hint = "paste the line of the `.pub` file, and consider the key lost";
                 let problem = Problem::new(Code::Secret, headline).at(hushed(&line.place)).of(Rule::KeyTypo);
                 told.refuse(problem.hint(hint));
+            }
+            Err(_) if line.value.contains(PLACEHOLDER) => {
+                let headline = format!("`ssh_keys` of `{who}` still holds the template's word for your key");
+                let problem = Problem::new(Code::Provision, headline).of(Rule::KeyTypo).at(hushed(&line.place));
+                told.refuse(
+                    problem
+                        .hint("put in the line of your `~/.ssh/id_ed25519.pub`, which `ssh-keygen -t ed25519` makes"),
+                );
             }
             Err(error) => {
                 let problem = Problem::new(Code::Provision, format!("bad ssh key of `{who}`")).of(Rule::KeyTypo);

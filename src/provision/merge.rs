@@ -10,7 +10,7 @@ use super::told::Told;
 use super::wanted::Wanted;
 use super::{ignition, told};
 use crate::base::text::one_line;
-use crate::base::{Code, Place, Problem, Rule};
+use crate::base::{Code, Finding, Place, Problem, Rule, Severity};
 use crate::format::ignition::Node;
 
 /// Joins both parts; `None` when one of them cannot be said in JSON.
@@ -44,7 +44,9 @@ fn note_subvolumes(wanted: &Wanted, subvolumes: &[&str], told: &mut Told) {
     for directory in subvolumes.iter().filter(|directory| **directory != "/home") {
         let place = wanted.nodes().find(|(path, _)| super::subvolume::is_within(path, directory));
         let text = format!("{directory} is a subvolume that Ignition does not see; an entry that mounts it was added");
-        told.note(Rule::HomeSubvol, text, place.map(|(_, place)| told::hushed(place)));
+        let finding = Finding::new(Rule::HomeSubvol, text).as_severe_as(Severity::Note);
+        let place = place.map(|(_, place)| told::hushed(place));
+        told.tell(finding.at(place).hint("nothing to do: the config that is built has that entry"));
     }
 }
 

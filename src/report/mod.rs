@@ -10,8 +10,19 @@ use serde_json::{Value, json};
 pub use crate::base::Severity;
 use crate::base::{Code, Finding, Place, Problem, text};
 
-/// Returns the exit code of a kind of failure: 1 the answer is no, 2 usage or recipe, 3 integrity, 4 not available,
-/// 5 this machine, 70 our bug, 130 interrupted.
+/// What the exit codes mean.
+pub const EXIT_CODES: [(u8, &str); 8] = [
+    (0, "done"),
+    (1, "the answer is no"),
+    (2, "usage or recipe"),
+    (3, "integrity"),
+    (4, "not available"),
+    (5, "this machine"),
+    (70, "our bug"),
+    (130, "interrupted"),
+];
+
+/// Returns the exit code of a kind of failure, one of [`EXIT_CODES`].
 pub const fn exit_code(code: Code) -> u8 {
     use Code::*;
     match code {
@@ -114,20 +125,32 @@ fn place_json(place: &Place) -> Value {
 }
 
 /// Returns a problem as JSON.
+///
+/// `facts` maps each label to what it says: a text, or where a problem says it more than once, all the texts in a list.
 pub fn to_json(problem: &Problem) -> Value {
-    let facts: serde_json::Map<_, _> =
-        problem.facts.iter().map(|(label, value)| ((*label).to_owned(), json!(value))).collect();
     json!({
         "code": problem.code,
         "exit": exit_code(problem.code),
         "rule": problem.rule,
         "headline": problem.headline,
         "place": problem.place.as_ref().map(place_json),
-        "facts": facts,
+        "facts": facts_json(problem),
         "causes": problem.causes,
         "note": problem.note,
         "hint": problem.hint,
     })
+}
+
+fn facts_json(problem: &Problem) -> Value {
+    let mut facts = serde_json::Map::new();
+    for (label, value) in &problem.facts {
+        match facts.get_mut(*label) {
+            None => drop(facts.insert((*label).to_owned(), json!(value))),
+            Some(Value::Array(all)) => all.push(json!(value)),
+            Some(one) => *one = json!([one.take(), value]),
+        }
+    }
+    Value::Object(facts)
 }
 
 #[cfg(test)]
@@ -150,6 +173,18 @@ mod tests {
             text,
             "error[E_HASH]: digest mismatch for input `base`\n  expected: sha256:9f86\n  from:     https://example.org/\\u{1b}[31m\n  because: the server sent something else\n  note: nothing was added to the store\nhint: run `arca-build update nas.toml`"
         );
+    }
+
+    #[test]
+    fn json_keeps_every_fact_and_lists_those_of_one_label() {
+        let facts = |labels: &[&'static str]| {
+            let all = labels.iter().enumerate();
+            let all = all.fold(Problem::new(Code::Usage, "x"), |problem, (at, label)| problem.fact(label, at));
+            to_json(&all)["facts"].clone()
+        };
+        assert_eq!(facts(&[]), json!({}));
+        assert_eq!(facts(&["a", "b"]), json!({"a": "0", "b": "1"}));
+        assert_eq!(facts(&["a", "b", "a", "a"]), json!({"a": ["0", "2", "3"], "b": "1"}));
     }
 
     #[test]
@@ -176,8 +211,11 @@ mod tests {
     fn every_code_has_an_exit_class_of_the_table() {
         for word in Code::WORDS {
             let code = Code::parse(word).unwrap();
-            assert!([1, 2, 3, 4, 5, 70, 130].contains(&exit_code(code)), "{word}");
+            assert!(EXIT_CODES.iter().any(|(exit, _)| *exit == exit_code(code)), "{word}");
         }
+        let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        let told: Vec<_> = EXIT_CODES.iter().map(|(exit, meaning)| format!("{exit} {meaning}")).collect();
+        assert!(readme.contains(&told.join(", ")), "README tells other codes than {told:?}");
         assert_eq!(exit_code(Code::Unpinned), 2);
         assert_eq!(exit_code(Code::Offline), 4);
         assert_eq!(exit_code(Code::Locked), 1);

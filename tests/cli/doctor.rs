@@ -161,8 +161,27 @@ fn a_log_is_a_file_a_pipe_or_in_an_instances_directory_and_what_is_missing_says_
     let fifo = dir.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
     Bin::new(dir.path()).args(["doctor", "fifo"]).run().ends_with(2).says("no regular file");
-    let ran = Bin::new(dir.path()).args(["doctor", "-"]).stdin("").run().success();
+    let ran = Bin::new(dir.path()).args(["doctor", "-"]).stdin("").run().ends_with(1);
     assert!(ran.stdout.contains("console=ttyS0"), "{ran}");
+}
+
+/// Whoever asks about the wrong file must not read that all is well.
+#[test]
+fn where_no_boot_is_seen_the_answer_is_no() {
+    let dir = workdir();
+    let program = std::fs::read("/bin/ls").unwrap();
+    for (log, said) in [
+        (vec![], "no boot is seen in it, so nothing can be said"),
+        (b"a log of something else\n".to_vec(), "no boot is seen in it, so nothing can be said"),
+        (program, "this is no text"),
+    ] {
+        let ran =
+            Bin::new(dir.path()).args(["doctor", "-"]).stdin(log.clone()).run().ends_with(1).says("error[E_LINT]: ");
+        assert!(ran.stdout.contains(said) && ran.stdout.contains(" 0 boots") && ran.stderr.contains(said), "{ran}");
+        assert!(!ran.stdout.contains("nothing known is wrong"), "{ran}");
+        let json = Bin::new(dir.path()).args(["--json", "doctor", "-"]).stdin(log).run().ends_with(1).json();
+        assert_eq!((json["boots"].as_array().map(Vec::len), &json["wrong"]), (Some(0), &false.into()), "{json}");
+    }
 }
 
 /// What Ignition prints when it fails holds the hash of the password, and what a guest prints may be meant for a terminal.

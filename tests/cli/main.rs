@@ -31,6 +31,7 @@ mod passwd;
 mod progress;
 mod registry;
 mod rules;
+mod run;
 mod secrets;
 mod shipped;
 mod small;

@@ -120,3 +120,61 @@ fn what_lies_beside_a_recipe_is_bounded_together() {
     std::fs::write(dir.path().join("x.toml"), text).unwrap();
     Bin::new(dir.path()).args(["check", "x.toml"]).run().ends_with(2).says("16 MiB together").says("part");
 }
+
+/// Whoever asked for JSON reads stdout, whatever is wrong.
+#[test]
+fn a_usage_error_is_a_document_too_where_json_is_asked_for() {
+    let dir = workdir();
+    for (words, headline, hint) in [
+        (&["build", "--json"][..], "the following required arguments were not provided: <RECIPE>...", None),
+        (&["--json", "build", "demo", "--chek"], "unexpected argument '--chek' found", Some("'--check'")),
+        (&["check", "--json", "--deny", "x", "demo"], "invalid value 'x' for '--deny <WHAT>'", None),
+        (&["--json"], "a command is missing", None),
+        (&["store", "--json"], "a command is missing", None),
+        (&["--json", "store"], "a command is missing", None),
+    ] {
+        let ran = Bin::new(dir.path()).args(words).run().ends_with(2);
+        let json = ran.json();
+        let problem = &json["errors"][0];
+        assert_eq!((&problem["code"], &problem["exit"]), (&"E_USAGE".into(), &2.into()), "{ran}");
+        let told = problem["headline"].as_str().unwrap();
+        assert!(told.starts_with(headline), "{ran}");
+        assert!(hint.is_none_or(|hint| problem["hint"].as_str().unwrap().contains(hint)), "{ran}");
+        assert!(!ran.stderr.is_empty());
+    }
+    let plain = Bin::new(dir.path()).args(["build", "--", "--json", "--x"]).run().ends_with(2);
+    assert_eq!(plain.stdout, "");
+    for words in [&["--json", "--help"][..], &["--json", "--version"], &["run", "--json", "--help"]] {
+        let shown = Bin::new(dir.path()).args(words).run().success();
+        assert!(!shown.stdout.starts_with('{') && shown.stderr.is_empty(), "{shown}");
+    }
+}
+
+#[test]
+fn json_loses_no_fact_that_is_told_twice() {
+    let dir = workdir();
+    let ran = Bin::new(dir.path()).args(["uninstall", "nosuch", "--json"]).run();
+    let told = ran.stderr.matches("looked in:").count();
+    assert!(told > 1, "{ran}");
+    assert_eq!(ran.json()["errors"][0]["facts"]["looked in"].as_array().unwrap().len(), told, "{ran}");
+}
+
+#[test]
+fn a_file_that_is_no_recipe_is_told_in_a_few_lines_and_a_file_of_a_bundle_leads_to_it() {
+    let dir = workdir();
+    Bin::new(dir.path()).args(["build", "demo", "--out", "out"]).run().success();
+    let script = std::fs::read(dir.path().join("out/run-qemu.sh")).unwrap();
+    std::fs::write(dir.path().join("other.sh"), &script).unwrap();
+    let ran = Bin::new(dir.path()).args(["check", "other.sh"]).run().ends_with(2).says("does not look like a recipe");
+    assert_eq!(ran.stderr.matches("error[").count(), 5, "{ran}");
+    assert!(ran.stderr.contains("… and ") && !ran.stderr.contains("bundle `"), "{ran}");
+    for (file, directory) in [("out/run-qemu.sh", "out"), ("./out/machine.json", "./out")] {
+        let ran = Bin::new(dir.path()).args(["build", file]).run().ends_with(2);
+        assert!(ran.stderr.contains(&format!("did you mean the bundle `{directory}`?")), "{ran}");
+        assert!(ran.stderr.matches("error[").count() <= 5, "{ran}");
+    }
+    // A recipe with mistakes is one all the same: what else is wrong in it is told too.
+    std::fs::write(dir.path().join("x.toml"), format!("format = 1\n{}[bsae]\n", "a b\n".repeat(6))).unwrap();
+    let ran = Bin::new(dir.path()).args(["check", "x.toml"]).run().ends_with(2);
+    assert!(ran.stderr.contains("and 1 more line that is no TOML"), "{ran}");
+}

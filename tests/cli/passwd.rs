@@ -18,7 +18,7 @@ fn a_line_from_a_pipe_becomes_a_hash_that_a_recipe_takes() {
     Bin::new(dir.path()).args(["new", "vm"]).run().success();
     let recipe = dir.path().join("vm.toml");
     let text = std::fs::read_to_string(&recipe).unwrap();
-    let line = text.lines().find(|line| line.starts_with("password_hash")).unwrap().to_owned();
+    let line = text.lines().find(|line| line.starts_with("# password_hash")).unwrap().to_owned();
     std::fs::write(&recipe, text.replace(&line, &format!("password_hash = \"{hash}\""))).unwrap();
     let checked = Bin::new(dir.path()).args(["check", "vm.toml"]).run();
     assert!(checked.stderr.contains("E_UNPINNED") && !checked.stderr.contains("E_SECRET"), "{checked}");

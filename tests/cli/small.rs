@@ -5,15 +5,28 @@ use crate::support::{Bin, workdir};
 #[test]
 fn a_new_recipe_parses_and_leads_on() {
     let dir = workdir();
-    Bin::new(dir.path()).args(["new", "box"]).run().success().says("arca-build update box.toml");
+    let made = Bin::new(dir.path()).args(["new", "box"]).run().success();
+    for step in ["update box.toml", "arca-build box.toml", "run box.toml --test", "install box.toml --start"] {
+        assert!(made.stderr.contains(step), "lacks {step:?}\n{made}");
+    }
     let text = std::fs::read_to_string(dir.path().join("box.toml")).unwrap();
-    assert!(text.contains("name = \"box\""));
-    Bin::new(dir.path())
-        .args(["check", "box.toml"])
-        .run()
-        .ends_with(2)
-        .says("E_UNPINNED")
-        .says("arca-build update box.toml");
+    assert!(text.contains("name = \"box\"") && text.contains("\nhostname = \"box\""));
+    assert!(
+        !text.contains("\npassword_hash") && text.contains("arca-build passwd"),
+        "no password that works is shipped"
+    );
+    let check = || Bin::new(dir.path()).args(["check", "box.toml"]).run();
+    let fresh = check().ends_with(2).says("E_UNPINNED").says("arca-build update box.toml");
+    let fresh = fresh.says("still holds the template's word for your key").says("~/.ssh/id_ed25519.pub");
+    assert!(!fresh.stderr.contains("warning"), "{fresh}");
+    // With a key and a pin, nothing but that its address moves is left to say.
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBp3oxNUVwhEytlNp4puKBYrze82xJTUw3I3UR+gyoHn you@desk";
+    let filled = text.replacen("ssh-ed25519 AAAA… you@desk", key, 1);
+    let filled = filled.replacen(".qcow2\"\n", &format!(".qcow2\"\nsha256 = \"{}\"\n", "ab".repeat(32)), 1);
+    std::fs::write(dir.path().join("box.toml"), filled).unwrap();
+    let filled = check().success();
+    assert!(!filled.stderr.contains("warning"), "{filled}");
+    std::fs::write(dir.path().join("box.toml"), &text).unwrap();
     Bin::new(dir.path()).args(["new", "box"]).run().ends_with(5).says("E_OUTPUT_EXISTS");
     assert_eq!(std::fs::read_to_string(dir.path().join("box.toml")).unwrap(), text);
     Bin::new(dir.path()).args(["new", "../box"]).run().ends_with(2);

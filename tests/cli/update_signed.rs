@@ -226,7 +226,7 @@ fn sig_6_keys_come_from_the_configuration_and_never_from_beside_the_data() {
     world.publish("Snapshot20261120", THEN);
     update().success();
     std::fs::remove_file(elsewhere.join("trusted.asc")).unwrap();
-    update().ends_with(2).says("there is no keyring");
+    update().ends_with(2).says("there is no keyring").says("`gpg --armor --export FINGERPRINT >").says("/trusted.asc`");
     std::fs::write(&named, format!("keyring = [\"a.asc\", \"b.asc\"]\n{config}")).unwrap();
     update().ends_with(2).says("a.asc").says("b.asc");
 }

@@ -28,5 +28,6 @@ mod picture;
 mod pool;
 mod report;
 mod run;
+mod run_ends;
 mod run_test;
 mod selfinstall;

@@ -20,13 +20,13 @@ const SECTOR: &str = "31c08ed88ec08ed0bc007c88166c7cb80102e84800be6d7cac84c07405
 /// Where the `O` or `E` stands.
 const MODE: usize = 0x74;
 
-struct World {
-    dir: tempfile::TempDir,
+pub struct World {
+    pub dir: tempfile::TempDir,
 }
 
 impl World {
     /// A recipe `tiny.toml` of that guest, with one data disk.
-    fn new(mode: u8) -> Self {
+    pub fn new(mode: u8) -> Self {
         let dir = workdir();
         let digits: String = SECTOR.split_whitespace().collect();
         let mut disk: Vec<u8> =
@@ -45,11 +45,11 @@ impl World {
         world
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn bin(&self, words: &[&str]) -> Bin {
+    pub fn bin(&self, words: &[&str]) -> Bin {
         let path = std::env::var_os("PATH").unwrap_or_default();
         Bin::new(self.dir.path()).env("TMPDIR", self.path("tmp")).env("PATH", path).args(words)
     }
@@ -60,7 +60,7 @@ impl World {
     }
 
     /// Starts a run that does not end by itself, and waits until the guest has said its line.
-    fn started(&self, words: &[&str]) -> Running {
+    pub fn started(&self, words: &[&str]) -> Running {
         let log = self.path("log");
         let mut command = self.bin(words).arg("--console").arg(&log).into_command();
         let running = Running::start(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// Every process that has this world's directories in its working directory.
-    fn processes(&self) -> Vec<String> {
+    pub fn processes(&self) -> Vec<String> {
         let here = self.dir.path().canonicalize().unwrap();
         let all = std::fs::read_dir("/proc").unwrap().flatten();
         let mut found = vec![];
@@ -81,12 +81,12 @@ impl World {
         found
     }
 
-    fn temporary(&self) -> Vec<std::ffi::OsString> {
+    pub fn temporary(&self) -> Vec<std::ffi::OsString> {
         std::fs::read_dir(self.path("tmp")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < BOOT_LIMIT, "{what} never came");
@@ -94,11 +94,11 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn send(running: &Running, signal: Signal) {
+pub fn send(running: &Running, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap(), signal).unwrap();
 }
 
-fn has_qemu() -> bool {
+pub fn has_qemu() -> bool {
     tool("qemu-system-x86_64").is_some()
 }
 
@@ -206,7 +206,7 @@ fn wait_for_ends_at_the_text_and_the_time_limit_tells_what_was_said_last() {
         .run()
         .ends_with(1)
         .says("went off before")
-        .says("guest-shutdown");
+        .says("the guest switched itself off");
     // Nothing tells when it is done, and nothing can be tested.
     world.bin(&["run", "tiny.toml", "--wait"]).run().ends_with(2).says("--wait-for");
     world.bin(&["run", "tiny.toml", "--test"]).run().ends_with(2).says("report = true");
@@ -231,7 +231,9 @@ fn a_kept_machine_keeps_what_it_writes_and_goes_back_to_a_snapshot() {
         world.bin(&["rollback", "play", "two"]).run().success();
         assert_eq!(counts(&world.kept()).as_deref(), Some("COUNT 2"));
     }
-    world.bin(&["rollback", "play", "s1"]).run().success();
+    world.bin(&["rollback", "play", "s1"]).run().success().says("`play` is back at snapshot `s1`");
+    let back = world.bin(&["--json", "rollback", "play", "s1"]).run().success().json();
+    assert_eq!(back, serde_json::json!({ "name": "play", "rolled_back_to": "s1" }));
     assert_eq!(counts(&world.kept()).as_deref(), Some("COUNT 3"));
     world.bin(&["rollback", "play", "none"]).run().ends_with(2).says("s1, two");
     assert_eq!(world.bin(&["vms"]).run().success().stdout, "play  off  (s1, two)\n");
@@ -295,7 +297,7 @@ fn run_6_keys_go_to_the_guest_and_the_terminal_is_as_it_was() {
     // Ctrl-C is for the guest, which turns its bit 5 over like every other's.
     keys.write_all(b"abc\x03").unwrap();
     until("the guest's answer", || shown().contains("ABC#"));
-    assert!(shown().contains("Ctrl-A X ends the machine"), "{}", shown());
+    assert!(shown().contains("console  Ctrl-A X ends the machine; Ctrl-C goes to the guest"), "{}", shown());
     keys.write_all(b"\x01x").unwrap();
     until("the end", || child.try_wait().unwrap().is_some());
     let stty = |name: &str| std::fs::read_to_string(world.path(name)).unwrap();

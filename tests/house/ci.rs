@@ -73,8 +73,12 @@ fn the_example_for_github_is_a_workflow_that_gates_an_image() {
             assert!(uses.is_none_or(|action| action.contains('@')), "an action without a version: {step}");
             reports.extend(run.and_then(judge));
         }
-        let kept = steps.iter().any(|step| step["if"] == "always()" && step["with"]["path"] == *reports[0]);
-        assert!(kept, "the report is lost when the gate says no");
+        let gate = steps.iter().find(|step| step["run"].as_str().is_some_and(|run| run.contains("--junit"))).unwrap();
+        // The gate always writes a report, so one that is not there is a mistake of this file.
+        let always = format!("always() && steps.{}.outcome != 'skipped'", gate["id"].as_str().unwrap());
+        let keeps = |step: &&Value| step["if"] == *always && step["with"]["path"] == *reports[0];
+        let kept = steps.iter().find(keeps).expect("the report is lost when the gate says no");
+        assert_eq!(kept["with"]["if-no-files-found"], "error");
     }
     assert_eq!(reports.len(), 1, "one gate");
 }

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::path::Path;
 
 use super::{Options, Updated};
+use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Event, Problem, Problems, Url};
 use crate::host::files;
 use crate::lock::vouch::{self, Allowed, Earlier, Keyring};
@@ -216,7 +217,14 @@ fn keyring(session: &Session<'_>, config: &Config) -> Result<Keyring, Problems> 
 
 fn read_keyring(path: &Path) -> Result<Keyring, Problem> {
     let shown = path.display().to_string();
-    let missing = || Problem::new(Code::Usage, format!("there is no keyring `{shown}`"));
+    let missing = || Problem::new(Code::Usage, format!("there is no keyring `{shown}`")).hint(export(path));
     let bytes = files::read_small(path, KEYRING_LIMIT)?.ok_or_else(missing)?;
     Keyring::parse(&bytes, &shown)
+}
+
+/// Tells how to come by a keyring.
+fn export(path: &Path) -> String {
+    let shown = one_line(&path.to_string_lossy(), 200);
+    let quoted = shlex::try_quote(&shown).map_or_else(|_| shown.clone(), std::borrow::Cow::into_owned);
+    format!("export the publisher's key into it: `gpg --armor --export FINGERPRINT >{quoted}`")
 }

@@ -190,6 +190,18 @@ fn a_mount_by_the_order_of_disks_breaks_the_rule_too() {
     assert_eq!(problems.iter().map(|problem| problem.rule).collect::<Vec<_>>(), [Some(Rule::DevVdx)]);
 }
 
+/// A note of what was done must not ask for it.
+#[test]
+fn an_entry_that_was_added_is_not_asked_for() {
+    let text = "[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/srv/x\"\ntext = \"\"\n";
+    let judged = wish(text).judge(&BaseFacts::default());
+    let noted = judged.findings.iter().find(|finding| finding.rule == Rule::HomeSubvol).unwrap();
+    assert!(noted.text.ends_with("was added") && noted.fix().starts_with("nothing to do"), "{noted:?}");
+    let given = ign!(r#""storage": {"files": [{"path": "/srv/x"}]}"#).judge(&BaseFacts::default());
+    let asked = given.findings.iter().find(|finding| finding.rule == Rule::HomeSubvol).unwrap();
+    assert!(asked.fix().starts_with("add a"), "{asked:?}");
+}
+
 #[test]
 fn every_rule_of_the_table_has_a_case() {
     let cases = cases();

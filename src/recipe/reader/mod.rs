@@ -20,7 +20,7 @@ use toml::de::DeTable;
 use self::lines::Lines;
 pub(crate) use self::table::Table;
 pub(crate) use self::value::{Charset, Value};
-use crate::base::text::{is_unsafe, one_line};
+use crate::base::text::{count, is_unsafe, one_line};
 use crate::base::{ByteSize, Code, Problem, Problems};
 
 /// The largest file that is parsed: a recipe is written by hand, and the parser's tree takes many times its text.
@@ -35,6 +35,9 @@ const RECOVERED_LIMIT: usize = 64 << 10;
 /// The most problems told at once; beyond it only their number is.
 pub(crate) const TOLD_LIMIT: usize = 100;
 
+/// How many lines that are no TOML are told; of more than that only their number is.
+const SYNTAX_TOLD: usize = 5;
+
 /// A parsed file and the problems found in it so far.
 pub(crate) struct Document<'a> {
     pub(crate) lines: Lines<'a>,
@@ -42,6 +45,8 @@ pub(crate) struct Document<'a> {
     told: RefCell<Told>,
     /// The text is no TOML, so what seems missing may only be unreadable.
     broken: bool,
+    /// Most of it is no TOML, so what was made of the rest is not worth a word.
+    foreign: bool,
 }
 
 #[derive(Default)]
@@ -94,9 +99,9 @@ impl<'a> Document<'a> {
         let (root, errors) = parsed(text);
         let lines = Lines::new(text, file, &root);
         let broken = !errors.is_empty();
-        let document = Self { lines, root, told: RefCell::default(), broken };
+        let mut document = Self { lines, root, told: RefCell::default(), broken, foreign: false };
         document.tell_characters();
-        document.tell_syntax(&errors);
+        document.foreign = document.tell_syntax(&errors);
         if !broken {
             toml10::check(text, &mut |span, what| document.tell_toml_1_1(span, what));
         }
@@ -110,6 +115,9 @@ impl<'a> Document<'a> {
 
     /// Keeps a problem, up to [`TOLD_LIMIT`].
     pub(crate) fn tell(&self, problem: Problem) {
+        if self.foreign {
+            return;
+        }
         let mut told = self.told.borrow_mut();
         if told.problems.len() < TOLD_LIMIT { told.problems.push(problem) } else { told.more += 1 }
     }
@@ -165,20 +173,36 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// One complaint a line: what follows the first is mostly its echo.
-    fn tell_syntax(&self, errors: &[toml::de::Error]) {
+    /// One complaint a line: what follows the first is mostly its echo. Tells whether more than half of the lines fail.
+    fn tell_syntax(&self, errors: &[toml::de::Error]) -> bool {
         let mut lines: BTreeSet<u32> = self.told_lines();
-        for error in errors {
-            let span = error.span().unwrap_or(0..0);
-            if !lines.insert(self.lines.line_of(span.start)) || self.is_full() {
-                continue;
-            }
-            let headline = match error.message() {
-                "duplicate key" => format!("`{}` is written twice", one_line(self.lines.slice(span.clone()), 60)),
-                message => format!("not TOML: {}", one_line(message, 200)),
-            };
-            self.tell(self.problem(span, headline));
+        let is_new = |error: &&toml::de::Error| lines.insert(self.lines.line_of(error.span().unwrap_or(0..0).start));
+        let errors: Vec<_> = errors.iter().filter(is_new).collect();
+        let mut problems: Vec<_> = errors.iter().take(SYNTAX_TOLD).map(|error| self.syntax(error)).collect();
+        let foreign = errors.len() > SYNTAX_TOLD && errors.len() * 2 > self.written_lines();
+        if let (Some(last), 1..) = (problems.last_mut(), errors.len().saturating_sub(SYNTAX_TOLD)) {
+            let more = count(errors.len() - SYNTAX_TOLD, "more line");
+            last.note =
+                Some(format!("… and {more} that {} no TOML", if more.starts_with("1 ") { "is" } else { "are" }));
+            last.hint =
+                foreign.then(|| "this does not look like a recipe: more than half of its lines are no TOML".into());
         }
+        problems.into_iter().for_each(|problem| self.tell(problem));
+        foreign
+    }
+
+    fn syntax(&self, error: &toml::de::Error) -> Problem {
+        let span = error.span().unwrap_or(0..0);
+        let headline = match error.message() {
+            "duplicate key" => format!("`{}` is written twice", one_line(self.lines.slice(span.clone()), 60)),
+            message => format!("not TOML: {}", one_line(message, 200)),
+        };
+        self.problem(span, headline)
+    }
+
+    /// Counts the lines that hold something.
+    fn written_lines(&self) -> usize {
+        self.lines.text().lines().filter(|line| !line.trim().is_empty()).count()
     }
 
     fn tell_toml_1_1(&self, span: Range<usize>, what: &str) {
