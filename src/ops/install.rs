@@ -18,7 +18,7 @@ use crate::drive::signals::{self, Signals};
 use crate::drive::virsh::{self, Virsh};
 use crate::emit::{self, Identity, LaunchFile};
 use crate::host::files;
-use crate::plan::{Machine, file};
+use crate::plan::{Machine, XmlEdit, file};
 use crate::recipe::DEFAULT_STORAGE;
 
 /// What a person asks for.
@@ -80,8 +80,9 @@ pub fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Result<Inst
     let connect = session.environment.libvirt_uri(wish.connect.as_deref());
     virsh::refuse_remote(&connect)?;
     let launchable = Launchable::unverified(session, target)?;
-    if !wish.allow_edits && !launchable.is_in_store(session) {
-        refuse_edits(&launchable.machine)?;
+    let edits = &launchable.machine.hardware.xml;
+    if !edits.is_empty() && !wish.allow_edits && !launchable.is_in_store(session) {
+        return Err(edited(edits).into());
     }
     let Launchable { path, manifest, machine, .. } = launchable;
     let (storage, makes_storage) = storage(session, wish.storage.as_deref(), &machine, &connect)?;
@@ -121,11 +122,7 @@ pub fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Result<Inst
 }
 
 /// Refuses what a bundle of unknown origin has its domain do: an edit can name any file of the host.
-fn refuse_edits(machine: &Machine) -> Result<(), Problem> {
-    let edits = &machine.hardware.xml;
-    if edits.is_empty() {
-        return Ok(());
-    }
+fn edited(edits: &[XmlEdit]) -> Problem {
     let problem = Problem::new(Code::Preflight, "the bundle's recipe edits the domain by `[[machine.xml]]`").cause(
         "such an edit can share any file of this host with the guest, and this bundle is not one of your store's",
     );
@@ -133,9 +130,9 @@ fn refuse_edits(machine: &Machine) -> Result<(), Problem> {
         let parent = if edit.parent().is_empty() { ".".to_owned() } else { edit.parent().join("/") };
         one_line(&format!("{} in {parent}", edit.element().to_text()), 300)
     });
-    Err(shown
+    shown
         .fold(problem, |problem, edit| problem.fact("edit", edit))
-        .hint("install from the recipe, or, where you know who made the bundle, say `--allow-edits`"))
+        .hint("install from the recipe, or, where you know who made the bundle, say `--allow-edits`")
 }
 
 /// Does something that a signal ends tidily; then the process ends by the signal.
