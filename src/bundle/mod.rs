@@ -17,6 +17,10 @@ use crate::realise::Realised;
 use crate::store::{Bundle, BundleEntry, Source, Store};
 pub use manifest::{Entry, Manifest};
 
+/// The way out where a bundle is not what was built.
+const BUILD_AGAIN: &str =
+    "build again: a damaged bundle in the store is replaced; a copy made with `--out` goes to a new directory";
+
 /// What a bundle is made of: its manifest, and the entries the store publishes.
 #[derive(Debug)]
 pub struct Draft {
@@ -115,12 +119,26 @@ pub struct Verified {
 /// Reads a bundle's manifest from a directory.
 pub fn read_manifest(directory: &Path) -> Result<Manifest, Problem> {
     let path = directory.join(file::MANIFEST);
-    let text = files::read_text(&path)?.ok_or_else(|| {
-        Problem::new(Code::Usage, format!("`{}` is no bundle", directory.display()))
-            .cause(format!("it has no `{}`", file::MANIFEST))
-            .hint("name the directory or link that a build gave, such as `./result-nas`")
-    })?;
+    let text = files::read_text(&path)?.ok_or_else(|| no_bundle(directory))?;
     Manifest::parse(&text)
+}
+
+/// Tells that a directory is no bundle.
+pub fn no_bundle(directory: &Path) -> Problem {
+    Problem::new(Code::Usage, format!("`{}` is no bundle", directory.display()))
+        .cause(format!("it has no `{}`", file::MANIFEST))
+        .hint("name the directory or link that a build gave, such as `./result-nas`")
+}
+
+/// Lists the files of a bundle that are not there, each as a problem.
+pub fn missing(directory: &Path, manifest: &Manifest) -> Vec<Problem> {
+    let listed = manifest.files.iter().map(|entry| entry.path.as_str());
+    listed.filter(|name| !files::exists(&directory.join(name))).map(is_missing).collect()
+}
+
+/// Tells that a file of a bundle is not there: as with one that was changed, the bundle is not what was built.
+pub fn is_missing(name: &str) -> Problem {
+    Problem::new(Code::Hash, format!("`{name}` is missing from the bundle")).hint(BUILD_AGAIN)
 }
 
 /// Hashes every file a manifest lists and looks for files it does not list; every difference is a problem of its own.
@@ -150,16 +168,18 @@ pub fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, Problems
 }
 
 fn verify_file(directory: &Path, entry: &Entry, events: Events<'_>) -> Result<(), Problem> {
-    let found = files::summarise(&directory.join(&entry.path), events)?;
+    let path = directory.join(&entry.path);
+    if !files::exists(&path) {
+        return Err(is_missing(&entry.path));
+    }
+    let found = files::summarise(&path, events)?;
     if found.digest == entry.sha256 && found.size.0 == entry.size {
         return Ok(());
     }
     Err(Problem::new(Code::Hash, format!("`{}` is not what the manifest says", entry.path))
         .fact("expected", format!("sha256:{} ({} bytes)", entry.sha256, entry.size))
         .fact("found", format!("sha256:{} ({} bytes)", found.digest, found.size.0))
-        .hint(
-            "build again: a damaged bundle in the store is replaced; a copy made with `--out` goes to a new directory",
-        ))
+        .hint(BUILD_AGAIN))
 }
 
 /// The manifest and the sums must say the same, or `sha256sum -c` and this command would disagree.
@@ -168,7 +188,7 @@ fn sums(directory: &Path, manifest: &Manifest) -> Result<(), Problem> {
     let mut expected: Vec<_> = manifest.files.iter().map(|entry| (entry.path.clone(), entry.sha256)).collect();
     expected.push((file::MANIFEST.to_owned(), Digest::of(text.as_bytes())));
     expected.sort();
-    let found = files::read_text(&directory.join(file::SHA256SUMS))?.unwrap_or_default();
+    let found = files::read_text(&directory.join(file::SHA256SUMS))?.ok_or_else(|| is_missing(file::SHA256SUMS))?;
     let on_disk = files::read_text(&directory.join(file::MANIFEST))?.unwrap_or_default();
     if found == checksums::sums(&named(&expected)) && on_disk == text {
         return Ok(());

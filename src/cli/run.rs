@@ -89,7 +89,7 @@ pub(super) fn dispatch(command: HereCommand, session: &Session<'_>, voice: &Voic
 }
 
 /// What the keys of a terminal do while a machine runs.
-const KEYS: &str = "In a terminal the guest's console is there to type at: Ctrl-A X ends the machine, Ctrl-A Ctrl-A types Ctrl-A.\n\
+const KEYS: &str = "Keys in a terminal: Ctrl-A X ends the machine, Ctrl-A Ctrl-A types Ctrl-A.\n\
     Ctrl-C goes to the guest; while --wait, --wait-for or --test waits, it ends the machine.";
 /// How long a machine is waited for.
 const TIMEOUT: Duration = Duration::from_secs(600);

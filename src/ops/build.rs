@@ -240,12 +240,9 @@ fn place(
         }
         Placement::Nowhere => built.path.clone(),
     };
-    let command = |script: &str| {
-        let path = shown.join(script).display().to_string();
-        shlex::try_quote(&path).map_or_else(|_| path.clone(), |quoted| quoted.into_owned())
-    };
-    built.run = command(file::RUN_QEMU);
-    built.install = command(file::VIRT_INSTALL);
+    let command = |word: &str| format!("arca-build {word} {}", super::quoted(&shown.to_string_lossy()));
+    built.run = command("run");
+    built.install = command("install");
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::launchable::Meant;
 use super::{Loaded, Session};
 use crate::base::{Code, Events, Problem, Problems};
 use crate::bundle::{Manifest, read_manifest};
@@ -12,12 +13,13 @@ use crate::plan::{Plan, Role};
 
 /// Compares two bundles (directories, or links to them) or two recipes; nothing is written, no socket opened.
 pub fn diff(session: &Session<'_>, before: &Path, after: &Path) -> Result<Differences, Problems> {
-    let is_bundle = |path: &Path| files::is_directory(&session.absolute(path));
-    match (is_bundle(before), is_bundle(after)) {
-        (true, true) => Ok(bundles(&session.absolute(before), &session.absolute(after), session.events)?),
-        (false, false) => Ok(compare::plans(&plan(session, before)?.to_json(), &plan(session, after)?.to_json())),
-        (is_bundle, _) => {
-            let (bundle, recipe) = if is_bundle { (before, after) } else { (after, before) };
+    match (Meant::by(session, before)?, Meant::by(session, after)?) {
+        (Meant::Bundle(before), Meant::Bundle(after)) => Ok(bundles(&before, &after, session.events)?),
+        (Meant::Recipe, Meant::Recipe) => {
+            Ok(compare::plans(&plan(session, before)?.to_json(), &plan(session, after)?.to_json()))
+        }
+        (first, _) => {
+            let (bundle, recipe) = if first == Meant::Recipe { (after, before) } else { (before, after) };
             Err(Problem::new(Code::Usage, "a bundle and a recipe cannot be compared")
                 .fact("bundle", bundle.display())
                 .fact("recipe", recipe.display())

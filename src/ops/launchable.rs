@@ -4,10 +4,42 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use super::build::{Placement, build};
+use super::recipe_file::missing;
 use crate::base::{Code, Digest, Name, Problem, Problems};
 use crate::bundle::{self, Manifest};
 use crate::host::files;
 use crate::plan::{Machine, file};
+use crate::recipe;
+
+/// What a person means by a name where a bundle or a recipe may stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Meant {
+    /// The bundle in this directory.
+    Bundle(PathBuf),
+    Recipe,
+}
+
+impl Meant {
+    /// Decides it: a directory is a bundle where it holds a manifest; any other hides no recipe inside the program, and is
+    /// neither.
+    pub(super) fn by(session: &Session<'_>, target: &Path) -> Result<Self, Problem> {
+        let path = session.absolute(target);
+        let is_embedded = recipe::embedded(&target.to_string_lossy()).is_some();
+        if files::is_directory(&path) {
+            return match files::exists(&path.join(file::MANIFEST)) {
+                true => Ok(Self::Bundle(path)),
+                false if is_embedded => Ok(Self::Recipe),
+                false => Err(bundle::no_bundle(target)),
+            };
+        }
+        if is_embedded || files::destination(&path).is_some() {
+            return Ok(Self::Recipe);
+        }
+        let problem = missing(&target.display().to_string(), &path, "recipe or bundle");
+        let leads_nowhere = files::exists(&path).then_some("the link leads nowhere: what it named was removed");
+        Err(leads_nowhere.into_iter().fold(problem, Problem::cause))
+    }
+}
 
 /// A bundle that was verified: by its store, as a build does, or all of it, where it lies elsewhere.
 #[derive(Debug)]
@@ -21,12 +53,15 @@ pub(super) struct Launchable {
 }
 
 impl Launchable {
-    /// Takes `target` for a bundle where it is a directory with a manifest, else for a recipe.
+    /// Verifies `target` where it is a bundle, builds it where it is a recipe; see [`Meant`].
     pub(super) fn of(session: &Session<'_>, target: &Path) -> Result<Self, Problems> {
-        let path = session.absolute(target);
-        if files::is_directory(&path) && files::exists(&path.join(file::MANIFEST)) {
-            return Self::verified(session, &path);
+        match Meant::by(session, target)? {
+            Meant::Bundle(path) => Self::verified(session, &path),
+            Meant::Recipe => Self::built(session, target),
         }
+    }
+
+    fn built(session: &Session<'_>, target: &Path) -> Result<Self, Problems> {
         let built = build(session, &[target.to_owned()], &Placement::Nowhere)?;
         let built = built.first().ok_or_else(|| Problem::new(Code::Bug, "a build gave nothing"))?;
         Ok(Self::read(&built.path)?)
@@ -34,11 +69,10 @@ impl Launchable {
 
     /// As [`of`](Self::of), for who hashes every file of the bundle before it is used; what is read here is hashed already.
     pub(super) fn unverified(session: &Session<'_>, target: &Path) -> Result<Self, Problems> {
-        let path = session.absolute(target);
-        if !files::is_directory(&path) {
-            return Self::of(session, target);
-        }
-        Ok(Self::read(&path)?)
+        let Meant::Bundle(path) = Meant::by(session, target)? else { return Self::built(session, target) };
+        let read = Self::read(&path)?;
+        let missing = bundle::missing(&read.path, &read.manifest);
+        if missing.is_empty() { Ok(read) } else { Err(Problems(missing)) }
     }
 
     /// Verifies a bundle and reads it.
@@ -53,12 +87,15 @@ impl Launchable {
     fn read(path: &Path) -> Result<Self, Problem> {
         let path = files::destination(path).unwrap_or_else(|| path.to_owned());
         let manifest = bundle::read_manifest(&path)?;
+        let listed = manifest.files.iter().find(|entry| entry.path == file::MACHINE);
         let text = files::read_text(&path.join(file::MACHINE))?.ok_or_else(|| {
+            if listed.is_some() {
+                return bundle::is_missing(file::MACHINE);
+            }
             Problem::new(Code::Usage, format!("`{}` holds no `{}`", path.display(), file::MACHINE))
                 .cause("an older version built it")
                 .hint("build it again")
         })?;
-        let listed = manifest.files.iter().find(|entry| entry.path == file::MACHINE);
         if listed.is_none_or(|entry| entry.sha256 != Digest::of(text.as_bytes())) {
             let problem = Problem::new(Code::Hash, format!("`{}` is not what the manifest says", file::MACHINE));
             return Err(problem.fact("bundle", path.display()).hint("build the bundle again"));

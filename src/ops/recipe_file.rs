@@ -46,7 +46,7 @@ impl Loaded {
         let (text, beside) = match (text, embedded) {
             (Some(text), _) => (text, Beside::open(&path)?),
             (None, Some(embedded)) => (embedded.text.to_owned(), Beside::Embedded(embedded.files)),
-            (None, None) => return Err(no_recipe(&shown, &path).into()),
+            (None, None) => return Err(missing(&shown, &path, "recipe").into()),
         };
         let recipe = recipe::parse(&text, &shown).map_err(|problems| or_bundle(problems, named, &path))?;
         let beside_lock = beside.directory().map(|directory| directory.join(lock::FILE_NAME));
@@ -205,7 +205,8 @@ fn or_bundle(mut problems: Problems, named: &Path, path: &Path) -> Problems {
     problems
 }
 
-fn no_recipe(shown: &str, path: &Path) -> Problem {
+/// Tells that there is no recipe, or whatever else may stand there, and what may be meant.
+pub(super) fn missing(shown: &str, path: &Path, what: &str) -> Problem {
     let shown = crate::base::text::one_line(shown, 200);
     let mut with_ending = path.as_os_str().to_owned();
     with_ending.push(".toml");
@@ -215,5 +216,5 @@ fn no_recipe(shown: &str, path: &Path) -> Problem {
         "`arca-build new NAME` writes one to start from; `arca-build build demo` builds the one inside the program"
             .into()
     };
-    Problem::new(Code::Usage, format!("there is no recipe `{shown}`")).hint(hint)
+    Problem::new(Code::Usage, format!("there is no {what} `{shown}`")).hint(hint)
 }

@@ -20,7 +20,10 @@ fn a_build_ends_by_telling_where_what_and_how_to_launch() {
     );
     let labels: Vec<_> = built.stderr.lines().filter_map(|line| line.split("  ").next()).map(str::trim).collect();
     assert_eq!(labels, ["bundle", "digest", "work", "try it", "install"], "{built}");
-    built.says("./result-demo/run-qemu.sh").says("./result-demo/virt-install.sh").says("1 fetched");
+    built
+        .says("try it   arca-build run ./result-demo\n")
+        .says("install  arca-build install ./result-demo")
+        .says("1 fetched");
 }
 
 #[test]
@@ -249,5 +252,5 @@ fn a_copy_does_not_go_into_the_store() {
         std::fs::create_dir_all(dir.path().join("home")).unwrap();
         demo(dir.path()).args(["--out", out]).run().ends_with(2).says("lies inside the store");
     }
-    demo(dir.path()).args(["--out", "copy/"]).run().success().says("try it   copy/run-qemu.sh");
+    demo(dir.path()).args(["--out", "copy/"]).run().success().says("try it   arca-build run copy/");
 }

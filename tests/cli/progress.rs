@@ -53,7 +53,7 @@ fn on_a_terminal_a_bar_shows_rate_and_remaining_time_and_goes_away() {
     }
     // The last that is drawn is the summary, on a cleared line.
     let (_, after) = shown.rsplit_once("left").unwrap();
-    assert!(after.contains("\u{1b}[2K") && after.contains("run-qemu.sh"), "{after:?}");
+    assert!(after.contains("\u{1b}[2K") && after.contains("arca-build install ./result-nas"), "{after:?}");
     let path = std::fs::read_to_string(dir.path().join("stdout")).unwrap();
     assert!(path.ends_with("-nas\n") && path.lines().count() == 1 && !path.contains('\u{1b}'), "{path:?}");
 }

@@ -52,7 +52,7 @@ fn the_demo_builds_from_its_file_and_from_inside_the_program_alike() {
     let file = Bin::new(dir.path()).arg("recipes/demo.toml").run().success();
     let inside = Bin::new(dir.path()).args(["build", "demo"]).run().success();
     assert_eq!(file.line(), inside.line());
-    inside.says("nothing to do").says("./result-demo/run-qemu.sh");
+    inside.says("nothing to do").says("arca-build run ./result-demo");
 }
 
 #[test]
