@@ -22,6 +22,9 @@ const DISK_LIMIT: usize = 24;
 /// Serials that every bundle's own disks have.
 const RESERVED: [&str; 4] = ["system", "config", "install", "arca-payload"];
 
+/// The serial of the disk that brings packages and container images.
+const PAYLOAD: &str = "arca-payload";
+
 /// The image that everything starts from.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Base {
@@ -105,6 +108,13 @@ fn is_config(disk: &Disk, machine: &mut Machine) -> bool {
     let words = ["ignition", "combustion", "config", "cidata", "oemdrv"];
     let named = words.iter().any(|word| stem.contains(word)) && !stem.contains("kvm-and-xen");
     let serial = matches!(disk.serial.as_deref(), Some("config" | "ignition" | "combustion"));
+    if disk.serial.as_deref() == Some(PAYLOAD) {
+        machine.leave(format!(
+            "the disk `{}`: what a bundle carries it packs by itself; name its packages and images in the recipe",
+            one_line(file_name(file), 60)
+        ));
+        return true;
+    }
     // Its own file, not one with a system in it: a bundle made by us keeps both in one directory.
     let is_config = (named || serial) && disk.backing.is_none() && machine.medium.as_deref() != Some(file);
     if is_config {

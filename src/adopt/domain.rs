@@ -1,41 +1,14 @@
 //! libvirt's XML of a domain → a machine (libvirt: docs/formatdomain.rst). Touches nothing.
 //!
-//! Elements that every domain has, and those that say what a bundle's own XML says, go without a word; every other one is named.
+//! Elements that every domain has, and those that say what a bundle's own XML says, go without a word; every other one is taken
+//! over or named. Read next: [`super::extras`].
 
 use super::found::{Disk, Machine};
 use super::xml::{self, Element, XmlError};
+use super::{extras, hardware};
+use crate::base::ByteSize;
 use crate::base::text::one_line;
 use crate::recipe::Network;
-
-/// Elements of a domain that say nothing a recipe could.
-const QUIET: [&str; 11] = [
-    "currentMemory",
-    "features",
-    "clock",
-    "on_poweroff",
-    "on_reboot",
-    "on_crash",
-    "pm",
-    "resource",
-    "iothreads",
-    "metadata",
-    "seclabel",
-];
-/// Devices that libvirt adds by itself, or every machine of ours has.
-const DEVICES: [&str; 12] = [
-    "emulator",
-    "controller",
-    "input",
-    "console",
-    "serial",
-    "channel",
-    "rng",
-    "memballoon",
-    "video",
-    "audio",
-    "watchdog",
-    "panic",
-];
 
 /// Why there is no machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,32 +33,56 @@ pub fn read(bytes: &[u8]) -> Result<Machine, DomainError> {
         Some("qemu") => machine.tcg = true,
         Some(other) => return Err(DomainError::Type(one_line(other, 40))),
     }
-    for child in &root.children {
-        element(child, &mut machine);
-    }
+    root.children.iter().for_each(|child| element(child, &mut machine));
+    memory(&root, &mut machine);
+    extras::take(&root, &mut machine);
     // A domain says all it has, and has one processor where it says nothing; a recipe's machine would have more of both.
     if root.child("devices").is_none_or(|devices| devices.child("interface").is_none()) {
         machine.network = Some(Network::None);
     }
     machine.vcpus = machine.vcpus.or(Some(1));
+    hardware::settle(&mut machine);
     Ok(machine)
 }
 
+/// Reads what all else depends upon.
 fn element(node: &Element, machine: &mut Machine) {
     let text = node.text.trim();
     match node.name.as_str() {
+        "commandline" if node.is_foreign => commandline(node, machine),
+        _ if node.is_foreign => {}
         "name" => machine.name = Some(text.to_owned()),
-        "description" | "title" if machine.description.is_none() => machine.description = Some(text.to_owned()),
+        "description" => machine.description = Some(text.to_owned()),
+        "title" if machine.description.is_none() => machine.description = Some(text.to_owned()),
         "uuid" => machine.leave("the UUID: it follows from the recipe"),
-        "memory" => machine.take_memory(amount(node, "KiB")),
-        "vcpu" => machine.take_vcpus(text),
-        "cpu" => cpu(node, machine),
+        "vcpu" => vcpu(node, machine),
         "os" => os(node, machine),
         "sysinfo" => sysinfo(node, machine),
-        "commandline" => commandline(node, machine),
         "devices" => node.children.iter().for_each(|device| self::device(device, machine)),
-        name if QUIET.contains(&name) => {}
-        name => machine.leave(format!("<{}>", one_line(name, 60))),
+        _ => {}
+    }
+}
+
+/// In libvirt's words `memory` is what `currentMemory` may grow to.
+fn memory(root: &Element, machine: &mut Machine) {
+    let Some(most) = root.child("memory") else { return };
+    machine.take_memory(amount(most, "KiB"));
+    let Some(current) = root.child("currentMemory") else { return };
+    let current = amount(current, "KiB");
+    let Some((most, current)) = machine.memory.zip(current).filter(|(most, current)| *current < most.0) else { return };
+    match current.is_multiple_of(1 << 20) && current >= 16 << 20 {
+        true => {
+            machine.memory = Some(ByteSize(current));
+            machine.hardware.memory.max = Some(most);
+        }
+        false => machine.leave("<currentMemory>: a recipe has whole MiB; it is all of the memory now"),
+    }
+}
+
+fn vcpu(node: &Element, machine: &mut Machine) {
+    machine.take_vcpus(&node.text);
+    for (name, _) in node.attributes().filter(|pair| *pair != ("placement", "static")) {
+        machine.leave(format!("<vcpu>: {}", one_line(name, 40)));
     }
 }
 
@@ -105,15 +102,6 @@ fn amount(node: &Element, default: &str) -> Option<u64> {
     node.text.trim().parse::<u64>().ok()?.checked_mul(factor)
 }
 
-fn cpu(node: &Element, machine: &mut Machine) {
-    if !matches!(node.attribute("mode"), Some("host-passthrough" | "host-model" | "maximum")) {
-        machine.leave("<cpu>: the guest sees the host's processor, or the best that emulation has");
-    }
-    if node.child("topology").is_some() || node.child("numa").is_some() {
-        machine.leave("<cpu>: <topology> and <numa>");
-    }
-}
-
 fn os(node: &Element, machine: &mut Machine) {
     if let Some(arch) = node.of("type", "arch") {
         machine.take_arch(arch);
@@ -124,17 +112,27 @@ fn os(node: &Element, machine: &mut Machine) {
     }
     let pflash = node.of("loader", "type") == Some("pflash");
     machine.uefi |= node.attribute("firmware") == Some("efi") || pflash;
-    let enabled = |feature: &Element| {
-        feature.attribute("name") == Some("secure-boot") && feature.attribute("enabled") == Some("yes")
-    };
-    if node.child("firmware").is_some_and(|firmware| firmware.all("feature").any(enabled))
-        || node.of("loader", "secure") == Some("yes")
-    {
-        machine.leave("secure boot: a recipe's machine has none");
-    }
+    secure_boot(node, machine);
     machine.boots_medium = node.child("kernel").is_some() || node.of("boot", "dev") == Some("cdrom");
     for name in ["kernel", "initrd", "cmdline", "init", "dtb"].into_iter().filter(|name| node.child(name).is_some()) {
         machine.leave(format!("<{name}>: the machine boots from its disk"));
+    }
+    for boot in node.all("boot").filter(|boot| !matches!(boot.attribute("dev"), Some("hd" | "cdrom"))) {
+        let device = one_line(boot.attribute("dev").unwrap_or_default(), 40);
+        machine.leave(format!("<boot> from `{device}`: the machine boots from its disk"));
+    }
+}
+
+/// Takes secure boot with the keys that firmware is shipped with.
+pub fn secure_boot(node: &Element, machine: &mut Machine) {
+    let feature = |name: &str| {
+        let mut features = node.child("firmware").into_iter().flat_map(|firmware| firmware.all("feature"));
+        features.find(|feature| feature.attribute("name") == Some(name))?.attribute("enabled")
+    };
+    let wanted = feature("secure-boot") == Some("yes") || node.of("loader", "secure") == Some("yes");
+    match wanted && feature("enrolled-keys") == Some("no") {
+        true => machine.leave("secure boot without keys: a recipe has it with those that firmware is shipped with"),
+        false => machine.hardware.security.secure_boot |= wanted,
     }
 }
 
@@ -158,37 +156,32 @@ fn commandline(node: &Element, machine: &mut Machine) {
 fn device(node: &Element, machine: &mut Machine) {
     match node.name.as_str() {
         "disk" => disk(node, machine),
-        "interface" => interface(node, machine),
-        "graphics" => {
-            machine.take_graphics(node.attribute("type").unwrap_or_default());
-            if node.attribute("passwd").is_some() {
-                machine.leave("the password of the screen");
-            }
-        }
-        "tpm" => machine.leave("<tpm>"),
-        name if DEVICES.contains(&name) => {}
-        name => machine.leave(format!("<{}>", one_line(name, 60))),
+        "graphics" => extras::graphics(node, machine),
+        _ => {}
     }
 }
 
-fn interface(node: &Element, machine: &mut Machine) {
-    let kind = node.attribute("type").unwrap_or_default();
-    let name = node.child("source").and_then(|source| source.attribute(kind));
-    machine.take_network(kind, name);
-    if node.child("mac").is_some() {
-        machine.leave("the MAC address: it follows from the recipe");
+fn source(node: &Element) -> Option<String> {
+    let source = node.child("source")?;
+    source.attribute("file").or(source.attribute("dev")).map(str::to_owned)
+}
+
+/// Finds the last file of a chain, and its format.
+pub fn backing(disk: &Element) -> (Option<String>, Option<String>) {
+    let (mut backing, mut backing_format) = (None, None);
+    let mut next = disk.child("backingStore");
+    while let Some(node) = next {
+        if let Some(path) = source(node) {
+            backing = Some(path);
+            backing_format = node.of("format", "type").map(str::to_owned);
+        }
+        next = node.child("backingStore");
     }
-    if node.of("model", "type").is_some_and(|model| model != "virtio") {
-        machine.leave("the model of the network card: it is virtio");
-    }
+    (backing, backing_format)
 }
 
 /// Reads a disk; where a chain of backing files is spelt out, its last one is the image.
 fn disk(node: &Element, machine: &mut Machine) {
-    let source = |node: &Element| {
-        let source = node.child("source")?;
-        source.attribute("file").or(source.attribute("dev")).map(str::to_owned)
-    };
     let removable = matches!(node.attribute("device"), Some("cdrom" | "floppy"));
     let path = source(node);
     if path.is_none() {
@@ -197,15 +190,7 @@ fn disk(node: &Element, machine: &mut Machine) {
         }
         return;
     }
-    let (mut backing, mut backing_format) = (None, None);
-    let mut next = node.child("backingStore");
-    while let Some(node) = next {
-        if let Some(path) = source(node) {
-            backing = Some(path);
-            backing_format = node.of("format", "type").map(str::to_owned);
-        }
-        next = node.child("backingStore");
-    }
+    let (backing, backing_format) = backing(node);
     let first = node.of("boot", "order") == Some("1") || machine.boots_medium;
     if removable && first && machine.medium.is_none() {
         machine.medium = path.clone();
@@ -224,7 +209,7 @@ fn disk(node: &Element, machine: &mut Machine) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{ByteSize, FwCfgName};
+    use crate::base::FwCfgName;
 
     fn domain(inside: &str) -> Machine {
         read(format!("<domain type='kvm'>{inside}</domain>").as_bytes()).unwrap()
@@ -271,9 +256,9 @@ mod tests {
     #[test]
     fn sec_4_what_a_domain_says_besides_is_named_without_its_value() {
         let machine = domain(
-            "<title>t</title><uuid>SECRET</uuid><devices><graphics type='vnc' passwd='SECRET'/><hostdev x='SECRET'/>\
-             <interface type='bridge'><source bridge='br0'/><mac address='SECRET'/></interface><interface type='user'/></devices>\
-             <launchSecurity>SECRET</launchSecurity>",
+            "<title>t</title><uuid>SECRET</uuid><devices><graphics type='vnc' passwd='SECRET'/><hostdev password='SECRET'/>\
+             <interface type='bridge'><source bridge='br0'/><mac address='SECRET'/></interface>\
+             <graphics type='spice' passwd='SECRET'/></devices><launchSecurity>SECRET</launchSecurity>",
         );
         assert_eq!(machine.network.as_ref().map(Network::to_string).as_deref(), Some("bridge:br0"));
         assert_eq!(machine.left.len(), 6, "{:?}", machine.left);

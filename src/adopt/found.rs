@@ -3,7 +3,7 @@
 use super::options;
 use crate::base::text::one_line;
 use crate::base::{Arch, ByteSize, FwCfgName, Name};
-use crate::recipe::{Graphics, Network};
+use crate::recipe::{Graphics, Hardware, Network};
 
 /// The most that is listed of what is left out.
 const LEFT: usize = 100;
@@ -22,6 +22,8 @@ pub struct Machine {
     pub network: Option<Network>,
     pub graphics: Option<Graphics>,
     pub osinfo: Option<Name>,
+    /// The further keys, and what only an edit of the XML can say.
+    pub hardware: Hardware,
     /// In their order.
     pub disks: Vec<Disk>,
     /// The medium that the system is installed from.
@@ -82,28 +84,11 @@ impl Machine {
         }
     }
 
-    /// Takes the first network card; a machine of a recipe has one.
-    pub fn take_network(&mut self, kind: &str, name: Option<&str>) {
-        if self.network.is_some() {
-            return self.leave("a second network card: a recipe's machine has one");
-        }
-        let name = name.and_then(|name| Name::parse(name).ok());
-        self.network = match (kind, name) {
-            ("none", _) => Some(Network::None),
-            ("user" | "passt", _) => Some(Network::User),
-            ("network", Some(name)) => Some(Network::Network(name)),
-            ("bridge", Some(name)) if name.as_str().len() <= 15 => Some(Network::Bridge(name)),
-            _ => None,
-        };
-        if self.network.is_none() {
-            self.leave(format!("a network card of type `{}`: the default network stands for it", one_line(kind, 40)));
-        }
-    }
-
-    /// Takes a screen.
+    /// Takes a screen; a machine of a recipe has one.
     pub fn take_graphics(&mut self, kind: &str) {
         let graphics = Graphics::parse(kind);
         match graphics {
+            Some(_) if self.graphics.is_some() => self.leave("a second screen: a recipe's machine has one"),
             Some(_) => self.graphics = graphics,
             None => self.leave(format!("a screen of type `{}`", one_line(kind, 40))),
         }

@@ -8,17 +8,24 @@
 mod data;
 mod disk;
 mod domain;
+mod edit;
+mod extras;
 mod found;
+mod hardware;
 mod ignition;
 mod join;
 mod kind;
 mod options;
 mod provision;
 pub mod same;
+mod virt_device;
 mod virt_install;
+mod virt_keys;
+mod virt_machine;
 mod words;
 mod write;
 mod xml;
+mod xpath;
 
 pub use join::adopt;
 pub use kind::Kind;

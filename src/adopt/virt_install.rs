@@ -1,16 +1,21 @@
 //! A `virt-install` command → a machine (virt-install(1), seen at 4.1). Touches nothing.
 //!
 //! Words are taken as they stand: a variable is not looked up, so an option that holds one is left out and named. So is every
-//! option that is not known here, by its name alone.
+//! option that is not known here, by its name alone. What an option says of the domain becomes the element that virt-install makes
+//! of it, and is taken like that of a domain. Read next: [`super::virt_device`].
 
 use super::found::{Disk, Machine};
 use super::options::{self, Pair};
+use super::virt_machine::{character, first, known, of_machine};
 use super::words::{self, Word, WordsError};
+use super::xml::Element;
+use super::{domain, extras, hardware, virt_device, xpath};
+use crate::base::ByteSize;
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Name};
+use crate::recipe::Network;
 
 /// Options that say how the command runs, or what every machine of ours has.
-const QUIET: [&str; 21] = [
+const QUIET: [&str; 13] = [
     "import",
     "noautoconsole",
     "autoconsole",
@@ -24,14 +29,6 @@ const QUIET: [&str; 21] = [
     "noreboot",
     "force",
     "hvm",
-    "serial",
-    "console",
-    "rng",
-    "channel",
-    "memballoon",
-    "events",
-    "clock",
-    "features",
 ];
 /// What argparse of virt-install takes for another.
 const SHORT: [(&str, &str); 10] = [
@@ -66,7 +63,12 @@ pub fn read(text: &str) -> Result<Machine, CommandError> {
     let text = text.strip_prefix("# virt-install").map_or_else(|| text.clone(), |rest| format!("virt-install{rest}"));
     let is_command = |word: &Word| word.text.rsplit('/').next() == Some("virt-install");
     let all = words::commands(&text)?;
-    let mut commands = all.iter().filter_map(|words| Some(&words[words.iter().position(is_command)? + 1..]));
+    // Scripts ask first whether there is one.
+    let asks = |words: &&Vec<Word>| {
+        !words.first().is_some_and(|word| ["command", "type", "which", "hash"].contains(&word.text.as_str()))
+    };
+    let mut commands =
+        all.iter().filter(asks).filter_map(|words| Some(&words[words.iter().position(is_command)? + 1..]));
     let command = commands.next().ok_or(CommandError::None)?;
     match commands.count() {
         0 => Ok(machine(command)),
@@ -74,12 +76,25 @@ pub fn read(text: &str) -> Result<Machine, CommandError> {
     }
 }
 
+/// What is gathered of a command before it can be taken.
+struct Command {
+    machine: Machine,
+    /// What the options would make of the domain.
+    domain: Element,
+    /// Every `--xml`, in its order.
+    edits: Vec<Vec<Pair>>,
+}
+
 fn machine(words: &[Word]) -> Machine {
-    let mut machine = Machine::default();
+    let (machine, domain) = (Machine::default(), Element::new("domain", []));
+    let mut command = Command { machine, domain, edits: vec![] };
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
         if !word.text.starts_with('-') {
-            machine.leave("a word that belongs to no option");
+            // Where a script hands its own arguments on.
+            if !word.expands {
+                command.machine.leave("a word that belongs to no option");
+            }
             continue;
         }
         let (name, inside) = match word.text.split_once('=') {
@@ -88,125 +103,89 @@ fn machine(words: &[Word]) -> Machine {
         };
         let name =
             SHORT.iter().find(|(short, _)| *short == name).map_or(name.trim_start_matches('-'), |(_, long)| *long);
-        let value = inside.or_else(|| words.next_if(|word| !word.text.starts_with("--")).cloned());
-        option(name, value.unwrap_or_default(), &mut machine);
+        let is_flag = FLAGS.contains(&name);
+        let value = inside.or_else(|| words.next_if(|word| !is_flag && !word.text.starts_with("--")).cloned());
+        command.option(name, &value.unwrap_or_default());
     }
-    machine
+    command.finish()
 }
 
-fn option(name: &str, value: Word, machine: &mut Machine) {
-    if QUIET.contains(&name) {
-        return;
-    }
-    if value.expands {
-        return machine.leave(format!("--{}: it holds something that a shell would expand", one_line(name, 40)));
-    }
-    let Some(pairs) = options::virt(&value.text) else {
-        return machine.leave(format!("--{}: a quote in its value is never closed", one_line(name, 40)));
-    };
-    let text = value.text.as_str();
-    match name {
-        "name" => machine.name = Some(text.to_owned()),
-        "description" => machine.description = Some(text.to_owned()),
-        "metadata" => known(name, &pairs, &["description"], machine, |machine, pairs| {
-            machine.description = options::value(pairs, "description").map(str::to_owned);
-        }),
-        "memory" => known(name, &pairs, &["memory", "currentMemory"], machine, |machine, pairs| {
-            machine.take_memory(first(pairs, "memory").and_then(|mib| mib.parse::<u64>().ok()?.checked_mul(1 << 20)));
-        }),
-        "vcpus" => known(name, &pairs, &["vcpus"], machine, |machine, pairs| {
-            machine.take_vcpus(first(pairs, "vcpus").unwrap_or_default());
-        }),
-        "arch" => machine.take_arch(text),
-        "machine" if text.contains("q35") || text == "virt" => {}
-        "virt-type" => virt_type(text, machine),
-        "cpu" if matches!(text, "host-passthrough" | "host" | "maximum" | "host-model") => {}
-        "boot" => boot(&pairs, machine),
-        "osinfo" => osinfo(&pairs, machine),
-        "disk" => disk(&pairs, machine),
-        "cdrom" => medium(text, machine),
-        "location" => location(&pairs, machine),
-        "network" => network(&pairs, machine),
-        "nonetworks" => machine.take_network("none", None),
-        "graphics" => known(name, &pairs, &["type", "listen"], machine, |machine, pairs| {
-            machine.take_graphics(first(pairs, "type").unwrap_or_default());
-        }),
-        "nographics" => machine.take_graphics("none"),
-        "sysinfo" => sysinfo(&pairs, machine),
-        "qemu-commandline" => qemu(text, machine),
-        "video" | "tpm" | "sound" if text == "none" || text == "virtio" || text.starts_with("model=virtio") => {}
-        "uuid" | "mac" => machine.leave(format!("--{name}: it follows from the recipe")),
-        _ => machine.leave(format!("--{}", one_line(name, 40))),
-    }
-}
-
-/// Returns a key's value, or the first word, which needs no key.
-fn first<'a>(pairs: &'a [Pair], key: &str) -> Option<&'a str> {
-    let positional = pairs.first().filter(|(_, value)| value.is_none()).map(|(word, _)| word.as_str());
-    options::value(pairs, key).or(positional)
-}
-
-/// Takes what is known of an option and names the rest.
-fn known(name: &str, pairs: &[Pair], keys: &[&str], machine: &mut Machine, take: impl FnOnce(&mut Machine, &[Pair])) {
-    take(machine, pairs);
-    let rest = pairs.iter().enumerate().filter(|(index, (key, value))| {
-        let positional = *index == 0 && value.is_none();
-        !positional && !keys.contains(&key.as_str())
-    });
-    for (_, (key, _)) in rest {
-        machine.leave(format!("--{name} {}", one_line(key, 60)));
-    }
-}
-
-fn virt_type(text: &str, machine: &mut Machine) {
-    match text {
-        "kvm" => {}
-        "qemu" => machine.tcg = true,
-        _ => machine.leave(format!("--virt-type {}", one_line(text, 40))),
-    }
-}
-
-fn boot(pairs: &[Pair], machine: &mut Machine) {
-    let keys = [
-        "uefi",
-        "firmware",
-        "loader",
-        "loader.readonly",
-        "loader.type",
-        "loader_ro",
-        "loader_type",
-        "loader_secure",
-        "nvram",
-        "nvram.template",
-        "nvram_template",
-        "hd",
-        "cdrom",
-        "menu",
-        "bootmenu.enable",
-        "loader.secure",
-    ];
-    known("boot", pairs, &keys, machine, |machine, pairs| {
-        let efi = |(key, value): &Pair| match key.as_str() {
-            "uefi" => true,
-            "firmware" => value.as_deref() == Some("efi"),
-            "loader" => true,
-            _ => false,
-        };
-        machine.uefi |= pairs.iter().any(efi);
-        let secure = |(key, value): &Pair| {
-            matches!(key.as_str(), "loader_secure" | "loader.secure") && value.as_deref() == Some("yes")
-        };
-        if pairs.iter().any(secure) {
-            machine.leave("--boot loader_secure: a recipe's machine has no secure boot");
+impl Command {
+    fn finish(self) -> Machine {
+        let Self { mut machine, domain, edits } = self;
+        // An installer's kernel is taken out of the medium that lies in the drive.
+        if machine.boots_medium && machine.medium.is_none() {
+            machine.medium = machine.disks.iter().find(|disk| disk.is_removable).and_then(|disk| disk.path.clone());
         }
-    });
+        extras::take(&domain, &mut machine);
+        xpath::domain(&edits, &mut machine);
+        hardware::settle(&mut machine);
+        machine
+    }
+
+    fn option(&mut self, name: &str, value: &Word) {
+        if QUIET.contains(&name) {
+            return;
+        }
+        let (machine, shown) = (&mut self.machine, one_line(name, 40));
+        if value.expands {
+            return machine.leave(format!("--{shown}: it holds something that a shell would expand"));
+        }
+        let Some(pairs) = options::virt(&value.text) else {
+            return machine.leave(format!("--{shown}: a quote in its value is never closed"));
+        };
+        if self.of_domain(name, &pairs) || self.of_disks(name, &value.text, &pairs) {
+            return;
+        }
+        of_machine(name, &value.text, &pairs, &mut self.machine);
+    }
+
+    /// Takes what becomes an element of the domain; tells whether it was that.
+    fn of_domain(&mut self, name: &str, pairs: &[Pair]) -> bool {
+        let (machine, domain) = (&mut self.machine, &mut self.domain);
+        let none = matches!(pairs, [(word, None)] if word == "none");
+        match name {
+            "cpu" => domain.children.extend(virt_device::cpu(pairs, machine)),
+            "clock" => virt_device::clock(pairs, domain, machine),
+            "events" => virt_device::events(pairs, domain, machine),
+            "network" | "nonetworks" => {
+                let node = (name == "network").then(|| virt_device::network(pairs, machine)).flatten();
+                match node {
+                    Some(node) => domain.reach("devices").children.push(node),
+                    None => machine.network = machine.network.take().or(Some(Network::None)),
+                }
+            }
+            "xml" => self.edits.push(pairs.to_vec()),
+            "serial" | "console" | "channel" | "rng" => character(name, pairs, machine),
+            "tpm" | "sound" | "vsock" | "redirdev" if none => {}
+            "video" if none => virt_device::take_none("video", domain),
+            _ => match virt_device::known(name) {
+                Some(known) => virt_device::take(known, pairs, domain, machine),
+                None => return false,
+            },
+        }
+        true
+    }
+
+    /// Takes what the machine starts from.
+    fn of_disks(&mut self, name: &str, text: &str, pairs: &[Pair]) -> bool {
+        let machine = &mut self.machine;
+        match name {
+            "disk" => disk(pairs, machine),
+            "cdrom" => medium(text, machine),
+            "location" => location(pairs, machine),
+            "install" => {
+                machine.boots_medium = pairs.iter().any(|(key, _)| key == "kernel");
+                machine.leave("--install: a SelfInstall ISO is installed from by itself");
+            }
+            _ => return false,
+        }
+        true
+    }
 }
 
-fn osinfo(pairs: &[Pair], machine: &mut Machine) {
-    let name = first(pairs, "name").or_else(|| options::value(pairs, "short-id"));
-    machine.osinfo =
-        name.filter(|name| !matches!(*name, "auto" | "none" | "detect")).and_then(|name| Name::parse(name).ok());
-}
+/// Options that have no value, behind which a word would be taken for one.
+const FLAGS: [&str; 4] = ["autostart", "import", "nographics", "nonetworks"];
 
 fn disk(pairs: &[Pair], machine: &mut Machine) {
     let keys = [
@@ -231,7 +210,15 @@ fn disk(pairs: &[Pair], machine: &mut Machine) {
         "discard",
         "driver.discard",
         "target",
+        "source.startupPolicy",
     ];
+    let mut chain = Element::new("disk", []);
+    for key in xpath::device(pairs, &mut chain) {
+        machine.leave(format!("--disk {}", one_line(&key, 60)));
+    }
+    let (backing, backing_format) = domain::backing(&chain);
+    let steps = pairs.iter().map(|(key, _)| key.as_str()).filter(|key| xpath::is_step(key));
+    let keys: Vec<_> = keys.into_iter().chain(steps).collect();
     known("disk", pairs, &keys, machine, |machine, pairs| {
         let get = |key: &str| options::value(pairs, key);
         let path = first(pairs, "path").filter(|path| *path != "none").map(str::to_owned);
@@ -245,8 +232,8 @@ fn disk(pairs: &[Pair], machine: &mut Machine) {
             size: get("size").and_then(gib),
             format: owned(get("format").or(get("driver.type"))),
             serial: owned(get("serial")),
-            backing: owned(get("backing_store")),
-            backing_format: owned(get("backing_format")),
+            backing: backing.or_else(|| owned(get("backing_store"))),
+            backing_format: backing_format.or_else(|| owned(get("backing_format"))),
             is_removable: removable,
         });
     });
@@ -280,55 +267,11 @@ fn location(pairs: &[Pair], machine: &mut Machine) {
     }
 }
 
-fn network(pairs: &[Pair], machine: &mut Machine) {
-    let keys = ["network", "bridge", "type", "model", "model.type", "source", "virtualport_type"];
-    let pairs: Vec<Pair> = match pairs.split_first() {
-        // The old spelling `network:default`.
-        Some(((word, None), rest)) if word.contains(':') => {
-            let (kind, name) = word.split_once(':').unwrap_or_default();
-            std::iter::once((kind.to_owned(), Some(name.to_owned()))).chain(rest.iter().cloned()).collect()
-        }
-        _ => pairs.to_vec(),
-    };
-    known("network", &pairs, &keys, machine, |machine, pairs| {
-        let get = |key: &str| options::value(pairs, key);
-        match (get("network"), get("bridge")) {
-            (Some(name), _) => machine.take_network("network", Some(name)),
-            (_, Some(name)) => machine.take_network("bridge", Some(name)),
-            _ => machine.take_network(first(pairs, "type").unwrap_or_default(), get("source").or(Some("default"))),
-        }
-        if get("model").or(get("model.type")).is_some_and(|model| model != "virtio") {
-            machine.leave("--network model: it is virtio");
-        }
-    });
-}
-
-fn sysinfo(pairs: &[Pair], machine: &mut Machine) {
-    if first(pairs, "type") != Some("fwcfg") {
-        return machine.leave("--sysinfo");
-    }
-    for (key, name) in pairs {
-        let Some(entry) = key.strip_suffix(".name").filter(|entry| entry.starts_with("entry")) else { continue };
-        let file = options::value(pairs, &format!("{entry}.file"));
-        machine.take_fw_cfg(name.as_deref().unwrap_or_default(), file.unwrap_or_default());
-    }
-}
-
-/// `--qemu-commandline` holds words of its own: `-fw_cfg name=…,file=…`, or `args=` before them.
-fn qemu(text: &str, machine: &mut Machine) {
-    let text = text.strip_prefix("args=").unwrap_or(text);
-    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    match shlex::split(text) {
-        Some(words) => machine.take_qemu(&words),
-        None => machine.leave("--qemu-commandline: a quote in its value is never closed"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::FwCfgName;
-    use crate::recipe::{Graphics, Network};
+    use crate::base::{FwCfgName, Name};
+    use crate::recipe::Graphics;
 
     fn command(arguments: &str) -> Machine {
         read(&format!("virt-install {arguments}")).unwrap()
@@ -371,7 +314,9 @@ mod tests {
     fn sec_4_what_is_left_out_is_named_without_its_value() {
         let machine = command(
             "--name \"$NAME\" --graphics vnc,password=SECRET --unattended admin-password-file=SECRET --memory lots \
-             --network macvtap,source=SECRET --cloud-init root-password-generate=on --tpm backend=SECRET SECRET --vcpus 2,maxvcpus=4",
+             --network macvtap,source=SECRET --cloud-init root-password-generate=on --tpm backend=SECRET SECRET --vcpus 2,maxvcpus=4 \
+             --sound ich9,SECRET --cpu host,SECRET --network user,SECRET --xml ./a/@b=SECRET --console file,path=SECRET --events SECRET \
+             --tpm emulator,backend.encryption.secret=SECRET",
         );
         assert!(machine.left.len() >= 7, "{:?}", machine.left);
         assert!(machine.left.iter().all(|line| !line.contains("SECRET")), "{:?}", machine.left);

@@ -6,8 +6,10 @@ use super::disk::Disks;
 use super::found::Machine;
 use super::provision::{Directory, File, Login, Provision, Typed, Unit};
 use crate::base::text::is_unsafe;
-use crate::base::{ByteSize, Name};
+use crate::base::{ByteSize, MacAddress, Name};
 use crate::recipe::reader::is_refused;
+use crate::recipe::xml::Written;
+use crate::recipe::{Hardware, Watchdog, XmlEdit};
 
 /// A comment is for people; what is longer is no sentence.
 const LONGEST_COMMENT: usize = 300;
@@ -70,6 +72,12 @@ fn escape(c: char, to: &mut String) {
         }
         c => to.push(c),
     }
+}
+
+/// Writes a text in one line as it is, where its quotes allow that.
+fn literal(text: &str) -> String {
+    let plain = !text.chars().any(|c| is_unsafe(c) || is_refused(c) || matches!(c, '\'' | '\n' | '\t'));
+    if plain { format!("'{text}'") } else { quoted(text) }
 }
 
 /// Writes a text of several lines as such; what needs escapes only for its backslashes and quotes goes without any.
@@ -169,7 +177,56 @@ impl Text {
         if let Some(osinfo) = &machine.osinfo {
             self.key("osinfo", &quoted(osinfo.as_str()));
         }
+        self.hardware(&machine.hardware);
         self.disks(disks);
+        if !machine.hardware.xml.is_empty() {
+            self.line("");
+            self.comment(
+                "As it was, where no key says it. What it names of the host, a path or a device, must be there too.",
+            );
+        }
+        machine.hardware.xml.iter().for_each(|edit| self.edit(edit));
+    }
+
+    fn flag(&mut self, key: &str, is_set: bool) {
+        if is_set {
+            self.key(key, "true");
+        }
+    }
+
+    fn hardware(&mut self, hardware: &Hardware) {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        self.text("mac", text(hardware.mac.as_ref().map(MacAddress::as_str)).as_ref());
+        let ports: Vec<_> = hardware.ports.iter().map(ToString::to_string).collect();
+        if !ports.is_empty() {
+            self.key("ports", &list(&ports));
+        }
+        self.flag("autostart", hardware.autostart);
+        self.text("cpu", text(hardware.cpu.as_ref().map(Name::as_str)).as_ref());
+        if let Some(most) = hardware.memory.max {
+            self.key("max_memory", &size(most));
+        }
+        self.flag("hugepages", hardware.memory.hugepages);
+        self.flag("shared_memory", hardware.memory.shared);
+        self.flag("secure_boot", hardware.security.secure_boot);
+        self.flag("tpm", hardware.security.tpm);
+        self.text("watchdog", text(hardware.watchdog.map(Watchdog::as_str)).as_ref());
+        if let Some(topology) = hardware.topology {
+            self.table("[machine.topology]");
+            let counts = [("sockets", topology.sockets), ("cores", topology.cores), ("threads", topology.threads)];
+            counts.iter().for_each(|(key, count)| self.key(key, &count.to_string()));
+        }
+    }
+
+    fn edit(&mut self, edit: &XmlEdit) {
+        let written = Written::from(edit.clone());
+        self.table("[[machine.xml]]");
+        self.key("parent", &quoted(&written.parent));
+        self.key("element", &literal(&written.element));
+        if edit.is_replacing() {
+            self.key("action", &quoted(written.action.as_str()));
+        }
+        self.text("match", written.by.as_ref());
     }
 
     fn disks(&mut self, disks: &Disks) {

@@ -36,10 +36,12 @@ pub enum XmlError {
 }
 
 /// One element.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element {
     /// Without a prefix.
     pub name: String,
+    /// Whether it has a prefix, or declares one: what it means, another document says.
+    pub is_foreign: bool,
     attributes: Vec<(String, String)>,
     pub children: Vec<Self>,
     /// All text right inside.
@@ -47,6 +49,73 @@ pub struct Element {
 }
 
 impl Element {
+    /// Makes an element with attributes.
+    pub fn new<'a>(name: &str, attributes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let attributes = attributes.into_iter().map(owned).collect();
+        Self { name: name.to_owned(), attributes, ..Self::default() }
+    }
+
+    /// Sets an attribute.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.attributes.retain(|(known, _)| known != name);
+        self.attributes.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes attributes away for which `keeps` is false.
+    pub fn retain_attributes(&mut self, keeps: impl Fn(&str, &str) -> bool) {
+        self.attributes.retain(|(name, value)| keeps(name, value));
+    }
+
+    /// Returns names and values.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Returns the first child of a name, which is made where there is none.
+    pub fn reach(&mut self, name: &str) -> &mut Self {
+        let known = self.children.iter().position(|child| child.name == name);
+        let index = known.unwrap_or(self.children.len());
+        if known.is_none() {
+            self.children.push(Self::new(name, []));
+        }
+        &mut self.children[index]
+    }
+
+    /// Tells whether something holds for it or any element in it.
+    pub fn any(&self, holds: &dyn Fn(&Self) -> bool) -> bool {
+        holds(self) || self.children.iter().any(|child| child.any(holds))
+    }
+
+    /// Tells whether two say the same, in whatever order.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let same = |(name, value)| other.attribute(name) == Some(value);
+        let mut rest: Vec<_> = other.children.iter().collect();
+        let found = |child: &Self| {
+            let at = rest.iter().position(|other| child.is_like(other));
+            at.map(|at| rest.swap_remove(at)).is_some()
+        };
+        self.name == other.name
+            && self.text.trim() == other.text.trim()
+            && (self.attributes.len(), self.children.len()) == (other.attributes.len(), other.children.len())
+            && self.attributes().all(same)
+            && self.children.iter().all(found)
+    }
+
+    /// Writes the element in one line, without the white space between elements.
+    pub fn to_text(&self) -> String {
+        let escape = |text: &str| quick_xml::escape::escape(text).into_owned();
+        // As they stand they would be read as spaces.
+        let value = |text: &str| escape(text).replace('\n', "&#10;").replace('\t', "&#9;").replace('\r', "&#13;");
+        let attributes: String = self.attributes().map(|(name, said)| format!(" {name}=\"{}\"", value(said))).collect();
+        let inside: String = self.children.iter().map(Self::to_text).collect();
+        let (name, text) = (&self.name, escape(self.text.trim()));
+        match text.is_empty() && inside.is_empty() {
+            true => format!("<{name}{attributes}/>"),
+            false => format!("<{name}{attributes}>{text}{inside}</{name}>"),
+        }
+    }
+
     /// Returns an attribute.
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
@@ -133,11 +202,14 @@ impl Tree {
         if self.root.is_some() {
             return Err(XmlError::Root);
         }
-        let mut element = Element { name: start.local_name().as_ref().to_owned(), ..Element::default() };
+        let is_foreign = start.name().prefix().is_some();
+        let mut element = Element { name: start.local_name().as_ref().to_owned(), is_foreign, ..Element::default() };
         for attribute in start.attributes() {
             let attribute = attribute.map_err(form)?;
             let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(form)?;
-            element.attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
+            let name: &str = attribute.key.as_ref();
+            element.is_foreign |= name.contains(':') || name == "xmlns";
+            element.attributes.push((name.to_owned(), value.into_owned()));
         }
         self.open.push(element);
         Ok(())

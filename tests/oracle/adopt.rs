@@ -3,18 +3,24 @@
 
 use std::process::Command;
 
-use arca_build::adopt::{Given, Wish, adopt};
-use arca_build::base::BaseKind;
+use arca_build::adopt::{Adopted, Given, Wish, adopt};
+use arca_build::base::{BaseKind, MacAddress};
+use arca_build::plan::{Machine, Network};
 use arca_build::recipe::{MachineSpec, Recipe, RecipePath};
 
-use crate::launch::ok;
+use crate::launch::{Bundle, ok};
 use crate::machines;
 use crate::support::tools;
+use crate::xml;
 
-fn imported(name: &str, bytes: &[u8]) -> Recipe {
+pub fn adopted(name: &str, bytes: &[u8]) -> Adopted {
     let path = RecipePath::parse(name).unwrap();
     let given = [Given { shown: name.to_owned(), bytes: bytes.to_vec(), path, is_side_file: false }];
-    adopt(&given, &Wish::default()).unwrap_or_else(|problems| panic!("{problems}")).recipe
+    adopt(&given, &Wish::default()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn imported(name: &str, bytes: &[u8]) -> Recipe {
+    adopted(name, bytes).recipe
 }
 
 #[test]
@@ -68,27 +74,136 @@ fn the_xml_that_virt_install_makes_of_a_command_becomes_the_same_recipe() {
     }
 }
 
+/// What is left behind of every domain and command of ours, for no key stands for it: who it is, and what installs it.
+const OURS: [&str; 10] = [
+    "the UUID: it follows from the recipe",
+    "--uuid: it follows from the recipe",
+    "<kernel>: ",
+    "<initrd>: ",
+    "<cmdline>: ",
+    "--install: ",
+    "the disk `",
+    "what is on the disk `",
+    "the medium `",
+    "<cpu>: its features, which are what the host gave",
+];
+
+/// Neither a disk's size nor a config stands in a domain; whatever else is named is too much.
+fn nothing_is_left(adopted: &Adopted, context: &str) {
+    let known = |line: &&String| {
+        let given = line.contains("that the guest gets by fw_cfg") || line.starts_with("the size of the disk");
+        !given && !OURS.iter().any(|known| line.starts_with(known))
+    };
+    let left: Vec<_> = adopted.left.iter().filter(known).collect();
+    assert!(left.is_empty(), "{context}: {left:#?}");
+}
+
+/// Puts what a recipe says of a machine into the machine that its domain was made of; the rest of that is no matter of the domain.
+fn machine_again(recipe: &Recipe, machine: &Machine) -> Machine {
+    let spec = recipe.machine.clone();
+    Machine {
+        name: recipe.name.clone(),
+        description: recipe.description.clone(),
+        arch: spec.arch,
+        memory: spec.memory,
+        vcpus: spec.vcpus,
+        firmware: spec.firmware,
+        accel: spec.accel,
+        network: spec.network,
+        graphics: spec.graphics,
+        hardware: spec.hardware,
+        ..machine.clone()
+    }
+}
+
+/// The keys alone, with what every domain says and a recipe need not.
+fn keys(machine: &Machine) -> Machine {
+    let mut machine = machine.clone();
+    let identity = machines::identity(&machine);
+    machine.hardware.xml.clear();
+    if machine.network != Network::None {
+        machine.hardware.mac.get_or_insert(MacAddress::parse(&identity.mac).unwrap());
+    }
+    machine
+}
+
+/// The domain of a machine, without the order in which its elements stand, for edits come in another.
+fn domain_of(machine: &Machine, file: &str) -> Vec<String> {
+    let mut domain = xml::parse(&machines::text(&machines::files(machine), file)).remove(0);
+    domain.sort();
+    let mut lines = domain.lines("");
+    lines.sort();
+    lines
+}
+
+pub fn same_machine(adopted: &Adopted, machine: &Machine, file: &str, context: &str) {
+    let (again, edited) = (machine_again(&adopted.recipe, machine), !machine.hardware.xml.is_empty());
+    if !edited {
+        let (again, mut machine) = (keys(&again), keys(machine));
+        // Only a command says it.
+        machine.hardware.autostart = again.hardware.autostart;
+        assert_eq!(again, machine, "{context}\n{}", adopted.text);
+        assert!(adopted.recipe.machine.hardware.xml.is_empty(), "{context}\n{}", adopted.text);
+    }
+    let (ours, theirs) = (domain_of(machine, file), domain_of(&again, file));
+    let less = |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
+    let text = &adopted.text;
+    assert!(ours == theirs, "{context}\n{text}\nlost: {:#?}\ncame: {:#?}", less(&ours, &theirs), less(&theirs, &ours));
+    nothing_is_left(adopted, context);
+}
+
 #[test]
 fn the_domain_of_a_bundle_becomes_its_machine_again() {
-    for (case, machine) in machines::eight().into_iter().chain(machines::others()) {
+    for (case, machine) in machines::every() {
         let files = machines::files(&machine);
-        for file in files.iter().filter(|file| file.name.starts_with("domain-") && !file.name.contains("installed")) {
-            let recipe = imported("x.xml", &file.bytes);
-            let spec = &recipe.machine;
+        for file in files.iter().filter(|file| file.name.starts_with("domain-")) {
+            let adopted = adopted("x.xml", &file.bytes);
             let context = format!("{case} {}", file.name);
-            assert_eq!(recipe.name, machine.name, "{context}");
-            assert_eq!(recipe.description, machine.description.clone().filter(|text| !text.is_empty()), "{context}");
-            assert_eq!(
-                (spec.arch, spec.memory, spec.vcpus),
-                (machine.arch, machine.memory, machine.vcpus),
-                "{context}"
-            );
-            assert_eq!(
-                (spec.firmware, spec.accel, spec.graphics, &spec.network),
-                (machine.firmware, machine.accel, machine.graphics, &machine.network),
-                "{context}"
-            );
-            assert_eq!(recipe.base.kind == BaseKind::Iso, machine.base == BaseKind::Iso, "{context}");
+            same_machine(&adopted, &machine, &file.name, &context);
+            let iso = adopted.recipe.base.kind == BaseKind::Iso;
+            assert_eq!(iso, machine.base == BaseKind::Iso && !file.name.contains("installed"), "{context}");
+        }
+    }
+}
+
+/// The command of a script, with its files where they would lie.
+fn command_of(script: &str) -> String {
+    let begin = script.find("\nvirt-install \\\n").unwrap();
+    let directory = "/var/lib/libvirt/images/nas";
+    let command = script[begin..].replace("'\"$directory\"'", directory).replace("\"$directory\"", directory);
+    command.replace("${directory}", directory)
+}
+
+#[test]
+fn the_command_of_a_bundle_becomes_its_machine_again() {
+    for (case, machine) in machines::every() {
+        let files = machines::files(&machine);
+        for set in ["disk", "fwcfg"] {
+            let script = machines::text(&files, &format!("virt-install-{set}.sh"));
+            let context = format!("{case} {set}");
+            // The whole script says nothing of the disks: they lie where a variable says.
+            let whole = adopted("x.sh", script.as_bytes());
+            let adopted = adopted("x.sh", command_of(&script).as_bytes());
+            assert_eq!(whole.recipe.machine.hardware, adopted.recipe.machine.hardware, "{context}");
+            assert_eq!(adopted.recipe.machine.hardware.autostart, machine.hardware.autostart, "{context}");
+            same_machine(&adopted, &machine, &format!("domain-{set}.xml"), &context);
+            assert_eq!(adopted.recipe.base.kind == BaseKind::Iso, machine.base == BaseKind::Iso, "{context}");
+        }
+    }
+}
+
+#[test]
+fn the_xml_that_virt_install_makes_of_a_bundles_command_becomes_its_machine_again() {
+    let Some(()) = tools(&["virt-install", "qemu-img"]) else { return };
+    for (case, machine) in machines::every() {
+        for set in ["disk", "fwcfg"] {
+            let bundle = Bundle::new(&machine);
+            let script = format!("virt-install-{set}.sh");
+            let printed = ok(crate::virt_install::run(&bundle, &script).output().unwrap());
+            // Of an installation it prints two: the second is what stays.
+            let last = printed.rfind("<domain").unwrap();
+            let adopted = adopted("x.xml", &printed.as_bytes()[last..]);
+            same_machine(&adopted, &machine, &format!("domain-{set}.xml"), &format!("{case} {set}\n{printed}"));
         }
     }
 }

@@ -25,7 +25,7 @@ fn wanted() -> Option<()> {
     tools(&["virt-install"])
 }
 
-fn run(bundle: &Bundle, script: &str) -> Command {
+pub fn run(bundle: &Bundle, script: &str) -> Command {
     let mut command = bundle.script("sh", script);
     command.arg("--storage").arg(&bundle.storage).arg("--connect").arg(uri());
     if bundle.instance().exists() {

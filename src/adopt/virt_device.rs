@@ -1,0 +1,289 @@
+//! Options of virt-install → the elements that virt-install makes of them (virtinst/cli.py, seen at 4.1). Touches nothing.
+//!
+//! Only keys in the tables here are known; an option with another is left behind by its key's name.
+
+use super::found::Machine;
+use super::options::Pair;
+use super::virt_keys::Form::{Answer, Switch, Text, There};
+use super::virt_keys::{CARD, Form, KNOWN, Known, UNTOLD};
+use super::xml::Element;
+use super::xpath;
+use crate::base::text::one_line;
+use crate::recipe::Forward;
+
+/// Returns what is known of an option.
+pub fn known(option: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.option == option)
+}
+
+/// Puts an option's element into the domain; what is not known of it is named.
+pub fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
+    let mut node = Element::new(known.element, []);
+    let mut first = known.first.iter();
+    for (word, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
+        let (key, said) = match (value, first.next()) {
+            (None, Some(positional)) => (*positional, word.as_str()),
+            (value, _) => (word.as_str(), value.as_deref().unwrap_or("on")),
+        };
+        let place = known.keys.iter().find(|(name, ..)| *name == key);
+        let done = place.and_then(|(_, path, form)| written(*form, said).map(|value| put(&mut node, path, value)));
+        if done.flatten().is_none() {
+            machine.leave(unknown(known.option, key, place.is_some() || value.is_some()));
+        }
+    }
+    for key in xpath::device(pairs, &mut node) {
+        machine.leave(format!("--{} {}", known.option, one_line(&key, 60)));
+    }
+    usual(&mut node);
+    let whole = if known.place.is_empty() { domain } else { domain.reach(known.place) };
+    whole.children.push(node);
+}
+
+/// Names what is not known of an option; a word alone may be a value.
+pub fn unknown(option: &str, key: &str, is_key: bool) -> String {
+    if is_key { format!("--{option} {}", one_line(key, 60)) } else { format!("--{option}: a word without a key") }
+}
+
+/// Puts a device of the model `none` into the domain.
+pub fn take_none(name: &str, domain: &mut Element) {
+    let mut node = Element::new(name, []);
+    node.reach("model").set("type", "none");
+    domain.reach("devices").children.push(node);
+}
+
+/// Sets what is to be written; what is there by its name alone, and switched off, is nothing.
+fn put(node: &mut Element, path: &str, value: Option<&str>) -> Option<()> {
+    value.map_or(Some(()), |value| xpath::set(node, path, value))
+}
+
+/// Returns the value in XML: nothing to write is `None` inside.
+fn written(form: Form, value: &str) -> Option<Option<&str>> {
+    let is_on = match value {
+        "on" | "yes" | "true" | "1" => Some(true),
+        "off" | "no" | "false" | "0" => Some(false),
+        _ => None,
+    };
+    match form {
+        Text if value.is_empty() => None,
+        // What is chosen where nothing is said.
+        Text if value == "default" => Some(None),
+        Text => Some(Some(value)),
+        Switch => is_on.map(|is_on| Some(if is_on { "on" } else { "off" })),
+        Answer => is_on.map(|is_on| Some(if is_on { "yes" } else { "no" })),
+        There => is_on.map(|is_on| is_on.then_some("")),
+    }
+}
+
+/// Fills in what virt-install does where nothing is said.
+fn usual(node: &mut Element) {
+    let default = |node: &mut Element, name: &str, value: &str| {
+        if node.attribute(name).is_none() {
+            node.set(name, value);
+        }
+    };
+    match node.name.as_str() {
+        "watchdog" => {
+            default(node, "model", "i6300esb");
+            default(node, "action", "reset");
+        }
+        "filesystem" => {
+            default(node, "type", "mount");
+            if node.of("driver", "type") != Some("virtiofs") {
+                default(node, "accessmode", "mapped");
+            }
+        }
+        "tpm" => {
+            let backend = node.reach("backend");
+            default(backend, "type", "emulator");
+        }
+        _ => {}
+    }
+}
+
+/// Makes the element of a network card; `None` where there is to be none.
+pub fn network(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
+    let mut node = Element::new("interface", []);
+    let pairs = spelt_out(pairs)?;
+    for (key, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
+        if card(key, value.as_deref().unwrap_or_default(), &mut node).is_none() {
+            machine.leave(unknown("network", key, value.is_some()));
+        }
+    }
+    for key in xpath::device(&pairs, &mut node) {
+        machine.leave(format!("--network {}", one_line(&key, 60)));
+    }
+    // Where passt is asked for by its name alone.
+    if node.attribute("type").is_none() && node.of("backend", "type") == Some("passt") {
+        node.set("type", "user");
+    }
+    name_source(&mut node);
+    Some(node)
+}
+
+/// Gives the first word its key; `None` is no card.
+fn spelt_out(pairs: &[Pair]) -> Option<Vec<Pair>> {
+    let Some(((word, None), rest)) = pairs.split_first() else { return Some(pairs.to_vec()) };
+    let (key, value) = match (word.as_str(), word.split_once(':')) {
+        ("none", _) => return None,
+        ("default", _) => ("network", "default"),
+        ("passt", _) => ("backend.type", "passt"),
+        // The old spelling `network:default`.
+        (_, Some(old)) => old,
+        (kind, None) => ("type", kind),
+    };
+    Some(std::iter::once((key.to_owned(), Some(value.to_owned()))).chain(rest.iter().cloned()).collect())
+}
+
+/// What `source=` names, the type of the card tells.
+fn name_source(node: &mut Element) {
+    let kind = node.attribute("type").unwrap_or_default().to_owned();
+    let Some(name) = node.of("source", UNTOLD).map(str::to_owned) else { return };
+    let source = node.reach("source");
+    source.retain_attributes(|name, _| name != UNTOLD);
+    source.set(if kind == "direct" { "dev" } else { &kind }, &name);
+}
+
+fn card(key: &str, value: &str, node: &mut Element) -> Option<()> {
+    match key {
+        "network" | "bridge" => {
+            node.set("type", key);
+            node.reach("source").set(key, value);
+            return Some(());
+        }
+        "mac" | "mac.address" if value == "RANDOM" => return Some(()),
+        // The host's own choice.
+        "model" | "model.type" if value == "default" => return Some(()),
+        _ => {}
+    }
+    if let Some(rest) = key.strip_prefix("portForward") {
+        return forward(rest, value, node);
+    }
+    let (_, path) = CARD.iter().find(|(name, _)| *name == key)?;
+    put(node, path, Some(value).filter(|value| !value.is_empty()))
+}
+
+/// Takes `portForwardN=[ADDRESS:]HOST[:GUEST][/PROTO]`, as virt-install 5 has it.
+fn forward(number: &str, value: &str, node: &mut Element) -> Option<()> {
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (ports, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
+    let both = if ports.contains(':') { format!("{ports}/{protocol}") } else { format!("{ports}:{ports}/{protocol}") };
+    let forward = Forward::parse(&both).ok()?;
+    let mut made = Element::new("portForward", [("proto", forward.protocol.as_str())]);
+    if let Some(address) = forward.address {
+        made.set("address", &address.to_string());
+    }
+    let (host, guest) = (forward.host.to_string(), forward.guest.to_string());
+    made.children.push(Element::new("range", [("start", host.as_str()), ("to", guest.as_str())]));
+    node.children.push(made);
+    Some(())
+}
+
+/// Makes the element of a processor; `None` where virt-install would say nothing of it.
+pub fn cpu(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
+    let mut node = Element::new("cpu", []);
+    for (index, (key, value)) in pairs.iter().enumerate() {
+        let done = match value.as_deref() {
+            Some(value) => ability(key, value, &mut node),
+            None => word(key, index == 0, &mut node),
+        };
+        if done.is_none() {
+            machine.leave(unknown("cpu", key, value.is_some()));
+        }
+    }
+    if node.attribute("mode").is_none() && node.child("model").is_some() {
+        node.set("mode", "custom");
+    }
+    (node.attributes().next().is_some() || !node.children.is_empty()).then_some(node)
+}
+
+/// Takes a word alone: the model at first, else a feature with its sign.
+fn word(word: &str, is_first: bool, node: &mut Element) -> Option<()> {
+    match (word.strip_prefix('+'), word.strip_prefix('-')) {
+        (Some(name), _) => feature("force", name, node),
+        (_, Some(name)) => feature("disable", name, node),
+        _ if is_first => model(word, node),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn ability(key: &str, value: &str, node: &mut Element) -> Option<()> {
+    match key {
+        "model" => model(value, node),
+        "force" | "require" | "optional" | "disable" | "forbid" => feature(key, value, node),
+        "mode" | "match" | "check" => node.set(key, value),
+        "migratable" => node.set(key, written(Switch, value)??),
+        "model.fallback" | "model_fallback" => node.reach("model").set("fallback", value),
+        "vendor" => value.clone_into(&mut node.reach("vendor").text),
+        "topology.sockets" | "topology.dies" | "topology.cores" | "topology.threads" => {
+            node.reach("topology").set(key.rsplit_once('.')?.1, value);
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+fn model(name: &str, node: &mut Element) {
+    match name {
+        "host" | "host-model" | "host-copy" | "host-model-only" => node.set("mode", "host-model"),
+        "host-passthrough" | "maximum" => node.set("mode", name),
+        "none" | "hv-default" => {}
+        _ => {
+            node.set("mode", "custom");
+            node.set("match", "exact");
+            name.clone_into(&mut node.reach("model").text);
+        }
+    }
+}
+
+fn feature(policy: &str, name: &str, node: &mut Element) {
+    node.children.push(Element::new("feature", [("policy", policy), ("name", name)]));
+}
+
+/// Puts `--clock` into the domain.
+pub fn clock(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
+    let clock = domain.reach("clock");
+    for (key, value) in pairs {
+        let value = value.as_deref().unwrap_or_default();
+        let timer = key.split_once('_');
+        let done = match (key.as_str(), timer) {
+            ("offset", _) => {
+                clock.set("offset", value);
+                Some(())
+            }
+            (_, Some((name, "tickpolicy"))) => Some((name, "tickpolicy", value)).map(|row| timer_says(clock, row)),
+            (_, Some((name, "present"))) => {
+                written(Answer, value).flatten().map(|value| timer_says(clock, (name, "present", value)))
+            }
+            _ => None,
+        };
+        if done.is_none() {
+            machine.leave(unknown("clock", key, !value.is_empty()));
+        }
+    }
+}
+
+fn timer_says(clock: &mut Element, (name, key, value): (&str, &str, &str)) {
+    if !clock.children.iter().any(|timer| timer.attribute("name") == Some(name)) {
+        clock.children.push(Element::new("timer", [("name", name)]));
+    }
+    for timer in clock.children.iter_mut().filter(|timer| timer.attribute("name") == Some(name)) {
+        timer.set(key, value);
+    }
+}
+
+/// Puts `--events` into the domain.
+pub fn events(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
+    for (key, value) in pairs {
+        match (key.as_str(), value) {
+            ("on_poweroff" | "on_reboot" | "on_crash" | "on_lockfailure", Some(value)) => {
+                let mut node = Element::new(key, []);
+                value.clone_into(&mut node.text);
+                domain.children.push(node);
+            }
+            _ => machine.leave(unknown("events", key, value.is_some())),
+        }
+    }
+}
