@@ -20,7 +20,7 @@ use crate::base::text::count;
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, DiskSerial, Problem, Problems, Transport};
 use crate::host::files;
-use crate::ops::run::{Accel, Ran, Terminal, Wish};
+use crate::ops::run::{Accel, BootFrom, Ran, Terminal, Wish};
 use crate::ops::vms::Stopped;
 use crate::ops::{self, Session, vms};
 use crate::report::Severity;
@@ -129,6 +129,9 @@ pub struct RunArgs {
     /// Start without this disk, as if it had failed; may be given several times
     #[arg(long, value_name = "SERIAL", value_parser = DiskSerial::parse)]
     detach: Vec<DiskSerial>,
+    /// What a machine that an ISO installs boots, where that is not known: its disk as it is, or the installer, which erases it
+    #[arg(long, value_name = "WHAT", requires = "keep", value_parser = ["disk", "installer"])]
+    boot_from: Option<String>,
     /// KVM or software emulation; auto tries KVM, unless the recipe asks for emulation
     #[arg(long, value_name = "HOW", value_parser = ["auto", "kvm", "tcg"], default_value = "auto")]
     accel: String,
@@ -261,6 +264,7 @@ fn wish(arguments: RunArgs, interactive: bool) -> Wish {
         test: arguments.test,
         data: arguments.data,
         detach: arguments.detach,
+        boot_from: arguments.boot_from.as_deref().and_then(BootFrom::parse),
         options: arguments.options,
         interactive,
     }

@@ -45,9 +45,25 @@ pub fn furnish(directory: &Path, machine: &Machine, variables: Option<&Path>) ->
     Ok(())
 }
 
-/// Makes a blank disk among the others.
+/// Makes a blank disk among the others. One that a killed run left before any state named it is made anew.
 pub fn add(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
-    write_new(&directory.join(DISKS).join(file::data(&disk.serial)), &qcow2::blank(disk.size)?)
+    let image = qcow2::blank(disk.size)?;
+    take_away(directory, disk)?;
+    write_new(&directory.join(DISKS).join(file::data(&disk.serial)), &image)
+}
+
+/// Tells whether a blank disk may have this size.
+pub fn judge_size(size: ByteSize) -> Result<(), Problem> {
+    Ok(qcow2::blank(size).map(drop)?)
+}
+
+/// Takes away a disk that no state names, where it is there.
+pub fn take_away(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
+    let path = directory.join(DISKS).join(file::data(&disk.serial));
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unwritable(&path, &error)),
+        _ => Ok(()),
+    }
 }
 
 /// Finds a serial that no disk of the machine has.
@@ -75,6 +91,20 @@ pub fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Problem> {
     Err(Problem::new(Code::ImageBacking, format!("`{}` is no image as we write them", path.display()))
         .cause("it would have QEMU open files that are not the bundle's, or leave it damaged")
         .hint("`arca-build verify` tells whether the bundle is as it was built"))
+}
+
+/// Tells whether a guest ever wrote to an overlay of ours: then a table of its first level leads somewhere (qcow2.rst,
+/// "Cluster mapping").
+pub fn is_written(path: &Path) -> Result<bool, Problem> {
+    let told = |error: std::io::Error| unreadable(path, &error);
+    let mut file = File::open(path).map_err(told)?;
+    let mut head = vec![];
+    (&file).take(1 << 12).read_to_end(&mut head).map_err(told)?;
+    let header = Header::read(&head);
+    file.seek(SeekFrom::Start(header.l1_offset)).map_err(told)?;
+    let mut table = vec![];
+    file.take(u64::from(header.l1_size) * 8).read_to_end(&mut table).map_err(told)?;
+    Ok(table.iter().any(|byte| *byte != 0))
 }
 
 /// Copies every file of a directory of disks into a new one, sharing blocks where the file system can, and keeping holes.

@@ -167,6 +167,8 @@ impl Program {
             .lines()
             .filter(|line| !line.trim().is_empty())
             .take(6)
+            // Most programs say so of each line (virsh does); here it stands below an error already.
+            .map(|line| line.strip_prefix("error: ").unwrap_or(line))
             .fold(problem, |problem, line| problem.cause(one_line(line, 300)))
     }
 
@@ -273,10 +275,12 @@ mod tests {
 
     #[test]
     fn a_failure_tells_the_words_and_no_control_character() {
-        let problem = shell().expect(&words("printf 'a\\033[31mb\\n' >&2; exit 1")).unwrap_err();
+        let problem =
+            shell().expect(&words("printf 'a\\033[31mb\\nerror: no such domain\\n' >&2; exit 1")).unwrap_err();
         assert_eq!(problem.code, Code::Tool);
         assert_eq!(problem.headline, "`sh` failed");
         assert!(problem.causes[0].starts_with('a') && !problem.causes[0].contains('\u{1b}'));
+        assert_eq!(problem.causes[1], "no such domain", "that it is an error stands above it");
     }
 
     #[test]

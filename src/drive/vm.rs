@@ -11,15 +11,16 @@
 //! ```
 //!
 //! A throw-away directory is taken away at every end but SIGKILL and power loss; the next run sweeps those whose lock nobody
-//! holds. Touches these directories only. Read next: [`super::disks`].
+//! holds. A new directory has its `lock` only once it is held, so a sweep never takes one that is being made for left behind;
+//! who only looks whether a machine runs asks for a share of the lock, and writes nothing. Touches these directories only. Read next: [`super::disks`].
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
 use super::disks::{self, DISKS, names, unreadable, unwritable, write_new};
@@ -37,6 +38,12 @@ pub const CONSOLE_LOG: &str = "console.log";
 const TEMPORARY: &str = ".arca-build-vm-";
 /// How long a directory may be without its lock while it is being made.
 const YOUNG: Duration = Duration::from_secs(60);
+/// How long the lock is asked for: who only looks has it for a moment.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// How long the last breath of a machine may take that has been stopped.
+const OFF_LIMIT: Duration = Duration::from_secs(30);
+/// How often a lock is asked for.
+const TICK: Duration = Duration::from_millis(5);
 
 /// Whose an instance is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,7 +91,7 @@ impl Vm {
                 Problem::io(format!("cannot make a directory in `{}`", place.display()), &error).hint("set TMPDIR")
             })?;
         let directory = made.keep();
-        let lock = lock(&directory)?;
+        let lock = make_lock(&directory)?;
         Ok(Self { directory, _lock: lock, throw_away: true })
     }
 
@@ -101,8 +108,14 @@ impl Vm {
         furnish(&vm)?;
         disks::sync(&vm.directory)?;
         let target = vms.join(record.name.as_str());
-        renameat_with(CWD, &vm.directory, CWD, &target, RenameFlags::NOREPLACE)
-            .map_err(|error| Problem::io(format!("cannot make the instance `{}`", record.name), &error.into()))?;
+        let named = renameat_with(CWD, &vm.directory, CWD, &target, RenameFlags::NOREPLACE);
+        named.map_err(|error| match error {
+            Errno::EXIST | Errno::NOTEMPTY => {
+                Problem::new(Code::CacheLock, format!("`{}` was made by another run just now", record.name))
+                    .note("that one is as it was")
+            }
+            error => Problem::io(format!("cannot make the instance `{}`", record.name), &error.into()),
+        })?;
         vm.directory = target;
         vm.throw_away = false;
         disks::sync(vms)?;
@@ -120,7 +133,11 @@ impl Vm {
             return Ok(None);
         }
         match lock(&directory) {
-            Ok(lock) => Ok(Some(Self { directory, _lock: lock, throw_away: false })),
+            Ok(lock) => {
+                // What a killed run left leads to a port that may be anybody's by now.
+                let _ = std::fs::remove_file(directory.join(RUN));
+                Ok(Some(Self { directory, _lock: lock, throw_away: false }))
+            }
             Err(problem) if problem.code == Code::CacheLock => {
                 Err(Problem::new(Code::CacheLock, format!("`{name}` runs, or is being worked on"))
                     .note("nothing was changed"))
@@ -154,6 +171,11 @@ impl Vm {
     /// Writes what belongs to the disks.
     pub fn set_state(&self, state: &State) -> Result<(), Problem> {
         self.write_json(&format!("{DISKS}/{STATE}"), state)
+    }
+
+    /// Returns what notes in this state that the installer is done.
+    pub fn mark(&self, state: &State) -> Mark {
+        Mark { directory: self.directory.clone(), state: State { installed: true, ..state.clone() } }
     }
 
     /// Tells others how to reach it while it runs.
@@ -199,8 +221,10 @@ impl Vm {
     pub fn remove(mut self) -> Result<(), Problem> {
         // Under a name that the next sweep knows, so that half an instance is never one.
         let parent = self.directory.parent().unwrap_or(Path::new("/"));
-        let temporary = parent.join(format!("{TEMPORARY}gone-{}", std::process::id()));
-        rename(&self.directory, &temporary, RenameFlags::NOREPLACE)?;
+        let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent);
+        let temporary = made.map_err(|error| unwritable(parent, &error))?.keep();
+        // Over the empty directory.
+        rename(&self.directory, &temporary, RenameFlags::empty())?;
         self.directory.clone_from(&temporary);
         self.throw_away = true;
         remove(&temporary)
@@ -217,13 +241,34 @@ impl Vm {
     }
 
     fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Problem> {
-        let path = self.directory.join(name);
-        let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
-        let temporary = self.directory.join(format!("{TEMPORARY}json"));
-        let _ = std::fs::remove_file(&temporary);
-        write_new(&temporary, text.as_bytes())?;
-        std::fs::rename(&temporary, &path).map_err(|error| unwritable(&path, &error))
+        write_json(&self.directory, name, value)
     }
+}
+
+/// What notes that an installer is done, while its machine still runs.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    directory: PathBuf,
+    state: State,
+}
+
+impl Mark {
+    /// Writes it, to last.
+    pub fn write(&self) -> Result<(), Problem> {
+        write_json(&self.directory, &format!("{DISKS}/{STATE}"), &self.state)
+    }
+}
+
+/// Writes a file of an instance whole, to last.
+fn write_json(directory: &Path, name: &str, value: &impl Serialize) -> Result<(), Problem> {
+    let path = directory.join(name);
+    let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
+    let temporary = directory.join(format!("{TEMPORARY}json"));
+    let _ = std::fs::remove_file(&temporary);
+    write_new(&temporary, text.as_bytes())?;
+    let last = |file: File| file.sync_all().and_then(|()| std::fs::rename(&temporary, &path));
+    File::open(&temporary).and_then(last).map_err(|error| unwritable(&path, &error))?;
+    disks::sync(path.parent().unwrap_or(directory))
 }
 
 impl Drop for Vm {
@@ -248,20 +293,37 @@ pub fn list(vms: &Path) -> Result<Vec<(Record, bool, Vec<String>)>, Problem> {
     let is_instance = |name: &String| !name.starts_with('.') && vms.join(name).join(RECORD).is_file();
     let told = |name: String| {
         let directory = vms.join(name);
-        Ok((record(&directory)?, lock(&directory).is_err(), snapshots(&directory)?))
+        Ok((record(&directory)?, is_locked(&directory), snapshots(&directory)?))
     };
     names(vms)?.into_iter().filter(is_instance).map(told).collect()
 }
 
 /// Tells whether somebody holds an instance: it runs, or is being worked on.
 pub fn is_held(vms: &Path, name: &Name) -> bool {
-    lock(&vms.join(name.as_str())).is_err()
+    is_locked(&vms.join(name.as_str()))
+}
+
+/// Waits until nobody holds an instance any more, its QEMU and the run around it neither.
+///
+/// # Errors
+///
+/// `E_CACHE_LOCK` where that takes longer than half a minute.
+pub fn wait_until_free(vms: &Path, name: &Name) -> Result<(), Problem> {
+    let begun = Instant::now();
+    while is_held(vms, name) {
+        if begun.elapsed() >= OFF_LIMIT {
+            let seconds = OFF_LIMIT.as_secs();
+            return Err(Problem::new(Code::CacheLock, format!("`{name}` is off, but still held after {seconds} s"))
+                .cause("the run that started it, or its QEMU, has not ended"));
+        }
+        std::thread::sleep(TICK);
+    }
+    Ok(())
 }
 
 /// Tells how to reach an instance; `None` where it does not run.
 pub fn reach(vms: &Path, name: &Name) -> Option<Reach> {
-    let directory = vms.join(name.as_str());
-    if lock(&directory).is_ok() { None } else { read_json(&directory.join(RUN)).ok() }
+    if is_held(vms, name) { read_json(&vms.join(name.as_str()).join(RUN)).ok() } else { None }
 }
 
 fn snapshots(directory: &Path) -> Result<Vec<String>, Problem> {
@@ -294,17 +356,38 @@ fn lock(directory: &Path) -> Result<File, Problem> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let file = options.open(&path).map_err(|error| unwritable(&path, &error))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(Problem::new(Code::CacheLock, "somebody holds the directory")),
-        Err(TryLockError::Error(error)) => return Err(unwritable(&path, &error)),
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return inherited(file, &path),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => std::thread::sleep(TICK),
+            Err(TryLockError::WouldBlock) => return Err(Problem::new(Code::CacheLock, "somebody holds the directory")),
+            Err(TryLockError::Error(error)) => return Err(unwritable(&path, &error)),
+        }
     }
-    fcntl_setfd(&file, FdFlags::empty()).map_err(|error| unwritable(&path, &error.into()))?;
-    // A sweep that took it for left behind may have been quicker.
-    match file.metadata() {
-        Ok(found) if found.nlink() > 0 => Ok(file),
-        _ => Err(Problem::new(Code::CacheLock, "the directory was swept away")),
-    }
+}
+
+/// Makes the lock of a new directory, which has its name only once it is held.
+fn make_lock(directory: &Path) -> Result<File, Problem> {
+    let (path, temporary) = (directory.join(LOCK), directory.join(format!("{LOCK}.new")));
+    let mut options = OpenOptions::new();
+    let made = options.read(true).write(true).create_new(true).mode(0o600).open(&temporary).and_then(|file| {
+        file.try_lock().map_err(std::io::Error::from)?;
+        std::fs::rename(&temporary, &path)?;
+        Ok(file)
+    });
+    inherited(made.map_err(|error| unwritable(&path, &error))?, &path)
+}
+
+fn inherited(file: File, path: &Path) -> Result<File, Problem> {
+    fcntl_setfd(&file, FdFlags::empty()).map_err(|error| unwritable(path, &error.into()))?;
+    Ok(file)
+}
+
+/// Tells whether somebody holds a directory, and leaves no trace: it may be one that only can be read.
+fn is_locked(directory: &Path) -> bool {
+    let lock = File::open(directory.join(LOCK));
+    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// Takes away what killed runs of this user left in `place`; what cannot be told for sure stays.
@@ -314,12 +397,111 @@ fn sweep(place: &Path) {
         let directory = place.join(name);
         let Ok(found) = std::fs::symlink_metadata(&directory) else { continue };
         let is_young = found.modified().ok().and_then(|time| time.elapsed().ok()).is_none_or(|age| age < YOUNG);
-        let has_lock = directory.join(LOCK).exists();
-        if !found.is_dir() || found.uid() != me || (!has_lock && is_young) {
+        if !found.is_dir() || found.uid() != me {
             continue;
         }
-        if let Ok(_held) = lock(&directory) {
+        let held = match OpenOptions::new().read(true).write(true).open(directory.join(LOCK)) {
+            Ok(lock) => lock.try_lock().is_ok().then_some(lock),
+            // It has none yet, or none any more.
+            Err(_) if is_young => continue,
+            Err(_) => None,
+        };
+        if held.is_some() || !directory.join(LOCK).exists() {
             let _ = std::fs::remove_dir_all(&directory);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(name: &str) -> Record {
+        let digest = Digest::of(b"x");
+        Record { format: 1, name: Name::parse(name).unwrap(), plan: digest, bundle: digest }
+    }
+
+    fn made(vms: &Path, name: &str) -> Vm {
+        Vm::create(vms, &record(name), |_| Ok(())).unwrap()
+    }
+
+    #[test]
+    fn run_2_a_sweep_never_takes_what_another_run_is_just_making() {
+        let place = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let place = place.path();
+                scope.spawn(move || {
+                    for run in 0..40 {
+                        let vm = Vm::throw_away(place).unwrap();
+                        vm.write_json(RUN, &run).unwrap();
+                        drop(vm);
+                        made(place, &format!("vm-{thread}-{run}"));
+                    }
+                });
+            }
+        });
+        assert_eq!(list(place.path()).unwrap().len(), 8 * 40);
+        let left = names(place.path()).unwrap().into_iter().filter(|name| name.starts_with('.')).count();
+        assert_eq!(left, 0);
+    }
+
+    #[test]
+    fn run_2_a_sweep_takes_what_nobody_holds_and_spares_what_is_young_and_has_no_lock_yet() {
+        let place = tempfile::tempdir().unwrap();
+        let [free, held, young, old] = ["free", "held", "young", "old"].map(|name| {
+            let directory = place.path().join(format!("{TEMPORARY}{name}"));
+            std::fs::create_dir(&directory).unwrap();
+            directory
+        });
+        drop(make_lock(&free).unwrap());
+        let _held = make_lock(&held).unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * YOUNG;
+        File::open(&old).unwrap().set_modified(long_ago).unwrap();
+        sweep(place.path());
+        assert_eq!([&free, &held, &young, &old].map(|directory| directory.exists()), [false, true, true, false]);
+    }
+
+    #[test]
+    fn run_5_who_looks_is_in_nobodys_way_and_leaves_no_trace() {
+        let vms = tempfile::tempdir().unwrap();
+        drop(made(vms.path(), "play"));
+        let name = Name::parse("play").unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let is_over = || over.load(std::sync::atomic::Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !is_over() {
+                        list(vms.path()).unwrap();
+                    }
+                });
+            }
+            let opened: Vec<_> = (0..200).map(|_| Vm::open(vms.path(), &name).map(|vm| vm.is_some())).collect();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(opened.iter().all(|opened| *opened.as_ref().unwrap()));
+        });
+        let held = Vm::open(vms.path(), &name).unwrap().unwrap();
+        assert!(list(vms.path()).unwrap()[0].1 && is_held(vms.path(), &name));
+        assert_eq!(Vm::open(vms.path(), &name).unwrap_err().code, Code::CacheLock);
+        drop(held);
+        std::fs::remove_file(vms.path().join("play/lock")).unwrap();
+        assert!(!list(vms.path()).unwrap()[0].1 && reach(vms.path(), &name).is_none());
+        assert_eq!(names(&vms.path().join("play")).unwrap(), [RECORD], "who looks makes no lock");
+    }
+
+    #[test]
+    fn run_5_the_port_of_a_killed_run_is_forgotten() {
+        let vms = tempfile::tempdir().unwrap();
+        let vm = made(vms.path(), "play");
+        vm.set_reach(&Reach { ssh_port: Some(22), user: "root".into() }).unwrap();
+        let name = Name::parse("play").unwrap();
+        assert_eq!(reach(vms.path(), &name).unwrap().ssh_port, Some(22));
+        let left = std::fs::read(vms.path().join("play/run.json")).unwrap();
+        drop(vm);
+        std::fs::write(vms.path().join("play/run.json"), left).unwrap();
+        assert_eq!(reach(vms.path(), &name), None, "nobody holds it");
+        let _held = Vm::open(vms.path(), &name).unwrap().unwrap();
+        assert_eq!(reach(vms.path(), &name), None, "whoever holds it now does not run yet");
     }
 }

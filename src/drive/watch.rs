@@ -25,6 +25,7 @@ use super::console::{self, LastLine, Terminal};
 use super::qemu::Child;
 use super::qmp::Qmp;
 use super::signals::Signals;
+use super::vm::Mark;
 use crate::attest::{self, Heard};
 use crate::base::{Code, Problem};
 
@@ -54,6 +55,8 @@ pub enum Notice {
     Ssh(String),
     /// The guest, or its QEMU, went off; the reason in QEMU's words.
     Shutdown(String),
+    /// Somebody pressed the power button, from here or from outside.
+    Button,
     /// The person at the keyboard asks for the end.
     Quit,
     /// They typed Ctrl-C while it was for us.
@@ -132,6 +135,10 @@ pub struct Running {
     signals: Signals,
     last: LastLine,
     reason: String,
+    /// What to note once the installed system is known to be there; `None` where it is noted, or nothing is installed.
+    mark: Option<Mark>,
+    /// Whether the power button was pressed.
+    pressed: bool,
     /// Set when the watching threads shall stop asking.
     over: Arc<AtomicBool>,
     /// Whether Ctrl-C on the guest's terminal is for us.
@@ -153,6 +160,8 @@ pub struct Start<'a> {
     pub network: bool,
     /// Whether QEMU has the report's port.
     pub report: bool,
+    /// What to note once an installer's new system is known to be there.
+    pub mark: Option<Mark>,
     pub signals: Signals,
 }
 
@@ -179,12 +188,15 @@ impl Running {
         type_into(&console, start.terminal.keys, &ctrl_c, &sender)?;
         listen(console, report, start.terminal.out, start.until, &last, &sender);
         let over = Arc::new(AtomicBool::new(false));
-        if let (Some(port), Until::Ssh) = (ssh_port, start.until) {
+        // That a new system answers is worth knowing even where nobody waits for it.
+        let is_asked = *start.until == Until::Ssh || start.mark.is_some();
+        if let (Some(port), true) = (ssh_port, is_asked) {
             let (tell, over) = (sender, Arc::clone(&over));
             std::thread::spawn(move || ask_ssh(port, &tell, &over));
         }
         qmp.execute("cont", &Value::Null)?;
-        Ok(Self { qemu, qmp, notices, signals: start.signals, last, reason: String::new(), over, ctrl_c, ssh_port })
+        let (signals, mark, reason) = (start.signals, start.mark, String::new());
+        Ok(Self { qemu, qmp, notices, signals, last, reason, mark, pressed: false, over, ctrl_c, ssh_port })
     }
 
     /// Hears everything until what is waited for comes, the machine goes off, the person asks for the end, or `limit` is over.
@@ -197,7 +209,9 @@ impl Running {
             if limit.is_some_and(|limit| begun.elapsed() >= limit) {
                 return Ok(Outcome::TimedOut);
             }
-            match self.notices.recv_timeout(TICK) {
+            let heard = self.notices.recv_timeout(TICK);
+            self.consider(heard.as_ref().ok());
+            match heard {
                 Ok(Notice::ConsoleClosed) => return self.off(until),
                 Ok(Notice::Shutdown(reason)) => self.reason = reason,
                 Ok(Notice::Quit) => return Ok(Outcome::Quit),
@@ -254,6 +268,7 @@ impl Running {
         self.qemu.end_within(LAST_BREATH);
         let mut reached = None;
         while let Ok(notice) = self.notices.recv_timeout(4 * TICK) {
+            self.consider(Some(&notice));
             match notice {
                 Notice::Shutdown(reason) => self.reason = reason,
                 notice if until.is(&notice) => reached = Some(notice),
@@ -261,9 +276,32 @@ impl Running {
             }
         }
         if self.qemu.ended().is_some_and(|status: ExitStatus| status.success()) {
+            self.consider_end()?;
             return Ok(reached.map_or_else(|| Outcome::Off(self.reason.clone()), Outcome::Reached));
         }
         Err(self.qemu.told(Problem::new(Code::Tool, "QEMU ended with an error")))
+    }
+}
+
+impl Running {
+    /// Notes that the installed system is there as soon as it speaks. Where that cannot be written, the end tries again.
+    fn consider(&mut self, heard: Option<&Notice>) {
+        match heard {
+            Some(Notice::Button) => self.pressed = true,
+            Some(Notice::Report(_) | Notice::Ssh(_)) => {
+                self.mark = self.mark.take().filter(|mark| mark.write().is_err());
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes the same of a guest that ended by itself: an installer goes on to its system, or restarts, when it is done.
+    /// At the button it may end in the middle of its work.
+    fn consider_end(&mut self) -> Result<(), Problem> {
+        if self.pressed || !matches!(self.reason.as_str(), "guest-shutdown" | "guest-reset") {
+            return Ok(());
+        }
+        self.mark.take().map_or(Ok(()), |mark| mark.write())
     }
 }
 
@@ -284,8 +322,8 @@ pub fn stop(directory: &Path, asked: impl FnOnce()) -> Result<bool, Problem> {
     while begun.elapsed() < GRACE {
         // The sender goes with QEMU.
         match notices.recv_timeout(TICK) {
-            Ok(_) | Err(RecvTimeoutError::Disconnected) => return Ok(true),
-            Err(RecvTimeoutError::Timeout) => {}
+            Ok(Notice::Shutdown(_)) | Err(RecvTimeoutError::Disconnected) => return Ok(true),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
         }
     }
     qmp.execute("quit", &Value::Null).map(|_| false)
@@ -314,11 +352,15 @@ fn connect(qemu: &mut Child, path: &str) -> Result<UnixStream, Problem> {
     }
 }
 
+/// Hears an event (QEMU, `qapi/run-state.json`).
 fn hear(event: &str, data: &Value, tell: &Sender<Notice>) {
-    if event == "SHUTDOWN" {
-        let reason = crate::base::text::one_line(data["reason"].as_str().unwrap_or_default(), 40);
-        let _ = tell.send(Notice::Shutdown(reason));
-    }
+    let reason = || crate::base::text::one_line(data["reason"].as_str().unwrap_or_default(), 40);
+    let notice = match event {
+        "SHUTDOWN" => Notice::Shutdown(reason()),
+        "POWERDOWN" => Notice::Button,
+        _ => return,
+    };
+    let _ = tell.send(notice);
 }
 
 /// Forwards a free port of loopback to the guest's port 22.

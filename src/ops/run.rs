@@ -3,6 +3,8 @@
 //! Nothing of the bundle is written. Read next: `drive::vm` (the directory), `drive::watch` (the run itself).
 
 mod awaited;
+mod disks;
+mod installer;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,10 +13,10 @@ use super::Session;
 use super::launchable::Launchable;
 pub use crate::attest::unreported;
 use crate::attest::{Expectation, Verdict};
-use crate::base::{Arch, BaseKind, ByteSize, Code, DiskSerial, Event, Name, Problem, Problems, Transport};
+use crate::base::{Arch, ByteSize, Code, DiskSerial, Event, Name, Problem, Problems, Transport};
 use crate::drive::accel::{self, Chosen};
 pub use crate::drive::console::Terminal;
-use crate::drive::disks;
+use crate::drive::disks::{BUNDLE, DISKS, VARIABLES, firmware, furnish};
 use crate::drive::qemu::Child;
 pub use crate::drive::qemu::{WORD as BECOME_QEMU, become_qemu};
 use crate::drive::signals::Signals;
@@ -25,11 +27,13 @@ use crate::drive::{Program, medium, tpm};
 use crate::emit::{Identity, Launch, argv};
 use crate::host::files;
 pub use crate::plan::Accel;
-use crate::plan::{DataDisk, Machine, Network, SYSTEM_SERIAL, file};
+use crate::plan::{Machine, Network, file};
 use crate::store::{Holder, Root};
 
 /// What a bundle expects of its guest's report.
 const EXPECTATION: &str = file::REPORT;
+
+pub use installer::BootFrom;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +58,8 @@ pub struct Wish {
     pub data: Vec<(ByteSize, Option<DiskSerial>)>,
     /// Disks to leave out in this run.
     pub detach: Vec<DiskSerial>,
+    /// Where a machine that an ISO installs boots from, where its state does not tell.
+    pub boot_from: Option<BootFrom>,
     /// Further options for QEMU.
     pub options: Vec<String>,
     /// Whether somebody sits at the console, so that the machine goes on after what was waited for.
@@ -103,8 +109,8 @@ pub fn prepare<'w>(session: &Session<'_>, wish: &'w Wish) -> Result<Prepared<'w>
 impl<'w> Prepared<'w> {
     /// Runs the machine to its end, or until what is waited for comes.
     pub fn run(self, session: &Session<'_>, terminal: Terminal) -> Result<Ran, Problem> {
-        let vm = self.directory(session)?;
-        self.go(session, &vm, terminal)
+        let (vm, state) = self.directory(session)?;
+        self.go(session, &vm, state, terminal)
     }
 
     fn new(session: &Session<'_>, wish: &'w Wish) -> Result<Self, Problems> {
@@ -115,9 +121,12 @@ impl<'w> Prepared<'w> {
         let launchable = match (&wish.target, &keep) {
             (Some(target), _) => Launchable::of(session, target)?,
             (None, Some((name, vms))) => {
-                let link = vms.join(name.as_str()).join(disks::BUNDLE);
+                let link = vms.join(name.as_str()).join(BUNDLE);
                 if !files::exists(&link) {
                     return Err(super::vms::unknown(vms, name, wish.vms.as_deref()).into());
+                }
+                if !files::is_directory(&link) {
+                    return Err(gone(name, wish.vms.as_deref()).into());
                 }
                 Launchable::verified(session, &link)?
             }
@@ -133,40 +142,37 @@ impl<'w> Prepared<'w> {
         Ok(Self { wish, keep, name, until, expectation, qemu, launchable, signals: Signals::note()? })
     }
 
-    /// Makes the directory, or takes up the one that is kept.
-    fn directory(&self, session: &Session<'_>) -> Result<Vm, Problem> {
-        if self.wish.data.is_empty() && !self.is_there() {
-            self.detachable(&self.launchable.machine)?;
-        }
+    /// Makes the directory, or takes up the one that is kept; all is judged before anything is made or changed.
+    ///
+    /// Also returns the state to go back to where the machine does not start.
+    fn directory(&self, session: &Session<'_>) -> Result<(Vm, State), Problem> {
         let firmware = self.firmware(session)?;
         let variables = firmware.as_ref().map(|(_, variables)| variables.as_path());
+        let kept = match &self.keep {
+            Some((name, vms)) => super::vms::open_in(vms, name, self.wish.vms.as_deref())?,
+            None => None,
+        };
+        kept.as_ref().map_or(Ok(()), |vm| self.is_same(vm))?;
+        let before = kept.as_ref().map_or_else(|| Ok(State::default()), Vm::state)?;
+        let state = self.settled(kept.as_ref(), self.with_asked(&before)?)?;
         let furnish = |vm: &Vm| {
             vm.link(&self.launchable.path)?;
-            disks::furnish(vm.directory(), &self.launchable.machine, variables)
+            furnish(vm.directory(), &self.launchable.machine, variables)
         };
-        let vm = match &self.keep {
-            None => {
+        let vm = match (kept, &self.keep) {
+            (Some(vm), _) => vm,
+            (None, Some((name, vms))) => Vm::create(vms, &self.record(name), furnish)?,
+            (None, None) => {
                 let vm = Vm::throw_away(&temporary(session))?;
                 furnish(&vm)?;
                 vm
             }
-            Some((name, vms)) => match super::vms::open_in(vms, name, self.wish.vms.as_deref())? {
-                Some(vm) => self.is_same(&vm).map(|()| vm)?,
-                None => {
-                    let record = self.record(name);
-                    let vm = Vm::create(vms, &record, furnish)?;
-                    self.root(session, &vm)?;
-                    vm
-                }
-            },
         };
-        self.add_disks(&vm)?;
-        Ok(vm)
-    }
-
-    /// Tells whether there is an instance of the name already.
-    fn is_there(&self) -> bool {
-        self.keep.as_ref().is_some_and(|(name, vms)| files::exists(&vms.join(name.as_str())))
+        if self.keep.is_some() {
+            self.root(session, &vm)?;
+        }
+        disks::go_to(&vm, &before, &state)?;
+        Ok((vm, before))
     }
 
     fn record(&self, name: &Name) -> Record {
@@ -205,55 +211,20 @@ impl<'w> Prepared<'w> {
             return Ok(());
         }
         let objects = self.launchable.manifest.files.iter().map(|entry| entry.sha256).collect();
-        let holder = Holder::Link(files::one_spelling(&vm.directory().join(disks::BUNDLE)));
+        let holder = Holder::Link(files::one_spelling(&vm.directory().join(BUNDLE)));
         super::store::keep(session, &store, &Root { holder, bundle: Some(name.to_owned()), objects })
-    }
-
-    fn add_disks(&self, vm: &Vm) -> Result<(), Problem> {
-        let mut state = vm.state()?;
-        for (size, serial) in &self.wish.data {
-            let machine = with_added(&self.launchable.machine, &state);
-            let serial = match serial {
-                Some(serial) if is_disk(&machine, serial) => {
-                    return Err(Problem::new(Code::Usage, format!("there is a disk `{serial}` already"))
-                        .note("it was not added")
-                        .hint("give another serial: `--data SIZE:SERIAL`"));
-                }
-                Some(serial) => serial.clone(),
-                None => disks::free_serial(&machine).ok_or_else(|| Problem::new(Code::Usage, "too many disks"))?,
-            };
-            let disk = DataDisk { serial, size: *size };
-            disks::add(vm.directory(), &disk)?;
-            state.added.push(disk);
-            vm.set_state(&state)?;
-        }
-        Ok(())
     }
 
     fn firmware(&self, session: &Session<'_>) -> Result<Option<(PathBuf, PathBuf)>, Problem> {
         let named = |name: &str| session.environment.variable(name).map(PathBuf::from);
-        disks::firmware(&self.launchable.machine, named("OVMF_CODE").zip(named("OVMF_VARS")))
+        firmware(&self.launchable.machine, named("OVMF_CODE").zip(named("OVMF_VARS")))
     }
 
-    fn go(&self, session: &Session<'_>, vm: &Vm, terminal: Terminal) -> Result<Ran, Problem> {
-        let state = vm.state()?;
-        let machine = Machine { name: self.name.clone(), ..with_added(&self.launchable.machine, &state) };
-        self.detachable(&machine)?;
-        let chosen = accel::choose(self.wish.accel, machine.accel, machine.arch, &self.qemu, vm.directory())?;
-        tell_accel(session, &chosen);
-        let report = self.launchable.has(EXPECTATION);
-        let _tpm = self.tpm(session, &machine, vm)?;
-        let start = Start {
-            qemu: &self.qemu,
-            directory: vm.directory(),
-            arguments: self.arguments(session, &machine, &state, vm, chosen.accel, report)?,
-            terminal,
-            until: &self.until,
-            network: machine.network != Network::None,
-            report,
-            signals: self.signals.clone(),
-        };
-        let mut running = Running::start(start)?;
+    fn go(&self, session: &Session<'_>, vm: &Vm, before: State, terminal: Terminal) -> Result<Ran, Problem> {
+        let (chosen, mut running, _tpm) = self.start(session, vm, terminal).inspect_err(|_| {
+            // What never ran holds nothing, and the same command shall do once the cause is gone.
+            let _ = vm.state().and_then(|state| disks::go_to(vm, &state, &before));
+        })?;
         let mut ran = Ran {
             name: self.name.clone(),
             accel: chosen.accel,
@@ -267,13 +238,34 @@ impl<'w> Prepared<'w> {
             signal: None,
         };
         self.tell_reach(session, vm, &ran)?;
-        let looked_after = self.look_after(session, &mut running, &mut ran);
-        // Whatever came: the machine ends before its directory goes.
-        let installed = looked_after.is_ok() && ran.off.as_ref().is_some_and(|reason| reason.starts_with("guest"));
-        if machine.base == BaseKind::Iso && !state.installed && installed && self.keep.is_some() {
-            vm.set_state(&State { installed: true, ..state })?;
-        }
-        looked_after.map(|()| ran)
+        self.look_after(session, &mut running, &mut ran).map(|()| ran)
+    }
+
+    /// Starts the machine, and what it needs beside it.
+    fn start(
+        &self,
+        session: &Session<'_>,
+        vm: &Vm,
+        terminal: Terminal,
+    ) -> Result<(Chosen, Running, Option<Child>), Problem> {
+        let state = vm.state()?;
+        let machine = Machine { name: self.name.clone(), ..with_added(&self.launchable.machine, &state) };
+        let chosen = accel::choose(self.wish.accel, machine.accel, machine.arch, &self.qemu, vm.directory())?;
+        tell_accel(session, &chosen);
+        let report = self.launchable.has(EXPECTATION);
+        let tpm = self.tpm(session, &machine, vm)?;
+        let start = Start {
+            qemu: &self.qemu,
+            directory: vm.directory(),
+            arguments: self.arguments(session, &machine, &state, vm, chosen.accel, report)?,
+            terminal,
+            until: &self.until,
+            network: machine.network != Network::None,
+            report,
+            mark: self.mark(vm, &state),
+            signals: self.signals.clone(),
+        };
+        Ok((chosen, Running::start(start)?, tpm))
     }
 
     /// Starts what emulates the machine's TPM, where it has one; it ends when the value goes.
@@ -284,17 +276,6 @@ impl<'w> Prepared<'w> {
         let path = session.environment.variable("PATH").map(AsRef::as_ref);
         let swtpm = Program::find("swtpm", path, "install swtpm; it emulates the TPM of this machine")?;
         tpm::start(&swtpm, vm.directory()).map(Some)
-    }
-
-    fn detachable(&self, machine: &Machine) -> Result<(), Problem> {
-        for serial in &self.wish.detach {
-            if !is_disk(machine, serial) || serial.as_str() == SYSTEM_SERIAL {
-                let there: Vec<_> = machine.data.iter().map(|disk| disk.serial.to_string()).collect();
-                let problem = Problem::new(Code::Usage, format!("there is no disk `{serial}` to detach"));
-                return Err(problem.fact("data disks", if there.is_empty() { "none".into() } else { there.join(", ") }));
-            }
-        }
-        Ok(())
     }
 
     fn arguments(
@@ -309,15 +290,15 @@ impl<'w> Prepared<'w> {
         let firmware = self.firmware(session)?;
         let code = firmware.map(|(code, _)| code.to_string_lossy().into_owned());
         let identity = Identity::new(&self.launchable.manifest.plan, &self.name);
-        let variables = format!("{}/{}", disks::DISKS, disks::VARIABLES);
+        let variables = format!("{DISKS}/{VARIABLES}");
         let mut launch = Launch {
             machine,
             identity: &identity,
             transport: self.wish.transport.unwrap_or(machine.transport),
             installed: state.installed,
             accel: &[accel],
-            files: disks::BUNDLE,
-            disks: Some(disks::DISKS),
+            files: BUNDLE,
+            disks: Some(DISKS),
             detached: &self.wish.detach,
             firmware: code.as_deref().map(|code| (code, variables.as_str())),
             kernel: None,
@@ -392,8 +373,12 @@ fn no_report(name: &Name) -> Problem {
         .hint("set `report = true` below `[provision]` and build it again")
 }
 
-fn is_disk(machine: &Machine, serial: &DiskSerial) -> bool {
-    serial.as_str() == SYSTEM_SERIAL || machine.data.iter().any(|disk| disk.serial == *serial)
+/// Tells that a kept machine's bundle is not there any more.
+fn gone(name: &Name, vms: Option<&Path>) -> Problem {
+    let again = super::vms::command(&format!("run RECIPE --keep {name}"), vms);
+    Problem::new(Code::Usage, format!("the bundle of `{name}` is gone"))
+        .cause("it was removed, or collected from the store; the machine's disks are as they were")
+        .hint(format!("`{again}` with the recipe that it came from builds it again"))
 }
 
 fn qemu(session: &Session<'_>, arch: Arch) -> Result<Program, Problem> {

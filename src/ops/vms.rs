@@ -78,6 +78,7 @@ pub fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Sto
     }
     let tell = || (session.events)(Event::Told { text: asked(&name) });
     let by_itself = watch::stop(&place.join(name.as_str()), tell)?;
+    vm::wait_until_free(&place, &name)?;
     Ok(if by_itself { Stopped::ByItself } else { Stopped::Unplugged })
 }
 
@@ -121,7 +122,7 @@ pub fn ssh(
     let path = session.environment.variable("PATH").map(AsRef::as_ref);
     let program = Program::find("ssh", path, "install an OpenSSH client")?;
     let user = user.unwrap_or(&reach.user);
-    Err(ssh::become_ssh(&program, &ssh::arguments(&vms.join(name.as_str()), &name, port, user, words)))
+    Err(ssh::become_ssh(&program, &ssh::arguments(&vms.join(name.as_str()), &name, port, user, words)?))
 }
 
 /// Reads the name of an instance.

@@ -22,6 +22,7 @@ mod demo;
 mod doctor;
 mod equivalence;
 mod install;
+mod kept;
 mod kernel;
 mod microos;
 mod picture;

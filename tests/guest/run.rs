@@ -55,7 +55,7 @@ impl World {
     }
 
     /// What a run of the kept machine says.
-    fn kept(&self) -> String {
+    pub fn kept(&self) -> String {
         self.bin(&["run", "--keep", "play"]).run().success().stdout.replace('\r', "")
     }
 
