@@ -77,7 +77,7 @@ fn rec_14_hostile_files_are_refused_with_a_code_and_write_nothing() {
         ("crlf.sh", b"#!/bin/bash\r\n# combustion: network\r\n", 2, "carriage return"),
         ("nul.sh", b"#!/bin/bash\nec\0ho\n", 2, "NUL"),
         ("empty", b"", 2, "empty"),
-        ("noise", b"\x7fELF\0\0", 2, "none of what is known"),
+        ("noise", b"\x7fELF\0\0", 2, "nothing that can be imported"),
         ("cloud", b"#cloud-config\n", 2, "cloud-init"),
     ];
     let dir = workdir();
