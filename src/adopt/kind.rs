@@ -25,7 +25,7 @@ impl Kind {
             Self::Script => "a Combustion script",
             Self::Command => "a virt-install command",
             Self::Domain => "a domain XML",
-            Self::Plain => "none of what is known",
+            Self::Plain => "nothing that can be imported",
         }
     }
 }

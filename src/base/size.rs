@@ -11,7 +11,7 @@ pub struct ByteSize(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
     /// Not digits followed by a unit.
-    #[error("a size is a whole number and a unit, like \"30GiB\" (KiB, MiB, GiB, TiB)")]
+    #[error("a size is a whole number and a unit, like \"30GiB\" (B, KiB, MiB, GiB, TiB)")]
     Form,
     /// `20G` and `20GB` mean 10⁹ to some tools and 2³⁰ to others.
     #[error("`{0}` means different sizes to different tools; write KiB, MiB, GiB or TiB")]
@@ -84,6 +84,14 @@ impl fmt::Display for ByteSize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_unit_that_is_read_is_told() {
+        let told = SizeError::Form.to_string();
+        let listed: Vec<_> = UNITS.iter().rev().map(|(unit, _)| *unit).collect();
+        assert!(told.contains(&format!("({})", listed.join(", "))), "{told}");
+        assert_eq!(ByteSize::parse("314900480B"), Ok(ByteSize(314_900_480)));
+    }
 
     #[test]
     fn sizes_are_read_with_binary_units_only() {

@@ -38,6 +38,9 @@ pub enum InstallCommand {
         /// Look whether it would work and tell what would be done, do nothing
         #[arg(long)]
         dry_run: bool,
+        /// Take a bundle that is not of your own store though its recipe edits the domain by [[machine.xml]]
+        #[arg(long)]
+        allow_edits: bool,
     },
     /// Take an installed machine away: domain, files, and the base if no other needs it
     Uninstall {
@@ -71,8 +74,8 @@ fn transport() -> impl clap::builder::TypedValueParser<Value = Transport> {
 /// Runs one of them.
 pub(super) fn dispatch(command: InstallCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
     match command {
-        InstallCommand::Install { target, connect, storage, name, transport, start, dry_run } => {
-            let wish = ops::install::Wish { connect, storage, name, transport, start, dry_run };
+        InstallCommand::Install { target, connect, storage, name, transport, start, dry_run, allow_edits } => {
+            let wish = ops::install::Wish { connect, storage, name, transport, start, dry_run, allow_edits };
             print(voice, &ops::install::install(session, &target, &wish)?);
         }
         InstallCommand::Uninstall { name, storage, connect, delete_data } => {

@@ -27,6 +27,9 @@ pub(super) fn print_mirrored(voice: &Voice, mirrored: &Mirrored) {
     for file in files.iter().filter(|file| file.placed != Placed::Left) {
         voice.say(&format!("{:<8} {}  {}", state(file.placed), one_line(&file.path, 400), file.size));
     }
+    if files.is_empty() {
+        return voice.say("nothing to mirror: no input comes from a server; nothing was made");
+    }
     let size = ByteSize(files.iter().map(|file| file.size.0).sum());
     let left = files.iter().filter(|file| file.placed == Placed::Left).count();
     let all = count(files.len(), "file");

@@ -34,10 +34,13 @@ impl Work<'_> {
     }
 }
 
-/// Takes a lock, telling that it waits, until a signal comes; it dies with the file.
-pub fn lock(file: &File, shown: &str, work: &Work<'_>) -> Result<(), Problem> {
+/// Takes a lock, telling that it waits, as long as that is worth it and no signal comes; it dies with the file.
+pub fn lock(file: &File, shown: &str, waits: &dyn Fn() -> bool, work: &Work<'_>) -> Result<(), Problem> {
     let mut is_told = false;
     while let Err(error) = file.try_lock() {
+        if !waits() {
+            break;
+        }
         match error {
             TryLockError::Error(error) => return Err(Problem::io(format!("cannot lock `{shown}`"), &error)),
             TryLockError::WouldBlock if !is_told => {

@@ -12,12 +12,13 @@
 //! held by whoever changes anything there, so that two never make one name or count the links of one base.
 //! Touches the storage directory. Read next: [`super::copy`], `crate::ops::install`.
 
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, fcntl_lock, renameat_with};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::copy::{self, Wanted, Work};
@@ -113,7 +114,7 @@ impl Storage {
         let shown = path.display().to_string();
         let directory =
             File::open(path).map_err(|error| Problem::io(format!("cannot use the storage `{shown}`"), &error))?;
-        copy::lock(&directory, &shown, work)?;
+        copy::lock(&directory, &shown, &|| true, work)?;
         let storage = Self { path: path.to_owned(), _lock: directory };
         storage.sweep();
         Ok(storage)
@@ -255,6 +256,26 @@ pub fn is_written(directory: &Path, part: &Part, work: &Work<'_>) -> bool {
     }
 }
 
+impl Instance {
+    /// Returns a file of its own that some program has open as QEMU opens disks, whatever libvirt says of the domain: there
+    /// may be more than one libvirt on a host.
+    ///
+    /// Source: QEMU's block/file-posix.c; it locks bytes from 100 on for what it does, and from 200 on for what it lets
+    /// others do. The shared base is locked by other instances too.
+    pub fn in_use(&self) -> Option<PathBuf> {
+        let own = self.record.files.iter().filter(|part| part.kind != Kind::Base);
+        own.map(|part| self.directory.join(&part.path)).find(|path| is_locked(path).unwrap_or(false))
+    }
+}
+
+fn is_locked(path: &Path) -> io::Result<bool> {
+    let file =
+        OpenOptions::new().read(true).write(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed()).open(path)?;
+    // A question alone would do, but the library cannot hold its answer, whose process is -1. Ours goes with the file.
+    let taken = fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive);
+    Ok(matches!(taken, Err(Errno::AGAIN | Errno::ACCESS)))
+}
+
 /// An instance that is being made; gone when dropped before it is published.
 #[derive(Debug)]
 pub struct Draft<'s> {
@@ -331,7 +352,7 @@ impl Draft<'_> {
     /// Gives the instance its name, which must be free; its domain is still to be defined.
     pub fn publish(mut self) -> Result<Unfinished, Problem> {
         copy::write(&self.directory.join(UNFINISHED), b"", 0o600)?;
-        copy::write(&self.directory.join(RECORD), self.record.to_text().as_bytes(), 0o644)?;
+        copy::write(&self.directory.join(RECORD), self.record.to_text().as_bytes(), 0o600)?;
         copy::sync(&self.directory)?;
         // libvirt hands the files to the user that QEMU runs as; that user must also get through the directory.
         let open = std::fs::set_permissions(&self.directory, Permissions::from_mode(0o711));
@@ -413,7 +434,7 @@ impl Storage {
 fn replace_record(directory: &Path, record: &Record) -> Result<(), Problem> {
     let (path, new) = (directory.join(RECORD), directory.join(".instance.json.new"));
     gone(&new)?;
-    copy::write(&new, record.to_text().as_bytes(), 0o644)?;
+    copy::write(&new, record.to_text().as_bytes(), 0o600)?;
     std::fs::rename(&new, &path).map_err(|error| unwritable(&path, &error))?;
     copy::sync(directory)
 }

@@ -231,13 +231,20 @@ fn unreachable(virsh: &Virsh, problem: &Problem) -> Problem {
     let told = finding("libvirt does not answer").fact("libvirt", virsh.uri());
     let denied =
         problem.causes.iter().any(|cause| cause.contains("ermission denied") || cause.contains("uthentication"));
-    problem.causes.iter().cloned().fold(told, Problem::cause).hint(if denied {
+    problem.causes.iter().cloned().fold(told, Problem::cause).hint(way_to(virsh.uri(), denied))
+}
+
+/// Tells what to do where a libvirt does not answer.
+fn way_to(uri: &str, denied: bool) -> &'static str {
+    if !uri.contains(":///") {
+        "this is no libvirt address; try `--connect qemu:///system` or `qemu:///session`"
+    } else if denied {
         "join the group that may use it (mostly `libvirt`), or use `--connect qemu:///session`"
-    } else if virsh.is_session() {
+    } else if super::virsh::is_session(uri) {
         "install libvirt's daemon (libvirt-daemon), which virsh starts for a session"
     } else {
         "start it: `systemctl start libvirtd` (or `virtqemud`), or use `--connect qemu:///session`"
-    })
+    }
 }
 
 fn finding(headline: impl Into<String>) -> Problem {
@@ -328,6 +335,19 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn what_is_no_address_is_not_mended_by_a_daemon() {
+        for (uri, denied, hint) in [
+            ("nonsense", false, "no libvirt address"),
+            ("qemu:/system", true, "no libvirt address"),
+            ("qemu:///system", false, "systemctl start libvirtd"),
+            ("qemu:///system", true, "join the group"),
+            ("qemu+unix:///session?socket=/run/x", false, "install libvirt's daemon"),
+        ] {
+            assert!(way_to(uri, denied).contains(hint), "{uri}: {}", way_to(uri, denied));
+        }
+    }
 
     #[test]
     fn the_configured_user_is_read_as_libvirt_reads_it() {

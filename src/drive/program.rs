@@ -1,26 +1,32 @@
 //! One program of the host: found, started with an argument list, waited for. Starts processes.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use super::signals::Signals;
 use crate::base::text::one_line;
 use crate::base::{Code, Problem};
 
 /// The most that is kept of what a program says, in bytes for each of its streams; the rest is read and dropped.
-const KEPT: u64 = 4 << 20;
+const KEPT: usize = 4 << 20;
 /// How long a program may take: virsh's `start` waits for huge pages and firmware.
 const LIMIT: Duration = Duration::from_secs(300);
 /// How often we look whether it has ended.
 const TICK: Duration = Duration::from_millis(2);
+/// How long it is listened to after its end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A program that exists.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Program {
     name: String,
     path: PathBuf,
+    limit: Duration,
+    signals: Signals,
 }
 
 /// What a program said until it ended.
@@ -42,11 +48,21 @@ impl Program {
         let directories = search.map(std::env::split_paths).into_iter().flatten();
         let mut candidates = directories.filter(|directory| directory.is_absolute()).map(|dir| dir.join(name));
         match candidates.find(|path| is_executable(path)) {
-            Some(path) => Ok(Self { name: name.to_owned(), path }),
+            Some(path) => Ok(Self { name: name.to_owned(), path, limit: LIMIT, signals: Signals::default() }),
             None => Err(Problem::new(Code::Tool, format!("there is no program `{name}`"))
                 .cause("no directory of PATH has it")
                 .hint(hint)),
         }
+    }
+
+    /// Has its runs end when one of the signals comes.
+    pub fn heeding(self, signals: &Signals) -> Self {
+        Self { signals: signals.clone(), ..self }
+    }
+
+    /// Has its runs end after a while: for who clears up and has no time to lose.
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Returns the name it was looked for by.
@@ -70,7 +86,7 @@ impl Program {
     ///
     /// `E_TOOL` where it cannot be started, or says nothing final for five minutes. What it returns is the caller's to judge.
     pub fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Finished, Problem> {
-        self.run_within(LIMIT, arguments, input)
+        self.run_within(self.limit, arguments, input)
     }
 
     fn run_within(&self, limit: Duration, arguments: &[OsString], input: &[u8]) -> Result<Finished, Problem> {
@@ -78,21 +94,60 @@ impl Program {
         command.args(arguments).env("LC_ALL", "C");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| self.problem("cannot be started", &error))?;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (status, stdout, stderr) = std::thread::scope(|scope| {
+        let (sender, heard) = mpsc::sync_channel(16);
+        read(child.stdout.take(), false, &sender);
+        read(child.stderr.take(), true, &sender);
+        drop(sender);
+        if let Some(mut stdin) = child.stdin.take() {
+            let input = input.to_vec();
             // It may end without reading; that is told by its exit status.
-            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
-            let said = scope.spawn(move || kept(stdout));
-            let errors = scope.spawn(move || kept(stderr));
-            let status = wait(&mut child, limit);
-            (status, said.join().unwrap_or_default(), errors.join().unwrap_or_default())
-        });
-        let Some(status) = status.map_err(|error| self.problem("cannot be waited for", &error))? else {
-            return Err(Problem::new(Code::Tool, format!("`{}` did not end within {} s", self.name, limit.as_secs()))
-                .fact("program", self.path.display())
-                .note("it was ended"));
+            std::thread::spawn(move || stdin.write_all(&input));
+        }
+        let (ended, stdout, stderr) = self.hear(&mut child, &heard, limit);
+        match ended.map_err(|error| self.problem("cannot be waited for", &error))? {
+            End::Status(status) => Ok(Finished { status: status.code(), stdout, stderr }),
+            End::Late => {
+                Err(Problem::new(Code::Tool, format!("`{}` did not end within {} s", self.name, limit.as_secs()))
+                    .fact("program", self.path.display())
+                    .note("it was ended"))
+            }
+            End::Signal => Err(Problem::new(Code::Interrupted, format!("interrupted while `{}` ran", self.name))),
+        }
+    }
+
+    /// Listens until it has ended, and then for what is left to hear; a process that it left behind may hold the pipes.
+    fn hear(&self, child: &mut Child, heard: &Receiver<Chunk>, limit: Duration) -> (io::Result<End>, Vec<u8>, Vec<u8>) {
+        let (mut stdout, mut stderr) = (vec![], vec![]);
+        let begun = Instant::now();
+        let mut ended = None;
+        loop {
+            match heard.recv_timeout(TICK) {
+                Ok((false, bytes)) => keep(&mut stdout, &bytes),
+                Ok((true, bytes)) => keep(&mut stderr, &bytes),
+                Err(RecvTimeoutError::Disconnected) if ended.is_some() => break,
+                // It closed them and goes on.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(TICK),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            match ended {
+                None => ended = self.end(child, begun.elapsed() >= limit).map(|end| (Instant::now(), end)),
+                Some((since, _)) if since.elapsed() >= LAST_WORDS => break,
+                Some(_) => {}
+            }
+        }
+        (ended.map_or(Ok(End::Late), |(_, end)| end), stdout, stderr)
+    }
+
+    /// Tells how it ended, or ends it where that must be.
+    fn end(&self, child: &mut Child, is_late: bool) -> Option<io::Result<End>> {
+        let end = match child.try_wait() {
+            Ok(Some(status)) => return Some(Ok(End::Status(status))),
+            Err(error) => return Some(Err(error)),
+            Ok(None) if self.signals.came() => End::Signal,
+            Ok(None) if is_late => End::Late,
+            Ok(None) => return None,
         };
-        Ok(Finished { status: status.code(), stdout, stderr })
+        Some(child.kill().and_then(|()| child.wait()).map(|_| end))
     }
 
     /// As [`run`](Self::run) without input; anything but success is an error that tells the program's last words.
@@ -112,6 +167,8 @@ impl Program {
             .lines()
             .filter(|line| !line.trim().is_empty())
             .take(6)
+            // Most programs say so of each line (virsh does); here it stands below an error already.
+            .map(|line| line.strip_prefix("error: ").unwrap_or(line))
             .fold(problem, |problem, line| problem.cause(one_line(line, 300)))
     }
 
@@ -139,30 +196,34 @@ fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// Waits for a program's end; `None` where it took too long and was ended.
-fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if begun.elapsed() >= limit {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        std::thread::sleep(TICK);
-    }
+/// How a run ended.
+enum End {
+    Status(ExitStatus),
+    Late,
+    Signal,
 }
 
-/// Reads a stream to its end, so that the program never waits for us, and keeps the beginning.
-fn kept(stream: Option<impl Read>) -> Vec<u8> {
-    let mut bytes = vec![];
-    if let Some(mut stream) = stream {
-        let _ = stream.by_ref().take(KEPT).read_to_end(&mut bytes);
-        let _ = std::io::copy(&mut stream, &mut std::io::sink());
-    }
-    bytes
+/// Bytes of a stream, and whether it is that of errors.
+type Chunk = (bool, Vec<u8>);
+
+/// Reads a stream to its end, so that the program never waits for us.
+fn read(stream: Option<impl Read + Send + 'static>, is_error: bool, to: &SyncSender<Chunk>) {
+    let Some(mut stream) = stream else { return };
+    let to = to.clone();
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = stream.read(&mut buffer) {
+            if to.send((is_error, buffer.get(..count).unwrap_or_default().to_vec())).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// Keeps the beginning of a stream.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) {
+    let room = KEPT.saturating_sub(kept.len());
+    kept.extend(bytes.iter().take(room));
 }
 
 #[cfg(test)]
@@ -187,7 +248,7 @@ mod tests {
     #[test]
     fn a_program_that_says_too_much_is_cut_and_one_that_reads_nothing_does_not_hang() {
         let finished = shell().run(&words("head -c 9000000 /dev/zero"), &vec![0; 1 << 20]).unwrap();
-        assert_eq!((finished.stdout.len() as u64, finished.status), (KEPT, Some(0)));
+        assert_eq!((finished.stdout.len(), finished.status), (KEPT, Some(0)));
     }
 
     #[test]
@@ -197,11 +258,29 @@ mod tests {
     }
 
     #[test]
+    fn a_signal_ends_the_program_that_is_waited_for() {
+        let problem = shell().heeding(&Signals::of(15)).run(&words("exec sleep 600"), b"").unwrap_err();
+        assert_eq!(problem.code, Code::Interrupted);
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_is_not_waited_for() {
+        let begun = Instant::now();
+        let finished = shell().run(&words("sleep 60 & echo done"), b"").unwrap();
+        assert_eq!((finished.stdout, finished.status), (b"done\n".to_vec(), Some(0)));
+        let problem = shell().run_within(Duration::from_millis(50), &words("sleep 60"), b"").unwrap_err();
+        assert_eq!(problem.code, Code::Tool);
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    }
+
+    #[test]
     fn a_failure_tells_the_words_and_no_control_character() {
-        let problem = shell().expect(&words("printf 'a\\033[31mb\\n' >&2; exit 1")).unwrap_err();
+        let problem =
+            shell().expect(&words("printf 'a\\033[31mb\\nerror: no such domain\\n' >&2; exit 1")).unwrap_err();
         assert_eq!(problem.code, Code::Tool);
         assert_eq!(problem.headline, "`sh` failed");
         assert!(problem.causes[0].starts_with('a') && !problem.causes[0].contains('\u{1b}'));
+        assert_eq!(problem.causes[1], "no such domain", "that it is an error stands above it");
     }
 
     #[test]

@@ -10,13 +10,20 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::copy::{Work, lock};
 use super::program::{Finished, Program};
+use super::signals::Signals;
 use crate::base::{Code, Problem};
 
+/// How long a command may take that clears up.
+const CLEARING: Duration = Duration::from_secs(20);
+/// How long another installation may define its domain.
+const OTHERS: Duration = Duration::from_secs(30);
+
 /// virsh and the libvirt it speaks to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Virsh {
     program: Program,
     uri: String,
@@ -32,6 +39,16 @@ impl Virsh {
     /// Returns the same program for another libvirt.
     pub fn at(&self, uri: &str) -> Self {
         Self { program: self.program.clone(), uri: uri.to_owned() }
+    }
+
+    /// Returns the same whose commands end when a signal comes.
+    pub fn heeding(&self, signals: &Signals) -> Self {
+        Self { program: self.program.clone().heeding(signals), uri: self.uri.clone() }
+    }
+
+    /// Returns the same for clearing up: no signal ends its commands, and none takes long.
+    pub fn clearing(&self) -> Self {
+        Self { program: self.program.clone().heeding(&Signals::default()).within(CLEARING), uri: self.uri.clone() }
     }
 
     /// Returns which libvirt it is.
@@ -83,11 +100,14 @@ impl Virsh {
 
     /// Keeps other installations on this host from defining domains until the file is closed: what is asked before stays
     /// true. The program itself is what they have in common, whatever their user and storage.
+    ///
+    /// As anybody may lock what he can read, nobody is waited for for ever.
     pub fn alone(&self, work: &Work<'_>) -> Result<File, Problem> {
         let shown = self.program.path().display().to_string();
         let file =
             File::open(self.program.path()).map_err(|error| Problem::io(format!("cannot open `{shown}`"), &error))?;
-        lock(&file, &shown, work)?;
+        let begun = Instant::now();
+        lock(&file, &shown, &|| begun.elapsed() < OTHERS, work)?;
         Ok(file)
     }
 

@@ -119,7 +119,15 @@ impl<'a> Transfer<'a> {
                 total
             }
         };
+        self.tell_total(total);
         self.pour(answer, total, sink).map(Some)
+    }
+
+    /// Tells how much there is to come where only the server says; a guess at most, which bounds nothing.
+    fn tell_total(&self, total: Option<u64>) {
+        if let (None, Some(total)) = (self.bounds.size, total) {
+            self.tell(Event::Started { what: one_line(self.what, 200), total: Some(ByteSize(total)) });
+        }
     }
 
     fn pour(&mut self, mut answer: Answer, total: Option<u64>, sink: &mut dyn Sink) -> Result<Arrived, Failure> {

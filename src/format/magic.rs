@@ -61,6 +61,9 @@ const MARKS: &[(Magic, usize, &[u8])] = &[
 /// How much of a file [`marks`] looks at.
 pub const HEAD: u64 = 0x8006;
 
+/// What a file without a mark is called where it is text.
+pub const TEXT: &str = "a text file";
+
 impl Magic {
     /// Returns the name people use.
     pub const fn name(self) -> &'static str {
@@ -111,8 +114,20 @@ pub fn describe(head: &[u8]) -> &'static str {
         Some(magic) => magic.name(),
         None if head.is_empty() => "an empty file",
         None if head.get(510..512) == Some(&[0x55, 0xaa]) => "a raw disk or volume (it has a boot sector)",
+        None if is_text(head) => TEXT,
         None => "nothing known (perhaps a raw image)",
     }
+}
+
+/// Tells whether the beginning of a file is text: UTF-8, but where it was cut, without controls that no text holds.
+fn is_text(head: &[u8]) -> bool {
+    let text = match std::str::from_utf8(head) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_some() => return false,
+        Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or_default(),
+    };
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1b}');
+    !text.is_empty() && !text.contains(is_odd)
 }
 
 /// Reads the part of a stream that [`marks`] wants.
@@ -152,7 +167,12 @@ mod tests {
 
     #[test]
     fn a_short_or_unmarked_file_is_no_panic() {
-        for (head, shown) in [(&b""[..], "an empty file"), (b"Q", "nothing known (perhaps a raw image)")] {
+        for (head, shown) in [
+            (&b""[..], "an empty file"),
+            (b"Q\0", "nothing known (perhaps a raw image)"),
+            (b"\xff\xfe", "nothing known (perhaps a raw image)"),
+            (b"#!/bin/sh\necho \xc3\xa4 \xc3", "a text file"),
+        ] {
             assert!(marks(head).is_empty());
             assert_eq!(describe(head), shown);
         }

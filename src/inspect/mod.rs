@@ -211,6 +211,8 @@ fn raw<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Report {
     } else if !report.volumes.is_empty() {
         report.kind = Kind::Fat;
         report.what = "a whole-disk FAT volume".into();
+    } else if report.what == magic::TEXT {
+        report.what = "a text file, no image".into();
     } else if head.get(510..512) == Some(&[0x55, 0xaa]) {
         report.notes.push("an MBR partition table, if it is one, is not read".into());
     }

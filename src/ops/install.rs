@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use super::launchable::Launchable;
+use crate::base::text::one_line;
 use crate::base::{BaseKind, Code, Digest, Event, Name, Problem, Problems, StorageDir, Transport};
 use crate::bundle::{Entry, Manifest};
 use crate::drive::copy::Work;
@@ -17,7 +18,7 @@ use crate::drive::signals::{self, Signals};
 use crate::drive::virsh::{self, Virsh};
 use crate::emit::{self, Identity, LaunchFile};
 use crate::host::files;
-use crate::plan::{Machine, file};
+use crate::plan::{Machine, XmlEdit, file};
 use crate::recipe::DEFAULT_STORAGE;
 
 /// What a person asks for.
@@ -29,6 +30,8 @@ pub struct Wish {
     pub transport: Option<Transport>,
     pub start: bool,
     pub dry_run: bool,
+    /// Take a bundle whose recipe edits the domain, though it is not one of the store's.
+    pub allow_edits: bool,
 }
 
 /// How far it came.
@@ -76,7 +79,12 @@ struct Source {
 pub fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Result<Installed, Problems> {
     let connect = session.environment.libvirt_uri(wish.connect.as_deref());
     virsh::refuse_remote(&connect)?;
-    let Launchable { path, manifest, machine, .. } = Launchable::unverified(session, target)?;
+    let launchable = Launchable::unverified(session, target)?;
+    let edits = &launchable.machine.hardware.xml;
+    if !edits.is_empty() && !wish.allow_edits && !launchable.is_in_store(session) {
+        return Err(edited(edits).into());
+    }
+    let Launchable { path, manifest, machine, .. } = launchable;
     let (storage, makes_storage) = storage(session, wish.storage.as_deref(), &machine, &connect)?;
     let machine = Machine {
         name: wish.name.clone().unwrap_or(machine.name),
@@ -101,15 +109,30 @@ pub fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Result<Inst
         files::make_directories(Path::new(source.machine.storage.as_str()))?;
     }
     interruptible(session, |work| {
-        put(&source, &parts, &virsh.clone()?, work)?;
+        let virsh = virsh.clone()?.heeding(work.signals);
+        put(&source, &parts, &virsh, work)?;
         installed.state = State::Defined;
         if wish.start {
-            start(&source, &installed, &virsh.clone()?)?;
+            start(&source, &installed, &virsh)?;
             installed.state = State::Running;
         }
         Ok(())
     })?;
     Ok(installed)
+}
+
+/// Refuses what a bundle of unknown origin has its domain do: an edit can name any file of the host.
+fn edited(edits: &[XmlEdit]) -> Problem {
+    let problem = Problem::new(Code::Preflight, "the bundle's recipe edits the domain by `[[machine.xml]]`").cause(
+        "such an edit can share any file of this host with the guest, and this bundle is not one of your store's",
+    );
+    let shown = edits.iter().map(|edit| {
+        let parent = if edit.parent().is_empty() { ".".to_owned() } else { edit.parent().join("/") };
+        one_line(&format!("{} in {parent}", edit.element().to_text()), 300)
+    });
+    shown
+        .fold(problem, |problem, edit| problem.fact("edit", edit))
+        .hint("install from the recipe, or, where you know who made the bundle, say `--allow-edits`")
 }
 
 /// Does something that a signal ends tidily; then the process ends by the signal.
@@ -143,7 +166,7 @@ fn storage(
     };
     let shown = path.to_string_lossy();
     let storage = StorageDir::parse(&shown).map_err(|error| {
-        Problem::new(Code::Preflight, format!("`{}` is no storage directory", crate::base::text::one_line(&shown, 200)))
+        Problem::new(Code::Preflight, format!("`{}` is no storage directory", one_line(&shown, 200)))
             .cause(error)
             .hint("name a directory with a plain path by `--storage DIR`")
     })?;
@@ -224,6 +247,7 @@ fn undo(storage: &Storage, instance: &Instance, virsh: &Virsh, work: &Work<'_>) 
     // Who ends the work by a signal wants it undone all the same.
     let signals = Signals::default();
     let work = Work { signals: &signals, ..*work };
+    let virsh = virsh.clearing();
     if virsh.uses(&instance.record.uuid, &instance.directory)? {
         virsh.undefine(&instance.record.uuid)?;
     }
@@ -320,7 +344,7 @@ impl Source {
                 draft.extract(file::BASE_ISO, &inside, name, work)?;
             }
         }
-        self.domains.iter().try_for_each(|launch| draft.write(&launch.name, &launch.bytes, 0o644))
+        self.domains.iter().try_for_each(|launch| draft.write(&launch.name, &launch.bytes, 0o600))
     }
 
     fn planned(&self, parts: &[(Part, u32)], findings: &Findings, connect: &str, session: &Session<'_>) -> Installed {

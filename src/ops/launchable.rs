@@ -105,7 +105,7 @@ impl Launchable {
     }
 
     /// Tells whether the store holds exactly this one, and its stamps say that it is as it was.
-    fn is_in_store(&self, session: &Session<'_>) -> bool {
+    pub(super) fn is_in_store(&self, session: &Session<'_>) -> bool {
         let Ok(name) = Name::parse(&self.manifest.name) else { return false };
         let Ok(store) = session.open_store() else { return false };
         let found = store.bundle(&self.manifest.plan, &name).ok().flatten();

@@ -37,13 +37,26 @@ pub fn gc(session: &Session<'_>, collect: Collect, policy: &Policy) -> Result<Gc
 
 /// Tells what uses the space, and what keeps each bundle.
 pub fn usage(session: &Session<'_>) -> Result<(Usage, Vec<Listed>), Problem> {
-    let store = session.open_store()?;
-    Ok((store.usage()?, store.list_roots()?))
+    match asked(session)? {
+        Some(store) => Ok((store.usage()?, store.list_roots()?)),
+        None => Ok((Usage::nothing(), vec![])),
+    }
 }
 
 /// Lists what the collector keeps, and for whom.
 pub fn roots(session: &Session<'_>) -> Result<Vec<Listed>, Problem> {
-    session.open_store()?.list_roots()
+    asked(session)?.map_or_else(|| Ok(vec![]), |store| store.list_roots())
+}
+
+/// Opens the store where there is one: a question makes none.
+fn asked<'s>(session: &'s Session<'_>) -> Result<Option<Store<'s>>, Problem> {
+    let directory = session.cache_directory()?;
+    if Store::is_absent(&directory) {
+        let shown = one_line(&directory.to_string_lossy(), 400);
+        (session.events)(Event::Told { text: format!("there is no store in `{shown}` yet") });
+        return Ok(None);
+    }
+    session.open_store().map(Some)
 }
 
 /// Keeps a bundle, or objects, under a name until that is removed.

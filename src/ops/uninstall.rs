@@ -47,7 +47,7 @@ pub fn uninstall(session: &Session<'_>, name: &Name, wish: &Wish) -> Result<Unin
         let storage = Storage::open(&path, work)?;
         recover(&storage, &virsh, work);
         let Some(instance) = storage.find(name)? else { return Err(none(name, std::slice::from_ref(&path))) };
-        let undefined = forget(&virsh, &instance)?;
+        let undefined = forget(&virsh.heeding(work.signals), &instance)?;
         let data = if wish.delete_data { Data::Delete } else { Data::Keep };
         let removed = storage.remove(&instance, data, work)?;
         let delete = format!("arca-build uninstall {name} --storage {} --delete-data", path.display());
@@ -66,17 +66,27 @@ pub fn uninstall(session: &Session<'_>, name: &Name, wish: &Wish) -> Result<Unin
 /// Undefines the domain, where libvirt knows it and it does not run; by its UUID and files, so that no namesake goes.
 fn forget(virsh: &Virsh, instance: &Instance) -> Result<bool, Problem> {
     let record = &instance.record;
-    if !virsh.uses(&record.uuid, &instance.directory)? {
-        return Ok(false);
-    }
-    let state = virsh.state(&record.uuid)?;
+    let is_known = virsh.uses(&record.uuid, &instance.directory)?;
+    let state = if is_known { virsh.state(&record.uuid)? } else { "shut off".to_owned() };
     if state != "shut off" && state != "crashed" {
         return Err(Problem::new(Code::Preflight, format!("`{}` is {state}", record.name))
             .fact("libvirt", virsh.uri())
             .note("nothing was removed")
             .hint(format!("end it first: `virsh -c {} shutdown {}`", virsh.uri(), record.name)));
     }
-    virsh.undefine(&record.uuid).map(|()| true)
+    if let Some(path) = instance.in_use() {
+        return Err(Problem::new(
+            Code::Preflight,
+            format!("`{}` runs: QEMU has `{}` open", record.name, path.display()),
+        )
+        .fact("libvirt", format!("{}, which does not know of it", virsh.uri()))
+        .note("nothing was removed")
+        .hint("end it first; where another libvirt started it, name that by `--connect URI`"));
+    }
+    if is_known {
+        virsh.undefine(&record.uuid)?;
+    }
+    Ok(is_known)
 }
 
 /// Finds the instance where it was told to be, else where `install` puts them by itself.

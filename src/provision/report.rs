@@ -155,7 +155,24 @@ fn looks(recipe: &Recipe, shares: &Shares, sides: &[Side], digest: Digest) -> Ve
     looks.extend(shares.units().filter_map(of_unit));
     containers(recipe, &mut looks);
     storage(recipe, &mut looks);
-    looks
+    once(looks)
+}
+
+/// Joins what is said twice, such as a package that is asked for by two names: the guest tells of each thing once.
+fn once(looks: Vec<Look>) -> Vec<Look> {
+    let mut joined: Vec<Look> = vec![];
+    for look in looks {
+        let Expected { kind, subject, .. } = &look.expected;
+        match joined.iter_mut().find(|one| one.expected.kind == *kind && one.expected.subject == *subject) {
+            Some(one) => {
+                for (name, wish) in look.expected.facts {
+                    one.expected.facts.entry(name).or_insert(wish);
+                }
+            }
+            None => joined.push(look),
+        }
+    }
+    joined
 }
 
 fn look(kind: Kind, subject: &str, facts: impl IntoIterator<Item = (&'static str, Wish)>) -> Look {
@@ -256,7 +273,8 @@ fn packages(recipe: &Recipe, looks: &mut Vec<Look>) {
     looks.extend(rpms.map(|name| look(Kind::Package, name, [])));
 }
 
-/// States of a unit that did not fail; a oneshot's is `inactive` when it is done.
+/// States of a unit that did not fail; a oneshot's is `inactive` when it is done. Not `auto-restart`, which systemd has as a kind of
+/// `activating`.
 const HEALTHY: [&str; 5] = ["active", "inactive", "activating", "reloading", "deactivating"];
 /// States of the files of a unit that the image has and that starts at boot.
 const ENABLED: [&str; 7] = ["enabled", "enabled-runtime", "static", "alias", "indirect", "generated", "linked"];
@@ -325,8 +343,21 @@ fn storage(recipe: &Recipe, looks: &mut Vec<Look>) {
     }
 }
 
+/// Returns what the kernel calls a type that mount(8) is given; `None` where that does not follow.
+fn file_system(kind: &str) -> Option<Wish> {
+    match kind {
+        // A bind mount shows the type of what is bound.
+        "auto" | "none" => None,
+        "nfs" => Some(any(&["nfs", "nfs4"])),
+        "btrfs" | "ext2" | "ext3" | "ext4" | "xfs" | "vfat" | "exfat" | "f2fs" | "tmpfs" | "iso9660" | "udf"
+        | "squashfs" | "overlay" | "9p" | "virtiofs" | "cifs" | "nfs4" => Some(is(kind)),
+        // mount.KIND(8) may be a program of FUSE's.
+        _ => Some(any(&[kind, &format!("fuse.{kind}"), "fuseblk"])),
+    }
+}
+
 fn mount(path: &str, kind: Option<&str>, options: &[String]) -> Look {
-    let kind = kind.filter(|kind| *kind != "auto").map(|kind| ("type", is(kind)));
+    let kind = kind.and_then(file_system).map(|wish| ("type", wish));
     look(Kind::Mount, path, kind.into_iter().chain([("access", access(options))]))
 }
 

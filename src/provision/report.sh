@@ -179,6 +179,12 @@ unit() {
     *) ask is-active -- "$1" ;;
     esac
     active=$answer
+    # What fails and is started again, over and over, is never in the state `failed`.
+    if [ "$active" = activating ] && ask show --property=SubState --value -- "$1"; then
+        case $answer in
+        auto-restart*) active=$answer ;;
+        esac
+    fi
     if [ -n "$enabled" ] && [ "$enabled" != not-found ] || [ "$active" = active ]; then
         there unit "$1" "enabled=$enabled" "active=$active"
     else

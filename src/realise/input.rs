@@ -92,8 +92,7 @@ impl Walk<'_> {
                 Err(failure) if is_final(&failure) => return Err(failure),
                 Err(failure) => {
                     if places.iter().any(|place| !liars.contains(place)) {
-                        let text =
-                            format!("`{}`: {}{}; trying the next address", job.what, failure.headline, from(&failure));
+                        let text = format!("{}{}; trying the next address", told(&failure, job), from(&failure));
                         (self.workshop.events)(Event::Warning { text });
                     }
                     failures.push(failure);
@@ -129,7 +128,7 @@ impl Walk<'_> {
         let Brought { from, received, coding } = self.transfer(job, source, &mut partial).map_err(told)?;
         let mut gate = |file: &mut std::fs::File, _: u64| job.pass(file);
         let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
-        let object = finished.map_err(|problem| told(came(problem, &from, coding)))?;
+        let object = finished.map_err(|problem| told(came(problem, job.what, &from, coding)))?;
         let size = ByteSize(object.size());
         (self.workshop.events)(Event::Fetched { what: job.what.to_owned(), from, size });
         Ok((object, Tally { fetched: 1, fetched_bytes: received, ..Tally::default() }))
@@ -205,7 +204,10 @@ struct Brought {
 }
 
 /// Adds to a mismatch where the bytes came from, and the coding that may be why they are others.
-fn came(problem: Problem, from: &str, coding: Option<String>) -> Problem {
+fn came(mut problem: Problem, what: &str, from: &str, coding: Option<String>) -> Problem {
+    if problem.code == Code::Hash {
+        problem.headline = format!("`{what}` is not what was pinned");
+    }
     let problem = problem.fact("from", from);
     match coding {
         Some(coding) => problem.cause(format!("the server says that it sent them encoded: {coding}")),
@@ -304,6 +306,15 @@ fn all_failed(mut failures: Vec<Problem>, job: &Job<'_>) -> Problem {
     let problem =
         failures.iter().fold(problem, |problem, failure| problem.cause(format!("{failure}{}", from(failure))));
     problem.note("nothing was added to the store")
+}
+
+/// Tells a failure by its headline, with what it was about where that is not in it.
+fn told(failure: &Problem, job: &Job<'_>) -> String {
+    let named = format!("`{}`", job.what);
+    match failure.headline.contains(&named) {
+        true => failure.headline.clone(),
+        false => format!("{named}: {}", failure.headline),
+    }
 }
 
 /// Shows where a failure came from, in brackets.

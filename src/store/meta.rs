@@ -80,7 +80,7 @@ pub(super) fn check_owner(tree: &Tree, fresh: bool) -> Result<(), Problem> {
             .fact("owner", found.uid())
             .fact("you", me)
             .note("nothing in it was read or written")
-            .hint("name a store of your own with `--cache DIR`"));
+            .hint("name a store of your own with `--cache DIR`; a bundle, such as `./result-NAME`, needs no store to be installed"));
     }
     if fresh && found.uid() == me {
         return tree.set_mode(0o700).map_err(|error| fail::write("cannot set the store's mode", tree.path(), &error));

@@ -173,6 +173,14 @@ impl<'e> Store<'e> {
         Ok(store)
     }
 
+    /// Tells whether a directory is missing or empty, so that who only asks need not make a store of it.
+    pub fn is_absent(dir: &Path) -> bool {
+        match std::fs::read_dir(dir) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
+    }
+
     /// Trusts no stamp from now on: what is used is hashed, once.
     #[must_use]
     pub fn doubting(mut self) -> Self {

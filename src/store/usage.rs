@@ -49,6 +49,14 @@ pub struct BundleUsage {
 const KINDS: [&str; 9] =
     ["objects", "bundles", "partial downloads", "temporary", "quarantine", "realisations", "stamps", "roots", "other"];
 
+impl Usage {
+    /// What a store that is not there occupies.
+    pub fn nothing() -> Self {
+        let kinds = KINDS.map(|kind| KindUsage { kind, files: 0, size: ByteSize(0) });
+        Self { total: ByteSize(0), kinds: kinds.to_vec(), bundles: vec![] }
+    }
+}
+
 impl Store<'_> {
     /// Adds up what the store occupies.
     pub fn usage(&self) -> Result<Usage, Problem> {

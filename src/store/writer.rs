@@ -213,8 +213,9 @@ pub(super) fn compare(
     if digest == expected && expected_size.is_none_or(|expected| expected == size) {
         return Ok(());
     }
-    let headline = if digest == expected { "size mismatch" } else { "digest mismatch" };
-    let problem = Problem::new(Code::Hash, headline)
+    // Who knows what was to come names it; see `realise`.
+    let what = if digest == expected { "size" } else { "digest" };
+    let problem = Problem::new(Code::Hash, format!("what came has another {what} than what was asked for"))
         .fact("expected", format!("sha256:{expected}"))
         .fact("received", format!("sha256:{digest} after {}", ByteSize(size)));
     let problem = match expected_size {

@@ -77,7 +77,7 @@ fn rec_14_hostile_files_are_refused_with_a_code_and_write_nothing() {
         ("crlf.sh", b"#!/bin/bash\r\n# combustion: network\r\n", 2, "carriage return"),
         ("nul.sh", b"#!/bin/bash\nec\0ho\n", 2, "NUL"),
         ("empty", b"", 2, "empty"),
-        ("noise", b"\x7fELF\0\0", 2, "none of what is known"),
+        ("noise", b"\x7fELF\0\0", 2, "nothing that can be imported"),
         ("cloud", b"#cloud-config\n", 2, "cloud-init"),
     ];
     let dir = workdir();
@@ -133,7 +133,7 @@ fn two_of_a_kind_and_unknown_files_are_refused_by_name() {
     ];
     import(dir.path(), files, &["a.ign", "b.ign"]).ends_with(2).says("`a.ign` and `b.ign` are both an Ignition config");
     import(dir.path(), &[], &["v.xml", "v.sh"]).ends_with(2).says("both a description of a machine");
-    import(dir.path(), &[], &["note"]).ends_with(2).says("`note` is none of what is known");
+    import(dir.path(), &[], &["note"]).ends_with(2).says("`note` is nothing that can be imported");
     import(dir.path(), &[], &["gone"]).ends_with(2).says("there is no file `gone`");
     import(dir.path(), &[], &["a.ign", "--name", "../x"]).ends_with(2).says("no name for a recipe");
 }

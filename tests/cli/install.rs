@@ -254,6 +254,40 @@ fn img_12_a_damaged_bundle_is_not_installed() {
 }
 
 #[test]
+fn img_12_a_strangers_bundle_that_edits_its_domain_is_installed_only_when_told_so() {
+    let world = World::new();
+    let edit = "[[machine.xml]]\nparent = \"devices\"\nelement = \"<filesystem type='mount'><source dir='/root'/><target dir='x'/></filesystem>\"\n";
+    let recipe = world.recipe("box", "");
+    let text = std::fs::read_to_string(world.dir.path().join(&recipe)).unwrap();
+    let at = text.find("[provision]").unwrap();
+    std::fs::write(world.dir.path().join(&recipe), format!("{}{edit}\n{}", &text[..at], &text[at..])).unwrap();
+    world.run(&["build", &recipe, "--out", "copy"]).success();
+    let refused = world.install(&["copy", "--dry-run"]).ends_with(5).says("edits the domain").says("--allow-edits");
+    refused.says("<filesystem").says("/root");
+    world.install(&["copy"]).ends_with(5);
+    assert_eq!(names(&world.storage()), [""; 0]);
+    world.install(&["copy", "--allow-edits"]).success();
+    world.run(&["uninstall", "box", "--storage", "storage"]).success();
+    // One's own: from the recipe, or as the store has it.
+    world.install(&[&recipe]).success();
+    world.run(&["uninstall", "box", "--storage", "storage"]).success();
+    world.run(&["build", &recipe]).success();
+    world.install(&["result-box"]).success();
+}
+
+#[test]
+fn sec_4_what_an_instance_holds_is_its_owners_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    world.install(&["result-demo"]).success();
+    let directory = world.storage().join("demo");
+    for name in names(&directory).iter().filter(|name| *name != "base.qcow2") {
+        let mode = std::fs::metadata(directory.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name}");
+    }
+}
+
+#[test]
 fn a_machine_that_asks_for_it_starts_with_the_host() {
     let world = World::new();
     let recipe = world.recipe("box", "autostart = true");

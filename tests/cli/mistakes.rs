@@ -78,7 +78,9 @@ fn a_base_of_other_bytes_is_told_with_both_digests() {
     let text = format!("format = 1\nname = \"x\"\n[base]\nurl = \"b.qcow2\"\nsha256 = \"{pinned}\"\n");
     std::fs::write(dir.path().join("x.toml"), text).unwrap();
     let other = arca_build::base::Digest::of(b"other").to_string();
-    Bin::new(dir.path()).arg("x.toml").run().ends_with(3).says("E_HASH").says(&pinned.to_string()).says(&other);
+    let ran =
+        Bin::new(dir.path()).arg("x.toml").run().ends_with(3).says("E_HASH").says(&pinned.to_string()).says(&other);
+    ran.says("`base` is not what was pinned");
 }
 
 #[test]

@@ -60,6 +60,8 @@ fn inspect_tells_what_a_file_is_and_what_microos_would_do() {
     Bin::new(dir.path()).args(["inspect", "--json", "out/config.qcow2"]).run().success().json();
     let overlay = Bin::new(dir.path()).args(["inspect", "out/system.qcow2"]).run().success();
     assert!(overlay.stdout.contains("base.qcow2"), "{overlay}");
+    let script = Bin::new(dir.path()).args(["inspect", "out/run-qemu.sh"]).run().success();
+    assert!(script.stdout.contains("a text file, no image"), "{script}");
 }
 
 #[test]

@@ -457,3 +457,22 @@ fn cas_10_a_store_on_a_read_only_mount_serves_hits_and_says_why_it_keeps_nothing
         assert!(refused.code != 70 && !refused.stderr.contains("E_BUG"), "{refused}");
     }
 }
+
+#[test]
+fn a_question_makes_no_store() {
+    let dir = workdir();
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    for cache in ["empty", "missing/deep"] {
+        let run = |words: &[&str]| Bin::new(dir.path()).args(["--cache", cache, "store"]).args(words).run().success();
+        let told = run(&["du"]).says(&format!("there is no store in `{}` yet", dir.path().join(cache).display()));
+        assert!(told.stdout.contains("0 B  together"), "{told}");
+        let json = run(&["du", "--json"]).json();
+        assert_eq!((&json["total"], json["kinds"].as_array().unwrap().len()), (&0.into(), 9), "{json}");
+        assert_eq!(run(&["root", "list"]).stdout, "");
+    }
+    assert!(std::fs::read_dir(dir.path().join("empty")).unwrap().next().is_none());
+    assert!(!dir.path().join("missing").exists());
+    // What is no store and not empty is refused as ever.
+    std::fs::write(dir.path().join("empty/mine"), "").unwrap();
+    Bin::new(dir.path()).args(["--cache", "empty", "store", "du"]).run().ends_with(2).says("is no store and not empty");
+}

@@ -281,3 +281,20 @@ fn progress_is_told_a_few_times_a_second_and_counts_the_kept_part() {
         .collect();
     assert!((2..=12).contains(&done.len()) && done.is_sorted() && done[0] > 1000, "{done:?}");
 }
+
+#[test]
+fn where_only_the_server_knows_the_size_it_is_told_as_the_total() {
+    let totals = |behaviour: Behaviour, bounds: Bounds| {
+        let server = Server::one(bytes(2000), &[behaviour]);
+        let (mut sink, told) = (Memory::default(), Mutex::new(vec![]));
+        let url = Url::parse(&server.url("/file")).unwrap();
+        let tell = |event| told.lock().unwrap().push(event);
+        Http::new(quick()).download("base", &url, &bounds, &mut sink, &tell).unwrap();
+        let total =
+            |event| if let Event::Started { total, .. } = event { Some(total.map(|total| total.0)) } else { None };
+        told.into_inner().unwrap().into_iter().filter_map(total).collect::<Vec<_>>()
+    };
+    assert_eq!(totals(HONEST, Bounds::at_most(5000)), [None, Some(2000)]);
+    assert_eq!(totals(HONEST, Bounds::exactly(2000)), [Some(2000)]);
+    assert_eq!(totals(framed(Framing::Chunked, Stop::Complete), Bounds::at_most(5000)), [None]);
+}

@@ -158,3 +158,24 @@ fn a_recipe_is_built_installed_and_started_at_once_into_a_storage_of_its_own() {
     assert_eq!(std::fs::read_dir(&storage).unwrap().count(), 0);
     assert_eq!(world.virsh(&["list", "--all", "--name"]).trim(), "");
 }
+
+#[test]
+fn out_7_a_machine_that_runs_is_not_taken_away_whatever_libvirt_says() {
+    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&["qemu-system-x86_64"])) else { return };
+    let world = World::new();
+    world.run(&["install", "demo", "--name", "one"]).success();
+    world.virsh(&["start", "--paused", "one"]);
+    // Another libvirt on the same host knows nothing of it, and says so: QEMU's own locks tell.
+    let blind = "#!/bin/sh\ncase \"$*\" in *domstate*) echo 'shut off' ;; *undefine*) exit 9 ;; *) exec /usr/bin/virsh \"$@\" ;; esac\n";
+    let blinds = world.place.path().join("blinds");
+    std::fs::create_dir(&blinds).unwrap();
+    std::fs::write(blinds.join("virsh"), blind).unwrap();
+    std::fs::set_permissions(blinds.join("virsh"), Permissions::from_mode(0o755)).unwrap();
+    let mut command = world.command(&["uninstall", "one"]);
+    command.env("PATH", format!("{}:/usr/bin:/bin", blinds.display()));
+    output(&mut command).ends_with(5).says("`one` runs: QEMU has").says("nothing was removed");
+    assert!(world.storage().join("one/system.qcow2").exists());
+    world.virsh(&["destroy", "one"]);
+    world.run(&["uninstall", "one"]).success();
+    assert_eq!(world.names(), [""; 0]);
+}

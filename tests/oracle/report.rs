@@ -85,3 +85,28 @@ fn a_system_manager_that_does_not_answer_is_told_of_and_the_script_ends_well() {
         assert!(fs::exists(at("var/reported")).unwrap(), "{shell:?}");
     }
 }
+
+#[test]
+fn a_service_that_fails_over_and_over_is_not_taken_for_one_that_starts() {
+    let (functions, rest) = SCRIPT.split_once("# Sets `answer` to what").unwrap();
+    let (asks, _) = rest.split_once("# Label, and where it is mounted.").unwrap();
+    let functions = functions.replace("mkdir -p", ": mkdir -p");
+    for shell in SHELLS {
+        if tool(shell[0]).is_none() {
+            continue;
+        }
+        for (sub, told) in [("auto-restart", "auto-restart"), ("start-pre", "activating")] {
+            let stub = format!(
+                "systemctl() {{ case $* in *is-enabled*) echo enabled ;; *is-active*) echo activating; return 3 ;; *SubState*) echo {sub} ;; esac; }}"
+            );
+            let script = format!("{functions}\n{asks}\n{stub}\nunit ours.service\n");
+            let mut command = Command::new(shell[0]);
+            let said = output(command.args(&shell[1..]).args(["-c", &script])).success();
+            assert_eq!(
+                said.stdout,
+                format!("unit\tours.service\tpresent=yes\tenabled=enabled\tactive={told}\n"),
+                "{shell:?}"
+            );
+        }
+    }
+}

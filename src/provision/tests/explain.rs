@@ -44,7 +44,7 @@ fn who_decided_is_told() {
     for (engine, base, said) in [
         ("", "MicroOS.qcow2", "each part goes to the one that does it best"),
         ("", "openSUSE-MicroOS.x86_64-kvm-and-xen-sdboot.qcow2", "has no Ignition: Combustion does everything"),
-        ("engine = \"both\"", "MicroOS.qcow2", "the recipe says both"),
+        ("engine = \"both\"", "MicroOS.qcow2", "`engine = \"both\"`: each part goes to the engine"),
         ("engine = \"ignition\"", "MicroOS.qcow2", "the recipe says Ignition"),
         ("engine = \"combustion\"", "MicroOS.qcow2", "the recipe says Combustion"),
     ] {

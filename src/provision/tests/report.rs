@@ -175,3 +175,29 @@ fn packages_are_looked_for_by_the_name_that_rpm_knows() {
     let lines = expectation(&lowered).lines.iter().filter(|line| line.kind == Kind::Package);
     assert_eq!(lines.map(|line| line.subject.as_str()).collect::<Vec<_>>(), ["htop", "vim", "foo-bar"]);
 }
+
+#[test]
+fn what_is_asked_for_twice_is_looked_at_once() {
+    let lowered = by("combustion", "packages = [\"vim\", \"vim=9.1\"]\n");
+    let lines = expectation(&lowered).lines.iter().filter(|line| line.kind == Kind::Package);
+    assert_eq!(lines.map(|line| line.subject.as_str()).collect::<Vec<_>>(), ["vim"]);
+}
+
+#[test]
+fn a_mount_is_looked_for_by_the_type_that_the_kernel_knows() {
+    let any = |words: &[&str]| Some(Wish::Any(words.iter().map(|word| (*word).to_owned()).collect()));
+    for (kind, wish) in [
+        ("type = \"ext4\"", Some(Wish::Is("ext4".into()))),
+        ("type = \"nfs\"", any(&["nfs", "nfs4"])),
+        ("type = \"sshfs\"", any(&["sshfs", "fuse.sshfs", "fuseblk"])),
+        ("type = \"none\"\noptions = [\"bind\"]", None),
+        ("", None),
+    ] {
+        let lowered = by(
+            "combustion",
+            &format!("[[provision.mount]]\npath = \"/srv/x\"\nwhat = \"/dev/disk/by-label/x\"\n{kind}\n"),
+        );
+        let line = expectation(&lowered).lines.iter().find(|line| line.kind == Kind::Mount).unwrap();
+        assert_eq!(line.facts.get("type"), wish.as_ref(), "{kind}");
+    }
+}
