@@ -207,10 +207,10 @@ fn fail(
     let ended = trace::run(&mut trace::under(&bench.strace, &options, &world.command(scenario.words)))?;
     let log = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
     // More than one, where threads reach their n-th call each.
-    let injected: Vec<_> = log.lines().filter(|line| line.ends_with("(INJECTED)")).collect();
-    let on_terminal = injected.iter().any(|line| line.contains("write(1<") || line.contains("write(2<"));
+    let injected = trace::injected(&log);
+    let on_terminal = injected.iter().any(|call| call.starts_with("write(1<") || call.starts_with("write(2<"));
     // Threads met otherwise this time, and an event loop could not wake itself: no kernel does that.
-    let is_inner = injected.iter().any(|line| trace::is_inner(line));
+    let is_inner = injected.iter().any(|call| trace::is_inner(call));
     Ok((if is_inner { Happened::Inside } else { Happened::of(!injected.is_empty()) }, on_terminal, ended))
 }
 

@@ -105,6 +105,40 @@ pub fn is_inner(line: &str) -> bool {
     line.split_once('(').is_some_and(|(_, rest)| rest.split(',').next().is_some_and(|fd| fd.contains("eventfd")))
 }
 
+/// Lists the injected calls of a log made with `-f -y`, each whole: where another thread spoke in the middle of one, strace
+/// writes its beginning and its end on lines of their own.
+pub fn injected(log: &str) -> Vec<String> {
+    let mut begun: Vec<(&str, &str)> = vec![];
+    let mut found = vec![];
+    for line in log.lines() {
+        let Some((thread, call)) = line.split_once(' ').map(|(thread, call)| (thread, call.trim_start())) else {
+            continue;
+        };
+        if let Some(beginning) = call.strip_suffix("<unfinished ...>") {
+            begun.push((thread, beginning));
+        } else if call.starts_with("<... ") {
+            let at = begun.iter().position(|(other, _)| *other == thread);
+            let beginning = at.map_or("", |at| begun.remove(at).1);
+            let end = call.split_once("resumed>").map_or(call, |(_, end)| end);
+            found.push(format!("{beginning}{end}"));
+        } else {
+            found.push(call.to_owned());
+        }
+    }
+    found.retain(|call| call.ends_with("(INJECTED)"));
+    found
+}
+
+#[test]
+fn an_injected_call_is_known_though_another_thread_spoke_in_its_middle() {
+    let log = "7 write(9<anon_inode:[eventfd]>, \"1\", 8 <unfinished ...>\n8 write(4</a>, \"x\", 1) = 1\n\
+               7 <... write resumed>) = -1 ENOSPC (No space left on device) (INJECTED)\n\
+               8 write(2</dev/pts/0>, \"y\", 1) = -1 ENOSPC (No space left on device) (INJECTED)\n";
+    let found = injected(log);
+    assert_eq!(found.iter().map(|call| is_inner(call)).collect::<Vec<_>>(), [true, false]);
+    assert!(found[1].starts_with("write(2<"), "{found:?}");
+}
+
 #[test]
 fn the_points_of_a_log_are_every_call_that_some_thread_reaches_first() {
     let log = "7 execve(\"x\") = 0\n7 read(3) = 1\n7 poll() = 0\n7 read(3 <unfinished ...>\n8 read(4) = 1\n\
