@@ -116,6 +116,7 @@ fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<()
 
 fn print_new(voice: &Voice, path: &Path) {
     let shown = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
     if voice.is_json() {
         return voice.json(&json!({ "recipe": lossy(path) }));
     }
@@ -128,7 +129,10 @@ fn print_new(voice: &Voice, path: &Path) {
             &format!("  arca-build run {shown} --test"),
             "boots it on throw-away disks: did it come up as asked?".to_owned(),
         ),
-        (&format!("  sudo arca-build install {shown} --start"), "or makes it a libvirt domain that stays".to_owned()),
+        (
+            &format!("  sudo arca-build install ./result-{name} --start"),
+            "or makes it a libvirt domain that stays".to_owned(),
+        ),
     ]);
 }
 

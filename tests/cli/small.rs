@@ -6,7 +6,7 @@ use crate::support::{Bin, workdir};
 fn a_new_recipe_parses_and_leads_on() {
     let dir = workdir();
     let made = Bin::new(dir.path()).args(["new", "box"]).run().success();
-    for step in ["update box.toml", "arca-build box.toml", "run box.toml --test", "install box.toml --start"] {
+    for step in ["update box.toml", "arca-build box.toml", "run box.toml --test", "install ./result-box --start"] {
         assert!(made.stderr.contains(step), "lacks {step:?}\n{made}");
     }
     let text = std::fs::read_to_string(dir.path().join("box.toml")).unwrap();
