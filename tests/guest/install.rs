@@ -179,3 +179,21 @@ fn out_7_a_machine_that_runs_is_not_taken_away_whatever_libvirt_says() {
     world.run(&["uninstall", "one"]).success();
     assert_eq!(world.names(), [""; 0]);
 }
+
+#[test]
+fn a_libvirtd_of_a_test_takes_its_guests_along() {
+    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&["qemu-system-x86_64"])) else { return };
+    let world = World::new();
+    world.run(&["install", "demo"]).success();
+    world.virsh(&["start", "--paused", "demo"]);
+    let pid = std::fs::read_to_string(world.place.path().join("libvirt/run/libvirt/qemu/run/demo.pid")).unwrap();
+    let process = PathBuf::from("/proc").join(pid.trim());
+    assert!(process.exists());
+    drop(world);
+    let begun = Instant::now();
+    // Nobody may be there to collect it: then it is a zombie, which has no command line.
+    while std::fs::read(process.join("cmdline")).is_ok_and(|line| !line.is_empty()) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the guest lives on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

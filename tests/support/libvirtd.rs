@@ -54,9 +54,18 @@ impl Drop for Libvirtd {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
-        // It starts a virtlogd for the consoles of its guests.
+        // What it started goes on without it: a virtlogd for the consoles,
         if let Ok(pid) = fs::read_to_string(self.state.join("run/libvirt/virtlogd.pid")) {
             drop(Command::new("kill").arg(pid.trim()).status());
+        }
+        // and the guests of a test that failed. Their state is on their command lines, also where it is gone already.
+        let state = self.state.to_string_lossy().into_owned();
+        let is_ours = |process: &PathBuf| {
+            fs::read(process.join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&state))
+        };
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
+        for process in processes.filter(is_ours) {
+            drop(Command::new("kill").arg("-9").arg(process.file_name().unwrap_or_default()).status());
         }
     }
 }
