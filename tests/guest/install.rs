@@ -3,13 +3,19 @@
 //! Read next: tests/cli/install.rs (what is refused), tests/fault/install.rs (kills and Ctrl-C).
 
 use std::fs::Permissions;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use arca_build::attest;
+
+use crate::bootable;
 use crate::demo::{by_disk, by_fw_cfg};
 use crate::libvirtd::{self, Libvirtd, alone, give};
+use crate::run_test::RECIPE;
 use crate::support::{BOOT_LIMIT, Output, Running, output, tools, workdir};
 
 /// An ordinary user's world: a home, a libvirt, and the program.
@@ -195,5 +201,45 @@ fn a_libvirtd_of_a_test_takes_its_guests_along() {
     while std::fs::read(process.join("cmdline")).is_ok_and(|line| !line.is_empty()) {
         assert!(begun.elapsed() < Duration::from_secs(10), "the guest lives on");
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Listens on the report's channel until a final report is whole.
+fn reported(xml: &str) -> Vec<u8> {
+    let (before, _) = xml.split_once(&format!("name='{}'", attest::PORT)).unwrap();
+    let path = before.rsplit_once("path='").unwrap().1.split('\'').next().unwrap();
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let (mut told, begun) = (vec![], Instant::now());
+    while attest::heard(&told) != attest::Heard::Final {
+        let mut buffer = [0; 4096];
+        if let Ok(count) = stream.read(&mut buffer) {
+            told.extend(&buffer[..count]);
+        }
+        assert!(begun.elapsed() < BOOT_LIMIT, "no report:\n{}", String::from_utf8_lossy(&told));
+    }
+    told
+}
+
+#[test]
+fn an_installed_machine_comes_up_and_its_report_matches_by_each_transport() {
+    let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&["qemu-system-x86_64"])) else { return };
+    let Some(image) = bootable::prepare() else { return };
+    let world = World::new();
+    std::fs::copy(image, world.home().join("microos.qcow2")).unwrap();
+    std::fs::write(world.home().join("box.toml"), RECIPE.replace("@SCRIPT@", "")).unwrap();
+    give(&world.home().join("microos.qcow2"));
+    give(&world.home().join("box.toml"));
+    world.run(&["update", "box.toml"]).success();
+    let bundle = PathBuf::from(world.run(&["build", "box.toml"]).success().line());
+    let expected = attest::Expectation::parse(&std::fs::read(bundle.join("report.json")).unwrap()).unwrap();
+    for transport in ["disk", "fw_cfg"] {
+        world.run(&["install", "result-box", "--transport", transport, "--start"]).success();
+        let verdict = attest::judge(&expected, &reported(&world.virsh(&["dumpxml", "box"])));
+        assert!(verdict.passed() && verdict.checks.len() > 10, "{transport}: {:#?}", verdict.lines());
+        eprintln!("{transport}: {}", verdict.lines().last().unwrap());
+        world.virsh(&["destroy", "box"]);
+        world.run(&["uninstall", "box"]).success();
+        assert_eq!(world.names(), [""; 0]);
     }
 }

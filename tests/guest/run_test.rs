@@ -8,7 +8,7 @@ use crate::bootable;
 use crate::support::{Bin, Output, workdir};
 
 /// What is asked for; a script may follow.
-const RECIPE: &str = r#"
+pub const RECIPE: &str = r#"
 format = 1
 name = "box"
 [base]
