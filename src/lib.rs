@@ -7,7 +7,7 @@
 //! Recipe + Lock + LocalFiles ──provision, plan──▶ Plan       pure, hashed, printable
 //! Plan ──realise over (Store, Fetch)──▶ Realised              the only place effects meet
 //! Realised ──bundle──▶ a directory: disks, configs, launch files, manifest
-//! a bundle ──drive──▶ an instance: its directory, its domain or its QEMU, what it reports
+//! a bundle ──vm──▶ an instance: its directory, its domain or its QEMU, what it reports
 //! any Problem ──report──▶ text or JSON, and an exit code ──cli──▶ the terminal
 //! ```
 //!
@@ -27,27 +27,27 @@
 //! | `stream` | readers and writers that hash, verify, bound and count while bytes pass | base | nothing |
 //! | `format` | other people's formats as pure bytes: FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files, OpenPGP signatures, lists of mirrors, compressed files, our archive | base | nothing |
 //! | `inspect` | what a file is and holds; bounded readers only | base format | nothing |
-//! | `attest` | what a guest's report should say, and a judgement of what it says | base | nothing |
+//! | `guest_report` | what a guest's report should say, and a judgement of what it says | base | nothing |
 //! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base | nothing |
 //! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base attest format recipe | nothing |
 //! | `lock` | what each input was when we last asked: `Pin`, `Lock`, `Question`; reading what a publisher answers | base format recipe | nothing |
 //! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base attest recipe provision lock | nothing |
 //! | `compare` | what differs between two bundles' files or two plans: the file in the volume, the key, the line | base format plan | nothing |
 //! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base plan | nothing |
-//! | `adopt` | an existing config, script, command line or domain XML → recipe text | base format recipe | nothing |
-//! | `diagnose` | a serial log → the known failures of a first boot in it, with the cure; the knowledge is a table | base | nothing |
+//! | `import_config` | an existing config, script, command line or domain XML → recipe text | base format recipe | nothing |
+//! | `doctor` | a serial log → the known failures of a first boot in it, with the cure; the knowledge is a table | base | nothing |
 //! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream | cache directory |
 //! | `fetch` | the only door to the network: HTTP(S), resume, and `Offline`, which refuses | base stream | network |
 //! | `host` | this machine: environment, clock, randomness, files the user named | base | those |
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
-//! | `closure` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
-//! | `drive` | other programs and the instances they run: nothing that makes a byte of a bundle | base stream format attest plan emit | processes, instance directories |
+//! | `transfer` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
+//! | `vm` | other programs and the instances they run: nothing that makes a byte of a bundle | base stream format attest plan emit | processes, instance directories |
 //! | `ops` | one file per command, each a short story read top to bottom | base inspect attest recipe provision lock plan compare emit adopt diagnose store fetch host realise bundle closure drive | through the above |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |
 //!
-//! `clippy.toml` fences the effects: everything from `base` to `diagnose` is values in, values or bytes out.
+//! `clippy.toml` fences the effects: everything from `base` to `doctor` is values in, values or bytes out.
 //!
 //! # The laws
 //!
@@ -61,19 +61,17 @@
 //! 5. Secrets (hashes, keys, URL credentials, provisioned content) show as `***` and lie in files of mode 0400.
 //! 6. stdout is data, stderr is talk, and nothing a server, recipe or image said reaches either with a control character.
 
-pub mod adopt;
-pub mod attest;
 pub mod base;
 pub mod bundle;
 pub mod cli;
-pub mod closure;
 pub mod compare;
-pub mod diagnose;
-pub mod drive;
+pub mod doctor;
 pub mod emit;
 pub mod fetch;
 pub mod format;
+pub mod guest_report;
 pub mod host;
+pub mod import_config;
 pub mod inspect;
 pub mod lock;
 pub mod ops;
@@ -84,3 +82,5 @@ pub mod recipe;
 pub mod report;
 pub mod store;
 pub mod stream;
+pub mod transfer;
+pub mod vm;

@@ -1,7 +1,7 @@
 //! QEMU's own argument list for a machine that runs right here, from the model that the launch files come from.
 //!
 //! `run-qemu.sh` says the same in shell; `tests/oracle/qemu_argv.rs` compares the two for every golden machine. Touches
-//! nothing. Source of the options: QEMU, `qemu-options.hx`. Read next: `drive::qemu`, which starts it.
+//! nothing. Source of the options: QEMU, `qemu-options.hx`. Read next: `vm::qemu`, which starts it.
 
 use super::Identity;
 use super::form::{Drive, Form, Role, Stage, installer_arguments, tpm_device};

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::Session;
 use crate::base::text::one_line;
 use crate::base::{Code, Name, Problem};
-use crate::diagnose::{self, Log};
-pub use crate::diagnose::{Diagnosis, Found, Kind};
-use crate::drive::vm::CONSOLE_LOG;
+use crate::doctor::{self, Log};
+pub use crate::doctor::{Diagnosis, Found, Kind};
 use crate::host::files;
+use crate::vm::directory::CONSOLE_LOG;
 
 /// Looks through the log `named`: a file, an instance by its name or directory, or `-` for `input`. Nothing is written.
 ///
@@ -25,7 +25,7 @@ pub fn doctor(
         Log::read(source).map_err(|error| Problem::io(format!("cannot read `{}`", shown(named)), &error))
     };
     let log = if named == Path::new("-") { read(&mut input)? } else { read(&mut open(session, vms, named)?)? };
-    Ok(diagnose::diagnose(&log))
+    Ok(doctor::diagnose(&log))
 }
 
 /// Opens a file, else the console's log in a directory, else that of a kept instance.

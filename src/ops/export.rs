@@ -6,10 +6,10 @@ use super::build::{make, plan_all, workshop};
 use super::update::Asker;
 use super::{Loaded, Packed, Session, moved};
 use crate::base::{Problem, Problems};
-use crate::closure::{self, Piece};
 use crate::plan::{Origin, Plan};
 use crate::realise::{self, Workshop};
 use crate::recipe::Source;
+use crate::transfer::{self, Piece};
 
 /// What to write besides recipes and inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Wish {
 /// Brings the inputs of every recipe (and builds the bundles, where they are wanted), then writes the archive.
 pub fn export(session: &Session<'_>, recipes: &[PathBuf], output: &Path, wish: &Wish) -> Result<Packed, Problems> {
     let planned = plan_all(session, recipes)?;
-    let there = wish.since.as_ref().map(|since| closure::listed(&session.absolute(since))).transpose()?;
+    let there = wish.since.as_ref().map(|since| transfer::listed(&session.absolute(since))).transpose()?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;
     let fetcher = session.fetcher();
@@ -34,7 +34,7 @@ pub fn export(session: &Session<'_>, recipes: &[PathBuf], output: &Path, wish: &
         let asker = Asker { session, fetch: fetcher.as_ref(), mirrors: &mirrors, loaded };
         pieces.push(piece(&asker, plan, &workshop, wish.bundles)?);
     }
-    let mut closure = closure::gather(&pieces)?;
+    let mut closure = transfer::gather(&pieces)?;
     if let Some(there) = &there {
         closure.leave_out(there);
     }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::store::keep;
 use super::{Session, Unpacked};
 use crate::base::{ByteSize, Code, Digest, Problem, Problems, text::one_line};
-use crate::closure::{self, Opened};
 use crate::host::files;
 use crate::store::{Holder, Root, Store};
+use crate::transfer::{self, Opened};
 
 /// Why an archive may say what its recipes are built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +34,11 @@ pub struct Imported {
 /// Verifies an archive whole, asks for trust, then imports it into the store and `into`.
 pub fn import(session: &Session<'_>, archive: &Path, trust: &Trust, into: Option<&Path>) -> Result<Imported, Problems> {
     let directory = session.absolute(&into.map_or_else(|| default_directory(archive), |into| Ok(into.to_owned()))?);
-    let opened = closure::open(&session.absolute(archive), session.events)?;
+    let opened = transfer::open(&session.absolute(archive), session.events)?;
     demand_trust(&opened, archive, trust)?;
     let store = session.open_store()?;
     let unpacked =
-        closure::unpack(&opened, &store, &directory, &|| hold(session, &store, &opened, &directory), session.events)?;
+        transfer::unpack(&opened, &store, &directory, &|| hold(session, &store, &opened, &directory), session.events)?;
     let recipes = opened.index.roots.iter().map(|root| root.recipe.clone()).collect();
     Ok(Imported { directory, recipes, digest: opened.digest, unpacked })
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::adopt::{self, Adopted, Given, LIMIT, Wish, same};
 use crate::base::text::one_line;
 use crate::base::{Code, Digest, Name, Problem, Problems, Secret};
 use crate::host::files;
+use crate::import_config::{self, Adopted, Given, LIMIT, Wish, same};
 use crate::provision;
 use crate::provision::carried::Known;
 use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath};
@@ -116,12 +116,12 @@ fn read(session: &Session<'_>, path: &Path, directory: &Path) -> Result<Found, P
 /// Makes the recipe; a config that was taken apart must mean the same when the recipe becomes one, or it stays whole. The
 /// report, which every such recipe brings, is left out of that.
 fn exactly(given: &[Given], name: Option<Name>) -> Result<Adopted, Problems> {
-    let adopted = adopt::adopt(given, &Wish { name: name.clone(), whole: vec![] })?;
+    let adopted = import_config::adopt(given, &Wish { name: name.clone(), whole: vec![] })?;
     if !adopted.typed {
         return Ok(adopted);
     }
     let whole = differences(&adopted, given);
-    if whole.is_empty() { Ok(adopted) } else { adopt::adopt(given, &Wish { name, whole }) }
+    if whole.is_empty() { Ok(adopted) } else { import_config::adopt(given, &Wish { name, whole }) }
 }
 
 fn silent(adopted: &Adopted) -> Recipe {

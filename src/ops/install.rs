@@ -1,7 +1,7 @@
 //! `install`: a bundle becomes an instance, whose domain libvirt knows.
 //!
 //! Read the bundle (or build it), look at all that could fail later, copy under the storage's lock, define the domain.
-//! Read next: `crate::drive::instance` (what lies where), `crate::drive::preflight`.
+//! Read next: `crate::vm::instance` (what lies where), `crate::vm::preflight`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,16 +10,16 @@ use super::launchable::Launchable;
 use crate::base::text::one_line;
 use crate::base::{BaseKind, Code, Digest, Event, Name, Problem, Problems, StorageDir, Transport};
 use crate::bundle::{Entry, Manifest};
-use crate::drive::copy::Work;
-use crate::drive::disks;
-use crate::drive::instance::{Data, Draft, Instance, Kind, Part, Record, Storage, Unfinished};
-use crate::drive::preflight::{self, Findings, Subject};
-use crate::drive::signals::{self, Signals};
-use crate::drive::virsh::{self, Virsh};
 use crate::emit::{self, Identity, LaunchFile};
 use crate::host::files;
 use crate::plan::{Machine, XmlEdit, file};
 use crate::recipe::DEFAULT_STORAGE;
+use crate::vm::copy::Work;
+use crate::vm::disks;
+use crate::vm::instance::{Data, Draft, Instance, Kind, Part, Record, Storage, Unfinished};
+use crate::vm::preflight::{self, Findings, Subject};
+use crate::vm::signals::{self, Signals};
+use crate::vm::virsh::{self, Virsh};
 
 /// What a person asks for.
 #[derive(Clone, Debug, Default)]

@@ -38,10 +38,9 @@ use crate::host::Environment;
 use crate::lock::{Config, Mirrors};
 use crate::store::Store;
 // What results hold, so that `cli` needs to name no deeper floor.
-pub use crate::attest::{Check, Verdict};
 pub use crate::bundle::Verified;
-pub use crate::closure::{Index, Packed, Unpacked};
 pub use crate::compare::Differences;
+pub use crate::guest_report::{Check, Verdict};
 pub use crate::lock::oci::Blob;
 pub use crate::lock::{ImagePin, Pin};
 pub use crate::plan::Plan;
@@ -53,6 +52,7 @@ pub use crate::store::{
     BundleUsage, Collect, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, State, Usage,
     VerifyReport,
 };
+pub use crate::transfer::{Index, Packed, Unpacked};
 pub use recipe_file::Loaded;
 
 /// What said how, for every command alike.

@@ -1,6 +1,6 @@
 //! `run`: boots a bundle right here, on disks that are thrown away or kept, and tells whether it came up as asked.
 //!
-//! Nothing of the bundle is written. Read next: `drive::vm` (the directory), `drive::watch` (the run itself).
+//! Nothing of the bundle is written. Read next: `vm::directory` (the directory), `vm::watch` (the run itself).
 
 mod awaited;
 mod disks;
@@ -11,24 +11,24 @@ use std::time::Duration;
 
 use super::Session;
 use super::launchable::Launchable;
-pub use crate::attest::unreported;
-use crate::attest::{Expectation, Verdict};
 use crate::base::{Arch, ByteSize, Code, DiskSerial, Event, Name, Problem, Problems, Transport};
-use crate::drive::accel::{self, Chosen};
-pub use crate::drive::console::Terminal;
-use crate::drive::disks::{BUNDLE, DISKS, VARIABLES, firmware, furnish};
-use crate::drive::qemu::Child;
-pub use crate::drive::qemu::{WORD as BECOME_QEMU, become_qemu};
-use crate::drive::signals::Signals;
-pub use crate::drive::signals::end_by;
-use crate::drive::vm::{CONSOLE_LOG, Reach, Record, State, Vm, with_added};
-use crate::drive::watch::{self, Running, Start, Until};
-use crate::drive::{Program, medium, tpm};
 use crate::emit::{Identity, Launch, argv};
+pub use crate::guest_report::unreported;
+use crate::guest_report::{Expectation, Verdict};
 use crate::host::files;
 pub use crate::plan::Accel;
 use crate::plan::{Machine, Network, file};
 use crate::store::{Holder, Root};
+use crate::vm::accel::{self, Chosen};
+pub use crate::vm::console::Terminal;
+use crate::vm::directory::{CONSOLE_LOG, Reach, Record, State, Vm, with_added};
+use crate::vm::disks::{BUNDLE, DISKS, VARIABLES, firmware, furnish};
+use crate::vm::qemu::Child;
+pub use crate::vm::qemu::{WORD as BECOME_QEMU, become_qemu};
+use crate::vm::signals::Signals;
+pub use crate::vm::signals::end_by;
+use crate::vm::watch::{self, Running, Start, Until};
+use crate::vm::{Program, medium, tpm};
 
 /// What a bundle expects of its guest's report.
 const EXPECTATION: &str = file::REPORT;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Index, Session};
 use crate::base::{Digest, Problem};
-use crate::closure;
+use crate::transfer;
 
 /// A verified archive's digest, size and index.
 #[derive(Debug)]
@@ -16,6 +16,6 @@ pub struct Shown {
 
 /// Verifies every byte of an archive and tells what it holds; the store is not opened.
 pub fn show(session: &Session<'_>, archive: &Path) -> Result<Shown, Problem> {
-    let opened = closure::open(&session.absolute(archive), session.events)?;
+    let opened = transfer::open(&session.absolute(archive), session.events)?;
     Ok(Shown { digest: opened.digest, size: opened.size, index: opened.index })
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::Session;
 use super::install::{interruptible, places, recover};
 use crate::base::{Code, Name, Problem};
-use crate::drive::instance::{self, Data, Instance, Storage};
-use crate::drive::virsh::Virsh;
+use crate::vm::instance::{self, Data, Instance, Storage};
+use crate::vm::virsh::Virsh;
 
 /// What a person asks for.
 #[derive(Clone, Debug, Default)]

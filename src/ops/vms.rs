@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use crate::base::{Code, Event, Name, Problem};
-use crate::drive::disks::BUNDLE;
-use crate::drive::vm::{self, Reach, Vm};
-use crate::drive::{Program, ssh, watch};
 use crate::host::files;
 use crate::store::{Holder, Listed};
+use crate::vm::directory::{self, Reach, Vm};
+use crate::vm::disks::BUNDLE;
+use crate::vm::{Program, ssh, watch};
 
 /// A kept machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +29,11 @@ pub fn directory(session: &Session<'_>, asked: Option<&Path>) -> Result<PathBuf,
 /// Lists them by name.
 pub fn list(session: &Session<'_>, vms: Option<&Path>) -> Result<Vec<Kept>, Problem> {
     let vms = directory(session, vms)?;
-    let kept = |(record, runs, snapshots): (vm::Record, bool, Vec<String>)| {
+    let kept = |(record, runs, snapshots): (directory::Record, bool, Vec<String>)| {
         let directory = vms.join(record.name.as_str());
         Kept { name: record.name, runs, snapshots, directory }
     };
-    Ok(vm::list(&vms)?.into_iter().map(kept).collect())
+    Ok(directory::list(&vms)?.into_iter().map(kept).collect())
 }
 
 /// How a machine came to be off.
@@ -73,12 +73,12 @@ pub fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Sto
     if !place.join(name.as_str()).is_dir() {
         return Err(unknown(&place, &name, vms));
     }
-    if !vm::is_held(&place, &name) {
+    if !directory::is_held(&place, &name) {
         return Ok(Stopped::Already);
     }
     let tell = || (session.events)(Event::Told { text: asked(&name) });
     let by_itself = watch::stop(&place.join(name.as_str()), tell)?;
-    vm::wait_until_free(&place, &name)?;
+    directory::wait_until_free(&place, &name)?;
     Ok(if by_itself { Stopped::ByItself } else { Stopped::Unplugged })
 }
 
@@ -169,7 +169,7 @@ fn running(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<Reach, Probl
     if !vms.join(name.as_str()).is_dir() {
         return Err(unknown(vms, name, asked));
     }
-    vm::reach(vms, name).ok_or_else(|| {
+    directory::reach(vms, name).ok_or_else(|| {
         Problem::new(Code::Usage, format!("`{name}` does not run"))
             .hint(format!("`{}` starts it", command(&format!("run --keep {name}"), asked)))
     })

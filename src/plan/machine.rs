@@ -1,9 +1,9 @@
 //! The machine a bundle describes: the one model that every launch file is written from. Touches nothing.
 
-pub use crate::attest::PORT as REPORT_PORT;
 use crate::base::{
     Arch, BaseKind, ByteSize, Code, DiskLabel, DiskSerial, FwCfgName, Name, Problem, StorageDir, Transport,
 };
+pub use crate::guest_report::PORT as REPORT_PORT;
 pub use crate::provision::carried::PAYLOAD_SERIAL;
 pub use crate::recipe::hardware::{self, CpuMode, Forward, Hardware, MemoryOptions, Security, Topology, Watchdog};
 pub use crate::recipe::xml::{XmlEdit, XmlElement};

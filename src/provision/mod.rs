@@ -37,9 +37,9 @@ mod unit;
 mod wanted;
 pub mod ways;
 
-use crate::attest::Expectation;
 use crate::base::{ByteSize, Code, Digest, DiskLabel, Finding, Problem, Problems, Rule, Secret, Severity, Transport};
 use crate::format;
+use crate::guest_report::Expectation;
 use crate::recipe::{LocalFiles, Recipe, RecipePath};
 
 use carried::{Known, Load, Vehicle};

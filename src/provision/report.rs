@@ -9,8 +9,8 @@ use super::template::{self, Template};
 use super::told::Told;
 use super::wanted::{Bytes, Login, Wanted, WantedFile, WantedUnit, Write};
 use super::{BY_US, certificates, kernel, packages};
-use crate::attest::{Expectation, Expected, Kind, PORT, Wish};
 use crate::base::{Digest, Place};
+use crate::guest_report::{Expectation, Expected, Kind, PORT, Wish};
 use crate::recipe::{Quadlet, Recipe};
 
 const SCRIPT: &str = include_str!("report.sh");

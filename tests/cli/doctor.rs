@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use arca_build::diagnose::{Log, diagnose, table};
+use arca_build::doctor::{Log, diagnose, table};
 
 use crate::support::{Bin, workdir};
 

@@ -401,10 +401,10 @@ fn xfer_03_an_archive_cut_at_any_byte_is_refused_before_the_store_is_opened() {
     let path = world.path().join("cut.arca");
     for end in 0..bytes.len() {
         std::fs::write(&path, &bytes[..end]).unwrap();
-        assert!(arca_build::closure::open(&path, &|_| {}).is_err(), "cut at {end}");
+        assert!(arca_build::transfer::open(&path, &|_| {}).is_err(), "cut at {end}");
     }
     std::fs::write(&path, &bytes).unwrap();
-    arca_build::closure::open(&path, &|_| {}).unwrap();
+    arca_build::transfer::open(&path, &|_| {}).unwrap();
 }
 
 #[test]

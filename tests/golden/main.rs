@@ -13,6 +13,6 @@ mod machines;
 #[path = "../support/mod.rs"]
 mod support;
 
-mod adopt;
 mod bundles;
 mod emit;
+mod import_config;

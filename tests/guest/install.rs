@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use arca_build::attest;
+use arca_build::guest_report;
 
 use crate::bootable;
 use crate::demo::{by_disk, by_fw_cfg};
@@ -206,12 +206,12 @@ fn a_libvirtd_of_a_test_takes_its_guests_along() {
 
 /// Listens on the report's channel until a final report is whole.
 fn reported(xml: &str) -> Vec<u8> {
-    let (before, _) = xml.split_once(&format!("name='{}'", attest::PORT)).unwrap();
+    let (before, _) = xml.split_once(&format!("name='{}'", guest_report::PORT)).unwrap();
     let path = before.rsplit_once("path='").unwrap().1.split('\'').next().unwrap();
     let mut stream = UnixStream::connect(path).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let (mut told, begun) = (vec![], Instant::now());
-    while attest::heard(&told) != attest::Heard::Final {
+    while guest_report::heard(&told) != guest_report::Heard::Final {
         let mut buffer = [0; 4096];
         if let Ok(count) = stream.read(&mut buffer) {
             told.extend(&buffer[..count]);
@@ -232,10 +232,10 @@ fn an_installed_machine_comes_up_and_its_report_matches_by_each_transport() {
     give(&world.home().join("box.toml"));
     world.run(&["update", "box.toml"]).success();
     let bundle = PathBuf::from(world.run(&["build", "box.toml"]).success().line());
-    let expected = attest::Expectation::parse(&std::fs::read(bundle.join("report.json")).unwrap()).unwrap();
+    let expected = guest_report::Expectation::parse(&std::fs::read(bundle.join("report.json")).unwrap()).unwrap();
     for transport in ["disk", "fw_cfg"] {
         world.run(&["install", "result-box", "--transport", transport, "--start"]).success();
-        let verdict = attest::judge(&expected, &reported(&world.virsh(&["dumpxml", "box"])));
+        let verdict = guest_report::judge(&expected, &reported(&world.virsh(&["dumpxml", "box"])));
         assert!(verdict.passed() && verdict.checks.len() > 10, "{transport}: {:#?}", verdict.lines());
         eprintln!("{transport}: {}", verdict.lines().last().unwrap());
         world.virsh(&["destroy", "box"]);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use arca_build::attest::{self, Expectation, Verdict};
+use arca_build::guest_report::{self, Expectation, Verdict};
 use sha2::Digest as _;
 
 use crate::support::{BOOT_LIMIT, Bin, Running, boot, output, skip, tools, workdir};
@@ -215,7 +215,7 @@ impl Machine {
     /// When the bundle expects nothing.
     pub fn verdict(&self, boot: &Boot) -> Verdict {
         let expected = fs::read(self.bundle.join("report.json")).expect("a bundle with a report");
-        attest::judge(&Expectation::parse(&expected).expect("report.json"), &boot.told)
+        guest_report::judge(&Expectation::parse(&expected).expect("report.json"), &boot.told)
     }
 }
 

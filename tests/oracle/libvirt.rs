@@ -8,7 +8,7 @@ use std::process::Command;
 
 use arca_build::plan::{Accel, Graphics, Machine, Network, Security};
 
-use crate::adopt;
+use crate::import_config;
 use crate::launch::{self, Bundle, both, ok};
 use crate::libvirtd::{self, Libvirtd, give};
 use crate::machines;
@@ -106,8 +106,8 @@ fn the_domain_that_libvirt_prints_becomes_its_machine_again() {
     let defined = define(directory.path(), "nas", &texts);
     assert_eq!(defined.len(), texts.len());
     for ((case, machine), printed) in machines.iter().zip(defined) {
-        let adopted = adopt::adopted("x.xml", printed.as_bytes());
-        adopt::same_machine(&adopted, machine, "domain-disk.xml", &format!("{case}\n{printed}"));
+        let adopted = import_config::adopted("x.xml", printed.as_bytes());
+        import_config::same_machine(&adopted, machine, "domain-disk.xml", &format!("{case}\n{printed}"));
     }
 }
 
@@ -229,8 +229,8 @@ fn libvirt_starts_a_machine_with_secure_boot_and_a_tpm_by_the_right_firmware() {
         }
         let printed = ok(libvirt.virsh(&["dumpxml", "nas"]));
         let running = xml::parse(&printed).remove(0);
-        let adopted = adopt::adopted("x.xml", printed.as_bytes());
-        adopt::same_machine(&adopted, &machine, "domain-disk.xml", &printed);
+        let adopted = import_config::adopted("x.xml", printed.as_bytes());
+        import_config::same_machine(&adopted, &machine, "domain-disk.xml", &printed);
         let told = ok(libvirt.virsh(&["qemu-monitor-command", "nas", "--hmp", "info tpm"]));
         ok(libvirt.virsh(&["destroy", "nas"]));
         let loader = running.at("os/loader");

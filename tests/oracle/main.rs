@@ -19,12 +19,12 @@ mod support;
 #[path = "../support/xml.rs"]
 mod xml;
 
-mod adopt;
 mod archive;
 mod bundle;
 mod carried;
 mod encoders;
 mod formats;
+mod import_config;
 mod libraries;
 mod libvirt;
 mod nix;

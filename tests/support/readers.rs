@@ -12,14 +12,14 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 #[path = "records.rs"]
 pub mod records;
 
-use arca_build::adopt::{Given, Wish, adopt, same};
 use arca_build::base::{ByteSize, Compression, Digest, Url, text};
 use arca_build::bundle::Manifest;
-use arca_build::diagnose;
+use arca_build::doctor;
 use arca_build::format::openpgp::{Keyring, verify_cleartext, verify_detached};
 use arca_build::format::packed::Unpacker;
 use arca_build::format::qcow2::{Image, Limits, gate};
 use arca_build::format::{archive, checksums, combustion, fat, gpt, ignition, iso, metalink};
+use arca_build::import_config::{Given, Wish, adopt, same};
 use arca_build::lock::{Lock, Mirrors, read_answer, resolve};
 use arca_build::{inspect, recipe};
 
@@ -222,7 +222,7 @@ fn read_lock(bytes: &[u8]) {
 
 /// The console of a guest: what is told of it can be shown, and is in the order of the log.
 fn read_log(bytes: &[u8]) {
-    let found = diagnose::diagnose(&diagnose::Log::read(bytes).expect("bytes in memory can be read"));
+    let found = doctor::diagnose(&doctor::Log::read(bytes).expect("bytes in memory can be read"));
     assert!(!found.to_string().chars().any(text::is_unsafe));
     assert!(found.findings.iter().map(|found| (found.boot, found.line)).is_sorted());
 }

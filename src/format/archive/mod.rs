@@ -19,7 +19,7 @@
 //! header with the only one that may stand there: it never interprets one, and no two readers can disagree about what is in an
 //! archive that it takes. Contents are hashed against the index while they pass. Memory is bounded by the caps in [`index`].
 //!
-//! Read next: [`index`] (what is in it), `header` (512 bytes), [`reader`], [`writer`], then `crate::closure`.
+//! Read next: [`index`] (what is in it), `header` (512 bytes), [`reader`], [`writer`], then `crate::transfer`.
 
 mod header;
 pub mod index;

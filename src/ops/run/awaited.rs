@@ -1,15 +1,15 @@
 //! What a run waits for: how it comes, how it fails to come, and what happens then.
 //!
-//! Read next: `drive::watch` (the loop that hears the machine).
+//! Read next: `vm::watch` (the loop that hears the machine).
 
 use std::time::Duration;
 
 use super::{Prepared, Ran};
-use crate::attest;
 use crate::base::text::one_line;
 use crate::base::{Code, Event, Problem};
-use crate::drive::watch::{Notice, Outcome, Running, Until};
+use crate::guest_report;
 use crate::ops::{Session, vms};
+use crate::vm::watch::{Notice, Outcome, Running, Until};
 
 impl Prepared<'_> {
     /// Waits for what is asked for, then for the machine's end, or ends it.
@@ -77,7 +77,7 @@ impl Prepared<'_> {
     fn reached(&self, session: &Session<'_>, notice: Notice, ran: &mut Ran) {
         let (word, mut told) = match notice {
             Notice::Report(stream) => {
-                ran.verdict = self.expectation.as_ref().map(|expectation| attest::judge(expectation, &stream));
+                ran.verdict = self.expectation.as_ref().map(|expectation| guest_report::judge(expectation, &stream));
                 ("report", "the guest has reported: provisioning is done".to_owned())
             }
             Notice::Ssh(banner) => ("ssh", format!("the guest's ssh server answers: {banner}")),

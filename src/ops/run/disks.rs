@@ -1,12 +1,12 @@
 //! The disks that a run adds to a machine or leaves out: judged on the machine as it will be, before anything is made.
 //!
-//! Read next: `drive::disks`, which makes them.
+//! Read next: `vm::disks`, which makes them.
 
 use super::Prepared;
 use crate::base::{Arch, BaseKind, Code, DiskSerial, Problem};
-use crate::drive::disks;
-use crate::drive::vm::{State, Vm, with_added};
 use crate::plan::{CONFIG_SERIAL, DataDisk, Machine, Network, PAYLOAD_SERIAL, SYSTEM_SERIAL};
+use crate::vm::directory::{State, Vm, with_added};
+use crate::vm::disks;
 
 impl Prepared<'_> {
     /// Returns the state with the disks that are asked for.

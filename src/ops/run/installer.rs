@@ -1,13 +1,13 @@
 //! Whether a machine that an ISO installs boots the installer, or its own disk.
 //!
 //! The installer erases the disk without a question, so it runs only where nothing was ever written there, or somebody asks
-//! for it. That it is done is noted when the new system speaks, or the guest ends by itself: [`crate::drive::watch`].
+//! for it. That it is done is noted when the new system speaks, or the guest ends by itself: [`crate::vm::watch`].
 
 use super::Prepared;
 use crate::base::{BaseKind, Code, Problem};
-use crate::drive::disks::{DISKS, is_written};
-use crate::drive::vm::{Mark, State, Vm};
 use crate::plan::file;
+use crate::vm::directory::{Mark, State, Vm};
+use crate::vm::disks::{DISKS, is_written};
 
 /// What boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

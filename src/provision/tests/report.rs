@@ -2,7 +2,7 @@
 //! the golden texts anew.
 
 use super::{HASH, KEY, config, lowered, refused, script};
-use crate::attest::{Expectation, Kind, Wish};
+use crate::guest_report::{Expectation, Kind, Wish};
 use crate::provision::Lowered;
 use crate::provision::split::{Part, Side};
 

@@ -22,12 +22,12 @@ use signal_hook::consts::SIGINT;
 
 use super::Program;
 use super::console::{self, LastLine, Terminal};
+use super::directory::Mark;
 use super::qemu::Child;
 use super::qmp::Qmp;
 use super::signals::Signals;
-use super::vm::Mark;
-use crate::attest::{self, Heard};
 use crate::base::{Code, Problem};
+use crate::guest_report::{self, Heard};
 
 /// The longest line of a report that is read as one.
 const LARGEST_LINE: u64 = 1 << 20;
@@ -121,7 +121,7 @@ pub fn report_options() -> Vec<String> {
     [
         ["-device".into(), "virtio-serial-pci,id=report-bus".into()],
         ["-chardev".into(), "socket,id=report,path=report.sock,server=on,wait=off".into()],
-        ["-device".into(), format!("virtserialport,bus=report-bus.0,chardev=report,name={}", attest::PORT)],
+        ["-device".into(), format!("virtserialport,bus=report-bus.0,chardev=report,name={}", guest_report::PORT)],
     ]
     .concat()
 }
@@ -425,11 +425,11 @@ fn read_report(mut stream: impl BufRead) -> Option<Vec<u8>> {
         if (&mut stream).take(LARGEST_LINE).read_until(b'\n', &mut said).ok()? == 0 {
             return None;
         }
-        if said[line..].starts_with(attest::END.as_bytes()) && attest::heard(&said) == Heard::Final {
+        if said[line..].starts_with(guest_report::END.as_bytes()) && guest_report::heard(&said) == Heard::Final {
             return Some(said);
         }
-        if said.len() > 2 * attest::LIMIT {
-            said.drain(..said.len() - attest::LIMIT);
+        if said.len() > 2 * guest_report::LIMIT {
+            said.drain(..said.len() - guest_report::LIMIT);
         }
     }
 }
@@ -461,7 +461,7 @@ mod tests {
 
     #[test]
     fn a_report_is_there_when_a_final_one_is_whole() {
-        let report = |stage: &str| format!("{}\nstage\t{stage}\n{}\n", attest::BEGIN, attest::END);
+        let report = |stage: &str| format!("{}\nstage\t{stage}\n{}\n", guest_report::BEGIN, guest_report::END);
         let (pending, whole) = (report("pending"), report("final"));
         let cut = whole[..whole.len() - 8].to_owned();
         for (said, is_there) in [
@@ -508,8 +508,8 @@ mod tests {
     #[test]
     fn run_4_an_endless_report_takes_bounded_memory_and_its_end_counts() {
         let flood = BufReader::new(std::io::repeat(b'x').take(64 << 20));
-        let whole = format!("\n{}\nstage\tfinal\n{}\n", attest::BEGIN, attest::END);
+        let whole = format!("\n{}\nstage\tfinal\n{}\n", guest_report::BEGIN, guest_report::END);
         let read = read_report(flood.chain(whole.as_bytes())).unwrap();
-        assert!(read.len() <= 2 * attest::LIMIT + LARGEST_LINE as usize && read.ends_with(whole.as_bytes()));
+        assert!(read.len() <= 2 * guest_report::LIMIT + LARGEST_LINE as usize && read.ends_with(whole.as_bytes()));
     }
 }

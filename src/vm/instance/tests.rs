@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::drive::signals::Signals;
+use crate::vm::signals::Signals;
 
 fn work<T>(run: impl FnOnce(&Work<'_>) -> T) -> T {
     let signals = Signals::default();

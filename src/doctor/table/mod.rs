@@ -131,7 +131,7 @@ const PACKAGE: (&str, &str) =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnose::pattern::Pattern;
+    use crate::doctor::pattern::Pattern;
 
     #[test]
     fn every_row_says_all_of_it_and_shows_only_what_each_sign_captures() {

@@ -3,8 +3,8 @@
 
 use std::process::Command;
 
-use arca_build::adopt::{Adopted, Given, Wish, adopt};
 use arca_build::base::{BaseKind, MacAddress};
+use arca_build::import_config::{Adopted, Given, Wish, adopt};
 use arca_build::plan::{Machine, Network};
 use arca_build::recipe::{MachineSpec, Recipe, RecipePath};
 

@@ -8,6 +8,7 @@
 pub mod accel;
 pub mod console;
 pub mod copy;
+pub mod directory;
 pub mod disks;
 pub mod instance;
 pub mod medium;
@@ -19,7 +20,6 @@ pub mod signals;
 pub mod ssh;
 pub mod tpm;
 pub mod virsh;
-pub mod vm;
 pub mod watch;
 
 pub use program::{Finished, Program};

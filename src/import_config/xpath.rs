@@ -186,7 +186,7 @@ impl Made {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adopt::options::virt;
+    use crate::import_config::options::virt;
     use crate::recipe::xml::Written;
 
     fn read(options: &[&str]) -> (Vec<String>, Vec<String>) {
