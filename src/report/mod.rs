@@ -13,12 +13,12 @@ use crate::base::{Code, Finding, Place, Problem, text};
 /// What the exit codes mean.
 pub const EXIT_CODES: [(u8, &str); 8] = [
     (0, "done"),
-    (1, "the answer is no"),
+    (1, "check failed or differences found"),
     (2, "usage or recipe"),
     (3, "integrity"),
     (4, "not available"),
     (5, "this machine"),
-    (70, "our bug"),
+    (70, "internal error"),
     (130, "interrupted"),
 ];
 
@@ -213,9 +213,15 @@ mod tests {
             let code = Code::parse(word).unwrap();
             assert!(EXIT_CODES.iter().any(|(exit, _)| *exit == exit_code(code)), "{word}");
         }
-        let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
-        let told: Vec<_> = EXIT_CODES.iter().map(|(exit, meaning)| format!("{exit} {meaning}")).collect();
-        assert!(readme.contains(&told.join(", ")), "README tells other codes than {told:?}");
+        let page = include_str!("../../docs/errors.md");
+        for (exit, meaning) in EXIT_CODES {
+            assert!(page.contains(&format!("\n| {exit} | {meaning}")), "docs/errors.md lacks {exit} {meaning}");
+        }
+        for word in Code::WORDS {
+            let row = format!("\n| `{word}` | {} | ", exit_code(Code::parse(word).unwrap()));
+            assert!(page.contains(&row), "docs/errors.md lacks {row:?}");
+        }
+        assert_eq!(page.matches("\n| `E_").count(), Code::WORDS.len(), "docs/errors.md has a code too many");
         assert_eq!(exit_code(Code::Unpinned), 2);
         assert_eq!(exit_code(Code::Offline), 4);
         assert_eq!(exit_code(Code::Locked), 1);
