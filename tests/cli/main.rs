@@ -21,6 +21,7 @@ mod completions;
 mod determinism;
 mod diff;
 mod doctor;
+mod documents;
 mod explain;
 mod import_config;
 mod install;
