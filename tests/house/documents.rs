@@ -13,6 +13,11 @@ fn rules() -> String {
         with `check --deny warnings`), a *note* is shown by `check` only. Errors and warnings can be allowed in the recipe, with the reason:\n\
         `RULE = \"why\"` under `[allow]`. `arca-build check --explain RULE` prints one of these entries.\n"
         .to_owned();
+    page += "\n| rule | severity | what it finds |\n|---|---|---|\n";
+    for rule in document["rules"].as_array().unwrap() {
+        let [id, severity, summary] = ["rule", "severity", "summary"].map(|key| rule[key].as_str().unwrap());
+        page += &format!("| [`{id}`](#{id}) | {severity} | {} |\n", summary.replace('|', "\\|"));
+    }
     for rule in document["rules"].as_array().unwrap() {
         let text = |key: &str| rule[key].as_str().unwrap();
         let source = |source: &serde_json::Value| {
