@@ -61,26 +61,32 @@
 //! 5. Secrets (hashes, keys, URL credentials, provisioned content) show as `***` and lie in files of mode 0400.
 //! 6. stdout is data, stderr is talk, and nothing a server, recipe or image said reaches either with a control character.
 
-pub mod base;
-pub mod bundle;
+pub(crate) mod base;
+pub(crate) mod bundle;
 pub mod cli;
-pub mod compare;
-pub mod doctor;
-pub mod emit;
-pub mod fetch;
-pub mod format;
-pub mod guest_report;
-pub mod host;
-pub mod import_config;
-pub mod inspect;
-pub mod lock;
-pub mod ops;
-pub mod plan;
-pub mod provision;
-pub mod realise;
-pub mod recipe;
-pub mod report;
-pub mod store;
-pub mod stream;
-pub mod transfer;
-pub mod vm;
+pub(crate) mod compare;
+pub(crate) mod doctor;
+pub(crate) mod emit;
+pub(crate) mod fetch;
+pub(crate) mod format;
+pub(crate) mod guest_report;
+pub(crate) mod host;
+pub(crate) mod import_config;
+pub(crate) mod inspect;
+pub(crate) mod lock;
+pub(crate) mod ops;
+pub(crate) mod plan;
+pub(crate) mod provision;
+pub(crate) mod realise;
+pub(crate) mod recipe;
+pub(crate) mod report;
+pub(crate) mod store;
+pub(crate) mod stream;
+#[doc(hidden)]
+pub mod testing;
+pub(crate) mod transfer;
+pub(crate) mod vm;
+
+#[cfg(test)]
+#[path = "../tests/mod.rs"]
+mod tests;

@@ -1,5 +1,4 @@
 //! libFuzzer against the reader `recipe`; see tests/support/readers.rs.
 #![no_main]
-#[path = "../../tests/support/readers.rs"]
-mod readers;
+use arca_build::testing::readers;
 libfuzzer_sys::fuzz_target!(|data: &[u8]| readers::run("recipe", data));

@@ -6,11 +6,11 @@ use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest; shown as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 32]);
+pub(crate) struct Digest([u8; 32]);
 
 /// Why a text is no digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DigestError {
+pub(crate) enum DigestError {
     /// The length is wrong: a shorter hash or a pasted line would be compared with nothing.
     #[error("a sha256 digest is 64 hexadecimal digits, this has {0} characters")]
     Length(usize),
@@ -21,22 +21,22 @@ pub enum DigestError {
 
 impl Digest {
     /// Takes the 32 raw bytes.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
     /// Returns the 32 raw bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
+    pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// Hashes bytes held in memory.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
     /// Reads exactly 64 lower-case hexadecimal digits; prefixes, case and white space are refused.
-    pub fn parse(text: &str) -> Result<Self, DigestError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, DigestError> {
         if let Some(bad) = text.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
             return Err(DigestError::Character(bad));
         }
@@ -51,7 +51,7 @@ impl Digest {
     }
 
     /// Returns the first 12 digits, for display only.
-    pub fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         self.to_string()[..12].to_owned()
     }
 }
@@ -90,7 +90,7 @@ impl<'de> serde::Deserialize<'de> for Digest {
 
 /// The id of a derivation: the digest of its canonical encoding.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct DerivationId(pub Digest);
+pub(crate) struct DerivationId(pub Digest);
 
 impl fmt::Display for DerivationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,7 +4,7 @@ use super::{Digest, size::ByteSize};
 
 /// One thing that happened. Names are short and already free of secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// Work that may take long begins; `total` is in bytes where it is known.
     Started { what: String, total: Option<ByteSize> },
     /// `done` bytes of it are there; sent at most a few times a second.
@@ -26,4 +26,4 @@ pub enum Event {
 }
 
 /// Who listens. Called from any thread.
-pub type Events<'a> = &'a (dyn Fn(Event) + Sync);
+pub(crate) type Events<'a> = &'a (dyn Fn(Event) + Sync);

@@ -3,25 +3,25 @@
 //! Pure values with a rule each; whoever holds one holds a checked one. Touches nothing.
 //! Read next: [`problem`] (how every failure is told), then `recipe`.
 
-pub mod digest;
-pub mod event;
-pub mod name;
-pub mod problem;
-pub mod rule;
-pub mod secret;
-pub mod size;
-pub mod text;
-pub mod url;
-pub mod words;
+pub(crate) mod digest;
+pub(crate) mod event;
+pub(crate) mod name;
+pub(crate) mod problem;
+pub(crate) mod rule;
+pub(crate) mod secret;
+pub(crate) mod size;
+pub(crate) mod text;
+pub(crate) mod url;
+pub(crate) mod words;
 
-pub use digest::{DerivationId, Digest};
-pub use event::{Event, Events};
-pub use name::Name;
-pub use problem::{Code, Place, Problem, Problems};
-pub use rule::{Finding, Rule, Severity};
-pub use secret::Secret;
-pub use size::ByteSize;
-pub use url::Url;
-pub use words::{
+pub(crate) use digest::{DerivationId, Digest};
+pub(crate) use event::{Event, Events};
+pub(crate) use name::Name;
+pub(crate) use problem::{Code, Place, Problem, Problems};
+pub(crate) use rule::{Finding, Rule, Severity};
+pub(crate) use secret::Secret;
+pub(crate) use size::ByteSize;
+pub(crate) use url::Url;
+pub(crate) use words::{
     Arch, BaseKind, Compression, DiskLabel, DiskSerial, Engine, FwCfgName, MacAddress, StorageDir, Transport,
 };

@@ -7,7 +7,7 @@ use std::fmt;
 /// It goes into paths, shell scripts, XML and a libvirt domain name, so it is kept to what is plain in all of them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String")]
-pub struct Name(String);
+pub(crate) struct Name(String);
 
 impl TryFrom<String> for Name {
     type Error = NameError;
@@ -20,18 +20,18 @@ impl TryFrom<String> for Name {
 /// Why a text is no name; the text itself is for the caller to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a name is 1 to 63 characters of A-Z a-z 0-9 . _ - and begins with a letter or digit")]
-pub struct NameError;
+pub(crate) struct NameError;
 
 impl Name {
     /// Checks the rule.
-    pub fn parse(text: &str) -> Result<Self, NameError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, NameError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
         if first && text.len() <= 63 && text.chars().all(plain) { Ok(Self(text.to_owned())) } else { Err(NameError) }
     }
 
     /// Returns the text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -32,7 +32,7 @@ vocabulary! {
 
 /// A place in a text file the user wrote: line and column count characters from 1.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub(crate) struct Place {
     pub file: String,
     pub line: u32,
     pub column: u32,
@@ -46,7 +46,7 @@ pub struct Place {
 ///
 /// `headline` is lower case without a full stop, the thing in backticks. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub(crate) struct Problem {
     pub code: Code,
     pub headline: String,
     pub place: Option<Place>,
@@ -64,55 +64,55 @@ pub struct Problem {
 
 impl Problem {
     /// Begins a problem.
-    pub fn new(code: Code, headline: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, headline: impl Into<String>) -> Self {
         let headline = headline.into();
         Self { code, headline, place: None, rule: None, facts: vec![], causes: vec![], note: None, hint: None }
     }
 
     /// Says which rule of the table it breaks.
     #[must_use]
-    pub const fn of(mut self, rule: Rule) -> Self {
+    pub(crate) const fn of(mut self, rule: Rule) -> Self {
         self.rule = Some(rule);
         self
     }
 
     /// Adds a fact.
     #[must_use]
-    pub fn fact(mut self, label: &'static str, value: impl fmt::Display) -> Self {
+    pub(crate) fn fact(mut self, label: &'static str, value: impl fmt::Display) -> Self {
         self.facts.push((label, value.to_string()));
         self
     }
 
     /// Adds a cause, after those already there.
     #[must_use]
-    pub fn cause(mut self, cause: impl fmt::Display) -> Self {
+    pub(crate) fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());
         self
     }
 
     /// Says what state is left behind.
     #[must_use]
-    pub fn note(mut self, note: impl Into<String>) -> Self {
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
     }
 
     /// Says the way out.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Says where in a text.
     #[must_use]
-    pub fn at(mut self, place: Place) -> Self {
+    pub(crate) fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
     }
 
     /// Tells an I/O failure about `what`; a full disk and a read-only place have codes of their own.
-    pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
+    pub(crate) fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         let code = if matches!(error.kind(), StorageFull | QuotaExceeded) { Code::NoSpace } else { Code::Io };
         Self::new(code, what.to_string()).cause(error)
@@ -130,7 +130,7 @@ impl std::error::Error for Problem {}
 
 /// One or more failures told together; the first decides the exit code. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(pub Vec<Problem>);
+pub(crate) struct Problems(pub Vec<Problem>);
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Self {

@@ -4,16 +4,16 @@ use std::fmt;
 
 /// Holds a password hash, key or provisioned content; shows as `***` and cannot be serialised.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Secret<T>(T);
+pub(crate) struct Secret<T>(T);
 
 impl<T> Secret<T> {
     /// Wraps a value.
-    pub const fn new(value: T) -> Self {
+    pub(crate) const fn new(value: T) -> Self {
         Self(value)
     }
 
     /// Gives the value to the one place that writes it into the guest's configuration.
-    pub const fn expose(&self) -> &T {
+    pub(crate) const fn expose(&self) -> &T {
         &self.0
     }
 }

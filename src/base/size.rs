@@ -5,11 +5,11 @@ use std::fmt;
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub struct ByteSize(pub u64);
+pub(crate) struct ByteSize(pub u64);
 
 /// Why a text is no size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SizeError {
+pub(crate) enum SizeError {
     /// Not digits followed by a unit.
     #[error("a size is a whole number and a unit, like \"30GiB\" (B, KiB, MiB, GiB, TiB)")]
     Form,
@@ -25,17 +25,17 @@ const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 
 
 impl ByteSize {
     /// Makes a size of whole mebibytes.
-    pub const fn mib(count: u64) -> Self {
+    pub(crate) const fn mib(count: u64) -> Self {
         Self(count << 20)
     }
 
     /// Makes a size of whole gibibytes.
-    pub const fn gib(count: u64) -> Self {
+    pub(crate) const fn gib(count: u64) -> Self {
         Self(count << 30)
     }
 
     /// Reads `"30GiB"`: digits, at most one space, and one of `B KiB MiB GiB TiB`; at most 2⁶³ − 1 bytes.
-    pub fn parse(text: &str) -> Result<Self, SizeError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, SizeError> {
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at(digits);
         if number.is_empty() {
@@ -55,12 +55,12 @@ impl ByteSize {
     }
 
     /// Tells whether the size is a whole number of 512-byte sectors.
-    pub const fn is_whole_sectors(self) -> bool {
+    pub(crate) const fn is_whole_sectors(self) -> bool {
         self.0.is_multiple_of(512)
     }
 
     /// Writes the size exactly, in the largest unit that divides it; what [`ByteSize::parse`] reads back.
-    pub fn exact(self) -> String {
+    pub(crate) fn exact(self) -> String {
         let (unit, shift) =
             UNITS.iter().find(|(_, shift)| self.0 != 0 && self.0.is_multiple_of(1 << shift)).unwrap_or(&("B", 0));
         format!("{}{unit}", self.0 >> shift)

@@ -3,17 +3,17 @@
 use std::borrow::Cow;
 
 /// Tells whether a character changes the direction of the text around it.
-pub fn is_bidi(c: char) -> bool {
+pub(crate) fn is_bidi(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Tells whether a character may not reach a terminal: C0, DEL, C1 and direction marks; `\n` and `\t` may.
-pub fn is_unsafe(c: char) -> bool {
+pub(crate) fn is_unsafe(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t') || is_bidi(c)
 }
 
 /// Writes every unsafe character as `\u{…}`.
-pub fn sanitise(text: &str) -> Cow<'_, str> {
+pub(crate) fn sanitise(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
@@ -25,7 +25,7 @@ pub fn sanitise(text: &str) -> Cow<'_, str> {
 }
 
 /// Like [`sanitise`], and in one line of at most `limit` characters.
-pub fn one_line(text: &str, limit: usize) -> String {
+pub(crate) fn one_line(text: &str, limit: usize) -> String {
     let flat: String = text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).collect();
     let shown = sanitise(&flat);
     if shown.chars().count() <= limit {
@@ -35,14 +35,14 @@ pub fn one_line(text: &str, limit: usize) -> String {
 }
 
 /// Counts things: `1 file`, `2 files`.
-pub fn count(many: impl std::fmt::Display, noun: &str) -> String {
+pub(crate) fn count(many: impl std::fmt::Display, noun: &str) -> String {
     let many = many.to_string();
     let ending = if many == "1" { "" } else { "s" };
     format!("{many} {noun}{ending}")
 }
 
 /// Breaks a paragraph into lines of at most `width` characters; a longer word stays whole.
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let Some(last) = lines.last_mut() else { continue };
@@ -59,7 +59,7 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Finds the candidate nearest to a misspelt word, if one is near enough to suggest.
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))

@@ -4,11 +4,11 @@ use std::fmt;
 
 /// An absolute URL whose user name, password and query are hidden when shown.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Url(::url::Url);
+pub(crate) struct Url(::url::Url);
 
 /// Why a text is no usable URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UrlError {
+pub(crate) enum UrlError {
     /// White space or control characters, which a parser would silently drop.
     #[error("a URL holds no spaces or control characters")]
     Character,
@@ -25,7 +25,7 @@ pub enum UrlError {
 
 impl Url {
     /// Reads an absolute `http`, `https` or `file` URL.
-    pub fn parse(text: &str) -> Result<Self, UrlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {
         if text.chars().any(|c| c.is_control() || c.is_whitespace() || super::text::is_bidi(c)) {
             return Err(UrlError::Character);
         }
@@ -44,59 +44,59 @@ impl Url {
     }
 
     /// Returns the address with its credentials, for the one who opens it; never print this.
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.as_str()
     }
 
     /// Returns `http`, `https` or `file`.
-    pub fn scheme(&self) -> &str {
+    pub(crate) fn scheme(&self) -> &str {
         self.0.scheme()
     }
 
     /// Tells whether the address is `http` or `https`.
-    pub fn is_remote(&self) -> bool {
+    pub(crate) fn is_remote(&self) -> bool {
         self.0.scheme() != "file"
     }
 
     /// Returns the host, without port.
-    pub fn host(&self) -> Option<&str> {
+    pub(crate) fn host(&self) -> Option<&str> {
         self.0.host_str()
     }
 
     /// Returns the path part, percent-encoded as written.
-    pub fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.0.path()
     }
 
     /// Returns the path that a `file` URL names, percent-decoded; `None` for other schemes.
-    pub fn to_file_path(&self) -> Option<std::path::PathBuf> {
+    pub(crate) fn to_file_path(&self) -> Option<std::path::PathBuf> {
         if self.is_remote() { None } else { self.0.to_file_path().ok() }
     }
 
     /// Returns the last segment of the path, empty for a directory.
-    pub fn file_name(&self) -> &str {
+    pub(crate) fn file_name(&self) -> &str {
         self.0.path().rsplit('/').next().unwrap_or_default()
     }
 
     /// Returns the parts of the path, percent-decoded; `None` where one is no name of a file on any system: not UTF-8, `.` or
     /// `..`, or with a separator or control character in it. An address of a directory ends in an empty part.
-    pub fn decoded_path(&self) -> Option<Vec<String>> {
+    pub(crate) fn decoded_path(&self) -> Option<Vec<String>> {
         let parts = self.0.path().strip_prefix('/')?.split('/');
         parts.map(|part| decode(part).filter(|name| is_plain(name))).collect()
     }
 
     /// Returns the explicit port, where it is not the scheme's own.
-    pub fn port(&self) -> Option<u16> {
+    pub(crate) fn port(&self) -> Option<u16> {
         self.0.port()
     }
 
     /// Tells whether a user name or password is written in the address.
-    pub fn has_credentials(&self) -> bool {
+    pub(crate) fn has_credentials(&self) -> bool {
         !self.0.username().is_empty() || self.0.password().is_some()
     }
 
     /// Returns the address of a sibling in the same directory, without query or fragment.
-    pub fn sibling(&self, file_name: &str) -> Result<Self, UrlError> {
+    pub(crate) fn sibling(&self, file_name: &str) -> Result<Self, UrlError> {
         let mut url = self.0.clone();
         url.set_query(None);
         url.set_fragment(None);
@@ -107,7 +107,7 @@ impl Url {
     }
 
     /// Returns the address without user name, password, query and fragment, as locks and messages show it.
-    pub fn without_secrets(&self) -> Self {
+    pub(crate) fn without_secrets(&self) -> Self {
         let mut url = self.0.clone();
         let _ = url.set_username("");
         let _ = url.set_password(None);

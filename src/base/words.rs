@@ -6,19 +6,20 @@ macro_rules! vocabulary {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
+        pub(crate) enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
 
+        #[allow(dead_code, reason = "not every vocabulary is one that a recipe may use")]
         impl $name {
             /// Every word a recipe may use, as written there.
-            pub const WORDS: &'static [&'static str] = &[$($text),+];
+            pub(crate) const WORDS: &'static [&'static str] = &[$($text),+];
 
             /// Returns the word.
-            pub const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 
             /// Reads the word.
-            pub fn parse(word: &str) -> Option<Self> {
+            pub(crate) fn parse(word: &str) -> Option<Self> {
                 match word { $($text => Some(Self::$variant),)+ _ => None }
             }
         }
@@ -68,7 +69,7 @@ vocabulary! {
 
 impl BaseKind {
     /// Returns what a bundle holds for it: a raw disk is made a qcow2.
-    pub const fn bundled(self) -> Self {
+    pub(crate) const fn bundled(self) -> Self {
         match self {
             Self::Raw | Self::Qcow2 => Self::Qcow2,
             Self::Iso => Self::Iso,
@@ -78,12 +79,12 @@ impl BaseKind {
 
 impl Engine {
     /// Tells whether Ignition may take part.
-    pub const fn uses_ignition(self) -> bool {
+    pub(crate) const fn uses_ignition(self) -> bool {
         !matches!(self, Self::Combustion)
     }
 
     /// Tells whether Combustion may take part.
-    pub const fn uses_combustion(self) -> bool {
+    pub(crate) const fn uses_combustion(self) -> bool {
         !matches!(self, Self::Ignition)
     }
 }
@@ -93,7 +94,7 @@ impl Engine {
 /// The guest finds the disk as `/dev/disk/by-id/virtio-<serial>`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String")]
-pub struct DiskSerial(String);
+pub(crate) struct DiskSerial(String);
 
 impl TryFrom<String> for DiskSerial {
     type Error = SerialError;
@@ -108,18 +109,18 @@ impl TryFrom<String> for DiskSerial {
 #[error(
     "a serial is 1 to 20 characters of A-Z a-z 0-9 _ -, beginning with a letter or digit (virtio carries no more than 20)"
 )]
-pub struct SerialError;
+pub(crate) struct SerialError;
 
 impl DiskSerial {
     /// Checks the rule.
-    pub fn parse(text: &str) -> Result<Self, SerialError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, SerialError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
         if first && text.len() <= 20 && text.chars().all(plain) { Ok(Self(text.to_owned())) } else { Err(SerialError) }
     }
 
     /// Returns the text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -150,18 +151,18 @@ vocabulary! {
 /// It is one card's (the first octet is even) and not all zero, which is what libvirt takes (util/virmacaddr.c).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String")]
-pub struct MacAddress(String);
+pub(crate) struct MacAddress(String);
 
 /// Why a text is no address of a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a MAC address is six pairs of hexadecimal digits like 52:54:00:12:34:56, the first pair even (of one card, not of many)"
 )]
-pub struct MacError;
+pub(crate) struct MacError;
 
 impl MacAddress {
     /// Checks the rule.
-    pub fn parse(text: &str) -> Result<Self, MacError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, MacError> {
         let plain = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
         let first = text.get(..2).and_then(|first| u8::from_str_radix(first, 16).ok());
         let one_card = first.is_some_and(|first| first & 1 == 0);
@@ -171,7 +172,7 @@ impl MacAddress {
     }
 
     /// Returns the address.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -196,7 +197,7 @@ impl fmt::Display for MacAddress {
 /// `[A-Za-z0-9/._+@-]` is taken and no `.` or `..` component.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(try_from = "String")]
-pub struct StorageDir(String);
+pub(crate) struct StorageDir(String);
 
 impl TryFrom<String> for StorageDir {
     type Error = StorageError;
@@ -211,11 +212,11 @@ impl TryFrom<String> for StorageDir {
 #[error(
     "a storage directory is an absolute path of A-Z a-z 0-9 / . _ + @ - without `.` or `..` parts (virt-install mishandles others)"
 )]
-pub struct StorageError;
+pub(crate) struct StorageError;
 
 impl StorageDir {
     /// Checks the rule; a trailing `/` is dropped.
-    pub fn parse(text: &str) -> Result<Self, StorageError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, StorageError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '+' | '@' | '-');
         let trimmed = text.trim_end_matches('/');
         let dots = trimmed.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
@@ -224,7 +225,7 @@ impl StorageDir {
     }
 
     /// Returns the path, without a trailing `/`.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -11,12 +11,12 @@ use crate::base::{Code, Digest, Problem};
 use crate::plan::{Plan, Role};
 
 /// The version of this format.
-pub const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The file's name in the bundle; a bundle has no directories.
     pub path: String,
     pub sha256: Digest,
@@ -36,7 +36,7 @@ impl Entry {
 /// What a bundle says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     pub format: u32,
     pub name: String,
     /// The plan's id.
@@ -57,14 +57,14 @@ impl Manifest {
     }
 
     /// Writes the canonical text.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text
     }
 
     /// Reads a manifest; unknown keys, a newer format and file names with a `/` are refused.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         let refuse = |why: String| Problem::new(Code::CacheCorrupt, "`manifest.json` is not one of ours").cause(why);
         let manifest: Self = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
         if manifest.format != FORMAT {

@@ -3,7 +3,7 @@
 //! Names `base stream format plan emit store host realise`; touches the world through `store` only. The directory is written whole
 //! or not at all, is read-only, and its bytes are a function of the plan. Read next: [`manifest`].
 
-pub mod manifest;
+pub(crate) mod manifest;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,32 +15,23 @@ use crate::host::files;
 use crate::plan::{Plan, Role, file};
 use crate::realise::Realised;
 use crate::store::{Bundle, BundleEntry, Source, Store};
-pub use manifest::{Entry, Manifest};
+pub(crate) use manifest::{Entry, Manifest};
 
 /// The way out where a bundle is not what was built.
 const BUILD_AGAIN: &str =
     "build again: a damaged bundle in the store is replaced; a copy made with `--out` goes to a new directory";
-
-/// What a bundle is made of: its manifest, and the entries the store publishes.
-#[derive(Debug)]
-pub struct Draft {
-    pub manifest: Manifest,
-    /// Digest of `manifest.json`, which lists every other file: the bundle's digest.
-    pub digest: Digest,
-    pub entries: Vec<BundleEntry>,
-}
 
 /// Tells, before anything is fetched, whether the launch files of a plan can be written.
 ///
 /// # Errors
 ///
 /// Those of [`launch_files`].
-pub fn can_launch(plan: &Plan) -> Result<(), Problem> {
+pub(crate) fn can_launch(plan: &Plan) -> Result<(), Problem> {
     launch_files(&plan.machine, &Identity::new(&plan.id, &plan.name)).map(drop)
 }
 
-/// Lays a realised plan out as bundle files.
-pub fn draft(plan: &Plan, realised: &Realised) -> Result<Draft, Problem> {
+/// Lays a realised plan out as the entries of a bundle, which the store publishes: its files, the manifest, the checksums.
+pub(crate) fn entries(plan: &Plan, realised: &Realised) -> Result<Vec<BundleEntry>, Problem> {
     let mut files: Vec<(Entry, Source)> = vec![];
     for (name, output) in &plan.outputs {
         let object = realised.object(&output.derivation)?;
@@ -66,12 +57,12 @@ pub fn draft(plan: &Plan, realised: &Realised) -> Result<Draft, Problem> {
         let source = Source::Bytes { bytes: text.into_bytes(), mode: 0o444 };
         entries.push(BundleEntry { file_name: name.to_owned(), source });
     }
-    Ok(Draft { manifest, digest, entries })
+    Ok(entries)
 }
 
-/// Publishes a draft in the store, whole; returns the directory.
-pub fn publish(draft: &Draft, plan: &Plan, store: &Store<'_>) -> Result<Bundle, Problem> {
-    store.publish_bundle(&plan.id, &plan.name, &draft.entries)
+/// Publishes entries in the store, whole; returns the directory.
+pub(crate) fn publish(entries: &[BundleEntry], plan: &Plan, store: &Store<'_>) -> Result<Bundle, Problem> {
+    store.publish_bundle(&plan.id, &plan.name, entries)
 }
 
 fn named(sums: &[(String, Digest)]) -> Vec<(&str, Digest)> {
@@ -80,22 +71,26 @@ fn named(sums: &[(String, Digest)]) -> Vec<(&str, Digest)> {
 
 /// A file of a bundle that a rebuild gives otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     pub file: String,
     /// What the bundle holds; `None` where it lacks the file.
     pub published: Option<Digest>,
-    /// What the draft holds; `None` for a file that is not part of it.
+    /// What the entries hold; `None` for a file that is not part of it.
     pub rebuilt: Option<Digest>,
 }
 
-/// Compares a draft with a published bundle, every byte of which is hashed.
-pub fn compare(draft: &Draft, directory: &Path, events: Events<'_>) -> Result<Vec<Difference>, Problem> {
+/// Compares entries with a published bundle, every byte of which is hashed.
+pub(crate) fn compare(
+    entries: &[BundleEntry],
+    directory: &Path,
+    events: Events<'_>,
+) -> Result<Vec<Difference>, Problem> {
     let mut found: BTreeMap<String, (Option<Digest>, Option<Digest>)> = BTreeMap::new();
     for name in files::list(directory)? {
         let published = files::summarise(&directory.join(&name), events)?.digest;
         found.entry(name).or_default().0 = Some(published);
     }
-    for entry in &draft.entries {
+    for entry in entries {
         let rebuilt = match &entry.source {
             Source::Object(object) | Source::ObjectAs { object, .. } => object.digest(),
             Source::Bytes { bytes, .. } => Digest::of(bytes),
@@ -108,7 +103,7 @@ pub fn compare(draft: &Draft, directory: &Path, events: Events<'_>) -> Result<Ve
 
 /// What verification looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
+pub(crate) struct Verified {
     pub name: String,
     /// Digest of `manifest.json`.
     pub digest: Digest,
@@ -117,32 +112,32 @@ pub struct Verified {
 }
 
 /// Reads a bundle's manifest from a directory.
-pub fn read_manifest(directory: &Path) -> Result<Manifest, Problem> {
+pub(crate) fn read_manifest(directory: &Path) -> Result<Manifest, Problem> {
     let path = directory.join(file::MANIFEST);
     let text = files::read_text(&path)?.ok_or_else(|| no_bundle(directory))?;
     Manifest::parse(&text)
 }
 
 /// Tells that a directory is no bundle.
-pub fn no_bundle(directory: &Path) -> Problem {
+pub(crate) fn no_bundle(directory: &Path) -> Problem {
     Problem::new(Code::Usage, format!("`{}` is no bundle", directory.display()))
         .cause(format!("it has no `{}`", file::MANIFEST))
         .hint("name the directory or link that a build gave, such as `./result-nas`")
 }
 
 /// Lists the files of a bundle that are not there, each as a problem.
-pub fn missing(directory: &Path, manifest: &Manifest) -> Vec<Problem> {
+pub(crate) fn missing(directory: &Path, manifest: &Manifest) -> Vec<Problem> {
     let listed = manifest.files.iter().map(|entry| entry.path.as_str());
     listed.filter(|name| !files::exists(&directory.join(name))).map(is_missing).collect()
 }
 
 /// Tells that a file of a bundle is not there: as with one that was changed, the bundle is not what was built.
-pub fn is_missing(name: &str) -> Problem {
+pub(crate) fn is_missing(name: &str) -> Problem {
     Problem::new(Code::Hash, format!("`{name}` is missing from the bundle")).hint(BUILD_AGAIN)
 }
 
 /// Hashes every file a manifest lists and looks for files it does not list; every difference is a problem of its own.
-pub fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, Problems> {
+pub(crate) fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, Problems> {
     let manifest = read_manifest(directory)?;
     let mut problems = vec![];
     let mut bytes = 0;

@@ -17,7 +17,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
     override_usage = "arca-build [OPTIONS] <RECIPE>...\n       arca-build [OPTIONS] <COMMAND>",
     after_help = after_help()
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     pub global: Global,
     #[command(subcommand)]
@@ -27,7 +27,7 @@ pub struct Cli {
 /// Flags that every command takes.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
-pub struct Global {
+pub(crate) struct Global {
     /// Store directory [default: the nearest tagged `cache/` above, else $XDG_CACHE_HOME/arca-build; env: ARCA_CACHE]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub cache: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub struct Global {
 
 /// Recipes to work on.
 #[derive(Clone, Debug, Args)]
-pub struct Recipes {
+pub(crate) struct Recipes {
     /// Recipe files; `demo` is inside the program
     #[arg(required = true, value_name = "RECIPE", value_hint = ValueHint::FilePath)]
     pub recipes: Vec<PathBuf>,
@@ -67,7 +67,7 @@ pub struct Recipes {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Build bundles (the default command)
     Build {
         #[command(flatten)]
@@ -258,7 +258,7 @@ pub enum Command {
 
 /// What can be done with the store.
 #[derive(Debug, Subcommand)]
-pub enum StoreCommand {
+pub(crate) enum StoreCommand {
     /// Print the store's directory
     Path,
     /// Hash every object and bundle; what is damaged goes to quarantine
@@ -296,7 +296,7 @@ pub enum StoreCommand {
 
 /// What can be done with roots.
 #[derive(Debug, Subcommand)]
-pub enum RootCommand {
+pub(crate) enum RootCommand {
     /// List what gc keeps, and for whom
     List,
     /// Keep a bundle or inputs under a name
@@ -341,7 +341,7 @@ fn digest(text: &str) -> Result<Digest, crate::base::digest::DigestError> {
 /// Inserts `build` where the first word is no command, so that `arca-build RECIPE…` builds.
 ///
 /// Flags of the program may come first; a recipe that is named like a command is written `./check`.
-pub fn with_default_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+pub(crate) fn with_default_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     if let Some(index) = first_word(&args) {
         args.insert(index, "build".into());
@@ -350,7 +350,7 @@ pub fn with_default_command(args: impl IntoIterator<Item = OsString>) -> Vec<OsS
 }
 
 /// Finds the word that stands where a command may and is none, and the command it may be a misspelling of.
-pub fn misspelt_command(args: &[OsString]) -> Option<(&str, String)> {
+pub(crate) fn misspelt_command(args: &[OsString]) -> Option<(&str, String)> {
     let word = args.get(first_word(args)?)?.to_str().filter(|word| !word.contains(['.', '/']))?;
     let command = Cli::command();
     let meant = text::nearest(word, command.get_subcommands().map(clap::Command::get_name))?;

@@ -14,7 +14,7 @@ use crate::ops::{self, Session};
 
 /// The commands about machines that libvirt knows.
 #[derive(Debug, Subcommand)]
-pub enum InstallCommand {
+pub(crate) enum InstallCommand {
     /// Make a virtual machine of a bundle: copy it, check every byte, define it in libvirt
     Install {
         /// A bundle (or the link to it), or a recipe, which is built first

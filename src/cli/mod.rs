@@ -3,7 +3,7 @@
 //! Names `base host ops report`; touches the terminal. stdout is data one can pipe, stderr is talk. Read next: [`args`].
 #![expect(clippy::disallowed_methods, reason = "this floor reads the command line and the clock of the progress bar")]
 
-pub mod args;
+pub(crate) mod args;
 mod check;
 mod commands;
 mod doctor;

@@ -27,7 +27,7 @@ use crate::report::Severity;
 
 /// The commands about machines that run right here.
 #[derive(Debug, Subcommand)]
-pub enum HereCommand {
+pub(crate) enum HereCommand {
     /// Boot a recipe or bundle right here with QEMU, on throw-away disks, and tell whether it came up as asked
     #[command(
         override_usage = "arca-build run [OPTIONS] <RECIPE|BUNDLE> [-- <QEMU-OPTION>...]\n       arca-build run [OPTIONS] --keep <NAME> [-- <QEMU-OPTION>...]",
@@ -97,7 +97,7 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 /// The arguments of `run`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("waiting").multiple(true))]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// A recipe (it is built first; `demo` is inside the program) or a bundle
     #[arg(value_name = "RECIPE|BUNDLE", required_unless_present = "keep", value_hint = ValueHint::AnyPath)]
     target: Option<PathBuf>,
@@ -147,7 +147,7 @@ pub struct RunArgs {
 
 /// Where kept machines are.
 #[derive(Debug, Args)]
-pub struct Place {
+pub(crate) struct Place {
     /// Directory of kept machines [default: $XDG_DATA_HOME/arca-build/vms; env: ARCA_VMS]
     #[arg(long, value_name = "DIR", global = true, value_hint = ValueHint::DirPath)]
     vms: Option<PathBuf>,
@@ -155,7 +155,7 @@ pub struct Place {
 
 /// What can be done with kept machines.
 #[derive(Debug, Subcommand)]
-pub enum VmsCommand {
+pub(crate) enum VmsCommand {
     /// List them (the default)
     List,
     /// Ask one that runs to power off; one that has not done so after a minute is unplugged

@@ -13,7 +13,7 @@ const IDENTITIES: [&str; 4] = ["path", "name", "serial", "device"];
 
 /// What may be shown.
 #[derive(Clone, Copy)]
-pub enum Lens {
+pub(crate) enum Lens {
     /// Everything: the text is public.
     Open,
     /// Ignition's config: keys that the schema knows, flags and whole numbers, which are what the schema says they are.
@@ -26,7 +26,7 @@ pub enum Lens {
 
 impl Lens {
     /// Looks at an Ignition config.
-    pub const fn ignition() -> Self {
+    pub(crate) const fn ignition() -> Self {
         Self::Schema(&schema::CONFIG)
     }
 
@@ -79,7 +79,7 @@ fn quoted(name: &str) -> String {
 }
 
 /// Lists every key whose values differ, in the order of the keys.
-pub fn diff(before: &Value, after: &Value, lens: Lens) -> Vec<What> {
+pub(crate) fn diff(before: &Value, after: &Value, lens: Lens) -> Vec<What> {
     let mut found = vec![];
     walk("", Some(before), Some(after), lens, &mut found);
     found

@@ -6,7 +6,7 @@ use super::{HIDDEN, What};
 use crate::base::text::one_line;
 
 /// Compares texts that anybody may read.
-pub fn open(before: &[u8], after: &[u8]) -> Vec<What> {
+pub(crate) fn open(before: &[u8], after: &[u8]) -> Vec<What> {
     hunks(before, after, |line| {
         let shown = one_line(line.trim_end_matches('\n'), 400);
         if line.ends_with('\n') { shown } else { format!("{shown} (without a line end)") }
@@ -14,7 +14,7 @@ pub fn open(before: &[u8], after: &[u8]) -> Vec<What> {
 }
 
 /// Compares texts that may hold secrets: only the lines' numbers are told.
-pub fn hidden(before: &[u8], after: &[u8]) -> Vec<What> {
+pub(crate) fn hidden(before: &[u8], after: &[u8]) -> Vec<What> {
     hunks(before, after, |_| HIDDEN.to_owned())
 }
 

@@ -4,10 +4,10 @@
 //! that Ignition's schema knows, a line's number) and what cannot be a secret (flags, whole numbers, the spec's version)
 //! are told, the rest is `***`. Read next: [`json`] (keys, and the lens that hides values), [`lines`], [`volume`], [`plan`].
 
-pub mod json;
-pub mod lines;
-pub mod plan;
-pub mod volume;
+pub(crate) mod json;
+pub(crate) mod lines;
+pub(crate) mod plan;
+pub(crate) mod volume;
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -17,16 +17,16 @@ use crate::format::bytes::read_up_to;
 use crate::format::gpt;
 use crate::format::qcow2::{self, Header, Image};
 use crate::plan::file;
-pub use plan::plans;
+pub(crate) use plan::plans;
 
 /// Stands for what may be a secret.
-pub const HIDDEN: &str = "***";
+pub(crate) const HIDDEN: &str = "***";
 /// Larger texts are only told to differ.
 const TEXT_LIMIT: u64 = 256 << 10;
 
 /// One place where two things differ.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     /// The bundle's file; `plan` where plans are compared.
     pub file: String,
     /// The file on the volume inside that file.
@@ -38,7 +38,7 @@ pub struct Change {
 /// What differs there; a side that lacks it is `None`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(untagged)]
-pub enum What {
+pub(crate) enum What {
     /// A value with a name: a JSON key's path, a header's field, `file` or `content` of the whole file.
     Value { at: String, before: Option<String>, after: Option<String> },
     /// Lines, numbered from 1; where a side has none, the number is that of the line they stand before on the other.
@@ -47,7 +47,7 @@ pub enum What {
 
 impl What {
     /// Tells a value of both sides.
-    pub fn value(at: impl Into<String>, before: impl Into<String>, after: impl Into<String>) -> Self {
+    pub(crate) fn value(at: impl Into<String>, before: impl Into<String>, after: impl Into<String>) -> Self {
         Self::Value { at: at.into(), before: Some(before.into()), after: Some(after.into()) }
     }
 }
@@ -55,18 +55,18 @@ impl What {
 /// Everything that differs, in order of the files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(transparent)]
-pub struct Differences(pub Vec<Change>);
+pub(crate) struct Differences(pub Vec<Change>);
 
 impl Differences {
     /// Adds what differs in a file.
-    pub fn add(&mut self, name: &str, inside: Option<&str>, found: impl IntoIterator<Item = What>) {
+    pub(crate) fn add(&mut self, name: &str, inside: Option<&str>, found: impl IntoIterator<Item = What>) {
         let shown = |name: &str| one_line(name, 200);
         let changes = found.into_iter().map(|what| Change { file: shown(name), inside: inside.map(shown), what });
         self.0.extend(changes);
     }
 
     /// Adds a file that only one side has.
-    pub fn add_lonely(&mut self, name: &str, before: Option<u64>, after: Option<u64>) {
+    pub(crate) fn add_lonely(&mut self, name: &str, before: Option<u64>, after: Option<u64>) {
         let shown = |size: Option<u64>| size.map(|size| format!("{size} bytes"));
         self.add(name, None, [What::Value { at: "file".into(), before: shown(before), after: shown(after) }]);
     }
@@ -74,7 +74,7 @@ impl Differences {
     /// Looks into a file whose bytes differ, and adds what differs there.
     ///
     /// `is_launch` tells that both sides are launch files: only then are their lines shown.
-    pub fn add_file<R: Read + Seek>(
+    pub(crate) fn add_file<R: Read + Seek>(
         &mut self,
         name: &str,
         is_launch: bool,

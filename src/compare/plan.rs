@@ -10,7 +10,7 @@ use super::{Differences, json};
 ///
 /// Derivations are known again by their titles, and named by them wherever the plan names an id, so that a change
 /// shows where it was made and not in everything that hangs on it.
-pub fn plans(before: &Value, after: &Value) -> Differences {
+pub(crate) fn plans(before: &Value, after: &Value) -> Differences {
     let mut differences = Differences::default();
     differences.add("plan", None, json::diff(&titled(before), &titled(after), json::Lens::Open));
     differences

@@ -15,7 +15,7 @@ pub(super) const LIMIT: u64 = 64 << 20;
 type Found = (Option<String>, What);
 
 /// Compares two volumes; where one cannot be read, tells of both sides why or that it could.
-pub fn compare<R: Read + Seek>(before: &mut R, after: &mut R) -> Result<Vec<Found>, (String, String)> {
+pub(crate) fn compare<R: Read + Seek>(before: &mut R, after: &mut R) -> Result<Vec<Found>, (String, String)> {
     match (read(before), read(after)) {
         (Ok(old), Ok(new)) => Ok(trees(before, &old, after, &new)),
         (old, new) => Err((told(&old), told(&new))),

@@ -7,9 +7,9 @@ use std::collections::VecDeque;
 use std::io::{self, Read};
 
 /// How much of a log is read from its beginning, in bytes.
-pub const HEAD: usize = 1 << 20;
+pub(crate) const HEAD: usize = 1 << 20;
 /// How much of a log is read from its end, in bytes; what lies between is counted and skipped.
-pub const TAIL: usize = 8 << 20;
+pub(crate) const TAIL: usize = 8 << 20;
 /// The most lines that are kept of the beginning, and of the end.
 const HEAD_LINES: usize = 50_000;
 const TAIL_LINES: usize = 150_000;
@@ -21,7 +21,7 @@ const ODD_ONE_IN: usize = 8;
 
 /// A log, read.
 #[derive(Clone, Debug, Default)]
-pub struct Log {
+pub(crate) struct Log {
     pub lines: Vec<Line>,
     /// Bytes of its middle that were not looked at.
     pub skipped: u64,
@@ -31,7 +31,7 @@ pub struct Log {
 
 /// A line, or a part of one that a carriage return or a moved cursor parts from the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub(crate) struct Line {
     /// Which line of the log it is, from 1; behind skipped bytes this is what it would be without them.
     pub number: usize,
     /// Milliseconds since the kernel began, where the line says so.
@@ -47,7 +47,7 @@ impl Log {
     ///
     /// # Errors
     /// Those of the reader.
-    pub fn read(mut source: impl Read) -> io::Result<Self> {
+    pub(crate) fn read(mut source: impl Read) -> io::Result<Self> {
         let mut head = vec![];
         source.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
         let (tail, skipped) = tail(source)?;

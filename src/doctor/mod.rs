@@ -3,19 +3,19 @@
 //! The knowledge is data ([`table`]), the log is hostile ([`log`]). Values in, values out; touches nothing. Read next:
 //! [`table`], then [`log`].
 
-pub mod log;
+pub(crate) mod log;
 mod pattern;
 mod secret;
-pub mod stage;
-pub mod table;
+pub(crate) mod stage;
+pub(crate) mod table;
 mod tell;
 
 use std::collections::BTreeMap;
 
-pub use log::{Line, Log};
+pub(crate) use log::{Line, Log};
 use pattern::{Captures, Pattern};
 use stage::{Marks, Stage};
-pub use table::{Ailment, Kind};
+pub(crate) use table::{Ailment, Kind};
 
 use crate::base::text::one_line;
 
@@ -26,7 +26,7 @@ const SHOWN: (usize, usize) = (160, 260);
 
 /// What a log tells.
 #[derive(Debug)]
-pub struct Diagnosis {
+pub(crate) struct Diagnosis {
     /// By time.
     pub findings: Vec<Found>,
     /// Every boot in it, in order; none where not one step of a boot is told, and nothing known either.
@@ -41,7 +41,7 @@ pub struct Diagnosis {
 
 /// One boot of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Boot {
+pub(crate) struct Boot {
     /// Its first and its last line.
     pub first: usize,
     pub last: usize,
@@ -54,7 +54,7 @@ pub struct Boot {
 
 /// An ailment that was found.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     pub ailment: &'static Ailment,
     /// Which boot, from 0.
     pub boot: usize,
@@ -73,24 +73,24 @@ pub struct Found {
 
 impl Diagnosis {
     /// Tells whether something must be done.
-    pub fn is_wrong(&self) -> bool {
+    pub(crate) fn is_wrong(&self) -> bool {
         self.findings.iter().any(|found| found.ailment.kind.is_wrong())
     }
 
     /// Tells whether no boot is seen in it, so that nothing can be said.
-    pub const fn is_blind(&self) -> bool {
+    pub(crate) const fn is_blind(&self) -> bool {
         self.boots.is_empty()
     }
 
     /// Counts findings of a kind.
-    pub fn count(&self, kind: Kind) -> usize {
+    pub(crate) fn count(&self, kind: Kind) -> usize {
         self.findings.iter().filter(|found| found.ailment.kind == kind).count()
     }
 }
 
 impl Found {
     /// Returns the headline, with what was captured in its place.
-    pub fn headline(&self) -> String {
+    pub(crate) fn headline(&self) -> String {
         let mut headline = self.ailment.headline.to_owned();
         for (name, value) in &self.facts {
             headline = headline.replace(&format!("{{{name}}}"), value);
@@ -100,7 +100,7 @@ impl Found {
 }
 
 /// Looks through a log.
-pub fn diagnose(log: &Log) -> Diagnosis {
+pub(crate) fn diagnose(log: &Log) -> Diagnosis {
     let mut boots = if log.is_binary { vec![] } else { boots(&log.lines) };
     let rows: Vec<_> = table::all().map(Row::new).collect();
     let mut findings = vec![];

@@ -6,7 +6,7 @@
 
 /// A pattern, taken apart once.
 #[derive(Clone, Debug)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     is_anchored: bool,
     is_whole: bool,
     first: &'static str,
@@ -15,11 +15,11 @@ pub struct Pattern {
 }
 
 /// What captures took, by name.
-pub type Captures<'t> = Vec<(&'static str, &'t str)>;
+pub(crate) type Captures<'t> = Vec<(&'static str, &'t str)>;
 
 impl Pattern {
     /// Takes a pattern apart; a brace that is not closed is taken as it is.
-    pub fn new(text: &'static str) -> Self {
+    pub(crate) fn new(text: &'static str) -> Self {
         let (is_anchored, text) = text.strip_prefix('^').map_or((false, text), |text| (true, text));
         let (is_whole, text) = text.strip_suffix('$').map_or((false, text), |text| (true, text));
         let mut pieces = text.split('{');
@@ -29,7 +29,7 @@ impl Pattern {
     }
 
     /// Looks for the pattern in a line.
-    pub fn find<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
+    pub(crate) fn find<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
         let mut rest = if self.is_anchored {
             text.strip_prefix(self.first)?
         } else if self.is_whole && self.rest.is_empty() {
@@ -55,7 +55,7 @@ impl Pattern {
 
     /// The names of its captures.
     #[cfg(test)]
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
         self.rest.iter().map(|(name, _)| *name).filter(|name| !name.is_empty())
     }
 }

@@ -7,7 +7,7 @@ const HASHES: [&str; 12] =
     ["$y$", "$gy$", "$7$", "$2a$", "$2b$", "$2x$", "$2y$", "$6$", "$5$", "$sm3$", "$sha1$", "$1$"];
 
 /// Returns the text with hashes, data URLs and what follows a password's key as `***`.
-pub fn hushed(text: &str) -> Cow<'_, str> {
+pub(crate) fn hushed(text: &str) -> Cow<'_, str> {
     let is_secret = |word: &str| {
         HASHES.iter().any(|hash| word.contains(hash)) || word.contains("data:") || word.contains("PRIVATE KEY")
     };

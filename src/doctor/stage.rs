@@ -100,7 +100,7 @@ impl Marks {
 
 impl Stage {
     /// Says what to look at where a boot ended here and nothing known is found.
-    pub const fn advice(self) -> &'static str {
+    pub(crate) const fn advice(self) -> &'static str {
         match self {
             Self::Nowhere => {
                 "nothing in it is of a boot: is the guest's console on the serial port (`console=ttyS0,115200`), and does the log begin at power on?"

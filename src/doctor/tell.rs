@@ -60,7 +60,7 @@ impl Diagnosis {
     }
 
     /// Says why nothing can be said, where no boot is seen.
-    pub const fn blindness(&self) -> &'static str {
+    pub(crate) const fn blindness(&self) -> &'static str {
         match self.is_binary {
             true => "this is no text: no boot is seen in it, so nothing can be said",
             false => "no boot is seen in it, so nothing can be said",
@@ -124,7 +124,7 @@ fn paragraph(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result
 
 impl Kind {
     /// Returns the kinds in the order in which a summary counts them.
-    pub const fn all() -> [Self; 4] {
+    pub(crate) const fn all() -> [Self; 4] {
         [Self::Failure, Self::Waiting, Self::Warning, Self::Harmless]
     }
 }

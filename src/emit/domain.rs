@@ -15,7 +15,7 @@ use crate::plan::{Firmware, Forward, Graphics, Machine, MemoryOptions, Network, 
 /// # Errors
 ///
 /// `E_RECIPE` where an edit of the recipe finds no place.
-pub fn write(form: &Form) -> Result<Vec<u8>, Problem> {
+pub(crate) fn write(form: &Form) -> Result<Vec<u8>, Problem> {
     let mut domain = domain(form);
     edit::apply(form, &mut domain)?;
     domain.document().map_err(|error| Problem::io("cannot write domain XML", &error))

@@ -14,7 +14,7 @@ use crate::base::{Code, Problem};
 use crate::plan::{XmlEdit, XmlElement};
 
 /// Does every edit of the machine to its domain, in the order of the recipe.
-pub fn apply(form: &Form, domain: &mut Element) -> Result<(), Problem> {
+pub(crate) fn apply(form: &Form, domain: &mut Element) -> Result<(), Problem> {
     let edits = (1..).zip(&form.machine.hardware.xml);
     edits.into_iter().try_for_each(|(number, edit)| one(edit, domain).map_err(|why| refuse(number, edit, &why)))
 }
@@ -65,7 +65,7 @@ fn step<'a>(node: &'a mut Element, name: &str) -> Result<&'a mut Element, String
 }
 
 /// Writes the edits as options of virt-install.
-pub fn options(form: &Form) -> Vec<Vec<Word>> {
+pub(crate) fn options(form: &Form) -> Vec<Vec<Word>> {
     form.machine.hardware.xml.iter().flat_map(edit_options).collect()
 }
 

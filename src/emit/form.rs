@@ -8,13 +8,13 @@ use crate::base::{Arch, BaseKind, FwCfgName, MacAddress, Name, Transport};
 use crate::plan::{Accel, CONFIG_SERIAL, CpuMode, Machine, PAYLOAD_SERIAL, SYSTEM_SERIAL, file};
 
 /// The kernel and initrd that `install.sh` takes out of `base.iso`, by their names in the instance's directory.
-pub const KERNEL: &str = "linux";
+pub(crate) const KERNEL: &str = "linux";
 /// See [`KERNEL`].
-pub const INITRD: &str = "initrd";
+pub(crate) const INITRD: &str = "initrd";
 
 /// When in a machine's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// The system disk holds a system from the start.
     Ready,
     /// The system disk is blank and the installer runs.
@@ -25,7 +25,7 @@ pub enum Stage {
 
 /// One form of a machine.
 #[derive(Clone, Copy, Debug)]
-pub struct Form<'a> {
+pub(crate) struct Form<'a> {
     pub machine: &'a Machine,
     pub identity: &'a Identity,
     pub transport: Transport,
@@ -34,7 +34,7 @@ pub struct Form<'a> {
 
 /// What a drive is to the guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Where the system lives; what boots.
     System,
     /// Blank, for the guest to use.
@@ -53,7 +53,7 @@ impl Role {
     /// Only the system disk is meant to boot. The config disk comes behind it because SeaBIOS, told a strict order as libvirt
     /// tells it, sets up no disk outside that order (seabios: src/boot.c, `HALT`): a guest that reads disks through the
     /// BIOS, as boot loaders and our demo do, would not see the configuration.
-    pub const fn boot_order(self) -> Option<&'static str> {
+    pub(crate) const fn boot_order(self) -> Option<&'static str> {
         match self {
             Self::System => Some("1"),
             Self::Config => Some("2"),
@@ -65,7 +65,7 @@ impl Role {
 /// One drive. Its format is always told, and its chain of backing files always ends: nobody may probe (a guest can
 /// write any header into a disk of its own).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drive {
+pub(crate) struct Drive {
     pub role: Role,
     /// The bundle file's name, the same in the instance's directory.
     pub file: String,
@@ -81,7 +81,7 @@ pub struct Drive {
 
 impl Drive {
     /// Tells whether the guest may only read.
-    pub const fn is_readonly(&self) -> bool {
+    pub(crate) const fn is_readonly(&self) -> bool {
         matches!(self.role, Role::Payload | Role::Config | Role::Medium)
     }
 }
@@ -91,7 +91,7 @@ impl Form<'_> {
     ///
     /// The config disk follows the others so that these have the same names in both sets, and the data disks keep theirs
     /// when config and payload are taken away after the first boot.
-    pub fn drives(&self) -> Vec<Drive> {
+    pub(crate) fn drives(&self) -> Vec<Drive> {
         let machine = self.machine;
         let disk = |role, file: String, serial: &str| (role, file, serial.to_owned());
         let mut disks = vec![disk(Role::System, file::SYSTEM.into(), SYSTEM_SERIAL)];
@@ -119,22 +119,22 @@ impl Form<'_> {
     }
 
     /// Returns the address of the network card: the recipe's, or the one that follows from plan and name.
-    pub fn mac(&self) -> &str {
+    pub(crate) fn mac(&self) -> &str {
         self.machine.hardware.mac.as_ref().map_or(&self.identity.mac, MacAddress::as_str)
     }
 
     /// Tells whether the form carries the configuration on a disk.
-    pub const fn config_disk(&self) -> bool {
+    pub(crate) const fn config_disk(&self) -> bool {
         matches!(self.transport, Transport::Disk) && self.machine.config_disk.is_some()
     }
 
     /// Lists the fw_cfg entries of the form: key and bundle file.
-    pub fn fw_cfg(&self) -> &[(FwCfgName, &'static str)] {
+    pub(crate) fn fw_cfg(&self) -> &[(FwCfgName, &'static str)] {
         if self.transport == Transport::FwCfg { &self.machine.fw_cfg } else { &self.machine.mixed }
     }
 
     /// Returns the installer's command line, while it is what boots.
-    pub fn kernel(&self) -> Option<String> {
+    pub(crate) fn kernel(&self) -> Option<String> {
         (self.stage == Stage::Installing).then(|| installer_arguments(self.machine.arch))
     }
 }
@@ -142,7 +142,7 @@ impl Form<'_> {
 /// Returns what the installer's kernel is told (kiwi: `59kiwi-lib/kiwi-lib.sh`, `kiwi/bootloader/config/grub2.py`).
 ///
 /// The medium's volume id is kiwi's default. The serial console comes last, so it is the one that reports.
-pub fn installer_arguments(arch: Arch) -> String {
+pub(crate) fn installer_arguments(arch: Arch) -> String {
     let console = match arch {
         Arch::X86_64 => "ttyS0,115200",
         Arch::Aarch64 => "ttyAMA0,115200",
@@ -154,7 +154,7 @@ pub fn installer_arguments(arch: Arch) -> String {
 }
 
 /// Returns where in kiwi's ISO the installer's kernel and initrd lie.
-pub const fn loader_directory(arch: Arch) -> &'static str {
+pub(crate) const fn loader_directory(arch: Arch) -> &'static str {
     match arch {
         Arch::X86_64 => "boot/x86_64/loader",
         Arch::Aarch64 => "boot/aarch64/loader",
@@ -162,7 +162,7 @@ pub const fn loader_directory(arch: Arch) -> &'static str {
 }
 
 /// Returns QEMU's machine type, without a version: the host's newest.
-pub const fn machine_type(arch: Arch) -> &'static str {
+pub(crate) const fn machine_type(arch: Arch) -> &'static str {
     match arch {
         Arch::X86_64 => "q35",
         Arch::Aarch64 => "virt",
@@ -170,7 +170,7 @@ pub const fn machine_type(arch: Arch) -> &'static str {
 }
 
 /// Returns libvirt's name of the accelerator.
-pub const fn virt_type(accel: Accel) -> &'static str {
+pub(crate) const fn virt_type(accel: Accel) -> &'static str {
     match accel {
         Accel::Kvm => "kvm",
         Accel::Tcg => "qemu",
@@ -178,7 +178,7 @@ pub const fn virt_type(accel: Accel) -> &'static str {
 }
 
 /// The processor of a machine.
-pub enum Cpu<'a> {
+pub(crate) enum Cpu<'a> {
     Mode(CpuMode),
     /// By libvirt's name, which is QEMU's.
     Model(&'a Name),
@@ -187,7 +187,7 @@ pub enum Cpu<'a> {
 /// Returns what processor the guest sees.
 ///
 /// Emulation gives all it can: distributions ask for x86-64-v2 by now, which the old default `qemu64` is not.
-pub fn cpu(machine: &Machine) -> Cpu<'_> {
+pub(crate) fn cpu(machine: &Machine) -> Cpu<'_> {
     match (&machine.hardware.cpu, machine.accel) {
         (Some(name), _) => CpuMode::parse(name.as_str()).map_or(Cpu::Model(name), Cpu::Mode),
         (None, Accel::Kvm) => Cpu::Mode(CpuMode::HostPassthrough),
@@ -198,7 +198,7 @@ pub fn cpu(machine: &Machine) -> Cpu<'_> {
 /// Returns what UEFI firmware must and must not be able to do.
 ///
 /// Left to itself, libvirt on Debian picks the variant that refuses an unsigned boot loader.
-pub const fn firmware_features(machine: &Machine) -> &'static [(&'static str, &'static str)] {
+pub(crate) const fn firmware_features(machine: &Machine) -> &'static [(&'static str, &'static str)] {
     if machine.hardware.security.secure_boot {
         &[("enrolled-keys", "yes"), ("secure-boot", "yes")]
     } else {
@@ -207,10 +207,10 @@ pub const fn firmware_features(machine: &Machine) -> &'static [(&'static str, &'
 }
 
 /// The watchdog that both machine types can have (a PCI device; q35's own is known to libvirt since 9.1 only).
-pub const WATCHDOG: &str = "i6300esb";
+pub(crate) const WATCHDOG: &str = "i6300esb";
 
 /// Returns the TPM's interface: `virt` has no CRB.
-pub const fn tpm_model(arch: Arch) -> &'static str {
+pub(crate) const fn tpm_model(arch: Arch) -> &'static str {
     match arch {
         Arch::X86_64 => "tpm-crb",
         Arch::Aarch64 => "tpm-tis",
@@ -218,7 +218,7 @@ pub const fn tpm_model(arch: Arch) -> &'static str {
 }
 
 /// Returns QEMU's own name of that device: of the TIS it has two, one for an ISA bus and one for `virt`.
-pub const fn tpm_device(arch: Arch) -> &'static str {
+pub(crate) const fn tpm_device(arch: Arch) -> &'static str {
     match arch {
         Arch::X86_64 => "tpm-crb",
         Arch::Aarch64 => "tpm-tis-device",
@@ -226,7 +226,7 @@ pub const fn tpm_device(arch: Arch) -> &'static str {
 }
 
 /// Returns the bus of the CD drive: q35 has a SATA controller, `virt` has none.
-pub const fn cd_bus(arch: Arch) -> &'static str {
+pub(crate) const fn cd_bus(arch: Arch) -> &'static str {
     match arch {
         Arch::X86_64 => "sata",
         Arch::Aarch64 => "scsi",

@@ -5,7 +5,7 @@ use crate::base::{Digest, Name};
 
 /// What must differ between two machines and stay the same between two builds of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// RFC 9562 version 5, lower case with hyphens.
     pub uuid: String,
     /// `52:54:00:…`, the prefix that QEMU and libvirt use.
@@ -17,7 +17,7 @@ const NAMESPACE_URL: &str = "https://github.com/arca-build/arca-build#identity";
 
 impl Identity {
     /// Derives the identity of the instance `name` of a plan.
-    pub fn new(plan: &Digest, name: &Name) -> Self {
+    pub(crate) fn new(plan: &Digest, name: &Name) -> Self {
         let seed = format!("{plan}\0{name}");
         let namespace = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, NAMESPACE_URL.as_bytes());
         let digest = Digest::of(format!("arca-build mac\0{seed}").as_bytes());

@@ -25,26 +25,27 @@ mod edit;
 mod form;
 mod identity;
 mod qemu_argv;
-pub mod quote;
+pub(crate) mod quote;
 mod script;
 mod scripts;
 mod virt_install;
-pub mod xml;
+pub(crate) mod xml;
 
-pub use form::{INITRD, KERNEL, loader_directory, machine_type, virt_type};
-pub use identity::Identity;
-pub use qemu_argv::{Launch, argv, firmware_places, written};
+pub(crate) use form::{INITRD, KERNEL, loader_directory, machine_type, virt_type};
+pub(crate) use identity::Identity;
+pub(crate) use qemu_argv::{Launch, argv, firmware_places, written};
 
 use crate::base::{BaseKind, Problem, Transport};
 use crate::plan::{Machine, file};
 use form::{Form, Stage};
 
+#[cfg(test)]
 /// The revision of the launch files' bytes; it enters the plan id, so bump it whenever a golden file changes.
-pub const REVISION: u64 = crate::plan::LAUNCH_REVISION;
+pub(crate) const REVISION: u64 = crate::plan::LAUNCH_REVISION;
 
 /// One launch file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaunchFile {
+pub(crate) struct LaunchFile {
     /// The fixed name in the bundle.
     pub name: String,
     pub bytes: Vec<u8>,
@@ -57,7 +58,7 @@ pub struct LaunchFile {
 /// # Errors
 ///
 /// `E_RECIPE` when a text of the machine holds a character that XML cannot carry, or an edit of the recipe finds no place.
-pub fn launch_files(machine: &Machine, identity: &Identity) -> Result<Vec<LaunchFile>, Problem> {
+pub(crate) fn launch_files(machine: &Machine, identity: &Identity) -> Result<Vec<LaunchFile>, Problem> {
     check(machine)?;
     let mut files = vec![
         script(file::INSTALL, scripts::install(machine, &domain_names(machine))),

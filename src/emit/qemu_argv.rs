@@ -12,7 +12,7 @@ use crate::plan::{Accel, Firmware, Machine, Network};
 
 /// A machine as QEMU shall start it.
 #[derive(Clone, Debug)]
-pub struct Launch<'a> {
+pub(crate) struct Launch<'a> {
     pub machine: &'a Machine,
     pub identity: &'a Identity,
     pub transport: Transport,
@@ -48,13 +48,13 @@ impl Launch<'_> {
     }
 
     /// Tells whether the installer's kernel is what boots, which the caller then takes out of the medium.
-    pub fn is_installing(&self) -> bool {
+    pub(crate) fn is_installing(&self) -> bool {
         self.form().stage == Stage::Installing
     }
 }
 
 /// Returns the arguments, without the program's own name.
-pub fn argv(launch: &Launch<'_>) -> Vec<String> {
+pub(crate) fn argv(launch: &Launch<'_>) -> Vec<String> {
     let form = launch.form();
     let mut words = main_arguments(launch);
     words.extend(launch.accel.iter().flat_map(|accel| pair("-accel", accel.as_str())));
@@ -84,7 +84,7 @@ pub fn argv(launch: &Launch<'_>) -> Vec<String> {
 }
 
 /// Lists the disks that the guest writes: serial and the name of the file, the system disk first.
-pub fn written(machine: &Machine) -> Vec<(String, String)> {
+pub(crate) fn written(machine: &Machine) -> Vec<(String, String)> {
     let identity = Identity { uuid: String::new(), mac: String::new() };
     let form = Form { machine, identity: &identity, transport: machine.transport, stage: Stage::Ready };
     let drives = form.drives().into_iter().filter(|drive| !drive.is_readonly());
@@ -92,7 +92,7 @@ pub fn written(machine: &Machine) -> Vec<(String, String)> {
 }
 
 /// Lists where distributions keep UEFI firmware for a machine (code, empty variable store); none for a BIOS.
-pub const fn firmware_places(machine: &Machine) -> &'static [(&'static str, &'static str)] {
+pub(crate) const fn firmware_places(machine: &Machine) -> &'static [(&'static str, &'static str)] {
     match (machine.firmware, machine.arch) {
         (Firmware::Bios, _) => &[],
         (Firmware::Uefi, Arch::X86_64) if machine.hardware.security.secure_boot => scripts::OVMF_SECURE,

@@ -19,7 +19,7 @@ use crate::base::{Code, Problem, text};
 ///
 /// XML 1.0 (production 2) has no way to write most control characters, not even as references; a shell word cannot
 /// hold NUL; the rest would reach a terminal. Had we gone on, `quick-xml` would have written them as they are.
-pub fn printable<'a>(what: &str, value: &'a str) -> Result<&'a str, Problem> {
+pub(crate) fn printable<'a>(what: &str, value: &'a str) -> Result<&'a str, Problem> {
     let bad = |c: char| c.is_control() || text::is_bidi(c) || matches!(c, '\u{fffe}' | '\u{ffff}');
     if !value.chars().any(bad) {
         return Ok(value);
@@ -32,14 +32,14 @@ pub fn printable<'a>(what: &str, value: &'a str) -> Result<&'a str, Problem> {
 /// Encodes one word for a POSIX shell.
 ///
 /// The value is [`printable`], so the only failure of `shlex`, NUL, cannot happen; it would become an empty word.
-pub fn shell(value: &str) -> Cow<'_, str> {
+pub(crate) fn shell(value: &str) -> Cow<'_, str> {
     shlex::try_quote(value).unwrap_or(Cow::Borrowed("''"))
 }
 
 /// Encodes one value for an option of virt-install.
 ///
 /// Doubling a comma does not protect it there: `a,,entry1.name=z` adds an entry. Only `"…"` with `\"` and `\\` does.
-pub fn virt_option(value: &str) -> Cow<'_, str> {
+pub(crate) fn virt_option(value: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '+' | '@' | '-' | ':');
     if !value.is_empty() && value.chars().all(plain) {
         return Cow::Borrowed(value);
@@ -57,7 +57,7 @@ pub fn virt_option(value: &str) -> Cow<'_, str> {
 }
 
 /// Encodes one value for an option of QEMU: a comma ends a value there, two are one in it, and nothing else is special.
-pub fn qemu_option(value: &str) -> Cow<'_, str> {
+pub(crate) fn qemu_option(value: &str) -> Cow<'_, str> {
     if value.contains(',') { Cow::Owned(value.replace(',', ",,")) } else { Cow::Borrowed(value) }
 }
 

@@ -4,7 +4,7 @@ use super::quote;
 
 /// One word of a command line, parts of which are known only when the script runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Word(Vec<Piece>);
+pub(crate) struct Word(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Piece {
@@ -15,13 +15,13 @@ enum Piece {
 
 impl Word {
     /// Begins a word with text that is not yet encoded for the shell.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::default().then(text)
     }
 
     /// Appends text.
     #[must_use]
-    pub fn then(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn then(mut self, text: impl Into<String>) -> Self {
         match (self.0.last_mut(), text.into()) {
             (Some(Piece::Text(last)), text) => last.push_str(&text),
             (_, text) => self.0.push(Piece::Text(text)),
@@ -31,13 +31,13 @@ impl Word {
 
     /// Appends the value that a variable of the script has when it runs.
     #[must_use]
-    pub fn variable(mut self, name: &'static str) -> Self {
+    pub(crate) fn variable(mut self, name: &'static str) -> Self {
         self.0.push(Piece::Variable(name));
         self
     }
 
     /// Writes the word for the shell, as plainly as is safe: bare, in one pair of double quotes, or piece by piece.
-    pub fn shell(&self) -> String {
+    pub(crate) fn shell(&self) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || ",=./_:@+-".contains(c);
         let quotable = |c: char| !"\\\"$`!".contains(c);
         match self.0.as_slice() {
@@ -77,12 +77,12 @@ impl Piece {
 }
 
 /// Writes words in one line.
-pub fn line(words: &[Word]) -> String {
+pub(crate) fn line(words: &[Word]) -> String {
     words.iter().map(Word::shell).collect::<Vec<_>>().join(" ")
 }
 
 /// Puts values into a template's places, each written `@NAME@`, in one pass: a value is never looked into.
-pub fn fill(template: &str, values: &[(&str, String)]) -> String {
+pub(crate) fn fill(template: &str, values: &[(&str, String)]) -> String {
     let (mut filled, mut rest) = (String::with_capacity(template.len()), template);
     while let Some(at) = rest.find('@') {
         let (before, after) = (&rest[..at], &rest[at + 1..]);

@@ -20,7 +20,7 @@ const VIRT_INSTALL: &str = include_str!("virt-install.sh.in");
 const RUN_QEMU: &str = include_str!("run-qemu.sh.in");
 
 /// Writes `install.sh`, which copies what the VM needs into its directory.
-pub fn install(machine: &Machine, domains: &[String]) -> String {
+pub(crate) fn install(machine: &Machine, domains: &[String]) -> String {
     let iso = machine.base == BaseKind::Iso;
     let old = format!("{}/{}", machine.storage, machine.name);
     let loader = || loader(machine.arch, "\"$temporary/base.iso\"", "$temporary").replace("    ", "") + "\n";
@@ -77,7 +77,7 @@ fn next(machine: &Machine) -> String {
 }
 
 /// Writes a `virt-install*.sh` under the name `own`.
-pub fn virt_install(form: &Form, own: &str) -> String {
+pub(crate) fn virt_install(form: &Form, own: &str) -> String {
     let lines = virt_install::arguments(form);
     let arguments: Vec<_> = lines.iter().map(|words| format!("    {}", line(words))).collect();
     let values = [
@@ -108,7 +108,7 @@ reboot; start it again with virsh.
 ";
 
 /// Writes `run-qemu.sh`, which boots the bundle as it lies there.
-pub fn run_qemu(machine: &Machine, identity: &Identity) -> String {
+pub(crate) fn run_qemu(machine: &Machine, identity: &Identity) -> String {
     let iso = machine.base == BaseKind::Iso;
     let stage = if iso { Stage::Installing } else { Stage::Ready };
     let form = |transport| Form { machine, identity, transport, stage };

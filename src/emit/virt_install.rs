@@ -44,7 +44,7 @@ impl Options {
 }
 
 /// Lists the arguments, in lines of one option each.
-pub fn arguments(form: &Form) -> Vec<Vec<Word>> {
+pub(crate) fn arguments(form: &Form) -> Vec<Vec<Word>> {
     let mut lines = machine(form);
     lines.extend(install(form));
     lines.extend(form.drives().iter().map(|drive| option("--disk", disk(form, drive))));

@@ -11,7 +11,7 @@ use crate::plan::XmlElement;
 
 /// An element: attributes in the order given, then either children or text.
 #[derive(Clone, Debug)]
-pub struct Element {
+pub(crate) struct Element {
     name: Cow<'static, str>,
     attributes: Vec<(Cow<'static, str>, String)>,
     children: Vec<Element>,
@@ -19,61 +19,61 @@ pub struct Element {
 }
 
 /// Begins an element.
-pub const fn element(name: &'static str) -> Element {
+pub(crate) const fn element(name: &'static str) -> Element {
     Element { name: Cow::Borrowed(name), attributes: vec![], children: vec![], text: None }
 }
 
 impl Element {
     /// Begins an element of a name that only the recipe knows.
-    pub const fn named(name: String) -> Self {
+    pub(crate) const fn named(name: String) -> Self {
         Self { name: Cow::Owned(name), attributes: vec![], children: vec![], text: None }
     }
 
     /// Adds an attribute.
     #[must_use]
-    pub fn attribute(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn attribute(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.attributes.push((Cow::Borrowed(name), value.into()));
         self
     }
 
     /// Sets the text; an element has text or children.
     #[must_use]
-    pub fn text(mut self, text: impl Into<String>) -> Self {
+    pub(crate) fn text(mut self, text: impl Into<String>) -> Self {
         self.text = Some(text.into());
         self
     }
 
     /// Adds a child.
     #[must_use]
-    pub fn child(mut self, child: Self) -> Self {
+    pub(crate) fn child(mut self, child: Self) -> Self {
         self.children.push(child);
         self
     }
 
     /// Adds children.
     #[must_use]
-    pub fn children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
+    pub(crate) fn children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
         self.children.extend(children);
         self
     }
 
     /// Returns the name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Tells whether an attribute has a value.
-    pub fn says(&self, name: &str, value: &str) -> bool {
+    pub(crate) fn says(&self, name: &str, value: &str) -> bool {
         self.attributes.iter().any(|(known, said)| known == name && said == value)
     }
 
     /// Returns the children, to be changed.
-    pub const fn children_mut(&mut self) -> &mut Vec<Self> {
+    pub(crate) const fn children_mut(&mut self) -> &mut Vec<Self> {
         &mut self.children
     }
 
     /// Writes the element as a document of its own, two spaces an indent, a final newline.
-    pub fn document(&self) -> std::io::Result<Vec<u8>> {
+    pub(crate) fn document(&self) -> std::io::Result<Vec<u8>> {
         let mut writer = Writer::new_with_indent(vec![], b' ', 2);
         self.write(&mut writer)?;
         let mut bytes = writer.into_inner();

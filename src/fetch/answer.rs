@@ -168,7 +168,7 @@ impl Head {
 const ABSENT: &str = "the publisher may have deleted this snapshot: `arca-build update` pins the current one";
 
 /// Tells whether a failure says that there is no such file (404, 410), rather than that it was not given.
-pub fn is_absent(problem: &Problem) -> bool {
+pub(crate) fn is_absent(problem: &Problem) -> bool {
     problem.code == Code::NetStatus && problem.hint.as_deref() == Some(ABSENT)
 }
 

@@ -24,7 +24,7 @@ use crate::stream::Sink;
 ///
 /// A clone has the same clients, hence the same connections.
 #[derive(Clone)]
-pub struct Http {
+pub(crate) struct Http {
     pub(super) settings: Settings,
     plain: Made,
     secure: Made,
@@ -44,7 +44,7 @@ pub(super) struct Answer {
 
 impl Http {
     /// Takes the limits; opens nothing and reads nothing yet.
-    pub fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self { settings, plain: Made::default(), secure: Made::default(), tokens: Tokens::default() }
     }
 
@@ -225,10 +225,6 @@ impl Fetch for Http {
                 .fact("from", url)),
             None => Ok(Text { body: memory.into_bytes(), from: arrived.from }),
         }
-    }
-
-    fn size(&self, url: &Url) -> Result<Option<u64>, Problem> {
-        transfer::size(self, url)
     }
 
     fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Problem> {

@@ -19,8 +19,8 @@ mod transfer;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use answer::is_absent;
-pub use client::Http;
+pub(crate) use answer::is_absent;
+pub(crate) use client::Http;
 
 use crate::base::text::one_line;
 use crate::base::{Code, Events, Problem, Url};
@@ -28,7 +28,7 @@ use crate::stream::Sink;
 
 /// The limits of every transfer; the defaults are for people, tests shorten them.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// How long name lookup, TCP and TLS may take together.
     pub connect: Duration,
     /// How long a server may stay silent (before its head or within the body), and the window of the rate floor.
@@ -53,13 +53,15 @@ pub struct Settings {
 
 /// Which proxy requests go through.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Proxy {
+pub(crate) enum Proxy {
     /// As `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
     #[default]
     Environment,
     /// None, whatever the environment says.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests say it"))]
     Never,
     /// This one for everything; its credentials are never shown.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests say it"))]
     Through(Url),
 }
 
@@ -82,7 +84,7 @@ impl Default for Settings {
 
 /// How much may arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     /// The pinned size: exactly so many bytes, where the recipe or the lock says it.
     pub size: Option<u64>,
     /// The most bytes that are taken where no size is pinned.
@@ -90,13 +92,14 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    #[cfg(test)]
     /// Demands exactly `size` bytes.
-    pub const fn exactly(size: u64) -> Self {
+    pub(crate) const fn exactly(size: u64) -> Self {
         Self { size: Some(size), cap: size }
     }
 
     /// Takes at most `cap` bytes.
-    pub const fn at_most(cap: u64) -> Self {
+    pub(crate) const fn at_most(cap: u64) -> Self {
         Self { size: None, cap }
     }
 
@@ -111,7 +114,7 @@ impl Bounds {
 
 /// What a finished transfer says of itself; the caller puts it beside a digest that does not match.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrived {
+pub(crate) struct Arrived {
     /// The address the last bytes came from, after redirects.
     pub from: Url,
     /// Body bytes over the wire this time, those received and thrown away included.
@@ -126,7 +129,7 @@ pub struct Arrived {
 
 /// A small file held in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
+pub(crate) struct Text {
     pub body: Vec<u8>,
     /// The address it came from, after redirects.
     pub from: Url,
@@ -134,7 +137,7 @@ pub struct Text {
 
 /// The first bytes of a file, and what its server says of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beginning {
+pub(crate) struct Beginning {
     /// At most as many as were asked for; fewer where the file is shorter.
     pub bytes: Vec<u8>,
     /// The whole file's length; none where the server does not say.
@@ -145,7 +148,7 @@ pub struct Beginning {
 
 /// A part of a file whose size is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
+pub(crate) struct Span {
     /// The first byte.
     pub from: u64,
     /// How many, at least one.
@@ -156,7 +159,7 @@ pub struct Span {
 
 /// Why a part of a file did not come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missed {
+pub(crate) struct Missed {
     pub problem: Problem,
     /// How long to wait before this server is asked again; none where that cannot help.
     pub pause: Option<Duration>,
@@ -165,7 +168,7 @@ pub struct Missed {
 }
 
 /// Brings bytes from an address.
-pub trait Fetch: Sync {
+pub(crate) trait Fetch: Sync {
     /// Downloads `url` into `sink`, resuming what is there, until it is complete or hope is lost.
     ///
     /// On return the sink holds exactly the pinned size, or at most the cap. Whether the bytes are right is the caller's
@@ -187,12 +190,6 @@ pub trait Fetch: Sync {
     /// # Errors
     /// `E_NET_*` or `E_OFFLINE`.
     fn text(&self, what: &str, url: &Url, cap: u64, events: Events<'_>) -> Result<Text, Problem>;
-
-    /// Asks how large `url` is; `None` where the server does not say.
-    ///
-    /// # Errors
-    /// `E_NET_*` or `E_OFFLINE`.
-    fn size(&self, url: &Url) -> Result<Option<u64>, Problem>;
 
     /// Reads the first `count` bytes of `url`, which nobody has verified, and leaves the rest.
     ///
@@ -218,7 +215,7 @@ pub trait Fetch: Sync {
 
 /// Opens no socket: every request is refused with the name of what is missing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Offline;
+pub(crate) struct Offline;
 
 impl Offline {
     fn refuse(what: &str, url: &Url) -> Problem {
@@ -242,10 +239,6 @@ impl Fetch for Offline {
 
     fn text(&self, what: &str, url: &Url, _: u64, _: Events<'_>) -> Result<Text, Problem> {
         Err(Self::refuse_to_ask(what, url))
-    }
-
-    fn size(&self, url: &Url) -> Result<Option<u64>, Problem> {
-        Err(Self::refuse_to_ask(url.file_name(), url))
     }
 
     fn range(
@@ -280,6 +273,5 @@ mod tests {
             );
             assert!(!format!("{problem:?}").contains("hunter2"));
         }
-        assert_eq!(Offline.size(&url).unwrap_err().code, Code::Offline);
     }
 }

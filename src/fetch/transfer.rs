@@ -251,31 +251,6 @@ pub(super) fn pause(what: &str, failure: &Failure, attempts: &Attempts, events: 
     std::thread::sleep(pause.max(Duration::from_millis(1)));
 }
 
-/// Asks for the length of a file; a server that does not do HEAD does not say it.
-pub(super) fn size(http: &Http, url: &Url) -> Result<Option<u64>, Problem> {
-    let mut attempts = Attempts::new(&http.settings, 0);
-    let headers = request(0, None).map_err(|failure| failure.problem)?;
-    loop {
-        match ask_size(http, url, &headers) {
-            Ok(size) => return Ok(size),
-            Err(failure) if failure.retry == Retry::Never || !attempts.allow_another(0) => {
-                return Err(failure.finish(url.file_name(), url, attempts.total.max(1)));
-            }
-            Err(failure) => pause(url.file_name(), &failure, &attempts, &|_| ()),
-        }
-    }
-}
-
-fn ask_size(http: &Http, url: &Url, headers: &HeaderMap) -> Result<Option<u64>, Failure> {
-    let answer = http.ask(&Method::HEAD, url, headers)?;
-    if matches!(answer.head.status, 405 | 501) {
-        return Ok(None);
-    }
-    let anything = Bounds::at_most(u64::MAX);
-    answer.head.judge(Asked { offset: 0, validator: None, bounds: &anything })?;
-    Ok(answer.head.length.filter(|_| answer.head.content_encoding.is_none()))
-}
-
 /// A sink in memory, for small files.
 #[derive(Default)]
 pub(super) struct Memory {

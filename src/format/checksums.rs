@@ -7,11 +7,11 @@ use crate::base::text::one_line;
 use crate::base::{Code, Digest, Problem};
 
 /// The largest file read; a real one has a few hundred bytes.
-pub const MAX_LENGTH: usize = 64 << 10;
+pub(crate) const MAX_LENGTH: usize = 64 << 10;
 
 /// Why a checksum file says nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChecksumError {
+pub(crate) enum ChecksumError {
     #[error("the file has {0} bytes, a checksum file has at most {MAX_LENGTH}")]
     TooLong(usize),
     #[error("the file is not text")]
@@ -40,20 +40,20 @@ impl From<ChecksumError> for Problem {
 
 /// One line: the digest and the file name as written, path included.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sum {
+pub(crate) struct Sum {
     pub digest: Digest,
     pub name: String,
 }
 
 impl Sum {
     /// Returns the name without directories.
-    pub fn base_name(&self) -> &str {
+    pub(crate) fn base_name(&self) -> &str {
         self.name.rsplit('/').next().unwrap_or_default()
     }
 }
 
 /// Reads a whole checksum file; empty lines and `#` comments are passed over, anything else odd refuses the file.
-pub fn parse(bytes: &[u8]) -> Result<Vec<Sum>, ChecksumError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<Sum>, ChecksumError> {
     if bytes.len() > MAX_LENGTH {
         return Err(ChecksumError::TooLong(bytes.len()));
     }
@@ -95,7 +95,7 @@ fn parse_line(line: &str) -> Option<Sum> {
 /// A publisher's moving name stands for a versioned file, and its checksum file names that one: so where the file has
 /// a single line, and its name is `base_name` with a version (`-Snapshot…` or `-Build…`) in it, that line is meant.
 /// The caller learns the versioned name from the answer.
-pub fn find<'a>(sums: &'a [Sum], base_name: &str) -> Result<&'a Sum, ChecksumError> {
+pub(crate) fn find<'a>(sums: &'a [Sum], base_name: &str) -> Result<&'a Sum, ChecksumError> {
     let shown = || one_line(base_name, 80);
     let mut exact = sums.iter().filter(|sum| sum.base_name() == base_name);
     match (exact.next(), exact.next()) {
@@ -127,7 +127,7 @@ fn is_token(part: &str) -> bool {
 }
 
 /// Writes `SHA256SUMS` as `sha256sum --check` reads it, sorted by name.
-pub fn sums(files: &[(&str, Digest)]) -> String {
+pub(crate) fn sums(files: &[(&str, Digest)]) -> String {
     let mut lines: Vec<_> = files.iter().map(|(name, digest)| (*name, format!("{digest}  {name}\n"))).collect();
     lines.sort();
     lines.into_iter().map(|(_, line)| line).collect()

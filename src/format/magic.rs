@@ -10,7 +10,7 @@ use super::bytes::read_up_to;
 /// A format with a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Magic {
+pub(crate) enum Magic {
     Qcow2,
     Iso9660,
     Udf,
@@ -59,14 +59,14 @@ const MARKS: &[(Magic, usize, &[u8])] = &[
 ];
 
 /// How much of a file [`marks`] looks at.
-pub const HEAD: u64 = 0x8006;
+pub(crate) const HEAD: u64 = 0x8006;
 
 /// What a file without a mark is called where it is text.
-pub const TEXT: &str = "a text file";
+pub(crate) const TEXT: &str = "a text file";
 
 impl Magic {
     /// Returns the name people use.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Qcow2 => "a qcow2 image",
             Self::Iso9660 => "an ISO 9660 image",
@@ -98,7 +98,7 @@ impl fmt::Display for Magic {
 }
 
 /// Names every format whose mark the first [`HEAD`] bytes carry, in the order of the table.
-pub fn marks(head: &[u8]) -> Vec<Magic> {
+pub(crate) fn marks(head: &[u8]) -> Vec<Magic> {
     let carries = |at: usize, mark: &[u8]| head.get(at..).is_some_and(|rest| rest.starts_with(mark));
     let mut found: Vec<Magic> = MARKS.iter().filter(|(_, at, mark)| carries(*at, mark)).map(|mark| mark.0).collect();
     if is_html(head) {
@@ -109,7 +109,7 @@ pub fn marks(head: &[u8]) -> Vec<Magic> {
 }
 
 /// Tells what [`marks`] found first, in words; "nothing known" for a file without a mark.
-pub fn describe(head: &[u8]) -> &'static str {
+pub(crate) fn describe(head: &[u8]) -> &'static str {
     match marks(head).first() {
         Some(magic) => magic.name(),
         None if head.is_empty() => "an empty file",
@@ -131,7 +131,7 @@ fn is_text(head: &[u8]) -> bool {
 }
 
 /// Reads the part of a stream that [`marks`] wants.
-pub fn read_head<R: Read + Seek>(reader: &mut R) -> io::Result<Vec<u8>> {
+pub(crate) fn read_head<R: Read + Seek>(reader: &mut R) -> io::Result<Vec<u8>> {
     read_up_to(reader, 0, HEAD)
 }
 

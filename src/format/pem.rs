@@ -11,7 +11,7 @@ const END: &str = "-----END ";
 
 /// Why a file is no list of certificates; lines count from 1. Nothing of a block's content is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PemError {
+pub(crate) enum PemError {
     /// Not UTF-8, such as a certificate in DER.
     #[error("this is no text; a certificate in DER becomes PEM by `openssl x509 -inform der`")]
     Text,
@@ -30,7 +30,7 @@ pub enum PemError {
 }
 
 /// Counts the certificates of a file that holds nothing else; a private key anywhere in it is told first.
-pub fn certificates(bytes: &[u8]) -> Result<usize, PemError> {
+pub(crate) fn certificates(bytes: &[u8]) -> Result<usize, PemError> {
     let text = std::str::from_utf8(bytes).map_err(|_| PemError::Text)?;
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let begins = |line: &&str| line.starts_with(BEGIN);

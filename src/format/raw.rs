@@ -11,13 +11,13 @@ use crate::base::{Code, Problem};
 
 const SECTOR: u64 = 512;
 /// How much of a disk's beginning [`check_head`] wants to see.
-pub const HEAD: u64 = magic::HEAD;
+pub(crate) const HEAD: u64 = magic::HEAD;
 /// How much of its end.
-pub const FOOT: u64 = SECTOR;
+pub(crate) const FOOT: u64 = SECTOR;
 
 /// Why a file is not taken as a raw disk.
 #[derive(Debug, thiserror::Error)]
-pub enum RawError {
+pub(crate) enum RawError {
     #[error("cannot read the image")]
     Io(#[from] std::io::Error),
     /// A program that probes formats would see another disk than we do, and open whatever it names.
@@ -46,7 +46,7 @@ impl From<RawError> for Problem {
 }
 
 /// Judges a disk by its first [`HEAD`] bytes (or all, where it is shorter).
-pub fn check_head(head: &[u8]) -> Result<(), RawError> {
+pub(crate) fn check_head(head: &[u8]) -> Result<(), RawError> {
     if let Some(mark) = magic::marks(head).into_iter().find(|mark| *mark != Magic::Gpt) {
         return Err(RawError::Other { found: mark.name(), mark });
     }
@@ -54,7 +54,7 @@ pub fn check_head(head: &[u8]) -> Result<(), RawError> {
 }
 
 /// Judges it by its length and its last [`FOOT`] bytes: a fixed VHD is told by them only.
-pub fn check_foot(foot: &[u8], length: u64) -> Result<(), RawError> {
+pub(crate) fn check_foot(foot: &[u8], length: u64) -> Result<(), RawError> {
     if !length.is_multiple_of(SECTOR) {
         return Err(RawError::Sectors(length));
     }
@@ -65,7 +65,7 @@ pub fn check_foot(foot: &[u8], length: u64) -> Result<(), RawError> {
 }
 
 /// Passes a raw disk that is nothing else.
-pub fn gate<R: Read + Seek>(reader: &mut R) -> Result<(), RawError> {
+pub(crate) fn gate<R: Read + Seek>(reader: &mut R) -> Result<(), RawError> {
     let length = reader.seek(SeekFrom::End(0))?;
     check_head(&read_up_to(reader, 0, HEAD)?)?;
     check_foot(&read_up_to(reader, length.saturating_sub(FOOT), FOOT)?, length)

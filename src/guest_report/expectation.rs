@@ -13,7 +13,7 @@ const FORMAT: u64 = 1;
 /// Everything that a report should say of a machine. It holds digests of provisioned content, so it is private.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Expectation {
+pub(crate) struct Expectation {
     format: u64,
     /// In the order of the report.
     pub lines: Vec<Expected>,
@@ -22,7 +22,7 @@ pub struct Expectation {
 /// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Expected {
+pub(crate) struct Expected {
     pub kind: Kind,
     /// As it is, not escaped.
     pub subject: String,
@@ -33,7 +33,7 @@ pub struct Expected {
 /// What a line is about; the word stands in the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// An engine that did its part.
     Engine,
     Setting,
@@ -53,7 +53,7 @@ pub enum Kind {
 /// What a fact should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Wish {
+pub(crate) enum Wish {
     Is(String),
     /// Each of these among words with `,` between them.
     Has(Vec<String>),
@@ -65,7 +65,7 @@ pub enum Wish {
 
 impl Kind {
     /// Returns the word.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Engine => "engine",
             Self::Setting => "setting",
@@ -86,7 +86,7 @@ impl Kind {
 
 impl Expectation {
     /// Makes the expectation of these lines.
-    pub const fn new(lines: Vec<Expected>) -> Self {
+    pub(crate) const fn new(lines: Vec<Expected>) -> Self {
         Self { format: FORMAT, lines }
     }
 
@@ -94,7 +94,7 @@ impl Expectation {
     ///
     /// # Errors
     /// `E_BUG`, as JSON has a way to write every value of this type.
-    pub fn to_json(&self) -> Result<Vec<u8>, Problem> {
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, Problem> {
         let text = serde_json::to_string_pretty(self);
         let text = text.map_err(|error| Problem::new(Code::Bug, "cannot write the expectation").cause(error))?;
         Ok(format!("{text}\n").into_bytes())
@@ -104,7 +104,7 @@ impl Expectation {
     ///
     /// # Errors
     /// `E_CACHE_CORRUPT` where it is no such file, or one of a newer format.
-    pub fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
         let bad = |cause: String| {
             Problem::new(Code::CacheCorrupt, "`report.json` does not say what to expect").cause(one_line(&cause, 200))
         };

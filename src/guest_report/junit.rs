@@ -12,7 +12,7 @@ impl Verdict {
     ///
     /// # Errors
     /// None in practice: memory is written to.
-    pub fn junit(&self, name: &str) -> Result<Vec<u8>, Problem> {
+    pub(crate) fn junit(&self, name: &str) -> Result<Vec<u8>, Problem> {
         self.document(name).map_err(|error| Problem::io("cannot write JUnit XML", &error))
     }
 
@@ -28,7 +28,7 @@ impl Verdict {
 ///
 /// # Errors
 /// None in practice: memory is written to.
-pub fn unreported(name: &str, why: &str) -> Result<Vec<u8>, Problem> {
+pub(crate) fn unreported(name: &str, why: &str) -> Result<Vec<u8>, Problem> {
     let attributes = [("classname", "report".to_owned()), ("name", "the guest reported".to_owned())];
     let document = suite(name, [1, 0, 1], |writer| told(writer, &attributes, "error", why));
     document.map_err(|error| Problem::io("cannot write JUnit XML", &error))

@@ -25,17 +25,19 @@ mod junit;
 mod told;
 mod verdict;
 
-pub use expectation::{Expectation, Expected, Kind, Wish};
-pub use junit::unreported;
-pub use told::{Heard, LIMIT, escape, heard};
-pub use verdict::{Check, Verdict, judge};
+pub(crate) use expectation::{Expectation, Expected, Kind, Wish};
+pub(crate) use junit::unreported;
+#[cfg(test)]
+pub(crate) use told::escape;
+pub(crate) use told::{Heard, LIMIT, heard};
+pub(crate) use verdict::{Check, Verdict, judge};
 
 /// The name of the port, on either side.
-pub const PORT: &str = "org.arca_build.report";
+pub(crate) const PORT: &str = "org.arca_build.report";
 /// The first line of a report; the number is the version of its grammar.
-pub const BEGIN: &str = "arca-report 1 begin";
+pub(crate) const BEGIN: &str = "arca-report 1 begin";
 /// The last line of a report.
-pub const END: &str = "arca-report 1 end";
+pub(crate) const END: &str = "arca-report 1 end";
 
 #[cfg(test)]
 mod tests;

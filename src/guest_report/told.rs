@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use super::{BEGIN, END};
 
 /// How much of a stream is looked at, from its end: a report of everything that a recipe can say takes a tenth of it.
-pub const LIMIT: usize = 4 << 20;
+pub(crate) const LIMIT: usize = 4 << 20;
 
 /// The most lines of one report.
 const LINES: usize = 20_000;
 
 /// How far a stream has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub(crate) enum Heard {
     /// No report, or only a part of one.
     Nothing,
     /// A whole report, after which the guest restarts by itself and reports again.
@@ -23,7 +23,7 @@ pub enum Heard {
 }
 
 /// Tells how far a stream of reports has come; the last whole one counts.
-pub fn heard(stream: &[u8]) -> Heard {
+pub(crate) fn heard(stream: &[u8]) -> Heard {
     match last(&text(stream)).map(Told::read) {
         None => Heard::Nothing,
         Some(told) if told.is_final() => Heard::Final,
@@ -32,12 +32,12 @@ pub fn heard(stream: &[u8]) -> Heard {
 }
 
 /// Makes text of the end of a stream.
-pub fn text(stream: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text(stream: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(&stream[stream.len().saturating_sub(LIMIT)..])
 }
 
 /// Finds the last whole report, without its first and last line.
-pub fn last(text: &str) -> Option<&str> {
+pub(crate) fn last(text: &str) -> Option<&str> {
     let (end, _) = text.rmatch_indices(END).find(|(at, _)| is_line(text, *at, END))?;
     let before = &text[..end];
     let (begin, _) = before.rmatch_indices(BEGIN).find(|(at, _)| is_line(before, *at, BEGIN))?;
@@ -51,7 +51,7 @@ fn is_line(text: &str, at: usize, mark: &str) -> bool {
 }
 
 /// Writes a text as the report does.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -67,7 +67,7 @@ pub fn escape(text: &str) -> String {
 
 /// A report, nothing of it copied.
 #[derive(Default)]
-pub struct Told<'t> {
+pub(crate) struct Told<'t> {
     /// The facts of each line, by kind and subject.
     lines: BTreeMap<(&'t str, &'t str), &'t str>,
     pub failed: Vec<&'t str>,
@@ -79,7 +79,7 @@ pub struct Told<'t> {
 
 impl<'t> Told<'t> {
     /// Reads a report, without its first and last line.
-    pub fn read(report: &'t str) -> Self {
+    pub(crate) fn read(report: &'t str) -> Self {
         let mut told = Self::default();
         let mut lines = report.lines().filter(|line| !line.is_empty());
         for line in lines.by_ref().take(LINES) {
@@ -106,28 +106,28 @@ impl<'t> Told<'t> {
     }
 
     /// Tells whether the guest does not restart by itself any more.
-    pub fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         self.stage == Some("final")
     }
 
     /// Returns the stage as the guest calls it.
-    pub fn stage(&self) -> &'t str {
+    pub(crate) fn stage(&self) -> &'t str {
         self.stage.unwrap_or("not told")
     }
 
     /// Finds a line's facts.
-    pub fn facts(&self, kind: &str, subject: &str) -> Option<Facts<'t>> {
+    pub(crate) fn facts(&self, kind: &str, subject: &str) -> Option<Facts<'t>> {
         self.lines.get(&(kind, escape(subject).as_str())).copied().map(Facts)
     }
 }
 
 /// The facts of a line.
 #[derive(Clone, Copy)]
-pub struct Facts<'t>(&'t str);
+pub(crate) struct Facts<'t>(&'t str);
 
 impl<'t> Facts<'t> {
     /// Returns a fact by name; one that is told twice is as good as none.
-    pub fn get(self, name: &str) -> Option<&'t str> {
+    pub(crate) fn get(self, name: &str) -> Option<&'t str> {
         let mut values = self.0.split('\t').filter_map(|fact| fact.split_once('=').filter(|(key, _)| *key == name));
         let value = values.next().map(|(_, value)| value);
         if values.next().is_some() { None } else { value }

@@ -9,7 +9,7 @@ const SHOWN: usize = 160;
 
 /// One thing that was looked at. Every text is fit to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Check {
+pub(crate) struct Check {
     /// What kind of thing: `report`, `units`, or a [`super::Kind`].
     pub kind: &'static str,
     /// Such as `/etc/motd`.
@@ -23,12 +23,12 @@ pub struct Check {
 
 /// All checks, in the order of the expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     pub checks: Vec<Check>,
 }
 
 /// Holds what a guest wrote to its port to what its bundle expects; of several reports the last whole one counts.
-pub fn judge(expectation: &Expectation, stream: &[u8]) -> Verdict {
+pub(crate) fn judge(expectation: &Expectation, stream: &[u8]) -> Verdict {
     let text = text(stream);
     let Some(report) = last(&text) else {
         let found = if text.contains(super::BEGIN) { "one that does not end" } else { "nothing" };
@@ -121,34 +121,34 @@ impl Check {
     }
 
     /// Returns what is looked at, without the fact.
-    pub fn thing(&self) -> String {
+    pub(crate) fn thing(&self) -> String {
         if self.subject.is_empty() { self.kind.to_owned() } else { format!("{} {}", self.kind, self.subject) }
     }
 
     /// Returns what is looked at.
-    pub fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}: {}", self.thing(), self.fact)
     }
 
     /// Returns what was expected and what was found.
-    pub fn difference(&self) -> String {
+    pub(crate) fn difference(&self) -> String {
         format!("expected {}, found {}", self.expected, self.found)
     }
 }
 
 impl Verdict {
     /// Tells whether everything is as expected.
-    pub fn passed(&self) -> bool {
+    pub(crate) fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.passed)
     }
 
     /// Goes through what is not as expected.
-    pub fn failures(&self) -> impl Iterator<Item = &Check> {
+    pub(crate) fn failures(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| !check.passed)
     }
 
     /// Writes it as a person reads it: a line for each thing that is as expected, one for each fact that is not, and the sum.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = vec![];
         for checks in self.checks.chunk_by(|a, b| (a.kind, &a.subject) == (b.kind, &b.subject)) {
             let Some(first) = checks.first() else { continue };

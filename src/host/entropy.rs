@@ -6,7 +6,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 /// Returns random bytes from the kernel's generator (getrandom(2)).
 ///
 /// So few bytes come whole, and a signal cannot interrupt them once the generator is ready.
-pub fn random<const N: usize>() -> Result<[u8; N], Problem> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Problem> {
     let mut bytes = [0; N];
     let filled = getrandom(&mut bytes[..], GetRandomFlags::empty());
     match filled {

@@ -9,7 +9,7 @@ use crate::base::{Code, Problem};
 
 /// The environment variables and working directory as they were at the start.
 #[derive(Clone, Debug)]
-pub struct Environment {
+pub(crate) struct Environment {
     variables: BTreeMap<OsString, OsString>,
     directory: PathBuf,
 }
@@ -21,7 +21,7 @@ const TAG_OWNER: &str = "arca-build";
 
 impl Environment {
     /// Reads variables and working directory.
-    pub fn capture() -> Result<Self, Problem> {
+    pub(crate) fn capture() -> Result<Self, Problem> {
         let directory = std::env::current_dir().map_err(|error| {
             Problem::io("the working directory cannot be told", &error).hint("`cd` to one that exists")
         })?;
@@ -29,28 +29,28 @@ impl Environment {
     }
 
     /// Returns a variable that is set and not empty.
-    pub fn variable(&self, name: &str) -> Option<&OsString> {
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsString> {
         self.variables.get(&OsString::from(name)).filter(|value| !value.is_empty())
     }
 
     /// Returns the working directory.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// Returns the time in seconds since 1970, for keys and signatures that expire.
-    pub fn seconds(&self) -> u64 {
+    pub(crate) fn seconds(&self) -> u64 {
         self.now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
     }
 
     /// Returns the time, for what is about time: grace periods of collection.
-    pub fn now(&self) -> SystemTime {
+    pub(crate) fn now(&self) -> SystemTime {
         SystemTime::now()
     }
 
     /// Chooses the store's directory: `asked`, else `ARCA_CACHE`, else the nearest `cache/` above the working
     /// directory that carries our tag, else `$XDG_CACHE_HOME/arca-build`.
-    pub fn cache_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Problem> {
+    pub(crate) fn cache_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Problem> {
         if let Some(asked) = asked {
             return Ok(self.directory.join(asked));
         }
@@ -68,20 +68,20 @@ impl Environment {
     }
 
     /// Returns where instances of this user's own libvirt session lie, `$XDG_DATA_HOME/arca-build/instances`.
-    pub fn instances_directory(&self) -> Option<PathBuf> {
+    pub(crate) fn instances_directory(&self) -> Option<PathBuf> {
         Some(self.base_directory("XDG_DATA_HOME", ".local/share")?.join("arca-build/instances"))
     }
 
     /// Returns which libvirt to use: `asked`, else what virsh takes from the environment, else the system's for root and
     /// the session's for others.
-    pub fn libvirt_uri(&self, asked: Option<&str>) -> String {
+    pub(crate) fn libvirt_uri(&self, asked: Option<&str>) -> String {
         let set = ["VIRSH_DEFAULT_CONNECT_URI", "LIBVIRT_DEFAULT_URI"].iter().find_map(|name| self.variable(name));
         let own = if rustix::process::geteuid().is_root() { "qemu:///system" } else { "qemu:///session" };
         asked.map(str::to_owned).or_else(|| Some(set?.to_string_lossy().into_owned())).unwrap_or_else(|| own.to_owned())
     }
 
     /// Chooses where kept machines lie: `asked`, else `ARCA_VMS`, else `$XDG_DATA_HOME/arca-build/vms`.
-    pub fn vms_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Problem> {
+    pub(crate) fn vms_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Problem> {
         if let Some(named) = asked.map(Path::as_os_str).or_else(|| self.variable("ARCA_VMS").map(AsRef::as_ref)) {
             return Ok(self.directory.join(named));
         }
@@ -93,7 +93,7 @@ impl Environment {
     }
 
     /// Returns the default configuration file, `$XDG_CONFIG_HOME/arca-build/config.toml`.
-    pub fn config_file(&self) -> Option<PathBuf> {
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
         Some(self.base_directory("XDG_CONFIG_HOME", ".config")?.join("arca-build/config.toml"))
     }
 

@@ -16,7 +16,7 @@ use crate::base::{ByteSize, Code, Digest, Event, Events, Problem};
 
 /// Where the files beside a recipe are.
 #[derive(Debug)]
-pub enum Beside {
+pub(crate) enum Beside {
     /// In a directory, held open.
     Directory { path: PathBuf, handle: OwnedFd },
     /// Inside this program.
@@ -25,21 +25,21 @@ pub enum Beside {
 
 /// A file's digest and size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileSummary {
+pub(crate) struct FileSummary {
     pub digest: Digest,
     pub size: ByteSize,
 }
 
 /// What reading a file for its content gives.
 #[derive(Debug)]
-pub struct FileContent {
+pub(crate) struct FileContent {
     pub summary: FileSummary,
     pub bytes: Vec<u8>,
 }
 
 impl Beside {
     /// Opens the directory that a recipe lies in.
-    pub fn open(recipe: &Path) -> Result<Self, Problem> {
+    pub(crate) fn open(recipe: &Path) -> Result<Self, Problem> {
         let path = match recipe.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
@@ -50,7 +50,7 @@ impl Beside {
     }
 
     /// Opens a file beneath the recipe's directory for reading.
-    pub fn reader(&self, path: &str) -> Result<Box<dyn Read + Send>, Problem> {
+    pub(crate) fn reader(&self, path: &str) -> Result<Box<dyn Read + Send>, Problem> {
         match self {
             Self::Directory { handle, .. } => Ok(Box::new(open_beneath(handle, path)?)),
             Self::Embedded(files) => match files.iter().find(|(name, _)| *name == path) {
@@ -61,20 +61,20 @@ impl Beside {
     }
 
     /// Hashes a file without keeping its bytes; says how far it is.
-    pub fn summarise(&self, path: &str, events: Events<'_>) -> Result<FileSummary, Problem> {
+    pub(crate) fn summarise(&self, path: &str, events: Events<'_>) -> Result<FileSummary, Problem> {
         let mut reader = self.reader(path)?;
         hash(&mut reader, path, None, events).map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))
     }
 
     /// Reads a file of at most `cap` bytes whole.
-    pub fn read(&self, path: &str, cap: ByteSize) -> Result<FileContent, Problem> {
+    pub(crate) fn read(&self, path: &str, cap: ByteSize) -> Result<FileContent, Problem> {
         let bytes = read_capped(&mut self.reader(path)?, path, cap)?;
         let summary = FileSummary { digest: Digest::of(&bytes), size: ByteSize(bytes.len() as u64) };
         Ok(FileContent { summary, bytes })
     }
 
     /// Returns the directory, for the lock that lies in it.
-    pub fn directory(&self) -> Option<&Path> {
+    pub(crate) fn directory(&self) -> Option<&Path> {
         match self {
             Self::Directory { path, .. } => Some(path),
             Self::Embedded(_) => None,
@@ -122,7 +122,7 @@ fn regular(file: File, path: &str) -> Result<File, Problem> {
 }
 
 /// Opens any regular file the user named.
-pub fn open(path: &Path) -> Result<File, Problem> {
+pub(crate) fn open(path: &Path) -> Result<File, Problem> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let shown = path.display().to_string();
     match rustix::fs::open(path, flags, Mode::empty()) {
@@ -132,19 +132,19 @@ pub fn open(path: &Path) -> Result<File, Problem> {
 }
 
 /// Makes a directory of our own and those above it, which others may pass through but not list.
-pub fn make_directories(path: &Path) -> Result<(), Problem> {
+pub(crate) fn make_directories(path: &Path) -> Result<(), Problem> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o711).create(path);
     made.map_err(|error| Problem::io(format!("cannot make `{}`", path.display()), &error))
 }
 
 /// Tells whether something the user named is a directory, or a link to one.
-pub fn is_directory(path: &Path) -> bool {
+pub(crate) fn is_directory(path: &Path) -> bool {
     path.is_dir()
 }
 
 /// Reads a text file the user named, at most 1 MiB of UTF-8; `None` where there is none.
-pub fn read_text(path: &Path) -> Result<Option<String>, Problem> {
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Problem> {
     let shown = path.display().to_string();
     let mut file = match rustix::fs::open(
         path,
@@ -165,7 +165,7 @@ pub fn read_text(path: &Path) -> Result<Option<String>, Problem> {
 }
 
 /// Reads a small file the user named, of at most `cap` bytes; `None` where there is none.
-pub fn read_small(path: &Path, cap: ByteSize) -> Result<Option<Vec<u8>>, Problem> {
+pub(crate) fn read_small(path: &Path, cap: ByteSize) -> Result<Option<Vec<u8>>, Problem> {
     if !exists(path) {
         return Ok(None);
     }
@@ -173,7 +173,7 @@ pub fn read_small(path: &Path, cap: ByteSize) -> Result<Option<Vec<u8>>, Problem
 }
 
 /// Reads at most `count` first bytes of a file the user named, and tells how long it is.
-pub fn beginning(path: &Path, count: usize) -> Result<(Vec<u8>, u64), Problem> {
+pub(crate) fn beginning(path: &Path, count: usize) -> Result<(Vec<u8>, u64), Problem> {
     let file = open(path)?;
     let length = length(&file)?;
     let mut bytes = vec![];
@@ -196,7 +196,7 @@ fn read_capped(reader: &mut impl Read, path: &str, cap: ByteSize) -> Result<Vec<
 }
 
 /// Hashes a file the user named; says how far it is.
-pub fn summarise(path: &Path, events: Events<'_>) -> Result<FileSummary, Problem> {
+pub(crate) fn summarise(path: &Path, events: Events<'_>) -> Result<FileSummary, Problem> {
     let mut file = open(path)?;
     let (what, size) = (path.file_name().unwrap_or_default().to_string_lossy(), length(&file)?);
     hash(&mut file, &what, Some(ByteSize(size)), events)
@@ -204,17 +204,17 @@ pub fn summarise(path: &Path, events: Events<'_>) -> Result<FileSummary, Problem
 }
 
 /// Returns the length of an open file in bytes.
-pub fn length(file: &File) -> Result<u64, Problem> {
+pub(crate) fn length(file: &File) -> Result<u64, Problem> {
     file.metadata().map(|metadata| metadata.len()).map_err(|error| Problem::io("cannot look at the file", &error))
 }
 
 /// Tells whether a name is taken, be it by a link that leads nowhere.
-pub fn exists(path: &Path) -> bool {
+pub(crate) fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
 /// Lists the names in a directory, sorted; names that are not UTF-8 are shown as well as they can be.
-pub fn list(directory: &Path) -> Result<Vec<String>, Problem> {
+pub(crate) fn list(directory: &Path) -> Result<Vec<String>, Problem> {
     let read = || -> std::io::Result<Vec<String>> {
         let mut names = std::fs::read_dir(directory)?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -266,7 +266,7 @@ pub(super) fn hash_all(reader: &mut impl Read, report: &mut dyn FnMut(u64)) -> s
 /// Returns a file's path with its directory in the one spelling that it has without links, `.` and `..`.
 ///
 /// A directory that is not there keeps its spelling; writing into it will tell.
-pub fn one_spelling(path: &Path) -> PathBuf {
+pub(crate) fn one_spelling(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match (std::fs::canonicalize(parent), path.file_name()) {
         (Ok(parent), Some(name)) => parent.join(name),
@@ -275,36 +275,36 @@ pub fn one_spelling(path: &Path) -> PathBuf {
 }
 
 /// Returns where a path leads, every link followed; `None` where nothing is.
-pub fn destination(path: &Path) -> Option<PathBuf> {
+pub(crate) fn destination(path: &Path) -> Option<PathBuf> {
     std::fs::canonicalize(path).ok()
 }
 
 /// Holds the directory that a path lies in until the value goes, so that who reads, changes and writes a file there comes alone.
 ///
 /// `None` where that cannot be had: then two writers only overtake each other, as without it.
-pub fn hold_directory(path: &Path) -> Option<File> {
+pub(crate) fn hold_directory(path: &Path) -> Option<File> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let directory = File::open(parent).ok()?;
     directory.lock().ok().map(|()| directory)
 }
 
 /// Writes a file whole or not at all: a sibling temporary, synced, renamed over the old one.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     write_sibling(path, bytes, 0o644, |temporary| temporary.persist(path).map(drop).map_err(|error| error.error))
 }
 
 /// Writes a new file; one that is there already is left alone and told.
-pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     write_new_as(path, bytes, 0o644)
 }
 
 /// Like [`write_new`], for a file that may hold secrets: nobody else may read it.
-pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(crate) fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     write_new_as(path, bytes, 0o600)
 }
 
 /// Opens a file that is written as long as something goes on, in place of what was there; nobody else may read it.
-pub fn stream(path: &Path) -> Result<File, Problem> {
+pub(crate) fn stream(path: &Path) -> Result<File, Problem> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = std::fs::OpenOptions::new();
     let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
@@ -312,7 +312,7 @@ pub fn stream(path: &Path) -> Result<File, Problem> {
 }
 
 /// Refuses a name that is taken, before other files are written for it.
-pub fn refuse_existing(path: &Path) -> Result<(), Problem> {
+pub(crate) fn refuse_existing(path: &Path) -> Result<(), Problem> {
     if exists(path) { Err(taken(path)) } else { Ok(()) }
 }
 
@@ -349,7 +349,7 @@ fn write_sibling(
 /// Makes `link` a symbolic link to `target`, replacing an older link of ours but nothing else.
 ///
 /// Returns whether anything changed. A file, directory or foreign link in the way is `E_OUTPUT_EXISTS`.
-pub fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) -> Result<bool, Problem> {
+pub(crate) fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) -> Result<bool, Problem> {
     let shown = link.display();
     let exists = |what: &str| {
         Problem::new(Code::OutputExists, format!("`{shown}` exists and is {what}"))

@@ -16,20 +16,20 @@ use crate::base::{Code, Digest, Problem};
 
 /// A file being written under a temporary name beside its final one; dropped before [`NewFile::publish`] it is gone.
 #[derive(Debug)]
-pub struct NewFile {
+pub(crate) struct NewFile {
     temporary: tempfile::NamedTempFile,
     path: PathBuf,
 }
 
 impl NewFile {
     /// Begins a file of mode 0600.
-    pub fn begin(path: &Path) -> Result<Self, Problem> {
+    pub(crate) fn begin(path: &Path) -> Result<Self, Problem> {
         let temporary = sibling::file(path, 0o600).map_err(|error| unwritable(path, &error))?;
         Ok(Self { temporary, path: path.to_owned() })
     }
 
     /// Makes the file last under its name, which must be free.
-    pub fn publish(self) -> Result<(), Problem> {
+    pub(crate) fn publish(self) -> Result<(), Problem> {
         let Self { temporary, path } = self;
         let told = |error: &io::Error| unwritable(&path, error);
         temporary.as_file().sync_all().map_err(|error| told(&error))?;
@@ -41,11 +41,6 @@ impl NewFile {
             Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Err(exists(&path, "other content")),
             Err(error) => Err(told(&error.error)),
         }
-    }
-
-    /// Tells a failed write of its content.
-    pub fn told(&self, error: &io::Error) -> Problem {
-        unwritable(&self.path, error)
     }
 }
 
@@ -61,7 +56,7 @@ impl Write for NewFile {
 
 /// What shall lie in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Relative, `/` between parts, none of them `.` or `..`.
     pub path: String,
     pub size: u64,
@@ -71,12 +66,12 @@ pub struct Wanted {
 }
 
 /// Removes what killed runs left beside a path; for a run that finds its work done and makes no temporary.
-pub fn sweep(path: &Path) {
+pub(crate) fn sweep(path: &Path) {
     sibling::sweep(path);
 }
 
 /// Tells which files are wanted and not there yet; one that is there with other content is `E_OUTPUT_EXISTS`.
-pub fn missing<'w>(directory: &Path, wanted: &'w [Wanted]) -> Result<Vec<&'w Wanted>, Problem> {
+pub(crate) fn missing<'w>(directory: &Path, wanted: &'w [Wanted]) -> Result<Vec<&'w Wanted>, Problem> {
     let handle = match open_directory(directory) {
         Ok(handle) => handle,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(wanted.iter().collect()),
@@ -107,7 +102,7 @@ fn is_there(directory: &OwnedFd, wanted: &Wanted) -> io::Result<bool> {
 
 /// Files being written into a temporary directory beside the final one; dropped before [`Stage::publish`] it is gone.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     temporary: tempfile::TempDir,
     directory: PathBuf,
     staged: Vec<String>,
@@ -116,7 +111,7 @@ pub struct Stage {
 
 impl Stage {
     /// Begins; the parent of the directory must exist.
-    pub fn begin(directory: &Path) -> Result<Self, Problem> {
+    pub(crate) fn begin(directory: &Path) -> Result<Self, Problem> {
         if directory.file_name().is_none() {
             let shown = directory.display();
             return Err(Problem::new(Code::OutputPath, format!("`{shown}` does not end in a name")));
@@ -127,7 +122,7 @@ impl Stage {
     }
 
     /// Writes one file, durably.
-    pub fn write(&mut self, wanted: &Wanted, content: &mut dyn Read) -> Result<(), Problem> {
+    pub(crate) fn write(&mut self, wanted: &Wanted, content: &mut dyn Read) -> Result<(), Problem> {
         let path = self.temporary.path().join(&wanted.path);
         let mut write = || -> io::Result<()> {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent(&path))?;
@@ -145,7 +140,7 @@ impl Stage {
     }
 
     /// Gives everything its final name: the whole directory at once, or file by file into one that is there.
-    pub fn publish(self) -> Result<(), Problem> {
+    pub(crate) fn publish(self) -> Result<(), Problem> {
         let told = |error: &io::Error| unwritable(&self.directory, error);
         let parents = self.staged.iter().map(|path| parent(&self.temporary.path().join(path)).to_owned());
         let parents: std::collections::BTreeSet<_> = parents.collect();

@@ -4,12 +4,12 @@
 //! a recipe. Read next: [`files`] (how files beside a recipe are read), then `realise`.
 #![expect(clippy::disallowed_methods, reason = "this floor is the address of these effects")]
 
-pub mod entropy;
-pub mod environment;
-pub mod files;
-pub mod layout;
-pub mod shelf;
+pub(crate) mod entropy;
+pub(crate) mod environment;
+pub(crate) mod files;
+pub(crate) mod layout;
+pub(crate) mod shelf;
 mod sibling;
 
-pub use environment::Environment;
-pub use files::{Beside, FileContent, FileSummary};
+pub(crate) use environment::Environment;
+pub(crate) use files::Beside;

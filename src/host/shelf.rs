@@ -17,14 +17,14 @@ use crate::base::{Code, Digest, Problem};
 
 /// A directory held open.
 #[derive(Debug)]
-pub struct Shelf {
+pub(crate) struct Shelf {
     path: PathBuf,
     handle: OwnedFd,
 }
 
 /// What was done with one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placed {
+pub(crate) enum Placed {
     /// It was not there.
     Made,
     /// It was there with just these bytes.
@@ -37,7 +37,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 
 impl Shelf {
     /// Opens a directory, making it (0755) where its parent exists and it does not.
-    pub fn open(path: &Path) -> Result<Self, Problem> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
         let open = || -> io::Result<OwnedFd> {
             let made = rustix::fs::mkdir(path, Mode::from_raw_mode(0o755));
             let handle = rustix::fs::open(path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
@@ -58,7 +58,7 @@ impl Shelf {
     /// wanted, and must give exactly `size` bytes of this digest, or fail.
     ///
     /// `path` is relative, `/` between parts, none of them empty, `.` or `..`.
-    pub fn put<'c>(
+    pub(crate) fn put<'c>(
         &self,
         path: &str,
         size: u64,

@@ -5,7 +5,7 @@ use std::io::Read;
 use base64::Engine as _;
 
 /// Returns the bytes; `None` for another URL, for what is damaged, and for what unpacks to more than `limit` bytes.
-pub fn decode(source: &str, gzip: bool, limit: u64) -> Option<Vec<u8>> {
+pub(crate) fn decode(source: &str, gzip: bool, limit: u64) -> Option<Vec<u8>> {
     let (scheme, rest) = source.split_once(':')?;
     let (head, data) = rest.split_once(',').filter(|_| scheme.eq_ignore_ascii_case("data"))?;
     let bytes = percent(data)?;

@@ -8,7 +8,7 @@ use crate::base::{BaseKind, ByteSize, Compression, DiskSerial, Url};
 use crate::recipe::RecipePath;
 
 /// Where the project publishes today's images.
-pub const PUBLISHED: &str = "https://download.opensuse.org/tumbleweed/appliances/";
+pub(crate) const PUBLISHED: &str = "https://download.opensuse.org/tumbleweed/appliances/";
 /// The flavours of MicroOS for x86_64 that are published there under a name without a version.
 const FLAVOURS: [&str; 5] = [
     "ContainerHost-kvm-and-xen.qcow2",
@@ -27,7 +27,7 @@ const PAYLOAD: &str = "arca-payload";
 
 /// The image that everything starts from.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Base {
+pub(crate) struct Base {
     pub url: String,
     /// Where the address does not tell it.
     pub kind: Option<BaseKind>,
@@ -37,7 +37,7 @@ pub struct Base {
 
 /// A blank disk.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Data {
+pub(crate) struct Data {
     pub serial: String,
     /// Unknown where the file was there already.
     pub size: Option<ByteSize>,
@@ -45,14 +45,14 @@ pub struct Data {
 
 /// All disks, sorted out.
 #[derive(Debug)]
-pub struct Disks {
+pub(crate) struct Disks {
     pub base: Base,
     pub system_size: Option<ByteSize>,
     pub data: Vec<Data>,
 }
 
 /// Sorts a machine's disks.
-pub fn sorted(machine: &mut Machine) -> Disks {
+pub(crate) fn sorted(machine: &mut Machine) -> Disks {
     let mut disks = std::mem::take(&mut machine.disks);
     disks.retain(|disk| !is_config(disk, machine) && !is_drive(disk, machine));
     let system = if disks.is_empty() { Disk::default() } else { disks.remove(0) };
@@ -79,7 +79,7 @@ fn installed(system: &Disk, machine: &mut Machine) -> ByteSize {
 }
 
 /// Without a machine nothing tells which image it is.
-pub fn unknown() -> Base {
+pub(crate) fn unknown() -> Base {
     let comment = format!(
         "CHANGE IT: nothing said which image; of MicroOS it is {PUBLISHED}openSUSE-MicroOS.x86_64-{}",
         FLAVOURS[0]
@@ -153,7 +153,7 @@ fn data(disk: &Disk, taken: &mut BTreeSet<String>, machine: &mut Machine) -> Dat
     Data { serial, size }
 }
 
-pub fn file_name(path: &str) -> &str {
+pub(crate) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 

@@ -12,7 +12,7 @@ use crate::recipe::Network;
 
 /// Why there is no machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DomainError {
+pub(crate) enum DomainError {
     #[error(transparent)]
     Xml(#[from] XmlError),
     #[error("its root is `{0}`; a domain as `virsh dumpxml` prints it is read")]
@@ -22,7 +22,7 @@ pub enum DomainError {
 }
 
 /// Reads a domain.
-pub fn read(bytes: &[u8]) -> Result<Machine, DomainError> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Machine, DomainError> {
     let root = xml::read(bytes)?;
     if root.name != "domain" {
         return Err(DomainError::Other(one_line(&root.name, 60)));
@@ -124,7 +124,7 @@ fn os(node: &Element, machine: &mut Machine) {
 }
 
 /// Takes secure boot with the keys that firmware is shipped with.
-pub fn secure_boot(node: &Element, machine: &mut Machine) {
+pub(crate) fn secure_boot(node: &Element, machine: &mut Machine) {
     let feature = |name: &str| {
         let mut features = node.child("firmware").into_iter().flat_map(|firmware| firmware.all("feature"));
         features.find(|feature| feature.attribute("name") == Some(name))?.attribute("enabled")
@@ -167,7 +167,7 @@ fn source(node: &Element) -> Option<String> {
 }
 
 /// Finds the last file of a chain, and its format.
-pub fn backing(disk: &Element) -> (Option<String>, Option<String>) {
+pub(crate) fn backing(disk: &Element) -> (Option<String>, Option<String>) {
     let (mut backing, mut backing_format) = (None, None);
     let mut next = disk.child("backingStore");
     while let Some(node) = next {

@@ -28,24 +28,24 @@ const SECRETS: [&str; 10] = [
 ];
 
 /// Adds an element to a parent, by the names below the domain.
-pub fn add(machine: &mut Machine, parent: &str, node: &Element) {
+pub(crate) fn add(machine: &mut Machine, parent: &str, node: &Element) {
     added(machine, parent, node);
 }
 
 /// Adds an element to a parent; tells whether it could.
-pub fn added(machine: &mut Machine, parent: &str, node: &Element) -> bool {
+pub(crate) fn added(machine: &mut Machine, parent: &str, node: &Element) -> bool {
     write(machine, parent, node, XmlAction::Add, None)
 }
 
 /// Puts an element in the place of the one that every machine of ours has.
-pub fn replace(machine: &mut Machine, parent: &str, node: &Element, by: Option<&str>) {
+pub(crate) fn replace(machine: &mut Machine, parent: &str, node: &Element, by: Option<&str>) {
     write(machine, parent, node, XmlAction::Replace, by);
 }
 
 /// Brings what differs from our own elements: what we have otherwise is replaced, what we have not is added.
 ///
 /// `ours` is XML; `by` tells those of one name apart.
-pub fn differ(machine: &mut Machine, parent: &str, theirs: &[Element], ours: &[&str], by: Option<&str>) {
+pub(crate) fn differ(machine: &mut Machine, parent: &str, theirs: &[Element], ours: &[&str], by: Option<&str>) {
     let mut ours: Vec<_> = ours.iter().filter_map(|text| xml::read(text.as_bytes()).ok()).collect();
     let mut rest = vec![];
     for node in theirs {
@@ -105,7 +105,7 @@ fn hindrance(node: &Element, text: &str) -> Option<&'static str> {
 }
 
 /// Takes away what libvirt gives to every device by itself: its place on a bus, its alias, unless the user chose that.
-pub fn bare(node: &Element, machine: &mut Machine) -> Element {
+pub(crate) fn bare(node: &Element, machine: &mut Machine) -> Element {
     let mut node = node.clone();
     let is_own = |child: &Element| child.attribute("name").is_some_and(|name| name.starts_with("ua-"));
     node.children.retain(|child| child.name != "address" && (child.name != "alias" || is_own(child)));

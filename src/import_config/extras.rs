@@ -20,7 +20,7 @@ const OS: [&str; 10] = ["type", "firmware", "loader", "nvram", "boot", "kernel",
 const PORT: &str = "org.arca_build.report";
 
 /// Takes all that is not read elsewhere.
-pub fn take(domain: &Element, machine: &mut Machine) {
+pub(crate) fn take(domain: &Element, machine: &mut Machine) {
     let parts = |name: &str| domain.child(name).map(|node| node.children.as_slice()).unwrap_or_default();
     let arm = machine.arch == Some(Arch::Aarch64);
     features(parts("features"), arm, machine);
@@ -248,7 +248,7 @@ fn channel(node: &Element, machine: &mut Machine) {
 }
 
 /// Tells whether a machine of ours has a channel: the agents', and the one a guest reports by.
-pub fn is_our_channel(name: &str) -> bool {
+pub(crate) fn is_our_channel(name: &str) -> bool {
     matches!(name, "org.qemu.guest_agent.0" | "com.redhat.spice.0" | PORT)
 }
 
@@ -268,7 +268,7 @@ fn is_usual(child: &Element) -> bool {
 }
 
 /// Takes a screen; how it is shown, beyond its kind, is the host's.
-pub fn graphics(node: &Element, machine: &mut Machine) {
+pub(crate) fn graphics(node: &Element, machine: &mut Machine) {
     machine.take_graphics(node.attribute("type").unwrap_or_default());
     let fixed = node.attribute("autoport") == Some("no");
     for (name, value) in node.attributes() {

@@ -10,7 +10,7 @@ const LEFT: usize = 100;
 
 /// What was understood.
 #[derive(Default)]
-pub struct Machine {
+pub(crate) struct Machine {
     pub name: Option<String>,
     pub description: Option<String>,
     pub arch: Option<Arch>,
@@ -38,7 +38,7 @@ pub struct Machine {
 
 /// One disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Disk {
+pub(crate) struct Disk {
     /// An absolute or relative path, or an address.
     pub path: Option<String>,
     pub size: Option<ByteSize>,
@@ -52,7 +52,7 @@ pub struct Disk {
 
 impl Machine {
     /// Notes something that is not carried over; `text` names it without a value of it.
-    pub fn leave(&mut self, text: impl AsRef<str>) {
+    pub(crate) fn leave(&mut self, text: impl AsRef<str>) {
         let text = one_line(text.as_ref(), 200);
         if self.left.len() < LEFT && !self.left.contains(&text) {
             self.left.push(text);
@@ -60,7 +60,7 @@ impl Machine {
     }
 
     /// Takes memory in whole MiB.
-    pub fn take_memory(&mut self, bytes: Option<u64>) {
+    pub(crate) fn take_memory(&mut self, bytes: Option<u64>) {
         let fits = |bytes: &u64| bytes.is_multiple_of(1 << 20) && (16 << 20..=16 << 40).contains(bytes);
         match bytes.filter(fits) {
             Some(bytes) => self.memory = Some(ByteSize(bytes)),
@@ -69,7 +69,7 @@ impl Machine {
     }
 
     /// Takes the number of processors.
-    pub fn take_vcpus(&mut self, text: &str) {
+    pub(crate) fn take_vcpus(&mut self, text: &str) {
         match text.trim().parse().ok().filter(|count| (1..=1024).contains(count)) {
             Some(count) => self.vcpus = Some(count),
             None => self.leave("the number of processors: a recipe has 1 to 1024"),
@@ -77,7 +77,7 @@ impl Machine {
     }
 
     /// Takes the processor.
-    pub fn take_arch(&mut self, text: &str) {
+    pub(crate) fn take_arch(&mut self, text: &str) {
         self.arch = Arch::parse(text);
         if self.arch.is_none() {
             self.leave(format!("the processor `{}`: a recipe has {}", one_line(text, 40), Arch::WORDS.join(" or ")));
@@ -85,7 +85,7 @@ impl Machine {
     }
 
     /// Takes a screen; a machine of a recipe has one.
-    pub fn take_graphics(&mut self, kind: &str) {
+    pub(crate) fn take_graphics(&mut self, kind: &str) {
         let graphics = Graphics::parse(kind);
         match graphics {
             Some(_) if self.graphics.is_some() => self.leave("a second screen: a recipe's machine has one"),
@@ -95,7 +95,7 @@ impl Machine {
     }
 
     /// Takes an entry of fw_cfg; `file` is empty where the bytes themselves were given.
-    pub fn take_fw_cfg(&mut self, name: &str, file: &str) {
+    pub(crate) fn take_fw_cfg(&mut self, name: &str, file: &str) {
         match FwCfgName::parse(name) {
             Some(name) => self.fw_cfg.push((name, file.to_owned())),
             None => self.leave(format!(
@@ -106,7 +106,7 @@ impl Machine {
     }
 
     /// Takes arguments of QEMU itself, of which only `-fw_cfg` is known.
-    pub fn take_qemu(&mut self, words: &[String]) {
+    pub(crate) fn take_qemu(&mut self, words: &[String]) {
         let mut words = words.iter();
         while let Some(word) = words.next() {
             if !matches!(word.as_str(), "-fw_cfg" | "--fw_cfg") {

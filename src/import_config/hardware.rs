@@ -14,7 +14,7 @@ use crate::recipe::{CpuMode, Forward, Network, Topology, Watchdog};
 const PORTS: usize = 64;
 
 /// Takes `<memoryBacking>`.
-pub fn memory_backing(node: &Element, machine: &mut Machine) {
+pub(crate) fn memory_backing(node: &Element, machine: &mut Machine) {
     let is = |text: &str| {
         super::xml::read(text.as_bytes()).is_ok_and(|own| node.children.iter().any(|child| child.is_like(&own)))
     };
@@ -35,7 +35,7 @@ pub fn memory_backing(node: &Element, machine: &mut Machine) {
 }
 
 /// Takes `<cpu>`: a mode or a model, its topology, and more features; one that says more is replaced whole.
-pub fn cpu(node: &Element, machine: &mut Machine) {
+pub(crate) fn cpu(node: &Element, machine: &mut Machine) {
     let model = node.child("model").is_some_and(|model| !model.text.trim().is_empty());
     match (named_cpu(node), is_plain(node)) {
         (Some(name), true) => machine.hardware.cpu = Some(name),
@@ -100,7 +100,7 @@ fn counts(node: &Element) -> Option<Topology> {
 }
 
 /// Takes a TPM; another than ours is added as it is.
-pub fn tpm(node: &Element, machine: &mut Machine) {
+pub(crate) fn tpm(node: &Element, machine: &mut Machine) {
     let arm = machine.arch == Some(Arch::Aarch64);
     let node = edit::bare(node, machine);
     let model = if arm { "tpm-tis" } else { "tpm-crb" };
@@ -120,7 +120,7 @@ pub fn tpm(node: &Element, machine: &mut Machine) {
 }
 
 /// Takes a watchdog. libvirt gives q35 an iTCO by itself.
-pub fn watchdog(node: &Element, machine: &mut Machine) {
+pub(crate) fn watchdog(node: &Element, machine: &mut Machine) {
     let node = edit::bare(node, machine);
     let action = node.attribute("action").unwrap_or("reset");
     let known = Watchdog::parse(action).filter(|_| node.children.is_empty() && machine.hardware.watchdog.is_none());
@@ -132,7 +132,7 @@ pub fn watchdog(node: &Element, machine: &mut Machine) {
 }
 
 /// Takes a network card: the first as keys where they can say it, any other as it is.
-pub fn interface(node: &Element, machine: &mut Machine) {
+pub(crate) fn interface(node: &Element, machine: &mut Machine) {
     let mut node = edit::bare(node, machine);
     // libvirt finds a name for the host's end by itself.
     let is_generated = |child: &Element| {
@@ -234,7 +234,7 @@ fn span(node: &Element, range: &Element) -> Option<Vec<Forward>> {
 }
 
 /// Lets go of what the other keys do not allow, and of what is said by leaving it out.
-pub fn settle(machine: &mut Machine) {
+pub(crate) fn settle(machine: &mut Machine) {
     let tcg = machine.tcg;
     let usual = if tcg { CpuMode::Maximum } else { CpuMode::HostPassthrough };
     let mode = machine.hardware.cpu.as_ref().and_then(|name| CpuMode::parse(name.as_str()));

@@ -17,7 +17,7 @@ const SUBVOLUMES: [&str; 5] = ["/boot/writable", "/home", "/opt", "/srv", "/usr/
 
 /// What was found on the way.
 #[derive(Default)]
-pub struct Notes {
+pub(crate) struct Notes {
     /// What a recipe cannot say.
     pub stops: Vec<String>,
     /// What it says a little differently.
@@ -34,7 +34,7 @@ impl Notes {
 }
 
 /// Takes a config apart; it counts only where nothing stops it.
-pub fn typed(ready: &Ready) -> (Typed, Notes) {
+pub(crate) fn typed(ready: &Ready) -> (Typed, Notes) {
     let mut notes = Notes::default();
     let root = &ready.root;
     unsaid(root, &mut notes);
@@ -88,7 +88,7 @@ fn says_something(node: &Node) -> bool {
 }
 
 /// Tells whether an entry is one of those that a recipe's config gets by itself.
-pub fn is_subvolume(node: &Node) -> bool {
+pub(crate) fn is_subvolume(node: &Node) -> bool {
     let path = node.text("path").unwrap_or_default();
     let options = node.list(&["mountOptions"]);
     let subvolume = |option: &str| option == format!("subvol=/@{path}") || option == format!("subvol=@{path}");

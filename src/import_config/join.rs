@@ -22,7 +22,7 @@ struct Files<'a> {
 ///
 /// # Errors
 /// Every file that is not understood, with the place in it; two of one kind.
-pub fn adopt(given: &[Given], wish: &Wish) -> Result<Adopted, Problems> {
+pub(crate) fn adopt(given: &[Given], wish: &Wish) -> Result<Adopted, Problems> {
     let files = sort(given)?;
     let mut machine = files.machine.map(|(given, kind)| read_machine(given, kind)).transpose()?;
     let config = files.config.map(read_config).transpose()?;

@@ -5,7 +5,7 @@ use crate::base::{Code, Problem, text::one_line};
 
 /// What can be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Ignition,
     /// A Combustion script.
     Script,
@@ -19,7 +19,7 @@ pub enum Kind {
 
 impl Kind {
     /// Returns what it is called in a sentence.
-    pub const fn title(self) -> &'static str {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Ignition => "an Ignition config",
             Self::Script => "a Combustion script",

@@ -17,7 +17,7 @@ mod join;
 mod kind;
 mod options;
 mod provision;
-pub mod same;
+pub(crate) mod same;
 mod virt_device;
 mod virt_install;
 mod virt_keys;
@@ -27,18 +27,18 @@ mod write;
 mod xml;
 mod xpath;
 
-pub use join::adopt;
-pub use kind::Kind;
+pub(crate) use join::adopt;
+pub(crate) use kind::Kind;
 
 use crate::base::{ByteSize, Name};
 use crate::recipe::{Recipe, RecipePath};
 
 /// The most that a file may hold; it is what a recipe's files may hold too.
-pub const LIMIT: ByteSize = ByteSize::mib(1);
+pub(crate) const LIMIT: ByteSize = ByteSize::mib(1);
 
 /// One file the user named.
 #[derive(Debug)]
-pub struct Given {
+pub(crate) struct Given {
     /// As it was named, for messages.
     pub shown: String,
     pub bytes: Vec<u8>,
@@ -50,7 +50,7 @@ pub struct Given {
 
 /// What the user wants besides.
 #[derive(Debug, Default)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// Else the machine's own name, else the first file's.
     pub name: Option<Name>,
     /// Why the config must stay whole; empty where it may be taken apart.
@@ -59,7 +59,7 @@ pub struct Wish {
 
 /// A recipe.
 #[derive(Debug)]
-pub struct Adopted {
+pub(crate) struct Adopted {
     pub text: String,
     /// What the text says.
     pub recipe: Recipe,

@@ -4,10 +4,10 @@
 //! `,` for white space); QEMU: util/qemu-option.c, `get_opt_value`.
 
 /// A key, and its value where one was given.
-pub type Pair = (String, Option<String>);
+pub(crate) type Pair = (String, Option<String>);
 
 /// Splits an option of virt-install; `None` where a quote is open.
-pub fn virt(text: &str) -> Option<Vec<Pair>> {
+pub(crate) fn virt(text: &str) -> Option<Vec<Pair>> {
     let (mut words, mut word, mut quote, mut chars) = (vec![], None::<String>, None, text.chars());
     while let Some(c) = chars.next() {
         match (quote, c) {
@@ -30,7 +30,7 @@ pub fn virt(text: &str) -> Option<Vec<Pair>> {
 }
 
 /// Splits an option of QEMU.
-pub fn qemu(text: &str) -> Vec<Pair> {
+pub(crate) fn qemu(text: &str) -> Vec<Pair> {
     let (mut words, mut word, mut chars) = (vec![], String::new(), text.chars().peekable());
     while let Some(c) = chars.next() {
         match c {
@@ -50,7 +50,7 @@ fn pair(word: &str) -> Pair {
 }
 
 /// Returns the value of a key.
-pub fn value<'a>(pairs: &'a [Pair], key: &str) -> Option<&'a str> {
+pub(crate) fn value<'a>(pairs: &'a [Pair], key: &str) -> Option<&'a str> {
     pairs.iter().rev().find(|(name, _)| name == key).and_then(|(_, value)| value.as_deref())
 }
 

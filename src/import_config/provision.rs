@@ -4,7 +4,7 @@ use crate::recipe::RecipePath;
 
 /// What is set up in the guest.
 #[derive(Default)]
-pub struct Provision {
+pub(crate) struct Provision {
     /// What was written for both engines, or for one.
     pub engine: Option<&'static str>,
     /// Whether the machine gave it by fw_cfg.
@@ -17,7 +17,7 @@ pub struct Provision {
 
 /// A config taken apart.
 #[derive(Default)]
-pub struct Typed {
+pub(crate) struct Typed {
     pub kernel_arguments: Vec<String>,
     pub groups: Vec<Group>,
     pub root: Option<Login>,
@@ -29,14 +29,14 @@ pub struct Typed {
 }
 
 /// A group.
-pub struct Group {
+pub(crate) struct Group {
     pub name: String,
     pub gid: Option<i64>,
     pub system: bool,
 }
 
 /// A directory in the guest.
-pub struct Directory {
+pub(crate) struct Directory {
     pub path: String,
     pub mode: u32,
     pub user: Option<String>,
@@ -44,13 +44,13 @@ pub struct Directory {
 }
 
 /// A symbolic link in the guest.
-pub struct Link {
+pub(crate) struct Link {
     pub path: String,
     pub target: String,
 }
 
 /// Somebody who may log in.
-pub struct Login {
+pub(crate) struct Login {
     pub name: String,
     pub hash: Option<String>,
     pub keys: Vec<String>,
@@ -63,7 +63,7 @@ pub struct Login {
 }
 
 /// A file for the guest.
-pub struct File {
+pub(crate) struct File {
     pub path: String,
     pub text: String,
     /// Whether it is added to what the image holds; then owner and mode are the image's.
@@ -74,7 +74,7 @@ pub struct File {
 }
 
 /// A unit of systemd.
-pub struct Unit {
+pub(crate) struct Unit {
     pub name: String,
     pub enable: Option<bool>,
     pub mask: bool,
@@ -85,7 +85,7 @@ pub struct Unit {
 
 impl Login {
     /// Tells whether there is more than a password and keys.
-    pub fn is_more_than_an_account(&self) -> bool {
+    pub(crate) fn is_more_than_an_account(&self) -> bool {
         let texts = [&self.shell, &self.home, &self.gecos];
         self.uid.is_some() || self.system || !self.groups.is_empty() || texts.iter().any(|text| text.is_some())
     }
@@ -93,7 +93,7 @@ impl Login {
 
 impl Unit {
     /// Tells whether the entry does anything; one that does not is no unit to a recipe.
-    pub const fn changes_something(&self) -> bool {
+    pub(crate) const fn changes_something(&self) -> bool {
         self.enable.is_some() || self.mask || self.text.is_some() || !self.dropins.is_empty()
     }
 }

@@ -17,7 +17,7 @@ use crate::recipe::CONTENT_LIMIT;
 type Meaning = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Lists what differs, by name and never by value; empty where both mean the same.
-pub fn differences(one: &[u8], other: &[u8]) -> Vec<String> {
+pub(crate) fn differences(one: &[u8], other: &[u8]) -> Vec<String> {
     match (ignition::read(one), ignition::read(other)) {
         (Ok(one), Ok(other)) => compare(&meaning(&one.root), &meaning(&other.root)),
         _ => vec!["one of them is no Ignition config".to_owned()],

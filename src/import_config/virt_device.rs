@@ -12,12 +12,12 @@ use crate::base::text::one_line;
 use crate::recipe::Forward;
 
 /// Returns what is known of an option.
-pub fn known(option: &str) -> Option<&'static Known> {
+pub(crate) fn known(option: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.option == option)
 }
 
 /// Puts an option's element into the domain; what is not known of it is named.
-pub fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
+pub(crate) fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
     let mut node = Element::new(known.element, []);
     let mut first = known.first.iter();
     for (word, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
@@ -40,12 +40,12 @@ pub fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine: &mut M
 }
 
 /// Names what is not known of an option; a word alone may be a value.
-pub fn unknown(option: &str, key: &str, is_key: bool) -> String {
+pub(crate) fn unknown(option: &str, key: &str, is_key: bool) -> String {
     if is_key { format!("--{option} {}", one_line(key, 60)) } else { format!("--{option}: a word without a key") }
 }
 
 /// Puts a device of the model `none` into the domain.
-pub fn take_none(name: &str, domain: &mut Element) {
+pub(crate) fn take_none(name: &str, domain: &mut Element) {
     let mut node = Element::new(name, []);
     node.reach("model").set("type", "none");
     domain.reach("devices").children.push(node);
@@ -101,7 +101,7 @@ fn usual(node: &mut Element) {
 }
 
 /// Makes the element of a network card; `None` where there is to be none.
-pub fn network(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
+pub(crate) fn network(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
     let mut node = Element::new("interface", []);
     let pairs = spelt_out(pairs)?;
     for (key, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
@@ -181,7 +181,7 @@ fn forward(number: &str, value: &str, node: &mut Element) -> Option<()> {
 }
 
 /// Makes the element of a processor; `None` where virt-install would say nothing of it.
-pub fn cpu(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
+pub(crate) fn cpu(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
     let mut node = Element::new("cpu", []);
     for (index, (key, value)) in pairs.iter().enumerate() {
         let done = match value.as_deref() {
@@ -243,7 +243,7 @@ fn feature(policy: &str, name: &str, node: &mut Element) {
 }
 
 /// Puts `--clock` into the domain.
-pub fn clock(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
+pub(crate) fn clock(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
     let clock = domain.reach("clock");
     for (key, value) in pairs {
         let value = value.as_deref().unwrap_or_default();
@@ -275,7 +275,7 @@ fn timer_says(clock: &mut Element, (name, key, value): (&str, &str, &str)) {
 }
 
 /// Puts `--events` into the domain.
-pub fn events(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
+pub(crate) fn events(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
     for (key, value) in pairs {
         match (key.as_str(), value) {
             ("on_poweroff" | "on_reboot" | "on_crash" | "on_lockfailure", Some(value)) => {

@@ -46,7 +46,7 @@ const SHORT: [(&str, &str); 10] = [
 
 /// Why there is no machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CommandError {
+pub(crate) enum CommandError {
     #[error(transparent)]
     Words(#[from] WordsError),
     #[error("it holds no `virt-install` command")]
@@ -57,7 +57,7 @@ pub enum CommandError {
 }
 
 /// Reads the one command of a text.
-pub fn read(text: &str) -> Result<Machine, CommandError> {
+pub(crate) fn read(text: &str) -> Result<Machine, CommandError> {
     // A line that a blog shows with root's prompt would be a comment.
     let text = text.trim_start_matches('\u{feff}').replace("\n# virt-install", "\nvirt-install");
     let text = text.strip_prefix("# virt-install").map_or_else(|| text.clone(), |rest| format!("virt-install{rest}"));

@@ -3,7 +3,7 @@
 
 /// How a value is written in XML.
 #[derive(Clone, Copy)]
-pub enum Form {
+pub(crate) enum Form {
     Text,
     /// `on` and `off`.
     Switch,
@@ -16,7 +16,7 @@ pub enum Form {
 use Form::{Answer, Switch, Text, There};
 
 /// What is known of one option.
-pub struct Known {
+pub(crate) struct Known {
     pub option: &'static str,
     /// Names of the elements around it, below the domain.
     pub place: &'static str,
@@ -36,7 +36,7 @@ const fn device(
 }
 
 /// All that is known.
-pub const KNOWN: &[Known] = &[
+pub(crate) const KNOWN: &[Known] = &[
     device(
         "tpm",
         &["type"],
@@ -185,10 +185,10 @@ pub const KNOWN: &[Known] = &[
 ];
 
 /// The attribute that holds what `source=` names, until the type of the card is known.
-pub const UNTOLD: &str = "-";
+pub(crate) const UNTOLD: &str = "-";
 
 /// Keys of a network card whose value goes to one place.
-pub const CARD: &[(&str, &str)] = &[
+pub(crate) const CARD: &[(&str, &str)] = &[
     ("type", "./@type"),
     ("source", "./source/@-"),
     ("mac", "./mac/@address"),

@@ -9,13 +9,13 @@ use crate::base::{MacAddress, Name};
 use crate::recipe::Topology;
 
 /// Returns a key's value, or the first word, which needs no key.
-pub fn first<'a>(pairs: &'a [Pair], key: &str) -> Option<&'a str> {
+pub(crate) fn first<'a>(pairs: &'a [Pair], key: &str) -> Option<&'a str> {
     let positional = pairs.first().filter(|(_, value)| value.is_none()).map(|(word, _)| word.as_str());
     options::value(pairs, key).or(positional)
 }
 
 /// Takes what is known of an option and names the rest.
-pub fn known(
+pub(crate) fn known(
     name: &str,
     pairs: &[Pair],
     keys: &[&str],
@@ -33,7 +33,7 @@ pub fn known(
 }
 
 /// Takes what is no element of the domain that a device could be.
-pub fn of_machine(name: &str, text: &str, pairs: &[Pair], machine: &mut Machine) {
+pub(crate) fn of_machine(name: &str, text: &str, pairs: &[Pair], machine: &mut Machine) {
     match name {
         "name" => machine.name = Some(text.to_owned()),
         "description" => machine.description = Some(text.to_owned()),
@@ -59,7 +59,7 @@ pub fn of_machine(name: &str, text: &str, pairs: &[Pair], machine: &mut Machine)
 }
 
 /// Ports and channels that every machine of ours has; any other is named.
-pub fn character(name: &str, pairs: &[Pair], machine: &mut Machine) {
+pub(crate) fn character(name: &str, pairs: &[Pair], machine: &mut Machine) {
     let kind = first(pairs, "type").unwrap_or_default();
     let target = options::value(pairs, "target.name").or_else(|| options::value(pairs, "name")).unwrap_or_default();
     let ours = match name {

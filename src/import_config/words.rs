@@ -8,7 +8,7 @@ const WORDS: usize = 20_000;
 
 /// One word.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Word {
+pub(crate) struct Word {
     /// Without its quotes; what the shell would expand stands as it was written.
     pub text: String,
     /// Whether the shell would have put something else in its place.
@@ -17,7 +17,7 @@ pub struct Word {
 
 /// Why a text is no shell text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WordsError {
+pub(crate) enum WordsError {
     /// The rest of the file would have been one word.
     #[error("the quote that begins in line {0} is never closed")]
     Quote(u32),
@@ -26,7 +26,7 @@ pub enum WordsError {
 }
 
 /// Splits a text into simple commands; operators, redirections and line ends part them, here documents are passed over.
-pub fn commands(text: &str) -> Result<Vec<Vec<Word>>, WordsError> {
+pub(crate) fn commands(text: &str) -> Result<Vec<Vec<Word>>, WordsError> {
     let text = text.replace("\r\n", "\n");
     let mut shell = Shell { rest: text.chars().peekable(), line: 1, done: vec![], command: vec![], documents: vec![] };
     shell.run()?;

@@ -15,7 +15,7 @@ use crate::recipe::{Hardware, Watchdog, XmlEdit};
 const LONGEST_COMMENT: usize = 300;
 
 /// Writes a recipe; `origin` says what it was made from, `left` what is missing.
-pub fn recipe(
+pub(crate) fn recipe(
     name: &Name,
     origin: &[String],
     machine: Option<&Machine>,
@@ -47,7 +47,7 @@ pub fn recipe(
 }
 
 /// Tells whether a recipe takes a text as its description.
-pub fn is_description(text: &str) -> bool {
+pub(crate) fn is_description(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 4096
         && !text.chars().any(|c| is_unsafe(c) || is_refused(c) || matches!(c, '\n' | '\t'))

@@ -17,7 +17,7 @@ const MAX_ELEMENTS: usize = 20_000;
 
 /// Why a text is no XML that is read here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum XmlError {
+pub(crate) enum XmlError {
     #[error("it is larger than {LIMIT}")]
     Long,
     #[error("it is not UTF-8")]
@@ -37,7 +37,7 @@ pub enum XmlError {
 
 /// One element.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Element {
+pub(crate) struct Element {
     /// Without a prefix.
     pub name: String,
     /// Whether it has a prefix, or declares one: what it means, another document says.
@@ -50,30 +50,30 @@ pub struct Element {
 
 impl Element {
     /// Makes an element with attributes.
-    pub fn new<'a>(name: &str, attributes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    pub(crate) fn new<'a>(name: &str, attributes: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         let attributes = attributes.into_iter().map(owned).collect();
         Self { name: name.to_owned(), attributes, ..Self::default() }
     }
 
     /// Sets an attribute.
-    pub fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.attributes.retain(|(known, _)| known != name);
         self.attributes.push((name.to_owned(), value.to_owned()));
     }
 
     /// Takes attributes away for which `keeps` is false.
-    pub fn retain_attributes(&mut self, keeps: impl Fn(&str, &str) -> bool) {
+    pub(crate) fn retain_attributes(&mut self, keeps: impl Fn(&str, &str) -> bool) {
         self.attributes.retain(|(name, value)| keeps(name, value));
     }
 
     /// Returns names and values.
-    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Returns the first child of a name, which is made where there is none.
-    pub fn reach(&mut self, name: &str) -> &mut Self {
+    pub(crate) fn reach(&mut self, name: &str) -> &mut Self {
         let known = self.children.iter().position(|child| child.name == name);
         let index = known.unwrap_or(self.children.len());
         if known.is_none() {
@@ -83,12 +83,12 @@ impl Element {
     }
 
     /// Tells whether something holds for it or any element in it.
-    pub fn any(&self, holds: &dyn Fn(&Self) -> bool) -> bool {
+    pub(crate) fn any(&self, holds: &dyn Fn(&Self) -> bool) -> bool {
         holds(self) || self.children.iter().any(|child| child.any(holds))
     }
 
     /// Tells whether two say the same, in whatever order.
-    pub fn is_like(&self, other: &Self) -> bool {
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
         let same = |(name, value)| other.attribute(name) == Some(value);
         let mut rest: Vec<_> = other.children.iter().collect();
         let found = |child: &Self| {
@@ -103,7 +103,7 @@ impl Element {
     }
 
     /// Writes the element in one line, without the white space between elements.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let escape = |text: &str| quick_xml::escape::escape(text).into_owned();
         // As they stand they would be read as spaces.
         let value = |text: &str| escape(text).replace('\n', "&#10;").replace('\t', "&#9;").replace('\r', "&#13;");
@@ -117,28 +117,28 @@ impl Element {
     }
 
     /// Returns an attribute.
-    pub fn attribute(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Returns the first child of a name.
-    pub fn child(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn child(&self, name: &str) -> Option<&Self> {
         self.children.iter().find(|child| child.name == name)
     }
 
     /// Returns all children of a name.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Self> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
     /// Returns an attribute of the first child of a name.
-    pub fn of(&self, child: &str, attribute: &str) -> Option<&str> {
+    pub(crate) fn of(&self, child: &str, attribute: &str) -> Option<&str> {
         self.child(child)?.attribute(attribute)
     }
 }
 
 /// Reads a document; the result is its one root.
-pub fn read(bytes: &[u8]) -> Result<Element, XmlError> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Element, XmlError> {
     if bytes.len() as u64 > LIMIT.0 {
         return Err(XmlError::Long);
     }

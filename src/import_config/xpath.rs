@@ -28,7 +28,7 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
 }
 
 /// Does what the `xpathN.set=` and `xpathN.create=` of a device's option say; tells which it does not understand.
-pub fn device(pairs: &[Pair], node: &mut Element) -> Vec<String> {
+pub(crate) fn device(pairs: &[Pair], node: &mut Element) -> Vec<String> {
     let mut left = vec![];
     for (key, text) in pairs.iter().filter(|(key, _)| is_step(key)) {
         let text = text.as_deref().unwrap_or_default();
@@ -50,13 +50,13 @@ pub fn device(pairs: &[Pair], node: &mut Element) -> Vec<String> {
 }
 
 /// Tells whether a key of an option is one of these.
-pub fn is_step(key: &str) -> bool {
+pub(crate) fn is_step(key: &str) -> bool {
     let number = key.strip_prefix("xpath").and_then(|rest| rest.split_once('.')).map(|(number, _)| number);
     number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Sets an attribute or a text by its path below an element, which is made where it is missing.
-pub fn set(node: &mut Element, path: &str, value: &str) -> Option<()> {
+pub(crate) fn set(node: &mut Element, path: &str, value: &str) -> Option<()> {
     let steps = steps(path)?;
     match steps.split_last()? {
         ((last, None), parents) if last.starts_with('@') => go(node, parents)?.set(last.trim_start_matches('@'), value),
@@ -96,7 +96,7 @@ struct Made {
 }
 
 /// Reads all `--xml` of a command, in their order.
-pub fn domain(options: &[Vec<Pair>], machine: &mut Machine) {
+pub(crate) fn domain(options: &[Vec<Pair>], machine: &mut Machine) {
     let (mut made, mut deleted) = (None::<Made>, None::<(String, Option<String>)>);
     for pairs in options {
         let get = |key: &str| value(pairs, &format!("xpath.{key}"));

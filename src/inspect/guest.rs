@@ -13,7 +13,7 @@ use crate::format::fat::{Tree, read::Node};
 /// How a part of the provisioning would end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// It is found and applied.
     Applied,
     /// Nothing happens, and nothing says so.
@@ -24,7 +24,7 @@ pub enum Outcome {
 
 /// One thing the guest would do.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub outcome: Outcome,
     pub text: String,
 }

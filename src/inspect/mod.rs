@@ -3,9 +3,9 @@
 //! An odd file is described, not an error: the answer says why a build would refuse it. Facts about the guest are
 //! those of Ignition's and Combustion's sources and READMEs. Read next: [`disk`], [`guest`], [`show`].
 
-pub mod disk;
-pub mod guest;
-pub mod show;
+pub(crate) mod disk;
+pub(crate) mod guest;
+pub(crate) mod show;
 mod slice;
 
 use std::io::{Read, Seek};
@@ -18,7 +18,7 @@ use crate::format::{gpt, iso};
 /// What a file turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub(crate) enum Kind {
     Qcow2,
     Iso,
     /// A whole-disk FAT volume.
@@ -32,7 +32,7 @@ pub enum Kind {
 
 /// Everything `inspect` found out. Texts that come from the file are sanitised.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     pub kind: Kind,
     /// In words.
     pub what: String,
@@ -51,14 +51,14 @@ pub struct Report {
 
 /// Why a build would refuse a file.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     pub code: Code,
     pub reason: String,
 }
 
 /// The qcow2 around a disk; of a refused image only what its header says.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct ImageReport {
+pub(crate) struct ImageReport {
     pub version: u32,
     pub virtual_size: ByteSize,
     pub cluster_size: Option<ByteSize>,
@@ -69,7 +69,7 @@ pub struct ImageReport {
 
 /// A FAT volume.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct VolumeReport {
+pub(crate) struct VolumeReport {
     /// The partition it stands in; `None` for the whole disk.
     pub partition: Option<u32>,
     /// As the guest sees it; `None` where the root directory holds no label.
@@ -81,7 +81,7 @@ pub struct VolumeReport {
 
 /// A file or directory (its path ends in `/`).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct FileReport {
+pub(crate) struct FileReport {
     pub path: String,
     pub size: ByteSize,
 }
@@ -108,7 +108,7 @@ impl Report {
 }
 
 /// Looks at a file of `length` bytes; fails only where it cannot be read.
-pub fn inspect<R: Read + Seek>(mut reader: R, length: u64) -> Result<Report, Problem> {
+pub(crate) fn inspect<R: Read + Seek>(mut reader: R, length: u64) -> Result<Report, Problem> {
     let head = magic::read_head(&mut reader).map_err(|error| Problem::io("cannot read the file", &error))?;
     let marks = magic::marks(&head);
     match marks.first() {

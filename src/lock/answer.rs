@@ -11,7 +11,7 @@ use crate::format::checksums;
 
 /// What a moving name stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub digest: Digest,
     /// The immutable file beside the moving one, or the address itself.
     pub resolved: Url,
@@ -22,7 +22,7 @@ const TOLD_NAMES: usize = 5;
 
 /// A checksum file that publishers serve, and the signatures that may lie beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checksums {
+pub(crate) struct Checksums {
     /// Its name; none where it is the image's own with `.sha256` at the end.
     name: Option<&'static str>,
     /// What follows its name in that of a detached signature.
@@ -33,7 +33,7 @@ pub struct Checksums {
 ///
 /// `.sha256` and its `.asc`: openSUSE, with the versioned name of the image in it. `SHA256SUMS` with `.gpg`: Ubuntu; with
 /// `.sign`: Debian. `CHECKSUM`: Fedora and its kin, signed inline or with `.asc`.
-pub const CHECKSUMS: [Checksums; 3] = [
+pub(crate) const CHECKSUMS: [Checksums; 3] = [
     Checksums { name: None, signatures: &[".asc"] },
     Checksums { name: Some("SHA256SUMS"), signatures: &[".gpg", ".asc", ".sign"] },
     Checksums { name: Some("CHECKSUM"), signatures: &[".asc"] },
@@ -41,14 +41,14 @@ pub const CHECKSUMS: [Checksums; 3] = [
 
 impl Checksums {
     /// Returns the file's name for an image.
-    pub fn file_name(&self, url: &Url) -> String {
+    pub(crate) fn file_name(&self, url: &Url) -> String {
         self.name.map_or_else(|| format!("{}.sha256", decoded(url.file_name())), str::to_owned)
     }
 
     /// Reads the file that came from beside `url`, and takes the entry that speaks of it.
     ///
     /// A list of a whole directory must name it exactly: there a sibling is another file.
-    pub fn read(&self, url: &Url, text: &[u8]) -> Result<Answer, Problem> {
+    pub(crate) fn read(&self, url: &Url, text: &[u8]) -> Result<Answer, Problem> {
         if self.name.is_none() {
             return read_answer(url, text);
         }
@@ -65,7 +65,7 @@ impl Checksums {
 /// Returns the immutable file beside `url` that a redirect to a file of this name tells of.
 ///
 /// Only the name is believed, and only when it is the versioned one of the same image: the host is some mirror's.
-pub fn redirected(url: &Url, file_name: &str) -> Option<Url> {
+pub(crate) fn redirected(url: &Url, file_name: &str) -> Option<Url> {
     let name = decoded(file_name);
     is_versioned(&decoded(url.file_name()), &name).then(|| url.sibling(&name).ok()).flatten()
 }
@@ -74,7 +74,7 @@ pub fn redirected(url: &Url, file_name: &str) -> Option<Url> {
 ///
 /// Nothing else is guessed. A name with a path, several entries that fit, or none are refused with what was said: an
 /// entry picked wrongly would pin another file's bytes.
-pub fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Problem> {
+pub(crate) fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Problem> {
     let asked = decoded(url.file_name());
     let exact: Vec<&Digest> = sidecar.iter().filter(|(_, name)| *name == asked).map(|(digest, _)| digest).collect();
     let versioned: Vec<_> = sidecar.iter().filter(|(_, name)| is_versioned(&asked, name)).collect();
@@ -89,7 +89,7 @@ pub fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Problem
 }
 
 /// Reads the `.sha256` file that a publisher serves beside `url`, and takes the entry that speaks of it.
-pub fn read_answer(url: &Url, sidecar: &[u8]) -> Result<Answer, Problem> {
+pub(crate) fn read_answer(url: &Url, sidecar: &[u8]) -> Result<Answer, Problem> {
     let entries: Vec<_> = checksums::parse(sidecar)?.into_iter().map(|sum| (sum.digest, sum.name)).collect();
     answer(url, &entries)
 }

@@ -14,7 +14,7 @@ use crate::recipe::reader::{Document, Value};
 
 /// What the configuration file says.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Config {
+pub(crate) struct Config {
     pub mirrors: Mirrors,
     /// Files with the keys that signatures are checked by, as written: absolute, or relative to the configuration file.
     pub keyrings: Vec<String>,
@@ -24,7 +24,7 @@ pub struct Config {
 
 impl Config {
     /// Reads the file; everything wrong is told at once.
-    pub fn parse(text: &str, file: &str) -> Result<Self, Problems> {
+    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Problems> {
         let document = Document::open(text, file)?;
         let root = document.root();
         root.refuse_unknown(&["mirrors", "keyring", "unsigned"], |_| None);
@@ -36,7 +36,7 @@ impl Config {
     }
 
     /// Tells whether the publisher at an address is said to sign nothing.
-    pub fn takes_unsigned(&self, url: &Url) -> bool {
+    pub(crate) fn takes_unsigned(&self, url: &Url) -> bool {
         let url = url.without_secrets();
         self.unsigned.iter().any(|prefix| url.expose().starts_with(prefix.expose()))
     }

@@ -12,14 +12,14 @@ use crate::base::{ByteSize, Url};
 use crate::format::qcow2::{self, Header};
 
 /// How many of an image's first bytes are looked at: the header stands in them.
-pub const HEAD: usize = 512;
+pub(crate) const HEAD: usize = 512;
 
 /// The longest word that a lock takes.
 const WORD_LIMIT: usize = 128;
 
 impl ImageFacts {
     /// Reads what the address of an immutable image tells, and the disk's size from its first bytes.
-    pub fn read(resolved: &Url, head: &[u8]) -> Self {
+    pub(crate) fn read(resolved: &Url, head: &[u8]) -> Self {
         let name = decoded(resolved.file_name());
         Self { virtual_size: virtual_size(head), flavour: flavour(&name), snapshot: snapshot(&name) }
     }
@@ -33,7 +33,7 @@ const SPECS: [(u32, u8); 5] = [(20_201_013, 2), (20_210_625, 3), (20_230_221, 4)
 /// Told only of Tumbleweed's images, whose snapshots are numbered by the day: one from before a release cannot hold it.
 /// It is an upper bound, since openSUSE takes a release up some days or weeks later. Not written into the lock, which
 /// keeps the snapshot that it follows from, so that a better table needs no new pin.
-pub fn newest_spec(file_name: &str, snapshot: Option<&str>) -> Option<u8> {
+pub(crate) fn newest_spec(file_name: &str, snapshot: Option<&str>) -> Option<u8> {
     let name = decoded(file_name);
     let is_tumbleweed = ["openSUSE-MicroOS", "openSUSE-Tumbleweed"].iter().any(|product| name.starts_with(product));
     let date: u32 = snapshot.filter(|number| is_tumbleweed && number.len() == 8)?.parse().ok()?;
@@ -41,19 +41,19 @@ pub fn newest_spec(file_name: &str, snapshot: Option<&str>) -> Option<u8> {
 }
 
 /// Returns the size of the disk in a qcow2 image that begins so; the header is only read, and judged by nobody yet.
-pub fn virtual_size(head: &[u8]) -> Option<ByteSize> {
+pub(crate) fn virtual_size(head: &[u8]) -> Option<ByteSize> {
     let header = (head.starts_with(&qcow2::MAGIC) && head.len() >= HEAD).then(|| Header::read(head))?;
     let sane = matches!(header.version, 2 | 3) && (1..=i64::MAX as u64).contains(&header.virtual_size);
     sane.then_some(ByteSize(header.virtual_size))
 }
 
 /// Tells whether a name is that of one build of an image, and stays so.
-pub fn is_immutable(url: &Url) -> bool {
+pub(crate) fn is_immutable(url: &Url) -> bool {
     snapshot(&decoded(url.file_name())).is_some()
 }
 
 /// Compares two snapshots by their numbers; none where either is no number.
-pub fn order(one: &str, other: &str) -> Option<Ordering> {
+pub(crate) fn order(one: &str, other: &str) -> Option<Ordering> {
     let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
     Some(numbers(one)?.cmp(&numbers(other)?))
 }

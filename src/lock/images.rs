@@ -18,7 +18,7 @@ pub(super) const KEYS: [&str; 5] = ["reference", "arch", "sha256", "size", "blob
 
 /// What an image was when we last asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImagePin {
+pub(crate) struct ImagePin {
     /// As the recipe writes it.
     pub reference: String,
     pub arch: Arch,
@@ -29,12 +29,12 @@ pub struct ImagePin {
 
 impl ImagePin {
     /// Returns its place among the others.
-    pub fn key(&self) -> (String, Arch) {
+    pub(crate) fn key(&self) -> (String, Arch) {
         (self.reference.clone(), self.arch)
     }
 
     /// Returns what all of it weighs.
-    pub fn weight(&self) -> ByteSize {
+    pub(crate) fn weight(&self) -> ByteSize {
         ByteSize(self.blobs.iter().fold(self.manifest.size, |sum, blob| sum.saturating_add(blob.size)))
     }
 
@@ -88,7 +88,7 @@ fn blob(value: &Value<'_>) -> Option<Blob> {
 }
 
 /// Lists the images of a recipe that `update` asks for, each once.
-pub fn references(recipe: &Recipe) -> Vec<&ImageReference> {
+pub(crate) fn references(recipe: &Recipe) -> Vec<&ImageReference> {
     let mut references: Vec<_> = recipe.images().map(|(_, reference)| &reference.value).collect();
     references.sort();
     references.dedup();

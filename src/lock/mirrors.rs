@@ -14,7 +14,7 @@ use crate::recipe::reader::{Table, Value};
 
 /// Rules that lead from an address to other places of the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Mirrors {
+pub(crate) struct Mirrors {
     /// The longest prefix first.
     rules: Vec<Rule>,
 }
@@ -29,7 +29,7 @@ struct Rule {
 
 impl Mirrors {
     /// Reads the configuration file and keeps its `[mirrors]`; everything wrong is told at once.
-    pub fn parse(text: &str, file: &str) -> Result<Self, Problems> {
+    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Problems> {
         super::Config::parse(text, file).map(|config| config.mirrors)
     }
 
@@ -50,7 +50,7 @@ impl Mirrors {
     /// Returns where to look for an address: by each rule that fits, longest prefix first, then the address itself.
     ///
     /// A mirror never gets the credentials or query of the address: it is another party.
-    pub fn apply(&self, url: &Url) -> Vec<Url> {
+    pub(crate) fn apply(&self, url: &Url) -> Vec<Url> {
         let plain = url.without_secrets();
         let mut places: Vec<Url> = vec![];
         for rule in &self.rules {

@@ -6,35 +6,35 @@
 
 mod answer;
 mod config;
-pub mod facts;
-pub mod images;
-pub mod mirrors;
+pub(crate) mod facts;
+pub(crate) mod images;
+pub(crate) mod mirrors;
 #[cfg(test)]
 mod tests;
 mod text;
-pub mod vouch;
+pub(crate) mod vouch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::answer::{Answer, CHECKSUMS, Checksums, answer, read_answer, redirected};
-pub use self::config::Config;
-pub use self::images::ImagePin;
-pub use self::mirrors::Mirrors;
+pub(crate) use self::answer::{Answer, CHECKSUMS, Checksums, read_answer, redirected};
+pub(crate) use self::config::Config;
+pub(crate) use self::images::ImagePin;
+pub(crate) use self::mirrors::Mirrors;
 // A publisher's answer too: what `ops` reads and writes of it.
 use crate::base::text::one_line;
 use crate::base::{Arch, ByteSize, Code, Digest, Problem, Problems, Url};
-pub use crate::format::{metalink, oci};
+pub(crate) use crate::format::{metalink, oci};
 use crate::recipe::{Input, Recipe, Source};
 
 /// The lock format this program reads and writes.
-pub const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 1;
 
 /// The lock's file name, beside the recipes it serves.
-pub const FILE_NAME: &str = "arca.lock";
+pub(crate) const FILE_NAME: &str = "arca.lock";
 
 /// What one input was when we last asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
+pub(crate) struct Pin {
     /// The address or path as the recipe writes it, without secrets; see [`key`].
     pub url: String,
     /// What it meant: the address of the immutable file, or the same path.
@@ -50,7 +50,7 @@ pub struct Pin {
 
 /// What rules want to know of an image before it is there.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct ImageFacts {
+pub(crate) struct ImageFacts {
     /// The size of the disk it holds.
     pub virtual_size: Option<ByteSize>,
     /// What the publisher calls this build of it, such as `ContainerHost-kvm-and-xen`.
@@ -61,7 +61,7 @@ pub struct ImageFacts {
 
 /// All pins, by [`Pin::url`], and all images.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Lock {
+pub(crate) struct Lock {
     pub pins: BTreeMap<String, Pin>,
     /// Container images of registries, by [`ImagePin::key`].
     pub images: BTreeMap<(String, Arch), ImagePin>,
@@ -69,26 +69,26 @@ pub struct Lock {
 
 impl Lock {
     /// Adds a pin, in place of an earlier one of the same input; returns that one.
-    pub fn insert(&mut self, pin: Pin) -> Option<Pin> {
+    pub(crate) fn insert(&mut self, pin: Pin) -> Option<Pin> {
         self.pins.insert(pin.url.clone(), pin)
     }
 
     /// Adds an image, in place of what the same reference was on the same processor; returns that.
-    pub fn insert_image(&mut self, image: ImagePin) -> Option<ImagePin> {
+    pub(crate) fn insert_image(&mut self, image: ImagePin) -> Option<ImagePin> {
         self.images.insert(image.key(), image)
     }
 }
 
 /// An input whose digest neither recipe nor anybody else but its publisher knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
+pub(crate) struct Question {
     /// Where the answer belongs in the lock.
     pub key: String,
     pub source: Source,
 }
 
 /// Returns the key of an input in the lock: its address without secrets, or its path.
-pub fn key(source: &Source) -> String {
+pub(crate) fn key(source: &Source) -> String {
     match source {
         Source::Url(url) => url.without_secrets().expose().to_owned(),
         Source::Path(path) => path.as_str().to_owned(),
@@ -96,14 +96,14 @@ pub fn key(source: &Source) -> String {
 }
 
 /// Lists what `update` has to ask for a recipe: every input whose digest the recipe itself does not carry.
-pub fn questions(recipe: &Recipe) -> Vec<Question> {
+pub(crate) fn questions(recipe: &Recipe) -> Vec<Question> {
     let open = recipe.inputs().into_iter().filter(|input| input.sha256.is_none());
     open.map(|input| Question { key: key(&input.source.value), source: input.source.value.clone() }).collect()
 }
 
 /// An input whose bytes are known before they are there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pinned {
+pub(crate) struct Pinned {
     pub digest: Digest,
     pub size: Option<ByteSize>,
     /// Where the bytes may come from, best first: what the lock resolved, what the recipe says, its mirrors.
@@ -114,7 +114,7 @@ pub struct Pinned {
 
 /// Every input of a recipe, pinned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PinnedInputs {
+pub(crate) struct PinnedInputs {
     pub base: Pinned,
     /// The others, by [`key`].
     pub others: BTreeMap<String, Pinned>,
@@ -124,7 +124,7 @@ pub struct PinnedInputs {
 
 /// A container image, everything of which is known before it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PinnedImage {
+pub(crate) struct PinnedImage {
     pub manifest: Pinned,
     /// The config, then the layers, each once.
     pub blobs: Vec<Pinned>,
@@ -132,21 +132,21 @@ pub struct PinnedImage {
 
 impl PinnedImage {
     /// Lists everything it consists of, the manifest first.
-    pub fn parts(&self) -> impl Iterator<Item = &Pinned> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Pinned> {
         std::iter::once(&self.manifest).chain(&self.blobs)
     }
 }
 
 impl PinnedInputs {
     /// Lists the digests of all inputs, sorted, each once.
-    pub fn digests(&self) -> BTreeSet<Digest> {
+    pub(crate) fn digests(&self) -> BTreeSet<Digest> {
         let images = self.images.values().flat_map(PinnedImage::parts);
         self.others.values().chain([&self.base]).chain(images).map(|pinned| pinned.digest).collect()
     }
 }
 
 /// Tells which bytes each input of the recipe is; every input without a pin is told.
-pub fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Problems> {
+pub(crate) fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Problems> {
     let mut others = BTreeMap::new();
     let mut problems = vec![];
     let inputs = recipe.inputs();

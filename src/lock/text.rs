@@ -23,7 +23,7 @@ const NOBODY: &str = "none";
 
 impl Lock {
     /// Writes the lock; the same value gives the same bytes.
-    pub fn print(&self) -> String {
+    pub(crate) fn print(&self) -> String {
         let mut text = format!("{HEADER}format = {FORMAT}\n");
         for pin in self.pins.values() {
             let signer = pin.signer.as_deref().unwrap_or(NOBODY);
@@ -45,7 +45,7 @@ impl Lock {
     ///
     /// Merge conflicts, Windows line ends and inputs out of order are refused with their line: each is the trace of an edit
     /// that may have mixed two pins.
-    pub fn parse(text: &str, file: &str) -> Result<Self, Problems> {
+    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Problems> {
         if let Some(problem) = foreign(text, file) {
             return Err(problem.into());
         }

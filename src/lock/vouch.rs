@@ -22,18 +22,18 @@ use super::{Answer, Checksums, Pin};
 use crate::base::text::one_line;
 use crate::base::{Code, Problem, Url};
 use crate::format::openpgp;
-pub use crate::format::openpgp::{KNOWN, Keyring, KnownKey, Signer};
+pub(crate) use crate::format::openpgp::{KNOWN, Keyring, Signer};
 
 /// The most bytes of a signer that a lock takes.
 const SIGNER_LIMIT: usize = 256;
 
 /// Tells whether a checksum file carries its signature within.
-pub fn is_signed_within(text: &[u8]) -> bool {
+pub(crate) fn is_signed_within(text: &[u8]) -> bool {
     openpgp::is_cleartext(text)
 }
 
 /// Returns the checksums in a file, whoever signed them.
-pub fn unchecked(text: Vec<u8>) -> Result<Vec<u8>, Problem> {
+pub(crate) fn unchecked(text: Vec<u8>) -> Result<Vec<u8>, Problem> {
     if is_signed_within(&text) { openpgp::unverified_text(&text) } else { Ok(text) }
 }
 
@@ -41,7 +41,7 @@ pub fn unchecked(text: Vec<u8>) -> Result<Vec<u8>, Problem> {
 ///
 /// # Errors
 /// The codes `E_SIG_…`.
-pub fn checked(
+pub(crate) fn checked(
     keyring: &Keyring,
     text: Vec<u8>,
     signature: Option<&[u8]>,
@@ -55,7 +55,7 @@ pub fn checked(
 }
 
 /// Takes the entry that speaks of `url` out of signed checksums; that they speak of other files only has its own code.
-pub fn read_signed(list: &Checksums, url: &Url, text: &[u8], signer: &Signer) -> Result<Answer, Problem> {
+pub(crate) fn read_signed(list: &Checksums, url: &Url, text: &[u8], signer: &Signer) -> Result<Answer, Problem> {
     list.read(url, text).map_err(|mut problem| {
         if problem.code == Code::NetProtocol {
             problem.code = Code::SigOtherFile;
@@ -66,7 +66,7 @@ pub fn read_signed(list: &Checksums, url: &Url, text: &[u8], signer: &Signer) ->
 }
 
 /// Writes a signer as a lock keeps it: fingerprint, then the name without what would need escapes.
-pub fn pinned_signer(signer: &Signer) -> String {
+pub(crate) fn pinned_signer(signer: &Signer) -> String {
     let name: String = one_line(&signer.user_id, 160).replace(['"', '\\'], "'");
     let text = format!("{} {name}", signer.fingerprint);
     let mut end = text.len().min(SIGNER_LIMIT);
@@ -77,13 +77,13 @@ pub fn pinned_signer(signer: &Signer) -> String {
 }
 
 /// Returns the fingerprint in what a lock says of a signer.
-pub fn fingerprint(signer: &str) -> &str {
+pub(crate) fn fingerprint(signer: &str) -> &str {
     signer.split(' ').next().unwrap_or_default()
 }
 
 /// What the user allows although it loses something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Allowed {
+pub(crate) struct Allowed {
     /// A snapshot before the one that is pinned or was seen.
     pub older: bool,
     /// Another signer than before, or none.
@@ -92,7 +92,7 @@ pub struct Allowed {
 
 /// What was accepted before under the same address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Earlier<'a> {
+pub(crate) struct Earlier<'a> {
     /// How it is called to the person: `pinned` or `seen`.
     pub what: &'static str,
     pub snapshot: Option<&'a str>,
@@ -101,7 +101,7 @@ pub struct Earlier<'a> {
 }
 
 /// Refuses a pin that loses its signer, unless that is allowed.
-pub fn compare_signers(before: &Pin, after: &Pin, allowed: Allowed) -> Result<(), Problem> {
+pub(crate) fn compare_signers(before: &Pin, after: &Pin, allowed: Allowed) -> Result<(), Problem> {
     let Some(known) = before.signer.as_deref().filter(|_| !allowed.other_signer) else { return Ok(()) };
     match after.signer.as_deref() {
         Some(signer) if fingerprint(signer) == fingerprint(known) => Ok(()),
@@ -117,7 +117,7 @@ pub fn compare_signers(before: &Pin, after: &Pin, allowed: Allowed) -> Result<()
 }
 
 /// Refuses to go back in time, unless that is allowed.
-pub fn compare_times(
+pub(crate) fn compare_times(
     earlier: &Earlier<'_>,
     after: &Pin,
     signed_at: Option<u64>,

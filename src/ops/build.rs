@@ -16,7 +16,7 @@ use crate::store::{Bundle, Copied, Holder, Root, Store};
 
 /// Where the result goes beside the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Placement {
+pub(crate) enum Placement {
     /// A link `result-<name>` in the working directory, which keeps the bundle from collection.
     Link,
     /// A self-contained copy in a directory.
@@ -27,7 +27,7 @@ pub enum Placement {
 
 /// What a build gave.
 #[derive(Debug)]
-pub struct Built {
+pub(crate) struct Built {
     pub name: Name,
     pub plan: Digest,
     /// The digest of `manifest.json`, which lists every other file.
@@ -45,13 +45,13 @@ pub struct Built {
 }
 
 /// Plans every recipe, then builds one after the other; all mistakes in all recipes are told before anything is done.
-pub fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) -> Result<Vec<Built>, Problems> {
+pub(crate) fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) -> Result<Vec<Built>, Problems> {
     build_with(session, recipes, placement, Stamps::Trusted)
 }
 
 /// What a build thinks of the store's stamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stamps {
+pub(crate) enum Stamps {
     /// A file that is as it was when it was hashed last holds what it held then.
     Trusted,
     /// Every object and every file of a bundle that the build uses is hashed again: `--verify`.
@@ -59,7 +59,7 @@ pub enum Stamps {
 }
 
 /// As [`build`], with or without trust in stamps.
-pub fn build_with(
+pub(crate) fn build_with(
     session: &Session<'_>,
     recipes: &[PathBuf],
     placement: &Placement,
@@ -131,7 +131,7 @@ fn told_with(problem: Problem, name: &Name, done: &[Built]) -> Problem {
 }
 
 /// Reads and plans every recipe; two of one name would fight for one link.
-pub fn plan_all(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<(Loaded, Plan)>, Problems> {
+pub(crate) fn plan_all(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<(Loaded, Plan)>, Problems> {
     let mut planned: Vec<(Loaded, Plan)> = vec![];
     let mut problems = vec![];
     for path in recipes {
@@ -199,10 +199,10 @@ pub(super) fn make(plan: &Plan, workshop: &Workshop<'_>) -> Result<(Bundle, bool
         return Ok((bundle, true, Tally::default()));
     }
     let realised = realise::realise(plan, workshop)?;
-    let draft = bundle::draft(plan, &realised)?;
+    let entries = bundle::entries(plan, &realised)?;
     let tally = realised.tally;
     let unchanged = was_there && tally.built == 0 && tally.fetched == 0;
-    Ok((bundle::publish(&draft, plan, workshop.store)?, unchanged, tally))
+    Ok((bundle::publish(&entries, plan, workshop.store)?, unchanged, tally))
 }
 
 /// Makes the link or the copy, and writes down what the link keeps.

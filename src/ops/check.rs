@@ -9,13 +9,13 @@ use crate::plan::Plan;
 use crate::provision::Allowed;
 
 /// Reads and plans every recipe; neither store nor network is opened.
-pub fn check(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Plan>, Problems> {
+pub(crate) fn check(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Plan>, Problems> {
     Ok(plan_all(session, recipes)?.into_iter().map(|(_, plan)| plan).collect())
 }
 
 /// What is to be said of one recipe.
 #[derive(Debug)]
-pub struct Judgement {
+pub(crate) struct Judgement {
     /// The recipe as it was named.
     pub recipe: PathBuf,
     /// None where something was refused.
@@ -28,7 +28,7 @@ pub struct Judgement {
 }
 
 /// As [`check`], with all that the rules noticed, whether or not there is a plan.
-pub fn judge(session: &Session<'_>, recipes: &[PathBuf]) -> Vec<Judgement> {
+pub(crate) fn judge(session: &Session<'_>, recipes: &[PathBuf]) -> Vec<Judgement> {
     let mut judged: Vec<Judgement> = vec![];
     for path in recipes {
         let mut one = judge_one(session, path);

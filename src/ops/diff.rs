@@ -12,7 +12,7 @@ use crate::host::files;
 use crate::plan::{Plan, Role};
 
 /// Compares two bundles (directories, or links to them) or two recipes; nothing is written, no socket opened.
-pub fn diff(session: &Session<'_>, before: &Path, after: &Path) -> Result<Differences, Problems> {
+pub(crate) fn diff(session: &Session<'_>, before: &Path, after: &Path) -> Result<Differences, Problems> {
     match (Meant::by(session, before)?, Meant::by(session, after)?) {
         (Meant::Bundle(before), Meant::Bundle(after)) => Ok(bundles(&before, &after, session.events)?),
         (Meant::Recipe, Meant::Recipe) => {

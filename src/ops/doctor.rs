@@ -7,7 +7,7 @@ use super::Session;
 use crate::base::text::one_line;
 use crate::base::{Code, Name, Problem};
 use crate::doctor::{self, Log};
-pub use crate::doctor::{Diagnosis, Found, Kind};
+pub(crate) use crate::doctor::{Diagnosis, Found, Kind};
 use crate::host::files;
 use crate::vm::directory::CONSOLE_LOG;
 
@@ -15,7 +15,7 @@ use crate::vm::directory::CONSOLE_LOG;
 ///
 /// # Errors
 /// [`Code::Usage`] where there is no such log; [`Code::Io`] where it cannot be read.
-pub fn doctor(
+pub(crate) fn doctor(
     session: &Session<'_>,
     vms: Option<&Path>,
     named: &Path,

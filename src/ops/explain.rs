@@ -6,7 +6,7 @@ use super::{Explanation, Loaded, Session};
 use crate::base::Problems;
 
 /// Explains every recipe; neither store nor network is opened, and nothing has to be pinned.
-pub fn explain(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Explanation>, Problems> {
+pub(crate) fn explain(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Explanation>, Problems> {
     let mut explained = vec![];
     let mut problems = vec![];
     for path in recipes {

@@ -13,7 +13,7 @@ use crate::transfer::{self, Piece};
 
 /// What to write besides recipes and inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// The bundles' files too.
     pub bundles: bool,
     /// An archive that the other side has.
@@ -21,7 +21,12 @@ pub struct Wish {
 }
 
 /// Brings the inputs of every recipe (and builds the bundles, where they are wanted), then writes the archive.
-pub fn export(session: &Session<'_>, recipes: &[PathBuf], output: &Path, wish: &Wish) -> Result<Packed, Problems> {
+pub(crate) fn export(
+    session: &Session<'_>,
+    recipes: &[PathBuf],
+    output: &Path,
+    wish: &Wish,
+) -> Result<Packed, Problems> {
     let planned = plan_all(session, recipes)?;
     let there = wish.since.as_ref().map(|since| transfer::listed(&session.absolute(since))).transpose()?;
     let mirrors = session.mirrors()?;

@@ -16,7 +16,7 @@ use crate::store::{Holder, Root, Store};
 
 /// An input that is in the store now.
 #[derive(Debug)]
-pub struct Fetched {
+pub(crate) struct Fetched {
     pub title: String,
     pub digest: Digest,
     pub size: ByteSize,
@@ -24,7 +24,7 @@ pub struct Fetched {
 }
 
 /// Realises the inputs of every recipe.
-pub fn fetch(session: &Session<'_>, recipes: &[PathBuf]) -> Result<(Vec<Fetched>, Tally), Problems> {
+pub(crate) fn fetch(session: &Session<'_>, recipes: &[PathBuf]) -> Result<(Vec<Fetched>, Tally), Problems> {
     let planned = plan_all(session, recipes)?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;

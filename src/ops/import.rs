@@ -11,7 +11,7 @@ use crate::transfer::{self, Opened};
 
 /// Why an archive may say what its recipes are built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trust {
+pub(crate) enum Trust {
     /// Its sha256 came another way, and must be this.
     Digest(Digest),
     /// The person says so.
@@ -22,7 +22,7 @@ pub enum Trust {
 
 /// What an import gave.
 #[derive(Debug)]
-pub struct Imported {
+pub(crate) struct Imported {
     /// Where the recipes are.
     pub directory: PathBuf,
     /// The recipes' file names in it.
@@ -32,7 +32,12 @@ pub struct Imported {
 }
 
 /// Verifies an archive whole, asks for trust, then imports it into the store and `into`.
-pub fn import(session: &Session<'_>, archive: &Path, trust: &Trust, into: Option<&Path>) -> Result<Imported, Problems> {
+pub(crate) fn import(
+    session: &Session<'_>,
+    archive: &Path,
+    trust: &Trust,
+    into: Option<&Path>,
+) -> Result<Imported, Problems> {
     let directory = session.absolute(&into.map_or_else(|| default_directory(archive), |into| Ok(into.to_owned()))?);
     let opened = transfer::open(&session.absolute(archive), session.events)?;
     demand_trust(&opened, archive, trust)?;

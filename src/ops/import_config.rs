@@ -16,7 +16,7 @@ const BESIDE: usize = 100;
 
 /// What was written.
 #[derive(Debug)]
-pub struct ImportedConfig {
+pub(crate) struct ImportedConfig {
     pub recipe: PathBuf,
     pub text: String,
     /// Files that were copied beside the recipe.
@@ -36,7 +36,7 @@ struct Found {
 /// Writes a recipe from `named` files, to `output` or `NAME.toml` in the working directory, never over a file that is there.
 ///
 /// Its mode is 0600, for it may hold hashes; so is that of the files that are copied beside it.
-pub fn import_config(
+pub(crate) fn import_config(
     session: &Session<'_>,
     named: &[PathBuf],
     output: Option<&Path>,

@@ -8,7 +8,7 @@ use crate::host::files;
 use crate::inspect::{self, Report};
 
 /// Looks at a file; nothing is written.
-pub fn inspect(session: &Session<'_>, path: &Path) -> Result<Report, Problem> {
+pub(crate) fn inspect(session: &Session<'_>, path: &Path) -> Result<Report, Problem> {
     let mut file = files::open(&session.absolute(path))?;
     let length = files::length(&file)?;
     inspect::inspect(&mut file, length)

@@ -23,7 +23,7 @@ use crate::vm::virsh::{self, Virsh};
 
 /// What a person asks for.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub(crate) struct Wish {
     pub connect: Option<String>,
     pub storage: Option<PathBuf>,
     pub name: Option<Name>,
@@ -36,7 +36,7 @@ pub struct Wish {
 
 /// How far it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Nothing was done.
     Planned,
     Defined,
@@ -45,7 +45,7 @@ pub enum State {
 
 /// What was installed, or would be.
 #[derive(Clone, Debug)]
-pub struct Installed {
+pub(crate) struct Installed {
     pub name: Name,
     pub identity: Identity,
     pub directory: PathBuf,
@@ -76,7 +76,7 @@ struct Source {
 }
 
 /// Installs a bundle, or a recipe that is built first.
-pub fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Result<Installed, Problems> {
+pub(crate) fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Result<Installed, Problems> {
     let connect = session.environment.libvirt_uri(wish.connect.as_deref());
     virsh::refuse_remote(&connect)?;
     let launchable = Launchable::unverified(session, target)?;

@@ -13,7 +13,7 @@ use super::update::Asker;
 use super::{Loaded, Session, moved};
 use crate::base::{ByteSize, Code, Digest, Event, Events, Problem, Problems, Url};
 use crate::host::files;
-pub use crate::host::shelf::Placed;
+pub(crate) use crate::host::shelf::Placed;
 use crate::host::shelf::Shelf;
 use crate::lock::{self, Pinned, PinnedImage, metalink};
 use crate::plan::Plan;
@@ -28,7 +28,7 @@ const PIECES: u64 = 16 << 10;
 
 /// What was laid out.
 #[derive(Debug)]
-pub struct Mirrored {
+pub(crate) struct Mirrored {
     /// In its one spelling.
     pub directory: PathBuf,
     pub files: Vec<Laid>,
@@ -41,7 +41,7 @@ pub struct Mirrored {
 
 /// One file of the mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Laid {
+pub(crate) struct Laid {
     /// Beneath the directory.
     pub path: String,
     pub digest: Digest,
@@ -69,7 +69,7 @@ enum Content {
 }
 
 /// Brings what lacks, then lays all out; what cannot be laid out is told before anything is done.
-pub fn mirror(session: &Session<'_>, recipes: &[PathBuf], directory: &Path) -> Result<Mirrored, Problems> {
+pub(crate) fn mirror(session: &Session<'_>, recipes: &[PathBuf], directory: &Path) -> Result<Mirrored, Problems> {
     let planned = plan_all(session, recipes)?;
     let store = session.open_store()?;
     outside(session, &store, &Placement::Copy(directory.to_owned()))?;

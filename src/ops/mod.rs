@@ -2,33 +2,33 @@
 //!
 //! Names everything above but `stream` and `format`; touches the world through them. Read next: [`build`].
 
-pub mod build;
-pub mod check;
-pub mod diff;
-pub mod doctor;
-pub mod explain;
-pub mod export;
-pub mod fetch;
-pub mod import;
-pub mod import_config;
-pub mod inspect;
-pub mod install;
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod export;
+pub(crate) mod fetch;
+pub(crate) mod import;
+pub(crate) mod import_config;
+pub(crate) mod inspect;
+pub(crate) mod install;
 mod launchable;
 mod metalink;
-pub mod mirror;
+pub(crate) mod mirror;
 mod moved;
-pub mod new;
-pub mod passwd;
-pub mod rebuild;
+pub(crate) mod new;
+pub(crate) mod passwd;
+pub(crate) mod rebuild;
 mod recipe_file;
-pub mod run;
-pub mod schema;
-pub mod show;
-pub mod store;
-pub mod uninstall;
-pub mod update;
-pub mod verify;
-pub mod vms;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod show;
+pub(crate) mod store;
+pub(crate) mod uninstall;
+pub(crate) mod update;
+pub(crate) mod verify;
+pub(crate) mod vms;
 
 use std::path::{Path, PathBuf};
 
@@ -38,25 +38,24 @@ use crate::host::Environment;
 use crate::lock::{Config, Mirrors};
 use crate::store::Store;
 // What results hold, so that `cli` needs to name no deeper floor.
-pub use crate::bundle::Verified;
-pub use crate::compare::Differences;
-pub use crate::guest_report::{Check, Verdict};
-pub use crate::lock::oci::Blob;
-pub use crate::lock::{ImagePin, Pin};
-pub use crate::plan::Plan;
-pub use crate::provision::Allowed;
-pub use crate::provision::explain::Explanation;
-pub use crate::realise::Tally;
-pub use crate::recipe::Source;
-pub use crate::store::{
+pub(crate) use crate::bundle::Verified;
+pub(crate) use crate::compare::Differences;
+pub(crate) use crate::guest_report::{Check, Verdict};
+pub(crate) use crate::lock::oci::Blob;
+pub(crate) use crate::lock::{ImagePin, Pin};
+pub(crate) use crate::plan::Plan;
+pub(crate) use crate::provision::explain::Explanation;
+pub(crate) use crate::realise::Tally;
+pub(crate) use crate::recipe::Source;
+pub(crate) use crate::store::{
     BundleUsage, Collect, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, State, Usage,
     VerifyReport,
 };
-pub use crate::transfer::{Index, Packed, Unpacked};
-pub use recipe_file::Loaded;
+pub(crate) use crate::transfer::{Index, Packed, Unpacked};
+pub(crate) use recipe_file::Loaded;
 
 /// What said how, for every command alike.
-pub struct Session<'a> {
+pub(crate) struct Session<'a> {
     pub environment: Environment,
     /// `--cache`.
     pub cache: Option<PathBuf>,
@@ -80,16 +79,16 @@ impl std::fmt::Debug for Session<'_> {
 }
 
 /// What stands in realisation records, for people who look.
-pub const VERSION: &str = concat!("arca-build ", env!("CARGO_PKG_VERSION"));
+pub(crate) const VERSION: &str = concat!("arca-build ", env!("CARGO_PKG_VERSION"));
 /// Writes a word as a shell reads it.
 fn quoted(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// The largest input taken while its size is not pinned.
-pub const LARGEST_INPUT: ByteSize = ByteSize::gib(64);
+pub(crate) const LARGEST_INPUT: ByteSize = ByteSize::gib(64);
 /// Below this, asking a list of mirrors costs more than it brings.
-pub const PIECES_FROM: ByteSize = ByteSize::mib(32);
+pub(crate) const PIECES_FROM: ByteSize = ByteSize::mib(32);
 
 impl Session<'_> {
     fn open_store(&self) -> Result<Store<'_>, Problem> {

@@ -8,7 +8,7 @@ use crate::host::files;
 use crate::recipe::Recipe;
 
 /// Writes `<name>.toml` in the working directory, never over a file that is there.
-pub fn new(session: &Session<'_>, name: &str) -> Result<PathBuf, Problem> {
+pub(crate) fn new(session: &Session<'_>, name: &str) -> Result<PathBuf, Problem> {
     let stem = name.strip_suffix(".toml").unwrap_or(name);
     let name = Name::parse(stem).map_err(|error| {
         Problem::new(Code::Usage, format!("`{}` is no name for a recipe", crate::base::text::one_line(stem, 80)))

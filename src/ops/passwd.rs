@@ -4,9 +4,9 @@ use crate::base::{Code, Problem, Secret};
 use crate::host::entropy;
 use crate::provision::crypt;
 
-pub use crate::provision::crypt::{LONGEST, ROUNDS, ROUNDS_RANGE};
+pub(crate) use crate::provision::crypt::{LONGEST, ROUNDS, ROUNDS_RANGE};
 
 /// Hashes a password with a salt of its own.
-pub fn passwd(password: &Secret<Vec<u8>>, rounds: u32) -> Result<Secret<String>, Problem> {
+pub(crate) fn passwd(password: &Secret<Vec<u8>>, rounds: u32) -> Result<Secret<String>, Problem> {
     crypt::hash(password, entropy::random()?, rounds).map_err(|error| Problem::new(Code::Secret, error.to_string()))
 }

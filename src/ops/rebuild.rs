@@ -13,7 +13,7 @@ use crate::{bundle, realise::Difference};
 
 /// A recipe whose every byte came out the same again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rebuilt {
+pub(crate) struct Rebuilt {
     pub name: Name,
     pub plan: Digest,
     /// How many results were compared with their realisation.
@@ -23,7 +23,7 @@ pub struct Rebuilt {
 }
 
 /// Rebuilds every recipe; every difference in all of them is told.
-pub fn rebuild(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Rebuilt>, Problems> {
+pub(crate) fn rebuild(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Rebuilt>, Problems> {
     let planned = plan_all(session, recipes)?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;
@@ -52,15 +52,15 @@ fn rebuild_one(session: &Session<'_>, plan: &Plan, workshop: &Workshop<'_>) -> R
         return Err(never_built(plan).into());
     }
     let checked = realise::check(plan, workshop)?;
-    let draft = bundle::draft(plan, &checked.realised)?;
+    let entries = bundle::entries(plan, &checked.realised)?;
     let mut problems: Vec<_> = checked.differences.iter().map(|one| of_derivation(plan, one)).collect();
     if let Some(directory) = &place {
-        problems.extend(bundle::compare(&draft, directory, session.events)?.iter().map(|one| of_file(plan, one)));
+        problems.extend(bundle::compare(&entries, directory, session.events)?.iter().map(|one| of_file(plan, one)));
     }
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
-    let files = place.map(|_| draft.entries.len());
+    let files = place.map(|_| entries.len());
     Ok(Rebuilt { name: plan.name.clone(), plan: plan.id, derivations: checked.compared, files })
 }
 

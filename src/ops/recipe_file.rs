@@ -17,7 +17,7 @@ use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, 
 
 /// A recipe as read from disk, or from inside the program.
 #[derive(Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     pub recipe: Recipe,
     /// What `recipe` was parsed from.
     pub text: String,

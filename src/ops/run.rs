@@ -13,31 +13,31 @@ use super::Session;
 use super::launchable::Launchable;
 use crate::base::{Arch, ByteSize, Code, DiskSerial, Event, Name, Problem, Problems, Transport};
 use crate::emit::{Identity, Launch, argv};
-pub use crate::guest_report::unreported;
+pub(crate) use crate::guest_report::unreported;
 use crate::guest_report::{Expectation, Verdict};
 use crate::host::files;
-pub use crate::plan::Accel;
+pub(crate) use crate::plan::Accel;
 use crate::plan::{Machine, Network, file};
 use crate::store::{Holder, Root};
 use crate::vm::accel::{self, Chosen};
-pub use crate::vm::console::Terminal;
+pub(crate) use crate::vm::console::Terminal;
 use crate::vm::directory::{CONSOLE_LOG, Reach, Record, State, Vm, with_added};
 use crate::vm::disks::{BUNDLE, DISKS, VARIABLES, firmware, furnish};
 use crate::vm::qemu::Child;
-pub use crate::vm::qemu::{WORD as BECOME_QEMU, become_qemu};
+pub(crate) use crate::vm::qemu::{WORD as BECOME_QEMU, become_qemu};
 use crate::vm::signals::Signals;
-pub use crate::vm::signals::end_by;
+pub(crate) use crate::vm::signals::end_by;
 use crate::vm::watch::{self, Running, Start, Until};
 use crate::vm::{Program, medium, tpm};
 
 /// What a bundle expects of its guest's report.
 const EXPECTATION: &str = file::REPORT;
 
-pub use installer::BootFrom;
+pub(crate) use installer::BootFrom;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub(crate) struct Wish {
     /// A bundle or a recipe; may be left out where `keep` names an instance that is there.
     pub target: Option<PathBuf>,
     /// The name to keep it under.
@@ -68,7 +68,7 @@ pub struct Wish {
 
 /// How a run went.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     pub name: Name,
     pub accel: Accel,
     pub ssh_port: Option<u16>,
@@ -89,7 +89,7 @@ pub struct Ran {
 
 /// A machine about to run: all is decided, nothing of the instance is made.
 #[derive(Debug)]
-pub struct Prepared<'w> {
+pub(crate) struct Prepared<'w> {
     wish: &'w Wish,
     launchable: Launchable,
     /// The name it is kept under, and where.
@@ -102,13 +102,13 @@ pub struct Prepared<'w> {
 }
 
 /// Finds or builds the bundle and decides how it runs. From its return on a signal no longer ends the process but the run, in order.
-pub fn prepare<'w>(session: &Session<'_>, wish: &'w Wish) -> Result<Prepared<'w>, Problems> {
+pub(crate) fn prepare<'w>(session: &Session<'_>, wish: &'w Wish) -> Result<Prepared<'w>, Problems> {
     Prepared::new(session, wish)
 }
 
 impl<'w> Prepared<'w> {
     /// Runs the machine to its end, or until what is waited for comes.
-    pub fn run(self, session: &Session<'_>, terminal: Terminal) -> Result<Ran, Problem> {
+    pub(crate) fn run(self, session: &Session<'_>, terminal: Terminal) -> Result<Ran, Problem> {
         let (vm, state) = self.directory(session)?;
         self.go(session, &vm, state, terminal)
     }

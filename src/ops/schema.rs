@@ -1,6 +1,6 @@
 //! `schema`: what can be written in a recipe, for editors.
 
 /// Returns the JSON Schema of recipes.
-pub fn schema() -> serde_json::Value {
+pub(crate) fn schema() -> serde_json::Value {
     crate::recipe::reference::schema()
 }

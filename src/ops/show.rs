@@ -8,14 +8,14 @@ use crate::transfer;
 
 /// A verified archive's digest, size and index.
 #[derive(Debug)]
-pub struct Shown {
+pub(crate) struct Shown {
     pub digest: Digest,
     pub size: u64,
     pub index: Index,
 }
 
 /// Verifies every byte of an archive and tells what it holds; the store is not opened.
-pub fn show(session: &Session<'_>, archive: &Path) -> Result<Shown, Problem> {
+pub(crate) fn show(session: &Session<'_>, archive: &Path) -> Result<Shown, Problem> {
     let opened = transfer::open(&session.absolute(archive), session.events)?;
     Ok(Shown { digest: opened.digest, size: opened.size, index: opened.index })
 }

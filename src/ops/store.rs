@@ -10,12 +10,12 @@ use crate::host::files;
 use crate::store::{Collect, GcReport, Holder, Listed, Policy, Repair, Root, Store, Usage, VerifyReport};
 
 /// Returns the directory of the store that commands here would use.
-pub fn path(session: &Session<'_>) -> Result<PathBuf, Problem> {
+pub(crate) fn path(session: &Session<'_>) -> Result<PathBuf, Problem> {
     session.cache_directory()
 }
 
 /// Hashes every object and bundle; damaged ones go to quarantine, and are mended where that is wished and possible.
-pub fn verify(session: &Session<'_>, repair: Repair) -> Result<VerifyReport, Problem> {
+pub(crate) fn verify(session: &Session<'_>, repair: Repair) -> Result<VerifyReport, Problem> {
     let store = session.open_store()?;
     let mut report = store.verify_and(repair)?;
     // Without its record a bundle has its own manifest to speak for it.
@@ -31,12 +31,12 @@ pub fn verify(session: &Session<'_>, repair: Repair) -> Result<VerifyReport, Pro
 }
 
 /// Removes what neither a root nor the policy keeps.
-pub fn gc(session: &Session<'_>, collect: Collect, policy: &Policy) -> Result<GcReport, Problem> {
+pub(crate) fn gc(session: &Session<'_>, collect: Collect, policy: &Policy) -> Result<GcReport, Problem> {
     session.open_store()?.collect_garbage(collect, policy, session.environment.now())
 }
 
 /// Tells what uses the space, and what keeps each bundle.
-pub fn usage(session: &Session<'_>) -> Result<(Usage, Vec<Listed>), Problem> {
+pub(crate) fn usage(session: &Session<'_>) -> Result<(Usage, Vec<Listed>), Problem> {
     match asked(session)? {
         Some(store) => Ok((store.usage()?, store.list_roots()?)),
         None => Ok((Usage::nothing(), vec![])),
@@ -44,7 +44,7 @@ pub fn usage(session: &Session<'_>) -> Result<(Usage, Vec<Listed>), Problem> {
 }
 
 /// Lists what the collector keeps, and for whom.
-pub fn roots(session: &Session<'_>) -> Result<Vec<Listed>, Problem> {
+pub(crate) fn roots(session: &Session<'_>) -> Result<Vec<Listed>, Problem> {
     asked(session)?.map_or_else(|| Ok(vec![]), |store| store.list_roots())
 }
 
@@ -60,7 +60,7 @@ fn asked<'s>(session: &'s Session<'_>) -> Result<Option<Store<'s>>, Problem> {
 }
 
 /// Keeps a bundle, or objects, under a name until that is removed.
-pub fn add_root(session: &Session<'_>, name: &str, things: &[PathBuf]) -> Result<Root, Problem> {
+pub(crate) fn add_root(session: &Session<'_>, name: &str, things: &[PathBuf]) -> Result<Root, Problem> {
     let name = Name::parse(name).map_err(|error| {
         Problem::new(Code::Usage, format!("`{}` cannot name a root", one_line(name, 80))).cause(error)
     })?;
@@ -85,7 +85,7 @@ pub fn add_root(session: &Session<'_>, name: &str, things: &[PathBuf]) -> Result
 }
 
 /// Lets go what a root kept; `which` is its name, its path, or the name of its file.
-pub fn remove_root(session: &Session<'_>, which: &str) -> Result<Listed, Problem> {
+pub(crate) fn remove_root(session: &Session<'_>, which: &str) -> Result<Listed, Problem> {
     let store = session.open_store()?;
     let path = files::one_spelling(&session.absolute(Path::new(which)));
     let is_it = |listed: &Listed| match listed.root.as_ref().map(|root| &root.holder) {

@@ -10,7 +10,7 @@ use crate::vm::virsh::Virsh;
 
 /// What a person asks for.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub(crate) struct Wish {
     pub storage: Option<PathBuf>,
     /// Another libvirt than the one it was installed for.
     pub connect: Option<String>,
@@ -19,7 +19,7 @@ pub struct Wish {
 
 /// What was taken away, and what stays.
 #[derive(Clone, Debug)]
-pub struct Uninstalled {
+pub(crate) struct Uninstalled {
     pub name: Name,
     pub directory: PathBuf,
     pub connect: String,
@@ -38,7 +38,7 @@ pub struct Uninstalled {
 /// # Errors
 ///
 /// `E_PREFLIGHT` where the domain runs; `E_USAGE` where there is no such instance.
-pub fn uninstall(session: &Session<'_>, name: &Name, wish: &Wish) -> Result<Uninstalled, Problem> {
+pub(crate) fn uninstall(session: &Session<'_>, name: &Name, wish: &Wish) -> Result<Uninstalled, Problem> {
     let found = search(session, name, wish.storage.as_deref())?;
     let path = found.directory.parent().unwrap_or(&found.directory).to_owned();
     let connect = wish.connect.clone().unwrap_or_else(|| found.record.connect.clone());

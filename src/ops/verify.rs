@@ -7,6 +7,6 @@ use crate::base::Problems;
 use crate::bundle::{self, Verified};
 
 /// Hashes every file of a bundle; every difference is told.
-pub fn verify(session: &Session<'_>, bundle: &Path) -> Result<Verified, Problems> {
+pub(crate) fn verify(session: &Session<'_>, bundle: &Path) -> Result<Verified, Problems> {
     bundle::verify(&session.absolute(bundle), session.events)
 }

@@ -13,7 +13,7 @@ use crate::vm::{Program, ssh, watch};
 
 /// A kept machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub(crate) struct Kept {
     pub name: Name,
     pub runs: bool,
     /// Labels, sorted.
@@ -22,12 +22,12 @@ pub struct Kept {
 }
 
 /// Tells where instances are kept: `asked`, else `ARCA_VMS`, else `$XDG_DATA_HOME/arca-build/vms`.
-pub fn directory(session: &Session<'_>, asked: Option<&Path>) -> Result<PathBuf, Problem> {
+pub(crate) fn directory(session: &Session<'_>, asked: Option<&Path>) -> Result<PathBuf, Problem> {
     session.environment.vms_directory(asked)
 }
 
 /// Lists them by name.
-pub fn list(session: &Session<'_>, vms: Option<&Path>) -> Result<Vec<Kept>, Problem> {
+pub(crate) fn list(session: &Session<'_>, vms: Option<&Path>) -> Result<Vec<Kept>, Problem> {
     let vms = directory(session, vms)?;
     let kept = |(record, runs, snapshots): (directory::Record, bool, Vec<String>)| {
         let directory = vms.join(record.name.as_str());
@@ -38,7 +38,7 @@ pub fn list(session: &Session<'_>, vms: Option<&Path>) -> Result<Vec<Kept>, Prob
 
 /// How a machine came to be off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub(crate) enum Stopped {
     /// It did not run.
     Already,
     /// It powered off when it was asked.
@@ -48,13 +48,13 @@ pub enum Stopped {
 }
 
 /// Writes a command about kept machines as a person types it, with the `--vms` that was given.
-pub fn command(words: &str, vms: Option<&Path>) -> String {
+pub(crate) fn command(words: &str, vms: Option<&Path>) -> String {
     let place = vms.map(|vms| format!(" --vms {}", super::quoted(&vms.to_string_lossy())));
     format!("arca-build {words}{}", place.unwrap_or_default())
 }
 
 /// Takes one away with its disks and snapshots.
-pub fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Name, Problem> {
+pub(crate) fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Name, Problem> {
     let (vm, name) = open(session, vms, name)?;
     let link = files::one_spelling(&vm.directory().join(BUNDLE));
     vm.remove()?;
@@ -68,7 +68,7 @@ pub fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<N
 }
 
 /// Asks one that runs to power off, says so, and waits until it is.
-pub fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Stopped, Problem> {
+pub(crate) fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Stopped, Problem> {
     let (place, name) = (directory(session, vms)?, self::name(name)?);
     if !place.join(name.as_str()).is_dir() {
         return Err(unknown(&place, &name, vms));
@@ -88,25 +88,25 @@ pub(super) fn asked(name: &Name) -> String {
 }
 
 /// Copies the disks of one that is off under a label.
-pub fn snapshot(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Problem> {
+pub(crate) fn snapshot(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Problem> {
     let label = self::label(label)?;
     open(session, vms, name)?.0.snapshot(&label)
 }
 
 /// Finds a label that is free: `1`, `2` and so on.
-pub fn free_label(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<String, Problem> {
+pub(crate) fn free_label(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<String, Problem> {
     let taken = open(session, vms, name)?.0.snapshots()?;
     Ok((1..).map(|n: u32| format!("s{n}")).find(|label| !taken.contains(label)).unwrap_or_default())
 }
 
 /// Puts the disks of a snapshot in place of the present ones.
-pub fn rollback(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Problem> {
+pub(crate) fn rollback(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Problem> {
     let label = self::label(label)?;
     open(session, vms, name)?.0.rollback(&label)
 }
 
 /// Becomes ssh to one that runs; returns only where that fails.
-pub fn ssh(
+pub(crate) fn ssh(
     session: &Session<'_>,
     vms: Option<&Path>,
     name: &str,

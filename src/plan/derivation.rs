@@ -7,7 +7,7 @@ use crate::base::{BaseKind, ByteSize, Compression, DerivationId, Digest, DiskLab
 
 /// What makes a store object. A closed set; every builder that writes bytes has a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Builder {
+pub(crate) enum Builder {
     /// Fixed-output: the result's digest is known before it runs; where its bytes come from is no part of the id.
     Fixed { digest: Digest },
     /// What a compressed file holds: an image of this kind.
@@ -36,7 +36,7 @@ pub enum Builder {
 
 /// One piece of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub(crate) enum Piece {
     /// Its bytes.
     Verbatim(DerivationId),
     /// Its bytes in base64 (RFC 4648, section 4), in one line.
@@ -45,14 +45,14 @@ pub enum Piece {
 
 impl Piece {
     /// Returns what it is made of.
-    pub const fn input(&self) -> DerivationId {
+    pub(crate) const fn input(&self) -> DerivationId {
         match self {
             Self::Verbatim(id) | Self::Base64(id) => *id,
         }
     }
 
     /// Returns the word for how it is written.
-    pub const fn form(&self) -> &'static str {
+    pub(crate) const fn form(&self) -> &'static str {
         match self {
             Self::Verbatim(_) => "verbatim",
             Self::Base64(_) => "base64",
@@ -62,7 +62,7 @@ impl Piece {
 
 impl Builder {
     /// Returns the builder's word and its revision; a change in produced bytes bumps the revision, hence every id.
-    pub const fn name_and_revision(&self) -> (&'static str, u64) {
+    pub(crate) const fn name_and_revision(&self) -> (&'static str, u64) {
         match self {
             Self::Fixed { .. } => ("fixed", 1),
             Self::Unpack { .. } => ("unpack", 1),
@@ -80,7 +80,7 @@ impl Builder {
     }
 
     /// Returns the derivations whose results it reads.
-    pub fn inputs(&self) -> Vec<DerivationId> {
+    pub(crate) fn inputs(&self) -> Vec<DerivationId> {
         match self {
             Self::Fixed { .. } | Self::Blank { .. } => vec![],
             Self::FatVolume { files, .. } | Self::PayloadTar { files } => files.values().copied().collect(),
@@ -96,7 +96,7 @@ impl Builder {
     }
 
     /// Hashes the canonical encoding.
-    pub fn id(&self) -> DerivationId {
+    pub(crate) fn id(&self) -> DerivationId {
         let (name, revision) = self.name_and_revision();
         let mut encoder = Encoder::new("derivation");
         encoder.text(name).number(revision);
@@ -141,7 +141,7 @@ impl Builder {
     /// Returns the FAT volume id that goes with a volume's derivation id.
     ///
     /// It is what `/dev/disk/by-uuid` shows, so it changes with the content and never with the day.
-    pub fn volume_id(id: &DerivationId) -> u32 {
+    pub(crate) fn volume_id(id: &DerivationId) -> u32 {
         let [a, b, c, d, ..] = *id.0.as_bytes();
         u32::from_le_bytes([a, b, c, d])
     }
@@ -149,7 +149,7 @@ impl Builder {
 
 /// A builder with its id and the name it goes by in messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Derivation {
+pub(crate) struct Derivation {
     pub id: DerivationId,
     pub title: String,
     pub builder: Builder,

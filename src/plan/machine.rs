@@ -3,41 +3,41 @@
 use crate::base::{
     Arch, BaseKind, ByteSize, Code, DiskLabel, DiskSerial, FwCfgName, Name, Problem, StorageDir, Transport,
 };
-pub use crate::guest_report::PORT as REPORT_PORT;
-pub use crate::provision::carried::PAYLOAD_SERIAL;
-pub use crate::recipe::hardware::{self, CpuMode, Forward, Hardware, MemoryOptions, Security, Topology, Watchdog};
-pub use crate::recipe::xml::{XmlEdit, XmlElement};
-pub use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
+pub(crate) use crate::guest_report::PORT as REPORT_PORT;
+pub(crate) use crate::provision::carried::PAYLOAD_SERIAL;
+pub(crate) use crate::recipe::hardware::{CpuMode, Forward, Hardware, MemoryOptions};
+pub(crate) use crate::recipe::xml::{XmlEdit, XmlElement};
+pub(crate) use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
 
 /// Fixed file names in a bundle.
-pub mod file {
-    pub const BASE_QCOW2: &str = "base.qcow2";
-    pub const BASE_ISO: &str = "base.iso";
-    pub const SYSTEM: &str = "system.qcow2";
-    pub const CONFIG_RAW: &str = "config.raw";
-    pub const CONFIG_QCOW2: &str = "config.qcow2";
-    pub const CONFIG_USB: &str = "config-usb.raw";
-    pub const CONFIG_IGN: &str = "config.ign";
-    pub const SCRIPT: &str = "script";
+pub(crate) mod file {
+    pub(crate) const BASE_QCOW2: &str = "base.qcow2";
+    pub(crate) const BASE_ISO: &str = "base.iso";
+    pub(crate) const SYSTEM: &str = "system.qcow2";
+    pub(crate) const CONFIG_RAW: &str = "config.raw";
+    pub(crate) const CONFIG_QCOW2: &str = "config.qcow2";
+    pub(crate) const CONFIG_USB: &str = "config-usb.raw";
+    pub(crate) const CONFIG_IGN: &str = "config.ign";
+    pub(crate) const SCRIPT: &str = "script";
     /// What the guest should report; private.
-    pub const REPORT: &str = "report.json";
+    pub(crate) const REPORT: &str = "report.json";
     /// What is carried besides the configuration, where that is much: a raw disk that holds one tar stream.
-    pub const PAYLOAD: &str = "payload.raw";
-    pub const DOMAIN: &str = "domain.xml";
-    pub const DOMAIN_DISK: &str = "domain-disk.xml";
-    pub const DOMAIN_FWCFG: &str = "domain-fwcfg.xml";
-    pub const VIRT_INSTALL: &str = "virt-install.sh";
-    pub const VIRT_INSTALL_DISK: &str = "virt-install-disk.sh";
-    pub const VIRT_INSTALL_FWCFG: &str = "virt-install-fwcfg.sh";
-    pub const INSTALL: &str = "install.sh";
-    pub const RUN_QEMU: &str = "run-qemu.sh";
+    pub(crate) const PAYLOAD: &str = "payload.raw";
+    pub(crate) const DOMAIN: &str = "domain.xml";
+    pub(crate) const DOMAIN_DISK: &str = "domain-disk.xml";
+    pub(crate) const DOMAIN_FWCFG: &str = "domain-fwcfg.xml";
+    pub(crate) const VIRT_INSTALL: &str = "virt-install.sh";
+    pub(crate) const VIRT_INSTALL_DISK: &str = "virt-install-disk.sh";
+    pub(crate) const VIRT_INSTALL_FWCFG: &str = "virt-install-fwcfg.sh";
+    pub(crate) const INSTALL: &str = "install.sh";
+    pub(crate) const RUN_QEMU: &str = "run-qemu.sh";
     /// The whole machine as data: what an instance of another name or place is rendered from.
-    pub const MACHINE: &str = "machine.json";
-    pub const MANIFEST: &str = "manifest.json";
-    pub const SHA256SUMS: &str = "SHA256SUMS";
+    pub(crate) const MACHINE: &str = "machine.json";
+    pub(crate) const MANIFEST: &str = "manifest.json";
+    pub(crate) const SHA256SUMS: &str = "SHA256SUMS";
 
     /// Returns `data-<serial>.qcow2`.
-    pub fn data(serial: &crate::base::DiskSerial) -> String {
+    pub(crate) fn data(serial: &crate::base::DiskSerial) -> String {
         format!("data-{serial}.qcow2")
     }
 }
@@ -45,7 +45,7 @@ pub mod file {
 /// Everything a launch file says, less the identity (UUID, MAC), which follows from plan id and name.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Machine {
+pub(crate) struct Machine {
     pub name: Name,
     pub description: Option<String>,
     pub arch: Arch,
@@ -85,27 +85,27 @@ pub struct Machine {
 }
 
 /// Revision of the launch files' text; it enters every plan id, so a change of their bytes bumps it.
-pub const LAUNCH_REVISION: u64 = 3;
+pub(crate) const LAUNCH_REVISION: u64 = 3;
 
 /// The libosinfo ids that are chosen where a recipe names none: of MicroOS and Tumbleweed, and of everything else.
 ///
 /// Databases of 2022 already know them. `opensusemicroos` came in December 2025 only, and virt-install fails on an
 /// unknown id (virt-manager: virtinst/osdict.py), so MicroOS goes by Tumbleweed's.
-pub const OSINFO: [&str; 2] = ["opensusetumbleweed", "linux2022"];
+pub(crate) const OSINFO: [&str; 2] = ["opensusetumbleweed", "linux2022"];
 
 /// The serial of the system disk.
-pub const SYSTEM_SERIAL: &str = "system";
+pub(crate) const SYSTEM_SERIAL: &str = "system";
 /// The serial of the config disk.
-pub const CONFIG_SERIAL: &str = "config";
+pub(crate) const CONFIG_SERIAL: &str = "config";
 
 impl Machine {
     /// Returns the backing file of the system disk, where it has one.
-    pub fn backing_file(&self) -> Option<&'static str> {
+    pub(crate) fn backing_file(&self) -> Option<&'static str> {
         (self.base == BaseKind::Qcow2 && self.mode == SystemMode::Overlay).then_some(file::BASE_QCOW2)
     }
 
     /// Writes the canonical text of `machine.json`: two-space indented, one final line end.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
         text.push('\n');
         text
@@ -116,7 +116,7 @@ impl Machine {
     /// # Errors
     ///
     /// `E_CACHE_CORRUPT` where it is no machine that this version knows.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
         serde_json::from_str(text).map_err(|error| {
             Problem::new(Code::CacheCorrupt, format!("`{}` is not one of ours", file::MACHINE))
                 .cause(crate::base::text::one_line(&error.to_string(), 200))
@@ -125,12 +125,12 @@ impl Machine {
     }
 
     /// Tells whether the engines get their configuration by different transports; then there is no set with the disk alone.
-    pub const fn is_mixed(&self) -> bool {
+    pub(crate) const fn is_mixed(&self) -> bool {
         !self.mixed.is_empty()
     }
 
     /// Returns the data disks' serials and bundle file names.
-    pub fn data_files(&self) -> impl Iterator<Item = (&DiskSerial, String)> {
+    pub(crate) fn data_files(&self) -> impl Iterator<Item = (&DiskSerial, String)> {
         self.data.iter().map(|disk| (&disk.serial, file::data(&disk.serial)))
     }
 }
@@ -166,6 +166,7 @@ fn entries<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(FwC
 mod tests {
     use super::*;
     use crate::base::ByteSize;
+    use crate::recipe::{Security, Topology, Watchdog};
 
     fn machine() -> Machine {
         Machine {

@@ -13,7 +13,12 @@ use crate::recipe::{LocalFiles, Media, Recipe, Source, SystemMode};
 /// Plans a bundle from values alone.
 ///
 /// `lowered` is what `provision` made of the same recipe and files. Fails only where a side file was not read.
-pub fn plan(recipe: &Recipe, inputs: &PinnedInputs, files: &LocalFiles, lowered: Lowered) -> Result<Plan, Problem> {
+pub(crate) fn plan(
+    recipe: &Recipe,
+    inputs: &PinnedInputs,
+    files: &LocalFiles,
+    lowered: Lowered,
+) -> Result<Plan, Problem> {
     let mut draft = Draft::default();
     let base_id = draft.base(recipe, &inputs.base);
     draft.system(recipe, base_id);

@@ -4,24 +4,24 @@
 //! Read next: [`machine`] (what launch files are written from), then `realise`, which makes a plan exist.
 
 mod carry;
-pub mod derivation;
+pub(crate) mod derivation;
 mod encode;
-pub mod machine;
+pub(crate) mod machine;
 mod make;
 mod show;
 
 use std::collections::BTreeMap;
 
-pub use derivation::{Builder, Derivation, Piece};
-pub use machine::*;
-pub use make::plan;
+pub(crate) use derivation::{Builder, Derivation, Piece};
+pub(crate) use machine::*;
+pub(crate) use make::plan;
 
 use crate::base::{BaseKind, ByteSize, DerivationId, Digest, Finding, Name, Secret, Url};
 use crate::recipe::{RecipePath, Source};
 
 /// Where the bytes of a fixed-output derivation come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// Any of these addresses, tried in order.
     Pinned {
         sources: Vec<Source>,
@@ -40,7 +40,7 @@ pub enum Origin {
 /// What a bundle file is for; stands in the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Role {
+pub(crate) enum Role {
     Base,
     System,
     Data,
@@ -57,7 +57,7 @@ pub enum Role {
 
 impl Role {
     /// Tells whether the file holds provisioning, which others on the host must not read.
-    pub const fn is_private(self) -> bool {
+    pub(crate) const fn is_private(self) -> bool {
         matches!(
             self,
             Self::ConfigDisk
@@ -72,14 +72,14 @@ impl Role {
 
 /// One file of the bundle that a derivation makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Output {
+pub(crate) struct Output {
     pub derivation: DerivationId,
     pub role: Role,
 }
 
 /// Everything that a build will do, as a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The digest of all that reaches a byte of the bundle.
     pub id: Digest,
     pub name: Name,
@@ -99,12 +99,12 @@ pub struct Plan {
 
 impl Plan {
     /// Finds a derivation by id.
-    pub fn derivation(&self, id: &DerivationId) -> Option<&Derivation> {
+    pub(crate) fn derivation(&self, id: &DerivationId) -> Option<&Derivation> {
         self.derivations.iter().find(|derivation| derivation.id == *id)
     }
 
     /// Returns the pinned inputs, the base first: each derivation and where it comes from.
-    pub fn pinned(&self) -> impl Iterator<Item = (&Derivation, &Origin)> {
+    pub(crate) fn pinned(&self) -> impl Iterator<Item = (&Derivation, &Origin)> {
         self.derivations.iter().filter_map(|derivation| {
             let origin = self.origins.get(&derivation.id)?;
             matches!(origin, Origin::Pinned { .. }).then_some((derivation, origin))

@@ -10,7 +10,7 @@ use crate::recipe::Source;
 
 impl Plan {
     /// Returns the plan as JSON; no secret, no credential, no place of this machine.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({
             "format": 1,
             "plan": self.id,

@@ -9,7 +9,7 @@ use crate::base::{Code, Place, Problem, Rule, Secret};
 use crate::recipe::{Account, Located, User};
 
 /// Checks root's account.
-pub fn root(account: &Located<Account>, told: &mut Told) -> Login {
+pub(crate) fn root(account: &Located<Account>, told: &mut Told) -> Login {
     let Account { password_hash, ssh_keys } = &account.value;
     let login = Login {
         hash: password(password_hash.as_ref(), "root", &account.place, told),
@@ -24,7 +24,7 @@ pub fn root(account: &Located<Account>, told: &mut Told) -> Login {
 }
 
 /// Checks one further user.
-pub fn user(user: &Located<User>, told: &mut Told) -> Login {
+pub(crate) fn user(user: &Located<User>, told: &mut Told) -> Login {
     let User { name, account, uid, groups, shell, home, gecos, system } = &user.value;
     let place = &hushed(&user.place);
     check_names(&user.value, place, told);
@@ -55,7 +55,7 @@ pub fn user(user: &Located<User>, told: &mut Told) -> Login {
 }
 
 /// Tells of an account in one line, without a secret.
-pub fn told(login: &Login) -> String {
+pub(crate) fn told(login: &Login) -> String {
     let who = if login.is_root() { "root".to_owned() } else { format!("user {}", one_line(&login.name, 40)) };
     let hash = if login.hash.is_some() { "a password hash" } else { "no password" };
     let keys = match login.keys.len() {
@@ -81,7 +81,7 @@ fn check_names(user: &User, place: &Place, told: &mut Told) {
 }
 
 /// Checks the name of a user or group by the strictest rule in use: useradd(8), and no upper case.
-pub fn check_name(name: &str, what: &str, place: &Place, told: &mut Told) {
+pub(crate) fn check_name(name: &str, what: &str, place: &Place, told: &mut Told) {
     let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
     if !(first && name.len() <= 32 && name.chars().all(plain)) {

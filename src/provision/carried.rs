@@ -17,31 +17,31 @@ use crate::recipe::carried::{container_title, file_title, plain_rpm_name, rpm_ti
 use crate::recipe::{CONTENT_LIMIT, CONTENTS_LIMIT, Carried, Container, Image, Located, Media, Recipe, Source};
 
 /// The serial of the payload disk, and with it its name in the guest: `/dev/disk/by-id/virtio-arca-payload`.
-pub const PAYLOAD_SERIAL: &str = "arca-payload";
+pub(crate) const PAYLOAD_SERIAL: &str = "arca-payload";
 
 /// The folder beside the script that holds what is carried on the config disk.
-pub const FOLDER: &str = "carried";
+pub(crate) const FOLDER: &str = "carried";
 
 /// What may lie on the config disk, all of it together: Combustion copies its folder into the guest's memory.
-pub const CONFIG_DISK_LIMIT: ByteSize = ByteSize::mib(16);
+pub(crate) const CONFIG_DISK_LIMIT: ByteSize = ByteSize::mib(16);
 
 /// What pins tell of each input, before its bytes are there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub(crate) struct Known {
     pub inputs: BTreeMap<Source, Knowledge>,
     pub base: BaseFacts,
 }
 
 /// What is known of one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Knowledge {
+pub(crate) struct Knowledge {
     pub digest: Digest,
     pub size: Option<ByteSize>,
 }
 
 /// What carries files that are too many or too large for a config or script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vehicle {
+pub(crate) enum Vehicle {
     /// The folder beside the script, in [`FOLDER`].
     ConfigDisk,
     /// A raw, read-only disk whose content is one tar stream, found by [`PAYLOAD_SERIAL`].
@@ -50,7 +50,7 @@ pub enum Vehicle {
 
 /// One file that travels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Load {
+pub(crate) struct Load {
     /// Where it lies in the folder or the stream.
     pub path: String,
     pub input: Remote,
@@ -59,7 +59,7 @@ pub struct Load {
 
 /// As what an input travels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Form {
+pub(crate) enum Form {
     AsItIs,
     /// The input is the manifest of an image, which travels with all that it lists as one `oci-archive`.
     OciArchive {
@@ -72,7 +72,7 @@ pub enum Form {
 
 /// An input by address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remote {
+pub(crate) struct Remote {
     /// What messages call it.
     pub title: String,
     pub source: Source,
@@ -81,7 +81,7 @@ pub struct Remote {
 }
 
 /// A package that will be installed.
-pub struct WantedRpm {
+pub(crate) struct WantedRpm {
     pub name: String,
     pub input: Remote,
 }
@@ -129,20 +129,20 @@ impl Known {
 
 impl Remote {
     /// Returns where a file's content lies in the folder or the stream: by digest, as two files may share it.
-    pub fn file_path(&self) -> String {
+    pub(crate) fn file_path(&self) -> String {
         format!("files/{}", self.digest)
     }
 }
 
 impl WantedRpm {
     /// Returns where the package lies in the folder or the stream.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("rpms/{}", plain_rpm_name(&self.name))
     }
 }
 
 /// Decides what carries what an engine cannot hold; refuses what nothing can.
-pub fn loads(recipe: &Recipe, shares: &Shares, known: &Known, told: &mut Told) -> (Vec<Load>, Option<Vehicle>) {
+pub(crate) fn loads(recipe: &Recipe, shares: &Shares, known: &Known, told: &mut Told) -> (Vec<Load>, Option<Vehicle>) {
     let containers = recipe.provision.containers.iter().map(|one| {
         let (input, form) = known.image(&one.value);
         Load { path: container_path(&one.value), input, form }
@@ -225,7 +225,7 @@ fn container_path(container: &Container) -> String {
 }
 
 /// Returns the name of the unit that loads an image.
-pub fn load_unit(container: &Container) -> String {
+pub(crate) fn load_unit(container: &Container) -> String {
     format!("arca-load-{}.service", container.name)
 }
 
@@ -233,7 +233,7 @@ pub fn load_unit(container: &Container) -> String {
 ///
 /// The archive passes through `/var/cache`, which is on a disk, and is gone afterwards. Steps are lines of their own
 /// because a pipe would hide the failure of its first command. What it loads has the name that the archive gives it.
-pub fn unit(container: &Located<Container>, known: &Known) -> WantedUnit {
+pub(crate) fn unit(container: &Located<Container>, known: &Known) -> WantedUnit {
     let Located { value, place } = container;
     let (Remote { digest, .. }, form) = known.image(value);
     let (name, path) = (value.name.as_str(), container_path(value));

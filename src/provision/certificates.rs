@@ -16,7 +16,7 @@ use crate::recipe::{CaCertificate, Content, LocalFiles, Located, Recipe};
 
 const ANCHORS: &str = "/etc/pki/trust/anchors";
 /// The next boot takes it away.
-pub const MARK: &str = "/etc/pki/trust/.updated";
+pub(crate) const MARK: &str = "/etc/pki/trust/.updated";
 const WATCHER: &str = "ca-certificates.path";
 
 const UPDATE: &str = "
@@ -25,7 +25,7 @@ update-ca-certificates
 ";
 
 /// Checks the certificates and writes them.
-pub fn certificates(recipe: &Recipe, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn certificates(recipe: &Recipe, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
     let side = shares.side(Part::Certificates);
     for row in &recipe.provision.certificates {
         certificate(recipe, row, files, (shares, side), told);

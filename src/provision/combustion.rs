@@ -12,7 +12,7 @@ use crate::format::combustion::{Flags, payload, quote, script_payload};
 
 /// Where side files travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SideFiles {
+pub(crate) enum SideFiles {
     /// Inside the script as well as beside it, so that fw_cfg, which carries one file, brings them too.
     Inside,
     /// Only beside it, on the config disk.
@@ -128,7 +128,7 @@ const PRESET: &str = "/etc/systemd/system-preset/20-arca-build.preset";
 /// A ready-made one alone, with no side files to carry, comes out byte for byte. Otherwise it is unpacked beside the
 /// generated one and run last, by its own interpreter, with the same arguments and working directory; its exit code is
 /// the script's.
-pub fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFiles) -> Vec<u8> {
+pub(crate) fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFiles) -> Vec<u8> {
     let carried = ready.map_or(&[][..], |ready| ready.side_files.as_slice());
     let carried = if side_files == SideFiles::Inside { carried } else { &[] };
     if let (None, Some(ready), true) = (typed, ready, carried.is_empty()) {
@@ -156,7 +156,7 @@ pub fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFi
 }
 
 /// Joins what both parts ask of Combustion; commands for the initrd ask for the prepare run by being there.
-pub fn flags(typed: Option<&Wanted>, ready: Option<&Script>) -> Flags {
+pub(crate) fn flags(typed: Option<&Wanted>, ready: Option<&Script>) -> Flags {
     let ready = ready.map_or(Flags::default(), |ready| ready.flags);
     let Some(typed) = typed else { return ready };
     Flags {
@@ -337,7 +337,7 @@ fn files(text: &mut String, wanted: &Wanted) {
 }
 
 /// Writes one file.
-pub fn file(text: &mut String, file: &WantedFile) {
+pub(crate) fn file(text: &mut String, file: &WantedFile) {
     let owner = format!("{}:{}", file.user.as_deref().unwrap_or("root"), file.group.as_deref().unwrap_or("root"));
     let path = quote(&file.path);
     let head = match file.write {

@@ -6,23 +6,23 @@
 use crate::base::Secret;
 
 /// How many bytes of randomness a salt takes: sixteen characters, the most that SHA-crypt reads.
-pub const SALT: usize = 12;
+pub(crate) const SALT: usize = 12;
 
 /// The longest password that crypt(3) of libxcrypt takes (`CRYPT_MAX_PASSPHRASE_SIZE`), so that who sets it can use it.
-pub const LONGEST: usize = 511;
+pub(crate) const LONGEST: usize = 511;
 
 /// What crypt(3) takes where a hash names no number of rounds.
-pub const ROUNDS: u32 = 5000;
+pub(crate) const ROUNDS: u32 = 5000;
 
 /// How often the function may be applied.
-pub const ROUNDS_RANGE: std::ops::RangeInclusive<u32> = 1000..=999_999_999;
+pub(crate) const ROUNDS_RANGE: std::ops::RangeInclusive<u32> = 1000..=999_999_999;
 
 /// The alphabet of crypt(3), from 0 to 63; not that of base64.
 const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Why a password cannot be hashed. No variant shows any of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
+pub(crate) enum PasswordError {
     /// Anybody could log in.
     #[error("the password is empty")]
     Empty,
@@ -36,7 +36,7 @@ pub enum PasswordError {
 }
 
 /// Hashes a password; the same salt and rounds give the same text.
-pub fn hash(password: &Secret<Vec<u8>>, salt: [u8; SALT], rounds: u32) -> Result<Secret<String>, PasswordError> {
+pub(crate) fn hash(password: &Secret<Vec<u8>>, salt: [u8; SALT], rounds: u32) -> Result<Secret<String>, PasswordError> {
     let bytes = password.expose();
     check(bytes)?;
     let params = sha_crypt::Params::new(rounds).map_err(|_| PasswordError::Rounds)?;

@@ -17,7 +17,7 @@ use crate::recipe::Recipe;
 /// Who does a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Actor {
+pub(crate) enum Actor {
     /// Before any engine runs.
     Initrd,
     Ignition,
@@ -28,7 +28,7 @@ pub enum Actor {
 
 /// One step of the first boot.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Step {
+pub(crate) struct Step {
     pub by: Actor,
     /// One sentence without a full stop; nothing in it is secret.
     pub what: String,
@@ -38,7 +38,7 @@ pub struct Step {
 
 /// What became of a recipe's wish.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     pub name: String,
     /// Who does what, and who said so.
     pub engine: &'static str,
@@ -50,7 +50,7 @@ pub struct Explanation {
 
 impl Explanation {
     /// Tells what `lower` made of the recipe.
-    pub fn of(recipe: &Recipe, lowered: super::Lowered) -> Self {
+    pub(crate) fn of(recipe: &Recipe, lowered: super::Lowered) -> Self {
         let name = recipe.name.to_string();
         let super::Lowered { placed, steps, warnings, .. } = lowered;
         Self { name, engine: engine(recipe), placed, steps, warnings }
@@ -69,7 +69,7 @@ fn engine(recipe: &Recipe) -> &'static str {
 }
 
 /// Tells the first boot in order. `config` is whether there is an Ignition config, `script` the ready-made script.
-pub fn steps(recipe: &Recipe, shares: &Shares, config: bool, script: Option<&Script>) -> Vec<Step> {
+pub(crate) fn steps(recipe: &Recipe, shares: &Shares, config: bool, script: Option<&Script>) -> Vec<Step> {
     let has_script = script.is_some() || !shares.combustion.is_empty();
     let mut steps = vec![];
     let mut step = |by, what: String, why| steps.push(Step { by, what, why });

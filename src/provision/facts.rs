@@ -8,7 +8,7 @@ use crate::recipe::{Recipe, Source};
 
 /// What is known of the base.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BaseFacts {
+pub(crate) struct BaseFacts {
     /// The size of the disk it holds.
     pub virtual_size: Option<ByteSize>,
     /// The file's name: of what the address was resolved to, else as the recipe writes it.
@@ -26,7 +26,7 @@ pub struct BaseFacts {
 impl BaseFacts {
     /// Fills in what the recipe itself tells.
     #[must_use]
-    pub fn of(recipe: &Recipe, known: &Self) -> Self {
+    pub(crate) fn of(recipe: &Recipe, known: &Self) -> Self {
         let written = match &recipe.base.source.value {
             Source::Url(url) => url.file_name(),
             Source::Path(path) => path.file_name(),
@@ -36,12 +36,12 @@ impl BaseFacts {
     }
 
     /// Tells whether the publisher's name for the image, or for its flavour, holds a word.
-    pub fn says(&self, word: &str) -> bool {
+    pub(crate) fn says(&self, word: &str) -> bool {
         self.file_name.contains(word) || self.flavour.as_ref().is_some_and(|flavour| flavour.contains(word))
     }
 
     /// Returns the date of a snapshot that is numbered by it, as Tumbleweed's are: 20240427.
-    pub fn date(&self) -> Option<u32> {
+    pub(crate) fn date(&self) -> Option<u32> {
         let number = self.snapshot.as_ref().filter(|number| number.len() == 8)?;
         number.parse().ok().filter(|date| (20_000_101..=29_991_231).contains(date) && self.is_tumbleweed())
     }
@@ -52,6 +52,6 @@ impl BaseFacts {
 }
 
 /// Returns where the recipe names the base.
-pub fn place(recipe: &Recipe) -> Place {
+pub(crate) fn place(recipe: &Recipe) -> Place {
     recipe.base.source.place.clone()
 }

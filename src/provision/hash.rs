@@ -4,7 +4,7 @@
 
 /// What a text is, as far as its shape tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// A hash of a method that is still good, or a locked account.
     Good,
     /// A hash that a rented graphics card breaks, or one of a variant with a known flaw; what it is.
@@ -14,10 +14,10 @@ pub enum Verdict {
 }
 
 /// Makes a hash, for hints.
-pub const HOW: &str = "make a hash with `arca-build passwd` and write that";
+pub(crate) const HOW: &str = "make a hash with `arca-build passwd` and write that";
 
 /// Judges a text.
-pub fn judge(hash: &str) -> Verdict {
+pub(crate) fn judge(hash: &str) -> Verdict {
     if hash.is_empty() {
         return Verdict::Refused("is empty, which would let anybody in");
     }

@@ -11,7 +11,7 @@ use crate::format::ignition::{
 };
 
 /// Returns the minor number of the lowest spec that says everything wanted, but not less than the usual one.
-pub fn spec(wanted: &Wanted) -> u8 {
+pub(crate) fn spec(wanted: &Wanted) -> u8 {
     let modes = wanted.files.iter().filter(|file| file.write == Write::Replace).map(|file| file.mode);
     let mut modes = modes.chain(wanted.directories.iter().map(|directory| directory.mode));
     if modes.any(|mode| mode & 0o7000 != 0) {
@@ -26,7 +26,7 @@ pub fn spec(wanted: &Wanted) -> u8 {
 /// Returns the subvolumes that must be mounted for Ignition to reach everything wanted.
 ///
 /// Any further user brings `/home`, unless the recipe says that it is no subvolume.
-pub fn subvolumes(wanted: &Wanted, home_subvolume: bool) -> Vec<&'static str> {
+pub(crate) fn subvolumes(wanted: &Wanted, home_subvolume: bool) -> Vec<&'static str> {
     let mut paths = wanted.paths();
     if wanted.logins.iter().any(|login| !login.is_root()) {
         paths.push("/home".to_owned());
@@ -36,7 +36,7 @@ pub fn subvolumes(wanted: &Wanted, home_subvolume: bool) -> Vec<&'static str> {
 }
 
 /// Writes the wish; `subvolumes` are those the config must mount itself.
-pub fn config(wanted: &Wanted, spec: u8, subvolumes: &[&str]) -> Config {
+pub(crate) fn config(wanted: &Wanted, spec: u8, subvolumes: &[&str]) -> Config {
     Config {
         ignition: Header { version: format!("3.{spec}.0") },
         kernel_arguments: KernelArguments { should_exist: wanted.kernel_arguments.clone() },

@@ -44,8 +44,8 @@ kernel_arguments() {
 kernel_arguments"#;
 
 /// The unit that restarts the guest under Combustion, and what it leaves behind.
-pub const RESTART: &str = "arca-restart-once.service";
-pub const RESTARTED: &str = "/var/lib/arca-build-restarted";
+pub(crate) const RESTART: &str = "arca-restart-once.service";
+pub(crate) const RESTARTED: &str = "/var/lib/arca-build-restarted";
 
 /// Boot loader entries are made of the cmdline of the system that runs, so those of a new snapshot, made when its transaction
 /// is complete, lack what it says itself (openSUSE/sdbootutil: `create_boot_options`, 10-sdbootutil.snapper).
@@ -69,7 +69,7 @@ WantedBy=multi-user.target
 ";
 
 /// Writes the arguments.
-pub fn arguments(recipe: &Recipe, shares: &mut Shares) {
+pub(crate) fn arguments(recipe: &Recipe, shares: &mut Shares) {
     let arguments = &recipe.provision.settings.kernel_arguments;
     let Some(first) = arguments.first() else { return };
     let side = shares.side(Part::KernelArguments);
@@ -97,7 +97,7 @@ pub fn arguments(recipe: &Recipe, shares: &mut Shares) {
 }
 
 /// Refuses what a ready-made config says of the same argument: Ignition takes none twice.
-pub fn conflicts(recipe: &Recipe, config: &Config, told: &mut Told) {
+pub(crate) fn conflicts(recipe: &Recipe, config: &Config, told: &mut Told) {
     let root = &config.ready.root;
     let lists = ["shouldExist", "shouldNotExist"].map(|kind| root.list(&["kernelArguments", kind]));
     for argument in &recipe.provision.settings.kernel_arguments {

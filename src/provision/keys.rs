@@ -12,7 +12,7 @@ use crate::base::text::one_line;
 
 /// Why a text is no key line. No variant shows the key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub(crate) enum KeyError {
     /// The half that must never leave its owner's machine would have gone into the bundle.
     #[error("this is a private key")]
     Private,
@@ -39,7 +39,7 @@ pub enum KeyError {
 
 /// A line that is fit for `authorized_keys`.
 #[derive(Debug, PartialEq, Eq)]
-pub struct KeyLine {
+pub(crate) struct KeyLine {
     /// Without white space around it.
     pub line: String,
     /// What is weak about the key, where something is.
@@ -49,7 +49,7 @@ pub struct KeyLine {
 }
 
 /// Reads one line: options where there are any, type, data, comment.
-pub fn read(text: &str) -> Result<KeyLine, KeyError> {
+pub(crate) fn read(text: &str) -> Result<KeyLine, KeyError> {
     if text.contains("PRIVATE KEY") || text.trim_start().starts_with("-----BEGIN") {
         return Err(KeyError::Private);
     }

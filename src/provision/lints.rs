@@ -13,7 +13,7 @@ use crate::format::ignition::Node;
 use crate::recipe::Recipe;
 
 /// Warns of files that fill the guest's memory: the folder is copied to a tmpfs, whose limit is half of it.
-pub fn memory(recipe: &Recipe, bytes: usize, told: &mut Told) {
+pub(crate) fn memory(recipe: &Recipe, bytes: usize, told: &mut Told) {
     if u64::try_from(bytes).is_ok_and(|bytes| bytes > recipe.machine.memory.0 / 2) {
         let place = recipe.provision.script.as_ref().map(|script| script.place.clone());
         told.warn(
@@ -25,7 +25,7 @@ pub fn memory(recipe: &Recipe, bytes: usize, told: &mut Told) {
 }
 
 /// Warns of a script that writes where a Combustion script sees nothing mounted.
-pub fn script(bytes: &[u8], file: &str, told: &mut Told) {
+pub(crate) fn script(bytes: &[u8], file: &str, told: &mut Told) {
     let text = String::from_utf8_lossy(bytes);
     let code = || text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with('#'));
     for directory in subvolume::hidden_from_scripts() {
@@ -42,7 +42,7 @@ pub fn script(bytes: &[u8], file: &str, told: &mut Told) {
 }
 
 /// Warns of a script that uses what the recipe mounts in the system: under Combustion it is not there yet.
-pub fn run_below_mounts(recipe: &Recipe, bytes: &[u8], (name, place): (&str, &Place), told: &mut Told) {
+pub(crate) fn run_below_mounts(recipe: &Recipe, bytes: &[u8], (name, place): (&str, &Place), told: &mut Told) {
     let text = String::from_utf8_lossy(bytes);
     let provision = &recipe.provision;
     let subvolumes = provision.pools.iter().flat_map(|pool| &pool.value.subvolumes);
@@ -59,7 +59,7 @@ pub fn run_below_mounts(recipe: &Recipe, bytes: &[u8], (name, place): (&str, &Pl
 }
 
 /// Warns of a script of the recipe that does what the place it runs in makes fail; with it its name and place.
-pub fn run(bytes: &[u8], (name, place): (&str, &Place), side: Side, told: &mut Told) {
+pub(crate) fn run(bytes: &[u8], (name, place): (&str, &Place), side: Side, told: &mut Told) {
     let text = String::from_utf8_lossy(bytes);
     let first = |words: &[&str]| {
         let begins =
@@ -87,7 +87,7 @@ pub fn run(bytes: &[u8], (name, place): (&str, &Place), side: Side, told: &mut T
 }
 
 /// Warns of what a ready-made config may do in vain, or fail at.
-pub fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) {
+pub(crate) fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) {
     let mut warn =
         |id, node: &Node, text: String| told.warn(id, text, Some(ready::place(file, node.at.line, node.at.column)));
     for user in root.list(&["passwd", "users"]) {
@@ -129,7 +129,7 @@ pub fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) {
 }
 
 /// What to say of a path in the root snapshot.
-pub fn read_only(path: &str) -> String {
+pub(crate) fn read_only(path: &str) -> String {
     let path = one_line(path, 80);
     format!(
         "`{path}` lies in the root snapshot, which is read-only to Ignition: the boot may fail; Combustion can write it"

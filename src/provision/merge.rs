@@ -14,7 +14,7 @@ use crate::base::{Code, Finding, Place, Problem, Rule, Severity};
 use crate::format::ignition::Node;
 
 /// Joins both parts; `None` when one of them cannot be said in JSON.
-pub fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told: &mut Told) -> Option<Value> {
+pub(crate) fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: bool, told: &mut Told) -> Option<Value> {
     if let Some(config) = config {
         conflicts(wanted, config, told);
         refuse_replacement(config, told);
@@ -44,7 +44,7 @@ fn note_subvolumes(wanted: &Wanted, subvolumes: &[&str], told: &mut Told) {
     for directory in subvolumes.iter().filter(|directory| **directory != "/home") {
         let place = wanted.nodes().find(|(path, _)| super::subvolume::is_within(path, directory));
         let text = format!("{directory} is a subvolume that Ignition does not see; an entry that mounts it was added");
-        let finding = Finding::new(Rule::HomeSubvol, text).as_severe_as(Severity::Note);
+        let finding = Finding::new(Rule::HomeSubvol, text).with_severity(Severity::Note);
         let place = place.map(|(_, place)| told::hushed(place));
         told.tell(finding.at(place).hint("nothing to do: the config that is built has that entry"));
     }
@@ -85,7 +85,7 @@ fn refuse_replacement(config: &Config, told: &mut Told) {
 }
 
 /// Refuses what both a share of the recipe and the ready-made config define.
-pub fn conflicts(wanted: &Wanted, config: &Config, told: &mut Told) {
+pub(crate) fn conflicts(wanted: &Wanted, config: &Config, told: &mut Told) {
     let root = &config.ready.root;
     let mut check = |what: &str, name: &str, place: &Place, lists: &[[&str; 2]], key: &str| {
         let nodes = lists.iter().flat_map(|path| root.list(path));

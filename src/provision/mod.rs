@@ -5,12 +5,12 @@
 //! `wanted` (the wish, checked), then the two writers.
 
 mod account;
-pub mod carried;
+pub(crate) mod carried;
 mod certificates;
 mod combustion;
-pub mod crypt;
-pub mod explain;
-pub mod facts;
+pub(crate) mod crypt;
+pub(crate) mod explain;
+pub(crate) mod facts;
 mod hash;
 mod ignition;
 mod kernel;
@@ -29,13 +29,13 @@ mod report;
 mod rules;
 mod scripts;
 mod settings;
-pub mod split;
+pub(crate) mod split;
 mod subvolume;
-pub mod template;
+pub(crate) mod template;
 mod told;
 mod unit;
 mod wanted;
-pub mod ways;
+pub(crate) mod ways;
 
 use crate::base::{ByteSize, Code, Digest, DiskLabel, Finding, Problem, Problems, Rule, Secret, Severity, Transport};
 use crate::format;
@@ -54,19 +54,19 @@ use wanted::Wanted;
 use ways::{Freight, Ways};
 
 /// Reading fw_cfg through sysfs costs about n²/8192 port reads in the guest; up to here nobody notices.
-pub const FW_CFG_SLOW: ByteSize = ByteSize(64 << 10);
+pub(crate) const FW_CFG_SLOW: ByteSize = ByteSize(64 << 10);
 /// From here on the first boot stands still for minutes (linux: drivers/firmware/qemu_fw_cfg.c, `fw_cfg_read_blob`).
-pub const FW_CFG_LIMIT: ByteSize = ByteSize(256 << 10);
+pub(crate) const FW_CFG_LIMIT: ByteSize = ByteSize(256 << 10);
 
 /// The name under which a script travels inside the generated one; no side file may bear it.
-pub const READY_SCRIPT: &str = "script.recipe";
+pub(crate) const READY_SCRIPT: &str = "script.recipe";
 
 /// How every text begins that this module writes for systemd.
-pub const BY_US: &str = "# Written by arca-build";
+pub(crate) const BY_US: &str = "# Written by arca-build";
 
 /// What goes into the bundle for the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Lowered {
+pub(crate) struct Lowered {
     /// `config.ign`, canonical JSON; or a ready-made config, byte for byte, when nothing is added to it.
     pub config: Option<Secret<Vec<u8>>>,
     /// The same where bytes that are not there yet go into it; then `config` is empty.
@@ -96,14 +96,14 @@ pub struct Lowered {
 
 impl Lowered {
     /// Tells whether there is an Ignition config.
-    pub const fn has_config(&self) -> bool {
+    pub(crate) const fn has_config(&self) -> bool {
         self.config.is_some() || self.template.is_some()
     }
 }
 
 /// What the rules noticed, whether or not anything could be made.
 #[derive(Debug)]
-pub struct Judged {
+pub(crate) struct Judged {
     pub lowered: Result<Lowered, Problems>,
     /// In the order found, errors too, which `lowered` tells as problems.
     pub findings: Vec<Finding>,
@@ -113,7 +113,7 @@ pub struct Judged {
 
 /// Something a rule noticed that the recipe allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Allowed {
+pub(crate) struct Allowed {
     pub finding: Finding,
     /// As the recipe gives it.
     pub reason: String,
@@ -123,12 +123,12 @@ pub struct Allowed {
 ///
 /// Every mistake is told at once: `E_SECRET` for login data that is no hash or no public key, `E_FWCFG_LIMIT` for what
 /// fw_cfg cannot carry, `E_PROVISION` for the rest.
-pub fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lowered, Problems> {
+pub(crate) fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lowered, Problems> {
     judge(recipe, files, known).lowered
 }
 
 /// As [`lower`], with all that the rules noticed.
-pub fn judge(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Judged {
+pub(crate) fn judge(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Judged {
     let mut told = Told::default();
     let facts = BaseFacts::of(recipe, &known.base);
     let mut shares = wanted::resolve(recipe, files, known, &mut told);
@@ -290,7 +290,7 @@ fn limit(recipe: &Recipe, transport: Option<Transport>, what: &str, size: usize,
     if size <= FW_CFG_LIMIT {
         let text = format!("{what} is {} KiB; by fw_cfg the guest reads it slowly, by disk at once", size.0 >> 10);
         let severity = if transport == Some(Transport::FwCfg) { Severity::Warning } else { Severity::Note };
-        told.tell(Finding::new(Rule::FwcfgSize, text).at(place).as_severe_as(severity));
+        told.tell(Finding::new(Rule::FwcfgSize, text).at(place).with_severity(severity));
     } else if transport == Some(Transport::FwCfg) {
         let problem = Problem::new(Code::FwCfgLimit, format!("{what} is too large for fw_cfg"))
             .fact("size", format!("{} bytes", size.0))

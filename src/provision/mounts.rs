@@ -16,10 +16,10 @@ use crate::recipe::storage::{Device, Mount, Subvolume};
 use crate::recipe::{Located, Recipe};
 
 /// How long a boot waits for a device, and a pool for its members.
-pub const PATIENCE: &str = "30s";
+pub(crate) const PATIENCE: &str = "30s";
 
 /// The first line of everything written here.
-pub const HEAD: &str = "# Written by arca-build: change the recipe, not this file.\n";
+pub(crate) const HEAD: &str = "# Written by arca-build: change the recipe, not this file.\n";
 
 /// Directories that the system itself mounts, or could not live without.
 const SYSTEM: [&str; 21] = [
@@ -47,7 +47,7 @@ const SYSTEM: [&str; 21] = [
 ];
 
 /// A mount unit to be.
-pub struct Point<'a> {
+pub(crate) struct Point<'a> {
     /// As it stands after `What=`.
     pub what: String,
     pub path: &'a str,
@@ -62,7 +62,7 @@ pub struct Point<'a> {
 }
 
 /// Checks the mounts and subvolumes of the recipe and shares them out.
-pub fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     let side = shares.side(Part::Mounts);
     for mount in &recipe.provision.mounts {
         self::mount(recipe, mount, side, shares, told);
@@ -105,12 +105,12 @@ fn mount(recipe: &Recipe, mount: &Located<Mount>, side: Side, shares: &mut Share
 }
 
 /// Returns where the guest finds a disk of the machine.
-pub fn member(serial: &DiskSerial) -> String {
+pub(crate) fn member(serial: &DiskSerial) -> String {
     format!("/dev/disk/by-id/virtio-{serial}")
 }
 
 /// Refuses a serial that no disk of the machine has.
-pub fn check_serial(recipe: &Recipe, serial: &DiskSerial, place: &Place, told: &mut Told) {
+pub(crate) fn check_serial(recipe: &Recipe, serial: &DiskSerial, place: &Place, told: &mut Told) {
     let mut serials = recipe.machine.disks.iter().map(|disk| disk.serial.as_str());
     if serials.clone().any(|other| other == serial.as_str()) {
         return;
@@ -129,7 +129,7 @@ pub fn check_serial(recipe: &Recipe, serial: &DiskSerial, place: &Place, told: &
 }
 
 /// Checks that something can be mounted at a path without hiding the system.
-pub fn check_point(path: &str, place: &Place, told: &mut Told) {
+pub(crate) fn check_point(path: &str, place: &Place, told: &mut Told) {
     let shown = one_line(path, 80);
     if let Some(directory) = subvolume::fleeting(path) {
         let hint = "mount it below /srv, /mnt or /var";
@@ -141,7 +141,7 @@ pub fn check_point(path: &str, place: &Place, told: &mut Told) {
 }
 
 /// Writes the unit of a mount, and has its mount point made where the running guest cannot.
-pub fn add(point: Point<'_>, side: Side, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn add(point: Point<'_>, side: Side, shares: &mut Shares, told: &mut Told) {
     directory(point.path, point.place, side, shares, told);
     let Point { what, path, kind, options, description, unit, mount, place } = point;
     let kind = kind.map(|kind| format!("Type={kind}\n")).unwrap_or_default();
@@ -162,7 +162,7 @@ pub fn add(point: Point<'_>, side: Side, shares: &mut Shares, told: &mut Told) {
 }
 
 /// Returns a unit with a text.
-pub fn written(name: String, enable: Option<bool>, text: String, place: &Place) -> WantedUnit {
+pub(crate) fn written(name: String, enable: Option<bool>, text: String, place: &Place) -> WantedUnit {
     WantedUnit { name, enable, mask: false, contents: Some(text), dropins: vec![], place: place.clone() }
 }
 
@@ -249,7 +249,7 @@ fn subvolume_unit(path: &str, nocow: bool) -> String {
 }
 
 /// Refuses what would lie beneath a later mount, or keep a subvolume from being made; call it when all is shared out.
-pub fn hidden(recipe: &Recipe, shares: &Shares, told: &mut Told) {
+pub(crate) fn hidden(recipe: &Recipe, shares: &Shares, told: &mut Told) {
     let points = points(recipe);
     for (index, (path, _, place)) in points.iter().enumerate() {
         if let Some((_, _, first)) = points[..index].iter().find(|(other, _, _)| other == path) {
@@ -286,7 +286,7 @@ fn points(recipe: &Recipe) -> Vec<(&str, &'static str, &Place)> {
 
 /// Writes a path as the name of a unit, as `systemd-escape --path` does: `/` becomes `-`, anything but letters, digits and
 /// `:_.` becomes `\xNN`, as does a dot that comes first.
-pub fn escape(path: &str) -> String {
+pub(crate) fn escape(path: &str) -> String {
     let trimmed = path.trim_matches('/');
     if trimmed.is_empty() {
         return "-".to_owned();

@@ -46,7 +46,7 @@ const SYSTEM: [&str; 28] = [
 ];
 
 /// Checks groups and shares them out; call it after the accounts.
-pub fn groups(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn groups(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     let rows = &recipe.provision.groups;
     unique("group", rows.iter().map(|row| (row.value.name.as_str(), &row.place)), told);
     let gids: Vec<_> = rows.iter().filter_map(|row| Some((row.value.gid?.to_string(), &row.place))).collect();
@@ -77,7 +77,7 @@ fn own_group(name: &str, shares: &Shares, place: &Place, told: &mut Told) {
 }
 
 /// Checks directories and links and shares them out.
-pub fn nodes(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn nodes(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     for row in &recipe.provision.directories {
         directory(row, shares, told);
     }
@@ -122,7 +122,7 @@ fn link(row: &Located<GuestLink>, shares: &mut Shares, told: &mut Told) {
 }
 
 /// Refuses what lies below a link: it would be written wherever that leads. Ignition refuses it too.
-pub fn below_links(shares: &Shares, told: &mut Told) {
+pub(crate) fn below_links(shares: &Shares, told: &mut Told) {
     let links: Vec<_> = shares.both().flat_map(|wanted| &wanted.links).collect();
     for (path, place) in shares.both().flat_map(Wanted::nodes) {
         let link = links.iter().find(|link| link.path != path && subvolume::is_within(path, &link.path));

@@ -14,13 +14,13 @@ use crate::base::text::one_line;
 use crate::recipe::{Located, Recipe};
 
 /// The unit that installs under Ignition, and the mark it leaves.
-pub const UNIT: &str = "arca-packages.service";
-pub const MARK: &str = "packages";
+pub(crate) const UNIT: &str = "arca-packages.service";
+pub(crate) const MARK: &str = "packages";
 
 const SCRIPT: &str = "/etc/arca-build/packages";
 
 /// Adds the recipe's packages.
-pub fn add(recipe: &Recipe, known: &Known, shares: &mut Shares) {
+pub(crate) fn add(recipe: &Recipe, known: &Known, shares: &mut Shares) {
     let side = shares.side(Part::Packages);
     let names = &recipe.provision.packages;
     for name in names {

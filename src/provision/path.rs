@@ -7,7 +7,7 @@ use crate::base::Place;
 use crate::base::text::{is_unsafe, one_line};
 
 /// Tells whether a text is an absolute path in its one spelling, naming something below `/`.
-pub fn is_absolute(text: &str) -> bool {
+pub(crate) fn is_absolute(text: &str) -> bool {
     let fits = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
     let parts = text.strip_prefix('/').map(|rest| rest.split('/'));
     text.len() < 4096
@@ -16,7 +16,7 @@ pub fn is_absolute(text: &str) -> bool {
 }
 
 /// Checks the path of a file for the guest.
-pub fn check(path: &str, side: Side, place: &Place, told: &mut Told) {
+pub(crate) fn check(path: &str, side: Side, place: &Place, told: &mut Told) {
     let shown = one_line(path, 80);
     if !is_absolute(path) {
         let hint = "begin with `/`, without empty, `.` or `..` parts, control characters and a `/` at the end";
@@ -32,7 +32,7 @@ pub fn check(path: &str, side: Side, place: &Place, told: &mut Told) {
 
 /// Refuses two things at one path, and a file (one of `files`) whose path is another's directory. `keyed` are paths that a
 /// key of the recipe writes, with the key.
-pub fn check_all<'a>(
+pub(crate) fn check_all<'a>(
     nodes: impl Iterator<Item = (&'a str, &'a Place)> + Clone,
     files: &[&str],
     keyed: &[(&str, &str)],

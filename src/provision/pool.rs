@@ -21,7 +21,7 @@ const SCRIPT: &str = include_str!("pool.sh");
 const SMALLEST_MEMBER: ByteSize = ByteSize::mib(256);
 
 /// Checks the pools of the recipe and shares them out.
-pub fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     let side = shares.side(Part::Pools);
     for pool in &recipe.provision.pools {
         let sizes = check(recipe, pool, told);
@@ -129,7 +129,7 @@ fn script_path(pool: &Pool) -> String {
 }
 
 /// Writes the script, readable in the guest.
-pub fn script(pool: &Pool) -> String {
+pub(crate) fn script(pool: &Pool) -> String {
     let disks: Vec<&str> = pool.disks.iter().map(|disk| disk.value.as_str()).collect();
     let names = |wanted: fn(&PoolSubvolume) -> bool| {
         let names = pool.subvolumes.iter().map(|one| &one.value).filter(|one| wanted(one));

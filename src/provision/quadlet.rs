@@ -16,7 +16,13 @@ use crate::recipe::{Container, Content, LocalFiles, Located, Quadlet, Recipe, Se
 const FOLDER: &str = "/etc/containers/systemd";
 
 /// Adds what runs a container, where the recipe says how.
-pub fn run(recipe: &Recipe, container: &Located<Container>, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn run(
+    recipe: &Recipe,
+    container: &Located<Container>,
+    files: &LocalFiles,
+    shares: &mut Shares,
+    told: &mut Told,
+) {
     let Located { value, place } = container;
     let Some(quadlet) = &value.quadlet else { return };
     refuse_unit(recipe, value, told);

@@ -10,7 +10,7 @@ use crate::format::{combustion, fat, ignition};
 use crate::recipe::{LocalFiles, Located, Recipe, RecipePath};
 
 /// A ready-made config that passed.
-pub struct Config {
+pub(crate) struct Config {
     pub bytes: Vec<u8>,
     pub ready: ignition::Ready,
     /// How messages call the file.
@@ -18,7 +18,7 @@ pub struct Config {
 }
 
 /// A ready-made script that passed, with the files beside it.
-pub struct Script {
+pub(crate) struct Script {
     pub bytes: Vec<u8>,
     pub flags: combustion::Flags,
     /// Name beside the script, and bytes.
@@ -28,12 +28,12 @@ pub struct Script {
 }
 
 /// Makes a place in a ready-made file; its line is never shown, for it may hold a secret.
-pub fn place(file: &str, line: u32, column: u32) -> Place {
+pub(crate) fn place(file: &str, line: u32, column: u32) -> Place {
     Place { file: file.to_owned(), line, column, width: 1, text: String::new() }
 }
 
 /// Reads the ready-made Ignition config.
-pub fn config(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Option<Config> {
+pub(crate) fn config(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Option<Config> {
     let path = recipe.provision.config.as_ref()?;
     if !recipe.provision.engine().uses_ignition() {
         unread(path, "an Ignition config", told);
@@ -64,7 +64,7 @@ pub fn config(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Option<Co
 }
 
 /// Reads the ready-made Combustion script and its side files.
-pub fn script(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Option<Script> {
+pub(crate) fn script(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Option<Script> {
     let Some(path) = recipe.provision.script.as_ref() else {
         for side in &recipe.provision.side_files {
             told.refuse_at(&side.place, "`side_files` lie beside a script, and there is none", "add `script`");

@@ -31,7 +31,7 @@ struct Look {
 
 /// Adds the report where the recipe wants one; call it when everything else is shared out. `digest` is that of the
 /// configuration without it.
-pub fn add(recipe: &Recipe, shares: &mut Shares, digest: Digest, told: &mut Told) -> Expectation {
+pub(crate) fn add(recipe: &Recipe, shares: &mut Shares, digest: Digest, told: &mut Told) -> Expectation {
     let place = Place { file: recipe.file.clone(), line: 1, column: 1, width: 1, text: String::new() };
     let side = side(recipe, shares);
     let sides: Vec<Side> = [Side::Ignition, Side::Combustion]
@@ -129,7 +129,7 @@ fn list(shares: &Shares, looks: &[Look]) -> String {
 }
 
 /// Hashes a configuration: what each engine gets, bytes that come later by their digest.
-pub fn digest(config: Option<&[u8]>, template: Option<&Template>, script: Option<&[u8]>) -> Digest {
+pub(crate) fn digest(config: Option<&[u8]>, template: Option<&Template>, script: Option<&[u8]>) -> Digest {
     let mut parts: Vec<Vec<u8>> = vec![config.unwrap_or_default().into(), script.unwrap_or_default().into()];
     parts.extend(template.into_iter().flat_map(|template| &template.0).map(|part| match part {
         template::Part::Text(text) => text.expose().clone(),

@@ -15,10 +15,10 @@ use crate::recipe::scripts::{Run, Timer};
 use crate::recipe::{Content, LocalFiles, Located, Recipe};
 
 /// What a unit says that needs the network (systemd.special(7), "network-online.target").
-pub const ONLINE: &str = "Wants=network-online.target\nAfter=network-online.target\n";
+pub(crate) const ONLINE: &str = "Wants=network-online.target\nAfter=network-online.target\n";
 
 /// Ends what zypper leaves running, for it would keep mounts busy (openSUSE/combustion, `combustion`, "cleanup").
-pub const STRAY: &str = "# zypper leaves gpg-agent running, which would keep what is mounted busy.\n\
+pub(crate) const STRAY: &str = "# zypper leaves gpg-agent running, which would keep what is mounted busy.\n\
                          while pkill -x gpg-agent; do sleep 1; done\n";
 
 /// Beside the script and not in `/tmp`: Combustion itself runs a file there.
@@ -46,7 +46,7 @@ struct Script {
 }
 
 /// Adds every script.
-pub fn add(recipe: &Recipe, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn add(recipe: &Recipe, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
     let side = shares.side(Part::Scripts);
     let mut scripts = vec![];
     for (number, run) in (1..).zip(&recipe.provision.runs) {

@@ -20,13 +20,13 @@ const CHRONY: &str = "/etc/chrony.d/pool.conf";
 const CHRONYD: &str = "chronyd.service";
 /// Read by login shells (openSUSE/aaa_base: profile.sh), zypper, and for services by `setup-systemd-proxy-env.service`
 /// (openSUSE/microos-tools), which copies it to a file that everybody may read.
-pub const PROXY: &str = "/etc/sysconfig/proxy";
+pub(crate) const PROXY: &str = "/etc/sysconfig/proxy";
 
 /// The locales of MicroOS (openSUSE/microos-tools: README, "locale-check").
 const MICROOS_LOCALES: [&str; 4] = ["C", "C.utf8", "en_US.utf8", "POSIX"];
 
 /// Returns the paths that keys of the recipe write, each with its key.
-pub fn paths(settings: &Settings) -> Vec<(&'static str, &'static str)> {
+pub(crate) fn paths(settings: &Settings) -> Vec<(&'static str, &'static str)> {
     let one = [
         (settings.hostname.is_some(), HOSTNAME, "hostname"),
         (settings.timezone.is_some(), LOCALTIME, "timezone"),
@@ -39,7 +39,7 @@ pub fn paths(settings: &Settings) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Writes the settings.
-pub fn settings(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn settings(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     let settings = &recipe.provision.settings;
     let side = shares.side(Part::Settings);
     if let Some(Located { value, place }) = &settings.hostname {
@@ -73,13 +73,13 @@ fn put(shares: &mut Shares, side: Side, path: &str, text: String, place: &Place)
 }
 
 /// Makes a file of root's.
-pub fn file(path: &str, text: String, mode: u32, place: &Place) -> WantedFile {
+pub(crate) fn file(path: &str, text: String, mode: u32, place: &Place) -> WantedFile {
     let (path, bytes, place) = (path.to_owned(), Bytes::Here(text.into_bytes()), place.clone());
     WantedFile { path, bytes, write: Write::Replace, mode, user: None, group: None, place }
 }
 
 /// Enables a unit of the image, unless the recipe itself says something of it.
-pub fn enable(recipe: &Recipe, shares: &mut Shares, side: Side, name: &str, place: &Place) {
+pub(crate) fn enable(recipe: &Recipe, shares: &mut Shares, side: Side, name: &str, place: &Place) {
     if recipe.provision.units.iter().any(|unit| unit.value.name == name) {
         return;
     }

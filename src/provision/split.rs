@@ -13,14 +13,14 @@ use crate::recipe::{Recipe, Source};
 
 /// One of the two engines, as the place where a part is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
+pub(crate) enum Side {
     Ignition,
     Combustion,
 }
 
 /// A part of the wish that goes to one engine as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub(crate) enum Part {
     /// Root, users, groups, their keys.
     Accounts,
     /// Files, directories, links.
@@ -44,7 +44,7 @@ pub enum Part {
 
 impl Part {
     /// Returns the engine that does it best, and why.
-    pub const fn best(self) -> (Side, &'static str) {
+    pub(crate) const fn best(self) -> (Side, &'static str) {
         match self {
             Self::Accounts => (Side::Ignition, "Ignition checks accounts before it touches the disk"),
             Self::Files => (Side::Ignition, "Ignition writes files before anything of the system has started"),
@@ -75,7 +75,7 @@ impl Part {
 
 impl Part {
     /// Returns what the part is called in a sentence.
-    pub const fn title(self) -> &'static str {
+    pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Accounts => "accounts",
             Self::Files => "files",
@@ -106,7 +106,7 @@ impl fmt::Display for Side {
 
 /// One line of the account: what was written for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub(crate) struct Placed {
     pub side: Side,
     pub part: Part,
     /// Such as "user `bob` with 2 keys"; nothing in it is secret.
@@ -117,7 +117,7 @@ pub struct Placed {
 
 /// How the parts are shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
+pub(crate) enum Split {
     /// Everything to one engine.
     All(Side),
     /// Each part to the one that does it best.
@@ -126,7 +126,7 @@ pub enum Split {
 
 impl Split {
     /// Decides by the recipe's engine; where that is `auto`, by the image.
-    pub fn of(recipe: &Recipe) -> Self {
+    pub(crate) fn of(recipe: &Recipe) -> Self {
         match recipe.provision.engine() {
             Engine::Ignition => Self::All(Side::Ignition),
             Engine::Combustion => Self::All(Side::Combustion),
@@ -136,7 +136,7 @@ impl Split {
     }
 
     /// Returns the engine of a part.
-    pub const fn side(self, part: Part) -> Side {
+    pub(crate) const fn side(self, part: Part) -> Side {
         match self {
             Self::All(side) => side,
             Self::Best => part.best().0,
@@ -144,7 +144,7 @@ impl Split {
     }
 
     /// Returns the engine of a path: Ignition cannot write the root snapshot, Combustion can.
-    pub fn side_of_path(self, path: &str) -> Side {
+    pub(crate) fn side_of_path(self, path: &str) -> Side {
         match self.side(Part::Files) {
             Side::Ignition if self == Self::Best && subvolume::is_read_only(path) => Side::Combustion,
             side => side,
@@ -154,7 +154,7 @@ impl Split {
 
 impl Split {
     /// Returns the engine of a path, and why where that is not who writes the others.
-    pub fn side_of_path_why(self, path: &str) -> (Side, &'static str) {
+    pub(crate) fn side_of_path_why(self, path: &str) -> (Side, &'static str) {
         let side = self.side_of_path(path);
         let is_odd = side != self.side(Part::Files);
         (side, if is_odd { "the root snapshot is read-only to Ignition" } else { "" })
@@ -162,12 +162,12 @@ impl Split {
 }
 
 /// Tells whether the image is of the flavour that boots by systemd-boot and has no Ignition, by its published name.
-pub fn lacks_ignition(recipe: &Recipe) -> bool {
+pub(crate) fn lacks_ignition(recipe: &Recipe) -> bool {
     recipe.base.kind != BaseKind::Iso && image_name(recipe).contains("-sdboot")
 }
 
 /// Returns the image's published name.
-pub fn image_name(recipe: &Recipe) -> &str {
+pub(crate) fn image_name(recipe: &Recipe) -> &str {
     match &recipe.base.source.value {
         Source::Url(url) => url.file_name(),
         Source::Path(path) => path.file_name(),
@@ -175,7 +175,7 @@ pub fn image_name(recipe: &Recipe) -> &str {
 }
 
 /// The wish, shared out.
-pub struct Shares {
+pub(crate) struct Shares {
     pub split: Split,
     pub ignition: Wanted,
     pub combustion: Wanted,
@@ -185,47 +185,42 @@ pub struct Shares {
 
 impl Shares {
     /// Begins with nothing wanted.
-    pub fn new(split: Split) -> Self {
+    pub(crate) fn new(split: Split) -> Self {
         Self { split, ignition: Wanted::default(), combustion: Wanted::default(), placed: vec![] }
     }
 
     /// Returns the engine that does a part.
-    pub const fn side(&self, part: Part) -> Side {
+    pub(crate) const fn side(&self, part: Part) -> Side {
         self.split.side(part)
     }
 
     /// Returns what is written for an engine.
-    pub const fn on(&mut self, side: Side) -> &mut Wanted {
+    pub(crate) const fn on(&mut self, side: Side) -> &mut Wanted {
         match side {
             Side::Ignition => &mut self.ignition,
             Side::Combustion => &mut self.combustion,
         }
     }
 
-    /// Returns what is written for the engine that does a part.
-    pub const fn of(&mut self, part: Part) -> &mut Wanted {
-        self.on(self.split.side(part))
-    }
-
     /// Enters a line into the account; without `why` the part's own reason is told, where the choice was ours.
-    pub fn account(&mut self, part: Part, side: Side, what: impl Into<String>, why: &str) {
+    pub(crate) fn account(&mut self, part: Part, side: Side, what: impl Into<String>, why: &str) {
         let own = if self.split == Split::Best && part.best().0 == side { part.best().1 } else { "" };
         let why = if why.is_empty() { own } else { why };
         self.placed.push(Placed { side, part, what: what.into(), why: why.to_owned() });
     }
 
     /// Goes through both shares.
-    pub fn both(&self) -> impl Iterator<Item = &Wanted> + Clone {
+    pub(crate) fn both(&self) -> impl Iterator<Item = &Wanted> + Clone {
         [&self.ignition, &self.combustion].into_iter()
     }
 
     /// Goes through the files of both.
-    pub fn files(&self) -> impl Iterator<Item = &WantedFile> + Clone {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &WantedFile> + Clone {
         self.both().flat_map(|wanted| &wanted.files)
     }
 
     /// Goes through the units of both.
-    pub fn units(&self) -> impl Iterator<Item = &WantedUnit> + Clone {
+    pub(crate) fn units(&self) -> impl Iterator<Item = &WantedUnit> + Clone {
         self.both().flat_map(|wanted| &wanted.units)
     }
 }

@@ -6,7 +6,7 @@
 //! nothing is mounted lands beneath the later mount: no error, and the file is gone.
 
 /// The label of the root file system in every published image.
-pub const ROOT_DEVICE: &str = "/dev/disk/by-label/ROOT";
+pub(crate) const ROOT_DEVICE: &str = "/dev/disk/by-label/ROOT";
 
 /// Subvolumes that are not mounted when Ignition writes.
 const IGNITION_HIDDEN: [&str; 5] = ["/boot/writable", "/home", "/opt", "/srv", "/usr/local"];
@@ -15,7 +15,7 @@ const IGNITION_HIDDEN: [&str; 5] = ["/boot/writable", "/home", "/opt", "/srv", "
 const IGNITION_SHOWN: [&str; 3] = ["/etc", "/root", "/var"];
 
 /// Mount points that a Combustion script does not see; `/var` first, since others could lie below it.
-pub const COMBUSTION_HIDDEN: [&str; 4] = ["/var", "/home", "/srv", "/usr/local"];
+pub(crate) const COMBUSTION_HIDDEN: [&str; 4] = ["/var", "/home", "/srv", "/usr/local"];
 
 /// What transactional-update binds although it hides `/var`.
 const COMBUSTION_SHOWN: [&str; 6] = [
@@ -31,37 +31,37 @@ const COMBUSTION_SHOWN: [&str; 6] = [
 const FLEETING: [&str; 7] = ["/dev", "/proc", "/run", "/sys", "/tmp", "/var/lock", "/var/run"];
 
 /// Tells whether a path is a directory or lies below it.
-pub fn is_within(path: &str, directory: &str) -> bool {
+pub(crate) fn is_within(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Returns the file system without a disk that a path would be lost in.
-pub fn fleeting(path: &str) -> Option<&'static str> {
+pub(crate) fn fleeting(path: &str) -> Option<&'static str> {
     FLEETING.into_iter().find(|directory| is_within(path, directory))
 }
 
 /// Returns the subvolumes that Ignition must mount to reach these paths, sorted.
-pub fn for_ignition<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
+pub(crate) fn for_ignition<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
     let reaches = |directory: &&str| paths.clone().any(|path| is_within(path, directory));
     IGNITION_HIDDEN.into_iter().filter(reaches).collect()
 }
 
 /// Tells whether a path lies in the root snapshot, which is read-only when Ignition writes; remounting it does not help
 /// (SUSE/elemental, docs/firstboot-configuration.md: "leading to an ignition failure"). Combustion has a writable one.
-pub fn is_read_only(path: &str) -> bool {
+pub(crate) fn is_read_only(path: &str) -> bool {
     let mut writable = IGNITION_SHOWN.into_iter().chain(IGNITION_HIDDEN).chain(FLEETING);
     !writable.any(|directory| is_within(path, directory))
 }
 
 /// Returns the mount points that a Combustion script must mount to reach these paths, in the order to mount them.
-pub fn for_combustion<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
+pub(crate) fn for_combustion<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
     let shown = |path: &str| COMBUSTION_SHOWN.iter().any(|directory| is_within(path, directory));
     let reaches = |directory: &&str| paths.clone().any(|path| is_within(path, directory) && !shown(path));
     COMBUSTION_HIDDEN.into_iter().filter(reaches).collect()
 }
 
 /// Returns every mount point that a Combustion script does not see, but `/var`, much of which it does see.
-pub fn hidden_from_scripts() -> &'static [&'static str] {
+pub(crate) fn hidden_from_scripts() -> &'static [&'static str] {
     &COMBUSTION_HIDDEN[1..]
 }
 

@@ -11,11 +11,11 @@ use crate::base::Secret;
 use crate::format::ignition::canonical;
 
 /// What precedes the bytes in a config (RFC 2397); base64 needs no escape in JSON.
-pub const DATA_URL: &str = "data:;base64,";
+pub(crate) const DATA_URL: &str = "data:;base64,";
 
 /// One part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub(crate) enum Part {
     Text(Secret<Vec<u8>>),
     /// The input's bytes in base64.
     Base64(Remote),
@@ -23,11 +23,11 @@ pub enum Part {
 
 /// A text with places, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template(pub Vec<Part>);
+pub(crate) struct Template(pub Vec<Part>);
 
 impl Template {
     /// Returns the length that the text will have, where every size is known.
-    pub fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         self.0.iter().try_fold(0u64, |sum, part| sum.checked_add(part.length()?))
     }
 }
@@ -42,7 +42,7 @@ impl Part {
 }
 
 /// Cuts a config at the files whose bytes come later; `None` where there are none, or the config cannot be written.
-pub fn cut(config: &Value, wanted: &Wanted) -> Option<Template> {
+pub(crate) fn cut(config: &Value, wanted: &Wanted) -> Option<Template> {
     let places: Vec<(&str, &Remote)> = wanted.files.iter().filter_map(place).collect();
     if places.is_empty() {
         return None;

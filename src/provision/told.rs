@@ -6,45 +6,45 @@ use crate::recipe::Recipe;
 
 /// What was found so far.
 #[derive(Default)]
-pub struct Told {
+pub(crate) struct Told {
     pub problems: Vec<Problem>,
     pub findings: Vec<Finding>,
 }
 
 impl Told {
     /// Adds a problem.
-    pub fn refuse(&mut self, problem: Problem) {
+    pub(crate) fn refuse(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
 
     /// Adds a problem of provisioning at a place.
-    pub fn refuse_at(&mut self, place: &Place, headline: impl Into<String>, hint: &str) {
+    pub(crate) fn refuse_at(&mut self, place: &Place, headline: impl Into<String>, hint: &str) {
         let problem = Problem::new(Code::Provision, headline).at(place.clone());
         self.refuse(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
     /// Adds a problem about login data: the line it stands in is not shown.
-    pub fn refuse_secret(&mut self, place: &Place, headline: impl Into<String>, hint: &str) {
+    pub(crate) fn refuse_secret(&mut self, place: &Place, headline: impl Into<String>, hint: &str) {
         self.refuse(Problem::new(Code::Secret, headline).at(hushed(place)).hint(hint));
     }
 
     /// Adds what a rule found, as severe as the table says; `place` is where the user can change it.
-    pub fn warn(&mut self, rule: Rule, text: impl Into<String>, place: Option<Place>) {
+    pub(crate) fn warn(&mut self, rule: Rule, text: impl Into<String>, place: Option<Place>) {
         self.tell(Finding::new(rule, text).at(place));
     }
 
     /// Adds what a rule found where nothing is wrong.
-    pub fn note(&mut self, rule: Rule, text: impl Into<String>, place: Option<Place>) {
-        self.tell(Finding::new(rule, text).at(place).as_severe_as(Severity::Note));
+    pub(crate) fn note(&mut self, rule: Rule, text: impl Into<String>, place: Option<Place>) {
+        self.tell(Finding::new(rule, text).at(place).with_severity(Severity::Note));
     }
 
     /// Adds what a rule found.
-    pub fn tell(&mut self, finding: Finding) {
+    pub(crate) fn tell(&mut self, finding: Finding) {
         self.findings.push(finding);
     }
 
     /// Hands over what was made, unless something was refused or a rule found an error that the recipe does not allow.
-    pub fn finish(self, recipe: &Recipe, lowered: Lowered) -> Judged {
+    pub(crate) fn finish(self, recipe: &Recipe, lowered: Lowered) -> Judged {
         let Self { problems, findings } = self;
         let (findings, allowed) = allow(recipe, findings);
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
@@ -78,6 +78,6 @@ fn allow(recipe: &Recipe, found: Vec<Finding>) -> (Vec<Finding>, Vec<Allowed>) {
 }
 
 /// Returns the place without the text of its line, which may hold a secret.
-pub fn hushed(place: &Place) -> Place {
+pub(crate) fn hushed(place: &Place) -> Place {
     Place { text: String::new(), ..place.clone() }
 }

@@ -13,7 +13,13 @@ const ENDINGS: [&str; 11] =
     ["automount", "device", "mount", "path", "scope", "service", "slice", "socket", "swap", "target", "timer"];
 
 /// Checks one unit and fetches its texts.
-pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, side: Side, told: &mut Told) -> WantedUnit {
+pub(crate) fn unit(
+    recipe: &Recipe,
+    unit: &Located<Unit>,
+    files: &LocalFiles,
+    side: Side,
+    told: &mut Told,
+) -> WantedUnit {
     let Located { value: Unit { name, enable, mask, content, dropins }, place } = unit;
     let shown = one_line(name, 80);
     if !is_name(name) {
@@ -50,7 +56,7 @@ pub fn unit(recipe: &Recipe, unit: &Located<Unit>, files: &LocalFiles, side: Sid
 }
 
 /// Tells whether enabling the unit would do anything (systemd.unit(5), "\[Install\] section options").
-pub fn has_install(contents: &str) -> bool {
+pub(crate) fn has_install(contents: &str) -> bool {
     let mut lines = contents.lines().map(str::trim).skip_while(|line| *line != "[Install]").skip(1);
     let keys = ["WantedBy", "RequiredBy", "UpheldBy", "Alias", "Also", "DefaultInstance"];
     lines.any(|line| line.split_once('=').is_some_and(|(key, _)| keys.contains(&key.trim())))

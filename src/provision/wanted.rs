@@ -15,7 +15,7 @@ use crate::recipe::{CONTENT_LIMIT, Content, GuestFile, LocalFiles, Located, Reci
 /// What one engine is to do, in the order written; but root comes first, then users with a uid of their own, before useradd
 /// gives it to one that has none.
 #[derive(Default)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Made before users, who may be in them.
     pub groups: Vec<WantedGroup>,
     pub logins: Vec<Login>,
@@ -38,14 +38,14 @@ pub struct Wanted {
 
 /// Lines of POSIX sh for the Combustion script, which runs with `set -eu`; they end in a line end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
+pub(crate) struct Command {
     pub stage: Stage,
     pub text: String,
 }
 
 /// When a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// In the initrd, before the network is up and apart from the main run: nothing it writes outlives the initrd.
     Prepare,
     /// In the main run, before packages, accounts and files.
@@ -56,7 +56,7 @@ pub enum Stage {
 
 /// One group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedGroup {
+pub(crate) struct WantedGroup {
     pub name: String,
     pub gid: Option<u32>,
     pub system: bool,
@@ -64,7 +64,7 @@ pub struct WantedGroup {
 }
 
 /// One account.
-pub struct Login {
+pub(crate) struct Login {
     pub name: String,
     pub hash: Option<String>,
     /// Lines of `authorized_keys`.
@@ -80,7 +80,7 @@ pub struct Login {
 
 /// One directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedDirectory {
+pub(crate) struct WantedDirectory {
     pub path: String,
     pub mode: u32,
     pub user: Option<String>,
@@ -91,7 +91,7 @@ pub struct WantedDirectory {
 
 /// One symbolic link; a file or link that stands at its path is replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WantedLink {
+pub(crate) struct WantedLink {
     pub path: String,
     /// As it is written into the link.
     pub target: String,
@@ -99,7 +99,7 @@ pub struct WantedLink {
 }
 
 /// One file.
-pub struct WantedFile {
+pub(crate) struct WantedFile {
     pub path: String,
     pub bytes: Bytes,
     pub write: Write,
@@ -112,7 +112,7 @@ pub struct WantedFile {
 
 /// What becomes of what stood at the file's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Write {
+pub(crate) enum Write {
     /// It is gone.
     Replace,
     /// It stays, and the bytes follow it; owner and mode stay too.
@@ -120,14 +120,14 @@ pub enum Write {
 }
 
 /// A file's content.
-pub enum Bytes {
+pub(crate) enum Bytes {
     Here(Vec<u8>),
     /// Brought when the plan is realised.
     Remote(Remote),
 }
 
 /// One unit.
-pub struct WantedUnit {
+pub(crate) struct WantedUnit {
     pub name: String,
     pub enable: Option<bool>,
     pub mask: bool,
@@ -139,7 +139,7 @@ pub struct WantedUnit {
 
 impl Login {
     /// Begins an account that has nothing yet.
-    pub fn new(name: &str, place: &Place) -> Self {
+    pub(crate) fn new(name: &str, place: &Place) -> Self {
         Self {
             name: name.to_owned(),
             hash: None,
@@ -155,12 +155,12 @@ impl Login {
     }
 
     /// Tells whether this is root.
-    pub fn is_root(&self) -> bool {
+    pub(crate) fn is_root(&self) -> bool {
         self.name == "root"
     }
 
     /// Returns the home directory, where useradd would make it.
-    pub fn home(&self) -> String {
+    pub(crate) fn home(&self) -> String {
         match &self.home {
             Some(home) => home.clone(),
             None if self.is_root() => "/root".to_owned(),
@@ -171,38 +171,38 @@ impl Login {
 
 impl WantedUnit {
     /// Returns where the unit's text stands in the guest.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("/etc/systemd/system/{}", self.name)
     }
 
     /// Returns where a drop-in stands in the guest.
-    pub fn dropin_path(&self, name: &str) -> String {
+    pub(crate) fn dropin_path(&self, name: &str) -> String {
         format!("/etc/systemd/system/{}.d/{name}", self.name)
     }
 }
 
 impl Wanted {
     /// Tells whether nothing is wanted of the engine.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let lists = [self.groups.len(), self.logins.len(), self.directories.len(), self.files.len(), self.links.len()];
         let more = [self.units.len(), self.kernel_arguments.len(), self.rpms.len(), self.commands.len()];
         lists.iter().chain(&more).all(|length| *length == 0)
     }
 
     /// Tells whether a script has carried files to install.
-    pub fn carries(&self) -> bool {
+    pub(crate) fn carries(&self) -> bool {
         !self.rpms.is_empty() || self.files.iter().any(WantedFile::is_remote)
     }
 
     /// Returns every path that will be written to, homes included.
-    pub fn paths(&self) -> Vec<String> {
+    pub(crate) fn paths(&self) -> Vec<String> {
         let homes = self.logins.iter().map(Login::home);
         let nodes = self.nodes().map(|(path, _)| path.to_owned());
         homes.chain(nodes).collect()
     }
 
     /// Lists what was asked for by path: files, directories, links.
-    pub fn nodes(&self) -> impl Iterator<Item = (&str, &Place)> + Clone {
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (&str, &Place)> + Clone {
         let files = self.files.iter().map(|file| (file.path.as_str(), &file.place));
         let directories = self.directories.iter().filter_map(|one| Some((one.path.as_str(), one.place.as_ref()?)));
         files.chain(directories).chain(self.links.iter().map(|link| (link.path.as_str(), &link.place)))
@@ -211,13 +211,13 @@ impl Wanted {
 
 impl WantedFile {
     /// Tells whether its bytes come later.
-    pub const fn is_remote(&self) -> bool {
+    pub(crate) const fn is_remote(&self) -> bool {
         matches!(self.bytes, Bytes::Remote(_))
     }
 }
 
 /// Checks the typed part, fetches the bytes it names and shares it out.
-pub fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut Told) -> Shares {
+pub(crate) fn resolve(recipe: &Recipe, files: &LocalFiles, known: &Known, told: &mut Told) -> Shares {
     let mut shares = Shares::new(Split::of(recipe));
     accounts(recipe, &mut shares, told);
     for item in &recipe.provision.files {
@@ -324,7 +324,7 @@ fn implied(shares: &Shares, told: &mut Told) {
     }
 }
 
-pub fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a Place)>, told: &mut Told) {
+pub(crate) fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a Place)>, told: &mut Told) {
     let mut seen = std::collections::BTreeMap::new();
     for (name, place) in names {
         if let Some(first) = seen.insert(name, place) {
@@ -362,7 +362,7 @@ fn file(
 }
 
 /// Fetches bytes, from the recipe or from a file beside it.
-pub fn bytes(recipe: &Recipe, content: &Content, files: &LocalFiles, told: &mut Told) -> Option<Vec<u8>> {
+pub(crate) fn bytes(recipe: &Recipe, content: &Content, files: &LocalFiles, told: &mut Told) -> Option<Vec<u8>> {
     match content {
         Content::Text(text) => Some(text.expose().as_bytes().to_vec()),
         Content::Path(path) => local(recipe, path, files, told).map(<[u8]>::to_vec),
@@ -374,7 +374,7 @@ pub fn bytes(recipe: &Recipe, content: &Content, files: &LocalFiles, told: &mut 
 }
 
 /// Fetches the content of a file beside the recipe; one that `host` could not read, or that is too large, is refused.
-pub fn local<'a>(
+pub(crate) fn local<'a>(
     recipe: &Recipe,
     path: &Located<RecipePath>,
     files: &'a LocalFiles,
@@ -391,7 +391,7 @@ pub fn local<'a>(
 }
 
 /// Returns the name of a file beside the recipe as the user would type it where the recipe's own name works.
-pub fn beside(recipe: &Recipe, path: &RecipePath) -> String {
+pub(crate) fn beside(recipe: &Recipe, path: &RecipePath) -> String {
     match recipe.file.rsplit_once('/') {
         Some((directory, _)) => format!("{directory}/{}", path.as_str()),
         None => path.as_str().to_owned(),

@@ -12,7 +12,7 @@ use crate::recipe::Recipe;
 
 /// The transport of each engine; that of one which takes no part means nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ways {
+pub(crate) struct Ways {
     pub ignition: Transport,
     pub combustion: Transport,
 }
@@ -25,7 +25,7 @@ impl Default for Ways {
 
 /// What there is to bring.
 #[derive(Clone, Copy, Debug)]
-pub struct Freight {
+pub(crate) struct Freight {
     pub has_config: bool,
     /// The script's size, where there is one.
     pub script: Option<ByteSize>,
@@ -35,21 +35,26 @@ pub struct Freight {
 
 impl Ways {
     /// Decides what the recipe leaves open; where it names one engine's transport, the other's is the same.
-    pub fn choose(recipe: &Recipe, facts: &BaseFacts, freight: &Freight) -> Self {
+    pub(crate) fn choose(recipe: &Recipe, facts: &BaseFacts, freight: &Freight) -> Self {
         let said = &recipe.provision.transport;
         let own = said.ignition.or(said.combustion).unwrap_or_else(|| auto(facts, freight));
         Self { ignition: said.ignition.unwrap_or(own), combustion: said.combustion.unwrap_or(own) }
     }
 
     /// Tells whether the two engines that take part differ.
-    pub fn differ(self, freight: &Freight) -> bool {
+    pub(crate) fn differ(self, freight: &Freight) -> bool {
         freight.has_config && freight.script.is_some() && self.ignition != self.combustion
     }
 }
 
 impl Freight {
     /// Describes what was lowered.
-    pub fn new(has_config: bool, script: Option<&[u8]>, vehicle: Option<Vehicle>, side_files_inside: bool) -> Self {
+    pub(crate) fn new(
+        has_config: bool,
+        script: Option<&[u8]>,
+        vehicle: Option<Vehicle>,
+        side_files_inside: bool,
+    ) -> Self {
         let script = script.map(|script| ByteSize(u64::try_from(script.len()).unwrap_or(u64::MAX)));
         Self { has_config, script, has_folder: vehicle == Some(Vehicle::ConfigDisk) || !side_files_inside }
     }

@@ -10,7 +10,7 @@ use crate::store::{Store, StoreObject};
 
 /// What building everything anew gave.
 #[derive(Debug)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// Every derivation's result, from this walk alone.
     pub realised: Realised,
     /// How many results were compared with a record.
@@ -21,7 +21,7 @@ pub struct Checked {
 
 /// A derivation that gave other bytes than it is recorded to have given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     pub title: String,
     pub recorded: Digest,
     pub rebuilt: Digest,
@@ -30,7 +30,7 @@ pub struct Difference {
 /// Makes every derivation of the plan from its inputs anew and compares the results with the records.
 ///
 /// No record is believed or written. Inputs are hashed whole; one that is missing is brought as for any build.
-pub fn check(plan: &Plan, workshop: &Workshop<'_>) -> Result<Checked, Problem> {
+pub(crate) fn check(plan: &Plan, workshop: &Workshop<'_>) -> Result<Checked, Problem> {
     let mut walk = Walk::new(plan, workshop, Habit::Doubt);
     for derivation in &plan.derivations {
         walk.rank(&derivation.id)?;

@@ -16,7 +16,7 @@ use crate::store::{Claim, Partial, StoreObject};
 use crate::stream::Sink;
 
 /// The label of the fact that names the input which failed, where it is not the base.
-pub const INPUT: &str = "input";
+pub(crate) const INPUT: &str = "input";
 
 pub(super) const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 

@@ -13,7 +13,7 @@ use crate::stream::Sink;
 ///
 /// # Errors
 /// `E_NET_*`, `E_OFFLINE`, or what the store says.
-pub fn learn(
+pub(crate) fn learn(
     what: &str,
     url: &Url,
     largest: ByteSize,
@@ -27,7 +27,7 @@ pub fn learn(
 }
 
 /// Reads at most `count` first bytes of an object, unverified: for a hint, never for a byte of a result.
-pub fn head(store: &Store<'_>, object: &StoreObject, count: usize) -> Result<Vec<u8>, Problem> {
+pub(crate) fn head(store: &Store<'_>, object: &StoreObject, count: usize) -> Result<Vec<u8>, Problem> {
     let mut bytes = vec![];
     let read = store.open_object(object)?.take(count as u64).read_to_end(&mut bytes);
     read.map_err(|error| Problem::io("cannot read an object of the store", &error))?;

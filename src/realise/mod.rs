@@ -21,15 +21,15 @@ use crate::fetch::Fetch;
 use crate::host::Beside;
 use crate::plan::{Builder, Derivation, Origin, Plan};
 use crate::store::{Privacy, Store, StoreObject};
-pub use check::{Checked, Difference, check};
-pub use input::INPUT;
-pub use learn::{head, learn};
+pub(crate) use check::{Difference, check};
+pub(crate) use input::INPUT;
+pub(crate) use learn::{head, learn};
 
 /// Rewrites an address to the places to ask, in order; what a configuration's mirrors say.
-pub type Rewrite<'a> = &'a (dyn Fn(&crate::recipe::Source) -> Vec<crate::recipe::Source> + Sync);
+pub(crate) type Rewrite<'a> = &'a (dyn Fn(&crate::recipe::Source) -> Vec<crate::recipe::Source> + Sync);
 
 /// What a walk works with.
-pub struct Workshop<'a> {
+pub(crate) struct Workshop<'a> {
     pub store: &'a Store<'a>,
     pub fetch: &'a dyn Fetch,
     /// Where the recipe's side files are.
@@ -52,7 +52,7 @@ impl std::fmt::Debug for Workshop<'_> {
 
 /// A plan whose every output is in the store.
 #[derive(Debug)]
-pub struct Realised {
+pub(crate) struct Realised {
     /// By derivation: inputs that were looked at, and every output.
     pub objects: BTreeMap<DerivationId, StoreObject>,
     pub tally: Tally,
@@ -60,7 +60,7 @@ pub struct Realised {
 
 /// What a walk did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub reused: u32,
     pub built: u32,
     pub fetched: u32,
@@ -70,7 +70,7 @@ pub struct Tally {
 
 impl Realised {
     /// Returns the object that a derivation made.
-    pub fn object(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
+    pub(crate) fn object(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
         self.objects.get(id).ok_or_else(|| Problem::new(Code::Bug, format!("derivation {id} was not realised")))
     }
 }
@@ -79,7 +79,7 @@ impl Realised {
 ///
 /// # Errors
 /// The first failure in the plan's order ends the walk; what was finished stays in the store and is reused next time.
-pub fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
+pub(crate) fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
     let mut walk = Walk::new(plan, workshop, Habit::Trust);
     let outputs: Vec<_> = plan.outputs.values().map(|output| output.derivation).collect();
     for id in &outputs {
@@ -89,7 +89,7 @@ pub fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem
 }
 
 /// Brings only the inputs that come from outside: what `fetch` does.
-pub fn realise_inputs(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
+pub(crate) fn realise_inputs(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
     let mut walk = Walk::new(plan, workshop, Habit::Trust);
     for (id, _) in plan.origins.iter().filter(|(_, origin)| !matches!(origin, Origin::Text(_))) {
         walk.rank(id)?;
@@ -219,7 +219,7 @@ impl<'a> Walk<'a> {
 
 impl Tally {
     /// Adds what another part of the walk did.
-    pub fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.reused += other.reused;
         self.built += other.built;
         self.fetched += other.fetched;

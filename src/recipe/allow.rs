@@ -5,14 +5,14 @@ use crate::base::Rule;
 
 /// One entry of `[allow]`: a rule that may be broken, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Allow {
+pub(crate) struct Allow {
     pub rule: Rule,
     pub reason: String,
 }
 
 impl Recipe {
     /// Returns why a rule may be broken, where the recipe says so.
-    pub fn allows(&self, rule: Rule) -> Option<&Located<Allow>> {
+    pub(crate) fn allows(&self, rule: Rule) -> Option<&Located<Allow>> {
         self.allow.iter().find(|allow| allow.value.rule == rule)
     }
 }

@@ -7,7 +7,7 @@ use crate::base::{ByteSize, Digest, Name, Url};
 
 /// Bytes for the guest that have an address and a pin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Carried {
+pub(crate) struct Carried {
     pub source: Located<Source>,
     /// The pin, when the recipe itself carries it; else the lock does.
     pub sha256: Option<Digest>,
@@ -17,7 +17,7 @@ pub struct Carried {
 
 /// `[[provision.container]]`: an image that is loaded once, at the first boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Container {
+pub(crate) struct Container {
     /// Names the unit that loads it, and the service that runs it.
     pub name: Name,
     pub image: Image,
@@ -29,7 +29,7 @@ pub struct Container {
 
 /// Where a container image comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Image {
+pub(crate) enum Image {
     /// `url`: an `oci-archive` by address.
     Archive(Carried),
     /// `image`: what a registry holds under a reference.
@@ -38,12 +38,12 @@ pub enum Image {
 
 impl Container {
     /// Returns the name of the service that its quadlet becomes.
-    pub fn service(&self) -> String {
+    pub(crate) fn service(&self) -> String {
         format!("{}.service", self.name)
     }
 
     /// Returns the name under which the guest finds the image, where the recipe decides it: an archive brings its own.
-    pub fn image_name(&self) -> Option<String> {
+    pub(crate) fn image_name(&self) -> Option<String> {
         match &self.image {
             Image::Archive(_) => None,
             Image::Registry(reference) => {
@@ -55,12 +55,12 @@ impl Container {
 
 impl Carried {
     /// Returns what has to be pinned; `what` is what messages call it.
-    pub fn input(&self, what: String) -> Input<'_> {
+    pub(crate) fn input(&self, what: String) -> Input<'_> {
         Input { what, source: &self.source, sha256: self.sha256, size: self.size, mirrors: &self.mirrors }
     }
 
     /// Returns the last part of its address, as written.
-    pub fn file_name(&self) -> &str {
+    pub(crate) fn file_name(&self) -> &str {
         match &self.source.value {
             Source::Url(url) => url.file_name(),
             Source::Path(path) => path.file_name(),
@@ -69,28 +69,28 @@ impl Carried {
 }
 
 /// Returns the name that a package gets on its way: the config disk knows neither `~` nor `^`, nor case.
-pub fn plain_rpm_name(name: &str) -> String {
+pub(crate) fn plain_rpm_name(name: &str) -> String {
     name.replace(['~', '^'], "_")
 }
 
 /// What messages call a file by address.
-pub fn file_title(path: &str) -> String {
+pub(crate) fn file_title(path: &str) -> String {
     format!("provision.file {path}")
 }
 
 /// What messages call a package.
-pub fn rpm_title(rpm: &Carried) -> String {
+pub(crate) fn rpm_title(rpm: &Carried) -> String {
     format!("provision.rpm {}", rpm.file_name())
 }
 
 /// What messages call a container image.
-pub fn container_title(container: &Container) -> String {
+pub(crate) fn container_title(container: &Container) -> String {
     format!("provision.container {}", container.name)
 }
 
 impl Provision {
     /// Lists everything carried by address that has to be pinned, in the order written: files, packages, containers.
-    pub fn inputs(&self) -> impl Iterator<Item = Input<'_>> {
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = Input<'_>> {
         let files = self.files.iter().filter_map(|file| match &file.value.content {
             Content::Carried(carried) => Some(carried.input(file_title(&file.value.path))),
             Content::Text(_) | Content::Path(_) => None,
@@ -106,7 +106,7 @@ impl Provision {
 
 impl Recipe {
     /// Lists the container images that come from registries, in the order written; the lock pins each of them whole.
-    pub fn images(&self) -> impl Iterator<Item = (&Container, &Located<ImageReference>)> {
+    pub(crate) fn images(&self) -> impl Iterator<Item = (&Container, &Located<ImageReference>)> {
         self.provision.containers.iter().filter_map(|one| match &one.value.image {
             Image::Registry(reference) => Some((&one.value, reference)),
             Image::Archive(_) => None,

@@ -2,14 +2,14 @@
 
 /// A recipe and its files, as they ship in `recipes/`.
 #[derive(Clone, Copy, Debug)]
-pub struct Embedded {
+pub(crate) struct Embedded {
     pub text: &'static str,
     /// By path relative to the recipe.
     pub files: &'static [(&'static str, &'static [u8])],
 }
 
 /// Returns the recipe of that name inside the program.
-pub fn embedded(name: &str) -> Option<Embedded> {
+pub(crate) fn embedded(name: &str) -> Option<Embedded> {
     (name == "demo").then_some(Embedded {
         text: include_str!("../../recipes/demo.toml"),
         files: &[

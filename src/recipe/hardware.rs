@@ -15,7 +15,7 @@ use crate::base::{ByteSize, MacAddress, Name};
 /// The further keys of `[machine]`. The default is a machine without any of them; nothing of it is printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Hardware {
+pub(crate) struct Hardware {
     /// Instead of the one that follows from plan and name; two instances of one bundle would share it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac: Option<MacAddress>,
@@ -45,7 +45,7 @@ pub struct Hardware {
 
 impl Hardware {
     /// Tells whether there is nothing to say.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         *self == Self::default()
     }
 }
@@ -53,7 +53,7 @@ impl Hardware {
 /// How the guest's memory is backed on the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct MemoryOptions {
+pub(crate) struct MemoryOptions {
     /// Up to where a balloon may grow it while it runs; at least the memory it starts with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<ByteSize>,
@@ -74,7 +74,7 @@ impl MemoryOptions {
 /// What makes a machine trust, and be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Security {
+pub(crate) struct Security {
     /// Only signed boot loaders start; UEFI on x86_64, with the keys that firmware is shipped with.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub secure_boot: bool,
@@ -102,7 +102,7 @@ vocabulary! {
 /// How the processors are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Topology {
+pub(crate) struct Topology {
     pub sockets: u32,
     pub cores: u32,
     pub threads: u32,
@@ -110,7 +110,7 @@ pub struct Topology {
 
 impl Topology {
     /// Returns how many processors that makes.
-    pub const fn vcpus(self) -> u32 {
+    pub(crate) const fn vcpus(self) -> u32 {
         self.sockets.saturating_mul(self.cores).saturating_mul(self.threads)
     }
 }
@@ -118,7 +118,7 @@ impl Topology {
 /// A port of the host that leads to one of the guest: `[ADDRESS:]HOST:GUEST[/tcp|/udp]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Forward {
+pub(crate) struct Forward {
     pub protocol: Protocol,
     /// Where the host listens; everywhere if unset.
     pub address: Option<Ipv4Addr>,
@@ -134,11 +134,11 @@ vocabulary! {
 /// Why a text is no forwarded port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a forwarded port is [ADDRESS:]HOST:GUEST[/tcp|/udp], with an IPv4 address and ports of 1 to 65535")]
-pub struct ForwardError;
+pub(crate) struct ForwardError;
 
 impl Forward {
     /// Reads one.
-    pub fn parse(text: &str) -> Result<Self, ForwardError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ForwardError> {
         let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let protocol = Protocol::parse(protocol).ok_or(ForwardError)?;
         let (rest, guest) = ports.rsplit_once(':').ok_or(ForwardError)?;

@@ -9,7 +9,7 @@ use crate::base::{Digest, Url};
 
 /// `registry/repository:tag`, or `@sha256:digest` in place of the tag or after it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ImageReference {
+pub(crate) struct ImageReference {
     /// Host, and port where one is written.
     registry: String,
     repository: String,
@@ -21,7 +21,7 @@ pub struct ImageReference {
 
 /// Why a text is no reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReferenceError {
+pub(crate) enum ReferenceError {
     #[error("the registry is missing: a short name means another image on each machine")]
     NoRegistry,
     #[error("images of Docker Hub without a user lie under `library/`")]
@@ -44,7 +44,7 @@ pub enum ReferenceError {
 
 impl ReferenceError {
     /// Returns the way out, where one is sure.
-    pub fn hint(&self, text: &str) -> String {
+    pub(crate) fn hint(&self, text: &str) -> String {
         let shown = crate::base::text::one_line(text, 100);
         match self {
             Self::NoRegistry if text.contains('/') => format!("write \"docker.io/{shown}\", or another registry"),
@@ -58,7 +58,7 @@ impl ReferenceError {
 
 impl ImageReference {
     /// Reads a reference.
-    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ReferenceError> {
         if text.contains("://") {
             return Err(ReferenceError::Scheme);
         }
@@ -94,27 +94,27 @@ impl ImageReference {
     }
 
     /// Returns the digest that the reference itself names: of the image, or of its index.
-    pub const fn digest(&self) -> Option<Digest> {
+    pub(crate) const fn digest(&self) -> Option<Digest> {
         self.digest
     }
 
     /// Returns the name with its tag and without a digest, under which podman finds it; none without a tag.
-    pub fn tagged(&self) -> Option<String> {
+    pub(crate) fn tagged(&self) -> Option<String> {
         self.tag.as_ref().map(|tag| format!("{}/{}:{tag}", self.registry, self.repository))
     }
 
     /// Returns where the manifest or index lies that the reference names.
-    pub const fn manifest_url(&self) -> &Url {
+    pub(crate) const fn manifest_url(&self) -> &Url {
         &self.manifest
     }
 
     /// Returns where a manifest of the same repository lies.
-    pub fn manifest_url_of(&self, digest: &Digest) -> Option<Url> {
+    pub(crate) fn manifest_url_of(&self, digest: &Digest) -> Option<Url> {
         address(&self.registry, &self.repository, "manifests", &format!("sha256:{digest}"))
     }
 
     /// Returns where a blob of the same repository lies.
-    pub fn blob_url(&self, digest: &Digest) -> Option<Url> {
+    pub(crate) fn blob_url(&self, digest: &Digest) -> Option<Url> {
         address(&self.registry, &self.repository, "blobs", &format!("sha256:{digest}"))
     }
 }

@@ -12,7 +12,7 @@ use crate::base::{Arch, BaseKind, Compression, Engine};
 
 /// What is written under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyType {
+pub(crate) enum KeyType {
     Text,
     Number,
     Flag,
@@ -37,7 +37,7 @@ pub enum KeyType {
 
 /// One key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// With dots; `[]` follows the name of an array of tables.
     pub path: &'static str,
     pub kind: KeyType,
@@ -54,7 +54,7 @@ const fn key(path: &'static str, kind: KeyType, default: &'static str, doc: &'st
 use KeyType as T;
 
 /// All keys, in the order they are documented.
-pub const KEYS: &[Key] = &[
+pub(crate) const KEYS: &[Key] = &[
     key("format", T::Number, "required", "the recipe format this file is written in: 1"),
     key("name", T::Text, "required", "names the bundle and the virtual machine: A-Z a-z 0-9 . _ -, at most 63"),
     key("description", T::Text, "", "free text, shown by libvirt"),

@@ -6,14 +6,14 @@ use super::{Content, Located, Quadlet, Recipe, RecipePath, Source};
 use crate::base::{ByteSize, Digest, Place, Secret};
 
 /// The most that a file may hold whose content enters the plan: ready-made configs, scripts, files for the guest.
-pub const CONTENT_LIMIT: ByteSize = ByteSize::mib(1);
+pub(crate) const CONTENT_LIMIT: ByteSize = ByteSize::mib(1);
 
 /// The most that all of them may hold together; it bounds the memory of a build.
-pub const CONTENTS_LIMIT: ByteSize = ByteSize::mib(16);
+pub(crate) const CONTENTS_LIMIT: ByteSize = ByteSize::mib(16);
 
 /// One file beside a recipe, read through one descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalFile {
+pub(crate) struct LocalFile {
     pub digest: Digest,
     pub size: ByteSize,
     /// Its bytes, for files whose content enters the plan.
@@ -22,18 +22,18 @@ pub struct LocalFile {
 
 /// Every file a recipe names, by its path as written.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct LocalFiles(pub BTreeMap<RecipePath, LocalFile>);
+pub(crate) struct LocalFiles(pub BTreeMap<RecipePath, LocalFile>);
 
 impl LocalFiles {
     /// Returns the content of a file that the recipe names for its content.
-    pub fn content(&self, path: &RecipePath) -> Option<&[u8]> {
+    pub(crate) fn content(&self, path: &RecipePath) -> Option<&[u8]> {
         self.0.get(path).and_then(|file| file.content.as_ref()).map(|content| content.expose().as_slice())
     }
 }
 
 /// What a named file is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Use {
+pub(crate) enum Use {
     /// Only hashed; its bytes stream into the store.
     Input,
     /// Its bytes enter the plan; at most [`CONTENT_LIMIT`].
@@ -42,12 +42,12 @@ pub enum Use {
 
 impl Recipe {
     /// Finds where a file beside the recipe is first named.
-    pub fn place_of(&self, path: &RecipePath) -> Option<&Place> {
+    pub(crate) fn place_of(&self, path: &RecipePath) -> Option<&Place> {
         self.named_contents().find(|named| named.value == *path).map(|named| &named.place)
     }
 
     /// Lists every file beside the recipe that it names, sorted, each with what it is read for.
-    pub fn local_files(&self) -> BTreeMap<RecipePath, Use> {
+    pub(crate) fn local_files(&self) -> BTreeMap<RecipePath, Use> {
         let mut files = BTreeMap::new();
         let sources = self.inputs().into_iter().map(|input| &input.source.value);
         files.extend(sources.filter_map(|source| match source {

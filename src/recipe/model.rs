@@ -6,18 +6,18 @@ use crate::base::{
 };
 
 /// Where libvirt's default pool lives, and a machine that names no other `storage`.
-pub const DEFAULT_STORAGE: &str = "/var/lib/libvirt/images";
+pub(crate) const DEFAULT_STORAGE: &str = "/var/lib/libvirt/images";
 
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located<T> {
+pub(crate) struct Located<T> {
     pub value: T,
     pub place: Place,
 }
 
 /// A whole recipe, checked for form; whether files exist and inputs are pinned is found out later.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipe {
+pub(crate) struct Recipe {
     /// The recipe's file name as the user gave it, for messages only.
     pub file: String,
     pub name: Name,
@@ -34,7 +34,7 @@ pub struct Recipe {
 
 /// `[base]`: the image everything starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Base {
+pub(crate) struct Base {
     pub source: Located<Source>,
     pub kind: BaseKind,
     /// What lies around the image in the file.
@@ -49,7 +49,7 @@ pub struct Base {
 
 /// One input whose bytes a recipe names by address: what has to be pinned, here or in the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input<'a> {
+pub(crate) struct Input<'a> {
     /// What messages call it, such as `base`.
     pub what: String,
     pub source: &'a Located<Source>,
@@ -62,14 +62,14 @@ pub struct Input<'a> {
 
 impl Recipe {
     /// Lists every input that has to be pinned; the base comes first.
-    pub fn inputs(&self) -> Vec<Input<'_>> {
+    pub(crate) fn inputs(&self) -> Vec<Input<'_>> {
         std::iter::once(self.base.input()).chain(self.provision.inputs()).collect()
     }
 }
 
 impl Base {
     /// Returns what has to be pinned of it.
-    pub fn input(&self) -> Input<'_> {
+    pub(crate) fn input(&self) -> Input<'_> {
         let what = "base".to_owned();
         Input { what, source: &self.source, sha256: self.sha256, size: self.size, mirrors: &self.mirrors }
     }
@@ -77,7 +77,7 @@ impl Base {
 
 /// Where an input comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub(crate) enum Source {
     /// `http`, `https` or `file` URL.
     Url(Url),
     /// A path relative to the recipe's directory, beneath it, with `/` between parts; never absolute, no `..`.
@@ -86,16 +86,16 @@ pub enum Source {
 
 /// A relative path beneath the recipe's directory: parts of printable characters, none of them empty, `.` or `..`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RecipePath(pub(super) String);
+pub(crate) struct RecipePath(pub(super) String);
 
 impl RecipePath {
     /// Returns the path with `/` between its parts.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Returns the last part.
-    pub fn file_name(&self) -> &str {
+    pub(crate) fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
 }
@@ -132,8 +132,9 @@ vocabulary! {
 }
 
 /// How the machine reaches the network.
+#[allow(clippy::enum_variant_names, reason = "libvirt calls it so")]
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Network {
+pub(crate) enum Network {
     /// A libvirt network, by name (`"network:default"`).
     Network(Name),
     /// A bridge on the host (`"bridge:br0"`); the name has at most 15 characters.
@@ -148,7 +149,7 @@ pub enum Network {
 
 /// `[machine]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MachineSpec {
+pub(crate) struct MachineSpec {
     pub arch: Arch,
     /// Default 2 GiB; whole MiB, 16 MiB to 16 TiB.
     pub memory: ByteSize,
@@ -177,7 +178,7 @@ pub struct MachineSpec {
 
 /// `[machine.system]`: the disk the system lives on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SystemSpec {
+pub(crate) struct SystemSpec {
     /// Virtual size; where unset, the base's own (for an ISO it must be set). Whole sectors.
     pub size: Option<Located<ByteSize>>,
     /// Default overlay; an ISO has no mode.
@@ -187,7 +188,7 @@ pub struct SystemSpec {
 /// One `[[machine.disk]]`: a blank disk.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DataDisk {
+pub(crate) struct DataDisk {
     /// Unique without case; not `system`, `config` or `install`.
     pub serial: DiskSerial,
     /// Whole sectors, 1 MiB to 64 TiB.
@@ -196,7 +197,7 @@ pub struct DataDisk {
 
 /// `[provision]`: what the user wants in the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Provision {
+pub(crate) struct Provision {
     /// Default auto.
     pub engine: Option<Located<Engine>>,
     /// How the configuration reaches the guest by the default launch files; default auto.
@@ -251,12 +252,12 @@ pub struct Provision {
 
 impl Provision {
     /// Returns the engine that applies.
-    pub fn engine(&self) -> Engine {
+    pub(crate) fn engine(&self) -> Engine {
         self.engine.as_ref().map_or(Engine::Auto, |engine| engine.value)
     }
 
     /// Tells whether anything typed (not ready-made) is wanted.
-    pub fn has_typed(&self) -> bool {
+    pub(crate) fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
         let more = [self.groups.len(), self.directories.len(), self.links.len(), self.certificates.len()];
         let steps = [self.networks.len(), self.packages.len(), self.runs.len(), self.timers.len()];
@@ -266,19 +267,19 @@ impl Provision {
     }
 
     /// Tells whether anything at all is wanted in the guest.
-    pub fn is_wanted(&self) -> bool {
+    pub(crate) fn is_wanted(&self) -> bool {
         self.has_typed() || self.config.is_some() || self.script.is_some() || self.reports()
     }
 
     /// Tells whether the guest is to tell what was applied. Ready-made files alone stay as they are, byte for byte.
-    pub fn reports(&self) -> bool {
+    pub(crate) fn reports(&self) -> bool {
         self.report.unwrap_or_else(|| self.has_typed())
     }
 }
 
 /// How somebody may log in.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Account {
+pub(crate) struct Account {
     /// In crypt form; checked for shape by `provision`.
     pub password_hash: Option<Secret<String>>,
     /// OpenSSH public keys, one a line; checked by `provision`.
@@ -287,7 +288,7 @@ pub struct Account {
 
 /// `[[provision.user]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct User {
+pub(crate) struct User {
     pub name: String,
     pub account: Account,
     pub uid: Option<u32>,
@@ -300,7 +301,7 @@ pub struct User {
 
 /// Where bytes for the guest come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
+pub(crate) enum Content {
     Text(Secret<String>),
     /// A file beside the recipe, at most 1 MiB.
     Path(Located<RecipePath>),
@@ -310,7 +311,7 @@ pub enum Content {
 
 /// `[[provision.file]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuestFile {
+pub(crate) struct GuestFile {
     /// Absolute path in the guest.
     pub path: String,
     pub content: Content,
@@ -325,7 +326,7 @@ pub struct GuestFile {
 
 /// `[[provision.unit]]`: a systemd unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unit {
+pub(crate) struct Unit {
     pub name: String,
     pub enable: Option<bool>,
     pub mask: bool,
@@ -335,7 +336,7 @@ pub struct Unit {
 
 /// `[[provision.unit.dropin]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dropin {
+pub(crate) struct Dropin {
     /// Ends in `.conf`.
     pub name: String,
     pub content: Content,
@@ -343,7 +344,7 @@ pub struct Dropin {
 
 impl Network {
     /// Reads what `Display` writes.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text.split_once(':') {
             None if text == "user" => Some(Self::User),
             None if text == "passt" => Some(Self::Passt),

@@ -38,7 +38,7 @@ vocabulary! {
 
 /// One `[[provision.network]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkProfile {
+pub(crate) struct NetworkProfile {
     /// Names the profile and its file.
     pub name: Name,
     pub link: Link,
@@ -58,7 +58,7 @@ pub struct NetworkProfile {
 
 /// The link a profile is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Link {
+pub(crate) enum Link {
     /// A card; without both, any that no other profile names.
     Ethernet {
         interface: Option<InterfaceName>,
@@ -83,32 +83,32 @@ pub enum Link {
 
 /// What a bridge or a bond is made of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Port {
+pub(crate) enum Port {
     Interface(InterfaceName),
     Mac(MacAddress),
 }
 
 /// An address and how many of its first bits name the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Subnet {
+pub(crate) struct Subnet {
     pub address: IpAddr,
     pub prefix: u8,
 }
 
 /// The name of an interface in the guest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct InterfaceName(String);
+pub(crate) struct InterfaceName(String);
 
 /// Why a text names no interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the name of an interface is 1 to 15 printable ASCII characters without space, `/`, `:` and `%`, not digits only"
 )]
-pub struct InterfaceError;
+pub(crate) struct InterfaceError;
 
 impl InterfaceName {
     /// Checks the rule: the kernel's (linux: net/core/dev.c, `dev_valid_name`) and systemd's, which is stricter.
-    pub fn parse(text: &str) -> Result<Self, InterfaceError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InterfaceError> {
         let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | ':' | '%');
         let taken = matches!(text, "" | "." | ".." | "all" | "default") || text.chars().all(|c| c.is_ascii_digit());
         if text.len() <= 15 && !taken && text.chars().all(plain) {
@@ -119,18 +119,18 @@ impl InterfaceName {
     }
 
     /// Returns the text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// The address of one network card, in capitals.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MacAddress(String);
+pub(crate) struct MacAddress(String);
 
 /// Why a text is no address of a network card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum MacError {
+pub(crate) enum MacError {
     #[error("an address of a card is six pairs of hexadecimal digits with `:` between them, like 52:54:00:12:34:56")]
     Shape,
     /// The lowest bit of the first byte is set (IEEE 802), or all are zero.
@@ -140,7 +140,7 @@ pub enum MacError {
 
 impl MacAddress {
     /// Checks the rule.
-    pub fn parse(text: &str) -> Result<Self, MacError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, MacError> {
         let bytes: Vec<u8> = text.split(':').map_while(byte).collect();
         if bytes.len() != 6 || text.len() != 17 {
             return Err(MacError::Shape);
@@ -150,7 +150,7 @@ impl MacAddress {
     }
 
     /// Returns the text, in capitals.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -162,7 +162,7 @@ fn byte(pair: &str) -> Option<u8> {
 
 impl Port {
     /// Reads an interface name or, where there is a `:`, the address of a card.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.contains(':') {
             MacAddress::parse(text).map(Self::Mac).map_err(|error| error.to_string())
         } else {
@@ -171,7 +171,7 @@ impl Port {
     }
 
     /// Returns the text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Interface(name) => name.as_str(),
             Self::Mac(mac) => mac.as_str(),
@@ -181,7 +181,7 @@ impl Port {
 
 /// Why a text is no address with a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SubnetError {
+pub(crate) enum SubnetError {
     #[error("no address of IPv4 or IPv6 with `/` and the length of its prefix")]
     Shape,
     #[error("the prefix is 1 to 32 for IPv4 and 1 to 128 for IPv6")]
@@ -190,7 +190,7 @@ pub enum SubnetError {
 
 impl Subnet {
     /// Reads `192.0.2.10/24` or `2001:db8::5/64`.
-    pub fn parse(text: &str) -> Result<Self, SubnetError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, SubnetError> {
         let (address, prefix) = text.split_once('/').ok_or(SubnetError::Shape)?;
         let address: IpAddr = address.parse().map_err(|_| SubnetError::Shape)?;
         let digits = (1..=3).contains(&prefix.len()) && prefix.chars().all(|c| c.is_ascii_digit());
@@ -200,7 +200,7 @@ impl Subnet {
     }
 
     /// Tells whether an address lies in the same network.
-    pub fn holds(&self, other: &IpAddr) -> bool {
+    pub(crate) fn holds(&self, other: &IpAddr) -> bool {
         let prefix = u32::from(self.prefix);
         match (self.address, other) {
             (IpAddr::V4(own), IpAddr::V4(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros() >= prefix,
@@ -227,7 +227,7 @@ pub(super) fn is_domain(text: &str) -> bool {
 
 impl NetworkProfile {
     /// Returns the name of the interface, where the profile gives one.
-    pub fn interface(&self) -> Option<&InterfaceName> {
+    pub(crate) fn interface(&self) -> Option<&InterfaceName> {
         match &self.link {
             Link::Ethernet { interface, .. } => interface.as_ref(),
             Link::Vlan { interface, .. } | Link::Bridge { interface, .. } | Link::Bond { interface, .. } => {
@@ -237,7 +237,7 @@ impl NetworkProfile {
     }
 
     /// Returns the address of the card, where the profile gives one.
-    pub fn mac(&self) -> Option<&MacAddress> {
+    pub(crate) fn mac(&self) -> Option<&MacAddress> {
         match &self.link {
             Link::Ethernet { mac, .. } => mac.as_ref(),
             Link::Vlan { .. } | Link::Bridge { .. } | Link::Bond { .. } => None,
@@ -245,7 +245,7 @@ impl NetworkProfile {
     }
 
     /// Returns what a bridge or bond is made of; nothing for others.
-    pub fn ports(&self) -> &[Located<Port>] {
+    pub(crate) fn ports(&self) -> &[Located<Port>] {
         match &self.link {
             Link::Bridge { ports, .. } | Link::Bond { ports, .. } => ports,
             Link::Ethernet { .. } | Link::Vlan { .. } => &[],
@@ -253,13 +253,13 @@ impl NetworkProfile {
     }
 
     /// Returns what a bridge or bond would name to have the profile's link as a port.
-    pub fn as_ports(&self) -> impl Iterator<Item = Port> {
+    pub(crate) fn as_ports(&self) -> impl Iterator<Item = Port> {
         let interface = self.interface().cloned().map(Port::Interface);
         interface.into_iter().chain(self.mac().cloned().map(Port::Mac))
     }
 
     /// Tells whether the profile is the one of a port.
-    pub fn is(&self, port: &Port) -> bool {
+    pub(crate) fn is(&self, port: &Port) -> bool {
         match port {
             Port::Interface(name) => self.interface() == Some(name),
             Port::Mac(mac) => self.mac() == Some(mac),
@@ -267,12 +267,12 @@ impl NetworkProfile {
     }
 
     /// Returns the addresses of one family.
-    pub fn of_family(&self, v4: bool) -> impl Iterator<Item = &Located<Subnet>> {
+    pub(crate) fn of_family(&self, v4: bool) -> impl Iterator<Item = &Located<Subnet>> {
         self.addresses.iter().filter(move |subnet| subnet.value.address.is_ipv4() == v4)
     }
 
     /// Returns how a family is set up.
-    pub fn addressing(&self, v4: bool) -> Addressing {
+    pub(crate) fn addressing(&self, v4: bool) -> Addressing {
         let own = if self.of_family(v4).next().is_some() { Addressing::Static } else { Addressing::Auto };
         (if v4 { self.ipv4 } else { self.ipv6 }).unwrap_or(own)
     }
@@ -280,7 +280,7 @@ impl NetworkProfile {
 
 impl Link {
     /// Returns the kind.
-    pub const fn kind(&self) -> LinkType {
+    pub(crate) const fn kind(&self) -> LinkType {
         match self {
             Self::Ethernet { .. } => LinkType::Ethernet,
             Self::Vlan { .. } => LinkType::Vlan,

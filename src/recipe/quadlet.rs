@@ -5,7 +5,7 @@ use crate::base::Secret;
 
 /// The unit file of `[[provision.container]]`, as written or from typed keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Quadlet {
+pub(crate) enum Quadlet {
     /// `text` or `source`.
     Ready(Content),
     Typed(Service),
@@ -13,7 +13,7 @@ pub enum Quadlet {
 
 /// What the typed keys say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Service {
+pub(crate) struct Service {
     /// As `PublishPort=` takes them.
     pub ports: Vec<String>,
     pub volumes: Vec<Volume>,
@@ -27,7 +27,7 @@ pub struct Service {
 
 /// One entry of `volumes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Volume {
+pub(crate) struct Volume {
     /// A path of the guest, or the name of one of podman's volumes.
     pub source: String,
     /// A path in the container.
@@ -38,7 +38,7 @@ pub struct Volume {
 
 impl Volume {
     /// Returns the path of the guest that is mounted; none for one of podman's volumes.
-    pub fn host_path(&self) -> Option<&str> {
+    pub(crate) fn host_path(&self) -> Option<&str> {
         self.source.starts_with('/').then_some(self.source.as_str())
     }
 }

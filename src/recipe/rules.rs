@@ -8,7 +8,7 @@ use crate::base::text::is_unsafe;
 
 /// Why a text is no path beneath the recipe's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
+pub(crate) enum PathError {
     /// It would name a file outside the recipe's directory, which no review of that directory sees.
     #[error("the path leaves the recipe's directory")]
     Escape,
@@ -23,7 +23,7 @@ pub enum PathError {
 
 impl RecipePath {
     /// Checks the rule: relative, beneath the directory, one spelling.
-    pub fn parse(text: &str) -> Result<Self, PathError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, PathError> {
         if text.chars().any(|c| is_unsafe(c) || is_refused(c) || matches!(c, '\n' | '\t')) {
             return Err(PathError::Character);
         }

@@ -5,7 +5,7 @@ use crate::base::Name;
 
 /// One `[[provision.run]]`: a script that runs once, at the first boot, in the order written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
+pub(crate) struct Run {
     pub name: Name,
     pub content: Content,
     /// Whether it needs the network.
@@ -14,7 +14,7 @@ pub struct Run {
 
 /// One `[[provision.timer]]`: a script that runs by the calendar.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Timer {
+pub(crate) struct Timer {
     pub name: Name,
     /// When, in the form of systemd.time(7), "Calendar Events".
     pub on_calendar: String,

@@ -5,7 +5,7 @@ use crate::base::{Name, Url};
 
 /// `[[provision.group]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuestGroup {
+pub(crate) struct GuestGroup {
     pub name: String,
     pub gid: Option<u32>,
     pub system: bool,
@@ -13,7 +13,7 @@ pub struct GuestGroup {
 
 /// `[[provision.directory]]`; one that is there keeps what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuestDirectory {
+pub(crate) struct GuestDirectory {
     /// Absolute path in the guest.
     pub path: String,
     /// Permission bits, at most `0o7777`; default `0o755`.
@@ -25,7 +25,7 @@ pub struct GuestDirectory {
 
 /// `[[provision.link]]`: a symbolic link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuestLink {
+pub(crate) struct GuestLink {
     /// Absolute path in the guest.
     pub path: String,
     /// Where it leads, as it is written into the link: absolute, or relative to the link.
@@ -34,7 +34,7 @@ pub struct GuestLink {
 
 /// The keys of `[provision]` that are one value each.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// RFC 1123, at most 64 characters, as the kernel has no room for more.
     pub hostname: Option<Located<String>>,
     /// A name of the time zone database, such as `Europe/Berlin`.
@@ -52,7 +52,7 @@ pub struct Settings {
 
 /// `[provision.proxy]`; an address may carry a user and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proxy {
+pub(crate) struct Proxy {
     pub http: Option<Url>,
     pub https: Option<Url>,
     /// Hosts, domains and networks that are reached without it; default this machine.
@@ -61,7 +61,7 @@ pub struct Proxy {
 
 /// `[[provision.ca_certificate]]`: certificates that the guest trusts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CaCertificate {
+pub(crate) struct CaCertificate {
     /// Names its file.
     pub name: Name,
     /// PEM; checked by `provision`.
@@ -70,7 +70,7 @@ pub struct CaCertificate {
 
 impl Settings {
     /// Tells whether any of them is set.
-    pub fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         *self != Self::default()
     }
 }

@@ -5,7 +5,7 @@ use super::reader::Document;
 /// Tells whether a TOML file looks like a recipe, sound or not: it has `format` and `base`.
 ///
 /// A lock has no `base`, and other programs' files lack one of the two.
-pub fn is_recipe(text: &str) -> bool {
+pub(crate) fn is_recipe(text: &str) -> bool {
     Document::open(text, "").is_ok_and(|document| {
         let root = document.root();
         root.has("format") && root.has("base")

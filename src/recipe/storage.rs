@@ -28,7 +28,7 @@ vocabulary! {
 impl Profile {
     /// Returns how many members it needs. Since Linux 5.15 raid0 mounts with one and raid10 with two (mkfs.btrfs(8), note
     /// 5), which is then no better than single and raid1.
-    pub const fn members(self) -> usize {
+    pub(crate) const fn members(self) -> usize {
         match self {
             Self::Single | Self::Dup => 1,
             Self::Raid0 | Self::Raid1 => 2,
@@ -38,7 +38,7 @@ impl Profile {
     }
 
     /// Returns how many copies of a block it keeps.
-    pub const fn copies(self) -> usize {
+    pub(crate) const fn copies(self) -> usize {
         match self {
             Self::Single | Self::Raid0 => 1,
             Self::Dup | Self::Raid1 | Self::Raid10 => 2,
@@ -48,7 +48,7 @@ impl Profile {
     }
 
     /// Returns how many members may be lost without losing a block.
-    pub const fn losses(self) -> usize {
+    pub(crate) const fn losses(self) -> usize {
         match self {
             Self::Dup => 0,
             other => other.copies() - 1,
@@ -59,7 +59,7 @@ impl Profile {
     ///
     /// Copies lie on different members, so a disk larger than all others together is not used to its end: with two copies
     /// it is the lesser of half of all and all but the largest.
-    pub fn usable(self, sizes: &[ByteSize]) -> ByteSize {
+    pub(crate) fn usable(self, sizes: &[ByteSize]) -> ByteSize {
         let mut sizes: Vec<u64> = sizes.iter().map(|size| size.0).collect();
         sizes.sort_unstable();
         let copies = if self == Self::Dup { 1 } else { self.copies() };
@@ -77,7 +77,7 @@ impl Profile {
 
 /// What is mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Device {
+pub(crate) enum Device {
     /// One of the machine's data disks.
     Serial(DiskSerial),
     /// A name below `/dev/disk` or `/dev/mapper` that udev gives by what the device is.
@@ -86,7 +86,7 @@ pub enum Device {
 
 /// `[[provision.mount]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
+pub(crate) struct Mount {
     pub what: Located<Device>,
     /// Absolute path in the guest.
     pub path: String,
@@ -97,7 +97,7 @@ pub struct Mount {
 
 /// `[[provision.subvolume]]`: a btrfs subvolume on a file system that the guest has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subvolume {
+pub(crate) struct Subvolume {
     /// Absolute path in the guest.
     pub path: String,
     /// Whether files in it are written in place, without checksums.
@@ -106,7 +106,7 @@ pub struct Subvolume {
 
 /// `[[provision.pool]]`: one btrfs over several data disks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pool {
+pub(crate) struct Pool {
     /// The label of the file system, and the name of its units.
     pub label: Name,
     /// At least one.
@@ -127,7 +127,7 @@ pub struct Pool {
 
 /// `[[provision.pool.subvolume]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolSubvolume {
+pub(crate) struct PoolSubvolume {
     /// The name right below the top of the pool.
     pub name: String,
     /// Where it is mounted besides.
@@ -138,13 +138,13 @@ pub struct PoolSubvolume {
 
 impl Pool {
     /// Returns the profile of data: two copies where there are two disks.
-    pub fn data(&self) -> Profile {
+    pub(crate) fn data(&self) -> Profile {
         let default = if self.disks.len() > 1 { Profile::Raid1 } else { Profile::Single };
         self.data.as_ref().map_or(default, |profile| profile.value)
     }
 
     /// Returns the profile of metadata: two copies, or as many as of data.
-    pub fn metadata(&self) -> Profile {
+    pub(crate) fn metadata(&self) -> Profile {
         let default = match self.data() {
             data @ (Profile::Raid1c3 | Profile::Raid1c4) => data,
             _ if self.disks.len() > 1 => Profile::Raid1,

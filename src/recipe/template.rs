@@ -8,7 +8,7 @@ const TEMPLATE: &str = include_str!("template.toml");
 
 impl Recipe {
     /// Returns a commented recipe of that name to start from; it parses as it is.
-    pub fn template(name: &Name) -> String {
+    pub(crate) fn template(name: &Name) -> String {
         TEMPLATE.replace("@NAME@", name.as_str()).replace("@HOST@", &host(name))
     }
 }

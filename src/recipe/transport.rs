@@ -2,11 +2,13 @@
 //!
 //! What `auto` comes to is decided by `provision`, which knows what there is to carry.
 
-use crate::base::{Engine, Place, Transport};
+#[cfg(test)]
+use crate::base::Engine;
+use crate::base::{Place, Transport};
 
 /// How the configuration shall reach each engine; none where arca-build chooses (`auto`).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Transports {
+pub(crate) struct Transports {
     pub ignition: Option<Transport>,
     pub combustion: Option<Transport>,
     /// Where it was written.
@@ -15,10 +17,11 @@ pub struct Transports {
 
 impl Transports {
     /// Every word a recipe may use.
-    pub const WORDS: &'static [&'static str] = &["auto", "disk", "fw_cfg"];
+    pub(crate) const WORDS: &'static [&'static str] = &["auto", "disk", "fw_cfg"];
 
+    #[cfg(test)]
     /// Returns the way to one engine; for both, or whichever it will be, only where they are alike.
-    pub fn to(&self, engine: Engine) -> Option<Transport> {
+    pub(crate) fn to(&self, engine: Engine) -> Option<Transport> {
         match engine {
             Engine::Ignition => self.ignition,
             Engine::Combustion => self.combustion,

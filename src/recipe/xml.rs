@@ -30,7 +30,7 @@ use crate::base::text::{is_bidi, one_line};
 use crate::base::words::vocabulary;
 
 /// The longest element.
-pub const ELEMENT_LIMIT: usize = 16 << 10;
+pub(crate) const ELEMENT_LIMIT: usize = 16 << 10;
 /// How deep elements may lie in each other; libvirt's lie six deep.
 const MAX_DEPTH: usize = 16;
 /// The most elements in one.
@@ -68,7 +68,7 @@ vocabulary! {
 /// Why an element or an edit is refused, and where in the element's text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub struct XmlError {
+pub(crate) struct XmlError {
     pub reason: String,
     /// Bytes of the element's text; empty where it is about the edit as a whole.
     pub at: Range<usize>,
@@ -87,7 +87,7 @@ impl XmlError {
 /// One `[[machine.xml]]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
-pub struct XmlEdit {
+pub(crate) struct XmlEdit {
     parent: Vec<String>,
     element: XmlElement,
     action: XmlAction,
@@ -97,7 +97,7 @@ pub struct XmlEdit {
 /// An edit as it is written, in a recipe and in `machine.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Written {
+pub(crate) struct Written {
     pub parent: String,
     pub element: String,
     pub action: XmlAction,
@@ -129,22 +129,22 @@ impl From<XmlEdit> for Written {
 
 impl XmlEdit {
     /// Returns the names of the parents below the domain, outermost first.
-    pub fn parent(&self) -> &[String] {
+    pub(crate) fn parent(&self) -> &[String] {
         &self.parent
     }
 
     /// Returns what is brought.
-    pub const fn element(&self) -> &XmlElement {
+    pub(crate) const fn element(&self) -> &XmlElement {
         &self.element
     }
 
     /// Tells whether a child of the parent goes.
-    pub fn is_replacing(&self) -> bool {
+    pub(crate) fn is_replacing(&self) -> bool {
         self.action == XmlAction::Replace
     }
 
     /// Returns the attribute that tells which child goes, and its value.
-    pub fn by(&self) -> Option<(&str, &str)> {
+    pub(crate) fn by(&self) -> Option<(&str, &str)> {
         let by = self.by.as_deref()?;
         Some((by, self.element.attribute(by)?))
     }
@@ -213,7 +213,7 @@ fn is_name(text: &str) -> bool {
 
 /// An element with attributes, and either elements or a line of text in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct XmlElement {
+pub(crate) struct XmlElement {
     name: String,
     attributes: Vec<(String, String)>,
     children: Vec<Self>,
@@ -222,22 +222,22 @@ pub struct XmlElement {
 
 impl XmlElement {
     /// Returns the name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Returns names and values, in the order written.
-    pub fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Returns the elements in it.
-    pub fn children(&self) -> &[Self] {
+    pub(crate) fn children(&self) -> &[Self] {
         &self.children
     }
 
     /// Returns the text in it, where there is some.
-    pub fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         Some(self.text.as_str()).filter(|text| !text.is_empty())
     }
 
@@ -246,7 +246,7 @@ impl XmlElement {
     }
 
     /// Writes the element in one line.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let attributes: String = self.attributes().map(|(name, value)| format!(" {name}=\"{value}\"")).collect();
         let text = quick_xml::escape::escape(&self.text);
         let inside: String = self.children.iter().map(Self::to_text).collect();
@@ -255,7 +255,7 @@ impl XmlElement {
     }
 
     /// Reads one element.
-    pub fn parse(text: &str) -> Result<Self, XmlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, XmlError> {
         if text.len() > ELEMENT_LIMIT {
             return Err(XmlError::new("the element is longer than 16KiB"));
         }

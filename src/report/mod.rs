@@ -2,16 +2,16 @@
 //!
 //! The one table of codes and exit classes stands here. Touches nothing. Read next: `cli`, which prints it.
 
-pub mod rules;
+pub(crate) mod rules;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-pub use crate::base::Severity;
+pub(crate) use crate::base::Severity;
 use crate::base::{Code, Finding, Place, Problem, text};
 
 /// What the exit codes mean.
-pub const EXIT_CODES: [(u8, &str); 8] = [
+pub(crate) const EXIT_CODES: [(u8, &str); 8] = [
     (0, "done"),
     (1, "check failed or differences found"),
     (2, "usage or recipe"),
@@ -23,7 +23,7 @@ pub const EXIT_CODES: [(u8, &str); 8] = [
 ];
 
 /// Returns the exit code of a kind of failure, one of [`EXIT_CODES`].
-pub const fn exit_code(code: Code) -> u8 {
+pub(crate) const fn exit_code(code: Code) -> u8 {
     use Code::*;
     match code {
         Differs | Locked | Lint | Guest => 1,
@@ -42,7 +42,7 @@ pub const fn exit_code(code: Code) -> u8 {
 /// Renders one problem as lines for a person, without a final line end.
 ///
 /// Everything in it is made free of control characters; colours are added only when asked.
-pub fn render(problem: &Problem, severity: Severity, coloured: bool) -> String {
+pub(crate) fn render(problem: &Problem, severity: Severity, coloured: bool) -> String {
     let mut lines = vec![headline(problem, severity, coloured)];
     if let Some(place) = &problem.place {
         lines.push(snippet(place, coloured));
@@ -105,12 +105,12 @@ fn byte_of(line: &str, column: u32) -> usize {
 }
 
 /// Renders what a rule noticed, as [`render`] does a problem.
-pub fn render_finding(finding: &Finding, coloured: bool) -> String {
+pub(crate) fn render_finding(finding: &Finding, coloured: bool) -> String {
     render(&Problem::from(finding.clone()), finding.severity, coloured)
 }
 
 /// Returns what a rule noticed as JSON.
-pub fn finding_json(finding: &Finding) -> Value {
+pub(crate) fn finding_json(finding: &Finding) -> Value {
     json!({
         "rule": finding.rule,
         "severity": finding.severity,
@@ -127,7 +127,7 @@ fn place_json(place: &Place) -> Value {
 /// Returns a problem as JSON.
 ///
 /// `facts` maps each label to what it says: a text, or where a problem says it more than once, all the texts in a list.
-pub fn to_json(problem: &Problem) -> Value {
+pub(crate) fn to_json(problem: &Problem) -> Value {
     json!({
         "code": problem.code,
         "exit": exit_code(problem.code),

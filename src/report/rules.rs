@@ -11,7 +11,7 @@ use crate::base::{Code, Finding, Place, Problem, Rule, Severity};
 const WIDTH: usize = 92;
 
 /// Writes everything known of a rule.
-pub fn explain(rule: Rule) -> String {
+pub(crate) fn explain(rule: Rule) -> String {
     let row = rule.row();
     let sources: String = row.sources.iter().map(|(name, address)| format!("  {name}\n    {address}\n")).collect();
     format!(
@@ -41,7 +41,7 @@ fn allowing(rule: Rule) -> String {
 }
 
 /// Lists every rule in a line of its own.
-pub fn list() -> String {
+pub(crate) fn list() -> String {
     let width = Rule::WORDS.iter().map(|id| id.len()).max().unwrap_or_default();
     let line = |rule: Rule| {
         let row = rule.row();
@@ -51,7 +51,7 @@ pub fn list() -> String {
 }
 
 /// Returns a rule as JSON.
-pub fn rule_json(rule: Rule) -> Value {
+pub(crate) fn rule_json(rule: Rule) -> Value {
     let row = rule.row();
     let sources: Vec<_> = row.sources.iter().map(|(name, url)| json!({"name": name, "url": url})).collect();
     json!({
@@ -62,7 +62,7 @@ pub fn rule_json(rule: Rule) -> Value {
 
 /// One thing to report to another program.
 #[derive(Debug)]
-pub enum Entry<'a> {
+pub(crate) enum Entry<'a> {
     /// What a rule noticed; with the reason for which the recipe allows it.
     Finding(&'a Finding, Option<&'a str>),
     /// What no recipe can allow.
@@ -70,7 +70,7 @@ pub enum Entry<'a> {
 }
 
 /// Writes a SARIF log of one run. `complete` tells whether every recipe could be judged to the end.
-pub fn sarif(version: &str, results: &[Entry<'_>], complete: bool) -> Value {
+pub(crate) fn sarif(version: &str, results: &[Entry<'_>], complete: bool) -> Value {
     let mut rules: Vec<Value> = Rule::all().map(descriptor).collect();
     let mut codes: Vec<Code> = vec![];
     for result in results {

@@ -34,14 +34,14 @@ const CAP: u64 = 1 << 20;
 
 /// One file that a bundle shall have.
 #[derive(Clone, Debug)]
-pub struct BundleEntry {
+pub(crate) struct BundleEntry {
     pub file_name: String,
     pub source: Source,
 }
 
 /// Where a bundle's file comes from.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// Hard-linked, with the object's mode; copied where the file system refuses links.
     Object(StoreObject),
     /// The same with this mode; copied where the object has another, as its bytes are also something else's.
@@ -52,7 +52,7 @@ pub enum Source {
 
 /// A bundle in the store.
 #[derive(Clone, Debug)]
-pub struct Bundle {
+pub(crate) struct Bundle {
     path: PathBuf,
     name: String,
     files: Vec<BundleFile>,
@@ -60,7 +60,7 @@ pub struct Bundle {
 
 /// One file of a bundle, as it was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BundleFile {
+pub(crate) struct BundleFile {
     pub file_name: String,
     pub digest: Digest,
     pub size: u64,
@@ -70,17 +70,17 @@ pub struct BundleFile {
 
 impl Bundle {
     /// Returns the absolute path of the directory.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Returns the name of the directory: `<plan id>-<name>`.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Returns the files, in order of their names.
-    pub fn files(&self) -> &[BundleFile] {
+    pub(crate) fn files(&self) -> &[BundleFile] {
         &self.files
     }
 }
@@ -90,7 +90,7 @@ impl<'e> Store<'e> {
     ///
     /// Nothing is hashed (unless stamps are doubted): size, inode and modification time of each file are compared, and the
     /// bytes where those differ. One that is not as it was is put into quarantine with a warning, and counts as absent.
-    pub fn bundle(&self, plan: &Digest, name: &Name) -> Result<Option<Bundle>, Problem> {
+    pub(crate) fn bundle(&self, plan: &Digest, name: &Name) -> Result<Option<Bundle>, Problem> {
         let name = format!("{plan}-{name}");
         let place = Path::new(BUNDLES).join(&name);
         match self.tree.look(&place) {
@@ -152,14 +152,19 @@ impl<'e> Store<'e> {
     }
 
     /// Returns where a bundle lies, if something does; nothing in it is looked at, and nothing put away.
-    pub fn bundle_place(&self, plan: &Digest, name: &Name) -> Option<PathBuf> {
+    pub(crate) fn bundle_place(&self, plan: &Digest, name: &Name) -> Option<PathBuf> {
         let place = Path::new(BUNDLES).join(format!("{plan}-{name}"));
         let is_there = self.tree.look(&place).is_ok_and(|found| found.is_dir());
         is_there.then(|| self.dir().join(place))
     }
 
     /// Makes a bundle, whole or not at all; one that is there already with the same bytes is left and returned.
-    pub fn publish_bundle(&self, plan: &Digest, name: &Name, entries: &[BundleEntry]) -> Result<Bundle, Problem> {
+    pub(crate) fn publish_bundle(
+        &self,
+        plan: &Digest,
+        name: &Name,
+        entries: &[BundleEntry],
+    ) -> Result<Bundle, Problem> {
         if let Some(bundle) = self.bundle(plan, name)? {
             return Ok(bundle);
         }

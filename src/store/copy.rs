@@ -15,14 +15,14 @@ use crate::stream::hasher::BUFFER;
 use crate::stream::{BackgroundHasher, HashingWriter};
 
 /// Bytes that replace or follow those of the source, and where; of two that overlap the later one wins.
-pub type Patch = (u64, Vec<u8>);
+pub(crate) type Patch = (u64, Vec<u8>);
 
 impl Store<'_> {
     /// Writes an object's bytes with patches applied, reading it once: the grown copy of a disk.
     ///
     /// The base is hashed on one thread and the copy on another while this one reads and writes; holes stay holes. When
     /// the base turns out damaged this is `E_CACHE_CORRUPT`, it is condemned, and the writer must be dropped.
-    pub fn copy_verified(
+    pub(crate) fn copy_verified(
         &self,
         object: &StoreObject,
         writer: &mut ObjectWriter<'_, '_>,

@@ -11,7 +11,9 @@ use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+#[cfg(test)]
+use std::time::Duration;
+use std::time::SystemTime;
 
 use super::links::Going;
 use super::object::is_planted;
@@ -25,7 +27,7 @@ use crate::base::{ByteSize, Code, DerivationId, Digest, Event, Problem, text::on
 
 /// One thing that was removed, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removed {
+pub(crate) struct Removed {
     /// Its path beneath the store.
     pub name: String,
     /// The space that its removal frees; 0 where another name still holds the bytes.
@@ -34,7 +36,7 @@ pub struct Removed {
 
 /// What [`Store::gc`] did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GcReport {
+pub(crate) struct GcReport {
     /// In the order of removal.
     pub removed: Vec<Removed>,
     /// The sizes together.
@@ -55,7 +57,7 @@ pub struct GcReport {
 
 /// Whether [`Store::gc`] removes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Collect {
+pub(crate) enum Collect {
     Remove,
     /// Only tell what would be removed.
     DryRun,
@@ -89,8 +91,9 @@ enum Doomed {
 }
 
 impl Store<'_> {
+    #[cfg(test)]
     /// Collects by [`Policy::new`]; see [`Store::collect_garbage`].
-    pub fn gc(&self, collect: Collect, grace: Duration, now: SystemTime) -> Result<GcReport, Problem> {
+    pub(crate) fn gc(&self, collect: Collect, grace: Duration, now: SystemTime) -> Result<GcReport, Problem> {
         self.collect_garbage(collect, &Policy::new(grace), now)
     }
 
@@ -99,7 +102,12 @@ impl Store<'_> {
     ///
     /// Waits a little for those who use the store, then gives up (`E_CACHE_LOCK`); without a working lock it refuses. When
     /// the roots, or one of them, cannot be read nothing is removed; nor when there is none (`E_USAGE`), unless told.
-    pub fn collect_garbage(&self, collect: Collect, policy: &Policy, now: SystemTime) -> Result<GcReport, Problem> {
+    pub(crate) fn collect_garbage(
+        &self,
+        collect: Collect,
+        policy: &Policy,
+        now: SystemTime,
+    ) -> Result<GcReport, Problem> {
         self.check_writable()?;
         self.tree.be_quiet();
         let excluded = lock::exclude(&self.tree, self.lock.as_ref(), self.patience.collector, self.events);

@@ -84,20 +84,18 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use bundle::{Bundle, BundleEntry, BundleFile, Source};
-pub use copy::Patch;
-pub use draft::ObjectDraft;
-pub use gc::{Collect, GcReport, Removed};
-pub use object::{ObjectReader, StoreObject};
-pub use out::Copied;
-pub use partial::{Claim, Partial};
-pub use pieced::{Cut, Filler, Pieced, PiecedClaim};
-pub use policy::{Policy, Rootless};
-pub use root::{Holder, Listed, Root, State};
-pub use seen::Seen;
-pub use usage::{BundleUsage, KindUsage, Usage};
-pub use verify::{BadRecord, DamagedBundle, Flaw, Healed, Repair, VerifyReport};
-pub use writer::{Gate, ObjectWriter, Privacy};
+pub(crate) use bundle::{Bundle, BundleEntry, BundleFile, Source};
+pub(crate) use gc::{Collect, GcReport};
+pub(crate) use object::{ObjectReader, StoreObject};
+pub(crate) use out::Copied;
+pub(crate) use partial::{Claim, Partial};
+pub(crate) use pieced::{Cut, Filler, Pieced, PiecedClaim};
+pub(crate) use policy::{Policy, Rootless};
+pub(crate) use root::{Holder, Listed, Root, State};
+pub(crate) use seen::Seen;
+pub(crate) use usage::{BundleUsage, Usage};
+pub(crate) use verify::{DamagedBundle, Flaw, Healed, Repair, VerifyReport};
+pub(crate) use writer::{ObjectWriter, Privacy};
 
 use crate::base::{Code, Digest, Events, Problem};
 use tree::Tree;
@@ -111,7 +109,7 @@ const SEEN: &str = "seen-v1";
 const QUARANTINE: &str = "quarantine";
 
 /// An open store; while it is held, the collector takes nothing.
-pub struct Store<'e> {
+pub(crate) struct Store<'e> {
     tree: Tree,
     lock: Option<File>,
     /// The feature that forbids this program to write.
@@ -137,13 +135,14 @@ impl<'e> Store<'e> {
     /// Refuses a directory that others can write (`E_CACHE_PERM`), that holds something else (`E_USAGE`) or a newer format
     /// (`E_CACHE_VERSION`). Waits for a running collector. Removes temporaries whose holders died. Opening a store that
     /// exists writes and syncs nothing else.
-    pub fn open(dir: &Path, events: Events<'e>) -> Result<Self, Problem> {
+    pub(crate) fn open(dir: &Path, events: Events<'e>) -> Result<Self, Problem> {
         let patience = Patience { user: Duration::from_secs(300), collector: Duration::from_secs(10) };
         Self::open_with(dir, patience, events)
     }
 
+    #[cfg(test)]
     /// Opens the store, waiting at most so long wherever others must be waited for.
-    pub fn open_patiently(dir: &Path, patience: Duration, events: Events<'e>) -> Result<Self, Problem> {
+    pub(crate) fn open_patiently(dir: &Path, patience: Duration, events: Events<'e>) -> Result<Self, Problem> {
         Self::open_with(dir, Patience { user: patience, collector: patience }, events)
     }
 
@@ -174,7 +173,7 @@ impl<'e> Store<'e> {
     }
 
     /// Tells whether a directory is missing or empty, so that who only asks need not make a store of it.
-    pub fn is_absent(dir: &Path) -> bool {
+    pub(crate) fn is_absent(dir: &Path) -> bool {
         match std::fs::read_dir(dir) {
             Ok(mut entries) => entries.next().is_none(),
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
@@ -183,23 +182,23 @@ impl<'e> Store<'e> {
 
     /// Trusts no stamp from now on: what is used is hashed, once.
     #[must_use]
-    pub fn doubting(mut self) -> Self {
+    pub(crate) fn doubting(mut self) -> Self {
         self.hashed = Some(stamp::Hashed::default());
         self
     }
 
     /// Tells whether stamps are doubted.
-    pub fn is_doubting(&self) -> bool {
+    pub(crate) fn is_doubting(&self) -> bool {
         self.hashed.is_some()
     }
 
     /// Returns the absolute path of the store.
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.tree.path()
     }
 
     /// Tells whether this program may write here at all, as far as permissions, mount and format tell.
-    pub fn is_writable(&self) -> bool {
+    pub(crate) fn is_writable(&self) -> bool {
         self.read_only.is_none() && [temp::TMP, ROOTS].iter().all(|name| self.tree.may_write(name))
     }
 

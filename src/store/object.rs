@@ -13,7 +13,7 @@ use crate::stream::{BackgroundHasher, Mismatch, VerifyingReader};
 ///
 /// Only the store makes one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StoreObject {
+pub(crate) struct StoreObject {
     digest: Digest,
     size: u64,
 }
@@ -24,12 +24,12 @@ impl StoreObject {
     }
 
     /// Returns the sha256 of its bytes.
-    pub const fn digest(&self) -> Digest {
+    pub(crate) const fn digest(&self) -> Digest {
         self.digest
     }
 
     /// Returns its size in bytes.
-    pub const fn size(&self) -> u64 {
+    pub(crate) const fn size(&self) -> u64 {
         self.size
     }
 }
@@ -39,7 +39,7 @@ impl<'e> Store<'e> {
     ///
     /// Its stamp is trusted; without one it is hashed and stamped. One that is damaged is put into quarantine with a
     /// warning, and counts as absent.
-    pub fn find(&self, digest: &Digest) -> Result<Option<StoreObject>, Problem> {
+    pub(crate) fn find(&self, digest: &Digest) -> Result<Option<StoreObject>, Problem> {
         let Some((file, metadata)) = self.open_named(digest)? else { return Ok(None) };
         if self.is_stamped(digest, &metadata) {
             return Ok(Some(StoreObject::new(*digest, metadata.len())));
@@ -79,12 +79,12 @@ impl<'e> Store<'e> {
     }
 
     /// Returns the path of an object, for programs that need one; it may be read, never written.
-    pub fn path(&self, object: &StoreObject) -> PathBuf {
+    pub(crate) fn path(&self, object: &StoreObject) -> PathBuf {
         self.dir().join(object_name(&object.digest))
     }
 
     /// Opens an object: beneath the store, a regular file, of the right size. Its bytes are not verified.
-    pub fn open_object(&self, object: &StoreObject) -> Result<File, Problem> {
+    pub(crate) fn open_object(&self, object: &StoreObject) -> Result<File, Problem> {
         let Some((file, metadata)) = self.open_named(&object.digest)? else {
             return Err(fail::corrupt(&object.digest, "nothing", self.dir()));
         };
@@ -97,7 +97,7 @@ impl<'e> Store<'e> {
     }
 
     /// Opens an object as a reader that fails at its end unless the bytes were right; see [`ObjectReader`].
-    pub fn reader(&self, object: &StoreObject) -> Result<ObjectReader<'_, 'e>, Problem> {
+    pub(crate) fn reader(&self, object: &StoreObject) -> Result<ObjectReader<'_, 'e>, Problem> {
         let file = self.open_object(object)?;
         let metadata = file.metadata().map_err(|error| self.unreadable(&object.digest, &error))?;
         let inner = VerifyingReader::new(file, object.digest, object.size);
@@ -105,7 +105,7 @@ impl<'e> Store<'e> {
     }
 
     /// Reads a whole object of at most `cap` bytes, verified.
-    pub fn read(&self, object: &StoreObject, cap: u64) -> Result<Vec<u8>, Problem> {
+    pub(crate) fn read(&self, object: &StoreObject, cap: u64) -> Result<Vec<u8>, Problem> {
         if object.size > cap {
             let text = format!("object `{}` is too large to be read at once", object.digest.short());
             return Err(Problem::new(crate::base::Code::Bug, text).fact("size", object.size).fact("cap", cap));
@@ -116,7 +116,7 @@ impl<'e> Store<'e> {
     }
 
     /// Turns an error of [`ObjectReader`] into the problem it carries, or one about reading.
-    pub fn told(&self, digest: &Digest, error: io::Error) -> Problem {
+    pub(crate) fn told(&self, digest: &Digest, error: io::Error) -> Problem {
         match error.downcast::<Problem>() {
             Ok(problem) => problem,
             Err(error) => self.unreadable(digest, &error),
@@ -189,7 +189,7 @@ pub(super) fn hash_file(mut file: File) -> io::Result<(Digest, u64)> {
 ///
 /// The error is an [`io::Error`] of kind `InvalidData` that carries the [`Problem`] ([`Store::told`] takes it out); the
 /// object is in quarantine then. Whoever stops reading before the end has verified nothing.
-pub struct ObjectReader<'s, 'e> {
+pub(crate) struct ObjectReader<'s, 'e> {
     store: &'s Store<'e>,
     inner: VerifyingReader<File>,
     object: StoreObject,

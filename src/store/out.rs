@@ -13,7 +13,7 @@ use crate::base::{Code, Problem};
 
 /// What [`Store::copy_bundle`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copied {
+pub(crate) enum Copied {
     Made,
     /// The directory was there with exactly these files.
     Same,
@@ -24,7 +24,7 @@ impl Store<'_> {
     ///
     /// Every byte is hashed on the way; holes stay holes. A directory that is there with exactly these files is left, one
     /// with anything else is `E_OUTPUT_EXISTS`. The parent must exist.
-    pub fn copy_bundle(&self, bundle: &Bundle, out: &Path) -> Result<Copied, Problem> {
+    pub(crate) fn copy_bundle(&self, bundle: &Bundle, out: &Path) -> Result<Copied, Problem> {
         let told = |error: io::Error| unwritable(out, &error);
         let (parent, name) = split(out)?;
         let parent = Tree::open(parent).map_err(told)?;

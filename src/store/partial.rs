@@ -31,7 +31,7 @@ const PACE: Duration = Duration::from_millis(250);
 
 /// What [`Store::claim`] found.
 #[expect(clippy::large_enum_variant, reason = "one is made for each download, and moved once")]
-pub enum Claim<'s, 'e> {
+pub(crate) enum Claim<'s, 'e> {
     /// The object is there; perhaps another process brought it while we waited.
     Ready(StoreObject),
     /// It must be brought, and nobody else does.
@@ -41,7 +41,7 @@ pub enum Claim<'s, 'e> {
 /// A download that this process alone fills.
 ///
 /// Dropped before [`Partial::finish`] it keeps what was received, for the next run to resume.
-pub struct Partial<'s, 'e> {
+pub(crate) struct Partial<'s, 'e> {
     pub(super) store: &'s Store<'e>,
     expected: Digest,
     pub(super) temp: TempFile<'s>,
@@ -79,7 +79,7 @@ impl<'e> Store<'e> {
     ///
     /// While another process brings the same object this waits, and gives up (`E_CACHE_LOCK`) when that one makes no
     /// progress for minutes. What an earlier run received is hashed once, here.
-    pub fn claim(&self, expected: &Digest, what: &str) -> Result<Claim<'_, 'e>, Problem> {
+    pub(crate) fn claim(&self, expected: &Digest, what: &str) -> Result<Claim<'_, 'e>, Problem> {
         match self.seize(expected, what)? {
             Seized::Ready(object) => Ok(Claim::Ready(object)),
             Seized::Unnamed => self.begin(expected, None, None).map(Claim::Partial),
@@ -248,20 +248,20 @@ fn stuck(what: &str, file: &File, store: &Path) -> Problem {
 
 impl Partial<'_, '_> {
     /// Sets the most bytes that may come; what was kept beyond it is dropped.
-    pub fn set_cap(&mut self, cap: u64) -> Result<(), Problem> {
+    pub(crate) fn set_cap(&mut self, cap: u64) -> Result<(), Problem> {
         self.cap = cap;
         if self.position() > cap { self.restart() } else { Ok(()) }
     }
 
     /// Reserves space for a download of `size` bytes, so that a full disk shows before it begins (`E_NOSPC`).
-    pub fn reserve(&mut self, size: u64) -> Result<(), Problem> {
+    pub(crate) fn reserve(&mut self, size: u64) -> Result<(), Problem> {
         let missing = size.saturating_sub(self.position());
         temp::reserve(&self.temp.file, self.position(), missing)
             .map_err(|error| self.store.unwritable(Some(missing), &error))
     }
 
     /// Tells whether a part came from an earlier run; when [`Partial::finish`] then fails, a fresh try may not.
-    pub fn is_resumed(&self) -> bool {
+    pub(crate) fn is_resumed(&self) -> bool {
         self.is_resumed
     }
 
@@ -269,7 +269,7 @@ impl Partial<'_, '_> {
     ///
     /// Other bytes than expected are `E_HASH`; then, and when the gate refuses, what was received is dropped. When the
     /// disk refuses it is kept.
-    pub fn finish(mut self, size: Option<u64>, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
+    pub(crate) fn finish(mut self, size: Option<u64>, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
         let finished = self.writer.take().ok_or(ErrorKind::InvalidInput.into()).and_then(HashingWriter::finish);
         let (_, digest, received) = finished.map_err(|error| self.store.unwritable(None, &error))?;
         self.settle(digest, received, size, gate)

@@ -27,7 +27,7 @@ const JOURNAL: u64 = 8 << 20;
 
 /// How a file is cut: into equal pieces, of which the last may be shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
+pub(crate) struct Cut {
     /// Of the file, in bytes.
     pub size: u64,
     /// Of a piece, in bytes, at least 1.
@@ -36,12 +36,12 @@ pub struct Cut {
 
 impl Cut {
     /// Returns how many pieces there are.
-    pub const fn count(&self) -> u64 {
+    pub(crate) const fn count(&self) -> u64 {
         self.size.div_ceil(self.piece)
     }
 
     /// Returns where a piece begins, and its length; nothing lies behind the last one.
-    pub fn span(&self, index: u64) -> (u64, u64) {
+    pub(crate) fn span(&self, index: u64) -> (u64, u64) {
         let from = index.saturating_mul(self.piece).min(self.size);
         (from, self.piece.min(self.size - from))
     }
@@ -49,7 +49,7 @@ impl Cut {
 
 /// What [`Store::claim_pieces`] found.
 #[expect(clippy::large_enum_variant, reason = "one is made for each download, and moved once")]
-pub enum PiecedClaim<'s, 'e> {
+pub(crate) enum PiecedClaim<'s, 'e> {
     /// The object is there; perhaps another process brought it while we waited.
     Ready(StoreObject),
     /// It must be brought, and nobody else does.
@@ -59,14 +59,14 @@ pub enum PiecedClaim<'s, 'e> {
 /// A download that this process alone fills.
 ///
 /// Dropped before [`Pieced::finish`] it keeps the pieces, for the next run to resume.
-pub struct Pieced<'s, 'e> {
+pub(crate) struct Pieced<'s, 'e> {
     partial: Partial<'s, 'e>,
     filler: Filler<'s, 'e>,
     kept: BTreeSet<u64>,
 }
 
 /// The file of a [`Pieced`] download, for any of the process's threads.
-pub struct Filler<'s, 'e> {
+pub(crate) struct Filler<'s, 'e> {
     store: &'s Store<'e>,
     file: File,
     journal: Option<File>,
@@ -117,7 +117,7 @@ impl<'e> Store<'e> {
     /// Finds an object, or gives the right to bring it piece by piece; else as [`Store::claim`].
     ///
     /// Nothing is hashed here: what [`Pieced::kept`] lists is for the caller to compare.
-    pub fn claim_pieces(&self, expected: &Digest, what: &str, cut: Cut) -> Result<PiecedClaim<'_, 'e>, Problem> {
+    pub(crate) fn claim_pieces(&self, expected: &Digest, what: &str, cut: Cut) -> Result<PiecedClaim<'_, 'e>, Problem> {
         let held = match self.seize(expected, what)? {
             Seized::Ready(object) => return Ok(PiecedClaim::Ready(object)),
             held => held,
@@ -154,12 +154,12 @@ impl<'e> Store<'e> {
 
 impl Pieced<'_, '_> {
     /// Lists the pieces that an earlier run may have left; each must be compared before it counts.
-    pub fn kept(&self) -> &BTreeSet<u64> {
+    pub(crate) fn kept(&self) -> &BTreeSet<u64> {
         &self.kept
     }
 
     /// Begins to fill: reserves the space (`E_NOSPC` shows now) and opens the journal, with these pieces in it.
-    pub fn begin(&mut self, there: &BTreeSet<u64>) -> Result<(), Problem> {
+    pub(crate) fn begin(&mut self, there: &BTreeSet<u64>) -> Result<(), Problem> {
         // An entity tag of an earlier server says nothing of pieces from several.
         self.partial.set_validator(None)?;
         let Filler { store, file, cut, .. } = &self.filler;
@@ -171,12 +171,12 @@ impl Pieced<'_, '_> {
     }
 
     /// Gives the file to read and write.
-    pub fn filler(&self) -> &Filler<'_, '_> {
+    pub(crate) fn filler(&self) -> &Filler<'_, '_> {
         &self.filler
     }
 
     /// Compares, gates and publishes what hashes to `digest` as a whole; see [`Partial::finish`].
-    pub fn finish(self, digest: Digest, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
+    pub(crate) fn finish(self, digest: Digest, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
         let size = self.filler.cut.size;
         self.partial.settle(digest, size, Some(size), gate)
     }
@@ -200,12 +200,12 @@ fn open_journal(tree: &Tree, name: &Path, cut: &Cut, there: &BTreeSet<u64>) -> i
 
 impl Filler<'_, '_> {
     /// Reads what stands at a place of the file.
-    pub fn read(&self, from: u64, buffer: &mut [u8]) -> Result<(), Problem> {
+    pub(crate) fn read(&self, from: u64, buffer: &mut [u8]) -> Result<(), Problem> {
         self.file.read_exact_at(buffer, from).map_err(|error| self.store.unwritable(None, &error))
     }
 
     /// Writes one whole piece, which the caller has compared, and remembers that it is there.
-    pub fn write(&self, index: u64, bytes: &[u8]) -> Result<(), Problem> {
+    pub(crate) fn write(&self, index: u64, bytes: &[u8]) -> Result<(), Problem> {
         let (from, length) = self.cut.span(index);
         if bytes.len() as u64 != length {
             return Err(Problem::new(Code::Bug, format!("piece {index} has {} bytes, not {length}", bytes.len())));
@@ -219,7 +219,7 @@ impl Filler<'_, '_> {
     }
 
     /// Lets the system store a range by and by, so that the end need not wait for all of it.
-    pub fn begin_storing(&self, from: u64, length: u64) {
+    pub(crate) fn begin_storing(&self, from: u64, length: u64) {
         begin_storing(&self.file, from, length);
     }
 }

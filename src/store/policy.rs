@@ -11,7 +11,7 @@ use crate::base::{ByteSize, Digest};
 
 /// What may be collected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// What is younger stays.
     pub grace: Duration,
     /// So many bundles of each name stay, the newest, whether a root keeps them or not.
@@ -23,7 +23,7 @@ pub struct Policy {
 
 /// What to do when there is no root at all, so that everything may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rootless {
+pub(crate) enum Rootless {
     /// Perhaps the roots were lost: remove nothing.
     Refuse,
     /// The person knows.
@@ -31,8 +31,9 @@ pub enum Rootless {
 }
 
 impl Policy {
+    #[cfg(test)]
     /// Makes the plain policy: all that is older than `grace` and not kept goes, unless there is no root.
-    pub const fn new(grace: Duration) -> Self {
+    pub(crate) const fn new(grace: Duration) -> Self {
         Self { grace, keep_last: 0, max_size: None, rootless: Rootless::Refuse }
     }
 }

@@ -28,13 +28,13 @@ impl Store<'_> {
     ///
     /// A record that is lost, garbled or of a newer format is a miss, and so is one whose object is gone or damaged: a
     /// record only ever spares work.
-    pub fn realisation(&self, id: &DerivationId) -> Option<StoreObject> {
+    pub(crate) fn realisation(&self, id: &DerivationId) -> Option<StoreObject> {
         let (digest, size) = self.recorded(id)?;
         self.find(&digest).ok().flatten().filter(|object| object.size() == size)
     }
 
     /// Records durably what a derivation gave; `note` is the version of the tool.
-    pub fn record(&self, id: &DerivationId, object: &StoreObject, note: &str) -> Result<(), Problem> {
+    pub(crate) fn record(&self, id: &DerivationId, object: &StoreObject, note: &str) -> Result<(), Problem> {
         if self.recorded(id) == Some((object.digest(), object.size())) {
             return Ok(());
         }
@@ -45,7 +45,7 @@ impl Store<'_> {
     }
 
     /// Returns digest and size of what a derivation gave earlier, as the record says; the object may be gone.
-    pub fn recorded(&self, id: &DerivationId) -> Option<(Digest, u64)> {
+    pub(crate) fn recorded(&self, id: &DerivationId) -> Option<(Digest, u64)> {
         parse(&self.tree.read_small(name(id), CAP).ok()?, id)
     }
 }

@@ -151,7 +151,7 @@ impl Store<'_> {
     }
 
     /// Puts a bundle away that its own manifest convicts; see [`VerifyReport::unrecorded`].
-    pub fn condemn_bundle(&self, name: &str, found: &str) {
+    pub(crate) fn condemn_bundle(&self, name: &str, found: &str) {
         self.put_away(name, found);
     }
 }

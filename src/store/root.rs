@@ -28,7 +28,7 @@ const CAP: u64 = 16 << 20;
 
 /// Who wants something kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Holder {
+pub(crate) enum Holder {
     /// Something at this absolute path. With a bundle it is a symbolic link, and holds as long as it points there;
     /// without one (a fetched recipe, an imported directory) it holds as long as it is there.
     Link(PathBuf),
@@ -38,7 +38,7 @@ pub enum Holder {
 
 /// Something the collector keeps, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Root {
+pub(crate) struct Root {
     pub holder: Holder,
     /// The bundle's directory name; see [`super::Bundle::name`].
     pub bundle: Option<String>,
@@ -48,7 +48,7 @@ pub struct Root {
 
 /// A root as it stands in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub(crate) struct Listed {
     /// The name of its file.
     pub file_name: String,
     /// `None` where the file is garbled.
@@ -58,7 +58,7 @@ pub struct Listed {
 
 /// What became of a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// It is named, or its link points to its bundle.
     Live,
     /// What held it is gone, or points elsewhere.
@@ -69,7 +69,7 @@ pub enum State {
 
 impl Store<'_> {
     /// Records a root durably, in place of an earlier one of the same holder.
-    pub fn add_root(&self, root: &Root) -> Result<(), Problem> {
+    pub(crate) fn add_root(&self, root: &Root) -> Result<(), Problem> {
         if let Holder::Link(path) = &root.holder
             && !path.is_absolute()
         {
@@ -85,14 +85,14 @@ impl Store<'_> {
     }
 
     /// Returns every root that can be read, by holder.
-    pub fn roots(&self) -> Result<Vec<Root>, Problem> {
+    pub(crate) fn roots(&self) -> Result<Vec<Root>, Problem> {
         let mut roots: Vec<_> = self.read_roots()?.into_iter().filter_map(|(_, root)| root).collect();
         roots.sort_by(|a, b| a.holder.cmp(&b.holder));
         Ok(roots)
     }
 
     /// Lists every root, garbled ones too, by holder.
-    pub fn list_roots(&self) -> Result<Vec<Listed>, Problem> {
+    pub(crate) fn list_roots(&self) -> Result<Vec<Listed>, Problem> {
         let list = |(name, root): (OsString, Option<Root>)| {
             let state = root.as_ref().map_or(State::Unknown, |root| self.state_of(root));
             Listed { file_name: name.to_string_lossy().into_owned(), root, state }
@@ -104,29 +104,29 @@ impl Store<'_> {
     }
 
     /// Finds the root of a holder.
-    pub fn root(&self, holder: &Holder) -> Option<Root> {
+    pub(crate) fn root(&self, holder: &Holder) -> Option<Root> {
         parse(&self.tree.read_small(Path::new(ROOTS).join(file_name(holder)), CAP).ok()?)
     }
 
     /// Tells whether something has a bundle's name.
-    pub fn holds_bundle(&self, name: &str) -> bool {
+    pub(crate) fn holds_bundle(&self, name: &str) -> bool {
         !name.contains('/') && self.tree.look(Path::new(BUNDLES).join(name)).is_ok_and(|found| found.is_dir())
     }
 
     /// Lists the bundles' directory names.
-    pub fn bundle_names(&self) -> Result<Vec<String>, Problem> {
+    pub(crate) fn bundle_names(&self) -> Result<Vec<String>, Problem> {
         Ok(self.names(BUNDLES)?.iter().filter_map(|name| name.to_str().map(str::to_owned)).collect())
     }
 
     /// Lists what goes with a bundle: the objects it holds, and what other roots keep to build it again.
-    pub fn kept_with(&self, bundle: &str) -> Result<BTreeSet<Digest>, Problem> {
+    pub(crate) fn kept_with(&self, bundle: &str) -> Result<BTreeSet<Digest>, Problem> {
         let roots = self.roots()?.into_iter().filter(|root| root.bundle.as_deref() == Some(bundle));
         let held = self.bundle_record(bundle).into_iter().flatten().map(|file| file.digest);
         Ok(roots.flat_map(|root| root.objects).chain(held).collect())
     }
 
     /// Removes a root by its file's name, durably; what it kept may be collected then.
-    pub fn remove_root(&self, listed: &Listed) -> Result<(), Problem> {
+    pub(crate) fn remove_root(&self, listed: &Listed) -> Result<(), Problem> {
         self.check_writable()?;
         let name = Path::new(ROOTS).join(&listed.file_name);
         self.tree

@@ -24,7 +24,7 @@ const UNKNOWN: &str = "-";
 
 /// The newest that one signer gave under an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// Fingerprint of the signing key; none where nobody signed.
     pub signer: Option<String>,
     /// The snapshot's number, such as `20240427`.
@@ -40,7 +40,7 @@ fn name(url: &str) -> PathBuf {
 
 impl Store<'_> {
     /// Returns what was seen under an address, once for each signer.
-    pub fn seen(&self, url: &str) -> Vec<Seen> {
+    pub(crate) fn seen(&self, url: &str) -> Vec<Seen> {
         let bytes = self.tree.read_small(name(url), CAP).ok();
         bytes.and_then(|bytes| parse(&bytes, url)).unwrap_or_default()
     }
@@ -48,7 +48,7 @@ impl Store<'_> {
     /// Records durably what was accepted, in place of what the same signer gave before.
     ///
     /// Fields hold no white space; a record that would be too long forgets the signers that sort last.
-    pub fn record_seen(&self, url: &str, seen: &Seen) -> Result<(), Problem> {
+    pub(crate) fn record_seen(&self, url: &str, seen: &Seen) -> Result<(), Problem> {
         let mut all = self.seen(url);
         if all.contains(seen) {
             return Ok(());

@@ -16,7 +16,7 @@ use crate::base::{ByteSize, Problem};
 
 /// What the store occupies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// Everything together.
     pub total: ByteSize,
     /// In a fixed order; those that hold nothing too.
@@ -27,7 +27,7 @@ pub struct Usage {
 
 /// What one kind of thing occupies; files that are hard links to objects count as objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KindUsage {
+pub(crate) struct KindUsage {
     pub kind: &'static str,
     pub files: u64,
     pub size: ByteSize,
@@ -35,7 +35,7 @@ pub struct KindUsage {
 
 /// What a bundle and the objects behind it occupy.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BundleUsage {
+pub(crate) struct BundleUsage {
     /// Its directory's name: `<plan id>-<name>`.
     pub name: String,
     pub files: u64,
@@ -51,7 +51,7 @@ const KINDS: [&str; 9] =
 
 impl Usage {
     /// What a store that is not there occupies.
-    pub fn nothing() -> Self {
+    pub(crate) fn nothing() -> Self {
         let kinds = KINDS.map(|kind| KindUsage { kind, files: 0, size: ByteSize(0) });
         Self { total: ByteSize(0), kinds: kinds.to_vec(), bundles: vec![] }
     }
@@ -59,7 +59,7 @@ impl Usage {
 
 impl Store<'_> {
     /// Adds up what the store occupies.
-    pub fn usage(&self) -> Result<Usage, Problem> {
+    pub(crate) fn usage(&self) -> Result<Usage, Problem> {
         self.tree.be_quiet();
         let mut count = Count { store: self, seen: BTreeSet::new(), kinds: KINDS.map(|kind| (kind, 0, 0)) };
         let told = |error: io::Error| fail::read("cannot add up the store", self.dir(), &error);

@@ -23,7 +23,7 @@ const PACE: Duration = Duration::from_millis(250);
 
 /// What [`Store::verify`] found, and what [`Repair::Yes`] did about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VerifyReport {
+pub(crate) struct VerifyReport {
     /// How many objects were hashed, the damaged ones too.
     pub objects: usize,
     /// What was hashed: the objects, and the files of bundles that are no links to them.
@@ -50,7 +50,7 @@ pub struct VerifyReport {
 
 /// A bundle that is not what was published.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DamagedBundle {
+pub(crate) struct DamagedBundle {
     /// Its directory's name: `<plan id>-<name>`.
     pub name: String,
     /// The first file that is missing, new or wrong.
@@ -59,7 +59,7 @@ pub struct DamagedBundle {
 
 /// A small file of the store that says nothing, or nothing true.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BadRecord {
+pub(crate) struct BadRecord {
     /// Its path beneath the store.
     pub name: String,
     pub what: Flaw,
@@ -67,7 +67,7 @@ pub struct BadRecord {
 
 /// What is wrong with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     Garbled,
     /// It names an object that is not there.
     Dangling,
@@ -77,7 +77,7 @@ pub enum Flaw {
 
 /// One thing that was mended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Healed {
+pub(crate) enum Healed {
     /// An object has its name again, from a good copy in a bundle.
     Object(Digest),
     /// A bundle was put together again from what is good.
@@ -88,14 +88,14 @@ pub enum Healed {
 
 /// Whether [`Store::verify_and`] mends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repair {
+pub(crate) enum Repair {
     No,
     Yes,
 }
 
 impl VerifyReport {
     /// Tells whether anything was found wrong.
-    pub fn is_clean(&self) -> bool {
+    pub(crate) fn is_clean(&self) -> bool {
         self.damaged.is_empty()
             && self.lost.is_empty()
             && self.damaged_bundles.is_empty()
@@ -104,12 +104,12 @@ impl VerifyReport {
     }
 
     /// Tells whether the store is in order now: nothing is wrong in it any more, and no root lacks anything.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.is_clean() || (self.wanting.is_empty() && self.unhealed().is_empty())
     }
 
     /// Lists what could not be mended here; where no root wants it, it is only missing.
-    pub fn unhealed(&self) -> Vec<&BadRecord> {
+    pub(crate) fn unhealed(&self) -> Vec<&BadRecord> {
         let gone = |name: &str| self.healed.iter().any(|healed| matches!(healed, Healed::Record(path) if path == name));
         self.bad_records.iter().filter(|record| !gone(&record.name)).collect()
     }
@@ -122,8 +122,9 @@ pub(super) type Good = BTreeMap<Digest, PathBuf>;
 pub(super) type Recorded = Vec<(String, Vec<BundleFile>)>;
 
 impl Store<'_> {
+    #[cfg(test)]
     /// Hashes every object and bundle again, stamps notwithstanding, on all cores; what is damaged goes to quarantine.
-    pub fn verify(&self) -> Result<VerifyReport, Problem> {
+    pub(crate) fn verify(&self) -> Result<VerifyReport, Problem> {
         self.verify_and(Repair::No)
     }
 
@@ -131,7 +132,7 @@ impl Store<'_> {
     ///
     /// Nobody's origin is recorded in the store: what is gone for good comes back by the build, fetch or import that
     /// wants it.
-    pub fn verify_and(&self, repair: Repair) -> Result<VerifyReport, Problem> {
+    pub(crate) fn verify_and(&self, repair: Repair) -> Result<VerifyReport, Problem> {
         if repair == Repair::Yes {
             self.check_writable()?;
         }

@@ -17,7 +17,7 @@ use crate::stream::HashingWriter;
 
 /// Who may read an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Privacy {
+pub(crate) enum Privacy {
     /// Everyone who gets there (0444): images, empty disks.
     Public,
     /// The owner (0400): configs, scripts and config disks, which hold password hashes and keys.
@@ -34,7 +34,7 @@ impl Privacy {
 }
 
 /// What else must hold of a file before it gets its final name; gets the open file, at its start, and its size.
-pub type Gate<'g> = &'g mut dyn FnMut(&mut File, u64) -> Result<(), Problem>;
+pub(crate) type Gate<'g> = &'g mut dyn FnMut(&mut File, u64) -> Result<(), Problem>;
 
 /// A block this long and aligned that is all zeros is not written but left as a hole.
 const BLOCK: usize = 4 << 10;
@@ -44,7 +44,7 @@ impl<'e> Store<'e> {
     /// Begins an object whose digest shows at its end.
     ///
     /// With `size_hint` that much space is reserved, holes included: give it for dense objects only.
-    pub fn create(&self, privacy: Privacy, size_hint: Option<u64>) -> Result<ObjectWriter<'_, 'e>, Problem> {
+    pub(crate) fn create(&self, privacy: Privacy, size_hint: Option<u64>) -> Result<ObjectWriter<'_, 'e>, Problem> {
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(size_hint, &error);
         let temp = TempFile::create(&self.tree).map_err(told)?;
@@ -54,7 +54,7 @@ impl<'e> Store<'e> {
     }
 
     /// Stores bytes held in memory; long runs of zeros become holes.
-    pub fn put(&self, bytes: &[u8], privacy: Privacy) -> Result<StoreObject, Problem> {
+    pub(crate) fn put(&self, bytes: &[u8], privacy: Privacy) -> Result<StoreObject, Problem> {
         let digest = Digest::of(bytes);
         if let Some(object) = self.find(&digest)? {
             self.tighten(&object, privacy);
@@ -138,14 +138,14 @@ impl<'e> Store<'e> {
     }
 
     /// Returns how much room is left for a user without privileges, where the file system says.
-    pub fn free(&self) -> Option<ByteSize> {
+    pub(crate) fn free(&self) -> Option<ByteSize> {
         let found = rustix::fs::fstatvfs(&self.tree).ok()?;
         Some(ByteSize(found.f_bavail.saturating_mul(found.f_frsize)))
     }
 }
 
 /// An object being written; dropped before [`ObjectWriter::finish`] it leaves nothing.
-pub struct ObjectWriter<'s, 'e> {
+pub(crate) struct ObjectWriter<'s, 'e> {
     store: &'s Store<'e>,
     temp: TempFile<'s>,
     writer: HashingWriter<Paced>,
@@ -154,12 +154,12 @@ pub struct ObjectWriter<'s, 'e> {
 
 impl ObjectWriter<'_, '_> {
     /// Leaves a hole of `count` bytes, which read as zeros.
-    pub fn skip(&mut self, count: u64) -> io::Result<()> {
+    pub(crate) fn skip(&mut self, count: u64) -> io::Result<()> {
         self.writer.skip(count)
     }
 
     /// Returns how many bytes, holes included, were written so far.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.writer.length()
     }
 
@@ -170,7 +170,7 @@ impl ObjectWriter<'_, '_> {
     /// Compares, gates and publishes: the object exists and lasts when this returns it, else nothing was added.
     ///
     /// `expected` is the digest, and the size where it is known; other bytes are `E_HASH`.
-    pub fn finish(
+    pub(crate) fn finish(
         self,
         expected: Option<(&Digest, Option<u64>)>,
         gate: Option<Gate<'_>>,
@@ -188,7 +188,7 @@ impl ObjectWriter<'_, '_> {
     }
 
     /// Turns an error of [`Write`] or [`ObjectWriter::skip`] into a problem about the store.
-    pub fn told(&self, error: &io::Error) -> Problem {
+    pub(crate) fn told(&self, error: &io::Error) -> Problem {
         self.store.unwritable(None, error)
     }
 }

@@ -9,14 +9,14 @@ use sha2::{Digest as _, Sha256};
 use crate::base::Digest;
 
 /// The size of one buffer: large enough that a hand-over costs nothing beside hashing it (about 130 µs).
-pub const BUFFER: usize = 256 << 10;
+pub(crate) const BUFFER: usize = 256 << 10;
 /// How many buffers one hasher ever has; with [`BUFFER`] this bounds its memory to 1 MiB.
 const BUFFERS: usize = 4;
 
 /// Hashes buffers in the order they are given, on a thread of its own.
 ///
 /// The thread starts with the first full buffer: what fits in one is hashed in place, without a thread.
-pub struct BackgroundHasher {
+pub(crate) struct BackgroundHasher {
     hash: Sha256,
     worker: Option<Worker>,
     made: usize,
@@ -42,17 +42,17 @@ impl Default for BackgroundHasher {
 
 impl BackgroundHasher {
     /// Begins with nothing hashed and no thread.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { hash: Sha256::new(), worker: None, made: 0, length: 0 }
     }
 
     /// Returns how many bytes were given so far.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// Returns an empty buffer to fill, waiting for the thread to free one when all are in use.
-    pub fn buffer(&mut self) -> io::Result<Vec<u8>> {
+    pub(crate) fn buffer(&mut self) -> io::Result<Vec<u8>> {
         match &self.worker {
             Some(worker) if self.made >= BUFFERS => worker.spent.recv().map_err(gone),
             _ => {
@@ -63,7 +63,7 @@ impl BackgroundHasher {
     }
 
     /// Hashes the bytes of a buffer after all those given before.
-    pub fn give(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+    pub(crate) fn give(&mut self, bytes: Vec<u8>) -> io::Result<()> {
         self.length += bytes.len() as u64;
         if self.worker.is_none() && bytes.len() >= BUFFER {
             self.worker = start(&self.hash);
@@ -79,7 +79,7 @@ impl BackgroundHasher {
     }
 
     /// Hashes `count` zero bytes, as a hole in a file reads.
-    pub fn zeros(&mut self, count: u64) -> io::Result<()> {
+    pub(crate) fn zeros(&mut self, count: u64) -> io::Result<()> {
         self.length += count;
         if self.worker.is_none() && count >= BUFFER as u64 {
             self.worker = start(&self.hash);
@@ -94,7 +94,7 @@ impl BackgroundHasher {
     }
 
     /// Hashes all that a reader gives, and returns how much that was.
-    pub fn drain(&mut self, reader: &mut impl Read) -> io::Result<u64> {
+    pub(crate) fn drain(&mut self, reader: &mut impl Read) -> io::Result<u64> {
         let before = self.length;
         loop {
             let mut bytes = self.buffer()?;
@@ -108,7 +108,7 @@ impl BackgroundHasher {
     }
 
     /// Waits for the thread and returns the digest of everything given.
-    pub fn finish(self) -> io::Result<Digest> {
+    pub(crate) fn finish(self) -> io::Result<Digest> {
         let hash = match self.worker {
             None => self.hash,
             Some(Worker { work, spent, thread }) => {

@@ -4,20 +4,20 @@
 //! through a few reused buffers, so memory does not grow with the stream; [`writer`] puts it beside a file being
 //! written; [`reader`] holds the small adaptors. Read next: `crate::store`, which is made of these.
 
-pub mod hasher;
-pub mod reader;
-pub mod writer;
+pub(crate) mod hasher;
+pub(crate) mod reader;
+pub(crate) mod writer;
 
-pub use hasher::BackgroundHasher;
-pub use reader::{CappedReader, HashingReader, Mismatch, VerifyingReader};
-pub use writer::HashingWriter;
+pub(crate) use hasher::BackgroundHasher;
+pub(crate) use reader::{HashingReader, Mismatch, VerifyingReader};
+pub(crate) use writer::HashingWriter;
 
 use crate::base::Problem;
 
 /// Where a transfer lands: a growing file that may already hold a first part from an earlier run.
 ///
 /// `store` implements it, `fetch` feeds it; so neither knows the other.
-pub trait Sink {
+pub(crate) trait Sink {
     /// Returns how many bytes are there.
     fn position(&self) -> u64;
     /// Appends bytes; fails when the cap would be passed or the disk refuses.

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::base::Digest;
 
 /// Hands bytes on and hashes them.
-pub struct HashingReader<R> {
+pub(crate) struct HashingReader<R> {
     inner: R,
     hash: Sha256,
     length: u64,
@@ -15,17 +15,17 @@ pub struct HashingReader<R> {
 
 impl<R: Read> HashingReader<R> {
     /// Wraps a reader.
-    pub fn new(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self { inner, hash: Sha256::new(), length: 0 }
     }
 
     /// Returns how many bytes passed.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// Returns the reader, and the digest and number of the bytes that passed.
-    pub fn finish(self) -> (R, Digest, u64) {
+    pub(crate) fn finish(self) -> (R, Digest, u64) {
         (self.inner, Digest::from_bytes(self.hash.finalize().into()), self.length)
     }
 
@@ -46,7 +46,7 @@ impl<R: Read> Read for HashingReader<R> {
 /// The bytes that passed are not those that were promised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected sha256:{expected} of {expected_size} bytes, received sha256:{received} of {received_size} bytes")]
-pub struct Mismatch {
+pub(crate) struct Mismatch {
     pub expected: Digest,
     pub expected_size: u64,
     pub received: Digest,
@@ -57,7 +57,7 @@ pub struct Mismatch {
 ///
 /// At most `size + 1` bytes are ever read, so a file that grows meanwhile ends in an error, not in a loop. Whoever
 /// stops before the end has verified nothing.
-pub struct VerifyingReader<R> {
+pub(crate) struct VerifyingReader<R> {
     inner: HashingReader<R>,
     expected: Digest,
     size: u64,
@@ -65,7 +65,7 @@ pub struct VerifyingReader<R> {
 
 impl<R: Read> VerifyingReader<R> {
     /// Wraps a reader that must give exactly `size` bytes with the digest `expected`.
-    pub fn new(inner: R, expected: Digest, size: u64) -> Self {
+    pub(crate) fn new(inner: R, expected: Digest, size: u64) -> Self {
         Self { inner: HashingReader::new(inner), expected, size }
     }
 
@@ -92,37 +92,6 @@ impl<R: Read> Read for VerifyingReader<R> {
         let count = self.inner.read(&mut buffer[..room])?;
         if count == 0 || self.inner.length() > self.size {
             self.verdict()?;
-        }
-        Ok(count)
-    }
-}
-
-/// Counts bytes and fails (kind `FileTooLarge`) when more than `cap` of them come.
-pub struct CappedReader<R> {
-    inner: R,
-    cap: u64,
-    length: u64,
-}
-
-impl<R: Read> CappedReader<R> {
-    /// Wraps a reader that may give at most `cap` bytes.
-    pub fn new(inner: R, cap: u64) -> Self {
-        Self { inner, cap, length: 0 }
-    }
-
-    /// Returns how many bytes passed.
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-}
-
-impl<R: Read> Read for CappedReader<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.length += count as u64;
-        if self.length > self.cap {
-            let text = format!("more than the {} bytes that are allowed", self.cap);
-            return Err(io::Error::new(ErrorKind::FileTooLarge, text));
         }
         Ok(count)
     }
@@ -156,8 +125,6 @@ mod tests {
         let error = io::copy(&mut reader, &mut io::sink()).unwrap_err();
         let mismatch = error.get_ref().unwrap().downcast_ref::<Mismatch>().unwrap();
         assert_eq!(mismatch.received_size, 10);
-        assert!(io::copy(&mut CappedReader::new(io::repeat(0), 1000), &mut io::sink()).is_err());
-        assert_eq!(io::copy(&mut CappedReader::new(&[0; 1000][..], 1000), &mut io::sink()).unwrap(), 1000);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::base::Digest;
 /// Writes in large blocks and hashes each block, once written, on a second thread.
 ///
 /// After an error of the file below the writer stays failed: what it hashed and what is there might differ.
-pub struct HashingWriter<W> {
+pub(crate) struct HashingWriter<W> {
     inner: W,
     hasher: BackgroundHasher,
     pending: Vec<u8>,
@@ -18,29 +18,24 @@ pub struct HashingWriter<W> {
 
 impl<W: Write> HashingWriter<W> {
     /// Begins at the place where `inner` stands, with nothing hashed.
-    pub fn new(inner: W) -> Self {
+    pub(crate) fn new(inner: W) -> Self {
         Self { inner, hasher: BackgroundHasher::new(), pending: Vec::new(), failed: false }
     }
 
     /// Begins behind bytes that are there already: `prefix` is read once and hashed.
-    pub fn behind(inner: W, prefix: &mut impl Read) -> io::Result<Self> {
+    pub(crate) fn behind(inner: W, prefix: &mut impl Read) -> io::Result<Self> {
         let mut writer = Self::new(inner);
         writer.hasher.drain(prefix)?;
         Ok(writer)
     }
 
     /// Returns how many bytes were hashed or wait to be.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.hasher.length() + self.pending.len() as u64
     }
 
-    /// Gives the file below, which may lack the last [`BUFFER`] bytes until a flush.
-    pub fn get_ref(&self) -> &W {
-        &self.inner
-    }
-
     /// Writes out what is pending, and returns the file with the digest and number of all bytes.
-    pub fn finish(mut self) -> io::Result<(W, Digest, u64)> {
+    pub(crate) fn finish(mut self) -> io::Result<(W, Digest, u64)> {
         self.flush()?;
         let length = self.length();
         Ok((self.inner, self.hasher.finish()?, length))
@@ -62,7 +57,7 @@ impl<W: Write + Seek> HashingWriter<W> {
     /// Leaves a hole of `count` bytes, hashed as zeros.
     ///
     /// A hole at the end moves only the file's position: the owner sets its length.
-    pub fn skip(&mut self, count: u64) -> io::Result<()> {
+    pub(crate) fn skip(&mut self, count: u64) -> io::Result<()> {
         self.write_out()?;
         let distance = i64::try_from(count).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         self.inner.seek(SeekFrom::Current(distance)).inspect_err(|_| self.failed = true)?;

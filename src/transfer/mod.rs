@@ -8,18 +8,18 @@
 //! Read next: [`pack`] (gather and write), [`mod@open`] (verify), [`mod@unpack`] (into store and directory), then
 //! `crate::format::archive` (the bytes).
 
-pub mod open;
-pub mod pack;
-pub mod unpack;
+pub(crate) mod open;
+pub(crate) mod pack;
+pub(crate) mod unpack;
 
 use std::io::{self, Read};
 
-pub use open::{Opened, listed, open};
-pub use pack::{Closure, Packed, Piece, gather};
-pub use unpack::{Unpacked, unpack};
+pub(crate) use open::{Opened, listed, open};
+pub(crate) use pack::{Packed, Piece, gather};
+pub(crate) use unpack::{Unpacked, unpack};
 
 use crate::base::{ByteSize, Event, Events};
-pub use crate::format::archive::Index;
+pub(crate) use crate::format::archive::Index;
 
 /// How many bytes pass between two words about progress.
 const STEP: u64 = 32 << 20;

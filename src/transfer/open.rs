@@ -17,7 +17,7 @@ use crate::stream::HashingReader;
 
 /// An archive whose every byte is what its index says.
 #[derive(Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     file: File,
     /// The sha256 of the whole file; all trust in what it holds hangs on it.
     pub digest: Digest,
@@ -28,7 +28,7 @@ pub struct Opened {
 }
 
 /// Opens and verifies an archive through one descriptor.
-pub fn open(path: &Path, events: Events<'_>) -> Result<Opened, Problem> {
+pub(crate) fn open(path: &Path, events: Events<'_>) -> Result<Opened, Problem> {
     let told = |problem: Problem| problem.fact("archive", one_line(&path.to_string_lossy(), 300));
     read(path, events).map_err(told)
 }
@@ -55,7 +55,7 @@ fn read(path: &Path, events: Events<'_>) -> Result<Opened, Problem> {
 }
 
 /// Lists the objects that whoever imported an archive has: those it holds and those it was made to need.
-pub fn listed(path: &Path) -> Result<BTreeSet<Digest>, Problem> {
+pub(crate) fn listed(path: &Path) -> Result<BTreeSet<Digest>, Problem> {
     let file = files::open(path)?;
     let size = files::length(&file)?;
     let reader = Reader::open(BufReader::new(file), size)?;
@@ -80,7 +80,7 @@ impl Opened {
 
     /// Checks that the archive is complete: every recipe finds its files and the pin of its base, and nothing is there that no
     /// recipe asks for.
-    pub fn check(&self) -> Result<(), Problems> {
+    pub(crate) fn check(&self) -> Result<(), Problems> {
         let lock = match self.files.get(lock::FILE_NAME) {
             Some(bytes) => Lock::parse(text(lock::FILE_NAME, bytes)?, lock::FILE_NAME)?,
             None => Lock::default(),

@@ -18,7 +18,7 @@ use crate::stream::HashingWriter;
 
 /// One recipe and what belongs to it.
 #[derive(Debug)]
-pub struct Piece<'a> {
+pub(crate) struct Piece<'a> {
     /// Its own file name, without directories.
     pub file_name: String,
     /// Its text as it was read.
@@ -36,7 +36,7 @@ pub struct Piece<'a> {
 
 /// Everything some recipes need.
 #[derive(Debug)]
-pub struct Closure {
+pub(crate) struct Closure {
     index: Index,
     files: BTreeMap<String, Vec<u8>>,
     objects: BTreeMap<Digest, Origin>,
@@ -52,7 +52,7 @@ enum Origin {
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packed {
+pub(crate) struct Packed {
     /// The sha256 of the whole file.
     pub digest: Digest,
     pub size: u64,
@@ -62,7 +62,7 @@ pub struct Packed {
 }
 
 /// Gathers pieces into one closure; two files of one path must be the same, and so must two pins of one input.
-pub fn gather(pieces: &[Piece<'_>]) -> Result<Closure, Problem> {
+pub(crate) fn gather(pieces: &[Piece<'_>]) -> Result<Closure, Problem> {
     let mut gathered = Gathered::default();
     for piece in pieces {
         gathered.add(piece)?;
@@ -175,14 +175,14 @@ impl Gathered {
 
 impl Closure {
     /// Leaves out the objects that the other side has; the archive says that it needs them.
-    pub fn leave_out(&mut self, there: &BTreeSet<Digest>) {
+    pub(crate) fn leave_out(&mut self, there: &BTreeSet<Digest>) {
         self.index.objects.iter_mut().for_each(|object| object.held = !there.contains(&object.sha256));
     }
 
     /// Writes the archive (mode 0600), whole or not at all, and never over another file.
     ///
     /// A file that is there is compared by digest; the same bytes are a success.
-    pub fn write(&self, store: &Store<'_>, path: &Path, events: Events<'_>) -> Result<Packed, Problem> {
+    pub(crate) fn write(&self, store: &Store<'_>, path: &Path, events: Events<'_>) -> Result<Packed, Problem> {
         let size = self.index.length();
         let is_there = files::exists(path);
         layout::sweep(path);

@@ -12,7 +12,7 @@ use crate::store::{Privacy, Store};
 
 /// What an import did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unpacked {
+pub(crate) struct Unpacked {
     /// Objects that were added to the store, and their bytes.
     pub added: u32,
     pub added_bytes: u64,
@@ -24,13 +24,13 @@ pub struct Unpacked {
 
 /// Records what keeps the objects; called when all are in the store, before anything is laid out, so that a failure of it
 /// leaves nothing there.
-pub type Keep<'k> = &'k dyn Fn() -> Result<(), Problem>;
+pub(crate) type Keep<'k> = &'k dyn Fn() -> Result<(), Problem>;
 
 /// Imports an archive: everything is decided before a byte is written, the layout comes last and all at once.
 ///
 /// # Errors
 /// Objects may be in the store after a failure, each verified; nothing is in the directory.
-pub fn unpack(
+pub(crate) fn unpack(
     opened: &Opened,
     store: &Store<'_>,
     dir: &Path,

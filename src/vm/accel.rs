@@ -14,7 +14,7 @@ use crate::plan::Accel;
 
 /// What was decided, and why, for the person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chosen {
+pub(crate) struct Chosen {
     pub accel: Accel,
     pub why: String,
 }
@@ -32,7 +32,7 @@ const EXIT: i32 = (WORD as i32) << 1 | 1;
 /// # Errors
 ///
 /// `E_PREFLIGHT` where KVM was asked for by name and does not work.
-pub fn choose(
+pub(crate) fn choose(
     asked: Option<Accel>,
     recipe: Accel,
     arch: Arch,

@@ -13,7 +13,7 @@ use super::watch::Notice;
 use crate::base::text::one_line;
 
 /// Where the console goes and what is typed comes from.
-pub struct Terminal {
+pub(crate) struct Terminal {
     pub out: Box<dyn Write + Send>,
     /// Typed keys, where somebody can type.
     pub keys: Option<Box<dyn Read + Send>>,
@@ -34,11 +34,11 @@ const LINE: usize = 4096;
 
 /// The line that was said last and is not empty.
 #[derive(Clone, Debug, Default)]
-pub struct LastLine(Arc<Mutex<String>>);
+pub(crate) struct LastLine(Arc<Mutex<String>>);
 
 impl LastLine {
     /// Returns it, free of control characters.
-    pub fn get(&self) -> String {
+    pub(crate) fn get(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -68,7 +68,7 @@ impl Finder {
 }
 
 /// Passes the console on until QEMU closes it; tells when `pattern` was said.
-pub fn pump(
+pub(crate) fn pump(
     mut from: UnixStream,
     mut out: Box<dyn Write + Send>,
     pattern: Option<&str>,
@@ -128,7 +128,7 @@ impl Keys {
 
 /// Passes keys on to the guest; Ctrl-A X asks for the end, Ctrl-A Ctrl-A is one Ctrl-A. So does Ctrl-C as long as `ours` is set;
 /// else it is the guest's like every key.
-pub fn type_into(mut to: UnixStream, mut keys: Box<dyn Read + Send>, ours: &AtomicBool, tell: &Sender<Notice>) {
+pub(crate) fn type_into(mut to: UnixStream, mut keys: Box<dyn Read + Send>, ours: &AtomicBool, tell: &Sender<Notice>) {
     let (mut meaning, mut buffer) = (Keys::default(), [0; 256]);
     while let Ok(count @ 1..) = keys.read(&mut buffer) {
         let (bytes, asked) = meaning.read(&buffer[..count], ours.load(Ordering::Relaxed));

@@ -22,20 +22,20 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// How a long piece of work speaks and listens: it tells how far it is, and ends when a signal asks for it.
 #[derive(Clone, Copy)]
-pub struct Work<'w> {
+pub(crate) struct Work<'w> {
     pub events: Events<'w>,
     pub signals: &'w Signals,
 }
 
 impl Work<'_> {
     /// Ends in `E_INTERRUPTED` once a signal came; the caller takes away what it made.
-    pub fn goes_on(&self) -> Result<(), Problem> {
+    pub(crate) fn goes_on(&self) -> Result<(), Problem> {
         if self.signals.came() { Err(interrupted()) } else { Ok(()) }
     }
 }
 
 /// Takes a lock, telling that it waits, as long as that is worth it and no signal comes; it dies with the file.
-pub fn lock(file: &File, shown: &str, waits: &dyn Fn() -> bool, work: &Work<'_>) -> Result<(), Problem> {
+pub(crate) fn lock(file: &File, shown: &str, waits: &dyn Fn() -> bool, work: &Work<'_>) -> Result<(), Problem> {
     let mut is_told = false;
     while let Err(error) = file.try_lock() {
         if !waits() {
@@ -61,7 +61,7 @@ fn interrupted() -> Problem {
 
 /// What a file must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     pub digest: Digest,
     /// Bytes.
     pub size: u64,
@@ -72,7 +72,7 @@ pub struct Wanted {
 /// # Errors
 ///
 /// `E_HASH` where the bytes are not those wanted, `E_INTERRUPTED` after a signal; an incomplete copy may stay.
-pub fn copy(from: &Path, to: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+pub(crate) fn copy(from: &Path, to: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
     let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let source = open(from).map_err(|error| Problem::io(format!("cannot read `{}`", from.display()), &error))?;
     let size = source.metadata().map(|found| found.len()).unwrap_or_default();
@@ -94,7 +94,7 @@ pub fn copy(from: &Path, to: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) 
 }
 
 /// Writes a new file whole, of `mode` and on disk.
-pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Problem> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Problem> {
     let write = || -> io::Result<()> {
         let mut file = create(path)?;
         file.write_all(bytes)?;
@@ -104,7 +104,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Problem> {
 }
 
 /// Hashes a file that is there; `None` where there is none or it is no regular file.
-pub fn digest(path: &Path, work: &Work<'_>) -> Result<Option<Wanted>, Problem> {
+pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<Wanted>, Problem> {
     let told = |error: &io::Error| Problem::io(format!("cannot read `{}`", path.display()), error);
     let file = match open(path) {
         Ok(file) => file,
@@ -120,7 +120,7 @@ pub fn digest(path: &Path, work: &Work<'_>) -> Result<Option<Wanted>, Problem> {
 }
 
 /// Writes a directory's entries to disk.
-pub fn sync(directory: &Path) -> Result<(), Problem> {
+pub(crate) fn sync(directory: &Path) -> Result<(), Problem> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|error| Problem::io(format!("cannot sync `{}`", directory.display()), &error))
 }
@@ -231,7 +231,7 @@ fn data(file: &File, at: u64, size: u64) -> io::Result<(u64, u64)> {
 }
 
 /// Copies what a reader gives to a new file, of `mode` and on disk.
-pub fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+pub(crate) fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
     let told = |error: &io::Error| Problem::io(format!("cannot write `{}`", path.display()), error);
     let mut file = create(path).map_err(|error| told(&error))?;
     let mut buffer = vec![0; BLOCK as usize];

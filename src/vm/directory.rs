@@ -33,7 +33,7 @@ const STATE: &str = "state.json";
 const RUN: &str = "run.json";
 const SNAPSHOTS: &str = "snapshots";
 /// What the console said in the last run.
-pub const CONSOLE_LOG: &str = "console.log";
+pub(crate) const CONSOLE_LOG: &str = "console.log";
 /// How the directories begin that are not, or not yet, anybody's.
 const TEMPORARY: &str = ".arca-build-vm-";
 /// How long a directory may be without its lock while it is being made.
@@ -47,7 +47,7 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// Whose an instance is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub(crate) struct Record {
     pub format: u32,
     pub name: Name,
     pub plan: Digest,
@@ -57,7 +57,7 @@ pub struct Record {
 
 /// What belongs to the disks, and goes back with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
+pub(crate) struct State {
     /// Whether an installer's run is done.
     pub installed: bool,
     /// Disks besides the bundle's.
@@ -66,14 +66,14 @@ pub struct State {
 
 /// How to reach it while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reach {
+pub(crate) struct Reach {
     pub ssh_port: Option<u16>,
     pub user: String,
 }
 
 /// An instance's directory, held alone.
 #[derive(Debug)]
-pub struct Vm {
+pub(crate) struct Vm {
     directory: PathBuf,
     /// QEMU inherits it, so that it stays held as long as either lives.
     _lock: File,
@@ -82,7 +82,7 @@ pub struct Vm {
 
 impl Vm {
     /// Makes a throw-away directory in `place`, after sweeping what killed runs left there.
-    pub fn throw_away(place: &Path) -> Result<Self, Problem> {
+    pub(crate) fn throw_away(place: &Path) -> Result<Self, Problem> {
         sweep(place);
         // Disks and console may hold what only the guest should know.
         let private = std::fs::Permissions::from_mode(0o700);
@@ -96,7 +96,7 @@ impl Vm {
     }
 
     /// Makes an instance named `record.name`, whole or not at all: `furnish` fills the directory before it gets its name.
-    pub fn create(
+    pub(crate) fn create(
         vms: &Path,
         record: &Record,
         furnish: impl FnOnce(&Self) -> Result<(), Problem>,
@@ -127,7 +127,7 @@ impl Vm {
     /// # Errors
     ///
     /// `E_CACHE_LOCK` where it runs, or somebody works on it.
-    pub fn open(vms: &Path, name: &Name) -> Result<Option<Self>, Problem> {
+    pub(crate) fn open(vms: &Path, name: &Name) -> Result<Option<Self>, Problem> {
         let directory = vms.join(name.as_str());
         if !directory.join(RECORD).is_file() {
             return Ok(None);
@@ -147,44 +147,44 @@ impl Vm {
     }
 
     /// Returns the directory.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// Links the bundle.
-    pub fn link(&self, bundle: &Path) -> Result<(), Problem> {
+    pub(crate) fn link(&self, bundle: &Path) -> Result<(), Problem> {
         let link = self.directory.join(disks::BUNDLE);
         symlink(bundle, &link).map_err(|error| unwritable(&link, &error))
     }
 
     /// Reads whose it is.
-    pub fn record(&self) -> Result<Record, Problem> {
+    pub(crate) fn record(&self) -> Result<Record, Problem> {
         record(&self.directory)
     }
 
     /// Reads what belongs to the disks.
-    pub fn state(&self) -> Result<State, Problem> {
+    pub(crate) fn state(&self) -> Result<State, Problem> {
         let path = self.directory.join(DISKS).join(STATE);
         if path.exists() { read_json(&path) } else { Ok(State::default()) }
     }
 
     /// Writes what belongs to the disks.
-    pub fn set_state(&self, state: &State) -> Result<(), Problem> {
+    pub(crate) fn set_state(&self, state: &State) -> Result<(), Problem> {
         self.write_json(&format!("{DISKS}/{STATE}"), state)
     }
 
     /// Returns what notes in this state that the installer is done.
-    pub fn mark(&self, state: &State) -> Mark {
+    pub(crate) fn mark(&self, state: &State) -> Mark {
         Mark { directory: self.directory.clone(), state: State { installed: true, ..state.clone() } }
     }
 
     /// Tells others how to reach it while it runs.
-    pub fn set_reach(&self, reach: &Reach) -> Result<(), Problem> {
+    pub(crate) fn set_reach(&self, reach: &Reach) -> Result<(), Problem> {
         self.write_json(RUN, reach)
     }
 
     /// Copies the disks under a label.
-    pub fn snapshot(&self, label: &Name) -> Result<(), Problem> {
+    pub(crate) fn snapshot(&self, label: &Name) -> Result<(), Problem> {
         let all = self.directory.join(SNAPSHOTS);
         DirBuilder::new().recursive(true).mode(0o700).create(&all).map_err(|error| unwritable(&all, &error))?;
         let target = all.join(label.as_str());
@@ -199,7 +199,7 @@ impl Vm {
     }
 
     /// Puts the disks of a snapshot in place of the present ones, at once.
-    pub fn rollback(&self, label: &Name) -> Result<(), Problem> {
+    pub(crate) fn rollback(&self, label: &Name) -> Result<(), Problem> {
         let from = self.directory.join(SNAPSHOTS).join(label.as_str());
         if !from.is_dir() {
             let there = self.snapshots()?.join(", ");
@@ -213,12 +213,12 @@ impl Vm {
     }
 
     /// Lists the labels of the snapshots, sorted.
-    pub fn snapshots(&self) -> Result<Vec<String>, Problem> {
+    pub(crate) fn snapshots(&self) -> Result<Vec<String>, Problem> {
         snapshots(&self.directory)
     }
 
     /// Takes the instance away with all it holds.
-    pub fn remove(mut self) -> Result<(), Problem> {
+    pub(crate) fn remove(mut self) -> Result<(), Problem> {
         // Under a name that the next sweep knows, so that half an instance is never one.
         let parent = self.directory.parent().unwrap_or(Path::new("/"));
         let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent);
@@ -247,14 +247,14 @@ impl Vm {
 
 /// What notes that an installer is done, while its machine still runs.
 #[derive(Clone, Debug)]
-pub struct Mark {
+pub(crate) struct Mark {
     directory: PathBuf,
     state: State,
 }
 
 impl Mark {
     /// Writes it, to last.
-    pub fn write(&self) -> Result<(), Problem> {
+    pub(crate) fn write(&self) -> Result<(), Problem> {
         write_json(&self.directory, &format!("{DISKS}/{STATE}"), &self.state)
     }
 }
@@ -282,14 +282,14 @@ impl Drop for Vm {
 }
 
 /// Returns the machine with the disks that were added to it.
-pub fn with_added(machine: &Machine, state: &State) -> Machine {
+pub(crate) fn with_added(machine: &Machine, state: &State) -> Machine {
     let mut machine = machine.clone();
     machine.data.extend(state.added.iter().cloned());
     machine
 }
 
 /// Lists the instances: name, and whether it runs.
-pub fn list(vms: &Path) -> Result<Vec<(Record, bool, Vec<String>)>, Problem> {
+pub(crate) fn list(vms: &Path) -> Result<Vec<(Record, bool, Vec<String>)>, Problem> {
     let is_instance = |name: &String| !name.starts_with('.') && vms.join(name).join(RECORD).is_file();
     let told = |name: String| {
         let directory = vms.join(name);
@@ -299,7 +299,7 @@ pub fn list(vms: &Path) -> Result<Vec<(Record, bool, Vec<String>)>, Problem> {
 }
 
 /// Tells whether somebody holds an instance: it runs, or is being worked on.
-pub fn is_held(vms: &Path, name: &Name) -> bool {
+pub(crate) fn is_held(vms: &Path, name: &Name) -> bool {
     is_locked(&vms.join(name.as_str()))
 }
 
@@ -308,7 +308,7 @@ pub fn is_held(vms: &Path, name: &Name) -> bool {
 /// # Errors
 ///
 /// `E_CACHE_LOCK` where that takes longer than half a minute.
-pub fn wait_until_free(vms: &Path, name: &Name) -> Result<(), Problem> {
+pub(crate) fn wait_until_free(vms: &Path, name: &Name) -> Result<(), Problem> {
     let begun = Instant::now();
     while is_held(vms, name) {
         if begun.elapsed() >= OFF_LIMIT {
@@ -322,7 +322,7 @@ pub fn wait_until_free(vms: &Path, name: &Name) -> Result<(), Problem> {
 }
 
 /// Tells how to reach an instance; `None` where it does not run.
-pub fn reach(vms: &Path, name: &Name) -> Option<Reach> {
+pub(crate) fn reach(vms: &Path, name: &Name) -> Option<Reach> {
     if is_held(vms, name) { read_json(&vms.join(name.as_str()).join(RUN)).ok() } else { None }
 }
 

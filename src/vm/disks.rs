@@ -16,16 +16,16 @@ use crate::format::qcow2::{self, Header, MAGIC};
 use crate::plan::{DataDisk, Machine, SYSTEM_SERIAL, file};
 
 /// Where an instance's own link leads to the bundle.
-pub const BUNDLE: &str = "bundle";
+pub(crate) const BUNDLE: &str = "bundle";
 /// The directory of the disks that the guest writes.
-pub const DISKS: &str = "disks";
+pub(crate) const DISKS: &str = "disks";
 /// The variables of UEFI, among the disks.
-pub const VARIABLES: &str = "vars.fd";
+pub(crate) const VARIABLES: &str = "vars.fd";
 /// Bit 3 of the incompatible features: another compression, which QEMU reads (qcow2.rst, "Header").
 const COMPRESSION: u64 = 1 << 3;
 
 /// Makes `directory/disks` with an overlay of every disk that the guest writes; `directory/bundle` must lead to the bundle.
-pub fn furnish(directory: &Path, machine: &Machine, variables: Option<&Path>) -> Result<(), Problem> {
+pub(crate) fn furnish(directory: &Path, machine: &Machine, variables: Option<&Path>) -> Result<(), Problem> {
     let disks = directory.join(DISKS);
     DirBuilder::new().mode(0o700).create(&disks).map_err(|error| unwritable(&disks, &error))?;
     for (serial, name) in emit::written(machine) {
@@ -46,19 +46,19 @@ pub fn furnish(directory: &Path, machine: &Machine, variables: Option<&Path>) ->
 }
 
 /// Makes a blank disk among the others. One that a killed run left before any state named it is made anew.
-pub fn add(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
+pub(crate) fn add(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
     let image = qcow2::blank(disk.size)?;
     take_away(directory, disk)?;
     write_new(&directory.join(DISKS).join(file::data(&disk.serial)), &image)
 }
 
 /// Tells whether a blank disk may have this size.
-pub fn judge_size(size: ByteSize) -> Result<(), Problem> {
+pub(crate) fn judge_size(size: ByteSize) -> Result<(), Problem> {
     Ok(qcow2::blank(size).map(drop)?)
 }
 
 /// Takes away a disk that no state names, where it is there.
-pub fn take_away(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
+pub(crate) fn take_away(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
     let path = directory.join(DISKS).join(file::data(&disk.serial));
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unwritable(&path, &error)),
@@ -67,13 +67,13 @@ pub fn take_away(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
 }
 
 /// Finds a serial that no disk of the machine has.
-pub fn free_serial(machine: &Machine) -> Option<DiskSerial> {
+pub(crate) fn free_serial(machine: &Machine) -> Option<DiskSerial> {
     let is_free = |serial: &DiskSerial| machine.data.iter().all(|disk| disk.serial != *serial);
     (1..1000).filter_map(|n| DiskSerial::parse(&format!("added-{n}")).ok()).find(is_free)
 }
 
 /// Reads an image's size and holds it to what we write: qcow2, this backing file or none, and nothing else outside itself.
-pub fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Problem> {
+pub(crate) fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Problem> {
     let mut head = vec![];
     let mut open = || File::open(path)?.take(1 << 12).read_to_end(&mut head);
     open().map_err(|error| unreadable(path, &error))?;
@@ -95,7 +95,7 @@ pub fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Problem> {
 
 /// Tells whether a guest ever wrote to an overlay of ours: then a table of its first level leads somewhere (qcow2.rst,
 /// "Cluster mapping").
-pub fn is_written(path: &Path) -> Result<bool, Problem> {
+pub(crate) fn is_written(path: &Path) -> Result<bool, Problem> {
     let told = |error: std::io::Error| unreadable(path, &error);
     let mut file = File::open(path).map_err(told)?;
     let mut head = vec![];
@@ -108,7 +108,7 @@ pub fn is_written(path: &Path) -> Result<bool, Problem> {
 }
 
 /// Copies every file of a directory of disks into a new one, sharing blocks where the file system can, and keeping holes.
-pub fn copy_all(from: &Path, to: &Path) -> Result<(), Problem> {
+pub(crate) fn copy_all(from: &Path, to: &Path) -> Result<(), Problem> {
     DirBuilder::new().mode(0o700).create(to).map_err(|error| unwritable(to, &error))?;
     for name in names(from)? {
         let (source, target) = (from.join(&name), to.join(&name));
@@ -153,7 +153,7 @@ fn copy_data(mut from: File, mut to: &File) -> std::io::Result<()> {
 }
 
 /// Lists the names in a directory, sorted; an empty list where there is none.
-pub fn names(directory: &Path) -> Result<Vec<String>, Problem> {
+pub(crate) fn names(directory: &Path) -> Result<Vec<String>, Problem> {
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
         other => other.map_err(|error| unreadable(directory, &error))?,
@@ -164,7 +164,7 @@ pub fn names(directory: &Path) -> Result<Vec<String>, Problem> {
 }
 
 /// Makes a directory's entries last.
-pub fn sync(directory: &Path) -> Result<(), Problem> {
+pub(crate) fn sync(directory: &Path) -> Result<(), Problem> {
     File::open(directory).and_then(|open| open.sync_all()).map_err(|error| unwritable(directory, &error))
 }
 
@@ -186,7 +186,10 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 /// # Errors
 ///
 /// `E_TOOL` where a machine needs it and none is there.
-pub fn firmware(machine: &Machine, named: Option<(PathBuf, PathBuf)>) -> Result<Option<(PathBuf, PathBuf)>, Problem> {
+pub(crate) fn firmware(
+    machine: &Machine,
+    named: Option<(PathBuf, PathBuf)>,
+) -> Result<Option<(PathBuf, PathBuf)>, Problem> {
     let places = emit::firmware_places(machine);
     if places.is_empty() {
         return Ok(None);

@@ -28,7 +28,7 @@ use crate::format::iso;
 /// The version of `instance.json`.
 const FORMAT: u32 = 1;
 /// What was made, in the instance's directory.
-pub const RECORD: &str = "instance.json";
+pub(crate) const RECORD: &str = "instance.json";
 const UNFINISHED: &str = ".unfinished";
 const BASES: &str = ".arca-bases";
 const NEW: &str = ".arca-new-";
@@ -38,7 +38,7 @@ const RECORD_LIMIT: u64 = 1 << 20;
 /// What a file of an instance is to who removes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A disk for the guest's own data: kept once it was written.
     Data,
     /// A hard link to a base that other instances may share.
@@ -50,7 +50,7 @@ pub enum Kind {
 /// A file as it was installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Part {
+pub(crate) struct Part {
     pub path: String,
     pub kind: Kind,
     pub sha256: Digest,
@@ -61,7 +61,7 @@ pub struct Part {
 /// `instance.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Record {
+pub(crate) struct Record {
     pub format: u32,
     pub name: Name,
     pub plan: Digest,
@@ -75,7 +75,7 @@ pub struct Record {
 
 impl Record {
     /// Begins a record without files.
-    pub const fn new(name: Name, plan: Digest, bundle: Digest, uuid: String, connect: String) -> Self {
+    pub(crate) const fn new(name: Name, plan: Digest, bundle: Digest, uuid: String, connect: String) -> Self {
         Self { format: FORMAT, name, plan, bundle, uuid, connect, files: vec![] }
     }
 
@@ -96,21 +96,21 @@ impl Record {
 
 /// A storage directory whose lock is held.
 #[derive(Debug)]
-pub struct Storage {
+pub(crate) struct Storage {
     path: PathBuf,
     _lock: File,
 }
 
 /// An instance that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instance {
+pub(crate) struct Instance {
     pub directory: PathBuf,
     pub record: Record,
 }
 
 impl Storage {
     /// Takes the lock, waiting for whoever has it, and sweeps what killed runs left.
-    pub fn open(path: &Path, work: &Work<'_>) -> Result<Self, Problem> {
+    pub(crate) fn open(path: &Path, work: &Work<'_>) -> Result<Self, Problem> {
         let shown = path.display().to_string();
         let directory =
             File::open(path).map_err(|error| Problem::io(format!("cannot use the storage `{shown}`"), &error))?;
@@ -118,11 +118,6 @@ impl Storage {
         let storage = Self { path: path.to_owned(), _lock: directory };
         storage.sweep();
         Ok(storage)
-    }
-
-    /// Returns where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 
     /// Takes away what was never finished; the next run tries again what does not go.
@@ -134,7 +129,7 @@ impl Storage {
     }
 
     /// Removes the bases that no instance reads through, and their directory with the last.
-    pub fn prune(&self) {
+    pub(crate) fn prune(&self) {
         let bases = self.path.join(BASES);
         for name in names(&bases) {
             let path = bases.join(&name);
@@ -150,25 +145,25 @@ impl Storage {
     /// # Errors
     ///
     /// `E_USAGE` where something has the name that `install` did not make.
-    pub fn find(&self, name: &Name) -> Result<Option<Instance>, Problem> {
+    pub(crate) fn find(&self, name: &Name) -> Result<Option<Instance>, Problem> {
         find(&self.path, name)
     }
 
     /// Lists the instances whose domain may not be defined, because the run that made them was killed.
-    pub fn unfinished(&self) -> Vec<Instance> {
+    pub(crate) fn unfinished(&self) -> Vec<Instance> {
         let found = names(&self.path).into_iter().filter(|name| self.path.join(name).join(UNFINISHED).exists());
         found.filter_map(|name| self.find(&Name::parse(&name).ok()?).ok().flatten()).collect()
     }
 
     /// Begins an instance under a temporary name.
-    pub fn begin(&self, record: Record) -> Result<Draft<'_>, Problem> {
+    pub(crate) fn begin(&self, record: Record) -> Result<Draft<'_>, Problem> {
         let directory = self.path.join(format!("{NEW}{}", record.name));
         DirBuilder::new().mode(0o700).create(&directory).map_err(|error| unwritable(&directory, &error))?;
         Ok(Draft { storage: self, directory, record, is_published: false })
     }
 
     /// Removes the files of an instance, data disks that were written only when told so.
-    pub fn remove(&self, instance: &Instance, data: Data, work: &Work<'_>) -> Result<Removed, Problem> {
+    pub(crate) fn remove(&self, instance: &Instance, data: Data, work: &Work<'_>) -> Result<Removed, Problem> {
         let Instance { directory, record } = instance;
         let kept: Vec<Part> = record.files.iter().filter(|part| keeps(directory, part, data, work)).cloned().collect();
         for part in record.files.iter().filter(|part| !kept.contains(part)) {
@@ -200,7 +195,7 @@ impl Storage {
 }
 
 /// Finds the instance of a name without taking the lock.
-pub fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Problem> {
+pub(crate) fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Problem> {
     let directory = storage.join(name.as_str());
     let Ok(found) = directory.symlink_metadata() else { return Ok(None) };
     let other = |why: &str| {
@@ -227,14 +222,14 @@ pub fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Problem> {
 
 /// What is done with data disks that the guest has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Data {
+pub(crate) enum Data {
     Keep,
     Delete,
 }
 
 /// What removing left.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Removed {
+pub(crate) struct Removed {
     /// Data disks that the guest has written.
     pub kept: Vec<PathBuf>,
     /// What somebody else put into the directory.
@@ -247,7 +242,7 @@ fn keeps(directory: &Path, part: &Part, data: Data, work: &Work<'_>) -> bool {
 }
 
 /// Tells whether a disk differs from what was installed. A blank image is small, so one of another size is not read.
-pub fn is_written(directory: &Path, part: &Part, work: &Work<'_>) -> bool {
+pub(crate) fn is_written(directory: &Path, part: &Part, work: &Work<'_>) -> bool {
     let path = directory.join(&part.path);
     match path.symlink_metadata() {
         Err(error) => error.kind() != ErrorKind::NotFound,
@@ -262,7 +257,7 @@ impl Instance {
     ///
     /// Source: QEMU's block/file-posix.c; it locks bytes from 100 on for what it does, and from 200 on for what it lets
     /// others do. The shared base is locked by other instances too.
-    pub fn in_use(&self) -> Option<PathBuf> {
+    pub(crate) fn in_use(&self) -> Option<PathBuf> {
         let own = self.record.files.iter().filter(|part| part.kind != Kind::Base);
         own.map(|part| self.directory.join(&part.path)).find(|path| is_locked(path).unwrap_or(false))
     }
@@ -278,7 +273,7 @@ fn is_locked(path: &Path) -> io::Result<bool> {
 
 /// An instance that is being made; gone when dropped before it is published.
 #[derive(Debug)]
-pub struct Draft<'s> {
+pub(crate) struct Draft<'s> {
     storage: &'s Storage,
     directory: PathBuf,
     record: Record,
@@ -287,12 +282,12 @@ pub struct Draft<'s> {
 
 impl Draft<'_> {
     /// Returns where a file of it lies for now.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
     /// Copies a file of the bundle.
-    pub fn copy(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+    pub(crate) fn copy(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
         let wanted = Wanted { digest: part.sha256, size: part.size };
         copy::copy(from, &self.directory.join(&part.path), wanted, mode, work)?;
         self.record.files.push(part);
@@ -304,7 +299,7 @@ impl Draft<'_> {
     /// # Errors
     ///
     /// `E_IMAGE_FORMAT` where the ISO has no such file.
-    pub fn extract(&mut self, iso: &str, inside: &str, name: &str, work: &Work<'_>) -> Result<(), Problem> {
+    pub(crate) fn extract(&mut self, iso: &str, inside: &str, name: &str, work: &Work<'_>) -> Result<(), Problem> {
         let path = self.directory.join(iso);
         let told = |error: io::Error| Problem::io(format!("cannot read `{}`", path.display()), &error);
         let mut medium = File::open(&path).map_err(told)?;
@@ -325,7 +320,7 @@ impl Draft<'_> {
     }
 
     /// Writes a file of the instance's own.
-    pub fn write(&mut self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Problem> {
+    pub(crate) fn write(&mut self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Problem> {
         copy::write(&self.directory.join(name), bytes, mode)?;
         let (path, sha256, size) = (name.to_owned(), Digest::of(bytes), bytes.len() as u64);
         self.record.files.push(Part { path, kind: Kind::Part, sha256, size });
@@ -336,7 +331,7 @@ impl Draft<'_> {
     ///
     /// Where it cannot be linked (a file system without links; a base that libvirt gave to its own user) the instance gets
     /// a copy of its own.
-    pub fn share(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+    pub(crate) fn share(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
         let wanted = Wanted { digest: part.sha256, size: part.size };
         let shared = shared(&self.storage.path, &part.sha256);
         self.storage.vouch(from, &shared, wanted, mode, work)?;
@@ -350,7 +345,7 @@ impl Draft<'_> {
     }
 
     /// Gives the instance its name, which must be free; its domain is still to be defined.
-    pub fn publish(mut self) -> Result<Unfinished, Problem> {
+    pub(crate) fn publish(mut self) -> Result<Unfinished, Problem> {
         copy::write(&self.directory.join(UNFINISHED), b"", 0o600)?;
         copy::write(&self.directory.join(RECORD), self.record.to_text().as_bytes(), 0o600)?;
         copy::sync(&self.directory)?;
@@ -382,11 +377,11 @@ impl Drop for Draft<'_> {
 
 /// An instance in place whose domain is not yet defined.
 #[derive(Debug)]
-pub struct Unfinished(pub Instance);
+pub(crate) struct Unfinished(pub Instance);
 
 impl Unfinished {
     /// Says that the domain is defined.
-    pub fn finish(self) -> Result<Instance, Problem> {
+    pub(crate) fn finish(self) -> Result<Instance, Problem> {
         self.0.finish()?;
         Ok(self.0)
     }
@@ -394,14 +389,14 @@ impl Unfinished {
 
 impl Instance {
     /// Says that the domain is defined: nobody takes the instance away but `uninstall`.
-    pub fn finish(&self) -> Result<(), Problem> {
+    pub(crate) fn finish(&self) -> Result<(), Problem> {
         gone(&self.directory.join(UNFINISHED))?;
         copy::sync(&self.directory)
     }
 }
 
 /// Returns where a base lies that instances share.
-pub fn shared(storage: &Path, digest: &Digest) -> PathBuf {
+pub(crate) fn shared(storage: &Path, digest: &Digest) -> PathBuf {
     storage.join(BASES).join(format!("{digest}.qcow2"))
 }
 

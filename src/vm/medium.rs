@@ -13,16 +13,16 @@ use crate::format::iso;
 use crate::plan::file;
 
 /// Their names in the instance's directory.
-pub const KERNEL: &str = "linux";
+pub(crate) const KERNEL: &str = "linux";
 /// See [`KERNEL`].
-pub const INITRD: &str = "initrd";
+pub(crate) const INITRD: &str = "initrd";
 
 /// Takes both out of the ISO of the bundle that `directory` links.
 ///
 /// # Errors
 ///
 /// `E_IMAGE_FORMAT` where the ISO has no such file, or ends within it.
-pub fn extract(directory: &Path, arch: Arch) -> Result<(), Problem> {
+pub(crate) fn extract(directory: &Path, arch: Arch) -> Result<(), Problem> {
     let path = directory.join(BUNDLE).join(file::BASE_ISO);
     let told = |error: io::Error| Problem::io(format!("cannot take the installer out of `{}`", path.display()), &error);
     let mut medium = File::open(&path).map_err(told)?;

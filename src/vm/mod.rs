@@ -5,21 +5,21 @@
 //! [`program`].
 #![expect(clippy::disallowed_methods, reason = "this floor is the address of processes and instance directories")]
 
-pub mod accel;
-pub mod console;
-pub mod copy;
-pub mod directory;
-pub mod disks;
-pub mod instance;
-pub mod medium;
-pub mod preflight;
-pub mod program;
-pub mod qemu;
-pub mod qmp;
-pub mod signals;
-pub mod ssh;
-pub mod tpm;
-pub mod virsh;
-pub mod watch;
+pub(crate) mod accel;
+pub(crate) mod console;
+pub(crate) mod copy;
+pub(crate) mod directory;
+pub(crate) mod disks;
+pub(crate) mod instance;
+pub(crate) mod medium;
+pub(crate) mod preflight;
+pub(crate) mod program;
+pub(crate) mod qemu;
+pub(crate) mod qmp;
+pub(crate) mod signals;
+pub(crate) mod ssh;
+pub(crate) mod tpm;
+pub(crate) mod virsh;
+pub(crate) mod watch;
 
-pub use program::{Finished, Program};
+pub(crate) use program::Program;

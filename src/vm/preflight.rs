@@ -17,7 +17,7 @@ use crate::plan::{Accel, Firmware, Machine, Network};
 
 /// What is about to be installed.
 #[derive(Clone, Copy, Debug)]
-pub struct Subject<'s> {
+pub(crate) struct Subject<'s> {
     /// With the name and storage of the instance.
     pub machine: &'s Machine,
     pub uuid: &'s str,
@@ -34,7 +34,7 @@ pub struct Subject<'s> {
 
 /// What the preflight found: what stands in the way, and what it could not see.
 #[derive(Debug, Default)]
-pub struct Findings {
+pub(crate) struct Findings {
     pub problems: Vec<Problem>,
     pub doubts: Vec<String>,
     /// How much will be copied at most, and how much room there is.
@@ -49,7 +49,7 @@ impl Findings {
 }
 
 /// Looks at everything.
-pub fn look(subject: &Subject<'_>, virsh: &Result<Virsh, Problem>, search: Option<&OsStr>) -> Findings {
+pub(crate) fn look(subject: &Subject<'_>, virsh: &Result<Virsh, Problem>, search: Option<&OsStr>) -> Findings {
     let mut findings = Findings::default();
     let storage = Path::new(subject.machine.storage.as_str());
     findings.add(place(storage, &subject.machine.name, subject.makes_storage));
@@ -253,7 +253,7 @@ fn finding(headline: impl Into<String>) -> Problem {
 
 /// The user that the system's libvirt runs QEMU as.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QemuUser {
+pub(crate) struct QemuUser {
     name: String,
     uid: u32,
     groups: Vec<u32>,

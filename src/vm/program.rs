@@ -22,7 +22,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A program that exists.
 #[derive(Clone, Debug)]
-pub struct Program {
+pub(crate) struct Program {
     name: String,
     path: PathBuf,
     limit: Duration,
@@ -31,7 +31,7 @@ pub struct Program {
 
 /// What a program said until it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// The exit status; `None` where a signal ended it.
     pub status: Option<i32>,
     pub stdout: Vec<u8>,
@@ -44,7 +44,7 @@ impl Program {
     /// # Errors
     ///
     /// `E_TOOL` where none of them has it; `hint` says how to get it.
-    pub fn find(name: &str, search: Option<&OsStr>, hint: &str) -> Result<Self, Problem> {
+    pub(crate) fn find(name: &str, search: Option<&OsStr>, hint: &str) -> Result<Self, Problem> {
         let directories = search.map(std::env::split_paths).into_iter().flatten();
         let mut candidates = directories.filter(|directory| directory.is_absolute()).map(|dir| dir.join(name));
         match candidates.find(|path| is_executable(path)) {
@@ -56,27 +56,27 @@ impl Program {
     }
 
     /// Has its runs end when one of the signals comes.
-    pub fn heeding(self, signals: &Signals) -> Self {
+    pub(crate) fn heeding(self, signals: &Signals) -> Self {
         Self { signals: signals.clone(), ..self }
     }
 
     /// Has its runs end after a while: for who clears up and has no time to lose.
-    pub fn within(self, limit: Duration) -> Self {
+    pub(crate) fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
     }
 
     /// Returns the name it was looked for by.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Returns where it lies.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Begins a command line, for callers that keep the process.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         Command::new(&self.path)
     }
 
@@ -85,7 +85,7 @@ impl Program {
     /// # Errors
     ///
     /// `E_TOOL` where it cannot be started, or says nothing final for five minutes. What it returns is the caller's to judge.
-    pub fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Finished, Problem> {
+    pub(crate) fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Finished, Problem> {
         self.run_within(self.limit, arguments, input)
     }
 
@@ -151,13 +151,13 @@ impl Program {
     }
 
     /// As [`run`](Self::run) without input; anything but success is an error that tells the program's last words.
-    pub fn expect(&self, arguments: &[OsString]) -> Result<Finished, Problem> {
+    pub(crate) fn expect(&self, arguments: &[OsString]) -> Result<Finished, Problem> {
         let finished = self.run(arguments, &[])?;
         if finished.is_success() { Ok(finished) } else { Err(self.failed(arguments, &finished)) }
     }
 
     /// Tells that a run failed: which words it was given (the caller saw to it that none is secret) and what it said.
-    pub fn failed(&self, arguments: &[OsString], finished: &Finished) -> Problem {
+    pub(crate) fn failed(&self, arguments: &[OsString], finished: &Finished) -> Problem {
         let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
         let status = finished.status.map_or("ended by a signal".to_owned(), |status| status.to_string());
         let problem = Problem::new(Code::Tool, format!("`{}` failed", self.name))
@@ -181,12 +181,12 @@ impl Program {
 
 impl Finished {
     /// Tells whether the program ended with status 0.
-    pub fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         self.status == Some(0)
     }
 
     /// Returns what stood on standard output, as far as it is text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 }

@@ -20,7 +20,7 @@ use crate::base::text::one_line;
 use crate::base::{Code, Problem};
 
 /// The first argument of the copy that becomes QEMU; what follows is the parent's process id, the program, its arguments.
-pub const WORD: &str = "--become-qemu";
+pub(crate) const WORD: &str = "--become-qemu";
 /// How many of QEMU's last lines are kept.
 const LINES: usize = 8;
 /// The longest line that is read as one.
@@ -28,7 +28,7 @@ const LINE: u64 = 4096;
 
 /// QEMU, or what it needs beside it, while it runs.
 #[derive(Debug)]
-pub struct Child {
+pub(crate) struct Child {
     child: std::process::Child,
     said: Said,
 }
@@ -37,7 +37,7 @@ impl Child {
     /// Starts it in `directory`, out of the terminal's reach: Ctrl-C is for us.
     ///
     /// Must be called on a thread that lives as long as QEMU shall: the kernel takes that thread for the parent.
-    pub fn start(program: &Program, directory: &Path, arguments: &[String]) -> Result<Self, Problem> {
+    pub(crate) fn start(program: &Program, directory: &Path, arguments: &[String]) -> Result<Self, Problem> {
         let mut command = Command::new("/proc/self/exe");
         command.arg(WORD).arg(std::process::id().to_string()).arg(program.path()).args(arguments);
         command.current_dir(directory).env("LC_ALL", "C").process_group(0);
@@ -50,12 +50,12 @@ impl Child {
     }
 
     /// Tells how it ended, if it did.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
     /// Waits for its end; where it takes longer than `limit`, it is killed. Tells whether it ended by itself.
-    pub fn end_within(&mut self, limit: Duration) -> bool {
+    pub(crate) fn end_within(&mut self, limit: Duration) -> bool {
         let begun = Instant::now();
         while self.ended().is_none() {
             if begun.elapsed() >= limit {
@@ -68,7 +68,7 @@ impl Child {
     }
 
     /// Tells why it ended: what it said last, or its status.
-    pub fn why(&mut self) -> String {
+    pub(crate) fn why(&mut self) -> String {
         // The last words come by a thread of their own.
         self.said.finish();
         let status = self.ended().map_or("it runs".to_owned(), |status| match status.signal() {
@@ -79,7 +79,7 @@ impl Child {
     }
 
     /// Adds what it said to a problem.
-    pub fn told(&mut self, problem: Problem) -> Problem {
+    pub(crate) fn told(&mut self, problem: Problem) -> Problem {
         let why = self.why();
         let lines = self.said.lines();
         if lines.is_empty() { problem.cause(why) } else { lines.into_iter().fold(problem, Problem::cause) }
@@ -96,14 +96,14 @@ impl Drop for Child {
 
 /// The last lines that a program said on stderr, each free of control characters.
 #[derive(Clone, Debug, Default)]
-pub struct Said {
+pub(crate) struct Said {
     lines: Arc<Mutex<Vec<String>>>,
     thread: Option<Arc<Mutex<Option<std::thread::JoinHandle<()>>>>>,
 }
 
 impl Said {
     /// Reads a stream to its end on a thread, so that the program never waits for us.
-    pub fn listen(stream: Option<impl Read + Send + 'static>) -> Self {
+    pub(crate) fn listen(stream: Option<impl Read + Send + 'static>) -> Self {
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let kept = Arc::clone(&lines);
         let thread = stream.map(|stream| std::thread::spawn(move || listen(BufReader::new(stream), &kept)));
@@ -111,19 +111,19 @@ impl Said {
     }
 
     /// Waits until all is read.
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         let thread =
             self.thread.as_ref().and_then(|thread| thread.lock().unwrap_or_else(PoisonError::into_inner).take());
         thread.map(std::thread::JoinHandle::join);
     }
 
     /// Returns the lines, oldest first.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Returns the last line that is no mere warning.
-    pub fn last(&self) -> Option<String> {
+    pub(crate) fn last(&self) -> Option<String> {
         self.finish();
         let lines = self.lines();
         lines.iter().rfind(|line| !line.contains("warning:")).or(lines.last()).cloned()
@@ -145,7 +145,7 @@ fn listen(mut stream: impl BufRead, kept: &Mutex<Vec<String>>) {
 }
 
 /// Becomes QEMU; returns only where that fails. `words` are the process's own, from [`WORD`] on.
-pub fn become_qemu(words: &[OsString]) -> Problem {
+pub(crate) fn become_qemu(words: &[OsString]) -> Problem {
     let bug = || Problem::new(Code::Usage, format!("`{WORD}` is for this program's own use"));
     let [_, parent, program, arguments @ ..] = words else { return bug() };
     if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {

@@ -19,14 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A conversation.
 #[derive(Debug)]
-pub struct Qmp {
+pub(crate) struct Qmp {
     stream: UnixStream,
     answers: Receiver<Value>,
 }
 
 impl Qmp {
     /// Greets QEMU; `hear` gets every event's name and data, on a thread of its own.
-    pub fn greet(stream: UnixStream, hear: impl Fn(&str, &Value) + Send + 'static) -> Result<Self, Problem> {
+    pub(crate) fn greet(stream: UnixStream, hear: impl Fn(&str, &Value) + Send + 'static) -> Result<Self, Problem> {
         let reader = stream.try_clone().map_err(|error| Problem::io("QEMU's monitor cannot be read", &error))?;
         let (sender, answers) = channel();
         std::thread::spawn(move || {
@@ -49,7 +49,7 @@ impl Qmp {
     /// # Errors
     ///
     /// `E_TOOL` with QEMU's own words where it refuses, or says nothing in a minute.
-    pub fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value, Problem> {
+    pub(crate) fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value, Problem> {
         let failed =
             |why: &str| Problem::new(Code::Tool, format!("QEMU did not do `{command}`")).cause(one_line(why, 300));
         let mut line = json!({ "execute": command });
@@ -65,7 +65,7 @@ impl Qmp {
     }
 
     /// Gives a command to the monitor for people, and returns what it says; nothing is success there.
-    pub fn human(&mut self, line: &str) -> Result<String, Problem> {
+    pub(crate) fn human(&mut self, line: &str) -> Result<String, Problem> {
         let said = self.execute("human-monitor-command", &json!({ "command-line": line }))?;
         Ok(said.as_str().unwrap_or_default().trim().to_owned())
     }

@@ -11,11 +11,11 @@ use crate::base::Problem;
 
 /// Notes signals that would end the process.
 #[derive(Clone, Debug, Default)]
-pub struct Signals(Arc<AtomicUsize>);
+pub(crate) struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
     /// Begins to note them, for the rest of the process.
-    pub fn note() -> Result<Self, Problem> {
+    pub(crate) fn note() -> Result<Self, Problem> {
         let noted = Arc::new(AtomicUsize::new(0));
         for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
             let number = usize::try_from(signal).unwrap_or_default();
@@ -32,18 +32,18 @@ impl Signals {
     }
 
     /// Tells whether a signal came that nobody took.
-    pub fn came(&self) -> bool {
+    pub(crate) fn came(&self) -> bool {
         self.0.load(Ordering::SeqCst) != 0
     }
 
     /// Takes the latest signal, if one came since.
-    pub fn take(&self) -> Option<i32> {
+    pub(crate) fn take(&self) -> Option<i32> {
         i32::try_from(self.0.swap(0, Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
     }
 }
 
 /// Ends the process by the signal itself, so that a shell loop around it ends too; what is to be taken away is gone.
-pub fn end_by(signal: i32) {
+pub(crate) fn end_by(signal: i32) {
     // Where that fails, the caller's exit code tells.
     let _ = signal_hook::low_level::emulate_default_handler(signal);
 }

@@ -17,7 +17,7 @@ const KNOWN_HOSTS: &str = "known_hosts";
 /// # Errors
 ///
 /// `E_USAGE` where the directory's path cannot be told to ssh.
-pub fn arguments(
+pub(crate) fn arguments(
     directory: &Path,
     name: &Name,
     port: u16,
@@ -52,7 +52,7 @@ fn configured(path: &Path) -> Result<OsString, Problem> {
 }
 
 /// Becomes ssh; returns only where that fails.
-pub fn become_ssh(ssh: &Program, arguments: &[OsString]) -> Problem {
+pub(crate) fn become_ssh(ssh: &Program, arguments: &[OsString]) -> Problem {
     let error = ssh.command().args(arguments).exec();
     Problem::io(format!("`{}` cannot be started", ssh.path().display()), &error)
 }

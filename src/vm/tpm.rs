@@ -11,12 +11,12 @@ use super::qemu::Child;
 use crate::base::{Code, Problem};
 
 /// Its socket in the instance's directory.
-pub const SOCKET: &str = "tpm.sock";
+pub(crate) const SOCKET: &str = "tpm.sock";
 /// How long it may take to make its socket.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Starts it, and waits until it listens.
-pub fn start(swtpm: &Program, directory: &Path) -> Result<Child, Problem> {
+pub(crate) fn start(swtpm: &Program, directory: &Path) -> Result<Child, Problem> {
     let socket = directory.join(SOCKET);
     // Of a run that was killed.
     let _ = std::fs::remove_file(&socket);

@@ -24,40 +24,40 @@ const OTHERS: Duration = Duration::from_secs(30);
 
 /// virsh and the libvirt it speaks to.
 #[derive(Clone, Debug)]
-pub struct Virsh {
+pub(crate) struct Virsh {
     program: Program,
     uri: String,
 }
 
 impl Virsh {
     /// Finds the program.
-    pub fn find(search: Option<&OsStr>, uri: &str) -> Result<Self, Problem> {
+    pub(crate) fn find(search: Option<&OsStr>, uri: &str) -> Result<Self, Problem> {
         let hint = "install libvirt's client program (libvirt-clients, libvirt-client), or use `arca-build run`";
         Ok(Self { program: Program::find("virsh", search, hint)?, uri: uri.to_owned() })
     }
 
     /// Returns the same program for another libvirt.
-    pub fn at(&self, uri: &str) -> Self {
+    pub(crate) fn at(&self, uri: &str) -> Self {
         Self { program: self.program.clone(), uri: uri.to_owned() }
     }
 
     /// Returns the same whose commands end when a signal comes.
-    pub fn heeding(&self, signals: &Signals) -> Self {
+    pub(crate) fn heeding(&self, signals: &Signals) -> Self {
         Self { program: self.program.clone().heeding(signals), uri: self.uri.clone() }
     }
 
     /// Returns the same for clearing up: no signal ends its commands, and none takes long.
-    pub fn clearing(&self) -> Self {
+    pub(crate) fn clearing(&self) -> Self {
         Self { program: self.program.clone().heeding(&Signals::default()).within(CLEARING), uri: self.uri.clone() }
     }
 
     /// Returns which libvirt it is.
-    pub fn uri(&self) -> &str {
+    pub(crate) fn uri(&self) -> &str {
         &self.uri
     }
 
     /// Tells whether QEMU runs as the user of this session, not as the system's.
-    pub fn is_session(&self) -> bool {
+    pub(crate) fn is_session(&self) -> bool {
         is_session(&self.uri)
     }
 
@@ -76,19 +76,19 @@ impl Virsh {
     }
 
     /// Asks whether anybody answers.
-    pub fn reach(&self) -> Result<(), Problem> {
+    pub(crate) fn reach(&self) -> Result<(), Problem> {
         self.expect(&["uri".as_ref()]).map(drop)
     }
 
     /// Tells whether a domain of a UUID or name is defined or runs.
-    pub fn knows(&self, name_or_uuid: &str) -> Result<bool, Problem> {
+    pub(crate) fn knows(&self, name_or_uuid: &str) -> Result<bool, Problem> {
         let listed = self.expect(&["list", "--all", "--name", "--uuid"].map(AsRef::as_ref))?.text();
         Ok(listed.split_whitespace().any(|word| word == name_or_uuid))
     }
 
     /// Tells whether a domain of a UUID is known that uses files of a directory, so that it is the one of that instance:
     /// one plan and name have one UUID in every storage.
-    pub fn uses(&self, uuid: &str, directory: &Path) -> Result<bool, Problem> {
+    pub(crate) fn uses(&self, uuid: &str, directory: &Path) -> Result<bool, Problem> {
         let own = directory.canonicalize().ok();
         if own.is_none() || !self.knows(uuid)? {
             return Ok(false);
@@ -102,7 +102,7 @@ impl Virsh {
     /// true. The program itself is what they have in common, whatever their user and storage.
     ///
     /// As anybody may lock what he can read, nobody is waited for for ever.
-    pub fn alone(&self, work: &Work<'_>) -> Result<File, Problem> {
+    pub(crate) fn alone(&self, work: &Work<'_>) -> Result<File, Problem> {
         let shown = self.program.path().display().to_string();
         let file =
             File::open(self.program.path()).map_err(|error| Problem::io(format!("cannot open `{shown}`"), &error))?;
@@ -112,43 +112,38 @@ impl Virsh {
     }
 
     /// Returns a known domain's state in libvirt's words, such as `shut off`.
-    pub fn state(&self, uuid: &str) -> Result<String, Problem> {
+    pub(crate) fn state(&self, uuid: &str) -> Result<String, Problem> {
         Ok(self.expect(&["domstate", uuid].map(AsRef::as_ref))?.text().trim().to_owned())
     }
 
     /// Defines a domain from a file.
-    pub fn define(&self, xml: &Path) -> Result<(), Problem> {
+    pub(crate) fn define(&self, xml: &Path) -> Result<(), Problem> {
         self.expect(&["define".as_ref(), "--validate".as_ref(), xml.as_os_str()]).map(drop)
     }
 
     /// Has a domain started with the host.
-    pub fn autostart(&self, uuid: &str) -> Result<(), Problem> {
+    pub(crate) fn autostart(&self, uuid: &str) -> Result<(), Problem> {
         self.expect(&["autostart", uuid].map(AsRef::as_ref)).map(drop)
     }
 
     /// Starts a domain from a file without defining it.
-    pub fn create(&self, xml: &Path) -> Result<(), Problem> {
+    pub(crate) fn create(&self, xml: &Path) -> Result<(), Problem> {
         self.expect(&["create".as_ref(), "--validate".as_ref(), xml.as_os_str()]).map(drop)
     }
 
     /// Starts a defined domain.
-    pub fn start(&self, uuid: &str) -> Result<(), Problem> {
+    pub(crate) fn start(&self, uuid: &str) -> Result<(), Problem> {
         self.expect(&["start", uuid].map(AsRef::as_ref)).map(drop)
     }
 
     /// Forgets a domain and what libvirt keeps for it: firmware variables, saved memory, lists of snapshots.
-    pub fn undefine(&self, uuid: &str) -> Result<(), Problem> {
+    pub(crate) fn undefine(&self, uuid: &str) -> Result<(), Problem> {
         let words = ["undefine", uuid, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"];
         self.expect(&words.map(AsRef::as_ref)).map(drop)
     }
 
-    /// Switches a domain off at once.
-    pub fn destroy(&self, uuid: &str) -> Result<(), Problem> {
-        self.expect(&["destroy", uuid].map(AsRef::as_ref)).map(drop)
-    }
-
     /// Tells whether a network is active; `None` where there is none of the name.
-    pub fn network(&self, name: &str) -> Result<Option<bool>, Problem> {
+    pub(crate) fn network(&self, name: &str) -> Result<Option<bool>, Problem> {
         let list = |kind: &[&str]| -> Result<bool, Problem> {
             let words: Vec<&OsStr> = ["net-list", "--name"].iter().chain(kind).map(|word| word.as_ref()).collect();
             Ok(self.expect(&words)?.text().lines().any(|line| line.trim() == name))
@@ -160,7 +155,7 @@ impl Virsh {
     }
 
     /// Returns what libvirt can emulate for a kind of domain, as XML (`virDomainCapabilities`); the problem is libvirt's no.
-    pub fn capabilities(&self, virt_type: &str, arch: &str, machine: &str) -> Result<String, Problem> {
+    pub(crate) fn capabilities(&self, virt_type: &str, arch: &str, machine: &str) -> Result<String, Problem> {
         let words = ["domcapabilities", "--virttype", virt_type, "--arch", arch, "--machine", machine];
         let finished = self.run(&words)?;
         if finished.is_success() {
@@ -171,7 +166,7 @@ impl Virsh {
 }
 
 /// Tells whether a connection is to the libvirt of this user's session.
-pub fn is_session(uri: &str) -> bool {
+pub(crate) fn is_session(uri: &str) -> bool {
     path(uri).is_some_and(|path| path == "/session")
 }
 
@@ -182,7 +177,7 @@ fn path(uri: &str) -> Option<&str> {
 }
 
 /// Refuses another machine's libvirt: what is copied lies on this one.
-pub fn refuse_remote(uri: &str) -> Result<(), Problem> {
+pub(crate) fn refuse_remote(uri: &str) -> Result<(), Problem> {
     let host = uri.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
     if host.is_empty() {
         return Ok(());

@@ -36,7 +36,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// How long QEMU may take to end once it has begun to.
 const LAST_BREATH: Duration = Duration::from_secs(20);
 /// How long a guest that is asked to power off has for it before the plug is pulled.
-pub const GRACE: Duration = Duration::from_secs(60);
+pub(crate) const GRACE: Duration = Duration::from_secs(60);
 /// How often signals are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How many ports are tried before it is an error.
@@ -44,7 +44,7 @@ const PORTS: usize = 8;
 
 /// What one of the sources has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub(crate) enum Notice {
     /// QEMU closed the console: it ends.
     ConsoleClosed,
     /// The text that was waited for was said.
@@ -65,7 +65,7 @@ pub enum Notice {
 
 /// What ended a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// What was waited for came.
     Reached(Notice),
     /// The machine is off: QEMU's reason, such as `guest-shutdown` or `guest-reset`.
@@ -80,7 +80,7 @@ pub enum Outcome {
 
 /// What a watch waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Until {
+pub(crate) enum Until {
     /// That the machine goes off.
     Off,
     /// That the guest has reported.
@@ -103,7 +103,7 @@ impl Until {
 /// The options that lead console, monitor and report to sockets in QEMU's working directory.
 ///
 /// The log is QEMU's own, so that it is whole whatever becomes of us.
-pub fn console_options(log: &str) -> Vec<String> {
+pub(crate) fn console_options(log: &str) -> Vec<String> {
     let socket = |id: &str| format!("socket,id={id},path={id}.sock,server=on,wait=off");
     [
         ["-chardev".into(), format!("{},logfile={log},logappend=off", socket("console"))],
@@ -117,7 +117,7 @@ pub fn console_options(log: &str) -> Vec<String> {
 }
 
 /// The options of the port that the guest reports on.
-pub fn report_options() -> Vec<String> {
+pub(crate) fn report_options() -> Vec<String> {
     [
         ["-device".into(), "virtio-serial-pci,id=report-bus".into()],
         ["-chardev".into(), "socket,id=report,path=report.sock,server=on,wait=off".into()],
@@ -128,7 +128,7 @@ pub fn report_options() -> Vec<String> {
 
 /// A machine that runs.
 #[derive(Debug)]
-pub struct Running {
+pub(crate) struct Running {
     qemu: Child,
     qmp: Qmp,
     notices: Receiver<Notice>,
@@ -149,7 +149,7 @@ pub struct Running {
 
 /// How to start.
 #[derive(Debug)]
-pub struct Start<'a> {
+pub(crate) struct Start<'a> {
     pub qemu: &'a Program,
     /// Where the instance lies.
     pub directory: &'a Path,
@@ -167,7 +167,7 @@ pub struct Start<'a> {
 
 impl Running {
     /// Starts QEMU and lets the guest go. Returns once it runs.
-    pub fn start(start: Start<'_>) -> Result<Self, Problem> {
+    pub(crate) fn start(start: Start<'_>) -> Result<Self, Problem> {
         let mut arguments = start.arguments;
         arguments.push("-S".into());
         let mut qemu = Child::start(start.qemu, start.directory, &arguments)?;
@@ -200,7 +200,7 @@ impl Running {
     }
 
     /// Hears everything until what is waited for comes, the machine goes off, the person asks for the end, or `limit` is over.
-    pub fn watch(&mut self, until: &Until, limit: Option<Duration>) -> Result<Outcome, Problem> {
+    pub(crate) fn watch(&mut self, until: &Until, limit: Option<Duration>) -> Result<Outcome, Problem> {
         let begun = Instant::now();
         loop {
             if let Some(signal) = self.signals.take() {
@@ -224,18 +224,18 @@ impl Running {
     }
 
     /// Returns the line that the guest said last.
-    pub fn last_line(&self) -> String {
+    pub(crate) fn last_line(&self) -> String {
         self.last.get()
     }
 
     /// Gives Ctrl-C to the guest like every other key, once what was waited for is there.
-    pub fn give_ctrl_c(&self) {
+    pub(crate) fn give_ctrl_c(&self) {
         self.ctrl_c.store(false, Ordering::Relaxed);
     }
 
     /// Asks the guest to power off, as by the button; where that takes longer than [`GRACE`], or a signal or Ctrl-C comes,
     /// pulls the plug. `asked` is called once it is asked.
-    pub fn power_off(&mut self, asked: impl FnOnce()) -> Result<bool, Problem> {
+    pub(crate) fn power_off(&mut self, asked: impl FnOnce()) -> Result<bool, Problem> {
         if self.is_off() {
             return Ok(true);
         }
@@ -249,7 +249,7 @@ impl Running {
     }
 
     /// Pulls the plug: QEMU writes what it holds of the disks, and ends.
-    pub fn quit(&mut self) -> Result<(), Problem> {
+    pub(crate) fn quit(&mut self) -> Result<(), Problem> {
         self.over.store(true, Ordering::Relaxed);
         // It may be ending already.
         let _ = self.qmp.execute("quit", &Value::Null);
@@ -258,7 +258,7 @@ impl Running {
     }
 
     /// Tells whether QEMU has ended.
-    pub fn is_off(&mut self) -> bool {
+    pub(crate) fn is_off(&mut self) -> bool {
         self.qemu.ended().is_some()
     }
 
@@ -308,7 +308,7 @@ impl Running {
 /// Asks the machine of an instance's directory to power off, from outside; after [`GRACE`] the plug is pulled.
 ///
 /// `asked` is called once it is asked. Returns whether it went off by itself.
-pub fn stop(directory: &Path, asked: impl FnOnce()) -> Result<bool, Problem> {
+pub(crate) fn stop(directory: &Path, asked: impl FnOnce()) -> Result<bool, Problem> {
     let open = File::open(directory).map_err(|error| super::disks::unreadable(directory, &error))?;
     let path = format!("/proc/self/fd/{}/stop.sock", open.as_raw_fd());
     let stream = UnixStream::connect(path).map_err(|error| {

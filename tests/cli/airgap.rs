@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use arca_build::base::Digest;
-use arca_build::format::archive::{Reader, Writer};
+use crate::base::Digest;
+use crate::format::archive::{Reader, Writer};
 
-use crate::support::publisher::{Publisher, image, recipes};
-use crate::support::{Bin, output, tool, workdir};
+use crate::tests::support::publisher::{Publisher, image, recipes};
+use crate::tests::support::{Bin, output, tool, workdir};
 
 /// A connected side: a publisher, the shipped recipes, a store, `nas` pinned.
 struct Connected {
@@ -25,7 +25,7 @@ impl Connected {
         this
     }
 
-    fn run(&self, words: &[&str]) -> crate::support::Output {
+    fn run(&self, words: &[&str]) -> crate::tests::support::Output {
         let config = self.publisher.config.as_os_str();
         Bin::new(self.dir.path()).arg("--config").arg(config).args(words).run().success()
     }
@@ -133,7 +133,7 @@ fn xfer_10_an_air_gapped_rebuild_opens_no_socket() {
         let log = world.path().join("log");
         let mut command = std::process::Command::new(&unshare);
         command.args(["-Urn"]).arg(&strace).args(["-f", "-e", "trace=socket,connect", "-o"]).arg(&log);
-        command.arg(env!("CARGO_BIN_EXE_arca-build")).args(words).current_dir(world.path()).env_clear();
+        command.arg(crate::tests::support::program()).args(words).current_dir(world.path()).env_clear();
         output(command.env("ARCA_CACHE", world.path().join("cache"))).success();
         let log = std::fs::read_to_string(&log).unwrap();
         assert!(log.contains("exited with 0") && !log.contains("connect(") && !log.contains("socket("), "{log}");

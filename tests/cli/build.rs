@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{Bin, workdir};
+use crate::tests::support::{Bin, workdir};
 
 fn demo(cwd: &Path) -> Bin {
     Bin::new(cwd).args(["build", "demo"])
@@ -103,9 +103,9 @@ fn sec_2_modes_do_not_depend_on_the_umask() {
         let dir = workdir();
         let mut command = std::process::Command::new("sh");
         let script = format!("umask {umask}; exec \"$@\"");
-        command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_arca-build"), "--json", "build", "demo"]);
+        command.args(["-c", &script, "sh", crate::tests::support::program(), "--json", "build", "demo"]);
         command.env_clear().env("ARCA_CACHE", dir.path().join("cache")).current_dir(dir.path());
-        let output = crate::support::output(&mut command).success();
+        let output = crate::tests::support::output(&mut command).success();
         let bundle = output.json()["bundles"][0]["path"].as_str().unwrap().to_owned();
         let mode = |name: &str| std::fs::metadata(Path::new(&bundle).join(name)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("config.ign"), mode("base.qcow2"), mode("install.sh")), (0o400, 0o444, 0o555), "{umask}");
@@ -121,7 +121,7 @@ fn json_goes_to_stdout_and_nothing_to_stderr() {
     assert_eq!(bundle["name"], "demo");
     assert_eq!(bundle["unchanged"], false);
     let manifest = std::fs::read(Path::new(bundle["path"].as_str().unwrap()).join("manifest.json")).unwrap();
-    assert_eq!(bundle["digest"], arca_build::base::Digest::of(&manifest).to_string());
+    assert_eq!(bundle["digest"], crate::base::Digest::of(&manifest).to_string());
 }
 
 #[test]

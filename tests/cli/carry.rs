@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use arca_build::base::Digest;
+use crate::base::Digest;
 use base64::Engine as _;
 
-use crate::support::server::{Behaviour, Server};
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::server::{Behaviour, Server};
+use crate::tests::support::{Bin, Output, workdir};
 
 /// A site with what guests want, reached through `[mirrors]`, and a directory with the demo's base.
 struct World {

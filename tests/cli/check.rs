@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Bin, workdir};
+use crate::tests::support::{Bin, workdir};
 
 fn check(world: &Path) -> Bin {
     Bin::new(world).args(["build", "--check", "demo"])
@@ -35,7 +35,7 @@ fn record(world: &Path, digest: &str) -> PathBuf {
 /// The line of a realisation that names a bundle's file.
 fn output(bundle: &str, name: &str) -> String {
     let bytes = std::fs::read(Path::new(bundle).join(name)).unwrap();
-    format!("sha256:{} {}", arca_build::base::Digest::of(&bytes), bytes.len())
+    format!("sha256:{} {}", crate::base::Digest::of(&bytes), bytes.len())
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Bin, output, tool, workdir};
+use crate::tests::support::{Bin, output, tool, workdir};
 
 /// Asks bash what it would offer for the last word of a line.
 fn offered(bash: &Path, script: &Path, line: &str) -> Vec<String> {

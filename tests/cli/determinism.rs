@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::{output, tool, workdir};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::{output, tool, workdir};
 
 const RECIPES: [&str; 4] = ["demo", "nas", "microos-combustion", "selfinstall-iso"];
 
@@ -42,9 +42,9 @@ fn build_all(world: &Path, wrap: impl Fn(&Path) -> Command) -> BTreeMap<String, 
 }
 
 fn release() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_BIN_EXE_arca-build")).parent()?.parent()?.join("release/arca-build");
+    let path = Path::new(crate::tests::support::program()).parent()?.parent()?.join("release/arca-build");
     if !path.exists() {
-        crate::support::skip("the release binary (cargo build --release)");
+        crate::tests::support::skip("the release binary (cargo build --release)");
         return None;
     }
     Some(path)
@@ -54,7 +54,7 @@ fn release() -> Option<PathBuf> {
 fn rec_11_nothing_of_the_world_reaches_a_byte() {
     let (one, other) = (workdir(), workdir());
     let first = build_all(one.path(), |_| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_arca-build"));
+        let mut command = Command::new(crate::tests::support::program());
         command.env_clear();
         command
     });
@@ -66,7 +66,7 @@ fn rec_11_nothing_of_the_world_reaches_a_byte() {
     let second = build_all(&deep, |world| {
         let mut command = Command::new("sh");
         let script = "umask 077; exec taskset -c 0 \"$@\"";
-        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_arca-build")]).env_clear();
+        command.args(["-c", script, "sh", crate::tests::support::program()]).env_clear();
         command
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", world.join("h"))
@@ -88,7 +88,7 @@ fn rec_11_the_release_binary_writes_the_same_bytes_as_the_debug_one() {
         command.env_clear();
         command
     };
-    let debug = build_all(one.path(), |_| cleared(Path::new(env!("CARGO_BIN_EXE_arca-build"))));
+    let debug = build_all(one.path(), |_| cleared(Path::new(crate::tests::support::program())));
     assert_same(&debug, &build_all(other.path(), |_| cleared(&release)));
 }
 
@@ -97,7 +97,7 @@ fn rec_11_another_day_and_another_user_write_the_same_bytes() {
     let (Some(faketime), Some(setpriv)) = (tool("faketime"), tool("setpriv")) else { return };
     let (one, other) = (workdir(), workdir());
     let cleared = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_arca-build"));
+        let mut command = Command::new(crate::tests::support::program());
         command.env_clear();
         command
     };
@@ -108,7 +108,7 @@ fn rec_11_another_day_and_another_user_write_the_same_bytes() {
         rustix::fs::chown(other.path(), Some(nobody()), None).unwrap();
     }
     let program = other.path().join("arca-build");
-    std::fs::copy(env!("CARGO_BIN_EXE_arca-build"), &program).unwrap();
+    std::fs::copy(crate::tests::support::program(), &program).unwrap();
     let other_day = build_all_as(other.path(), is_root, |_| {
         let mut command = Command::new(&faketime);
         command.arg("2031-07-01 03:04:05");

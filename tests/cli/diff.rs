@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::{Bin, Output, workdir};
 
 fn diff(world: &Path, before: &str, after: &str) -> Output {
     Bin::new(world).args(["diff", before, after]).run()

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use arca_build::doctor::{Log, diagnose, table};
+use crate::doctor::{Log, diagnose, table};
 
-use crate::support::{Bin, workdir};
+use crate::tests::support::{Bin, workdir};
 
 /// What is found in a log, in its order, where that is more than the ailment it is named by.
 const BESIDE: &[(&str, &[&str])] = &[
@@ -197,5 +197,5 @@ fn sec_4_no_secret_of_a_log_is_shown_again_and_no_escape_either() {
     }
     let hostile = b"[    1.0] ignition[1]: error at line 1 col 2: \x1b]0;x\x07\x1b[31m\xe2\x80\xae\x9b\xff\nIgnition failed: \x1b[2J\x08\x00x\n";
     let ran = Bin::new(dir.path()).args(["doctor", "-"]).stdin(hostile.to_vec()).run().ends_with(1);
-    assert!(!ran.stdout.chars().any(arca_build::base::text::is_unsafe), "{ran}");
+    assert!(!ran.stdout.chars().any(crate::base::text::is_unsafe), "{ran}");
 }

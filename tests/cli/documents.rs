@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::support::gpg::{Gpg, THEN};
-use crate::support::publisher::{Publisher, image, recipes};
-use crate::support::{Bin, Output, tool, tools, workdir};
+use crate::tests::support::gpg::{Gpg, THEN};
+use crate::tests::support::publisher::{Publisher, image, recipes};
+use crate::tests::support::{Bin, Output, tool, tools, workdir};
 
 /// Commands that boot a machine, need libvirt, or work on what such a command left: their lines are read, not run, but for
 /// the demo's, which needs nothing but QEMU.
@@ -75,7 +75,7 @@ impl World {
     /// Runs one line by a shell, as a person does.
     fn run(&mut self, line: &str) -> Output {
         let line = line.replace("/media/usb", "usb").replace("4c1f…", &self.exported);
-        let program = Path::new(env!("CARGO_BIN_EXE_arca-build")).parent().unwrap();
+        let program = Path::new(crate::tests::support::program()).parent().unwrap();
         let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
         let bin = Bin::new(self.dir.path()).env("PATH", path);
         let ran = bin.replaced_by(Path::new("/bin/sh"), &["-c", &line]).run();

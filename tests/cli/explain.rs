@@ -1,7 +1,7 @@
 //! `explain`: every shipped recipe, unpinned, without store or network; text and JSON; mistakes of all told at once.
 
-use crate::support::publisher::recipes;
-use crate::support::{Bin, workdir};
+use crate::tests::support::publisher::recipes;
+use crate::tests::support::{Bin, workdir};
 
 #[test]
 fn every_shipped_recipe_is_explained_before_anything_is_pinned_or_fetched() {

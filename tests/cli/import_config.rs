@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::{Bin, Output, workdir};
 
 const CONFIG: &str = r#"{"ignition": {"version": "3.2.0"}, "storage": {"files": [{"path": "/etc/hostname", "overwrite": true, "contents": {"source": "data:,nas%0A"}}]}}"#;
 const LINKED: &str =

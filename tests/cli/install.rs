@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Bin, Output, output, tool, workdir};
-use crate::virsh::{Fake, names};
+use crate::tests::support::virsh::{Fake, names};
+use crate::tests::support::{Bin, Output, output, tool, workdir};
 
 /// What a recipe says of accelerator and network when a case does not.
 const ACCEL: &str = "accel = \"tcg\"";
@@ -230,7 +230,7 @@ fn cas_04_too_little_space_is_told_before_a_byte_is_written() {
     let bin = world.fake.bin(world.dir.path(), &words);
     let told = bin.under(&unshare, &["-rm", "sh", "-c", script, "sh"]).run();
     if told.stderr.contains("unshare") {
-        return crate::support::skip("a user namespace");
+        return crate::tests::support::skip("a user namespace");
     }
     told.ends_with(5).says("too little space").says("needed:").says("32 KiB").says("share blocks");
 }

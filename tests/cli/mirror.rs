@@ -5,13 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use arca_build::base::Digest;
-use arca_build::format::metalink::{self, File, Mirror, Pieces};
+use crate::base::Digest;
+use crate::format::metalink::{self, File, Mirror, Pieces};
 
-use crate::support::nginx::Nginx;
-use crate::support::publisher::{PUBLISHED, Publisher, image, recipes};
-use crate::support::server::{Behaviour, Server};
-use crate::support::{Bin, Output, tool, workdir};
+use crate::tests::support::nginx::Nginx;
+use crate::tests::support::publisher::{PUBLISHED, Publisher, image, recipes};
+use crate::tests::support::server::{Behaviour, Server};
+use crate::tests::support::{Bin, Output, tool, workdir};
 
 const NAS: &str = "recipes/nas.toml";
 const ALL: [&str; 3] = [NAS, "recipes/microos-combustion.toml", "recipes/selfinstall-iso.toml"];
@@ -340,7 +340,7 @@ fn the_mirrors_of_a_recorded_list_are_asked_where_the_configuration_leads() {
         server
     };
     let (first, second) = (serve("/d/x.qcow2"), serve("/pub/x.qcow2"));
-    let mirror = |url: &str| Mirror { url: arca_build::base::Url::parse(url).unwrap(), priority: 1, location: None };
+    let mirror = |url: &str| Mirror { url: crate::base::Url::parse(url).unwrap(), priority: 1, location: None };
     // The last two are never asked: no https, and no public name.
     let mirrors = ["https://two.example/pub/x.qcow2", "http://three.example/x.qcow2", "https://192.0.2.1/x.qcow2"];
     let list = File { mirrors: mirrors.map(mirror).to_vec(), ..list("x.qcow2", &bytes) };

@@ -1,6 +1,6 @@
 //! Bad input gets a clear error, and nothing is lost.
 
-use crate::support::{Bin, workdir};
+use crate::tests::support::{Bin, workdir};
 
 #[test]
 fn a_misspelt_command_or_missing_recipe_teaches() {
@@ -46,7 +46,7 @@ fn a_base_that_is_not_what_the_recipe_says_is_refused_and_leaves_no_object() {
         ("short.iso", vec![0; 4096], "E_IMAGE_FORMAT"),
     ];
     for (name, bytes, code) in cases {
-        let digest = arca_build::base::Digest::of(&bytes);
+        let digest = crate::base::Digest::of(&bytes);
         std::fs::write(dir.path().join(name), &bytes).unwrap();
         let text = format!(
             "format = 1\nname = \"x\"\n[base]\nurl = \"{name}\"\nsha256 = \"{digest}\"\n[machine.system]\nsize = \"1GiB\"\n"
@@ -61,8 +61,8 @@ fn a_base_that_is_not_what_the_recipe_says_is_refused_and_leaves_no_object() {
 
 /// A qcow2 that reads through to a file of the host.
 fn backing() -> Vec<u8> {
-    arca_build::format::qcow2::overlay("/etc/passwd", arca_build::base::ByteSize::mib(1)).unwrap_or_else(|_| {
-        let mut bytes = arca_build::format::qcow2::blank(arca_build::base::ByteSize::mib(1)).unwrap();
+    crate::format::qcow2::overlay("/etc/passwd", crate::base::ByteSize::mib(1)).unwrap_or_else(|_| {
+        let mut bytes = crate::format::qcow2::blank(crate::base::ByteSize::mib(1)).unwrap();
         bytes[8..16].copy_from_slice(&0x1000u64.to_be_bytes());
         bytes[16..20].copy_from_slice(&11u32.to_be_bytes());
         bytes[0x1000..0x100b].copy_from_slice(b"/etc/passwd");
@@ -74,10 +74,10 @@ fn backing() -> Vec<u8> {
 fn a_base_of_other_bytes_is_told_with_both_digests() {
     let dir = workdir();
     std::fs::write(dir.path().join("b.qcow2"), "other").unwrap();
-    let pinned = arca_build::base::Digest::of(b"pinned");
+    let pinned = crate::base::Digest::of(b"pinned");
     let text = format!("format = 1\nname = \"x\"\n[base]\nurl = \"b.qcow2\"\nsha256 = \"{pinned}\"\n");
     std::fs::write(dir.path().join("x.toml"), text).unwrap();
-    let other = arca_build::base::Digest::of(b"other").to_string();
+    let other = crate::base::Digest::of(b"other").to_string();
     let ran =
         Bin::new(dir.path()).arg("x.toml").run().ends_with(3).says("E_HASH").says(&pinned.to_string()).says(&other);
     ran.says("`base` is not what was pinned");
@@ -86,9 +86,9 @@ fn a_base_of_other_bytes_is_told_with_both_digests() {
 #[test]
 fn a_system_disk_smaller_than_its_base_is_refused() {
     let dir = workdir();
-    let image = arca_build::format::qcow2::blank(arca_build::base::ByteSize::mib(2)).unwrap();
+    let image = crate::format::qcow2::blank(crate::base::ByteSize::mib(2)).unwrap();
     std::fs::write(dir.path().join("b.qcow2"), &image).unwrap();
-    let digest = arca_build::base::Digest::of(&image);
+    let digest = crate::base::Digest::of(&image);
     let text = format!(
         "format = 1\nname = \"x\"\n[base]\nurl = \"b.qcow2\"\nsha256 = \"{digest}\"\n[machine.system]\nsize = \"1MiB\"\n"
     );

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::{Bin, output, tool, workdir};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::{Bin, output, tool, workdir};
 
 const RECIPE: &str = "recipes/nas.toml";
 
@@ -53,7 +53,7 @@ fn offline_makes_no_socket_at_all() {
 fn a_build_on_a_machine_without_network_is_byte_for_byte_the_connected_one() {
     let Some(unshare) = tool("unshare") else { return };
     if output(std::process::Command::new(&unshare).args(["-rn", "true"])).code != 0 {
-        return crate::support::skip("user and network namespaces");
+        return crate::tests::support::skip("user and network namespaces");
     }
     let dir = workdir();
     let publisher = Publisher::start(dir.path());

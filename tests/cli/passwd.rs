@@ -1,6 +1,6 @@
 //! `passwd` from a pipe: what it prints, and what it refuses without a word of it.
 
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::{Bin, Output, workdir};
 
 fn passwd(words: &[&str], stdin: &[u8]) -> Output {
     let dir = workdir();

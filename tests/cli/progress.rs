@@ -5,9 +5,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::server::Behaviour;
-use crate::support::{Bin, tool, workdir};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::server::Behaviour;
+use crate::tests::support::{Bin, tool, workdir};
 
 const SIZE: usize = 4 << 20;
 

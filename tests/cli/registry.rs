@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use arca_build::base::Digest;
+use crate::base::Digest;
 
-use crate::support::registry::{Image, REPOSITORY, Registry, TOKEN, digest, index};
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::registry::{Image, REPOSITORY, Registry, TOKEN, digest, index};
+use crate::tests::support::{Bin, Output, workdir};
 
 /// A registry with an image, and a recipe that names it.
 struct World {

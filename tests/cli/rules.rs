@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::{Bin, Output, workdir};
 
 fn write(dir: &Path, name: &str, rest: &str) {
     let demo = dir.join("recipes/demo");

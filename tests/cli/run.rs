@@ -1,7 +1,7 @@
 //! `arca-build run` and its like before any machine starts: what may be asked together, what is meant by a name. Starts no QEMU.
 //! Read next: tests/guest/run.rs and run_ends.rs, which do.
 
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::{Bin, Output, workdir};
 
 fn run(words: &[&str]) -> Output {
     let dir = workdir();

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::{Bin, Output, workdir};
 
 /// In crypt's alphabet, so that it passes as a hash; distinctive, so that it is found wherever it leaks.
 const HASH: &str =
@@ -33,7 +33,7 @@ fn sec_4_no_command_shows_what_is_provisioned() {
         let dir = workdir();
         let guest = include_bytes!("../../recipes/demo/guest.qcow2");
         std::fs::write(dir.path().join("guest.qcow2"), guest).unwrap();
-        let base = format!("url = \"guest.qcow2\"\nsha256 = \"{}\"", arca_build::base::Digest::of(guest));
+        let base = format!("url = \"guest.qcow2\"\nsha256 = \"{}\"", crate::base::Digest::of(guest));
         std::fs::write(dir.path().join("canary.toml"), recipe(engine, &base)).unwrap();
         for words in [
             &["check", "canary.toml"][..],
@@ -97,7 +97,7 @@ fn sec_5_credentials_of_an_address_are_shown_and_kept_nowhere() {
     let dir = workdir();
     let base = format!(
         "url = \"http://user:{PASSWORD}@127.0.0.1:1/x.qcow2?token={PASSWORD}\"\nsha256 = \"{}\"",
-        arca_build::base::Digest::of(b"x")
+        crate::base::Digest::of(b"x")
     );
     std::fs::write(dir.path().join("canary.toml"), recipe("ignition", &base)).unwrap();
     for words in [&["plan", "canary.toml"][..], &["--json", "plan", "canary.toml"], &["--offline", "canary.toml"]] {

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::support::publisher::{PROVISIONED, PUBLISHED, Publisher, image, recipes};
-use crate::support::{Bin, workdir};
+use crate::tests::support::publisher::{PROVISIONED, PUBLISHED, Publisher, image, recipes};
+use crate::tests::support::{Bin, workdir};
 
-fn run(cwd: &Path, publisher: &Publisher, words: &[&str]) -> crate::support::Output {
+fn run(cwd: &Path, publisher: &Publisher, words: &[&str]) -> crate::tests::support::Output {
     Bin::new(cwd).arg("--config").arg(&publisher.config).args(words).run()
 }
 
@@ -114,7 +114,7 @@ fn a_lock_elsewhere_and_a_mirror_directory_serve_as_well() {
         .args(words)
         .run()
         .success();
-    let name = |output: &crate::support::Output| Path::new(output.line()).file_name().unwrap().to_owned();
+    let name = |output: &crate::tests::support::Output| Path::new(output.line()).file_name().unwrap().to_owned();
     assert_eq!(name(&elsewhere), name(&built));
 }
 
@@ -143,7 +143,7 @@ fn net_12_an_image_that_moved_on_is_never_accepted_silently() {
     assert!(failed.stderr.contains("arca-build update"), "{failed}");
     assert!(!dir.path().join("result-nas").exists());
     for bytes in [image("other"), image(moving)] {
-        let digest = arca_build::base::Digest::of(&bytes).to_string();
+        let digest = crate::base::Digest::of(&bytes).to_string();
         let object = dir.path().join("cache/objects-v1").join(&digest[..2]).join(&digest[2..]);
         assert!(!object.exists(), "a digest mismatch leaves no object");
     }
@@ -157,7 +157,7 @@ fn net_08_a_file_that_is_gone_is_told_with_the_command_that_helps_this_recipe() 
     let recipe = "recipes/nas.toml";
     run(dir.path(), &publisher, &["update", recipe]).success();
     let (_, moving, immutable) = PUBLISHED[0];
-    let gone = [crate::support::server::Behaviour::status("404 Not Found")];
+    let gone = [crate::tests::support::server::Behaviour::status("404 Not Found")];
     for name in [moving, immutable] {
         publisher.server.put(&format!("/tumbleweed/appliances/{name}"), "", &gone);
     }

@@ -1,6 +1,6 @@
 //! The small commands: `new`, `inspect`, `verify`, `store`, `completions`, `man`.
 
-use crate::support::{Bin, workdir};
+use crate::tests::support::{Bin, workdir};
 
 #[test]
 fn a_new_recipe_parses_and_leads_on() {
@@ -101,10 +101,10 @@ fn a_closed_pipe_is_no_failure() {
     command.args([
         "-c",
         "\"$0\" man | head -c 10 >/dev/null; \"$0\" completions bash | true",
-        env!("CARGO_BIN_EXE_arca-build"),
+        crate::tests::support::program(),
     ]);
     command.current_dir(dir.path());
-    let output = crate::support::output(&mut command).success();
+    let output = crate::tests::support::output(&mut command).success();
     assert_eq!(output.stderr, "");
 }
 

@@ -4,10 +4,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use arca_build::base::Digest;
+use crate::base::Digest;
 
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::{Bin, Output, output, tool, workdir};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::{Bin, Output, output, tool, workdir};
 
 /// A world with the demo built and linked.
 struct World(tempfile::TempDir);
@@ -432,7 +432,7 @@ fn cas_10_a_store_on_a_read_only_mount_serves_hits_and_says_why_it_keeps_nothing
     };
     let hit = sealed(&["build", "demo"]);
     if hit.code == 77 || hit.stderr.contains("unshare") {
-        return crate::support::skip("a mount namespace of its own");
+        return crate::tests::support::skip("a mount namespace of its own");
     }
     hit.success().says("nothing to do");
     sealed(&["build", "--verify", "demo"]).success().says("nothing to do");

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Bin, output, tool, workdir};
+use crate::tests::support::{Bin, output, tool, workdir};
 
 /// The versions that were released, and what each one's bundle was.
 const VERSIONS: [(&str, &str); 1] = [("v0.1.0", "17d4f19b7b3d0e6fb6a0948f1d2b35cd5589d5728e1286cda388d42fc5d07d1e")];

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use arca_build::base::Digest;
+use crate::base::Digest;
 
-use crate::support::gpg::{Gpg, THEN};
-use crate::support::nginx::Nginx;
-use crate::support::publisher::{image, recipes};
-use crate::support::{Bin, Output, output, tool, tools, workdir};
+use crate::tests::support::gpg::{Gpg, THEN};
+use crate::tests::support::nginx::Nginx;
+use crate::tests::support::publisher::{image, recipes};
+use crate::tests::support::{Bin, Output, output, tool, tools, workdir};
 
 const NAS: &str = "recipes/nas.toml";
 const APPLIANCES: &str = "/tumbleweed/appliances";
@@ -166,7 +166,7 @@ impl<'a> Other<'a> {
     }
 
     fn run(&self, words: &[&str]) -> Output {
-        let program = env!("CARGO_BIN_EXE_arca-build");
+        let program = crate::tests::support::program();
         let mut line: Vec<String> = vec![];
         if self.is_root {
             let setpriv = tool("setpriv").unwrap().display().to_string();

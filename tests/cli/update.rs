@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use arca_build::base::Digest;
+use crate::base::Digest;
 
-use crate::support::publisher::{PUBLISHED, Publisher, image, recipes};
-use crate::support::server::{Behaviour, HONEST, Stop};
-use crate::support::{Bin, Output, tls, workdir};
+use crate::tests::support::publisher::{PUBLISHED, Publisher, image, recipes};
+use crate::tests::support::server::{Behaviour, HONEST, Stop};
+use crate::tests::support::{Bin, Output, tls, workdir};
 
 const RECIPE: &str = "recipes/nas.toml";
 const DIR: &str = "/tumbleweed/appliances/";

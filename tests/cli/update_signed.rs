@@ -1,8 +1,8 @@
 //! `update` with a keyring: every outcome of a signature has its code, and nothing that was signed is lost silently.
 
-use crate::support::gpg::{Gpg, THEN};
-use crate::support::publisher::{Publisher, image, recipes};
-use crate::support::{Bin, Output, tls, workdir};
+use crate::tests::support::gpg::{Gpg, THEN};
+use crate::tests::support::publisher::{Publisher, image, recipes};
+use crate::tests::support::{Bin, Output, tls, workdir};
 
 const RECIPE: &str = "recipes/nas.toml";
 
@@ -190,7 +190,7 @@ fn sig_4_a_signer_is_never_lost_silently() {
 
     let (path, text) = world.publisher.publish("nas", "Snapshot20261121", image("b"));
     let asc = format!("{path}.asc");
-    world.publisher.server.put(&asc, "", &[crate::support::server::Behaviour::status("404 Not Found")]);
+    world.publisher.server.put(&asc, "", &[crate::tests::support::server::Behaviour::status("404 Not Found")]);
     world.update(&[]).ends_with(3).says("error[E_SIG_MISSING]").says("--allow-unsigned");
     world.update(&["--allow-unsigned"]).ends_with(3).says("error[E_SIG_MISSING]").says("--allow-new-signer");
     world.run(&["update", RECIPE]).ends_with(3).says("error[E_SIG_MISSING]").says("give the keyring");
@@ -242,7 +242,7 @@ fn checksum_lists_of_other_publishers_are_read_with_their_signatures() {
         let text = format!("format = 1\nname = \"{name}\"\n[base]\nurl = \"https://images.example.org/{url}\"\n");
         std::fs::write(world.dir.path().join(format!("{name}.toml")), text).unwrap();
     };
-    let digest = |bytes: &[u8]| arca_build::base::Digest::of(bytes);
+    let digest = |bytes: &[u8]| crate::base::Digest::of(bytes);
     for (name, list, ending) in [("ubuntu", "SHA256SUMS", ".gpg"), ("debian", "SHA256SUMS", ".sign")] {
         let (bytes, file) = (image(name), format!("{name}-cloudimg-amd64.qcow2"));
         let text = format!("{} *other.qcow2\n{} *{file}\n", digest(b""), digest(&bytes));

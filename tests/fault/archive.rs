@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use arca_build::base::Digest;
-use arca_build::format::archive::{FileEntry, Index, ObjectEntry, Root};
+use crate::base::Digest;
+use crate::format::archive::{FileEntry, Index, ObjectEntry, Root};
 
-use crate::support::{Bin, Output, output, tool, workdir};
+use crate::tests::support::{Bin, Output, output, tool, workdir};
 
 const PART: u64 = 512;
 
@@ -401,10 +401,10 @@ fn xfer_03_an_archive_cut_at_any_byte_is_refused_before_the_store_is_opened() {
     let path = world.path().join("cut.arca");
     for end in 0..bytes.len() {
         std::fs::write(&path, &bytes[..end]).unwrap();
-        assert!(arca_build::transfer::open(&path, &|_| {}).is_err(), "cut at {end}");
+        assert!(crate::transfer::open(&path, &|_| {}).is_err(), "cut at {end}");
     }
     std::fs::write(&path, &bytes).unwrap();
-    arca_build::transfer::open(&path, &|_| {}).unwrap();
+    crate::transfer::open(&path, &|_| {}).unwrap();
 }
 
 #[test]
@@ -500,7 +500,7 @@ fn xfer_05_an_import_lays_nothing_over_what_is_there() {
 /// Runs the import under strace, with a fault at one of its calls.
 fn disturbed(strace: &Path, world: &Path, fault: &[&str]) -> Output {
     let mut command = Command::new(strace);
-    command.args(["-f", "-qq"]).args(fault).arg(env!("CARGO_BIN_EXE_arca-build"));
+    command.args(["-f", "-qq"]).args(fault).arg(crate::tests::support::program());
     command.args(["import", "nas.arca", "--trust", "--into", "in/out"]).current_dir(world).env_clear();
     output(command.env("ARCA_CACHE", world.join("cache")))
 }

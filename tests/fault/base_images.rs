@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 
-use arca_build::base::{ByteSize, Digest};
-use arca_build::format::qcow2;
+use crate::base::{ByteSize, Digest};
+use crate::format::qcow2;
 
-use crate::support::publisher::iso;
-use crate::support::{Bin, tool, workdir};
+use crate::tests::support::publisher::iso;
+use crate::tests::support::{Bin, tool, workdir};
 
 /// A file that no image may make us read.
 const SECRET: &str = "secret.raw";

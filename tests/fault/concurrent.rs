@@ -7,9 +7,9 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::publisher::{PUBLISHED, Publisher, recipes};
-use crate::support::server::Behaviour;
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::publisher::{PUBLISHED, Publisher, recipes};
+use crate::tests::support::server::Behaviour;
+use crate::tests::support::{Bin, Output, workdir};
 
 const SIZE: usize = 2 << 20;
 

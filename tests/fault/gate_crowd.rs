@@ -13,8 +13,8 @@ use super::gate::judge::{Picture, What};
 use super::gate::trace;
 use super::gate::world::{Publisher, State, World, remove_tree};
 use super::gate::{Scale, arena, demand_none, report};
-use super::support::server::Behaviour;
-use super::support::tool;
+use crate::tests::support::server::Behaviour;
+use crate::tests::support::tool;
 
 const PROCESSES: usize = 64;
 const ROUNDS: usize = 20;

@@ -13,7 +13,7 @@ use super::gate::judge::Picture;
 use super::gate::trace::{self, Ended};
 use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World};
 use super::gate::{Scale, arena, demand_none, grouped, preload, report, work};
-use super::support::tool;
+use crate::tests::support::tool;
 
 const BOUND: usize = 12_000;
 

@@ -11,12 +11,6 @@
 //! Run small, only the former. `ARCA_FUZZ_TIMES=N` reads N times as many. `ARCA_FUZZ_SEEDS=DIR` writes the seeds for
 //! `cargo fuzz` there. Touches child processes, `target/tmp`. Read next: `gate_fuzz/child.rs`, `seeds.rs`, `mutate.rs`.
 
-mod child;
-mod limits;
-mod monsters;
-mod mutate;
-mod seeds;
-
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -27,9 +21,10 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::gate::{Scale, grouped, report};
-use super::support::skip;
-use crate::readers::READERS;
-use child::Job;
+use crate::testing::child::{self, Job};
+use crate::testing::readers::READERS;
+use crate::testing::{monsters, seeds};
+use crate::tests::support::skip;
 
 /// Whoever says nothing for so long is ended.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -237,7 +232,7 @@ fn part(program: &Program, job: &Job) -> (Outcome, Option<(usize, String)>) {
 
 /// Words a complaint and leaves the input where it can be looked at.
 fn told(job: &Job, number: usize, how: &str) -> String {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{}-{number}", job.reader));
+    let path = crate::tests::support::target_tmp().join(format!("fuzz-{}-{number}", job.reader));
     match job.inputs().input(number) {
         Some((name, bytes)) => {
             let _ = std::fs::write(&path, bytes);

@@ -11,7 +11,7 @@ use super::gate::judge::Picture;
 use super::gate::trace::{self, Point};
 use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World};
 use super::gate::{Scale, arena, demand_none, grouped, report, work};
-use super::support::tool;
+use crate::tests::support::tool;
 
 const BOUND: usize = 10_000;
 

@@ -16,7 +16,7 @@ use super::gate::trace;
 use super::gate::trace::{Ended, run};
 use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World, remove_tree};
 use super::gate::{Scale, arena, grouped, preload, report};
-use super::support::{output, skip, tool};
+use crate::tests::support::{output, skip, tool};
 
 const PLACE: &str = "ARCA_GATE_PLACE";
 const WHAT: &str = "ARCA_GATE_WHAT";

@@ -16,11 +16,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use arca_build::base::{ByteSize, Digest};
-use arca_build::format::qcow2;
+use crate::base::{ByteSize, Digest};
+use crate::format::qcow2;
 
 use super::gate::{Scale, report};
-use crate::support::{Bin, Running, output, skip, tool, tools};
+use crate::tests::support::{Bin, Running, output, skip, tool, tools};
 
 /// Cuts on each file system.
 const CUTS: usize = 112;

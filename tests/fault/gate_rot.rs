@@ -12,13 +12,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use arca_build::base::Digest;
-use arca_build::store::Store;
+use crate::base::Digest;
+use crate::store::Store;
 
 use super::gate::{Scale, grouped, report};
 use super::store::deaf;
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::{Bin, Output, workdir};
 
 /// The recipes: one that fetches, one that is inside the program. Swaps take place between what both left.
 const RECIPES: [&str; 2] = ["recipes/nas.toml", "demo"];

@@ -6,10 +6,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use arca_build::base::{ByteSize, Digest};
-use arca_build::format::qcow2;
+use crate::base::{ByteSize, Digest};
+use crate::format::qcow2;
 
-use crate::support::{Bin, Output, tool, workdir};
+use crate::tests::support::{Bin, Output, tool, workdir};
 
 /// A base whose last megabytes are noise, so that there is something left to read when it changes.
 fn base() -> Vec<u8> {

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::support::{Bin, Running, tool, workdir};
-use crate::virsh::{Fake, names};
+use crate::tests::support::virsh::{Fake, names};
+use crate::tests::support::{Bin, Running, tool, workdir};
 
 struct World {
     dir: tempfile::TempDir,

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::server::{Behaviour, HONEST};
-use crate::support::{Bin, tool, workdir};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::server::{Behaviour, HONEST};
+use crate::tests::support::{Bin, tool, workdir};
 
 const SIZE: usize = 8 << 20;
 

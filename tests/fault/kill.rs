@@ -5,8 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::{Bin, output, tool, workdir};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::{Bin, output, tool, workdir};
 
 /// Builds once, undisturbed, in a world of its own; returns the bundle's directory name and digest.
 fn reference(publisher: &Publisher, words: &[&str]) -> (String, String) {
@@ -31,7 +31,7 @@ fn points(strace: &Path, publisher: &Publisher, words: &[&str]) -> Vec<(String, 
     prepare(world.path(), publisher);
     let log = world.path().join("log");
     let mut command = Command::new(strace);
-    command.args(["-f", "-qq", "-o"]).arg(&log).arg(env!("CARGO_BIN_EXE_arca-build"));
+    command.args(["-f", "-qq", "-o"]).arg(&log).arg(crate::tests::support::program());
     command.arg("--config").arg(&publisher.config).args(words).current_dir(world.path()).env_clear();
     output(command.env("ARCA_CACHE", world.path().join("cache"))).success();
     let mut seen = std::collections::BTreeMap::<(String, String), usize>::new();
@@ -74,7 +74,7 @@ fn cas_01_a_build_killed_at_any_call_is_healed_by_the_plain_command() {
         let mut command = Command::new(&strace);
         let inject = format!("inject={call}:signal=SIGKILL:when={count}");
         command.args(["-f", "-qq", "-o", "/dev/null", "-e", &inject]);
-        command.arg(env!("CARGO_BIN_EXE_arca-build")).arg("--config").arg(&publisher.config).args(words);
+        command.arg(crate::tests::support::program()).arg("--config").arg(&publisher.config).args(words);
         let run = output(command.current_dir(world.path()).env_clear().env("ARCA_CACHE", world.path().join("cache")));
         killed += usize::from(run.code == 137);
 

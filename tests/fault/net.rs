@@ -1,18 +1,16 @@
 //! Transport faults, single questions: what exactly is asked, kept, told and shown. Touches loopback only.
 //!
 //! What a lying server may do at all is the table of `net_table.rs`, met by `net_matrix.rs`. TLS: `net_tls.rs`.
-#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test of deadlines reads the clock")]
 
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use arca_build::base::{Code, Event, Problem, Url};
-use arca_build::fetch::{Arrived, Bounds, Fetch, Http, Proxy, Settings};
-use arca_build::stream::Sink;
+use crate::base::{Code, Event, Problem, Url};
+use crate::fetch::{Arrived, Bounds, Fetch, Http, Proxy, Settings};
+use crate::stream::Sink;
 
-use crate::server::{Behaviour, Framing, HONEST, Head, Server, Stop};
+use crate::tests::support::server::{Behaviour, Framing, HONEST, Head, Server, Stop};
 
 const KEPT: usize = 4000;
 
@@ -215,18 +213,6 @@ fn small_files_are_read_whole_or_not_at_all() {
     assert_eq!(http.text("sums", &url, 99, &|_| ()).unwrap_err().code, Code::NetSize);
     server.put("/file", "x", &[HONEST.with("Content-Encoding", "br")]);
     assert_eq!(http.text("sums", &url, 99, &|_| ()).unwrap_err().code, Code::NetProtocol);
-}
-
-#[test]
-fn a_size_is_asked_without_a_body() {
-    let server = Server::one(bytes(12_345), &[]);
-    let http = Http::new(quick());
-    let url = Url::parse(&server.url("/file")).unwrap();
-    assert_eq!(http.size(&url).unwrap(), Some(12_345));
-    assert_eq!((server.sent(), server.requests()[0].method.as_str()), (0, "HEAD"));
-    server.put("/file", "", &[Behaviour::status("405 Method Not Allowed")]);
-    assert_eq!(http.size(&url).unwrap(), None);
-    assert_eq!(http.size(&Url::parse(&server.url("/none")).unwrap()).unwrap_err().code, Code::NetStatus);
 }
 
 #[test]

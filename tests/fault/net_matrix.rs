@@ -12,20 +12,20 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use arca_build::base::text::is_unsafe;
-use arca_build::base::{BaseKind, ByteSize, Digest, Event, Problem, Url};
-use arca_build::fetch::{Http, Proxy, Settings};
-use arca_build::host::Beside;
-use arca_build::plan::{Origin, Plan};
-use arca_build::realise::{Realised, Workshop, realise_inputs};
-use arca_build::recipe::{LocalFiles, Source};
-use arca_build::store::Store;
-use arca_build::{lock, plan, provision, recipe};
+use crate::base::text::is_unsafe;
+use crate::base::{BaseKind, ByteSize, Digest, Event, Problem, Url};
+use crate::fetch::{Http, Proxy, Settings};
+use crate::host::Beside;
+use crate::plan::{Origin, Plan};
+use crate::realise::{Realised, Workshop, realise_inputs};
+use crate::recipe::{LocalFiles, Source};
+use crate::store::Store;
+use crate::{lock, plan, provision, recipe};
 
-use crate::net_table::{self as table, Ends, KEPT, Leads, Liar, Row, SIZE, file};
-use crate::server::{Behaviour, Framing, HONEST, Server, Stop};
-use crate::support::relay::{CREDENTIALS, Port, Relay, fixture};
-use crate::support::workdir;
+use crate::tests::fault::net_table::{self as table, Ends, KEPT, Leads, Liar, Row, SIZE, file};
+use crate::tests::support::relay::{CREDENTIALS, Port, Relay, fixture};
+use crate::tests::support::server::{Behaviour, Framing, HONEST, Server, Stop};
+use crate::tests::support::workdir;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 /// How many meet their server at once: they wait more than they work.
@@ -502,7 +502,7 @@ fn net_13_when_every_mirror_lies_each_is_named_and_the_digest_decides() {
     let urls = liars.each_ref().map(|liar| liar.url("/file"));
     let sources = urls.each_ref().map(String::as_str);
     let problem = bring(&store, &Proxy::Never, &sources, &Mutex::default()).unwrap_err();
-    assert_eq!(problem.code, arca_build::base::Code::Hash, "{problem:?}");
+    assert_eq!(problem.code, crate::base::Code::Hash, "{problem:?}");
     for (url, liar) in urls.iter().zip(&liars) {
         assert!(problem.causes.iter().any(|cause| cause.contains(url.as_str())), "{url} is not named: {problem:?}");
         assert_eq!(liar.hits("/file"), 1, "{url} was asked twice");

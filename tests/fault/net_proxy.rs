@@ -1,20 +1,20 @@
 //! NET-15: which proxy is asked, for what, and that its password is never shown. Touches loopback, and starts
 //! `arca-build` where the environment decides. Proxies that lie are rows of `net_table.rs`.
 
-use arca_build::base::{Code, Digest, Url};
-use arca_build::fetch::{Fetch, Http, Proxy, Settings, Text};
-use arca_build::format::qcow2;
+use crate::base::{Code, Digest, Url};
+use crate::fetch::{Fetch, Http, Proxy, Settings, Text};
+use crate::format::qcow2;
 
-use crate::net_matrix::quick;
-use crate::server::{Behaviour, Framing, HONEST, Server};
-use crate::support::relay::{CREDENTIALS, Port, Relay, fixture};
-use crate::support::{Bin, Output, workdir};
+use crate::tests::fault::net_matrix::quick;
+use crate::tests::support::relay::{CREDENTIALS, Port, Relay, fixture};
+use crate::tests::support::server::{Behaviour, Framing, HONEST, Server};
+use crate::tests::support::{Bin, Output, workdir};
 
 fn through(scheme: &str, address: std::net::SocketAddr) -> Settings {
     quick(Proxy::Through(Url::parse(&format!("{scheme}://{CREDENTIALS}@{address}")).unwrap()))
 }
 
-fn read(settings: Settings, url: &str) -> Result<Text, arca_build::base::Problem> {
+fn read(settings: Settings, url: &str) -> Result<Text, crate::base::Problem> {
     Http::new(settings).text("sums", &Url::parse(url).unwrap(), 100, &|_| ())
 }
 
@@ -74,7 +74,7 @@ fn fetch(base: &str, variables: &[(&str, &str)]) -> Output {
 }
 
 fn image() -> Vec<u8> {
-    qcow2::blank(arca_build::base::ByteSize::gib(1)).unwrap()
+    qcow2::blank(crate::base::ByteSize::gib(1)).unwrap()
 }
 
 #[test]

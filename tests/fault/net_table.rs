@@ -2,13 +2,12 @@
 //!
 //! One function a family, in the order of the NET rows of `SECURITY.md`. Read next: `net_matrix.rs`, which meets every
 //! row in four ways.
-#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
 
 use std::time::Duration;
 
-use arca_build::base::Code;
+use crate::base::Code;
 
-use crate::server::{Behaviour, Framing, HONEST, Head, Stop, etag};
+use crate::tests::support::server::{Behaviour, Framing, HONEST, Head, Stop, etag};
 
 /// How long the file is that everybody wants.
 pub const SIZE: usize = 10_000;

@@ -1,8 +1,6 @@
 //! Transport faults of TLS: a certificate that is wrong in one way each, and what the person is told. Loopback only.
 //!
 //! The certificates are made by `tests/fixtures/tls/make.sh`. Read next: `net.rs`.
-#![allow(clippy::unwrap_used, reason = "a test fails loudly")]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a server in a test owns its sockets")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,12 +8,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use arca_build::base::{Code, Problem, Url};
-use arca_build::fetch::{Fetch, Http, Proxy, Settings};
+use crate::base::{Code, Problem, Url};
+use crate::fetch::{Fetch, Http, Proxy, Settings};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::server::Server;
-use crate::support::relay::{Port, fixture, tls_config};
+use crate::tests::support::relay::{Port, fixture, tls_config};
+use crate::tests::support::server::Server;
 
 /// Serves `hello` (or a redirect) to every request on a TLS port until the process ends; returns the address.
 fn serve(certificate: &str, answer: String) -> String {

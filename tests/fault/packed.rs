@@ -7,12 +7,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use arca_build::base::Digest;
-use arca_build::format::qcow2;
+use crate::base::Digest;
+use crate::format::qcow2;
 use liblzma::stream::{Action, Check, Stream};
 
-use crate::support::publisher::iso;
-use crate::support::{Bin, workdir};
+use crate::tests::support::publisher::iso;
+use crate::tests::support::{Bin, workdir};
 
 const ALL: [&str; 3] = ["xz", "zst", "gz"];
 
@@ -68,7 +68,7 @@ fn case(name: impl Into<String>, file: impl Into<String>, code: &'static str, by
 }
 
 /// Writes base and recipe, and builds.
-fn build(world: &Path, case: &Case) -> crate::support::Output {
+fn build(world: &Path, case: &Case) -> crate::tests::support::Output {
     std::fs::write(world.join(&case.file), &case.bytes).unwrap();
     let (file, keys, digest) = (&case.file, case.keys, Digest::of(&case.bytes));
     let recipe = format!(

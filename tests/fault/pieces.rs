@@ -6,13 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use arca_build::base::{ByteSize, Digest};
-use arca_build::format::metalink::{File, Pieces};
-use arca_build::format::qcow2;
+use crate::base::{ByteSize, Digest};
+use crate::format::metalink::{File, Pieces};
+use crate::format::qcow2;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::{Behaviour, Framing, HONEST, Server, Stop};
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::server::{Behaviour, Framing, HONEST, Server, Stop};
+use crate::tests::support::{Bin, Output, workdir};
 
 const MIB: usize = 1 << 20;
 /// Above the threshold, and no multiple of the pieces.
@@ -98,7 +98,7 @@ impl World {
             self.bytes.len(),
             self.lists.url("/x.qcow2.meta4")
         );
-        let size = arca_build::base::ByteSize(self.bytes.len() as u64).exact();
+        let size = crate::base::ByteSize(self.bytes.len() as u64).exact();
         let lock = lock.replace(&format!("{} B", self.bytes.len()), &size);
         std::fs::write(self.dir.path().join("x.toml"), recipe).unwrap();
         std::fs::write(self.dir.path().join("arca.lock"), lock).unwrap();

@@ -9,10 +9,10 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use arca_build::provision::{carried::Known, lower};
-use arca_build::recipe::{LocalFiles, parse};
+use crate::provision::{carried::Known, lower};
+use crate::recipe::{LocalFiles, parse};
 
-use crate::support::{Output, output, skip, tool, tools, workdir};
+use crate::tests::support::{Output, output, skip, tool, tools, workdir};
 
 /// Says to a test that it runs in its namespace.
 const INSIDE: &str = "ARCA_POOL_INSIDE";

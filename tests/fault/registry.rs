@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use arca_build::base::Digest;
-use arca_build::format::oci::{INDEX_TYPES, MANIFEST_TYPES};
+use crate::base::Digest;
+use crate::format::oci::{INDEX_TYPES, MANIFEST_TYPES};
 
-use crate::server::{Behaviour, Framing, HONEST, Server, Stop};
-use crate::support::registry::{
+use crate::tests::support::registry::{
     Image, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, REPOSITORY, Registry, TOKEN, descriptor, digest, index,
 };
-use crate::support::{Bin, Output, workdir};
+use crate::tests::support::server::{Behaviour, Framing, HONEST, Server, Stop};
+use crate::tests::support::{Bin, Output, workdir};
 
 struct World {
     dir: tempfile::TempDir,

@@ -1,13 +1,5 @@
 //! What the store does with damaged, planted, lost and cut-short files, alone in one process.
 //! Touches temporary directories. Read next: `store_processes.rs` (several at once), `store_bundles.rs`.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::type_complexity,
-    reason = "tests touch the world, and end loudly"
-)]
 
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
@@ -15,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use arca_build::base::{Code, DerivationId, Digest, Event, Problem};
-use arca_build::store::{Claim, Partial, Privacy, Store};
-use arca_build::stream::Sink;
+use crate::base::{Code, DerivationId, Digest, Event, Problem};
+use crate::store::{Claim, Partial, Privacy, Store};
+use crate::stream::Sink;
 
 /// What the store said, for tests that ask.
 #[derive(Default)]
@@ -271,7 +263,7 @@ fn cas_05_rot_behind_a_good_stamp_is_found_by_every_reader() {
     let (_place, cache) = world();
     let store = Store::open(&cache, &deaf).unwrap();
     let bytes = noise(600_000, 7);
-    let readers: [(&str, fn(&Store, &arca_build::store::StoreObject) -> Code); 4] = [
+    let readers: [(&str, fn(&Store, &crate::store::StoreObject) -> Code); 4] = [
         ("read", |store, object| code(store.read(object, 1 << 20))),
         ("reader", |store, object| {
             let error = std::io::copy(&mut store.reader(object).unwrap(), &mut std::io::sink()).unwrap_err();

@@ -1,19 +1,11 @@
 //! Bundles in the store and their copies outside: whole or not at all, noticed when changed.
 //! Touches temporary directories. Read next: `store_collector.rs`.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::type_complexity,
-    reason = "tests touch the world, and end loudly"
-)]
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use arca_build::base::{Code, Digest, Name};
-use arca_build::store::{Bundle, BundleEntry, Copied, Privacy, Source, Store};
+use crate::base::{Code, Digest, Name};
+use crate::store::{Bundle, BundleEntry, Copied, Privacy, Source, Store};
 
 use super::store::{Heard, code, deaf, files_in, noise, rot, snapshot, world};
 

@@ -1,22 +1,14 @@
 //! The collector takes what nobody keeps and nothing else. Touches temporary directories.
 //! Read next: `store_processes.rs`.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::type_complexity,
-    reason = "tests touch the world, and end loudly"
-)]
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use arca_build::base::{ByteSize, Code, DerivationId, Digest, Name};
-use arca_build::store::{Bundle, Collect, GcReport, Holder, Policy, Privacy, Root, Rootless, Store};
-use arca_build::stream::Sink;
+use crate::base::{ByteSize, Code, DerivationId, Digest, Name};
+use crate::store::{Bundle, Collect, GcReport, Holder, Policy, Privacy, Root, Rootless, Store};
+use crate::stream::Sink;
 
 use super::store::{Heard, code, deaf, files_in, object_path, partial, snapshot, world};
 use super::store_bundles::{name, plan, publish};

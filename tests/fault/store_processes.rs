@@ -3,14 +3,6 @@
 //!
 //! A test that needs another process starts this very program again with the name of one test, [`helper`], and tells it by
 //! an environment variable what to do.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::type_complexity,
-    reason = "tests touch the world, and end loudly"
-)]
 
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -20,13 +12,13 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use arca_build::base::{Code, DerivationId, Digest, Problem};
-use arca_build::store::{BundleEntry, Claim, Collect, Privacy, Source, Store};
-use arca_build::stream::Sink;
+use crate::base::{Code, DerivationId, Digest, Problem};
+use crate::store::{BundleEntry, Claim, Collect, Privacy, Source, Store};
+use crate::stream::Sink;
 
 use super::store::{Heard, code, deaf, files_in, noise, object_path, partial, snapshot, world};
 use super::store_bundles::{entries, name, plan, publish};
-use super::support;
+use crate::tests::support;
 
 const TASK: &str = "ARCA_STORE_TASK";
 const CACHE: &str = "ARCA_STORE_CACHE";

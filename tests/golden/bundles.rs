@@ -1,16 +1,16 @@
 //! Plan ids and every file's digest of the shipped recipes, as they were, beside the revisions of the builders.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test golden` writes `bundles.txt` anew. A changed digest under an unchanged revision is
+//! `UPDATE_GOLDEN=1 cargo test tests::golden` writes `bundles.txt` anew. A changed digest under an unchanged revision is
 //! refused even then: two bundles of one plan id would differ, which is the one thing that must never happen.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use arca_build::bundle::Manifest;
+use crate::bundle::Manifest;
 
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::{Bin, workdir};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::{Bin, workdir};
 
 const RECIPES: [&str; 9] =
     ["demo", "nas", "microos-combustion", "selfinstall-iso", "standalone", "usb", "packed-disk", "packed-iso", "image"];
@@ -93,5 +93,5 @@ fn bundles_are_what_they_were() {
         std::fs::write(kept(), &now).unwrap();
     }
     let kept = std::fs::read_to_string(kept()).unwrap_or_default();
-    assert!(kept == now, "plans changed; if that is meant: UPDATE_GOLDEN=1 cargo test --test golden\n{now}");
+    assert!(kept == now, "plans changed; if that is meant: UPDATE_GOLDEN=1 cargo test tests::golden\n{now}");
 }

@@ -1,18 +1,16 @@
 //! Launch files, whole, against the readable copies in `tests/golden/emit/`.
 //!
-//! `UPDATE_GOLDEN=1 cargo test --test golden` writes them anew; then bump `emit::REVISION`, because the bytes of bundles
+//! `UPDATE_GOLDEN=1 cargo test tests::golden` writes them anew; then bump `emit::REVISION`, because the bytes of bundles
 //! change, and read the difference. `domain.xml`, `domain-installed.xml` and `virt-install.sh` are not kept: they must equal the
 //! files of the default transport.
-
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests read and write their files")]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::machines;
-use arca_build::base::Digest;
-use arca_build::emit::{self, LaunchFile};
-use arca_build::plan::Machine;
+use crate::base::Digest;
+use crate::emit::{self, LaunchFile};
+use crate::plan::Machine;
+use crate::tests::support::machines;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/emit")

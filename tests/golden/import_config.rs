@@ -1,12 +1,12 @@
 //! What `import-config` makes of what people have, whole, against the readable copies in `tests/golden/adopt/`.
 //!
 //! Each directory of `tests/fixtures/adopt/` is one case; the files were written for these tests after what is seen in the field.
-//! `UPDATE_GOLDEN=1 cargo test --test golden adopt` writes the copies anew.
+//! `UPDATE_GOLDEN=1 cargo test tests::golden adopt` writes the copies anew.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Bin, workdir};
+use crate::tests::support::{Bin, workdir};
 
 fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(path)

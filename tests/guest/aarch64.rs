@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::demo::{install, start};
-use crate::libvirtd;
-use crate::support::{BOOT_LIMIT, Bin, tools, workdir};
+use crate::tests::guest::demo::{install, start};
+use crate::tests::support::libvirtd;
+use crate::tests::support::{BOOT_LIMIT, Bin, tools, workdir};
 
 const RECIPE: &str = r#"format = 1
 name = "arm"

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::support::guest::{Bytes, Disk, Guest};
-use crate::support::publisher::{Publisher, recipes};
-use crate::support::{Bin, workdir};
+use crate::tests::support::guest::{Bytes, Disk, Guest};
+use crate::tests::support::publisher::{Publisher, recipes};
+use crate::tests::support::{Bin, workdir};
 
 fn build(world: &Path, recipe: &str) -> PathBuf {
     let publisher = Publisher::start(world);
@@ -19,7 +19,7 @@ fn build(world: &Path, recipe: &str) -> PathBuf {
 /// Digest and size of a file as the manifest tells them.
 fn listed(bundle: &Path, name: &str) -> Bytes {
     let manifest = std::fs::read_to_string(bundle.join("manifest.json")).unwrap();
-    let manifest = arca_build::bundle::Manifest::parse(&manifest).unwrap();
+    let manifest = crate::bundle::Manifest::parse(&manifest).unwrap();
     let entry = manifest.files.iter().find(|entry| entry.path == name).unwrap();
     let bytes = Bytes::of(&std::fs::read(bundle.join(name)).unwrap());
     assert!(format!("{bytes:?}").contains(&entry.sha256.to_string()), "{name} is not what the manifest says");

@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::microos::MicroOs;
-use crate::support::guest::packages::Kit;
-use crate::support::{output, skip, tools};
+use crate::tests::guest::microos::MicroOs;
+use crate::tests::support::guest::packages::Kit;
+use crate::tests::support::{output, skip, tools};
 
 const SCRIPT: &str = include_str!("microos/bootable");
 const SYSLINUX: [&str; 2] = ["syslinux", "syslinux-common"];

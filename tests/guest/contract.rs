@@ -1,7 +1,7 @@
 //! Is the stand-in for MicroOS a fair judge? What a script or a config would lose or break on MicroOS, it must lose or
 //! break here. Scripts by hand, through `arca-build` as ready-made ones. Boots the stand-in. Read next: `microos.rs`.
 
-use crate::microos::{Boot, MicroOs};
+use crate::tests::guest::microos::{Boot, MicroOs};
 
 /// Boots a ready-made script, by disk.
 fn script(guest: &MicroOs, text: &str) -> Boot {

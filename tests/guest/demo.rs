@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::libvirtd::{self, Libvirtd, give};
-use crate::support::{BOOT_LIMIT, Bin, boot, output, tool, tools, workdir};
+use crate::tests::support::libvirtd::{self, Libvirtd, give};
+use crate::tests::support::{BOOT_LIMIT, Bin, boot, output, tool, tools, workdir};
 
 struct World {
     dir: tempfile::TempDir,

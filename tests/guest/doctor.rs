@@ -1,8 +1,8 @@
 //! A machine that `run --keep` keeps fails at its first boot, and `doctor` says by its name what it is. Boots the stand-in for
 //! MicroOS, in which the real Ignition runs. Read next: `microos.rs`.
 
-use crate::microos::MicroOs;
-use crate::support::{Bin, workdir};
+use crate::tests::guest::microos::MicroOs;
+use crate::tests::support::{Bin, workdir};
 
 #[test]
 fn what_ails_a_kept_machine_is_told_by_its_name_and_a_good_one_has_nothing() {

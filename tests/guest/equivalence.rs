@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::microos::{Boot, Machine, MicroOs};
+use crate::tests::guest::microos::{Boot, Machine, MicroOs};
 
 const EVERYTHING: &str = include_str!("fixtures/everything.toml");
 const SUBVOLUMES: &str = include_str!("fixtures/subvolumes.toml");

@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use arca_build::guest_report;
+use crate::guest_report;
 
-use crate::bootable;
-use crate::demo::{by_disk, by_fw_cfg};
-use crate::libvirtd::{self, Libvirtd, alone, give};
-use crate::run_test::RECIPE;
-use crate::support::{BOOT_LIMIT, Output, Running, output, tools, workdir};
+use crate::tests::guest::bootable;
+use crate::tests::guest::demo::{by_disk, by_fw_cfg};
+use crate::tests::guest::run_test::RECIPE;
+use crate::tests::support::libvirtd::{self, Libvirtd, alone, give};
+use crate::tests::support::{BOOT_LIMIT, Output, Running, output, tools, workdir};
 
 /// An ordinary user's world: a home, a libvirt, and the program.
 struct World {
@@ -42,7 +42,7 @@ impl World {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = alone(&self.place.path().join("libvirt"), env!("CARGO_BIN_EXE_arca-build"));
+        let mut command = alone(&self.place.path().join("libvirt"), crate::tests::support::program());
         command.env("ARCA_CACHE", self.home().join("cache")).env("LIBVIRT_DEFAULT_URI", "qemu:///session");
         command.current_dir(self.home()).args(words);
         command

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use super::run::{World, has_qemu, send, until};
-use crate::support::{Output, Running, output, tool};
+use crate::tests::support::{Output, Running, output, tool};
 
 /// An installer, as real-mode code behind the header of a Linux kernel (Linux, `Documentation/arch/x86/boot.rst`): says
 /// `INSTALLER BEGINS`, writes the kernel file's sectors 3 and 4 over the system disk's first two, says `INSTALLER WROTE`, and then

@@ -2,8 +2,8 @@
 //! ones that MicroOS would not see. Starts mkfs.vfat, mtools, sgdisk, xorriso and QEMU in temporary directories.
 //! Read next: tests/support/guest.rs.
 
-use crate::support::guest::{Bytes, Disk, Guest, GuestReport, SeenDisk};
-use crate::support::{output, tools, workdir};
+use crate::tests::support::guest::{Bytes, Disk, Guest, GuestReport, SeenDisk};
+use crate::tests::support::{output, tools, workdir};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

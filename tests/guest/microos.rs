@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use arca_build::guest_report::{self, Expectation, Verdict};
+use crate::guest_report::{self, Expectation, Verdict};
 use sha2::Digest as _;
 
-use crate::support::{BOOT_LIMIT, Bin, Running, boot, output, skip, tools, workdir};
+use crate::tests::support::{BOOT_LIMIT, Bin, Running, boot, output, skip, tools, workdir};
 
 /// What the image is made from; see the head of each.
 const SOURCES: [&str; 5] = [
@@ -84,7 +84,7 @@ impl MicroOs {
             skip("root and loop devices");
             return None;
         }
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("microos");
+        let home = crate::tests::support::target_tmp().join("microos");
         let ready = home.join(revision());
         if !ready.is_dir() {
             fs::create_dir_all(&home).expect("a directory below target");

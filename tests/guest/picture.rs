@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::bootable;
-use crate::support::{output, tools, workdir};
+use crate::tests::guest::bootable;
+use crate::tests::support::{output, tools, workdir};
 
 #[test]
 fn the_picture_shows_what_is_printed_today() {
@@ -14,12 +14,12 @@ fn the_picture_shows_what_is_printed_today() {
     let dir = workdir();
     let file = dir.path().join("launch.svg");
     let mut command = Command::new(root.join("docs/picture/record"));
-    command.arg(image).args(["--program", env!("CARGO_BIN_EXE_arca-build"), "--output"]).arg(&file);
+    command.arg(image).args(["--program", crate::tests::support::program(), "--output"]).arg(&file);
     output(&mut command).success();
     let (now, kept) = (std::fs::read(file).unwrap(), root.join("docs/launch.svg"));
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&kept, &now).unwrap();
     }
-    let message = "docs/launch.svg is out of date: UPDATE_DOCS=1 cargo test --test guest picture";
+    let message = "docs/launch.svg is out of date: UPDATE_DOCS=1 cargo test tests::guest::picture";
     assert!(now == std::fs::read(kept).unwrap(), "{message}\n{}", String::from_utf8_lossy(&now));
 }

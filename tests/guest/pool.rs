@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::io::{Seek as _, Write as _};
 use std::process::Command;
 
-use crate::microos::{Boot, Disks, Instance, Machine, MicroOs};
-use crate::support::output;
+use crate::tests::guest::microos::{Boot, Disks, Instance, Machine, MicroOs};
+use crate::tests::support::output;
 
 const POOL: &str = include_str!("fixtures/pool.toml");
 const SERIALS: [&str; 3] = ["data1", "data2", "data3"];

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::microos::MicroOs;
+use crate::tests::guest::microos::MicroOs;
 
 const WISH: &str = r#"
 hostname = "guest"
@@ -96,6 +96,6 @@ fn a_script_of_combustion_that_was_changed_fails_with_the_line_that_was_changed(
     let boot = machine.run("fw_cfg");
     boot.up();
     let verdict = machine.verdict(&boot);
-    let told: Vec<String> = verdict.failures().map(arca_build::guest_report::Check::name).collect();
+    let told: Vec<String> = verdict.failures().map(crate::guest_report::Check::name).collect();
     assert_eq!(told, ["unit ours.service: enabled"], "{:#?}", verdict.lines());
 }

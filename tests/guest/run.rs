@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::guest::Guest;
-use crate::support::{BOOT_LIMIT, Bin, Running, tool, workdir};
+use crate::tests::support::guest::Guest;
+use crate::tests::support::{BOOT_LIMIT, Bin, Running, tool, workdir};
 
 /// A boot sector: says `COUNT n`, where n is the first byte of the disk's second sector, writes n + 1 there, and then powers off
 /// (`O`) or says every byte that it hears with bit 5 turned over (`E`), which is the other case of a letter.
@@ -287,7 +287,7 @@ fn run_5_a_kept_machine_that_runs_can_be_stopped_and_nothing_else() {
 fn run_6_keys_go_to_the_guest_and_the_terminal_is_as_it_was() {
     let (true, Some(script)) = (has_qemu(), tool("script")) else { return };
     let world = World::new(b'E');
-    let program = env!("CARGO_BIN_EXE_arca-build");
+    let program = crate::tests::support::program();
     let line = format!("stty -a >before; '{program}' run tiny.toml --keep play; stty -a >after");
     let mut command = world.bin(&[]).replaced_by(&script, &["-qefc", &line, "shown"]).into_command();
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
@@ -415,13 +415,13 @@ text = "x"
 
 /// Changes a bundle's config as whoever can write the bundle can: its manifest says so too.
 fn sabotage(bundle: &Path, old: &str, new: &str) {
-    use arca_build::base::Digest;
+    use crate::base::Digest;
     let config = std::fs::read_to_string(bundle.join("config.ign")).unwrap();
     assert_eq!(config.matches(old).count(), 1, "{config}");
     let config = config.replace(old, new);
     std::fs::write(bundle.join("config.ign"), &config).unwrap();
     let text = std::fs::read_to_string(bundle.join("manifest.json")).unwrap();
-    let mut manifest = arca_build::bundle::Manifest::parse(&text).unwrap();
+    let mut manifest = crate::bundle::Manifest::parse(&text).unwrap();
     let entry = manifest.files.iter_mut().find(|entry| entry.path == "config.ign").unwrap();
     let before = entry.sha256;
     (entry.sha256, entry.size) = (Digest::of(config.as_bytes()), config.len() as u64);
@@ -436,7 +436,7 @@ fn sabotage(bundle: &Path, old: &str, new: &str) {
 
 #[test]
 fn test_passes_a_good_bundle_and_names_the_line_of_a_sabotaged_one() {
-    let Some(guest) = crate::microos::MicroOs::prepare() else { return };
+    let Some(guest) = crate::tests::guest::microos::MicroOs::prepare() else { return };
     let world = World::new(b'O');
     let machine = guest.machine(WISH, &[]).copy();
     let run = |words: &[&str]| {

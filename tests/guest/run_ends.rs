@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::run::{World, has_qemu, send, until};
-use crate::support::tool;
+use crate::tests::guest::run::{World, has_qemu, send, until};
+use crate::tests::support::tool;
 
 /// A guest that never reports, below a recipe that demands it.
 fn never_reports(mode: u8) -> World {
@@ -32,7 +32,7 @@ impl<'w> Typed<'w> {
     fn start(world: &'w World, words: &str) -> Option<Self> {
         let script = tool("script")?;
         let _ = fs::remove_file(world.path("shown"));
-        let line = format!("'{}' run tiny.toml {words}", env!("CARGO_BIN_EXE_arca-build"));
+        let line = format!("'{}' run tiny.toml {words}", crate::tests::support::program());
         let mut command = world.bin(&[]).replaced_by(&script, &["-qefc", &line, "shown"]).into_command();
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let keys = child.stdin.take().unwrap();
@@ -204,7 +204,7 @@ fn ctrl_c_on_a_kept_machine_says_that_it_waits_and_for_how_long() {
     let (log, told) = (world.path("log"), world.path("told"));
     let mut command = world.bin(&["run", "tiny.toml", "--keep", "play"]).arg("--console").arg(&log).into_command();
     let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(&told).unwrap());
-    let mut running = crate::support::Running::start(command);
+    let mut running = crate::tests::support::Running::start(command);
     until("the guest's line", || fs::read_to_string(&log).is_ok_and(|said| said.contains("COUNT 0\n")));
     send(&running, Signal::INT);
     let says = |text: &str| fs::read_to_string(&told).unwrap().contains(text);

@@ -4,8 +4,8 @@
 
 use std::fs;
 
-use crate::bootable;
-use crate::support::{Bin, Output, workdir};
+use crate::tests::guest::bootable;
+use crate::tests::support::{Bin, Output, workdir};
 
 /// What is asked for; a script may follow.
 pub const RECIPE: &str = r#"

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use arca_build::base::Digest;
-use arca_build::bundle::Manifest;
+use crate::base::Digest;
+use crate::bundle::Manifest;
 
-use crate::libvirtd::{self, Libvirtd, give};
-use crate::support::{BOOT_LIMIT, Bin, Running, boot, output, skip, tools, workdir};
+use crate::tests::support::libvirtd::{self, Libvirtd, give};
+use crate::tests::support::{BOOT_LIMIT, Bin, Running, boot, output, skip, tools, workdir};
 use medium::Medium;
 
 /// What the machine has besides its system disk.

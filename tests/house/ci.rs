@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::{Map, Value};
 
 use super::picture::knows;
-use crate::support::{output, skip, tool, workdir};
+use crate::tests::support::{output, skip, tool, workdir};
 
 /// What lies beside a GitLab job's name without being a job.
 const GITLAB_WORDS: [&str; 5] = ["variables", "stages", "default", "workflow", "include"];

@@ -2,7 +2,7 @@
 //! on cargo-deny being installed. Reads `deny.toml`; writes nothing.
 //! Licence expressions: SPDX specification 2.3, annex D (and the `/` that Cargo once took for `OR`).
 
-use crate::support;
+use crate::tests::support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

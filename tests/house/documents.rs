@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::support::{Bin, workdir};
+use crate::tests::support::{Bin, workdir};
 
 /// The reference of rules, from what the program tells of them.
 fn rules() -> String {
     let dir = workdir();
     let document = Bin::new(dir.path()).args(["check", "--explain", "all", "--json"]).run().success().json();
-    let mut page = "# Rules\n\n<!-- Written by `UPDATE_DOCS=1 cargo test --test house` from what `arca-build check --explain all --json` prints. -->\n\n\
+    let mut page = "# Rules\n\n<!-- Written by `UPDATE_DOCS=1 cargo test tests::house` from what `arca-build check --explain all --json` prints. -->\n\n\
         What `arca-build check` knows of MicroOS. An *error* stops a build, a *warning* is shown by every command that plans (and fails\n\
         with `check --deny warnings`), a *note* is shown by `check` only. Errors and warnings can be allowed in the recipe, with the reason:\n\
         `RULE = \"why\"` under `[allow]`. `arca-build check --explain RULE` prints one of these entries.\n"
@@ -38,7 +38,7 @@ fn holds(name: &str, page: &str) {
         std::fs::write(&path, page).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == page, "docs/{name} is out of date: UPDATE_DOCS=1 cargo test --test house");
+    assert!(kept == page, "docs/{name} is out of date: UPDATE_DOCS=1 cargo test tests::house");
 }
 
 #[test]
@@ -48,12 +48,12 @@ fn the_reference_of_rules_is_what_the_program_tells_of_them() {
 
 #[test]
 fn the_reference_of_keys_is_what_the_table_of_keys_says() {
-    holds("recipe.md", &arca_build::recipe::reference::page());
+    holds("recipe.md", &crate::recipe::reference::page::page());
 }
 
 #[test]
 fn every_link_of_the_reference_leads_to_a_heading() {
-    let page = arca_build::recipe::reference::page();
+    let page = crate::recipe::reference::page::page();
     // A viewer makes a heading's name of its letters, digits and underscores.
     let name =
         |heading: &str| heading.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect::<String>().to_lowercase();

@@ -1,7 +1,7 @@
 //! Does the helper of all tests keep its own promises? Starts shells; touches temporary directories.
 //! Read next: tests/support/mod.rs.
 
-use crate::support::{self, Running};
+use crate::tests::support::{self, Running};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use quick_xml::events::Event;
 
-use crate::support::{Bin, output, tool, workdir};
+use crate::tests::support::{Bin, output, tool, workdir};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,6 +1,6 @@
 //! Does every shell script of this repository pass shellcheck? Starts shellcheck; writes nothing.
 
-use crate::support::{output, tool};
+use crate::tests::support::{output, tool};
 use std::process::Command;
 
 #[test]

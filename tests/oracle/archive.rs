@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use arca_build::base::Digest;
-use arca_build::format::archive::{FileEntry, Index, Member, ObjectEntry, Root, Writer};
+use crate::base::Digest;
+use crate::format::archive::{FileEntry, Index, Member, ObjectEntry, Root, Writer};
 
-use crate::support::{Bin, output, tool, workdir};
+use crate::tests::support::{Bin, output, tool, workdir};
 
 /// An archive with a name that needs the prefix field, one outside ASCII, an empty object and one in parts.
 fn sample() -> (Vec<u8>, Vec<(String, Vec<u8>)>) {

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::publisher::{Publisher, image, recipes};
-use crate::support::{Bin, Output, output, tool, tools, workdir};
+use crate::tests::support::publisher::{Publisher, image, recipes};
+use crate::tests::support::{Bin, Output, output, tool, tools, workdir};
 
 struct World {
     dir: tempfile::TempDir,

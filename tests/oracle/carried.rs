@@ -4,14 +4,14 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
-use arca_build::base::Digest;
-use arca_build::format::archive::Stream;
-use arca_build::provision::Lowered;
-use arca_build::provision::template::{Part, Template};
+use crate::base::Digest;
+use crate::format::archive::Stream;
+use crate::provision::Lowered;
+use crate::provision::template::{Part, Template};
 use base64::Engine as _;
 
-use crate::provision::{Guest, PLAIN_SHELLS, lowered, told};
-use crate::support::{output, tool, tools, workdir};
+use super::provision::{Guest, PLAIN_SHELLS, lowered, told};
+use crate::tests::support::{output, tool, tools, workdir};
 
 const FILE: &[u8] = b"\0a file\xff";
 const ONE: &[u8] = b"package one";
@@ -71,7 +71,7 @@ fn guest(lowered: &Lowered) -> Option<Guest> {
     let guest = Guest::new()?;
     std::fs::create_dir_all(guest.path("var/cache")).unwrap();
     std::fs::create_dir_all(guest.path("dev/disk/by-id")).unwrap();
-    if lowered.vehicle == Some(arca_build::provision::carried::Vehicle::PayloadDisk) {
+    if lowered.vehicle == Some(crate::provision::carried::Vehicle::PayloadDisk) {
         std::fs::write(guest.path("dev/disk/by-id/virtio-arca-payload"), tar(lowered)).unwrap();
     } else {
         for load in &lowered.loads {

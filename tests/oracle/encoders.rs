@@ -3,7 +3,6 @@
 //!
 //! Each decoder is started a few times and given thousands of strings. What an encoder refuses is counted and its error
 //! looked at: a refusal must be typed, and nothing that is refused for one reason may be accepted under another.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and run programs")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,13 +10,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use arca_build::base::{Code, text};
-use arca_build::emit::quote::{printable, qemu_option, shell, virt_option};
-use arca_build::emit::xml::element;
+use crate::base::{Code, text};
+use crate::emit::quote::{printable, qemu_option, shell, virt_option};
+use crate::emit::xml::element;
 use base64::Engine as _;
 
-use crate::machines;
-use crate::support::{tool, tools};
+use crate::tests::support::machines;
+use crate::tests::support::{tool, tools};
 
 /// How many strings each encoder must bring through.
 const MANY: usize = 10_000;

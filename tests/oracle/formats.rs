@@ -5,13 +5,13 @@ use std::io::{Cursor, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use arca_build::base::{ByteSize, DiskLabel};
-use arca_build::format::fat::{self, Tree, Volume};
-use arca_build::format::qcow2::{self, GateError, Image, Limits, gate};
-use arca_build::format::{gpt, ignition, iso};
-use arca_build::inspect::inspect;
+use crate::base::{ByteSize, DiskLabel};
+use crate::format::fat::{self, Tree, Volume};
+use crate::format::qcow2::{self, GateError, Image, Limits, gate};
+use crate::format::{gpt, ignition, iso};
+use crate::inspect::inspect;
 
-use crate::support::{tool, tools};
+use crate::tests::support::{tool, tools};
 
 const WIDE: Limits = Limits { max_virtual_size: ByteSize::gib(64 * 1024) };
 
@@ -391,11 +391,11 @@ fn img_14_the_iso_gate_reads_what_xorriso_makes() {
 #[test]
 fn sig_1_sha256sum_checks_what_we_write() {
     let Some(()) = tools(&["sha256sum"]) else { return };
-    use arca_build::base::Digest;
+    use crate::base::Digest;
     let dir = tempfile::tempdir().unwrap();
     put(dir.path(), "b.raw", b"two");
     put(dir.path(), "a.raw", b"one");
-    let text = arca_build::format::checksums::sums(&[("b.raw", Digest::of(b"two")), ("a.raw", Digest::of(b"one"))]);
+    let text = crate::format::checksums::sums(&[("b.raw", Digest::of(b"two")), ("a.raw", Digest::of(b"one"))]);
     put(dir.path(), "SHA256SUMS", text.as_bytes());
     let program = tool("sha256sum").unwrap();
     let mut check = Command::new(program);

@@ -3,15 +3,15 @@
 
 use std::process::Command;
 
-use arca_build::base::{BaseKind, MacAddress};
-use arca_build::import_config::{Adopted, Given, Wish, adopt};
-use arca_build::plan::{Machine, Network};
-use arca_build::recipe::{MachineSpec, Recipe, RecipePath};
+use crate::base::{BaseKind, MacAddress};
+use crate::import_config::{Adopted, Given, Wish, adopt};
+use crate::plan::{Machine, Network};
+use crate::recipe::{MachineSpec, Recipe, RecipePath};
 
-use crate::launch::{Bundle, ok};
-use crate::machines;
-use crate::support::tools;
-use crate::xml;
+use crate::tests::support::launch::{Bundle, ok};
+use crate::tests::support::machines;
+use crate::tests::support::tools;
+use crate::tests::support::xml;
 
 pub fn adopted(name: &str, bytes: &[u8]) -> Adopted {
     let path = RecipePath::parse(name).unwrap();
@@ -50,7 +50,7 @@ fn the_xml_that_virt_install_makes_of_a_command_becomes_the_same_recipe() {
     ] {
         let words = shlex::split(&arguments).unwrap();
         let mut command = Command::new("virt-install");
-        command.args(["--connect", &crate::virt_install::uri(), "--osinfo", "linux2022"]).args(words);
+        command.args(["--connect", &super::virt_install::uri(), "--osinfo", "linux2022"]).args(words);
         let printed = ok(command.args(["--print-xml", "1", "--dry-run"]).output().unwrap());
         let theirs = imported("x.xml", printed.as_bytes());
         let ours = imported("x.sh", format!("virt-install {arguments}").as_bytes());
@@ -199,7 +199,7 @@ fn the_xml_that_virt_install_makes_of_a_bundles_command_becomes_its_machine_agai
         for set in ["disk", "fwcfg"] {
             let bundle = Bundle::new(&machine);
             let script = format!("virt-install-{set}.sh");
-            let printed = ok(crate::virt_install::run(&bundle, &script).output().unwrap());
+            let printed = ok(super::virt_install::run(&bundle, &script).output().unwrap());
             // Of an installation it prints two: the second is what stays.
             let last = printed.rfind("<domain").unwrap();
             let adopted = adopted("x.xml", &printed.as_bytes()[last..]);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::process::Command;
 
-use crate::support::{output, tool, tools, workdir};
+use crate::tests::support::{output, tool, tools, workdir};
 
 /// A volume as the crate writes it, nothing repaired.
 fn fatfs_alone(directory: bool) -> Vec<u8> {
@@ -90,7 +90,7 @@ fn qcow2_rs_alone_takes_an_encrypted_image_for_a_plain_one() {
     let bytes = std::fs::read(&path).unwrap();
     let header = qcow2_rs::meta::Qcow2Header::from_buf(&bytes[..4096]);
     assert!(header.is_ok(), "qcow2-rs refuses an encrypted image by now");
-    let refused = arca_build::format::qcow2::gate(&mut Cursor::new(bytes), &Default::default());
+    let refused = crate::format::qcow2::gate(&mut Cursor::new(bytes), &Default::default());
     assert!(refused.is_err(), "our gate lets an encrypted image pass");
 }
 

@@ -1,19 +1,18 @@
 //! Domain XML before libvirt's own eyes: its schema, and a libvirtd of our own.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and run programs")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use arca_build::plan::{Accel, Graphics, Machine, Network, Security};
+use crate::plan::{Accel, Graphics, Machine, Network};
+use crate::recipe::Security;
 
-use crate::import_config;
-use crate::launch::{self, Bundle, both, ok};
-use crate::libvirtd::{self, Libvirtd, give};
-use crate::machines;
-use crate::support::tools;
-use crate::xml::{self, Node};
+use crate::tests::support::launch::{self, Bundle, both, ok};
+use crate::tests::support::libvirtd::{self, Libvirtd, give};
+use crate::tests::support::machines;
+use crate::tests::support::tools;
+use crate::tests::support::xml::{self, Node};
 
 fn all() -> Vec<(String, Machine)> {
     machines::every()
@@ -106,8 +105,8 @@ fn the_domain_that_libvirt_prints_becomes_its_machine_again() {
     let defined = define(directory.path(), "nas", &texts);
     assert_eq!(defined.len(), texts.len());
     for ((case, machine), printed) in machines.iter().zip(defined) {
-        let adopted = import_config::adopted("x.xml", printed.as_bytes());
-        import_config::same_machine(&adopted, machine, "domain-disk.xml", &format!("{case}\n{printed}"));
+        let adopted = super::import_config::adopted("x.xml", printed.as_bytes());
+        super::import_config::same_machine(&adopted, machine, "domain-disk.xml", &format!("{case}\n{printed}"));
     }
 }
 
@@ -229,8 +228,8 @@ fn libvirt_starts_a_machine_with_secure_boot_and_a_tpm_by_the_right_firmware() {
         }
         let printed = ok(libvirt.virsh(&["dumpxml", "nas"]));
         let running = xml::parse(&printed).remove(0);
-        let adopted = import_config::adopted("x.xml", printed.as_bytes());
-        import_config::same_machine(&adopted, &machine, "domain-disk.xml", &printed);
+        let adopted = super::import_config::adopted("x.xml", printed.as_bytes());
+        super::import_config::same_machine(&adopted, &machine, "domain-disk.xml", &printed);
         let told = ok(libvirt.virsh(&["qemu-monitor-command", "nas", "--hmp", "info tpm"]));
         ok(libvirt.virsh(&["destroy", "nas"]));
         let loader = running.at("os/loader");

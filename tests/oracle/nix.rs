@@ -2,7 +2,7 @@
 //! (`tests/fixtures/nixpkgs-stub`): no network, no daemon, nothing built, a store of its own below `target/`.
 //! Nix manual, "Flakes" (experimental; Debian's nix-bin is 2.8).
 
-use crate::support::{self, Output, tool, workdir};
+use crate::tests::support::{self, Output, tool, workdir};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ impl Flake {
     }
 
     fn nix(&self, arguments: &[&str], output: &str) -> Output {
-        let stores = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nix");
+        let stores = crate::tests::support::target_tmp().join("nix");
         let mut nix = Command::new(&self.nix);
         nix.env_clear().env("HOME", self.path("home")).env("PATH", std::env::var_os("PATH").unwrap_or_default());
         for (name, dir) in [("STORE", "store"), ("STATE", "state"), ("LOG", "log"), ("CONF", "etc")] {

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use arca_build::format::qcow2;
+use crate::format::qcow2;
 
-use crate::support::publisher::iso;
-use crate::support::{Bin, Running, output, tool, tools, workdir};
+use crate::tests::support::publisher::iso;
+use crate::tests::support::{Bin, Running, output, tool, tools, workdir};
 
 /// Data before, within and behind a long stretch of nothing; over 512 MiB, so that there are two L2 tables.
 fn write_disk(path: &Path) {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Bin, output, tool, workdir};
+use crate::tests::support::{Bin, output, tool, workdir};
 
 fn hash(password: &str, words: &[&str]) -> String {
     let dir = workdir();
@@ -79,7 +79,7 @@ print(seen.decode("utf-8", "replace"), file=sys.stderr)
 fn on_terminal(keys: &[&str]) -> Option<(String, String, String)> {
     let python = tool("python3")?;
     let dir = workdir();
-    let program = env!("CARGO_BIN_EXE_arca-build");
+    let program = crate::tests::support::program();
     let ran = output(Command::new(python).current_dir(dir.path()).args(["-c", TERMINAL, program]).args(keys)).success();
     let printed = std::fs::read_to_string(dir.path().join("out")).unwrap();
     Some((ran.stderr, printed, ran.stdout.trim().to_owned()))

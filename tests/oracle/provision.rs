@@ -1,18 +1,17 @@
 //! What a guest would make of the provisioning: Ignition's own validator, every shell, and generated scripts really run,
 //! in a root directory of their own where the tools that change a system only write down what they were told.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and run programs")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use arca_build::base::{ByteSize, Digest, Secret};
-use arca_build::provision::carried::{Knowledge, Known};
-use arca_build::provision::{Lowered, lower};
-use arca_build::recipe::{LocalFile, LocalFiles, RecipePath, parse};
+use crate::base::{ByteSize, Digest, Secret};
+use crate::provision::carried::{Knowledge, Known};
+use crate::provision::{Lowered, lower};
+use crate::recipe::{LocalFile, LocalFiles, RecipePath, parse};
 
-use crate::support::{self, tool, tools};
+use crate::tests::support::{self, tool, tools};
 
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
 /// BusyBox runs its own applets before anything on `PATH`, so the stubs need a shell without any.
@@ -156,7 +155,7 @@ fn out_12_ignition_validate_and_our_reader_refuse_alike() {
         fs::write(&path, &text).unwrap();
         let output = Command::new(&validate).arg(&path).output().unwrap();
         assert!(!output.stderr.is_empty() || !output.stdout.is_empty(), "the validator takes {rest}");
-        assert!(arca_build::format::ignition::read(text.as_bytes()).is_err(), "we take {rest}");
+        assert!(crate::format::ignition::read(text.as_bytes()).is_err(), "we take {rest}");
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use arca_build::base::{Arch, BaseKind, Transport};
-use arca_build::emit::{Launch, argv};
-use arca_build::plan::{Accel, Firmware, Machine};
+use crate::base::{Arch, BaseKind, Transport};
+use crate::emit::{Launch, argv};
+use crate::plan::{Accel, Firmware, Machine};
 
-use crate::machines::{self, every, identity};
-use crate::support::{output, workdir};
+use crate::tests::support::machines::{self, every, identity};
+use crate::tests::support::{output, workdir};
 
 /// The words that the bundle's own script would start QEMU with.
 fn printed(machine: &Machine, transport: &str) -> Vec<String> {

@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use arca_build::base::Digest;
+use crate::base::Digest;
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::manifest::OciDescriptor;
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};
 
-use crate::support::registry::{Image, OCI_MANIFEST, Registry, digest};
-use crate::support::server::{HONEST, Stop};
-use crate::support::{Bin, output, tool, workdir};
+use crate::tests::support::registry::{Image, OCI_MANIFEST, Registry, digest};
+use crate::tests::support::server::{HONEST, Stop};
+use crate::tests::support::{Bin, output, tool, workdir};
 
 fn image(docker: bool) -> Image {
     let files: [(&str, &[u8]); 2] = [("hello", b"#!/bin/sh\necho hello\n"), ("etc/data", &[7; 70_000])];
@@ -176,7 +176,7 @@ fn net_20_oci_client_takes_a_manifest_of_any_length_into_memory_and_we_do_not() 
 }
 
 /// A body that never ends, as far as its head says.
-fn arca_behaviour() -> crate::support::server::Behaviour {
-    let framing = crate::support::server::Framing::Close;
-    crate::support::server::Behaviour { stop: Stop::Never, framing, ..HONEST }
+fn arca_behaviour() -> crate::tests::support::server::Behaviour {
+    let framing = crate::tests::support::server::Framing::Close;
+    crate::tests::support::server::Behaviour { stop: Stop::Never, framing, ..HONEST }
 }

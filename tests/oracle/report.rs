@@ -4,9 +4,9 @@
 use std::fs;
 use std::process::Command;
 
-use arca_build::guest_report::{Expectation, escape, heard, judge};
+use crate::guest_report::{Expectation, escape, heard, judge};
 
-use crate::support::{output, tool, workdir};
+use crate::tests::support::{output, tool, workdir};
 
 const SCRIPT: &str = include_str!("../../src/provision/tests/golden/report.sh");
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
@@ -71,7 +71,7 @@ fn a_system_manager_that_does_not_answer_is_told_of_and_the_script_ends_well() {
         let mut command = Command::new(shell[0]);
         output(command.args(&shell[1..]).arg(at("report.sh"))).success();
         let told = fs::read(at("run/report")).unwrap();
-        assert_eq!(heard(&told), arca_build::guest_report::Heard::Final);
+        assert_eq!(heard(&told), crate::guest_report::Heard::Final);
         let lines = judge(&Expectation::new(vec![]), &told).lines();
         let failed = "FAIL  units: failed: expected none, found (systemd-does-not-answer)".to_owned();
         assert!(lines.contains(&failed), "{shell:?} {lines:#?}");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Bin, output, skip, tool, workdir};
+use crate::tests::support::{Bin, output, skip, tool, workdir};
 
 /// Prints how many mistakes each file has by the schema; first, whether the schema is one.
 const VALIDATE: &str = r#"

@@ -1,5 +1,4 @@
 //! The emitted scripts: clean to shellcheck, the same under every shell, and harmless when something goes wrong.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and run programs")]
 
 use std::fs::{self, Permissions};
 use std::io::Write;
@@ -7,12 +6,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use arca_build::base::{Arch, Digest};
-use arca_build::plan::{Accel, Firmware, Forward, Machine};
+use crate::base::{Arch, Digest};
+use crate::plan::{Accel, Firmware, Forward, Machine};
 
-use crate::launch::{self, Bundle, both, names, ok};
-use crate::machines;
-use crate::support::{tool, tools};
+use crate::tests::support::launch::{self, Bundle, both, names, ok};
+use crate::tests::support::machines;
+use crate::tests::support::{tool, tools};
 
 const SHELLS: [&str; 3] = ["dash", "bash", "busybox"];
 
@@ -109,8 +108,8 @@ fn intended(argv: &[String], machine: &Machine) {
     );
     assert_eq!(value("--disk"), Some(system.as_str()));
     match machine.transport {
-        arca_build::base::Transport::Disk => assert_eq!(value("--sysinfo"), None),
-        arca_build::base::Transport::FwCfg => {
+        crate::base::Transport::Disk => assert_eq!(value("--sysinfo"), None),
+        crate::base::Transport::FwCfg => {
             let (key, file) = machine.fw_cfg[0];
             assert_eq!(
                 value("--sysinfo"),

@@ -1,6 +1,5 @@
 //! Each item of the model judged by real tools: shells and shellcheck, Ignition's validator; and the files that the generated
 //! script leaves against those that the real Ignition leaves.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and run programs")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,8 +7,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::provision::{Guest, PLAIN_SHELLS, executable, lowered, told};
-use crate::support::{self, tool, tools};
+use super::provision::{Guest, PLAIN_SHELLS, executable, lowered, told};
+use crate::tests::support::{self, tool, tools};
 
 const ITEMS: [(&str, &str); 8] = [
     ("groups", include_str!("../../src/provision/tests/items/groups.toml")),

@@ -8,11 +8,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use arca_build::base::{Code, Problem};
-use arca_build::format::openpgp::{Keyring, Signer, is_cleartext, verify_cleartext, verify_detached};
+use crate::base::{Code, Problem};
+use crate::format::openpgp::{Keyring, Signer, is_cleartext, verify_cleartext, verify_detached};
 use tempfile::TempDir;
 
-use crate::support;
+use crate::tests::support;
 
 const DAY: u64 = 86_400;
 /// When keys are made: 2023-11-14.

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use arca_build::base::Digest;
-use arca_build::provision::Lowered;
+use crate::base::Digest;
+use crate::provision::Lowered;
 
-use crate::provision::{Guest, PLAIN_SHELLS, lowered, told};
-use crate::support::{self, tool, tools, workdir};
+use super::provision::{Guest, PLAIN_SHELLS, lowered, told};
+use crate::tests::support::{self, tool, tools, workdir};
 
 const NETWORK: &str = include_str!("../../src/provision/tests/network.toml");
 const SCRIPTS: &str = include_str!("../../src/provision/tests/scripts.toml");

@@ -1,11 +1,10 @@
 //! Mounts, subvolumes and pools, judged by systemd's own tools, shellcheck, every shell, and Ignition's validator.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and run programs")]
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
-use crate::provision::{lowered, told};
-use crate::support::{self, output, tool, tools};
+use super::provision::{lowered, told};
+use crate::tests::support::{self, output, tool, tools};
 
 const WISH: &str = include_str!("../../src/provision/tests/storage.toml");
 

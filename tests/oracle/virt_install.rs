@@ -1,15 +1,14 @@
 //! The emitted virt-install scripts, run by the real virt-install against its own test connection, and the XML it makes
 //! compared with ours: whole documents, less the differences that [`normalise`] names.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests run programs")]
 
 use std::process::Command;
 
-use arca_build::plan::{Graphics, Machine};
+use crate::plan::{Graphics, Machine};
 
-use crate::launch::{self, Bundle, ok};
-use crate::machines;
-use crate::support::tools;
-use crate::xml::{self, Node};
+use crate::tests::support::launch::{self, Bundle, ok};
+use crate::tests::support::machines;
+use crate::tests::support::tools;
+use crate::tests::support::xml::{self, Node};
 
 /// virt-install's test driver under the name of a real one, with the abilities of a host with KVM and UEFI.
 pub fn uri() -> String {
@@ -227,7 +226,7 @@ fn the_osinfo_ids_that_are_chosen_exist() {
     let Some(()) = tools(&["osinfo-query", "virt-install"]) else { return };
     let query = ok(Command::new("osinfo-query").args(["os", "--fields=short-id"]).output().unwrap());
     let list = ok(Command::new("virt-install").args(["--osinfo", "list"]).output().unwrap());
-    for id in arca_build::plan::OSINFO {
+    for id in crate::plan::OSINFO {
         assert!(query.lines().any(|line| line.trim() == id), "libosinfo does not know {id}");
         assert!(list.lines().any(|line| line.split(", ").any(|name| name.trim() == id)), "virt-install: {id}");
     }

@@ -1,16 +1,14 @@
 //! A stand-in bundle: real disks by qemu-img, an ISO laid out like kiwi's by xorriso, and the real launch files.
-#![allow(dead_code, reason = "not every test uses every helper")]
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files and run programs")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use arca_build::base::{BaseKind, Digest};
-use arca_build::plan::{Machine, file};
+use crate::base::{BaseKind, Digest};
+use crate::plan::{Machine, file};
 
-use crate::machines;
+use crate::tests::support::machines;
 
 /// What [`Bundle::new`] runs.
 pub const TOOLS: [&str; 2] = ["qemu-img", "xorriso"];

@@ -2,8 +2,6 @@
 //!
 //! As root, libvirtd would be the system's; so there it is run as nobody. (virsh with the embedded driver, `qemu:///embed`, needs
 //! no daemon but was seen to hang on its way out.)
-#![allow(dead_code, reason = "not every test uses every helper")]
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic, reason = "tests make files and run programs")]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};

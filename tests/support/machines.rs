@@ -1,15 +1,13 @@
 //! The machines that golden and oracle tests of launch files are about.
-#![allow(dead_code, reason = "not every test binary uses every machine")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first thing it does not expect")]
 
-use arca_build::base::{
+use crate::base::{
     Arch, BaseKind, ByteSize, Digest, DiskLabel, DiskSerial, Engine, FwCfgName, MacAddress, Name, StorageDir, Transport,
 };
-use arca_build::emit::{Identity, LaunchFile, launch_files};
-use arca_build::plan::{
-    Accel, DataDisk, Firmware, Forward, Graphics, Hardware, Machine, MemoryOptions, Network, Security, SystemMode,
-    Topology, Watchdog, XmlEdit, file,
+use crate::emit::{Identity, LaunchFile, launch_files};
+use crate::plan::{
+    Accel, DataDisk, Firmware, Forward, Graphics, Hardware, Machine, MemoryOptions, Network, SystemMode, XmlEdit, file,
 };
+use crate::recipe::{Security, Topology, Watchdog};
 
 pub fn name(text: &str) -> Name {
     Name::parse(text).unwrap()

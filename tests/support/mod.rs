@@ -1,29 +1,27 @@
 //! What the test binaries share: finding real tools, a private place to work in, running `arca-build` as a stranger
 //! would, and booting a virtual machine under a time limit. Touches temporary directories and child processes only.
 //! Read next: `guest.rs` (a real kernel that reports what it was given), tests/README.md.
-#![allow(dead_code, reason = "each test binary uses its own part")]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests touch the world, and end loudly"
-)]
 
 pub mod gpg;
 pub mod guest;
+pub mod launch;
+pub mod libvirtd;
+pub mod machines;
 pub mod nginx;
 pub mod publisher;
 pub mod registry;
 pub mod relay;
 pub mod server;
 pub mod tls;
+pub mod virsh;
+pub mod xml;
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -91,6 +89,34 @@ fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
+/// The program of this build, beside the test binary.
+///
+/// # Panics
+/// Where it is not there, or older than a source that it is made from: `cargo test --lib` does not build it.
+pub fn program() -> &'static str {
+    static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+        let tests = std::env::current_exe().expect("the test binary");
+        let program = tests.parent().and_then(Path::parent).expect("target/<profile>").join("arca-build");
+        let changed = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+        let built = changed(&program).expect("the program; build it by `cargo build`");
+        let sources = std::fs::read_to_string(program.with_extension("d")).expect("the list of the program's sources");
+        let newer = sources.split_whitespace().skip(1).find(|source| changed(Path::new(source)) > Some(built));
+        assert!(newer.is_none(), "{} is newer than the program; build it by `cargo build`", newer.unwrap_or_default());
+        program.into_os_string().into_string().expect("a path in UTF-8")
+    });
+    &PROGRAM
+}
+
+/// A directory below `target/` that outlives a run: what is costly to make stays there.
+pub fn target_tmp() -> &'static Path {
+    static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp");
+        std::fs::create_dir_all(&place).expect("target/tmp");
+        place
+    });
+    &PLACE
+}
+
 /// Makes an empty directory that goes away with the value.
 ///
 /// Outside the checkout, because `arca-build` looks for a `cache/` above the directory that it runs in.
@@ -109,7 +135,7 @@ pub struct Bin {
 impl Bin {
     /// Prepares a run in `cwd`, with `cwd/cache` as the store and `cwd/home` as home.
     pub fn new(cwd: &Path) -> Self {
-        Self::of(Path::new(env!("CARGO_BIN_EXE_arca-build")), cwd)
+        Self::of(Path::new(program()), cwd)
     }
 
     /// The same with another build of the program.
@@ -135,12 +161,6 @@ impl Bin {
     /// Sets a variable of the otherwise empty environment.
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
-        self
-    }
-
-    /// Takes a variable away again.
-    pub fn env_remove(mut self, name: &str) -> Self {
-        self.command.env_remove(name);
         self
     }
 

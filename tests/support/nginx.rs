@@ -1,7 +1,5 @@
 //! A real web server over a directory: `nginx`, in the foreground, on a port of loopback. Touches the directory it is given.
 
-#![allow(clippy::disallowed_types, reason = "a test asks whether its own server answers")]
-
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,11 +1,10 @@
 //! A stand-in for the publisher: small images under openSUSE's own paths and names, with their `.sha256`, and the
 //! configuration that leads there. Touches loopback and the directory it is given. Read next: `server.rs`.
-#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::path::{Path, PathBuf};
 
-use arca_build::base::{ByteSize, Digest};
-use arca_build::format::qcow2;
+use crate::base::{ByteSize, Digest};
+use crate::format::qcow2;
 
 use super::registry::{self, Image};
 use super::server::{Behaviour, Server};

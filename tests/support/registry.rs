@@ -5,8 +5,8 @@
 
 use std::io::Write;
 
-use arca_build::base::Digest;
-use arca_build::format::archive::Stream;
+use crate::base::Digest;
+use crate::format::archive::Stream;
 
 use super::server::{Behaviour, HONEST, Server};
 

@@ -3,9 +3,6 @@
 //!
 //! RFC 9112 §3.2.2 (absolute-form), RFC 9110 §9.3.6 (CONNECT), §11.7 (Proxy-Authorization). The proxy passes answers on
 //! byte by byte, so that what a server does reaches the client as it is. Read next: `server.rs`.
-#![allow(dead_code, reason = "each test binary uses its own part")]
-#![allow(clippy::unwrap_used, reason = "a test helper fails loudly")]
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a server in a test owns its sockets")]
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};

@@ -3,13 +3,6 @@
 //! Honest by default: keep-alive, strong ETags, single byte ranges, `If-Range`, HEAD. [`Server::tree`] stands in for a
 //! publisher with exact paths; a [`Behaviour`] per request, in order, the last one repeated, changes what a path does.
 //! `&[]` behaviours means honest for ever. Read next: `tests/fault/net.rs`.
-#![allow(dead_code, reason = "each test binary uses its own part")]
-#![allow(clippy::unwrap_used, reason = "a test helper fails loudly")]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a server in a test owns its sockets and its time"
-)]
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -188,13 +181,6 @@ impl Server {
         server
     }
 
-    /// Serves honest files by path.
-    pub fn tree(files: BTreeMap<String, Vec<u8>>) -> Self {
-        let server = Self::start();
-        files.into_iter().for_each(|(path, bytes)| server.put(&path, bytes, &[]));
-        server
-    }
-
     /// Serves one file at `/file` with these behaviours.
     pub fn one(bytes: impl Into<Vec<u8>>, behaviours: &[Behaviour]) -> Self {
         let server = Self::start();
@@ -347,7 +333,7 @@ fn answer(
 /// Returns the strong tag an honest server gives these bytes.
 pub fn etag(file: &[u8]) -> String {
     // Not a loop of ours, which takes half a second for a large file in a test's own code.
-    format!("\"{:x}-{}\"", file.len(), arca_build::base::Digest::of(file).short())
+    format!("\"{:x}-{}\"", file.len(), crate::base::Digest::of(file).short())
 }
 
 /// Makes the head and the body an honest server would send, then lets the behaviour change them.

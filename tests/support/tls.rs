@@ -1,5 +1,4 @@
 //! An https server that has nothing: 404 to every request, by a certificate of the fixtures' authority. Loopback only.
-#![allow(clippy::disallowed_types, reason = "a server in a test owns its sockets")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -3,14 +3,12 @@
 //!
 //! `domains` holds lines `UUID NAME STATE`; `networks` lines `NAME active|inactive`; a file `down`, `no-kvm`,
 //! `no-emulator`, `no-uefi`, `no-define`, `no-autostart` or `no-start` makes it refuse that; `log` has the commands.
-#![allow(dead_code, reason = "not every test uses every helper")]
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests make files")]
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::Bin;
+use crate::tests::support::Bin;
 
 const VIRSH: &str = r#"#!/bin/sh
 here=${0%/*}

@@ -1,6 +1,4 @@
 //! XML as a tree that tests can compare.
-#![allow(dead_code, reason = "not every test uses every helper")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends at the first thing it does not expect")]
 
 use std::collections::BTreeMap;
 

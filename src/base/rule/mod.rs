@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::{Place, Problem, words::vocabulary};
 
-pub use table::Rule;
+pub(crate) use table::Rule;
 
 vocabulary! {
     /// How severe something that is told is.
@@ -25,7 +25,7 @@ vocabulary! {
 
 /// What is known of a rule besides its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     pub rule: Rule,
     /// The usual one; a finding may be milder, or harder where more is known.
     pub severity: Severity,
@@ -41,20 +41,20 @@ pub struct Row {
 
 impl Rule {
     /// Returns the row of the table.
-    pub fn row(self) -> &'static Row {
+    pub(crate) fn row(self) -> &'static Row {
         // The table is written in the order of the ids, which a test holds it to; the first row is never meant.
         table::ROWS.iter().find(|row| row.rule == self).unwrap_or(&table::ROWS[0])
     }
 
     /// Lists every rule, in the order of the table.
-    pub fn all() -> impl Iterator<Item = Self> {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
         table::ROWS.iter().map(|row| row.rule)
     }
 }
 
 /// Something a rule noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     pub rule: Rule,
     pub severity: Severity,
     /// One sentence without a full stop; nothing in it is secret.
@@ -66,33 +66,33 @@ pub struct Finding {
 
 impl Finding {
     /// Begins a finding as severe as its rule usually is.
-    pub fn new(rule: Rule, text: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: Rule, text: impl Into<String>) -> Self {
         Self { rule, severity: rule.row().severity, text: text.into(), place: None, hint: None }
     }
 
     /// Says where.
     #[must_use]
-    pub fn at(mut self, place: impl Into<Option<Place>>) -> Self {
+    pub(crate) fn at(mut self, place: impl Into<Option<Place>>) -> Self {
         self.place = place.into();
         self
     }
 
     /// Says how severe it is here.
     #[must_use]
-    pub const fn as_severe_as(mut self, severity: Severity) -> Self {
+    pub(crate) const fn with_severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
     }
 
     /// Says what to do here.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Returns what to do.
-    pub fn fix(&self) -> &str {
+    pub(crate) fn fix(&self) -> &str {
         self.hint.as_deref().unwrap_or(self.rule.row().fix)
     }
 }
@@ -150,10 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_is_as_severe_as_its_rule_unless_it_says_otherwise() {
+    fn a_finding_is_with_severity_its_rule_unless_it_says_otherwise() {
         let finding = Finding::new(Rule::MovingUrl, "x");
         assert_eq!((finding.severity, finding.fix()), (Severity::Note, Rule::MovingUrl.row().fix));
-        let finding = finding.as_severe_as(Severity::Error).hint("do y");
+        let finding = finding.with_severity(Severity::Error).hint("do y");
         let problem = Problem::from(finding);
         assert_eq!((problem.rule, problem.hint.as_deref()), (Some(Rule::MovingUrl), Some("do y")));
     }

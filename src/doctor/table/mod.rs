@@ -14,7 +14,7 @@ mod system;
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub(crate) enum Kind {
     /// The machine is not as it was asked for.
     Failure,
     /// It waits for a person, and would wait for ever.
@@ -27,7 +27,7 @@ pub enum Kind {
 
 impl Kind {
     /// Returns the word.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Failure => "failure",
             Self::Waiting => "waiting",
@@ -37,14 +37,14 @@ impl Kind {
     }
 
     /// Tells whether something must be done.
-    pub const fn is_wrong(self) -> bool {
+    pub(crate) const fn is_wrong(self) -> bool {
         matches!(self, Self::Failure | Self::Waiting)
     }
 }
 
 /// One thing that is known to happen.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ailment {
+pub(crate) struct Ailment {
     /// A stable name.
     pub id: &'static str,
     pub kind: Kind,
@@ -90,7 +90,7 @@ const PLAIN: Ailment = Ailment {
 };
 
 /// Lists every ailment, in the order in which a machine comes up.
-pub fn all() -> impl Iterator<Item = &'static Ailment> {
+pub(crate) fn all() -> impl Iterator<Item = &'static Ailment> {
     [boot::ROWS, ignition::ROWS, combustion::ROWS, system::ROWS, pool::ROWS].into_iter().flatten()
 }
 

@@ -10,24 +10,24 @@ use crate::base::text::{is_unsafe, one_line};
 use crate::base::{Digest, Name};
 
 /// The size of the parts of large objects: no tar, however old, stumbles over an entry of 4 GiB.
-pub const PART: u64 = 4 << 30;
+pub(crate) const PART: u64 = 4 << 30;
 /// The most bytes of an index.
-pub const INDEX_LIMIT: u64 = 16 << 20;
+pub(crate) const INDEX_LIMIT: u64 = 16 << 20;
 /// The most bytes of one file, as of a recipe and of what it names for its content.
-pub const FILE_LIMIT: u64 = 1 << 20;
+pub(crate) const FILE_LIMIT: u64 = 1 << 20;
 /// The most bytes of all files together; they are held in memory.
-pub const FILES_LIMIT: u64 = 64 << 20;
+pub(crate) const FILES_LIMIT: u64 = 64 << 20;
 /// The most files, roots, and files of a bundle.
-pub const COUNT_LIMIT: usize = 4096;
+pub(crate) const COUNT_LIMIT: usize = 4096;
 /// The most objects.
-pub const OBJECTS_LIMIT: usize = 16384;
+pub(crate) const OBJECTS_LIMIT: usize = 16384;
 /// The largest object: a thousand parts have three digits.
 const PARTS_LIMIT: u64 = 1000;
 
 /// What an archive holds. Every list is sorted by its first field, without doubles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Index {
+pub(crate) struct Index {
     pub format: u32,
     /// The size of the parts of large objects.
     pub part: u64,
@@ -39,7 +39,7 @@ pub struct Index {
 /// A file that is laid out beside the recipes: a recipe, what one names, or `arca.lock`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FileEntry {
+pub(crate) struct FileEntry {
     /// Relative, `/` between parts.
     pub path: String,
     pub size: u64,
@@ -49,7 +49,7 @@ pub struct FileEntry {
 /// A store object that a root needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ObjectEntry {
+pub(crate) struct ObjectEntry {
     pub sha256: Digest,
     pub size: u64,
     /// It provisions a guest: only its owner may read it.
@@ -61,7 +61,7 @@ pub struct ObjectEntry {
 /// A recipe and what it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Root {
+pub(crate) struct Root {
     /// The recipe's path among the files.
     pub recipe: String,
     pub name: String,
@@ -76,7 +76,7 @@ pub struct Root {
 /// A file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct BundleFile {
+pub(crate) struct BundleFile {
     pub file: String,
     pub sha256: Digest,
     /// 0400, 0444 or 0555.
@@ -85,14 +85,14 @@ pub struct BundleFile {
 
 /// One content of the archive after its index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Member {
+pub(crate) enum Member {
     File(FileEntry),
     Object(ObjectEntry),
 }
 
 impl Member {
     /// Returns its path in the archive, without the number of a part.
-    pub fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         match self {
             Self::File(file) => format!("{FILES}{}", file.path),
             Self::Object(object) => format!("{OBJECTS}{}", object.sha256),
@@ -100,7 +100,7 @@ impl Member {
     }
 
     /// Returns its size in bytes.
-    pub const fn size(&self) -> u64 {
+    pub(crate) const fn size(&self) -> u64 {
         match self {
             Self::File(file) => file.size,
             Self::Object(object) => object.size,
@@ -108,7 +108,7 @@ impl Member {
     }
 
     /// Returns the digest that its bytes must have.
-    pub const fn sha256(&self) -> Digest {
+    pub(crate) const fn sha256(&self) -> Digest {
         match self {
             Self::File(file) => file.sha256,
             Self::Object(object) => object.sha256,
@@ -131,7 +131,7 @@ impl Member {
 
 impl Index {
     /// Writes the index; the same value gives the same bytes.
-    pub fn print(&self) -> Vec<u8> {
+    pub(crate) fn print(&self) -> Vec<u8> {
         // The only values are numbers, texts and lists: writing them to memory cannot fail.
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
@@ -139,7 +139,7 @@ impl Index {
     }
 
     /// Reads an index and checks it; only the spelling that [`Index::print`] writes is one.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ArchiveError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, ArchiveError> {
         #[derive(Deserialize)]
         struct Version {
             format: u64,
@@ -158,13 +158,13 @@ impl Index {
     }
 
     /// Goes through what stands after the index, in order.
-    pub fn members(&self) -> impl Iterator<Item = Member> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = Member> {
         let files = self.files.iter().cloned().map(Member::File);
         files.chain(self.objects.iter().filter(|object| object.held).cloned().map(Member::Object))
     }
 
     /// Returns the length of the whole archive.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         // Parts are whole blocks, so only the last one is padded.
         let stand = |size: u64, headers: u64| headers * BLOCK as u64 + size + padding(size) as u64;
         let files = self.files.iter().map(|file| stand(file.size, 1)).sum::<u64>();
@@ -174,13 +174,13 @@ impl Index {
     }
 
     /// Returns the bytes of all objects that are held, and of those that are not.
-    pub fn sizes(&self) -> (u64, u64) {
+    pub(crate) fn sizes(&self) -> (u64, u64) {
         let sum = |held: bool| self.objects.iter().filter(|one| one.held == held).map(|one| one.size).sum();
         (sum(true), sum(false))
     }
 
     /// Lists every path that is laid out on the other side: files, and the bundles under `bundles/<name>/`.
-    pub fn layout(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn layout(&self) -> impl Iterator<Item = String> {
         let bundles = self.roots.iter().flat_map(|root| root.bundle.iter().map(|file| root.place(file)));
         self.files.iter().map(|file| file.path.clone()).chain(bundles)
     }
@@ -265,7 +265,7 @@ impl Index {
 
 impl Root {
     /// Returns where a file of the bundle is laid out.
-    pub fn place(&self, file: &BundleFile) -> String {
+    pub(crate) fn place(&self, file: &BundleFile) -> String {
         format!("bundles/{}/{}", self.name, file.file)
     }
 

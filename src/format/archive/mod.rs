@@ -22,26 +22,26 @@
 //! Read next: [`index`] (what is in it), `header` (512 bytes), [`reader`], [`writer`], then `crate::transfer`.
 
 mod header;
-pub mod index;
-pub mod reader;
+pub(crate) mod index;
+pub(crate) mod reader;
 mod stream;
 #[cfg(test)]
 mod tests;
-pub mod writer;
+pub(crate) mod writer;
 
 use std::io;
 
-pub use index::{BundleFile, FileEntry, Index, Member, ObjectEntry, PART, Root};
-pub use reader::Reader;
-pub use stream::Stream;
-pub use writer::Writer;
+pub(crate) use index::{BundleFile, FileEntry, Index, Member, ObjectEntry, PART, Root};
+pub(crate) use reader::Reader;
+pub(crate) use stream::Stream;
+pub(crate) use writer::Writer;
 
 use crate::base::{Code, Problem};
 
 /// The format this program writes and reads.
-pub const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 /// Where the index stands in the archive, and the files and objects.
-pub const INDEX: &str = "arca/index.json";
+pub(crate) const INDEX: &str = "arca/index.json";
 const FILES: &str = "arca/recipes/";
 const OBJECTS: &str = "arca/objects/";
 /// The unit of a tar file.
@@ -49,7 +49,7 @@ const BLOCK: usize = 512;
 
 /// Why an archive is not read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
+pub(crate) enum ArchiveError {
     #[error("the archive cannot be read")]
     Read(#[source] io::Error),
     /// Whoever takes the bytes refused them; the caller knows whom that was.

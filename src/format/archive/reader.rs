@@ -14,7 +14,7 @@ use crate::base::Digest;
 const BUFFER: usize = 128 << 10;
 
 /// An archive being read; its index is checked, nothing else is until [`Reader::finish`].
-pub struct Reader<R> {
+pub(crate) struct Reader<R> {
     inner: R,
     at: u64,
     index: Index,
@@ -23,7 +23,7 @@ pub struct Reader<R> {
 
 impl<R: Read> Reader<R> {
     /// Reads and checks the index; `length` is that of the whole file, which the index must make.
-    pub fn open(inner: R, length: u64) -> Result<Self, ArchiveError> {
+    pub(crate) fn open(inner: R, length: u64) -> Result<Self, ArchiveError> {
         let empty = Index { format: 0, part: 1, files: vec![], objects: vec![], roots: vec![] };
         let mut reader = Self { inner, at: 0, index: empty, left: vec![].into_iter() };
         reader.index = reader.read_index()?;
@@ -33,7 +33,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Returns the index.
-    pub const fn index(&self) -> &Index {
+    pub(crate) const fn index(&self) -> &Index {
         &self.index
     }
 
@@ -52,7 +52,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Copies the content of the member that [`Reader::next_member`] gave; until this returns, its bytes are unverified.
-    pub fn next_into(&mut self, into: &mut dyn Write, member: &Member) -> Result<(), ArchiveError> {
+    pub(crate) fn next_into(&mut self, into: &mut dyn Write, member: &Member) -> Result<(), ArchiveError> {
         let mut hash = Sha256::new();
         for entry in member.entries(self.index.part) {
             self.expect(&entry)?;
@@ -68,12 +68,12 @@ impl<R: Read> Reader<R> {
     }
 
     /// Returns what comes next, for [`Reader::next_into`]; `None` after the last.
-    pub fn next_member(&mut self) -> Option<Member> {
+    pub(crate) fn next_member(&mut self) -> Option<Member> {
         self.left.next()
     }
 
     /// Reads the end of the archive; returns the source, which has nothing left.
-    pub fn finish(mut self) -> Result<R, ArchiveError> {
+    pub(crate) fn finish(mut self) -> Result<R, ArchiveError> {
         for _ in 0..2 {
             let at = self.at;
             if self.block("its end")? != [0; BLOCK] {
@@ -147,7 +147,7 @@ fn read_once(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Archive
 }
 
 /// Reads every content of an archive into nothing, to verify it whole.
-pub fn verify<R: Read>(mut reader: Reader<R>) -> Result<R, ArchiveError> {
+pub(crate) fn verify<R: Read>(mut reader: Reader<R>) -> Result<R, ArchiveError> {
     while let Some(member) = reader.next_member() {
         reader.next_into(&mut io::sink(), &member)?;
     }

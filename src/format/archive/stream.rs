@@ -12,24 +12,24 @@ const BUFFER: usize = 128 << 10;
 
 /// A tar stream being written: a function of paths, contents and their order.
 #[derive(Debug)]
-pub struct Stream<W> {
+pub(crate) struct Stream<W> {
     inner: W,
     at: u64,
 }
 
 impl<W: Write> Stream<W> {
     /// Begins a stream.
-    pub const fn begin(inner: W) -> Self {
+    pub(crate) const fn begin(inner: W) -> Self {
         Self { inner, at: 0 }
     }
 
     /// Returns how much was written.
-    pub const fn at(&self) -> u64 {
+    pub(crate) const fn at(&self) -> u64 {
         self.at
     }
 
     /// Foretells the length of a stream of files of these sizes that ends at a multiple of `unit`.
-    pub fn length(sizes: impl Iterator<Item = u64>, unit: u64) -> u64 {
+    pub(crate) fn length(sizes: impl Iterator<Item = u64>, unit: u64) -> u64 {
         let block = BLOCK as u64;
         let blocks = sizes.fold(0u64, |sum, size| sum.saturating_add(size.div_ceil(block)).saturating_add(1));
         blocks.saturating_add(2).saturating_mul(block).checked_next_multiple_of(unit).unwrap_or(u64::MAX)
@@ -39,7 +39,7 @@ impl<W: Write> Stream<W> {
     ///
     /// # Errors
     /// A path or size that ustar has no room for (8 GiB and more), a content of another length, and what reader or writer say.
-    pub fn add(&mut self, path: &str, size: u64, content: &mut dyn Read) -> Result<(), ArchiveError> {
+    pub(crate) fn add(&mut self, path: &str, size: u64, content: &mut dyn Read) -> Result<(), ArchiveError> {
         let entry = Entry { path: path.to_owned(), mode: 0o444, size };
         let block = header::print(&entry);
         self.put(&block.ok_or_else(|| ArchiveError::Index(format!("ustar has no room for `{path}`")))?)?;
@@ -62,7 +62,7 @@ impl<W: Write> Stream<W> {
     }
 
     /// Writes the end, and zeros up to a multiple of `unit`; returns what was written to.
-    pub fn finish(mut self, unit: u64) -> Result<W, ArchiveError> {
+    pub(crate) fn finish(mut self, unit: u64) -> Result<W, ArchiveError> {
         self.put(&[0; 2 * BLOCK])?;
         while !self.at.is_multiple_of(unit) {
             let missing = (unit - self.at % unit).min(BUFFER as u64);

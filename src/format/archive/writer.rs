@@ -10,14 +10,14 @@ use super::{ArchiveError, BLOCK, padding};
 use crate::base::Digest;
 
 /// An archive being written.
-pub struct Writer<W> {
+pub(crate) struct Writer<W> {
     inner: W,
     part: u64,
 }
 
 impl<W: Write> Writer<W> {
     /// Checks and writes the index; the contents of [`Index::members`] must follow in that order.
-    pub fn begin(inner: W, index: &Index) -> Result<Self, ArchiveError> {
+    pub(crate) fn begin(inner: W, index: &Index) -> Result<Self, ArchiveError> {
         index.check().map_err(ArchiveError::Index)?;
         let bytes = index.print();
         if bytes.len() as u64 > index::INDEX_LIMIT {
@@ -31,7 +31,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes one content; other bytes than the index names are an error, and the archive is then of no use.
-    pub fn add(&mut self, member: &Member, content: &mut dyn Read) -> Result<(), ArchiveError> {
+    pub(crate) fn add(&mut self, member: &Member, content: &mut dyn Read) -> Result<(), ArchiveError> {
         let mut hash = Sha256::new();
         for entry in member.entries(self.part) {
             self.header(&entry)?;
@@ -44,7 +44,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes the end; returns what was written to.
-    pub fn finish(mut self) -> Result<W, ArchiveError> {
+    pub(crate) fn finish(mut self) -> Result<W, ArchiveError> {
         self.put(&[0; 2 * BLOCK])?;
         self.inner.flush().map_err(ArchiveError::Write)?;
         Ok(self.inner)

@@ -6,14 +6,14 @@
 
 mod quote;
 
-pub use quote::{Payload, payload, quote, script_payload};
+pub(crate) use quote::{Payload, payload, quote, script_payload};
 
 /// The most that a script may hold.
-pub const SCRIPT_LIMIT: usize = 1 << 20;
+pub(crate) const SCRIPT_LIMIT: usize = 1 << 20;
 
 /// What a script asks of Combustion by its magic comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// Wants the network up before it runs.
     pub network: bool,
     /// Is also run in the initrd, before the network, with the argument `--prepare`.
@@ -22,7 +22,7 @@ pub struct Flags {
 
 impl Flags {
     /// Returns the magic comment line without its line end; `None` when nothing is asked.
-    pub const fn line(self) -> Option<&'static str> {
+    pub(crate) const fn line(self) -> Option<&'static str> {
         match (self.network, self.prepare) {
             (true, true) => Some("# combustion: network prepare"),
             (true, false) => Some("# combustion: network"),
@@ -34,7 +34,7 @@ impl Flags {
 
 /// One remark about a script; `line` counts from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remark {
+pub(crate) struct Remark {
     pub line: u32,
     /// Lower case, no full stop; never shows the line, which may hold a secret.
     pub text: String,
@@ -42,14 +42,14 @@ pub struct Remark {
 
 /// What is known of a script that will run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Inspected {
+pub(crate) struct Inspected {
     pub flags: Flags,
     /// Oddities that do not stop it.
     pub oddities: Vec<Remark>,
 }
 
 /// Looks at a ready-made script; what would fail the boot is refused, all of it at once, and nothing is mended.
-pub fn inspect(bytes: &[u8]) -> Result<Inspected, Vec<Remark>> {
+pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, Vec<Remark>> {
     let faults = faults(bytes);
     if !faults.is_empty() {
         return Err(faults);
@@ -100,7 +100,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Tells whether Combustion's grep would look at this line.
-pub fn is_magic(line: &[u8]) -> bool {
+pub(crate) fn is_magic(line: &[u8]) -> bool {
     line.starts_with(b"# combustion:")
 }
 

@@ -7,13 +7,13 @@ use base64::Engine as _;
 /// Quotes one word; a leading `-` is the caller's business (`--`, or an absolute path).
 ///
 /// A NUL cannot stand in a word; the callers refuse it long before, here it is dropped.
-pub fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let word = word.replace('\0', "");
     shlex::try_quote(&word).map(std::borrow::Cow::into_owned).unwrap_or_default()
 }
 
 /// Bytes as a here document.
-pub struct Payload {
+pub(crate) struct Payload {
     /// The command that turns the here document back into the bytes: `cat` or `base64 -d`.
     pub decoder: &'static str,
     /// A word that no line of the body equals.
@@ -24,7 +24,7 @@ pub struct Payload {
 
 impl Payload {
     /// Writes `head decoder <<'END'`, the body and the delimiter, as whole lines.
-    pub fn render(&self, head: &str) -> String {
+    pub(crate) fn render(&self, head: &str) -> String {
         let Self { decoder, delimiter, body } = self;
         format!("{head} {decoder} <<'{delimiter}'\n{body}{delimiter}\n")
     }
@@ -34,14 +34,14 @@ impl Payload {
 ///
 /// Plain are whole lines of printable ASCII and tabs: some shells mangle other bytes in a here document. A line that
 /// Combustion's grep would take for a magic comment is never left plain.
-pub fn payload(bytes: &[u8]) -> Payload {
+pub(crate) fn payload(bytes: &[u8]) -> Payload {
     choose(bytes, plain(bytes).filter(|text| !text.lines().any(|line| super::is_magic(line.as_bytes()))))
 }
 
 /// Like [`payload`], for a script whose magic comments are meant to be found.
 ///
 /// Plain matters most here: with `--prepare` it is unpacked in the initrd, where `base64` is optional (module-setup.sh).
-pub fn script_payload(bytes: &[u8]) -> Payload {
+pub(crate) fn script_payload(bytes: &[u8]) -> Payload {
     choose(bytes, plain(bytes))
 }
 

@@ -3,15 +3,14 @@
 //! Specification: Microsoft, "FAT: General Overview of On-Disk Format" 1.03 (fatgen103). `fatfs` writes; the reader is
 //! our own, because the crate trusts what it reads. Read next: [`write`](mod@write), [`read`](mod@read), [`name`].
 
-pub mod name;
-pub mod read;
+pub(crate) mod name;
+pub(crate) mod read;
 mod repair;
-pub mod time;
-pub mod write;
+pub(crate) mod time;
+pub(crate) mod write;
 
-pub use name::NameError;
-pub use read::{ReadError, Tree};
-pub use write::{FatError, Volume, write};
+pub(crate) use read::{ReadError, Tree};
+pub(crate) use write::{Volume, write};
 
 /// Bytes of a directory entry; "FAT Directory Structure".
 pub(crate) const ENTRY: usize = 32;

@@ -10,7 +10,7 @@ use crate::base::text::one_line;
 
 /// Why a path cannot stand on the volume.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
+pub(crate) enum NameError {
     #[error("`{0}` cannot be a file name there: parts are 1 to 255 characters of A-Z a-z 0-9 . _ + -")]
     Character(String),
     /// Linux drops the dot, so the name would be another.
@@ -29,7 +29,7 @@ pub enum NameError {
 }
 
 /// Checks every path, and that no two of them meet.
-pub fn check<'a>(paths: impl Iterator<Item = &'a str>) -> Result<(), NameError> {
+pub(crate) fn check<'a>(paths: impl Iterator<Item = &'a str>) -> Result<(), NameError> {
     let mut seen = BTreeMap::new();
     for path in paths {
         let parts: Vec<&str> = path.split('/').collect();

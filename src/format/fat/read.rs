@@ -18,7 +18,7 @@ const MAX_ENTRIES: usize = 65_536;
 
 /// Why a volume is not read.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("not a FAT volume: {0}")]
@@ -141,7 +141,7 @@ impl Geometry {
 
 /// A file or directory of the volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
+pub(crate) struct Node {
     /// Long names where they are valid, `/` between parts; whatever the volume says, so show it sanitised.
     pub path: String,
     pub is_directory: bool,
@@ -152,7 +152,7 @@ pub struct Node {
 
 /// What a volume holds, without the files' content.
 #[derive(Clone, Debug)]
-pub struct Tree {
+pub(crate) struct Tree {
     /// From the root directory, as the guest's udev takes it; trailing spaces cut.
     pub label: Option<Vec<u8>>,
     /// From the boot sector, which the guest does not look at.
@@ -168,7 +168,7 @@ pub struct Tree {
 
 impl Tree {
     /// Reads the directories of a volume that begins at byte 0 of `reader` and is at most `length` long.
-    pub fn read<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Self, ReadError> {
+    pub(crate) fn read<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Self, ReadError> {
         let geometry = Geometry::read(&read_up_to(reader, 0, 512)?, length)?;
         let fat = read_up_to(reader, geometry.fat.start, geometry.fat_bytes())?;
         let mut tree = Self {
@@ -186,12 +186,17 @@ impl Tree {
     }
 
     /// Returns the file at `path`, looked up as the guest does: without case.
-    pub fn find(&self, path: &str) -> Option<&Node> {
+    pub(crate) fn find(&self, path: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.path.eq_ignore_ascii_case(path))
     }
 
     /// Reads a file's content, at most `limit` bytes of it.
-    pub fn content<R: Read + Seek>(&self, reader: &mut R, node: &Node, limit: u64) -> Result<Vec<u8>, ReadError> {
+    pub(crate) fn content<R: Read + Seek>(
+        &self,
+        reader: &mut R,
+        node: &Node,
+        limit: u64,
+    ) -> Result<Vec<u8>, ReadError> {
         let wanted = u64::from(node.size).min(limit);
         let mut content = Vec::new();
         for extent in self.geometry.extents(&self.fat, Place::Cluster(node.first)) {

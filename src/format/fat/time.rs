@@ -11,7 +11,7 @@ const FIRST: u64 = 315_532_800;
 const LAST: u64 = 4_354_819_198;
 
 /// Turns seconds since 1970 into FAT's date and time, clamped to what it can say.
-pub fn date_time(epoch: u64) -> DateTime {
+pub(crate) fn date_time(epoch: u64) -> DateTime {
     let seconds = epoch.clamp(FIRST, LAST);
     let (year, month, day) = civil(seconds / 86_400);
     let rest = seconds % 86_400;
@@ -41,7 +41,7 @@ fn civil(days: u64) -> (u16, u16, u16) {
 }
 
 /// Returns the two 16-bit words that stand in a directory entry: time, then date.
-pub fn words(stamp: DateTime) -> (u16, u16) {
+pub(crate) fn words(stamp: DateTime) -> (u16, u16) {
     let time = stamp.time.hour << 11 | stamp.time.min << 5 | (stamp.time.sec / 2);
     let date = (stamp.date.year - 1980) << 9 | stamp.date.month << 5 | stamp.date.day;
     (time, date)
@@ -55,7 +55,7 @@ thread_local! {
 ///
 /// The crate wants a `&'static` provider, so the epoch cannot be a field of one.
 #[derive(Debug)]
-pub struct Epoch;
+pub(crate) struct Epoch;
 
 pub(super) static EPOCH: Epoch = Epoch;
 

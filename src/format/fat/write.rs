@@ -13,7 +13,7 @@ use crate::base::{ByteSize, Code, DiskLabel, Problem};
 
 /// What the volume shall hold.
 #[derive(Clone, Debug)]
-pub struct Volume<'a> {
+pub(crate) struct Volume<'a> {
     pub label: DiskLabel,
     /// Also the volume's UUID in the guest (`XXXX-XXXX`).
     pub volume_id: u32,
@@ -25,7 +25,7 @@ pub struct Volume<'a> {
 
 /// Why a volume cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub enum FatError {
+pub(crate) enum FatError {
     #[error(transparent)]
     Name(#[from] name::NameError),
     /// The guest would get half a configuration.
@@ -68,7 +68,7 @@ const SHAPES: [Shape; 6] = [
 /// Writes the volume into the smallest of 1, 2, 8, 16, 32 and 64 MiB that holds it.
 ///
 /// Same volume, same bytes; the order of `files` does not matter.
-pub fn write(volume: &Volume) -> Result<Vec<u8>, FatError> {
+pub(crate) fn write(volume: &Volume) -> Result<Vec<u8>, FatError> {
     name::check(volume.files.iter().map(|(path, _)| path.as_str()))?;
     let files: BTreeMap<&str, &[u8]> = volume.files.iter().map(|(path, content)| (path.as_str(), *content)).collect();
     let directories = directories(&files);

@@ -26,7 +26,7 @@ const MAX_ENTRIES: u32 = 1024;
 
 /// Why a table is not read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum GptError {
+pub(crate) enum GptError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error("no GPT: {0}")]
@@ -56,7 +56,7 @@ impl From<GptError> for Problem {
 /// Writes a GPT disk whose one partition holds `volume`; the same arguments give the same bytes.
 ///
 /// The partition is number 1, of type Microsoft basic data, at 1 MiB, named as the volume's label.
-pub fn usb_image(volume: &[u8], label: DiskLabel, disk: Uuid, partition: Uuid) -> Result<Vec<u8>, GptError> {
+pub(crate) fn usb_image(volume: &[u8], label: DiskLabel, disk: Uuid, partition: Uuid) -> Result<Vec<u8>, GptError> {
     let length = volume.len() as u64;
     if length == 0 || !length.is_multiple_of(SECTOR) {
         return Err(GptError::Volume(length));
@@ -97,7 +97,7 @@ fn protect(device: &mut Cursor<Vec<u8>>, sectors: u64) -> Result<(), GptError> {
 
 /// A used entry of a table.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Partition {
+pub(crate) struct Partition {
     /// From 1, as in `/dev/vda1`; gaps stay.
     pub number: u32,
     /// As the table says; show it sanitised.
@@ -110,7 +110,7 @@ pub struct Partition {
 }
 
 /// Reads the partitions of a disk with 512-byte sectors, by the primary header, else by the backup.
-pub fn read<R: Read + Seek>(disk: &mut R) -> Result<Vec<Partition>, GptError> {
+pub(crate) fn read<R: Read + Seek>(disk: &mut R) -> Result<Vec<Partition>, GptError> {
     let length = disk.seek(SeekFrom::End(0))?;
     match read_at(disk, SECTOR, length) {
         Ok(partitions) => Ok(partitions),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 /// A config.
 #[derive(Serialize)]
-pub struct Config {
+pub(crate) struct Config {
     pub ignition: Header,
     #[serde(rename = "kernelArguments", skip_serializing_if = "KernelArguments::is_empty")]
     pub kernel_arguments: KernelArguments,
@@ -22,20 +22,20 @@ pub struct Config {
 
 /// `ignition`.
 #[derive(Serialize)]
-pub struct Header {
+pub(crate) struct Header {
     pub version: String,
 }
 
 /// `kernelArguments`, since spec 3.3.0.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub struct KernelArguments {
+pub(crate) struct KernelArguments {
     pub should_exist: Vec<String>,
 }
 
 /// `passwd`.
 #[derive(Serialize, Default)]
-pub struct Passwd {
+pub(crate) struct Passwd {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -44,7 +44,7 @@ pub struct Passwd {
 
 /// One of `passwd.groups`.
 #[derive(Serialize, Default)]
-pub struct Group {
+pub(crate) struct Group {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
     pub name: String,
@@ -55,7 +55,7 @@ pub struct Group {
 /// One of `passwd.users`.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
-pub struct User {
+pub(crate) struct User {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gecos: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -77,7 +77,7 @@ pub struct User {
 
 /// `storage`.
 #[derive(Serialize, Default)]
-pub struct Storage {
+pub(crate) struct Storage {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub directories: Vec<Directory>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -90,7 +90,7 @@ pub struct Storage {
 
 /// One of `storage.directories`.
 #[derive(Serialize)]
-pub struct Directory {
+pub(crate) struct Directory {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Owner>,
     pub mode: u32,
@@ -101,7 +101,7 @@ pub struct Directory {
 
 /// One of `storage.links`.
 #[derive(Serialize)]
-pub struct Link {
+pub(crate) struct Link {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Owner>,
     /// Without it Ignition refuses to replace what the image already holds.
@@ -115,7 +115,7 @@ pub struct Link {
 
 /// One of `storage.files`; `mode` is written in decimal, as JSON must.
 #[derive(Serialize)]
-pub struct File {
+pub(crate) struct File {
     /// What is added at the end of what the image holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub append: Vec<Contents>,
@@ -135,13 +135,13 @@ pub struct File {
 
 /// Where a file's bytes come from; always a data URL.
 #[derive(Serialize)]
-pub struct Contents {
+pub(crate) struct Contents {
     pub source: String,
 }
 
 /// A user or group, by name.
 #[derive(Serialize)]
-pub struct Owner {
+pub(crate) struct Owner {
     pub name: String,
 }
 
@@ -151,7 +151,7 @@ pub struct Owner {
 /// (internal/exec/stages/disks/filesystems.go).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Filesystem {
+pub(crate) struct Filesystem {
     pub device: String,
     pub format: String,
     pub mount_options: Vec<String>,
@@ -161,13 +161,13 @@ pub struct Filesystem {
 
 /// `systemd`.
 #[derive(Serialize, Default)]
-pub struct Systemd {
+pub(crate) struct Systemd {
     pub units: Vec<Unit>,
 }
 
 /// One of `systemd.units`.
 #[derive(Serialize)]
-pub struct Unit {
+pub(crate) struct Unit {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contents: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -181,7 +181,7 @@ pub struct Unit {
 
 /// One of a unit's `dropins`.
 #[derive(Serialize)]
-pub struct Dropin {
+pub(crate) struct Dropin {
     pub contents: String,
     pub name: String,
 }
@@ -211,7 +211,7 @@ impl Systemd {
 }
 
 /// Writes a config in its one form: keys sorted, two spaces, a final newline.
-pub fn canonical(value: &Value) -> Result<Vec<u8>, serde_json::Error> {
+pub(crate) fn canonical(value: &Value) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = serde_json::to_vec_pretty(&sorted(value))?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -230,7 +230,7 @@ fn sorted(value: &Value) -> Value {
 }
 
 /// Writes bytes as a data URL (RFC 2397): percent-encoded where that is no longer than base64, so that people can read it.
-pub fn data_url(bytes: &[u8]) -> String {
+pub(crate) fn data_url(bytes: &[u8]) -> String {
     let mut percent = String::from("data:,");
     for byte in bytes {
         match byte {

@@ -7,14 +7,14 @@ use serde_json::{Number, Value};
 
 /// A place in the text; line and column count characters from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct At {
+pub(crate) struct At {
     pub line: u32,
     pub column: u32,
 }
 
 /// One mistake; the text names keys but never shows a value that may be secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     pub at: At,
     /// Lower case, no full stop.
     pub text: String,
@@ -23,13 +23,13 @@ pub struct Fault {
 
 impl Fault {
     /// Begins a fault.
-    pub fn new(at: At, text: impl Into<String>) -> Self {
+    pub(crate) fn new(at: At, text: impl Into<String>) -> Self {
         Self { at, text: text.into(), hint: None }
     }
 
     /// Says the way out.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
@@ -37,14 +37,14 @@ impl Fault {
 
 /// One value and where it begins.
 #[derive(Clone)]
-pub struct Node {
+pub(crate) struct Node {
     pub at: At,
     pub kind: Kind,
 }
 
 /// What a value is.
 #[derive(Clone)]
-pub enum Kind {
+pub(crate) enum Kind {
     Null,
     Flag(bool),
     Number(Number),
@@ -55,7 +55,7 @@ pub enum Kind {
 
 /// One key of an object with its value.
 #[derive(Clone)]
-pub struct Member {
+pub(crate) struct Member {
     pub at: At,
     pub name: String,
     pub value: Node,
@@ -63,58 +63,58 @@ pub struct Member {
 
 impl Node {
     /// Returns the members of an object; none for anything else.
-    pub fn members(&self) -> &[Member] {
+    pub(crate) fn members(&self) -> &[Member] {
         if let Kind::Object(members) = &self.kind { members } else { &[] }
     }
 
     /// Returns the items of a list; none for anything else.
-    pub fn items(&self) -> &[Self] {
+    pub(crate) fn items(&self) -> &[Self] {
         if let Kind::List(items) = &self.kind { items } else { &[] }
     }
 
     /// Goes through the values of an object or list.
-    pub fn children(&self) -> impl Iterator<Item = &Self> {
+    pub(crate) fn children(&self) -> impl Iterator<Item = &Self> {
         self.members().iter().map(|member| &member.value).chain(self.items())
     }
 
     /// Returns the value of a key, unless it is null.
-    pub fn get(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         let found = self.members().iter().find(|member| member.name == name).map(|member| &member.value);
         found.filter(|node| !matches!(node.kind, Kind::Null))
     }
 
     /// Follows keys from object to object.
-    pub fn at_path(&self, path: &[&str]) -> Option<&Self> {
+    pub(crate) fn at_path(&self, path: &[&str]) -> Option<&Self> {
         path.iter().try_fold(self, |node, name| node.get(name))
     }
 
     /// Returns the items of the list at a path; none where there is none.
-    pub fn list(&self, path: &[&str]) -> &[Self] {
+    pub(crate) fn list(&self, path: &[&str]) -> &[Self] {
         self.at_path(path).map_or(&[], Self::items)
     }
 
     /// Returns the text of a key.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Self::as_text)
     }
 
     /// Returns the text, where the value is one.
-    pub fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         if let Kind::Text(text) = &self.kind { Some(text) } else { None }
     }
 
     /// Returns the whole number of a key.
-    pub fn whole(&self, name: &str) -> Option<i64> {
+    pub(crate) fn whole(&self, name: &str) -> Option<i64> {
         if let Kind::Number(number) = &self.get(name)?.kind { number.as_i64() } else { None }
     }
 
     /// Returns the flag of a key.
-    pub fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         if let Kind::Flag(flag) = self.get(name)?.kind { Some(flag) } else { None }
     }
 
     /// Returns the value without nulls, which mean the same as an absent key.
-    pub fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         match &self.kind {
             Kind::Null => Value::Null,
             Kind::Flag(flag) => Value::Bool(*flag),
@@ -130,7 +130,7 @@ impl Node {
 }
 
 /// Reads one JSON document.
-pub fn read(bytes: &[u8]) -> Result<Node, Fault> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Node, Fault> {
     let start = At { line: 1, column: 1 };
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(Fault::new(start, "the file begins with a byte-order mark, which Ignition refuses")
@@ -161,7 +161,7 @@ fn syntax(error: &serde_json::Error) -> Fault {
 }
 
 /// Finds every key that stands twice in one object.
-pub fn duplicates(node: &Node) -> Vec<Fault> {
+pub(crate) fn duplicates(node: &Node) -> Vec<Fault> {
     let mut faults: Vec<_> = node.items().iter().flat_map(duplicates).collect();
     let mut seen = std::collections::BTreeMap::new();
     for member in node.members() {

@@ -19,7 +19,7 @@ const SCHEMES: [&str; 7] = ["http", "https", "tftp", "s3", "arn", "gs", "data"];
 const OCTAL_LOOKING: [i64; 15] = [444, 555, 600, 640, 644, 660, 664, 666, 700, 750, 755, 770, 775, 777, 1777];
 
 /// Checks meaning; keys and types are right already.
-pub fn check(root: &Node) -> Vec<Fault> {
+pub(crate) fn check(root: &Node) -> Vec<Fault> {
     let mut faults = vec![];
     let nodes = ["files", "directories", "links"].map(|kind| root.list(&["storage", kind]));
     for node in nodes.iter().copied().flatten() {

@@ -8,29 +8,31 @@ mod config;
 mod json;
 mod meaning;
 mod rules;
-pub mod schema;
-pub mod unit;
+pub(crate) mod schema;
+pub(crate) mod unit;
 
-pub use config::{
+pub(crate) use config::{
     Config, Contents, Directory, Dropin, File, Filesystem, Group, Header, KernelArguments, Link, Owner, Passwd,
     Storage, Systemd, Unit, User, canonical, data_url,
 };
-pub use json::{At, Fault, Kind, Member, Node};
+#[cfg(test)]
+pub(crate) use json::At;
+pub(crate) use json::{Fault, Kind, Node};
 
 /// The lowest and the highest minor number of spec 3 that is taken; 3.7.0 is experimental and no release reads it.
-pub const SPECS: std::ops::RangeInclusive<u8> = 0..=6;
+pub(crate) const SPECS: std::ops::RangeInclusive<u8> = 0..=6;
 
 /// What is written unless a used field needs more: every Ignition that openSUSE ever shipped takes it.
-pub const DEFAULT_SPEC: u8 = 2;
+pub(crate) const DEFAULT_SPEC: u8 = 2;
 
 /// The first spec with kernel arguments.
-pub const KERNEL_ARGUMENTS_SPEC: u8 = 3;
+pub(crate) const KERNEL_ARGUMENTS_SPEC: u8 = 3;
 
 /// The first spec whose Ignition honours setuid, setgid and sticky bits (older ones drop them with a warning).
-pub const SPECIAL_MODE_SPEC: u8 = 6;
+pub(crate) const SPECIAL_MODE_SPEC: u8 = 6;
 
 /// A config that passed every check of this module.
-pub struct Ready {
+pub(crate) struct Ready {
     /// The minor number of its spec version.
     pub spec: u8,
     pub root: Node,
@@ -40,7 +42,7 @@ pub struct Ready {
 ///
 /// A byte-order mark, an empty file and duplicate keys are faults: Ignition fails on the first, boots unprovisioned on the
 /// second and drops all but the last of the third.
-pub fn read(bytes: &[u8]) -> Result<Ready, Vec<Fault>> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Ready, Vec<Fault>> {
     let root = json::read(bytes).map_err(|fault| vec![fault])?;
     let mut faults = json::duplicates(&root);
     let spec = schema::spec(&root).unwrap_or_else(|fault| {

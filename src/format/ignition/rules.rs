@@ -16,7 +16,7 @@ const UNIT_ENDINGS: [&str; 11] =
 const FORMATS: [&str; 6] = ["ext4", "btrfs", "xfs", "vfat", "swap", "none"];
 
 /// Checks a file, directory or link.
-pub fn node(node: &Node, faults: &mut Vec<Fault>) {
+pub(crate) fn node(node: &Node, faults: &mut Vec<Fault>) {
     for owner in ["user", "group"].iter().filter_map(|key| node.get(key)) {
         if owner.get("id").is_some() && owner.text("name").is_some_and(|name| !name.is_empty()) {
             faults.push(Fault::new(owner.at, "an owner has an id or a name, not both"));
@@ -30,7 +30,7 @@ pub fn node(node: &Node, faults: &mut Vec<Fault>) {
 }
 
 /// Checks a file beyond what it has in common with directories.
-pub fn file(file: &Node, faults: &mut Vec<Fault>) {
+pub(crate) fn file(file: &Node, faults: &mut Vec<Fault>) {
     let source = file.at_path(&["contents", "source"]);
     if let (Some(overwrite), Some(true), None) = (file.get("overwrite"), file.flag("overwrite"), source) {
         faults.push(Fault::new(overwrite.at, "`overwrite` is for a file with `contents.source`"));
@@ -38,7 +38,7 @@ pub fn file(file: &Node, faults: &mut Vec<Fault>) {
 }
 
 /// Checks something to fetch, beyond its source.
-pub fn resource(resource: &Node, faults: &mut Vec<Fault>) {
+pub(crate) fn resource(resource: &Node, faults: &mut Vec<Fault>) {
     if let Some(node) = resource.get("compression").filter(|node| !matches!(node.as_text(), Some("" | "gzip"))) {
         faults.push(Fault::new(node.at, "`compression` is `gzip` or left out"));
     }
@@ -54,7 +54,7 @@ fn is_hash(node: &Node) -> bool {
 }
 
 /// Checks an entry of `storage.filesystems`.
-pub fn filesystem(filesystem: &Node, faults: &mut Vec<Fault>) {
+pub(crate) fn filesystem(filesystem: &Node, faults: &mut Vec<Fault>) {
     for node in ["device", "path"].iter().filter_map(|key| filesystem.get(key)) {
         if !node.as_text().is_some_and(|text| text.is_empty() || text.starts_with('/')) {
             faults.push(Fault::new(node.at, "not an absolute path"));
@@ -77,7 +77,7 @@ pub fn filesystem(filesystem: &Node, faults: &mut Vec<Fault>) {
 }
 
 /// Checks the names of a unit and its drop-ins.
-pub fn unit_names(unit: &Node, faults: &mut Vec<Fault>) {
+pub(crate) fn unit_names(unit: &Node, faults: &mut Vec<Fault>) {
     let ending = |text: &str, endings: &[&str]| text.rsplit_once('.').is_some_and(|(_, end)| endings.contains(&end));
     if !ending(unit.text("name").unwrap_or_default(), &UNIT_ENDINGS) {
         let text = format!("the name of a unit ends in one of .{}", UNIT_ENDINGS.join(", ."));
@@ -92,7 +92,7 @@ pub fn unit_names(unit: &Node, faults: &mut Vec<Fault>) {
 }
 
 /// Finds texts that stand twice where Ignition takes each once; they are not shown, for they may be keys.
-pub fn repeated<'a>(what: &str, nodes: impl Iterator<Item = &'a Node>, faults: &mut Vec<Fault>) {
+pub(crate) fn repeated<'a>(what: &str, nodes: impl Iterator<Item = &'a Node>, faults: &mut Vec<Fault>) {
     let mut seen = BTreeSet::new();
     for node in nodes {
         if node.as_text().is_some_and(|text| !seen.insert(text)) {

@@ -8,7 +8,7 @@ use super::{DEFAULT_SPEC, SPECS};
 use crate::base::text::{nearest, one_line};
 
 /// What a value must be.
-pub enum Shape {
+pub(crate) enum Shape {
     Flag,
     Whole,
     Text,
@@ -17,7 +17,7 @@ pub enum Shape {
 }
 
 /// One key of an object.
-pub struct Key {
+pub(crate) struct Key {
     pub name: &'static str,
     pub shape: Shape,
     /// The minor number of the first spec that knows it.
@@ -175,7 +175,7 @@ const UNIT: Shape = Object(&[
 ]);
 
 /// The whole config.
-pub const CONFIG: Shape = Object(&[
+pub(crate) const CONFIG: Shape = Object(&[
     Key { name: "ignition", shape: IGNITION, since: 0, required: true },
     since(3, "kernelArguments", Object(&[key("shouldExist", TEXTS), key("shouldNotExist", TEXTS)])),
     key("passwd", Object(&[key("groups", List(&GROUP)), key("users", List(&USER))])),
@@ -184,7 +184,7 @@ pub const CONFIG: Shape = Object(&[
 ]);
 
 /// Returns the minor number of the spec version that a config claims.
-pub fn spec(root: &Node) -> Result<u8, Fault> {
+pub(crate) fn spec(root: &Node) -> Result<u8, Fault> {
     let Some(version) = root.at_path(&["ignition", "version"]) else {
         return Err(Fault::new(root.at, "`ignition.version` is missing")
             .hint(format!("write {{\"ignition\": {{\"version\": \"3.{DEFAULT_SPEC}.0\"}}}}")));
@@ -206,7 +206,7 @@ pub fn spec(root: &Node) -> Result<u8, Fault> {
 }
 
 /// Checks keys and types against a spec version; tells every mistake.
-pub fn check(root: &Node, spec: u8) -> Vec<Fault> {
+pub(crate) fn check(root: &Node, spec: u8) -> Vec<Fault> {
     let mut faults = vec![];
     Checker { spec, faults: &mut faults }.value(root, &CONFIG, "");
     faults

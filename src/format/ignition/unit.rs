@@ -5,10 +5,10 @@
 //! stricter than systemd.syntax(7): it knows no comment inside a continued line and no option without `=`.
 
 /// Lines of this length and more, line end excluded, are refused by that parser wherever its buffer happens to show them.
-pub const LINE_LIMIT: usize = 2048;
+pub(crate) const LINE_LIMIT: usize = 2048;
 
 /// Finds the first mistake: its line, from 1, and what it is.
-pub fn fault(text: &str) -> Option<(usize, &'static str)> {
+pub(crate) fn fault(text: &str) -> Option<(usize, &'static str)> {
     let (mut rest, mut in_section) = (text, false);
     loop {
         // Before the first section anything goes.

@@ -4,7 +4,7 @@
 
 mod tree;
 
-pub use tree::{Extent, find};
+pub(crate) use tree::find;
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -21,7 +21,7 @@ const MAX_DESCRIPTORS: u64 = 32;
 
 /// What an ISO says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct IsoInfo {
+pub(crate) struct IsoInfo {
     /// At most 32 characters, as written, sanitised; the guest finds the medium by it.
     pub volume_id: String,
     /// The volume's size by its descriptor; the file may be longer (partitions behind it).
@@ -34,7 +34,7 @@ pub struct IsoInfo {
 
 /// Why a file is not taken as an installer.
 #[derive(Debug, thiserror::Error)]
-pub enum IsoError {
+pub(crate) enum IsoError {
     #[error("cannot read the image")]
     Io(#[from] std::io::Error),
     #[error("the file is not an ISO 9660 image but {found}")]
@@ -66,7 +66,7 @@ impl From<IsoError> for Problem {
 }
 
 /// Passes an ISO 9660 image that is nothing else and is whole; a hybrid's partition table is no other format.
-pub fn gate<R: Read + Seek>(reader: &mut R) -> Result<IsoInfo, IsoError> {
+pub(crate) fn gate<R: Read + Seek>(reader: &mut R) -> Result<IsoInfo, IsoError> {
     let length = reader.seek(SeekFrom::End(0))?;
     let head = magic::read_head(reader)?;
     let marks = magic::marks(&head);
@@ -87,7 +87,7 @@ pub fn gate<R: Read + Seek>(reader: &mut R) -> Result<IsoInfo, IsoError> {
 }
 
 /// Reads the descriptors, up to their terminator.
-pub fn read<R: Read + Seek>(reader: &mut R, length: u64) -> Result<IsoInfo, IsoError> {
+pub(crate) fn read<R: Read + Seek>(reader: &mut R, length: u64) -> Result<IsoInfo, IsoError> {
     let (mut primary, mut is_bootable) = (None, false);
     for sector in FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
         let descriptor = read_up_to(reader, sector * SECTOR, SECTOR)?;

@@ -18,7 +18,7 @@ const NAME: usize = 33;
 
 /// Where a file's bytes lie in the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
+pub(crate) struct Extent {
     /// Bytes from the image's beginning.
     pub offset: u64,
     /// Bytes.
@@ -40,7 +40,7 @@ struct Record<'r> {
 /// # Errors
 ///
 /// [`IsoError::NoFile`] where it is not there, no regular file, or lies in several pieces.
-pub fn find<R: Read + Seek>(reader: &mut R, path: &str) -> Result<Extent, IsoError> {
+pub(crate) fn find<R: Read + Seek>(reader: &mut R, path: &str) -> Result<Extent, IsoError> {
     let none = || IsoError::NoFile(path.to_owned());
     let mut at = root(reader)?;
     let mut parts = path.split('/').peekable();

@@ -11,27 +11,27 @@ mod tests;
 
 use std::fmt::Write as _;
 
-pub use read::parse;
+pub(crate) use read::parse;
 
 use crate::base::text::one_line;
 use crate::base::{Code, Digest, Problem, Url};
 
 /// The largest list that is read; a DVD's with pieces of 256 KiB has about 1.5 MiB.
-pub const MAX_LENGTH: u64 = 4 << 20;
+pub(crate) const MAX_LENGTH: u64 = 4 << 20;
 /// The most mirrors of one list.
-pub const MAX_URLS: usize = 4096;
+pub(crate) const MAX_URLS: usize = 4096;
 /// The most pieces of one list.
-pub const MAX_PIECES: usize = 1_000_000;
+pub(crate) const MAX_PIECES: usize = 1_000_000;
 /// The most files of one list.
-pub const MAX_FILES: usize = 1024;
+pub(crate) const MAX_FILES: usize = 1024;
 /// The lowest priority, which a mirror without one has (RFC 5854, §4.2.16.1).
-pub const LAST: u32 = 999_999;
+pub(crate) const LAST: u32 = 999_999;
 
 const NAMESPACE: &str = "urn:ietf:params:xml:ns:metalink";
 
 /// Why a list says nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MetalinkError {
+pub(crate) enum MetalinkError {
     #[error("the list has {0} bytes, at most {MAX_LENGTH} are read")]
     TooLong(usize),
     #[error("the list is no XML: {0}")]
@@ -66,13 +66,13 @@ impl From<MetalinkError> for Problem {
 
 /// A list as it was read; what it says of hashes other than sha-256 is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Metalink {
+pub(crate) struct Metalink {
     pub files: Vec<File>,
 }
 
 /// One file of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct File {
+pub(crate) struct File {
     /// As written, not encoded; a name is compared, never used as a path.
     pub name: String,
     pub size: Option<u64>,
@@ -84,7 +84,7 @@ pub struct File {
 
 /// The digests of a file cut into equal parts, of which the last may be shorter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pieces {
+pub(crate) struct Pieces {
     /// In bytes, at least 1.
     pub length: u64,
     pub digests: Vec<Digest>,
@@ -92,7 +92,7 @@ pub struct Pieces {
 
 /// One address of a file, `http` or `https`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mirror {
+pub(crate) struct Mirror {
     pub url: Url,
     /// 1 is asked first.
     pub priority: u32,
@@ -102,7 +102,7 @@ pub struct Mirror {
 
 impl Metalink {
     /// Finds the one file of exactly this name.
-    pub fn file(&self, name: &str) -> Result<&File, MetalinkError> {
+    pub(crate) fn file(&self, name: &str) -> Result<&File, MetalinkError> {
         let mut named = self.files.iter().filter(|file| file.name == name);
         match (named.next(), named.next()) {
             (Some(file), None) => Ok(file),
@@ -114,7 +114,7 @@ impl Metalink {
 
 impl File {
     /// Demands that the list is about just these bytes; a size it does not tell cannot disagree.
-    pub fn agrees(&self, digest: &Digest, size: Option<u64>) -> Result<(), MetalinkError> {
+    pub(crate) fn agrees(&self, digest: &Digest, size: Option<u64>) -> Result<(), MetalinkError> {
         match (self.sha256, self.size, size) {
             (None, ..) => Err(MetalinkError::NoDigest),
             (Some(other), ..) if other != *digest => Err(MetalinkError::OtherDigest(other)),
@@ -124,14 +124,14 @@ impl File {
     }
 
     /// Returns the mirrors, best first; those of one priority in the order of the list.
-    pub fn by_priority(&self) -> Vec<&Mirror> {
+    pub(crate) fn by_priority(&self) -> Vec<&Mirror> {
         let mut mirrors: Vec<_> = self.mirrors.iter().collect();
         mirrors.sort_by_key(|mirror| mirror.priority);
         mirrors
     }
 
     /// Writes a list of this one file; [`parse`] reads back the same.
-    pub fn print(&self) -> String {
+    pub(crate) fn print(&self) -> String {
         let mut text = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<metalink xmlns=\"{NAMESPACE}\">\n");
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  <file name=\"{}\">", escaped(&self.name));
@@ -159,7 +159,7 @@ impl File {
 
 impl Pieces {
     /// Tells whether the pieces cover a file of so many bytes exactly.
-    pub fn cover(&self, size: u64) -> bool {
+    pub(crate) fn cover(&self, size: u64) -> bool {
         self.length > 0 && size.div_ceil(self.length) == self.digests.len() as u64
     }
 }

@@ -33,7 +33,7 @@ enum At {
 ///
 /// # Errors
 /// What is no such list, is larger than the bounds, or says one thing twice.
-pub fn parse(bytes: &[u8]) -> Result<Metalink, MetalinkError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Metalink, MetalinkError> {
     if bytes.len() as u64 > MAX_LENGTH {
         return Err(MetalinkError::TooLong(bytes.len()));
     }

@@ -23,7 +23,7 @@ struct RawLayers {
 ///
 /// # Errors
 /// It is for another platform, or belongs to another manifest.
-pub fn check_config(bytes: &[u8], manifest: &Manifest, arch: Arch) -> Result<(), OciError> {
+pub(crate) fn check_config(bytes: &[u8], manifest: &Manifest, arch: Arch) -> Result<(), OciError> {
     let raw: Raw = serde_json::from_slice(bytes).map_err(|error| OciError::Json(one_line(&error.to_string(), 200)))?;
     let wanted = architecture(arch);
     if raw.os != "linux" || raw.architecture != wanted {

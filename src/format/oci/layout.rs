@@ -8,14 +8,14 @@ use super::Blob;
 use crate::base::Digest;
 
 /// The file that says that a directory is a layout.
-pub const LAYOUT_FILE: &str = "oci-layout";
+pub(crate) const LAYOUT_FILE: &str = "oci-layout";
 /// What it holds.
-pub const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+pub(crate) const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// The file that lists what is in a layout.
-pub const INDEX_FILE: &str = "index.json";
+pub(crate) const INDEX_FILE: &str = "index.json";
 
 /// Returns where a layout holds a blob.
-pub fn blob_path(digest: &Digest) -> String {
+pub(crate) fn blob_path(digest: &Digest) -> String {
     format!("blobs/sha256/{digest}")
 }
 
@@ -41,7 +41,7 @@ struct Descriptor<'a> {
 /// `name` is the whole name under which it is loaded. Podman takes it from `org.opencontainers.image.ref.name` where
 /// `io.containerd.image.name` is absent, and from that one where it is there (containers/common: libimage/pull.go,
 /// `nameFromAnnotations`); both say the same.
-pub fn index(media_type: &str, manifest: Blob, name: &str) -> Vec<u8> {
+pub(crate) fn index(media_type: &str, manifest: Blob, name: &str) -> Vec<u8> {
     let annotations = BTreeMap::from([("io.containerd.image.name", name), ("org.opencontainers.image.ref.name", name)]);
     let digest = format!("sha256:{}", manifest.digest);
     let manifests = [Descriptor { media_type, digest, size: manifest.size, annotations }];

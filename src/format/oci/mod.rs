@@ -6,7 +6,7 @@
 //! demand; unknown media types are not. Read next: [`layout`].
 
 mod config;
-pub mod layout;
+pub(crate) mod layout;
 #[cfg(test)]
 mod tests;
 
@@ -16,20 +16,20 @@ use serde::de::IgnoredAny;
 use crate::base::text::one_line;
 use crate::base::{Arch, Code, Digest, Problem};
 
-pub use config::check_config;
+pub(crate) use config::check_config;
 
 /// The most that a manifest, an index or a config may hold: what registries take (distribution-spec, "Pushing Manifests").
-pub const DOCUMENT_LIMIT: u64 = 4 << 20;
+pub(crate) const DOCUMENT_LIMIT: u64 = 4 << 20;
 /// The most layers: no storage driver stacks more than about so many.
-pub const LAYER_LIMIT: usize = 128;
+pub(crate) const LAYER_LIMIT: usize = 128;
 /// The most that an image may weigh: its archive must be one file of a ustar stream, which ends at 8 GiB.
-pub const IMAGE_LIMIT: u64 = (8 << 30) - (16 << 20);
+pub(crate) const IMAGE_LIMIT: u64 = (8 << 30) - (16 << 20);
 
 /// Media types of what lists one image, as they go into `Accept`.
-pub const MANIFEST_TYPES: [&str; 2] =
+pub(crate) const MANIFEST_TYPES: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
 /// Media types of what lists an image for each platform.
-pub const INDEX_TYPES: [&str; 2] =
+pub(crate) const INDEX_TYPES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 const CONFIG_TYPES: [&str; 2] =
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
@@ -43,21 +43,21 @@ const LAYER_TYPES: [&str; 5] = [
 
 /// Something that a registry or layout holds by its digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Blob {
+pub(crate) struct Blob {
     pub digest: Digest,
     pub size: u64,
 }
 
 /// What lies behind a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Document {
+pub(crate) enum Document {
     Index(Index),
     Image(Manifest),
 }
 
 /// One image for each platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Index(Vec<Entry>);
+pub(crate) struct Index(Vec<Entry>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
@@ -69,7 +69,7 @@ struct Entry {
 
 /// One image.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manifest {
+pub(crate) struct Manifest {
     pub media_type: &'static str,
     pub config: Blob,
     /// From the lowest; one may be there twice.
@@ -78,7 +78,7 @@ pub struct Manifest {
 
 impl Manifest {
     /// Lists what the image is made of, each once: the config, then the layers.
-    pub fn blobs(&self) -> Vec<Blob> {
+    pub(crate) fn blobs(&self) -> Vec<Blob> {
         let mut blobs = vec![self.config];
         for layer in &self.layers {
             if !blobs.contains(layer) {
@@ -91,7 +91,7 @@ impl Manifest {
 
 /// Why a document is no image that can be carried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OciError {
+pub(crate) enum OciError {
     #[error("it is no manifest: {0}")]
     Json(String),
     #[error("it is larger than 4 MiB")]
@@ -166,7 +166,7 @@ struct RawPlatform {
 ///
 /// # Errors
 /// Whatever is not an image, or an index of images, that can be carried as it is.
-pub fn read(bytes: &[u8]) -> Result<Document, OciError> {
+pub(crate) fn read(bytes: &[u8]) -> Result<Document, OciError> {
     if bytes.len() as u64 > DOCUMENT_LIMIT {
         return Err(OciError::Large);
     }
@@ -239,7 +239,7 @@ fn layer(number: usize, raw: &RawDescriptor) -> Result<Blob, OciError> {
 }
 
 /// Returns how images name a processor (Go's `GOARCH`).
-pub const fn architecture(arch: Arch) -> &'static str {
+pub(crate) const fn architecture(arch: Arch) -> &'static str {
     match arch {
         Arch::X86_64 => "amd64",
         Arch::Aarch64 => "arm64",
@@ -251,7 +251,7 @@ impl Index {
     ///
     /// # Errors
     /// There is none, or what is there is no image.
-    pub fn choose(&self, arch: Arch) -> Result<Blob, OciError> {
+    pub(crate) fn choose(&self, arch: Arch) -> Result<Blob, OciError> {
         let wanted = architecture(arch);
         let plain = format!("linux/{wanted}");
         let named = [plain.clone(), format!("{plain}/{}", if arch == Arch::X86_64 { "v1" } else { "v8" })];

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// Why a text is no armour, or not only that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ArmourError {
+pub(crate) enum ArmourError {
     #[error("the file ends inside a block")]
     Truncated,
     #[error("a block's header lines are malformed")]
@@ -29,27 +29,27 @@ pub enum ArmourError {
 }
 
 /// Where the reading of a text stands.
-pub type Lines<'a> = std::iter::Peekable<std::slice::Split<'a, u8, fn(&u8) -> bool>>;
+pub(crate) type Lines<'a> = std::iter::Peekable<std::slice::Split<'a, u8, fn(&u8) -> bool>>;
 
 /// Splits a text into lines, without their line feeds.
-pub fn lines(text: &[u8]) -> Lines<'_> {
+pub(crate) fn lines(text: &[u8]) -> Lines<'_> {
     let is_end: fn(&u8) -> bool = |byte| *byte == b'\n';
     text.split(is_end).peekable()
 }
 
 /// Tells whether a file is packets rather than text: a packet's first octet has the high bit (section 4.2).
-pub fn is_binary(bytes: &[u8]) -> bool {
+pub(crate) fn is_binary(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|first| first & 0x80 != 0)
 }
 
 /// Returns the kind a line begins a block of, such as `SIGNATURE`.
-pub fn begins(line: &[u8]) -> Option<&str> {
+pub(crate) fn begins(line: &[u8]) -> Option<&str> {
     let kind = line.trim_ascii_end().strip_prefix(b"-----BEGIN PGP ")?.strip_suffix(b"-----")?;
     std::str::from_utf8(kind).ok()
 }
 
 /// Reads the one block that a text must consist of, with nothing but white space around it.
-pub fn only(text: &[u8], kind: &str) -> Result<Vec<u8>, ArmourError> {
+pub(crate) fn only(text: &[u8], kind: &str) -> Result<Vec<u8>, ArmourError> {
     let mut lines = lines(text);
     while lines.next_if(|line| line.trim_ascii().is_empty()).is_some() {}
     match lines.next().map(begins) {
@@ -65,7 +65,7 @@ pub fn only(text: &[u8], kind: &str) -> Result<Vec<u8>, ArmourError> {
 }
 
 /// Reads every block of a text, of which each must be of one kind; text between them is passed over.
-pub fn every(text: &[u8], kind: &str) -> Result<Vec<Vec<u8>>, ArmourError> {
+pub(crate) fn every(text: &[u8], kind: &str) -> Result<Vec<Vec<u8>>, ArmourError> {
     let mut lines = lines(text);
     let mut blocks = vec![];
     while let Some(line) = lines.next() {
@@ -79,7 +79,7 @@ pub fn every(text: &[u8], kind: &str) -> Result<Vec<Vec<u8>>, ArmourError> {
 }
 
 /// Demands that nothing but white space is left.
-pub fn ended(lines: Lines<'_>) -> Result<(), ArmourError> {
+pub(crate) fn ended(lines: Lines<'_>) -> Result<(), ArmourError> {
     for line in lines {
         match begins(line) {
             Some(_) => return Err(ArmourError::Several),
@@ -91,7 +91,7 @@ pub fn ended(lines: Lines<'_>) -> Result<(), ArmourError> {
 }
 
 /// Reads the rest of a block whose first line has been read.
-pub fn body(lines: &mut Lines<'_>, kind: &str) -> Result<Vec<u8>, ArmourError> {
+pub(crate) fn body(lines: &mut Lines<'_>, kind: &str) -> Result<Vec<u8>, ArmourError> {
     headers(lines)?;
     let end = format!("-----END PGP {kind}-----");
     let mut base64 = vec![];

@@ -10,7 +10,7 @@ use super::policy::{self, Flaw};
 
 /// One certificate as read, nothing of it checked yet.
 #[derive(Debug, Clone)]
-pub struct Certificate {
+pub(crate) struct Certificate {
     pub primary: PublicKey,
     /// Signatures directly on the primary key: statements and revocations.
     pub direct: Vec<Signature>,
@@ -20,21 +20,21 @@ pub struct Certificate {
 
 /// Which key of a certificate made a signature.
 #[derive(Debug, Clone, Copy)]
-pub enum Maker<'a> {
+pub(crate) enum Maker<'a> {
     Primary,
     Subkey(&'a PublicSubkey, &'a [Signature]),
 }
 
 /// The moments that matter: when a document was signed, and now.
 #[derive(Debug, Clone, Copy)]
-pub struct Moments {
+pub(crate) struct Moments {
     pub signed: u64,
     pub now: u64,
 }
 
 impl Maker<'_> {
     /// Demands that the key is of a kind and length that nobody can forge.
-    pub fn strength(self, of: &Certificate) -> Result<(), Flaw> {
+    pub(crate) fn strength(self, of: &Certificate) -> Result<(), Flaw> {
         match self {
             Self::Primary => policy::key(&of.primary),
             Self::Subkey(key, _) => policy::key(key),
@@ -44,17 +44,17 @@ impl Maker<'_> {
 
 impl Certificate {
     /// Returns the fingerprint of the primary key, upper-case hex.
-    pub fn fingerprint(&self) -> String {
+    pub(crate) fn fingerprint(&self) -> String {
         hex(&self.primary.fingerprint())
     }
 
     /// Returns the first user id, as anybody may have written it: unchecked and unsanitised.
-    pub fn first_user(&self) -> String {
+    pub(crate) fn first_user(&self) -> String {
         self.users.first().map(|(id, _)| String::from_utf8_lossy(id.id()).into_owned()).unwrap_or_default()
     }
 
     /// Adds what another copy of the same certificate holds: a revocation in either copy must count.
-    pub fn merge(&mut self, other: Self) {
+    pub(crate) fn merge(&mut self, other: Self) {
         self.direct.extend(other.direct);
         for (id, signatures) in other.users {
             match self.users.iter_mut().find(|(known, _)| known.id() == id.id()) {
@@ -71,7 +71,7 @@ impl Certificate {
     }
 
     /// Finds the keys that a signature says it was made by.
-    pub fn makers(&self, signature: &Signature) -> Vec<Maker<'_>> {
+    pub(crate) fn makers(&self, signature: &Signature) -> Vec<Maker<'_>> {
         let primary = names(signature, &self.primary).then_some(Maker::Primary);
         let subkeys = self.subkeys.iter().filter(|(key, _)| names(signature, key));
         primary.into_iter().chain(subkeys.map(|(key, all)| Maker::Subkey(key, all))).collect()
@@ -80,7 +80,7 @@ impl Certificate {
     /// Demands that the maker could be believed when it signed, and still can.
     ///
     /// Returns the user id that the newest self-signature speaks for, empty where it speaks for the key alone.
-    pub fn believe(&self, maker: Maker<'_>, at: Moments) -> Result<String, Flaw> {
+    pub(crate) fn believe(&self, maker: Maker<'_>, at: Moments) -> Result<String, Flaw> {
         policy::key(&self.primary)?;
         self.revoked(at)?;
         let (statement, user) = self.statement(at)?;
@@ -218,7 +218,7 @@ fn ends(key: &impl KeyDetails, statement: &Signature) -> u64 {
     if lasts == 0 { u64::MAX } else { u64::from(key.created_at().as_secs()) + lasts }
 }
 
-pub fn created(signature: &Signature) -> Option<u64> {
+pub(crate) fn created(signature: &Signature) -> Option<u64> {
     signature.created().map(|time| u64::from(time.as_secs()))
 }
 
@@ -254,6 +254,6 @@ fn by_whom(signature: &Signature, fingerprint: &[u8]) -> bool {
 }
 
 /// Writes a fingerprint as upper-case hex.
-pub fn hex(fingerprint: &Fingerprint) -> String {
+pub(crate) fn hex(fingerprint: &Fingerprint) -> String {
     fingerprint.as_bytes().iter().map(|byte| format!("{byte:02X}")).collect()
 }

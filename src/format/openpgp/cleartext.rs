@@ -11,7 +11,7 @@ const MARKS: [&[u8]; 2] = [b"-----BEGIN PGP ", b"-----END PGP "];
 
 /// Why a document is not one signed text and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum CleartextError {
+pub(crate) enum CleartextError {
     #[error("there is text before the signed part")]
     Before,
     #[error("there is text after the signature")]
@@ -34,7 +34,7 @@ pub enum CleartextError {
 
 /// A signed text taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cleartext {
+pub(crate) struct Cleartext {
     /// The lines without their escapes and white space at the end, joined by line feeds, none after the last.
     pub text: Vec<u8>,
     /// The packets of the signature.
@@ -42,12 +42,12 @@ pub struct Cleartext {
 }
 
 /// Tells whether any line begins a signed text; where text stands before it, the reading refuses.
-pub fn is_cleartext(document: &[u8]) -> bool {
+pub(crate) fn is_cleartext(document: &[u8]) -> bool {
     armour::lines(document).any(|line| line.starts_with(BEGIN))
 }
 
 /// Takes a document apart.
-pub fn parse(document: &[u8]) -> Result<Cleartext, CleartextError> {
+pub(crate) fn parse(document: &[u8]) -> Result<Cleartext, CleartextError> {
     let mut lines = armour::lines(document);
     if lines.next().map(<[u8]>::trim_ascii_end) != Some(BEGIN) {
         return Err(CleartextError::Before);

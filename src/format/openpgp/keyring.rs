@@ -15,21 +15,21 @@ use super::armour::{self, ArmourError};
 use super::certificate::{Certificate, Maker};
 
 /// The largest keyring file read.
-pub const MAX_LENGTH: usize = 4 << 20;
+pub(crate) const MAX_LENGTH: usize = 4 << 20;
 /// How many certificates a keyring may hold.
-pub const MAX_CERTIFICATES: usize = 256;
+pub(crate) const MAX_CERTIFICATES: usize = 256;
 /// How many packets a keyring file may hold: a well-known key collects thousands of strangers' signatures.
 const MAX_PACKETS: usize = 32 << 10;
 
 /// Keys that the user trusts, by fingerprint.
 #[derive(Debug, Clone, Default)]
-pub struct Keyring {
+pub(crate) struct Keyring {
     certificates: BTreeMap<String, Certificate>,
 }
 
 /// Why a keyring file is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyringError {
+pub(crate) enum KeyringError {
     #[error("it has {0} bytes, a keyring has at most {MAX_LENGTH}")]
     TooLong(usize),
     #[error("{0}")]
@@ -55,7 +55,7 @@ impl Keyring {
     ///
     /// # Errors
     /// `E_SIG_KEY` where anything in it cannot be read, naming `file`.
-    pub fn parse(bytes: &[u8], file: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<Self, Problem> {
         read(bytes).map_err(|error| {
             Problem::new(Code::SigKey, format!("cannot use the keyring `{}`: {error}", one_line(file, 200)))
                 .hint("export the publisher's key alone: gpg --armor --export FINGERPRINT")
@@ -63,19 +63,19 @@ impl Keyring {
     }
 
     /// Adds the certificates of another keyring.
-    pub fn extend(&mut self, other: Self) {
+    pub(crate) fn extend(&mut self, other: Self) {
         for certificate in other.certificates.into_values() {
             self.add(certificate);
         }
     }
 
     /// Tells whether there is no certificate.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.certificates.is_empty()
     }
 
     /// Lists (fingerprint in upper-case hex, first user id made fit to show) of each certificate, sorted.
-    pub fn list(&self) -> Vec<(String, String)> {
+    pub(crate) fn list(&self) -> Vec<(String, String)> {
         let shown = |it: &Certificate| one_line(&it.first_user(), 100);
         self.certificates.iter().map(|(fingerprint, it)| (fingerprint.clone(), shown(it))).collect()
     }

@@ -3,7 +3,7 @@
 
 /// A key that some publisher says is its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownKey {
+pub(crate) struct KnownKey {
     /// Of the primary key, upper-case hex.
     pub fingerprint: &'static str,
     pub owner: &'static str,
@@ -14,7 +14,7 @@ pub struct KnownKey {
 }
 
 /// Known keys, newest first. That a key is here gives it no trust: keys come from a keyring that the user names.
-pub const KNOWN: &[KnownKey] = &[
+pub(crate) const KNOWN: &[KnownKey] = &[
     KnownKey {
         fingerprint: "AD485664E901B867051AB15F35A2F86E29B700A4",
         owner: "openSUSE Project Signing Key <opensuse@opensuse.org>",
@@ -30,6 +30,6 @@ pub const KNOWN: &[KnownKey] = &[
 ];
 
 /// Finds a known key by the end of its fingerprint: a key id (16 digits) or all of it, upper-case hex.
-pub fn known(id: &str) -> Option<&'static KnownKey> {
+pub(crate) fn known(id: &str) -> Option<&'static KnownKey> {
     (id.len() >= 16).then(|| KNOWN.iter().find(|key| key.fingerprint.ends_with(id))).flatten()
 }

@@ -36,16 +36,16 @@ use armour::ArmourError;
 use cleartext::CleartextError;
 use verify::Document;
 
-pub use cleartext::is_cleartext;
-pub use keyring::Keyring;
-pub use known::{KNOWN, KnownKey};
+pub(crate) use cleartext::is_cleartext;
+pub(crate) use keyring::Keyring;
+pub(crate) use known::KNOWN;
 
 /// The largest signature file or signed text read; a real one has about a thousand bytes.
-pub const MAX_LENGTH: usize = 64 << 10;
+pub(crate) const MAX_LENGTH: usize = 64 << 10;
 
 /// Who signed, after all checks passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signer {
+pub(crate) struct Signer {
     /// Of the primary key, upper-case hex, even where a subkey signed.
     pub fingerprint: String,
     /// Made fit to show; empty where the key's owner speaks for the key alone.
@@ -58,7 +58,7 @@ pub struct Signer {
 ///
 /// # Errors
 /// The codes `E_SIG_…`; `E_SIG_BAD` where the signature is not over these bytes, or cannot be read.
-pub fn verify_detached(keyring: &Keyring, data: &[u8], signature: &[u8], now: u64) -> Result<Signer, Problem> {
+pub(crate) fn verify_detached(keyring: &Keyring, data: &[u8], signature: &[u8], now: u64) -> Result<Signer, Problem> {
     bounded(signature)?;
     if is_cleartext(signature) {
         return Err(scope("the signature file holds a text of its own"));
@@ -77,7 +77,7 @@ pub fn verify_detached(keyring: &Keyring, data: &[u8], signature: &[u8], now: u6
 ///
 /// # Errors
 /// As [`verify_detached`]; `E_SIG_SCOPE` where the document holds anything that is not signed.
-pub fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> Result<(Vec<u8>, Signer), Problem> {
+pub(crate) fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> Result<(Vec<u8>, Signer), Problem> {
     bounded(document)?;
     if !is_cleartext(document) {
         return Err(verify::missing());
@@ -93,7 +93,7 @@ pub fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> Result<
 ///
 /// # Errors
 /// As [`verify_cleartext`], but for those that need a key.
-pub fn unverified_text(document: &[u8]) -> Result<Vec<u8>, Problem> {
+pub(crate) fn unverified_text(document: &[u8]) -> Result<Vec<u8>, Problem> {
     bounded(document)?;
     Ok(cleartext::parse(document).map_err(cleartext_problem)?.text)
 }

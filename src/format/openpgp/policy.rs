@@ -10,14 +10,14 @@ use pgp::types::{EcdsaPublicParams, EddsaLegacyPublicParams, KeyDetails, KeyVers
 use super::certificate::created;
 
 /// How far ahead of ours a signer's clock may be, in seconds.
-pub const SKEW: u64 = 600;
+pub(crate) const SKEW: u64 = 600;
 
 /// The smallest RSA key believed, in bits.
 const RSA_BITS: u16 = 2048;
 
 /// Why a key is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     #[error("the key is too weak: {0}")]
     WeakKey(String),
     #[error("the key's own signature on itself has a weak digest")]
@@ -41,7 +41,7 @@ pub enum Flaw {
 }
 
 /// Demands a digest that nobody can forge: at least 256 bits of SHA-2 or SHA-3. Returns the name of a weaker one.
-pub fn digest(signature: &Signature) -> Result<(), String> {
+pub(crate) fn digest(signature: &Signature) -> Result<(), String> {
     use HashAlgorithm::{Sha3_256, Sha3_512, Sha256, Sha384, Sha512};
     match signature.hash_alg() {
         Some(Sha256 | Sha384 | Sha512 | Sha3_256 | Sha3_512) => Ok(()),
@@ -51,7 +51,7 @@ pub fn digest(signature: &Signature) -> Result<(), String> {
 }
 
 /// Demands a key of 2048 bits of RSA or more, or on a curve of a NIST or Edwards kind.
-pub fn key(key: &impl KeyDetails) -> Result<(), Flaw> {
+pub(crate) fn key(key: &impl KeyDetails) -> Result<(), Flaw> {
     use PublicParams::{ECDSA, Ed448, Ed25519, EdDSALegacy, RSA};
     if !matches!(key.version(), KeyVersion::V4 | KeyVersion::V6) {
         return Err(Flaw::WeakKey("a key of version 2 or 3 is named by an MD5 digest".to_owned()));
@@ -73,14 +73,14 @@ fn rsa(params: &[u8]) -> Result<(), Flaw> {
 }
 
 /// Tells whether a signature is neither from the future nor expired, by its own word.
-pub fn in_force(signature: &Signature, now: u64) -> bool {
+pub(crate) fn in_force(signature: &Signature, now: u64) -> bool {
     let lasts = signature.signature_expiration_time().map_or(0, |lasts| u64::from(lasts.as_secs()));
     let is_begun = |when: u64| when <= now.saturating_add(SKEW);
     created(signature).is_some_and(|when| is_begun(when) && (lasts == 0 || now < when + lasts))
 }
 
 /// Tells whether everything that a signature calls critical is something that we act upon.
-pub fn understood(signature: &Signature) -> bool {
+pub(crate) fn understood(signature: &Signature) -> bool {
     use SubpacketData::*;
     let packets = signature.config().into_iter().flat_map(|config| config.hashed_subpackets());
     packets.filter(|packet| packet.is_critical).all(|packet| {

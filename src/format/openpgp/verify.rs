@@ -20,7 +20,7 @@ const MAX_SIGNATURES: usize = 16;
 
 /// What the signatures are over, and which types of signature may be.
 #[derive(Clone, Copy)]
-pub struct Document<'a> {
+pub(crate) struct Document<'a> {
     pub bytes: &'a [u8],
     pub types: &'a [SignatureType],
 }
@@ -29,7 +29,7 @@ pub struct Document<'a> {
 ///
 /// One signature that passes every check is enough: publishers sign with the old key and the new one while they change.
 /// But a signature that a trusted key's owner did not make over these bytes refuses the file, whatever else is there.
-pub fn verify(keyring: &Keyring, document: Document<'_>, packets: &[u8], now: u64) -> Result<Signer, Problem> {
+pub(crate) fn verify(keyring: &Keyring, document: Document<'_>, packets: &[u8], now: u64) -> Result<Signer, Problem> {
     let mut good = None;
     let mut refused: Option<Problem> = None;
     for signature in read(packets)? {
@@ -55,12 +55,12 @@ fn rank(problem: &Problem) -> u8 {
 }
 
 /// Says that there is no signature where there should be one.
-pub fn missing() -> Problem {
+pub(crate) fn missing() -> Problem {
     Problem::new(Code::SigMissing, "there is no signature")
 }
 
 /// Says that a signature cannot be read.
-pub fn unreadable(why: impl std::fmt::Display) -> Problem {
+pub(crate) fn unreadable(why: impl std::fmt::Display) -> Problem {
     Problem::new(Code::SigBad, "the signature cannot be read").cause(why)
 }
 

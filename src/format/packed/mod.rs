@@ -15,15 +15,15 @@ use std::io::{self, BufRead, BufReader, Read};
 use crate::base::{ByteSize, Code, Compression, Problem};
 
 /// The most memory that an xz decoder may take; `xz -9` asks 65 MiB.
-pub const XZ_MEMORY: ByteSize = ByteSize::mib(128);
+pub(crate) const XZ_MEMORY: ByteSize = ByteSize::mib(128);
 /// The longest window of zstd, as a power of two: 128 MiB, what `zstd --long` uses and `zstd -d` takes unasked.
-pub const ZSTD_WINDOW_LOG: u32 = 27;
+pub(crate) const ZSTD_WINDOW_LOG: u32 = 27;
 /// How much is read from the source at once.
 const BUFFER: usize = 256 << 10;
 
 /// Why a compressed file is not unpacked to its end; each says what would have happened had we gone on.
 #[derive(Debug, thiserror::Error)]
-pub enum PackedError {
+pub(crate) enum PackedError {
     /// The file would fill the disk.
     #[error("the file unpacks to more than {limit}")]
     Bomb { limit: ByteSize },
@@ -66,7 +66,7 @@ impl From<PackedError> for Problem {
 ///
 /// Its errors are those of the source, unchanged, or a [`PackedError`] inside an [`io::Error`]. At its end (`Ok(0)`)
 /// the source was read to its own end and every checksum of the format was right.
-pub struct Unpacker<R: Read> {
+pub(crate) struct Unpacker<R: Read> {
     decoder: Decoder<R>,
     limit: u64,
     length: u64,
@@ -81,7 +81,7 @@ enum Decoder<R: Read> {
 
 impl<R: Read> Unpacker<R> {
     /// Begins to unpack; more than `limit` bytes are a [`PackedError::Bomb`].
-    pub fn new(compression: Compression, source: R, limit: ByteSize) -> io::Result<Self> {
+    pub(crate) fn new(compression: Compression, source: R, limit: ByteSize) -> io::Result<Self> {
         let source = Source::new(source);
         let decoder = match compression {
             Compression::None => Decoder::Plain(source),
@@ -93,12 +93,12 @@ impl<R: Read> Unpacker<R> {
     }
 
     /// Returns how many bytes came out.
-    pub const fn length(&self) -> u64 {
+    pub(crate) const fn length(&self) -> u64 {
         self.length
     }
 
     /// Reads the source to its end without unpacking it, after a failure: so that it can say whether it was right.
-    pub fn exhaust(self) -> io::Result<()> {
+    pub(crate) fn exhaust(self) -> io::Result<()> {
         let mut source = match self.decoder {
             Decoder::Plain(source) => source,
             Decoder::Xz(decoder) => decoder.into_source(),

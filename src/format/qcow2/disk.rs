@@ -27,7 +27,7 @@ static ZEROS: [u8; CLUSTER] = [0; CLUSTER];
 
 /// Why a disk was not written.
 #[derive(Debug, thiserror::Error)]
-pub enum DiskError {
+pub(crate) enum DiskError {
     /// The disk could not be read.
     #[error("cannot read the disk")]
     Read(#[source] io::Error),
@@ -45,7 +45,7 @@ pub enum DiskError {
 ///
 /// # Errors
 /// What [`raw`] refuses is refused here too, the beginning before anything is written.
-pub fn from_disk<R: Read, W: Write + Seek>(disk: &mut R, image: &mut W) -> Result<ByteSize, DiskError> {
+pub(crate) fn from_disk<R: Read, W: Write + Seek>(disk: &mut R, image: &mut W) -> Result<ByteSize, DiskError> {
     let mut writer = Writer::begin(image)?;
     let mut piece = vec![0; PIECE];
     let mut foot = Vec::new();

@@ -4,7 +4,7 @@ use crate::base::{ByteSize, Code, Problem};
 
 /// Why the gate stays shut; each says what would have happened had we gone on.
 #[derive(Debug, thiserror::Error)]
-pub enum GateError {
+pub(crate) enum GateError {
     #[error("cannot read the image")]
     Io(#[from] std::io::Error),
     /// Something else than asked for would be booted.
@@ -46,7 +46,7 @@ pub enum GateError {
 
 impl GateError {
     /// Returns the stable code.
-    pub fn code(&self) -> Code {
+    pub(crate) fn code(&self) -> Code {
         match self {
             Self::Io(_) => Code::Io,
             Self::NotQcow2 { .. } | Self::Ambiguous { .. } | Self::Truncated { .. } | Self::Version(_) => {

@@ -13,7 +13,7 @@ use crate::format::magic;
 
 /// What a recipe may widen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// The largest disk taken without being asked for: a small file can claim any size.
     pub max_virtual_size: ByteSize,
 }
@@ -53,7 +53,7 @@ const EXTENSION_ENCRYPTION: u32 = 0x0537_be77;
 ///
 /// Holds afterwards: the image names no other file, is clean and unencrypted, has no snapshots and no feature but
 /// the compression type; every field and L1 entry lies within the file. The stream's position is anywhere.
-pub fn gate<R: Read + Seek>(reader: &mut R, limits: &Limits) -> Result<ImageInfo, GateError> {
+pub(crate) fn gate<R: Read + Seek>(reader: &mut R, limits: &Limits) -> Result<ImageInfo, GateError> {
     let length = reader.seek(SeekFrom::End(0))?;
     let head = read_up_to(reader, 0, HEAD)?;
     formats(reader, &head, length)?;

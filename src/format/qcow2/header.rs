@@ -6,32 +6,32 @@ use crate::base::ByteSize;
 use crate::format::bytes::{be32, be64};
 
 /// Byte offsets of the fields; "Header".
-pub mod at {
-    pub const BACKING_OFFSET: usize = 8;
-    pub const BACKING_SIZE: usize = 16;
-    pub const CLUSTER_BITS: usize = 20;
-    pub const SIZE: usize = 24;
-    pub const CRYPT: usize = 32;
-    pub const L1_SIZE: usize = 36;
-    pub const L1_OFFSET: usize = 40;
-    pub const REFCOUNT_OFFSET: usize = 48;
-    pub const REFCOUNT_CLUSTERS: usize = 56;
-    pub const SNAPSHOTS: usize = 60;
-    pub const INCOMPATIBLE: usize = 72;
-    pub const AUTOCLEAR: usize = 88;
-    pub const REFCOUNT_ORDER: usize = 96;
-    pub const HEADER_LENGTH: usize = 100;
-    pub const COMPRESSION: usize = 104;
+pub(crate) mod at {
+    pub(crate) const BACKING_OFFSET: usize = 8;
+    pub(crate) const BACKING_SIZE: usize = 16;
+    pub(crate) const CLUSTER_BITS: usize = 20;
+    pub(crate) const SIZE: usize = 24;
+    pub(crate) const CRYPT: usize = 32;
+    pub(crate) const L1_SIZE: usize = 36;
+    pub(crate) const L1_OFFSET: usize = 40;
+    pub(crate) const REFCOUNT_OFFSET: usize = 48;
+    pub(crate) const REFCOUNT_CLUSTERS: usize = 56;
+    pub(crate) const SNAPSHOTS: usize = 60;
+    pub(crate) const INCOMPATIBLE: usize = 72;
+    pub(crate) const AUTOCLEAR: usize = 88;
+    pub(crate) const REFCOUNT_ORDER: usize = 96;
+    pub(crate) const HEADER_LENGTH: usize = 100;
+    pub(crate) const COMPRESSION: usize = 104;
 }
 
 /// The fixed part of a version 2 header.
-pub const V2_LENGTH: u32 = 72;
+pub(crate) const V2_LENGTH: u32 = 72;
 /// The least a version 3 header has.
-pub const V3_LENGTH: u32 = 104;
+pub(crate) const V3_LENGTH: u32 = 104;
 
 /// The header's fields as they stand in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+pub(crate) struct Header {
     pub version: u32,
     pub backing_offset: u64,
     pub backing_size: u32,
@@ -52,7 +52,7 @@ pub struct Header {
 
 impl Header {
     /// Reads the fields; those behind the end of `head` are 0. A version 2 header gets that version's fixed values.
-    pub fn read(head: &[u8]) -> Self {
+    pub(crate) fn read(head: &[u8]) -> Self {
         let version = be32(head, 4);
         let v3 = version >= 3;
         let length = if v3 { be32(head, at::HEADER_LENGTH) } else { V2_LENGTH };
@@ -81,14 +81,14 @@ impl Header {
 /// How an image's compressed clusters were made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Compression {
+pub(crate) enum Compression {
     Zlib,
     Zstd,
 }
 
 /// What is known of an image that passed the gate; only `gate` makes one.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct ImageInfo {
+pub(crate) struct ImageInfo {
     pub version: u32,
     pub virtual_size: ByteSize,
     /// Length of the image file.
@@ -108,16 +108,16 @@ pub struct ImageInfo {
 
 /// Nobody but the gate can make one, so whoever holds an [`ImageInfo`] holds a checked image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passed(pub(super) ());
+pub(crate) struct Passed(pub(super) ());
 
 impl ImageInfo {
     /// Returns the cluster size in bytes, 512 to 2 MiB.
-    pub fn cluster_size(&self) -> u64 {
+    pub(crate) fn cluster_size(&self) -> u64 {
         1 << self.cluster_bits
     }
 }
 
 /// Returns how many bytes of the disk one L1 entry covers: a cluster of 8-byte L2 entries.
-pub fn bytes_per_l1_entry(cluster_bits: u32) -> u64 {
+pub(crate) fn bytes_per_l1_entry(cluster_bits: u32) -> u64 {
     1 << (2 * cluster_bits - 3)
 }

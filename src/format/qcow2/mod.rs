@@ -4,19 +4,19 @@
 //! Laying out and reading images is `qcow2-rs`; it trusts headers, so it never sees one that [`gate()`] did not
 //! pass or that we did not write. Read next: [`header`], [`gate`](mod@gate), [`write`](mod@write), [`disk`](mod@disk), [`read`](mod@read).
 
-pub mod disk;
-pub mod error;
-pub mod gate;
-pub mod header;
-pub mod read;
-pub mod write;
+pub(crate) mod disk;
+pub(crate) mod error;
+pub(crate) mod gate;
+pub(crate) mod header;
+pub(crate) mod read;
+pub(crate) mod write;
 
-pub use disk::{DiskError, from_disk};
-pub use error::GateError;
-pub use gate::{Limits, gate};
-pub use header::{Compression, Header, ImageInfo};
-pub use read::Image;
-pub use write::{Patch, WriteError, blank, from_raw, grow, overlay};
+pub(crate) use disk::{DiskError, from_disk};
+pub(crate) use error::GateError;
+pub(crate) use gate::{Limits, gate};
+pub(crate) use header::{Compression, Header, ImageInfo};
+pub(crate) use read::Image;
+pub(crate) use write::{blank, from_raw, grow, overlay};
 
 /// "Header": the first four bytes.
-pub const MAGIC: [u8; 4] = *b"QFI\xfb";
+pub(crate) const MAGIC: [u8; 4] = *b"QFI\xfb";

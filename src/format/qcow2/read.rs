@@ -19,7 +19,7 @@ use crate::format::bytes::put;
 const SECTOR: u64 = 512;
 
 /// A disk inside an image.
-pub struct Image<R: Read + Seek> {
+pub(crate) struct Image<R: Read + Seek> {
     device: Qcow2Dev<File<R>>,
     size: u64,
     position: u64,
@@ -30,7 +30,7 @@ pub struct Image<R: Read + Seek> {
 
 impl<R: Read + Seek> Image<R> {
     /// Opens the disk of an image that `gate` passed; zstd is not read.
-    pub fn open(reader: R, info: &ImageInfo) -> io::Result<Self> {
+    pub(crate) fn open(reader: R, info: &ImageInfo) -> io::Result<Self> {
         if info.compression == Compression::Zstd {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the image is compressed with zstd"));
         }

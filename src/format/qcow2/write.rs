@@ -24,13 +24,13 @@ const REFCOUNT_ORDER: u8 = 4;
 const SECTOR: usize = 512;
 const SECTOR_BITS: u8 = 9;
 /// The largest disk that a recipe can ask for.
-pub const MAX_VIRTUAL_SIZE: ByteSize = ByteSize::gib(64 * 1024);
+pub(crate) const MAX_VIRTUAL_SIZE: ByteSize = ByteSize::gib(64 * 1024);
 /// `QCOW_MAX_L1_SIZE`, in entries.
 const MAX_L1_ENTRIES: u64 = (32 << 20) / 8;
 
 /// Why an image cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
+pub(crate) enum WriteError {
     #[error("a disk is a whole number of 512-byte sectors, {0} bytes are not")]
     Sectors(u64),
     #[error("a disk has at least one sector and at most {MAX_VIRTUAL_SIZE}, {0} is outside")]
@@ -63,13 +63,13 @@ impl From<Qcow2Error> for WriteError {
 
 /// Bytes to lay over a copy of an image, at an offset; may lie behind its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Patch {
+pub(crate) struct Patch {
     pub offset: u64,
     pub bytes: Vec<u8>,
 }
 
 /// Writes a blank disk: metadata only, 262,144 bytes up to 4 TiB and a few clusters more above.
-pub fn blank(virtual_size: ByteSize) -> Result<Vec<u8>, WriteError> {
+pub(crate) fn blank(virtual_size: ByteSize) -> Result<Vec<u8>, WriteError> {
     whole_sectors(virtual_size)?;
     if virtual_size.0 == 0 || virtual_size > MAX_VIRTUAL_SIZE {
         return Err(WriteError::Size(virtual_size));
@@ -89,7 +89,7 @@ const BACKING_NAME: usize = 0x88;
 /// Writes an overlay that reads through to the qcow2 image `backing_name`, relative to the overlay's own place.
 ///
 /// `virtual_size` is at least the backing image's; the caller knows it. The name is 1 to 1023 bytes, without `:`.
-pub fn overlay(backing_name: &str, virtual_size: ByteSize) -> Result<Vec<u8>, WriteError> {
+pub(crate) fn overlay(backing_name: &str, virtual_size: ByteSize) -> Result<Vec<u8>, WriteError> {
     backing(backing_name)?;
     let mut image = blank(virtual_size)?;
     put(&mut image, EXTENSIONS, &0xe279_2aca_u32.to_be_bytes());
@@ -117,7 +117,7 @@ fn backing(name: &str) -> Result<(), WriteError> {
 ///
 /// Sets the size and the L1 entry count, clears the L1 table's slack and, as the specification demands of a writer
 /// that does not know them, the autoclear bits. The guest's partitions are not touched.
-pub fn grow(info: &ImageInfo, new_size: ByteSize) -> Result<Vec<Patch>, WriteError> {
+pub(crate) fn grow(info: &ImageInfo, new_size: ByteSize) -> Result<Vec<Patch>, WriteError> {
     whole_sectors(new_size)?;
     if new_size < info.virtual_size {
         return Err(WriteError::Shrink { old: info.virtual_size, new: new_size });
@@ -149,7 +149,7 @@ fn whole_sectors(size: ByteSize) -> Result<(), WriteError> {
 }
 
 /// Writes a raw disk as qcow2; clusters of zeros stay unallocated.
-pub fn from_raw(raw: &[u8]) -> Result<Vec<u8>, WriteError> {
+pub(crate) fn from_raw(raw: &[u8]) -> Result<Vec<u8>, WriteError> {
     let image = Rc::new(RefCell::new(blank(ByteSize(raw.len() as u64))?));
     let head = image.borrow().get(..CLUSTER).unwrap_or_default().to_vec();
     let header = Qcow2Header::from_buf(&head)?;

@@ -11,7 +11,7 @@ use crate::vm::disks::{DISKS, is_written};
 
 /// What boots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BootFrom {
+pub(crate) enum BootFrom {
     /// The system on the disk.
     Disk,
     /// The installer, which writes the disk anew.
@@ -20,7 +20,7 @@ pub enum BootFrom {
 
 impl BootFrom {
     /// Reads `disk` or `installer`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         match text {
             "disk" => Some(Self::Disk),
             "installer" => Some(Self::Installer),

@@ -15,7 +15,7 @@ use crate::recipe::{ImageReference, Source};
 
 /// How one image's pin came out.
 #[derive(Debug)]
-pub struct UpdatedImage {
+pub(crate) struct UpdatedImage {
     pub before: Option<ImagePin>,
     pub after: ImagePin,
     /// The recipe that asked first.

@@ -13,9 +13,9 @@ mod sign;
 use std::path::{Path, PathBuf};
 
 pub(super) use self::ask::Asker;
-pub use self::image::UpdatedImage;
-pub use self::show::{Change, changes, image_changes};
-pub use self::sign::Voucher;
+pub(crate) use self::image::UpdatedImage;
+pub(crate) use self::show::{Change, changes, image_changes};
+pub(crate) use self::sign::Voucher;
 use self::sign::{Heard, Judge};
 use super::{Loaded, Session, recipe_file};
 use crate::base::{Code, Problem, Problems};
@@ -25,7 +25,7 @@ use crate::recipe::{self, ImageReference, Source};
 
 /// What the person allows although it loses something, and whether anything is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
+pub(crate) struct Options {
     /// `--dry-run`: show the change, write no lock and remember nothing.
     pub dry_run: bool,
     /// `--allow-unsigned`: take what nobody signed, although there is a keyring.
@@ -38,7 +38,7 @@ pub struct Options {
 
 /// How one input's pin came out.
 #[derive(Debug)]
-pub struct Updated {
+pub(crate) struct Updated {
     pub key: String,
     pub before: Option<Pin>,
     pub after: Pin,
@@ -51,7 +51,7 @@ pub struct Updated {
 
 /// What an update did.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// The recipes that were found, where none was named.
     pub found: Vec<String>,
     pub pins: Vec<Updated>,
@@ -71,7 +71,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// All that failed, together; then no lock was changed. `E_LOCKED` where one would be, and `--locked` forbids it.
-pub fn update(session: &Session<'_>, recipes: &[PathBuf], options: Options) -> Result<Outcome, Problems> {
+pub(crate) fn update(session: &Session<'_>, recipes: &[PathBuf], options: Options) -> Result<Outcome, Problems> {
     let found = if recipes.is_empty() { beside_us(session)? } else { vec![] };
     let recipes = if recipes.is_empty() { &found } else { recipes };
     let judge = Judge::new(session, options)?;

@@ -11,19 +11,19 @@ use crate::recipe::Source;
 
 /// One field of a pin, before and after; at least one of the two is there.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Change {
+pub(crate) struct Change {
     pub field: &'static str,
     pub before: Option<String>,
     pub after: Option<String>,
 }
 
 /// Lists what differs between two pins of one input, in the order in which a lock writes them.
-pub fn changes(before: Option<&Pin>, after: &Pin) -> Vec<Change> {
+pub(crate) fn changes(before: Option<&Pin>, after: &Pin) -> Vec<Change> {
     compared(&before.map(fields).unwrap_or_default(), fields(after))
 }
 
 /// Lists what differs between two pins of one container image.
-pub fn image_changes(before: Option<&ImagePin>, after: &ImagePin) -> Vec<Change> {
+pub(crate) fn image_changes(before: Option<&ImagePin>, after: &ImagePin) -> Vec<Change> {
     compared(&before.map(image_fields).unwrap_or_default(), image_fields(after))
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Heard {
 
 /// Whose word a pin rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Voucher {
+pub(crate) enum Voucher {
     /// A key in the keyring signed it.
     Signed,
     /// A signature is published here, and there was no keyring to check it by.
@@ -40,7 +40,7 @@ pub enum Voucher {
 
 impl Voucher {
     /// Returns a word for scripts.
-    pub const fn as_str(&self) -> &'static str {
+    pub(crate) const fn as_str(&self) -> &'static str {
         match self {
             Self::Signed => "signed",
             Self::Unchecked(_) => "unchecked",

@@ -18,7 +18,7 @@ type Owners<'p> = BTreeMap<Port, &'p NetworkProfile>;
 const DEEPEST: usize = 8;
 
 /// Judges all profiles.
-pub fn all(profiles: &Profiles, told: &mut Told) {
+pub(crate) fn all(profiles: &Profiles, told: &mut Told) {
     matches(profiles, told);
     let owners: Owners<'_> =
         profiles.iter().flat_map(|profile| profile.value.as_ports().map(|port| (port, &profile.value))).collect();

@@ -11,21 +11,21 @@ use crate::recipe::Located;
 use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port};
 
 /// Whose port an interface or card is.
-pub type Controllers<'p> = BTreeMap<&'p Port, &'p NetworkProfile>;
+pub(crate) type Controllers<'p> = BTreeMap<&'p Port, &'p NetworkProfile>;
 
 /// Finds every port and the bridge or bond it belongs to.
-pub fn controllers(profiles: &[Located<NetworkProfile>]) -> Controllers<'_> {
+pub(crate) fn controllers(profiles: &[Located<NetworkProfile>]) -> Controllers<'_> {
     let ports = profiles.iter().flat_map(|profile| profile.value.ports().iter().map(|port| (port, &profile.value)));
     ports.map(|(port, profile)| (&port.value, profile)).collect()
 }
 
 /// Finds the bridge or bond that a profile's interface is a port of.
-pub fn controller<'p>(profile: &NetworkProfile, controllers: &Controllers<'p>) -> Option<&'p NetworkProfile> {
+pub(crate) fn controller<'p>(profile: &NetworkProfile, controllers: &Controllers<'p>) -> Option<&'p NetworkProfile> {
     profile.as_ports().find_map(|port| controllers.get(&port).copied())
 }
 
 /// Writes every profile, and one for each port that has none: the profile it belongs to, name and text.
-pub fn all<'p>(
+pub(crate) fn all<'p>(
     recipe: &str,
     profiles: &'p [Located<NetworkProfile>],
 ) -> Vec<(&'p Located<NetworkProfile>, String, String)> {

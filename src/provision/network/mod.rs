@@ -20,7 +20,7 @@ use crate::recipe::{Located, Recipe};
 const FOLDER: &str = "/etc/NetworkManager/system-connections";
 
 /// Writes every profile, and one for each port that has none of its own.
-pub fn add(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
+pub(crate) fn add(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     let profiles = &recipe.provision.networks;
     if profiles.is_empty() {
         return;

@@ -8,7 +8,7 @@ use crate::base::{Place, Rule};
 use crate::format::ignition::Node;
 
 /// Judges what ready-made files do to disks.
-pub fn judge(sight: &Sight<'_>, told: &mut Told) {
+pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
     if let Some(script) = sight.script {
         self::script(&script.bytes, |line| ready::place(&script.file, line, 1), told);
     }
@@ -47,7 +47,7 @@ fn nodes(node: &Node, file: &str, told: &mut Told) {
 }
 
 /// Judges what a script does to disks; `at` gives the place of a line.
-pub fn script(bytes: &[u8], at: impl Fn(u32) -> Place, told: &mut Told) {
+pub(crate) fn script(bytes: &[u8], at: impl Fn(u32) -> Place, told: &mut Told) {
     let text = String::from_utf8_lossy(bytes);
     for (number, line) in logical_lines(&text) {
         let place = || at(number);
@@ -134,7 +134,7 @@ impl Mkfs {
 }
 
 /// How many disks a profile needs (mkfs.btrfs(8), profiles).
-pub fn least(profile: &str) -> Option<usize> {
+pub(crate) fn least(profile: &str) -> Option<usize> {
     match profile {
         "single" | "dup" | "raid0" => Some(1),
         "raid1" | "raid10" | "raid5" => Some(2),

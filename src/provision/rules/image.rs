@@ -7,7 +7,7 @@ use super::Sight;
 use crate::base::{BaseKind, ByteSize, Engine, Finding, Rule, Severity};
 
 /// Judges a recipe by its image.
-pub fn judge(sight: &Sight<'_>, told: &mut Told) {
+pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
     flavour(sight, told);
     spec(sight, told);
     partition_numbers(sight, told);
@@ -52,7 +52,7 @@ fn spec(sight: &Sight<'_>, told: &mut Told) {
         Some(newest) if spec > newest => {
             let text =
                 format!("the config needs spec 3.{spec}.0, and the image's Ignition knows none above 3.{newest}.0");
-            told.tell(Finding::new(Rule::SpecTooNew, text).at(place).as_severe_as(Severity::Error));
+            told.tell(Finding::new(Rule::SpecTooNew, text).at(place).with_severity(Severity::Error));
         }
         None if ready < Some(spec) && spec >= crate::format::ignition::SPECIAL_MODE_SPEC => {
             let text = format!("the config needs spec 3.{spec}.0, which Ignition before 2.26 refuses");
@@ -97,7 +97,7 @@ fn size(sight: &Sight<'_>, told: &mut Told) {
     let usual = published_size(sight);
     if let (None, Some(usual)) = (known, usual.filter(|usual| size.value < *usual)) {
         let text = format!("the system disk of {} is smaller than the {usual} that such images have", size.value);
-        told.tell(Finding::new(Rule::MinDisk, text).at(place).as_severe_as(Severity::Warning));
+        told.tell(Finding::new(Rule::MinDisk, text).at(place).with_severity(Severity::Warning));
     }
 }
 

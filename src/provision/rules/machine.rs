@@ -7,7 +7,7 @@ use crate::base::{BaseKind, Finding, Rule, Severity};
 use crate::recipe::{Media, Network};
 
 /// Judges the machine.
-pub fn judge(sight: &Sight<'_>, told: &mut Told) {
+pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
     if sight.recipe.base.kind == BaseKind::Iso {
         installer(sight, told);
     }
@@ -22,7 +22,7 @@ fn installer(sight: &Sight<'_>, told: &mut Told) {
         let by_stick = sight.recipe.provision.media == Some(Media::Gpt);
         let text = "the installer sees several blank disks; only the bundle's launch files tell it which one is meant";
         let severity = if by_stick { Severity::Warning } else { Severity::Note };
-        told.tell(Finding::new(Rule::SelfinstallAmbiguousDisk, text).at(place.clone()).as_severe_as(severity));
+        told.tell(Finding::new(Rule::SelfinstallAmbiguousDisk, text).at(place.clone()).with_severity(severity));
     }
     if !sight.recipe.provision.is_wanted() {
         let text = "nothing is provisioned beside the installer, and what lies on its medium is gone at the first boot";

@@ -3,7 +3,7 @@
 //! What a rule is about stands in one table, `base::rule`; here is what it looks at. Rules that judge one file or one
 //! account stand where that is read: `lints` (ready-made files), `account`, `unit`, `merge`, `carried`.
 
-pub mod disks;
+pub(crate) mod disks;
 mod image;
 mod machine;
 mod transports;
@@ -15,7 +15,7 @@ use super::ways::{Freight, Ways};
 use crate::recipe::Recipe;
 
 /// What the rules see.
-pub struct Sight<'a> {
+pub(crate) struct Sight<'a> {
     pub recipe: &'a Recipe,
     pub facts: &'a BaseFacts,
     /// The spec of the config without its ready-made part, where there is such a config.
@@ -27,7 +27,7 @@ pub struct Sight<'a> {
 }
 
 /// Applies every rule of this module.
-pub fn judge(sight: &Sight<'_>, told: &mut Told) {
+pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
     image::judge(sight, told);
     machine::judge(sight, told);
     transports::judge(sight, told);

@@ -6,7 +6,7 @@ use super::Sight;
 use crate::base::{BaseKind, Engine, Finding, Place, Rule, Severity, Transport};
 
 /// Judges the transports.
-pub fn judge(sight: &Sight<'_>, told: &mut Told) {
+pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
     arch(sight, told);
     metal(sight, told);
     precedence(sight, told);
@@ -57,7 +57,7 @@ fn precedence(sight: &Sight<'_>, told: &mut Told) {
             Severity::Warning,
         ),
     };
-    told.tell(Finding::new(Rule::Precedence, text).at(place(sight)).as_severe_as(severity));
+    told.tell(Finding::new(Rule::Precedence, text).at(place(sight)).with_severity(severity));
 }
 
 /// Where a script or unit finds a configuration by itself, and by which transport.

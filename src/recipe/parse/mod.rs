@@ -25,7 +25,7 @@ use crate::base::url::UrlError;
 use crate::base::{ByteSize, Code, Digest, Name, Problem, Problems, Url};
 
 /// The recipe format this program reads and writes.
-pub const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 1;
 
 /// 1980-01-01, the first day a FAT volume can name.
 const FIRST_EPOCH: u64 = 315_532_800;
@@ -40,7 +40,7 @@ const MIRROR_LIMIT: usize = 16;
 /// `file` is its name as the user gave it, for messages only. All mistakes are told together, in the order of the file: form
 /// is [`Code::Recipe`], a password in plain text [`Code::Secret`], a path that leaves the recipe's directory
 /// [`Code::InputEscape`]. A recipe of a newer format is refused whole, without guessing at the rest.
-pub fn parse(text: &str, file: &str) -> Result<Recipe, Problems> {
+pub(crate) fn parse(text: &str, file: &str) -> Result<Recipe, Problems> {
     let document = Document::open(text, file)?;
     let root = document.root();
     if let Some(problem) = newer_format(&root) {

@@ -24,7 +24,7 @@ use crate::base::text::{count, is_unsafe, one_line};
 use crate::base::{ByteSize, Code, Problem, Problems};
 
 /// The largest file that is parsed: a recipe is written by hand, and the parser's tree takes many times its text.
-pub const FILE_LIMIT: ByteSize = ByteSize::mib(1);
+pub(crate) const FILE_LIMIT: ByteSize = ByteSize::mib(1);
 
 /// The most that the values of one file may weigh, however short each is written; see [`weight`].
 const WEIGHT_LIMIT: usize = 1 << 18;

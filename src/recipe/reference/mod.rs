@@ -1,10 +1,10 @@
 //! What can be written in a recipe, told from the table of keys: a JSON Schema for editors, a page for people. Touches nothing.
 
-mod page;
+#[cfg(test)]
+pub(crate) mod page;
 mod schema;
 
-pub use page::page;
-pub use schema::schema;
+pub(crate) use schema::schema;
 
 use super::keys::{KEYS, Key};
 

@@ -8,7 +8,7 @@ use crate::base::Rule;
 const HEAD: &str = "\
 # Every key of a recipe
 
-<!-- Written from `src/recipe/keys.rs` by `UPDATE_DOCS=1 cargo test --test house`; a test holds the two together. -->
+<!-- Written from `src/recipe/keys.rs` by `UPDATE_DOCS=1 cargo test tests::house`; a test holds the two together. -->
 
 A recipe is a TOML file. A key that is not here is refused, with the nearest one that is; a path lies beneath the recipe's own
 directory; sizes are written `\"30GiB\"`. `arca-build schema` prints the same as a JSON Schema: put `arca-build schema >
@@ -18,7 +18,7 @@ start from, `arca-build check RECIPE` tells every mistake in one.
 ";
 
 /// Returns the page; the same program gives the same bytes.
-pub fn page() -> String {
+pub(crate) fn page() -> String {
     let mut page = format!("{HEAD}\n## The file\n\n{}", table(""));
     for key in KEYS.iter().filter(|key| is_section(key)) {
         page.push_str(&format!("\n## `{}`\n\n{}\n", title(key.path), sentence(key.doc)));

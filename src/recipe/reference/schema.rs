@@ -12,7 +12,7 @@ use crate::base::{ByteSize, Rule};
 use crate::recipe::FORMAT;
 
 /// Returns the schema; the same program gives the same bytes.
-pub fn schema() -> Value {
+pub(crate) fn schema() -> Value {
     let mut schema = object("");
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("recipe of arca-build");

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use arca_build::base::Digest;
+use crate::base::Digest;
 
 /// One name: its permission bits, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

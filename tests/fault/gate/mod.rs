@@ -45,13 +45,13 @@ impl Scale {
 
     /// The program under test; `None` after telling that the test is skipped.
     pub fn program(self) -> Option<PathBuf> {
-        let debug = Path::new(env!("CARGO_BIN_EXE_arca-build"));
+        let debug = Path::new(crate::tests::support::program());
         if self == Self::Small {
             return Some(debug.to_owned());
         }
         let release = debug.parent()?.parent()?.join("release/arca-build");
         if !release.exists() {
-            super::support::skip("the release binary (cargo build --release)");
+            crate::tests::support::skip("the release binary (cargo build --release)");
             return None;
         }
         Some(release)
@@ -78,7 +78,7 @@ pub fn preload(cc: &Path, source: &str, into: &Path) -> PathBuf {
     let shim = into.join(source).with_extension("so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fault/gate").join(source);
     let words = ["-shared", "-fPIC", "-O1", "-Wall", "-o"];
-    super::support::output(std::process::Command::new(cc).args(words).arg(&shim).arg(source)).success();
+    crate::tests::support::output(std::process::Command::new(cc).args(words).arg(&shim).arg(source)).success();
     shim
 }
 

@@ -8,14 +8,14 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use arca_build::base::{ByteSize, Digest};
-use arca_build::format::qcow2;
-use arca_build::store::{Claim, Store};
-use arca_build::stream::Sink;
+use crate::base::{ByteSize, Digest};
+use crate::format::qcow2;
+use crate::store::{Claim, Store};
+use crate::stream::Sink;
 
 use super::judge::{Picture, Reference};
 use super::trace::{Ended, run};
-use crate::support::server::Server;
+use crate::tests::support::server::Server;
 
 /// What a command finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -233,7 +233,7 @@ impl<'p> World<'p> {
         let Claim::Partial(mut partial) = store.claim(&Digest::of(image), "tiny").unwrap() else {
             panic!("it is there")
         };
-        partial.set_validator(Some(&crate::support::server::etag(image))).unwrap();
+        partial.set_validator(Some(&crate::tests::support::server::etag(image))).unwrap();
         partial.append(&image[..image.len() / 2]).unwrap();
     }
 

@@ -7,11 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use arca_build::base::Digest;
+use crate::base::Digest;
 
-use crate::support::guest::initrd;
-use crate::support::guest::packages::{BUSYBOX, Kit, kernel};
-use crate::support::{output, skip, tools};
+use crate::tests::support::guest::initrd;
+use crate::tests::support::guest::packages::{BUSYBOX, Kit, kernel};
+use crate::tests::support::{output, skip, tools};
 
 const COMMON: &str = include_str!("common");
 const INSTALLER: &str = include_str!("installer");

@@ -3,7 +3,7 @@
 //! Format: the "newc" cpio archive, Linux Documentation/driver-api/early-userspace/buffer-format.rst.
 
 use super::packages::file_name;
-use crate::support::{output, tool};
+use crate::tests::support::{output, tool};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

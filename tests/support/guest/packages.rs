@@ -3,7 +3,7 @@
 //! Touches: that directory, the network through apt. Read next: `initrd.rs`.
 
 use super::initrd;
-use crate::support::{Output, output};
+use crate::tests::support::{Output, output};
 use sha2::Digest;
 use std::ffi::OsStr;
 use std::fs;
@@ -45,7 +45,7 @@ impl Kit<'_> {
     /// Returns the directory that `make` filled, now or earlier; it is given the tree of all packages, every file in it,
     /// and the directory.
     pub fn prepare(&self, make: impl FnOnce(&Path, &[PathBuf], &Path)) -> Result<PathBuf, String> {
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.home);
+        let home = crate::tests::support::target_tmp().join(self.home);
         let digest = sha2::Sha256::digest(&self.revision);
         let ready = home.join(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>());
         if !ready.is_dir() {

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::recipe::{FILE_LIMIT, KEYS, KeyType};
+use crate::recipe::reader::FILE_LIMIT;
+use crate::recipe::{KEYS, KeyType};
 
 /// Far above what a recipe of 1 MiB takes even unoptimised, far below anything quadratic.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,9 +7,9 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use arca_build::base::{Code, DerivationId, Digest, Event, Name};
-use arca_build::store::{BundleEntry, Claim, Cut, Holder, PiecedClaim, Privacy, Root, Seen, Source, Store};
-use arca_build::stream::Sink;
+use crate::base::{Code, DerivationId, Digest, Event, Name};
+use crate::store::{BundleEntry, Claim, Cut, Holder, PiecedClaim, Privacy, Root, Seen, Source, Store};
+use crate::stream::Sink;
 
 const BYTES: &[u8] = b"what the object holds";
 const URL: &str = "https://h.example/d/X.qcow2";

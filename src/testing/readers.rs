@@ -5,23 +5,21 @@
 //! A reader must neither panic nor run away on any bytes; where it answers, what it answers must hold together (a lock
 //! that was read is printed and read again). To add one: a function, a row in [`READERS`], a target in `fuzz/`, and
 //! seeds under `tests/fuzz/corpus/<name>/`; the gate demands all four.
-#![allow(dead_code, reason = "the fuzz targets use one row each")]
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
-#[path = "records.rs"]
-pub mod records;
+use super::records;
 
-use arca_build::base::{ByteSize, Compression, Digest, Url, text};
-use arca_build::bundle::Manifest;
-use arca_build::doctor;
-use arca_build::format::openpgp::{Keyring, verify_cleartext, verify_detached};
-use arca_build::format::packed::Unpacker;
-use arca_build::format::qcow2::{Image, Limits, gate};
-use arca_build::format::{archive, checksums, combustion, fat, gpt, ignition, iso, metalink};
-use arca_build::import_config::{Given, Wish, adopt, same};
-use arca_build::lock::{Lock, Mirrors, read_answer, resolve};
-use arca_build::{inspect, recipe};
+use crate::base::{ByteSize, Compression, Digest, Url, text};
+use crate::bundle::Manifest;
+use crate::doctor;
+use crate::format::openpgp::{Keyring, verify_cleartext, verify_detached};
+use crate::format::packed::Unpacker;
+use crate::format::qcow2::{Image, Limits, gate};
+use crate::format::{archive, checksums, combustion, fat, gpt, ignition, iso, metalink};
+use crate::import_config::{Given, Wish, adopt, same};
+use crate::lock::{Lock, Mirrors, read_answer, resolve};
+use crate::{inspect, recipe};
 
 /// Reads bytes to the end.
 type Reader = fn(&[u8]);
@@ -68,8 +66,8 @@ pub fn run(name: &str, bytes: &[u8]) {
 /// How much is unpacked: enough for every path through a decoder, little enough for thousands of inputs.
 const UNPACKED: ByteSize = ByteSize::mib(16);
 
-const KEY: &[u8] = include_bytes!("../fixtures/openpgp/opensuse-2026.asc");
-const SIGNED: &[u8] = include_bytes!("../fixtures/openpgp/opensuse-leap.sha256");
+const KEY: &[u8] = include_bytes!("../../tests/fixtures/openpgp/opensuse-2026.asc");
+const SIGNED: &[u8] = include_bytes!("../../tests/fixtures/openpgp/opensuse-leap.sha256");
 /// When the fixture was signed, so that the key is believed.
 const NOW: u64 = 1_781_847_072;
 
@@ -134,7 +132,7 @@ fn read_signature(bytes: &[u8]) {
 fn read_keyring(bytes: &[u8]) {
     let Ok(mut keyring) = Keyring::parse(bytes, "key.asc") else { return };
     let _ = keyring.list();
-    let signature = include_bytes!("../fixtures/openpgp/opensuse-leap.sha256.asc");
+    let signature = include_bytes!("../../tests/fixtures/openpgp/opensuse-leap.sha256.asc");
     let _ = verify_detached(&keyring, SIGNED, signature, NOW);
     keyring.extend(self::keyring());
     let _ = verify_detached(&keyring, SIGNED, signature, NOW);
@@ -276,7 +274,7 @@ fn read_recipe(bytes: &[u8]) {
 }
 
 /// Unpacks up to so much; a failure of the source, which has none, would be no failure of the packed bytes.
-pub fn unpack(compression: Compression, bytes: &[u8], limit: ByteSize) {
+pub(crate) fn unpack(compression: Compression, bytes: &[u8], limit: ByteSize) {
     let Ok(mut unpacker) = Unpacker::new(compression, bytes, limit) else { return };
     let mut buffer = vec![0; 64 << 10];
     while let Ok(1..) = unpacker.read(&mut buffer) {}

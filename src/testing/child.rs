@@ -12,7 +12,7 @@ use super::limits::{self, MEMORY, TIME, TIME_OF_CHECKED_GIANTS};
 use super::monsters::MONSTERS as GENERATED;
 use super::mutate::{Numbers, bend};
 use super::seeds::{self, Seed};
-use crate::readers;
+use crate::testing::readers;
 
 /// The name under which the generated giants are read.
 pub const MONSTERS: &str = "monsters";

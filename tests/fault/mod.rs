@@ -1,20 +1,4 @@
 //! What if it breaks in the middle? One module per topic; the rows are those of `SECURITY.md`. See tests/README.md.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests touch the world, and end loudly"
-)]
-
-#[path = "../support/mod.rs"]
-mod support;
-use support::server;
-#[path = "../support/readers.rs"]
-mod readers;
-#[path = "../support/virsh.rs"]
-mod virsh;
 
 mod archive;
 mod base_images;

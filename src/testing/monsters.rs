@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use arca_build::base::{ByteSize, Compression, Digest};
-use arca_build::format::archive::{BundleFile, FileEntry, Index, ObjectEntry, Root};
+use crate::base::{ByteSize, Compression, Digest};
+use crate::format::archive::{BundleFile, FileEntry, Index, ObjectEntry, Root};
 
 use super::seeds::put;
-use crate::readers::{self, all_files, gpt_with_sums, whole_file};
+use crate::testing::readers::{self, all_files, gpt_with_sums, whole_file};
 
 /// Makes the input and returns what reads it; only the reading is judged.
 type Monster = fn() -> Box<dyn Fn()>;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use arca_build::format::packed::{XZ_MEMORY, ZSTD_WINDOW_LOG};
+use crate::format::packed::{XZ_MEMORY, ZSTD_WINDOW_LOG};
 
 /// The longest that one input may take.
 pub const TIME: Duration = Duration::from_secs(1);

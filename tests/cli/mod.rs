@@ -1,17 +1,4 @@
 //! Does the person see the right thing? The real binary, a clean world, whole outputs. See tests/README.md.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests touch the world, and end loudly"
-)]
-
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../support/virsh.rs"]
-mod virsh;
 
 mod airgap;
 mod build;

@@ -3,12 +3,13 @@
 
 use std::path::Path;
 
-use arca_build::base::{ByteSize, Digest, DiskLabel};
-use arca_build::format::archive::{BundleFile, FileEntry, Index, ObjectEntry, Root, Writer};
-use arca_build::format::{fat, gpt, qcow2};
+use crate::base::{ByteSize, Digest, DiskLabel};
+use crate::format::archive::{BundleFile, FileEntry, Index, ObjectEntry, Root, Writer};
+use crate::format::{fat, gpt, qcow2};
 use uuid::Uuid;
 
-use crate::readers::{READERS, gpt_with_sums, records};
+use super::readers::{READERS, gpt_with_sums};
+use super::records;
 
 /// An input that is read as it is, and bent.
 pub struct Seed {
