@@ -31,18 +31,16 @@ rules! {
     // What the guest hides from the engines.
     HomeSubvol = "home-subvol", Warning, "a path lies on a subvolume that Ignition does not see";
         why "MicroOS keeps /home, /opt, /srv, /usr/local and /boot/writable on btrfs subvolumes of their own. Only \
-            /etc, /root and /var are mounted in the initrd, so what Ignition writes below the others lies beneath \
-            the later mount: no error, and the file is gone. An entry in `storage.filesystems` that mounts the \
-            subvolume helps; arca-build adds it for what a recipe says in its own words, never inside a config it \
-            was given.";
+            /etc, /root and /var are mounted in the initrd, so what Ignition writes below the others is hidden by the \
+            later mount: there is no error, and the file is gone. An entry in `storage.filesystems` that mounts the \
+            subvolume helps; arca-build adds it for the recipe's own keys, never inside a ready-made config.";
         by ("read-only-root-fs: the subvolumes marked x-initrd.mount", "https://build.opensuse.org/package/show/openSUSE:Factory/read-only-root-fs"),
             ("coreos/ignition: configuration specification, `storage.filesystems`", "https://coreos.github.io/ignition/configuration-v3_2/");
-        fix "add a `storage.filesystems` entry for the subvolume, or say it in `[provision]` instead";
-    CombustionMount = "combustion-mount", Warning, "a script writes where Combustion shows it nothing";
+        fix "add a `storage.filesystems` entry for the subvolume, or use the keys of `[provision]` instead";
+    CombustionMount = "combustion-mount", Warning, "a script writes where nothing is mounted under Combustion";
         why "Combustion runs its script in a new snapshot through transactional-update, which binds /root, /opt, \
             /boot/writable and a few directories below /var. /home, /srv, /usr/local and the rest of /var are not \
-            mounted there: what the script writes to them lies beneath the later mount and vanishes without an \
-            error.";
+            mounted there: what the script writes to them is hidden by the later mount, without an error.";
         by ("transactional-update: lib/Transaction.cpp", "https://github.com/openSUSE/transactional-update"),
             ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
         fix "mount the directory at the beginning of the script and unmount it at the end, as in `mount /home`";
@@ -69,11 +67,11 @@ rules! {
         by ("coreos/ignition: internal/exec/engine.go", "https://github.com/coreos/ignition"),
             ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
         fix "give both engines one transport: leave `transport` out, or write transport = \"disk\"";
-    FwcfgSize = "fwcfg-size", Warning, "a configuration is large for fw_cfg";
+    FwcfgSize = "fwcfg-size", Warning, "a configuration is too large to read quickly from fw_cfg";
         why "The guest's kernel reads a fw_cfg entry through sysfs a page at a time and begins from its first byte \
-            each time, so the cost grows with the square of the size: 64 KiB take half a million port reads and \
-            nobody notices, 1 MiB takes over a hundred million and the boot stands still for minutes. From a disk \
-            any size is read at once.";
+            each time, so the cost grows with the square of the size: 64 KiB take half a million port reads, which is \
+            not noticeable; 1 MiB takes over a hundred million, and the boot stands still for minutes. From a disk any \
+            size is read at once.";
         by ("linux: drivers/firmware/qemu_fw_cfg.c", "https://github.com/torvalds/linux/blob/master/drivers/firmware/qemu_fw_cfg.c"),
             ("coreos/ignition#1259", "https://github.com/coreos/ignition/issues/1259");
         fix "write transport = \"disk\", or carry what is large by `url`";
@@ -165,13 +163,13 @@ rules! {
             20 GiB, those for VMware, Vagrant and OpenStack with 24 and for Hyper-V with 30.";
         by ("openSUSE: package openSUSE-MicroOS", "https://build.opensuse.org/package/show/openSUSE:Factory/openSUSE-MicroOS");
         fix "raise `size` in `[machine.system]`, or leave it out to take the image's own";
-    MovingUrl = "moving-url", Note, "the address means another image every few days";
+    MovingUrl = "moving-url", Note, "the address leads to another image every few days";
         why "Names without a `Snapshot` or `Build` are links that move to the newest image, and old Tumbleweed \
-            snapshots are deleted after days to weeks. The lock keeps the build right: it names the very file. But \
-            who reads the recipe alone cannot tell which image was meant, and one cannot go back to an image that \
-            only a link named.";
+            snapshots are deleted after days to weeks. The lock keeps the build correct: it names the exact file. But \
+            the recipe alone does not show which image was meant, and there is no way back to an image that was only \
+            named by such a link.";
         by ("openSUSE/MirrorCache: t/Directory/01-smoke.t", "https://github.com/openSUSE/MirrorCache");
-        fix "write the address that the lock resolved it to, or say in `[allow]` why it may move";
+        fix "write the address that the lock resolved it to, or allow it in `[allow]` with the reason";
     SelfinstallAmbiguousDisk = "selfinstall-ambiguous-disk", Note, "an installer that sees several disks asks which one";
         why "The SelfInstall medium takes the only disk it finds, and shows a menu when there are several; a wrong \
             choice destroys data. The launch files of a bundle name the system disk to it by \
@@ -180,46 +178,46 @@ rules! {
         by ("kiwi: dracut/modules.d/55kiwi-dump/kiwi-dump-image.sh", "https://github.com/OSInside/kiwi"),
             ("kiwi: OEM images, `rd.kiwi.oem.installdevice`", "https://osinside.github.io/kiwi/");
         fix "start the installation by the bundle's launch files, or attach the data disks after it";
-    ConfigOnInstallMedia = "config-on-install-media", Warning, "an installer without a configuration beside it";
-        why "A configuration that lies on the installation medium itself is gone when it is needed: libvirt takes the \
-            medium away after the first phase, and the installed system looks for its configuration at its own first \
+    ConfigOnInstallMedia = "config-on-install-media", Warning, "an installer that finds no configuration";
+        why "A configuration that lies on the installation medium itself is gone when it is needed: libvirt detaches \
+            the medium after the first phase, and the installed system looks for its configuration at its own first \
             boot. Without any, the first-boot wizard waits on the console. The bundle's config disk, or fw_cfg, is \
             still there.";
         by ("suse-edge/edge-image-builder: docs/testing-guide.md", "https://github.com/suse-edge/edge-image-builder"),
             ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
-        fix "say in `[provision]` what the guest shall be";
+        fix "describe the guest in `[provision]`";
     // Who may log in.
     RootSshPassword = "root-ssh-password", Warning, "root has a password but no ssh key";
         why "openSUSE's sshd refuses passwords for root unless the package openssh-server-config-rootlogin is there, \
             so root's password works on the console only. With an ssh key root can log in from elsewhere.";
         by ("openSUSE: package openssh", "https://build.opensuse.org/package/show/openSUSE:Factory/openssh");
-        fix "add `ssh_keys`, or say in `[allow]` that the console is enough";
-    NoLogin = "no-login", Warning, "a user who has neither password nor key";
-        why "An account without a password is locked, and without a key sshd lets nobody in, so the user exists but \
-            cannot be used. A system user is meant to be so.";
+        fix "add `ssh_keys`, or allow it in `[allow]`, if the console is enough";
+    NoLogin = "no-login", Warning, "a user with neither password nor key";
+        why "An account without a password is locked, and without a key sshd refuses the login, so the user exists but \
+            cannot be used. For a system user that is intended.";
         by ("shadow(5)", "https://man7.org/linux/man-pages/man5/shadow.5.html");
         fix "add `ssh_keys` or `password_hash`, or write system = true";
-    WeakHash = "weak-hash", Warning, "a password hash that is weak, or none at all";
+    WeakHash = "weak-hash", Warning, "a password hash that is weak, or not a hash";
         why "MD5 hashes are broken in minutes and bcrypt's `$2a$` has a known flaw; a text without a method is most \
-            likely the password itself, which everybody who reads the recipe then knows. `$6$`, `$5$`, `$y$`, \
-            `$gy$`, `$2b$` and `$2y$` are taken.";
+            likely the password itself, readable by everybody who can read the recipe. `$6$`, `$5$`, `$y$`, `$gy$`, \
+            `$2b$` and `$2y$` are accepted.";
         by ("libxcrypt: crypt(5)", "https://github.com/besser82/libxcrypt");
         fix "make a hash with `arca-build passwd` and write that";
-    KeyTypo = "key-typo", Warning, "an ssh key that is damaged, private, or of nobody";
+    KeyTypo = "key-typo", Warning, "an ssh key that is damaged, private, or has no comment";
         why "sshd passes over a line it cannot read, so a key that lost a character when it was pasted locks its \
             owner out, and a private key in a recipe must be taken for lost. A key without a comment works, but \
             nobody can tell later whose it is.";
         by ("sshd(8): AUTHORIZED_KEYS FILE FORMAT", "https://man.openbsd.org/sshd.8#AUTHORIZED_KEYS_FILE_FORMAT");
         fix "paste the whole line of the `.pub` file, its comment included";
-    WeakKey = "weak-key", Warning, "an ssh key that sshd or its owner should no longer trust";
-        why "DSA keys are refused by every current sshd, and short RSA keys can be factored. Who holds only such a \
-            key cannot log in, or is not alone.";
+    WeakKey = "weak-key", Warning, "an ssh key of a type or size that is no longer secure";
+        why "DSA keys are refused by every current sshd, and short RSA keys can be factored. With only such a key the \
+            user cannot log in, or others can.";
         by ("OpenSSH: release notes", "https://www.openssh.com/releasenotes.html");
         fix "make a new key with `ssh-keygen -t ed25519`";
     GroupLikeUser = "group-like-user", Warning, "a group with the name of a user";
-        why "Where an image gives each user a group of its own (USERGROUPS_ENAB in login.defs), useradd makes the group \
-            itself and fails where it is there already, and with it the boot. Where it does not, the user is not in \
-            the group unless `groups` says so.";
+        why "Where an image gives each user a group of its own (USERGROUPS_ENAB in login.defs), useradd makes the \
+            group itself and fails if the group exists already, and the boot fails with it. Where it does not, the \
+            user is not in the group unless `groups` says so.";
         by ("shadow: useradd(8), login.defs(5)", "https://man7.org/linux/man-pages/man8/useradd.8.html");
         fix "give the group another name, or leave it to the user";
     // Settings.
@@ -228,27 +226,27 @@ rules! {
             programs warn and fall back to C, until a package brings it.";
         by ("openSUSE/microos-tools: README, locale-check", "https://github.com/openSUSE/microos-tools");
         fix "use C.UTF-8 or en_US.UTF-8, or install the locale's package";
-    ProxyPassword = "proxy-password", Warning, "a proxy's password that not everybody in the guest may read";
+    ProxyPassword = "proxy-password", Warning, "a proxy's password that every user of the guest can read";
         why "openSUSE reads its proxy from /etc/sysconfig/proxy. With a password in it the file is for root alone, so \
             that login shells of other users cannot read it, say so, and go without a proxy. Where MicroOS's \
             setup-systemd-proxy-env.service is enabled it copies the address to a file that everybody may read.";
         by ("openSUSE/aaa_base: profile.sh", "https://github.com/openSUSE/aaa_base"),
             ("openSUSE/microos-tools: setup-systemd-proxy-env", "https://github.com/openSUSE/microos-tools");
-        fix "let the proxy know the guest by its address, and leave the password out";
+        fix "let the proxy recognise the guest by its address, and leave the password out";
     // Units and scripts.
     UnitNoInstall = "unit-no-install", Warning, "a unit is enabled that nothing will start";
-        why "Enabling makes the links that the unit's [Install] section asks for. Without WantedBy, RequiredBy, \
+        why "Enabling creates the links that the unit's [Install] section names. Without WantedBy, RequiredBy, \
             UpheldBy, Alias, Also or DefaultInstance in it there is nothing to link, so the unit is never started.";
         by ("systemd.unit(5): [Install] section options", "https://www.freedesktop.org/software/systemd/man/latest/systemd.unit.html");
         fix "add an [Install] section, as in `WantedBy=multi-user.target`";
-    Script = "script", Warning, "a script that Combustion reads otherwise than it looks";
+    Script = "script", Warning, "a script that Combustion reads differently than it seems";
         why "Combustion makes the script executable and runs it, and looks for lines beginning `# combustion:` that \
-            hold the words `network` or `prepare`. A line that holds neither, a missing line end or bytes that are \
-            no text are harmless to the shell and hint at a slip.";
+            hold the words `network` or `prepare`. A line that holds neither, a missing line end or bytes that are no \
+            text are harmless to the shell, but are probably a mistake.";
         by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
         fix "correct the line";
     // Disks and pools.
-    DevVdx = "dev-vdx", Warning, "a disk is named by the order it was found in";
+    DevVdx = "dev-vdx", Warning, "a disk is named by the order in which it was found";
         why "Names like /dev/vdb and /dev/sda follow the order in which the kernel finds the disks, which differs \
             between machines, boots and launchers: what was meant for a blank disk then hits another. A serial \
             stays: /dev/disk/by-id/virtio-SERIAL.";
@@ -271,7 +269,7 @@ rules! {
         by ("btrfs: mkfs.btrfs(8), profiles", "https://btrfs.readthedocs.io/en/latest/mkfs.btrfs.html");
         fix "give the members one size, or none larger than the others together";
     LibvirtHome = "libvirt-home", Warning, "the host's libvirt cannot reach below a home directory";
-        why "Under `qemu:///system` the emulator runs as a user of its own, and home directories are mostly closed to \
+        why "Under `qemu:///system` the emulator runs as a separate user, and home directories are mostly closed to \
             others, so a disk or fw_cfg file below one ends in `Permission denied` although its own permissions are \
             right.";
         by ("libvirt: QEMU driver, security", "https://libvirt.org/drvqemu.html"),
@@ -279,14 +277,14 @@ rules! {
         fix "use a directory such as /var/lib/libvirt/images as `storage`";
     // What the recipe says in its own words of networks and scripts.
     GatewaySubnet = "gateway-subnet", Warning, "a gateway lies in none of the profile's networks";
-        why "A gateway is reached over the link, so it mostly has an address in one of the networks there. \
-            NetworkManager makes a route to one that has not and takes it at its word; where it was a slip of the pen, \
-            the guest reaches nobody beyond its own network.";
+        why "A gateway is reached over the link, so it usually has an address in one of the networks there. \
+            NetworkManager accepts any other address too and creates a route to it; if it was a typing mistake, the \
+            guest reaches nothing beyond its own network.";
         by ("NetworkManager: nm-settings-nmcli(5), ipv4.gateway", "https://networkmanager.dev/docs/api/latest/nm-settings-nmcli.html");
         fix "write a gateway that one of `addresses` reaches, or allow the rule";
-    MtuIpv6 = "mtu-ipv6", Warning, "an mtu too small for IPv6";
-        why "IPv6 asks of every link that it carries packets of 1280 bytes. The kernel takes IPv6 off an interface with \
-            a smaller mtu, without an error.";
+    MtuIpv6 = "mtu-ipv6", Warning, "an MTU that is too small for IPv6";
+        why "IPv6 requires every link to carry packets of 1280 bytes. The kernel disables IPv6 on an interface with a \
+            smaller MTU, without an error.";
         by ("RFC 8200, section 5", "https://www.rfc-editor.org/rfc/rfc8200#section-5");
         fix "write an mtu of 1280 or more, or ipv6 = \"disabled\"";
     RunReadOnly = "run-read-only", Warning, "a script installs packages where the root is read-only";
@@ -295,22 +293,22 @@ rules! {
             reboot into it.";
         by ("transactional-update(8)", "https://kubic.opensuse.org/documentation/man-pages/transactional-update.8.html");
         fix "use `packages` or `[[provision.rpm]]`, or engine = \"combustion\"";
-    RunNoServices = "run-no-services", Warning, "a script starts a service before there are any";
+    RunNoServices = "run-no-services", Warning, "a script starts a service where no service manager runs";
         why "Combustion runs scripts in the initrd, in a chroot of the new snapshot. No service manager runs there that \
             could start a unit of the system: systemctl either fails or does nothing. What is enabled starts with the \
             system a moment later.";
         by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion"),
             ("systemctl(1), SYSTEMD_OFFLINE", "https://www.freedesktop.org/software/systemd/man/latest/systemctl.html");
         fix "write `systemctl enable`, or `enable = true` in `[[provision.unit]]`";
-    RunMount = "run-mount", Warning, "a script mounts what is mounted for it already";
-        why "Scripts of the recipe find /home, /srv, /usr/local and /var mounted under either engine, so that they need \
-            not know which one it is. mount(8) fails on a second time, and with `set -e` the script too.";
+    RunMount = "run-mount", Warning, "a script mounts what is already mounted";
+        why "Scripts of the recipe find /home, /srv, /usr/local and /var mounted under either engine, so that they \
+            work under both. mount(8) fails the second time, and with `set -e` the script fails too.";
         by ("mount(8)", "https://man7.org/linux/man-pages/man8/mount.8.html");
         fix "leave the `mount` out; a ready-made script, named by `script`, does need it";
     // About the rules themselves.
-    UnusedAllow = "unused-allow", Note, "an entry of `[allow]` that silences nothing";
-        why "What was once found is mended, or never was. An entry that stays would hide the same mistake when \
-            somebody makes it again.";
+    UnusedAllow = "unused-allow", Note, "an entry of `[allow]` that has no effect";
+        why "The finding was fixed, or never existed. If the entry stays, it hides the same mistake when it is made \
+            again.";
         by ("rustc: unfulfilled_lint_expectations, the same idea", "https://doc.rust-lang.org/rustc/lints/listing/warn-by-default.html");
         fix "remove the entry from `[allow]`";
 }
