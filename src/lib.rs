@@ -8,7 +8,7 @@
 //! Plan ──realise over (Store, Fetch)──▶ Realised              the only place effects meet
 //! Realised ──bundle──▶ a directory: disks, configs, launch files, manifest
 //! a bundle ──vm──▶ an instance: its directory, its domain or its QEMU, what it reports
-//! any Problem ──report──▶ text or JSON, and an exit code ──cli──▶ the terminal
+//! any Diagnostic ──report──▶ text or JSON, and an exit code ──cli──▶ the terminal
 //! ```
 //!
 //! Every command is a walk along this line: `check` and `plan` stop at `Plan`, `update` at `Lock`, `fetch` realises the

@@ -3,10 +3,10 @@
 //! Pure values with a rule each; whoever holds one holds a checked one. Touches nothing.
 //! Read next: [`problem`] (how every failure is told), then `recipe`.
 
+pub(crate) mod diagnostic;
 pub(crate) mod digest;
 pub(crate) mod event;
 pub(crate) mod name;
-pub(crate) mod problem;
 pub(crate) mod rule;
 pub(crate) mod secret;
 pub(crate) mod size;
@@ -14,10 +14,10 @@ pub(crate) mod text;
 pub(crate) mod url;
 pub(crate) mod words;
 
+pub(crate) use diagnostic::{Code, Diagnostic, Diagnostics, Place};
 pub(crate) use digest::{DerivationId, Digest};
 pub(crate) use event::{Event, Events};
 pub(crate) use name::Name;
-pub(crate) use problem::{Code, Place, Problem, Problems};
 pub(crate) use rule::{Finding, Rule, Severity};
 pub(crate) use secret::Secret;
 pub(crate) use size::ByteSize;

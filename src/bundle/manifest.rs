@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::base::{Code, Digest, Problem};
+use crate::base::{Code, Diagnostic, Digest};
 use crate::plan::{Plan, Role};
 
 /// The version of this format.
@@ -64,8 +64,8 @@ impl Manifest {
     }
 
     /// Reads a manifest; unknown keys, a newer format and file names with a `/` are refused.
-    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
-        let refuse = |why: String| Problem::new(Code::CacheCorrupt, "`manifest.json` is not one of ours").cause(why);
+    pub(crate) fn parse(text: &str) -> Result<Self, Diagnostic> {
+        let refuse = |why: String| Diagnostic::new(Code::CacheCorrupt, "`manifest.json` is not one of ours").cause(why);
         let manifest: Self = serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
         if manifest.format != FORMAT {
             return Err(refuse(format!(

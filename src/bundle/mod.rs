@@ -8,7 +8,7 @@ pub(crate) mod manifest;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::base::{Code, Digest, Events, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics, Digest, Events};
 use crate::emit::{Identity, launch_files};
 use crate::format::checksums;
 use crate::host::files;
@@ -26,12 +26,12 @@ const BUILD_AGAIN: &str =
 /// # Errors
 ///
 /// Those of [`launch_files`].
-pub(crate) fn can_launch(plan: &Plan) -> Result<(), Problem> {
+pub(crate) fn can_launch(plan: &Plan) -> Result<(), Diagnostic> {
     launch_files(&plan.machine, &Identity::new(&plan.id, &plan.name)).map(drop)
 }
 
 /// Lays a realised plan out as the entries of a bundle, which the store publishes: its files, the manifest, the checksums.
-pub(crate) fn entries(plan: &Plan, realised: &Realised) -> Result<Vec<BundleEntry>, Problem> {
+pub(crate) fn entries(plan: &Plan, realised: &Realised) -> Result<Vec<BundleEntry>, Diagnostic> {
     let mut files: Vec<(Entry, Source)> = vec![];
     for (name, output) in &plan.outputs {
         let object = realised.object(&output.derivation)?;
@@ -61,7 +61,7 @@ pub(crate) fn entries(plan: &Plan, realised: &Realised) -> Result<Vec<BundleEntr
 }
 
 /// Publishes entries in the store, whole; returns the directory.
-pub(crate) fn publish(entries: &[BundleEntry], plan: &Plan, store: &Store<'_>) -> Result<Bundle, Problem> {
+pub(crate) fn publish(entries: &[BundleEntry], plan: &Plan, store: &Store<'_>) -> Result<Bundle, Diagnostic> {
     store.publish_bundle(&plan.id, &plan.name, entries)
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn compare(
     entries: &[BundleEntry],
     directory: &Path,
     events: Events<'_>,
-) -> Result<Vec<Difference>, Problem> {
+) -> Result<Vec<Difference>, Diagnostic> {
     let mut found: BTreeMap<String, (Option<Digest>, Option<Digest>)> = BTreeMap::new();
     for name in files::list(directory)? {
         let published = files::summarise(&directory.join(&name), events)?.digest;
@@ -112,32 +112,32 @@ pub(crate) struct Verified {
 }
 
 /// Reads a bundle's manifest from a directory.
-pub(crate) fn read_manifest(directory: &Path) -> Result<Manifest, Problem> {
+pub(crate) fn read_manifest(directory: &Path) -> Result<Manifest, Diagnostic> {
     let path = directory.join(file::MANIFEST);
     let text = files::read_text(&path)?.ok_or_else(|| no_bundle(directory))?;
     Manifest::parse(&text)
 }
 
 /// Tells that a directory is no bundle.
-pub(crate) fn no_bundle(directory: &Path) -> Problem {
-    Problem::new(Code::Usage, format!("`{}` is no bundle", directory.display()))
+pub(crate) fn no_bundle(directory: &Path) -> Diagnostic {
+    Diagnostic::new(Code::Usage, format!("`{}` is no bundle", directory.display()))
         .cause(format!("it has no `{}`", file::MANIFEST))
         .hint("name the directory or link that a build gave, such as `./result-nas`")
 }
 
 /// Lists the files of a bundle that are not there, each as a problem.
-pub(crate) fn missing(directory: &Path, manifest: &Manifest) -> Vec<Problem> {
+pub(crate) fn missing(directory: &Path, manifest: &Manifest) -> Vec<Diagnostic> {
     let listed = manifest.files.iter().map(|entry| entry.path.as_str());
     listed.filter(|name| !files::exists(&directory.join(name))).map(is_missing).collect()
 }
 
 /// Tells that a file of a bundle is not there: as with one that was changed, the bundle is not what was built.
-pub(crate) fn is_missing(name: &str) -> Problem {
-    Problem::new(Code::Hash, format!("`{name}` is missing from the bundle")).hint(BUILD_AGAIN)
+pub(crate) fn is_missing(name: &str) -> Diagnostic {
+    Diagnostic::new(Code::Hash, format!("`{name}` is missing from the bundle")).hint(BUILD_AGAIN)
 }
 
 /// Hashes every file a manifest lists and looks for files it does not list; every difference is a problem of its own.
-pub(crate) fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, Problems> {
+pub(crate) fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, Diagnostics> {
     let manifest = read_manifest(directory)?;
     let mut problems = vec![];
     let mut bytes = 0;
@@ -153,16 +153,16 @@ pub(crate) fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, P
     };
     for name in files::list(directory)?.iter().filter(|name| !listed(name)) {
         let name = crate::base::text::one_line(name, 100);
-        problems.push(Problem::new(Code::Hash, format!("`{name}` is no file of the bundle")));
+        problems.push(Diagnostic::new(Code::Hash, format!("`{name}` is no file of the bundle")));
     }
     if !problems.is_empty() {
-        return Err(Problems(problems));
+        return Err(Diagnostics(problems));
     }
     let digest = Digest::of(manifest.to_text().as_bytes());
     Ok(Verified { name: manifest.name, digest, files: manifest.files.len() + 2, bytes })
 }
 
-fn verify_file(directory: &Path, entry: &Entry, events: Events<'_>) -> Result<(), Problem> {
+fn verify_file(directory: &Path, entry: &Entry, events: Events<'_>) -> Result<(), Diagnostic> {
     let path = directory.join(&entry.path);
     if !files::exists(&path) {
         return Err(is_missing(&entry.path));
@@ -171,14 +171,14 @@ fn verify_file(directory: &Path, entry: &Entry, events: Events<'_>) -> Result<()
     if found.digest == entry.sha256 && found.size.0 == entry.size {
         return Ok(());
     }
-    Err(Problem::new(Code::Hash, format!("`{}` is not what the manifest says", entry.path))
+    Err(Diagnostic::new(Code::Hash, format!("`{}` is not what the manifest says", entry.path))
         .fact("expected", format!("sha256:{} ({} bytes)", entry.sha256, entry.size))
         .fact("found", format!("sha256:{} ({} bytes)", found.digest, found.size.0))
         .hint(BUILD_AGAIN))
 }
 
 /// The manifest and the sums must say the same, or `sha256sum -c` and this command would disagree.
-fn sums(directory: &Path, manifest: &Manifest) -> Result<(), Problem> {
+fn sums(directory: &Path, manifest: &Manifest) -> Result<(), Diagnostic> {
     let text = manifest.to_text();
     let mut expected: Vec<_> = manifest.files.iter().map(|entry| (entry.path.clone(), entry.sha256)).collect();
     expected.push((file::MANIFEST.to_owned(), Digest::of(text.as_bytes())));
@@ -188,5 +188,5 @@ fn sums(directory: &Path, manifest: &Manifest) -> Result<(), Problem> {
     if found == checksums::sums(&named(&expected)) && on_disk == text {
         return Ok(());
     }
-    Err(Problem::new(Code::Hash, format!("`{}` and `{}` do not agree", file::SHA256SUMS, file::MANIFEST)))
+    Err(Diagnostic::new(Code::Hash, format!("`{}` and `{}` do not agree", file::SHA256SUMS, file::MANIFEST)))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::out::Voice;
 use crate::base::text::count;
-use crate::base::{Code, Problem, Problems, Rule, Severity};
+use crate::base::{Code, Diagnostic, Diagnostics, Rule, Severity};
 use crate::ops::check::Judgement;
 use crate::report::{self, rules};
 
@@ -29,7 +29,7 @@ pub(super) fn explain(voice: &Voice, rule: &str) {
 }
 
 /// Tells what there is to say of each recipe; fails where something was refused, or is denied.
-pub(super) fn print(voice: &Voice, judged: &[Judgement], deny: Option<&str>, form: Form) -> Result<(), Problems> {
+pub(super) fn print(voice: &Voice, judged: &[Judgement], deny: Option<&str>, form: Form) -> Result<(), Diagnostics> {
     match form {
         Form::Sarif => voice.json(&sarif(judged)),
         Form::Plain if voice.is_json() => voice.json(&document(judged)),
@@ -39,7 +39,7 @@ pub(super) fn print(voice: &Voice, judged: &[Judgement], deny: Option<&str>, for
         }
     }
     let told = Told::of(judged);
-    let problems: Vec<Problem> = judged.iter().flat_map(|one| one.problems.iter().cloned()).collect();
+    let problems: Vec<Diagnostic> = judged.iter().flat_map(|one| one.problems.iter().cloned()).collect();
     let denied = told.denied(deny);
     // Where something is refused, the errors come last, and their number with them.
     if form == Form::Plain && !voice.is_json() && problems.is_empty() {
@@ -48,10 +48,10 @@ pub(super) fn print(voice: &Voice, judged: &[Judgement], deny: Option<&str>, for
     match (problems.is_empty(), denied) {
         (true, 0) => Ok(()),
         (true, many) => {
-            let problem = Problem::new(Code::Lint, format!("{} denied", count(many, "finding")));
+            let problem = Diagnostic::new(Code::Lint, format!("{} denied", count(many, "finding")));
             Err(problem.hint("mend what is told, or say in `[allow]` why it is meant").into())
         }
-        (false, _) => Err(Problems(problems)),
+        (false, _) => Err(Diagnostics(problems)),
     }
 }
 
@@ -130,7 +130,7 @@ fn document(judged: &[Judgement]) -> Value {
 fn sarif(judged: &[Judgement]) -> Value {
     let mut results = vec![];
     for one in judged {
-        results.extend(one.problems.iter().map(rules::Entry::Problem));
+        results.extend(one.problems.iter().map(rules::Entry::Diagnostic));
         results.extend(one.findings.iter().map(|finding| rules::Entry::Finding(finding, None)));
         let allowed = one.allowed.iter();
         results.extend(allowed.map(|one| rules::Entry::Finding(&one.finding, Some(&one.reason))));

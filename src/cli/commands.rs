@@ -12,7 +12,7 @@ use super::shell;
 use super::transfer::{print_exported, print_imported, print_shown};
 use super::update;
 use crate::base::text::count;
-use crate::base::{ByteSize, Code, Event, Problem, Problems};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Event};
 use crate::host::Environment;
 use crate::ops::build::{Built, Placement, Stamps};
 use crate::ops::import::Trust;
@@ -21,7 +21,7 @@ use crate::ops::update::{Options, Outcome};
 use crate::ops::{self, Differences, Plan, Session, Tally, Verified};
 
 /// Runs one command.
-pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(), Problems> {
+pub(super) fn run(cli: Cli, environment: Environment, voice: &Voice) -> Result<(), Diagnostics> {
     let events = |event: Event| voice.hear(event);
     let global = cli.global;
     let session = Session {
@@ -44,7 +44,7 @@ pub(super) fn lossy(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
+fn dispatch(command: Command, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostics> {
     match command {
         Command::Build { recipes, dry_run: true, .. } | Command::Plan { recipes } => {
             print_plans(voice, &ops::check::check(session, &recipes.recipes)?);
@@ -141,10 +141,10 @@ fn sanitised(text: &str) -> String {
     if text.ends_with('\n') { text.into_owned() } else { format!("{text}\n") }
 }
 
-fn placement(out: Option<PathBuf>, no_link: bool, recipes: usize) -> Result<Placement, crate::base::Problem> {
+fn placement(out: Option<PathBuf>, no_link: bool, recipes: usize) -> Result<Placement, crate::base::Diagnostic> {
     match out {
         Some(_) if recipes > 1 => {
-            Err(crate::base::Problem::new(crate::base::Code::Usage, "`--out DIR` takes one recipe")
+            Err(crate::base::Diagnostic::new(crate::base::Code::Usage, "`--out DIR` takes one recipe")
                 .hint("build them one by one, each with its own directory"))
         }
         Some(out) => Ok(Placement::Copy(out)),
@@ -281,7 +281,7 @@ fn print_verified(voice: &Voice, verified: &Verified) {
 }
 
 /// Prints what differs; that something does is the answer, told by the exit code.
-fn print_diff(voice: &Voice, differences: &Differences) -> Result<(), Problems> {
+fn print_diff(voice: &Voice, differences: &Differences) -> Result<(), Diagnostics> {
     if voice.is_json() {
         voice.json(&json!({ "identical": differences.0.is_empty(), "differences": differences }));
     } else {
@@ -293,5 +293,5 @@ fn print_diff(voice: &Voice, differences: &Differences) -> Result<(), Problems> 
         }
         return Ok(());
     }
-    Err(Problem::new(Code::Differs, count(differences.0.len(), "difference")).into())
+    Err(Diagnostic::new(Code::Differs, count(differences.0.len(), "difference")).into())
 }

@@ -4,18 +4,18 @@ use serde_json::{Map, Value, json};
 
 use super::out::Voice;
 use crate::base::text::{count, sanitise};
-use crate::base::{Code, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics};
 use crate::ops::doctor::{Diagnosis, Found, Kind};
 
 /// Prints a diagnosis; fails where something must be done, or no boot is seen: silence is no good news.
-pub(super) fn print(voice: &Voice, diagnosis: &Diagnosis) -> Result<(), Problems> {
+pub(super) fn print(voice: &Voice, diagnosis: &Diagnosis) -> Result<(), Diagnostics> {
     if voice.is_json() {
         voice.json(&document(diagnosis));
     } else {
         voice.data(&sanitise(&diagnosis.to_string()));
     }
     if diagnosis.is_blind() {
-        return Err(Problem::new(Code::Lint, diagnosis.blindness()).into());
+        return Err(Diagnostic::new(Code::Lint, diagnosis.blindness()).into());
     }
     if !diagnosis.is_wrong() {
         return Ok(());
@@ -23,7 +23,7 @@ pub(super) fn print(voice: &Voice, diagnosis: &Diagnosis) -> Result<(), Problems
     let told = Kind::all().into_iter().map(|kind| (diagnosis.count(kind), kind)).filter(|(many, _)| *many > 0);
     let told: Vec<_> = told.map(|(many, kind)| format!("{many} {}", kind.as_str())).collect();
     let many = diagnosis.findings.len();
-    Err(Problem::new(Code::Lint, format!("{} in the log: {}", count(many, "finding"), told.join(", "))).into())
+    Err(Diagnostic::new(Code::Lint, format!("{} in the log: {}", count(many, "finding"), told.join(", "))).into())
 }
 
 fn document(diagnosis: &Diagnosis) -> Value {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::commands::lossy;
 use super::out::Voice;
-use crate::base::{ByteSize, Name, Problems, Transport};
+use crate::base::{ByteSize, Diagnostics, Name, Transport};
 use crate::ops::install::{Installed, State};
 use crate::ops::uninstall::Uninstalled;
 use crate::ops::{self, Session};
@@ -72,7 +72,7 @@ fn transport() -> impl clap::builder::TypedValueParser<Value = Transport> {
 }
 
 /// Runs one of them.
-pub(super) fn dispatch(command: InstallCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
+pub(super) fn dispatch(command: InstallCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostics> {
     match command {
         InstallCommand::Install { target, connect, storage, name, transport, start, dry_run, allow_edits } => {
             let wish = ops::install::Wish { connect, storage, name, transport, start, dry_run, allow_edits };

@@ -27,7 +27,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::base::{Code, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics};
 use crate::host::Environment;
 use crate::report::{self, Severity};
 use args::Cli;
@@ -64,10 +64,10 @@ fn parse(words: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
 }
 
 /// Where the first word was taken for a recipe that is not there, it may have been meant as a command.
-fn suggest_command(mut problems: Problems, typed: &[std::ffi::OsString]) -> Problems {
+fn suggest_command(mut problems: Diagnostics, typed: &[std::ffi::OsString]) -> Diagnostics {
     if let Some((word, command)) = args::misspelt_command(typed) {
         let headline = format!("there is no recipe `{word}`");
-        let is_meant = |problem: &Problem| problem.code == Code::Usage && problem.headline == headline;
+        let is_meant = |problem: &Diagnostic| problem.code == Code::Usage && problem.headline == headline;
         for problem in problems.0.iter_mut().filter(|problem| is_meant(problem)) {
             problem.hint = Some(format!("did you mean the command `{command}`?"));
         }
@@ -76,7 +76,7 @@ fn suggest_command(mut problems: Problems, typed: &[std::ffi::OsString]) -> Prob
 }
 
 /// Tells every problem; the first decides the exit code.
-fn fail(voice: &Voice, problems: &Problems) -> u8 {
+fn fail(voice: &Voice, problems: &Diagnostics) -> u8 {
     voice.end_progress();
     // That two things differ is an answer, which is on stdout already: one document, and no error in it.
     let is_answer = problems.0.iter().all(|problem| problem.code == Code::Differs);
@@ -93,5 +93,5 @@ fn fail(voice: &Voice, problems: &Problems) -> u8 {
     if problems.0.len() > 1 {
         voice.say(&format!("{} errors", problems.0.len()));
     }
-    problems.0.first().map_or(70, |problem: &Problem| report::exit_code(problem.code))
+    problems.0.first().map_or(70, |problem: &Diagnostic| report::exit_code(problem.code))
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::args::Global;
 use super::progress::Progress;
-use crate::base::{Event, Finding, Problem, text};
+use crate::base::{Diagnostic, Event, Finding, text};
 use crate::host::Environment;
 use crate::report::{self, Severity};
 
@@ -61,9 +61,9 @@ impl Voice {
     }
 
     /// Tells whether all data reached stdout; a full disk under a redirection must not end in success.
-    pub(super) fn delivered(&self) -> Result<(), Problem> {
+    pub(super) fn delivered(&self) -> Result<(), Diagnostic> {
         match self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(error) => Err(Problem::io("cannot write to stdout", &error)),
+            Some(error) => Err(Diagnostic::io("cannot write to stdout", &error)),
             None => Ok(()),
         }
     }
@@ -101,7 +101,7 @@ impl Voice {
     }
 
     /// Tells a problem; errors are told even when quiet.
-    pub(super) fn problem(&self, problem: &Problem, severity: Severity) {
+    pub(super) fn problem(&self, problem: &Diagnostic, severity: Severity) {
         self.write(&report::render(problem, severity, self.is_coloured));
     }
 

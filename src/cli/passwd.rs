@@ -9,11 +9,11 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use serde_json::json;
 
 use super::out::Voice;
-use crate::base::{Code, Problem, Secret};
+use crate::base::{Code, Diagnostic, Secret};
 use crate::ops::passwd;
 
 /// Asks, hashes, prints.
-pub(super) fn run(voice: &Voice, rounds: u32) -> Result<(), Problem> {
+pub(super) fn run(voice: &Voice, rounds: u32) -> Result<(), Diagnostic> {
     let hash = passwd::passwd(&password()?, rounds)?;
     if voice.is_json() {
         voice.json(&json!({ "password_hash": hash.expose() }));
@@ -23,7 +23,7 @@ pub(super) fn run(voice: &Voice, rounds: u32) -> Result<(), Problem> {
     Ok(())
 }
 
-fn password() -> Result<Secret<Vec<u8>>, Problem> {
+fn password() -> Result<Secret<Vec<u8>>, Diagnostic> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return piped(&mut stdin.lock());
@@ -33,26 +33,26 @@ fn password() -> Result<Secret<Vec<u8>>, Problem> {
     if once.expose().is_empty() || ask("again: ")? == once {
         return Ok(once);
     }
-    Err(Problem::new(Code::Secret, "the two passwords differ").hint("run it again"))
+    Err(Diagnostic::new(Code::Secret, "the two passwords differ").hint("run it again"))
 }
 
 /// Reads one line; what follows it would be a mistake that nobody sees.
-fn piped(input: &mut impl Read) -> Result<Secret<Vec<u8>>, Problem> {
+fn piped(input: &mut impl Read) -> Result<Secret<Vec<u8>>, Diagnostic> {
     let mut bytes = vec![];
     // A password, its line end, and a byte more to see that there is more.
     let limit = passwd::LONGEST as u64 + 2;
-    input.take(limit).read_to_end(&mut bytes).map_err(|error| Problem::io("cannot read stdin", &error))?;
+    input.take(limit).read_to_end(&mut bytes).map_err(|error| Diagnostic::io("cannot read stdin", &error))?;
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
     }
     if bytes.contains(&b'\n') {
-        return Err(Problem::new(Code::Secret, "stdin holds more than one line").hint("give the password alone"));
+        return Err(Diagnostic::new(Code::Secret, "stdin holds more than one line").hint("give the password alone"));
     }
     Ok(Secret::new(bytes))
 }
 
 /// Asks on the terminal; what is typed is not shown.
-fn ask(prompt: &str) -> Result<Secret<Vec<u8>>, Problem> {
+fn ask(prompt: &str) -> Result<Secret<Vec<u8>>, Diagnostic> {
     let silence = Silence::begin()?;
     // Asked only once nothing typed is shown any more.
     show(prompt);
@@ -68,17 +68,17 @@ fn show(text: &str) {
 }
 
 /// Reads until the line ends, with the keys that everybody uses to correct it.
-fn typed(input: &mut impl Read) -> Result<Secret<Vec<u8>>, Problem> {
+fn typed(input: &mut impl Read) -> Result<Secret<Vec<u8>>, Diagnostic> {
     let mut line = vec![];
     let mut byte = [0];
     loop {
-        let count = input.read(&mut byte).map_err(|error| Problem::io("cannot read the terminal", &error))?;
+        let count = input.read(&mut byte).map_err(|error| Diagnostic::io("cannot read the terminal", &error))?;
         match byte[0] {
             _ if count == 0 => break,
             b'\n' | b'\r' => break,
             // Ctrl-C and Ctrl-\; Ctrl-D where nothing is typed.
-            3 | 28 => return Err(Problem::new(Code::Interrupted, "interrupted")),
-            4 if line.is_empty() => return Err(Problem::new(Code::Interrupted, "interrupted")),
+            3 | 28 => return Err(Diagnostic::new(Code::Interrupted, "interrupted")),
+            4 if line.is_empty() => return Err(Diagnostic::new(Code::Interrupted, "interrupted")),
             4 => break,
             // Backspace and delete, a character of UTF-8 at once.
             8 | 127 => while line.pop().is_some_and(|byte: u8| byte & 0xc0 == 0x80) {},
@@ -98,9 +98,9 @@ struct Silence {
 }
 
 impl Silence {
-    fn begin() -> Result<Self, Problem> {
+    fn begin() -> Result<Self, Diagnostic> {
         let failed =
-            |error: rustix::io::Errno| Problem::io("the terminal cannot be told to hide a password", &error.into());
+            |error: rustix::io::Errno| Diagnostic::io("the terminal cannot be told to hide a password", &error.into());
         let before = tcgetattr(std::io::stdin()).map_err(failed)?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);

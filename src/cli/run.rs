@@ -18,7 +18,7 @@ use super::commands::lossy;
 use super::out::Voice;
 use crate::base::text::count;
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, DiskSerial, Problem, Problems, Transport};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, DiskSerial, Transport};
 use crate::host::files;
 use crate::ops::run::{Accel, BootFrom, Ran, Terminal, Wish};
 use crate::ops::vms::Stopped;
@@ -75,7 +75,7 @@ pub(crate) enum HereCommand {
 }
 
 /// Runs one of them.
-pub(super) fn dispatch(command: HereCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
+pub(super) fn dispatch(command: HereCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostics> {
     match command {
         HereCommand::Run(arguments) => run(*arguments, session, voice)?,
         HereCommand::Ssh { name, user, place, words } => {
@@ -187,7 +187,7 @@ fn disk(text: &str) -> Result<(ByteSize, Option<DiskSerial>), String> {
 }
 
 /// Runs a machine, and tells how that went.
-fn run(arguments: RunArgs, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
+fn run(arguments: RunArgs, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostics> {
     let is_clean = voice.is_json() || voice.is_quiet() || arguments.console.is_some();
     let interactive = !is_clean && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let terminal = Terminal {
@@ -201,7 +201,7 @@ fn run(arguments: RunArgs, session: &Session<'_>, voice: &Voice) -> Result<(), P
     let ran = match (ran, written) {
         (Ok(ran), written) => written.map(|()| ran)?,
         (Err(problems), Ok(())) => return Err(problems),
-        (Err(problems), Err(more)) => return Err(Problems(problems.0.into_iter().chain([more]).collect())),
+        (Err(problems), Err(more)) => return Err(Diagnostics(problems.0.into_iter().chain([more]).collect())),
     };
     print(voice, &ran, tested);
     if let Some(signal) = ran.signal {
@@ -214,7 +214,7 @@ fn run(arguments: RunArgs, session: &Session<'_>, voice: &Voice) -> Result<(), P
 }
 
 /// Runs it, with the terminal set for the guest meanwhile.
-fn go(wish: &Wish, terminal: Terminal, session: &Session<'_>, voice: &Voice) -> Result<Ran, Problems> {
+fn go(wish: &Wish, terminal: Terminal, session: &Session<'_>, voice: &Voice) -> Result<Ran, Diagnostics> {
     let prepared = ops::run::prepare(session, wish)?;
     voice.end_progress();
     let _raw = if wish.interactive { Some(Raw::begin()?) } else { None };
@@ -222,7 +222,7 @@ fn go(wish: &Wish, terminal: Terminal, session: &Session<'_>, voice: &Voice) -> 
 }
 
 /// Writes how a test went, whatever came of it: what a CI system does not find it does not show.
-fn write_junit(file: &Path, wish: &Wish, ran: &Result<Ran, Problems>) -> Result<(), Problem> {
+fn write_junit(file: &Path, wish: &Wish, ran: &Result<Ran, Diagnostics>) -> Result<(), Diagnostic> {
     let named = || wish.keep.clone().or_else(|| wish.target.as_ref().map(|target| lossy(target))).unwrap_or_default();
     let bytes = match ran {
         Ok(Ran { verdict: Some(verdict), name, .. }) => verdict.junit(name.as_str()),
@@ -235,15 +235,15 @@ fn write_junit(file: &Path, wish: &Wish, ran: &Result<Ran, Problems>) -> Result<
     files::write_whole(file, &bytes?)
 }
 
-fn interrupted(ran: &Ran) -> Problem {
+fn interrupted(ran: &Ran) -> Diagnostic {
     let headline = match &ran.missed {
         Some(missed) => format!("`{}` was interrupted before {missed} came", ran.name),
         None => format!("`{}` was interrupted", ran.name),
     };
-    Problem::new(Code::Interrupted, headline)
+    Diagnostic::new(Code::Interrupted, headline)
 }
 
-fn out(arguments: &RunArgs, is_clean: bool, session: &Session<'_>) -> Result<Box<dyn Write + Send>, Problem> {
+fn out(arguments: &RunArgs, is_clean: bool, session: &Session<'_>) -> Result<Box<dyn Write + Send>, Diagnostic> {
     match &arguments.console {
         Some(file) => files::stream(&session.environment.directory().join(file)).map(|file| Box::new(file) as _),
         None if is_clean => Ok(Box::new(std::io::sink())),
@@ -304,17 +304,17 @@ fn document(ran: &Ran, tested: bool) -> Value {
 }
 
 /// That the guest is not as asked is an answer, as with `diff`: it stands on stdout, and in the exit code.
-fn judged(ran: &Ran, tested: bool) -> Result<(), Problems> {
+fn judged(ran: &Ran, tested: bool) -> Result<(), Diagnostics> {
     let failures = ran.verdict.as_ref().filter(|_| tested).map_or(0, |verdict| verdict.failures().count());
     if failures == 0 {
         return Ok(());
     }
     let headline = format!("`{}` is not as its recipe says: {}", ran.name, count(failures, "fact"));
-    Err(Problem::new(Code::Differs, headline).into())
+    Err(Diagnostic::new(Code::Differs, headline).into())
 }
 
 /// Lists, stops or removes kept machines.
-fn vms(command: Option<VmsCommand>, place: &Place, session: &Session<'_>, voice: &Voice) -> Result<(), Problem> {
+fn vms(command: Option<VmsCommand>, place: &Place, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostic> {
     let place = place.vms.as_deref();
     match command.unwrap_or(VmsCommand::List) {
         VmsCommand::List => print_list(voice, &vms::list(session, place)?, place),
@@ -357,7 +357,7 @@ fn snapshot(
     place: &Place,
     session: &Session<'_>,
     voice: &Voice,
-) -> Result<(), Problem> {
+) -> Result<(), Diagnostic> {
     let place = place.vms.as_deref();
     let label = label.map_or_else(|| vms::free_label(session, place, name), Ok)?;
     vms::snapshot(session, place, name, &label)?;
@@ -372,7 +372,7 @@ fn snapshot(
 }
 
 /// Brings a machine's disks back to a snapshot.
-fn rollback(name: &str, label: &str, place: &Place, session: &Session<'_>, voice: &Voice) -> Result<(), Problem> {
+fn rollback(name: &str, label: &str, place: &Place, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostic> {
     vms::rollback(session, place.vms.as_deref(), name, label)?;
     done(voice, &json!({ "name": name, "rolled_back_to": label }), &format!("`{name}` is back at snapshot `{label}`"));
     Ok(())
@@ -386,9 +386,9 @@ fn done(voice: &Voice, document: &Value, told: &str) {
 struct Raw(Termios);
 
 impl Raw {
-    fn begin() -> Result<Self, Problem> {
+    fn begin() -> Result<Self, Diagnostic> {
         let stdin = std::io::stdin();
-        let before = tcgetattr(&stdin).map_err(|error| Problem::io("the terminal cannot be read", &error.into()))?;
+        let before = tcgetattr(&stdin).map_err(|error| Diagnostic::io("the terminal cannot be read", &error.into()))?;
         let mut raw = before.clone();
         raw.local_modes -=
             LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
@@ -397,7 +397,7 @@ impl Raw {
         raw.special_codes[SpecialCodeIndex::VMIN] = 1;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(&stdin, OptionalActions::Now, &raw)
-            .map_err(|error| Problem::io("the terminal cannot be set", &error.into()))?;
+            .map_err(|error| Diagnostic::io("the terminal cannot be set", &error.into()))?;
         Ok(Self(before))
     }
 }

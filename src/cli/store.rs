@@ -8,7 +8,7 @@ use super::args::{RootCommand, StoreCommand};
 use super::commands::lossy;
 use super::out::Voice;
 use crate::base::text::count;
-use crate::base::{ByteSize, Code, Problem, Problems};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics};
 use crate::ops::{
     self, Collect, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, Session, State, Usage,
     VerifyReport,
@@ -18,7 +18,7 @@ use crate::ops::{
 const SHORT: usize = 12;
 
 /// Runs one command of `store`.
-pub(super) fn run(command: StoreCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problems> {
+pub(super) fn run(command: StoreCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostics> {
     match command {
         StoreCommand::Path => {
             let path = ops::store::path(session)?;
@@ -48,7 +48,7 @@ pub(super) fn run(command: StoreCommand, session: &Session<'_>, voice: &Voice) -
     Ok(())
 }
 
-fn roots(command: RootCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Problem> {
+fn roots(command: RootCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostic> {
     match command {
         RootCommand::List => print_roots(voice, &ops::store::roots(session)?),
         RootCommand::Add { name, things } => {
@@ -138,7 +138,7 @@ fn listed_json(listed: &Listed) -> Value {
     value
 }
 
-fn print_verified(voice: &Voice, report: &VerifyReport, repair: Repair) -> Result<(), Problems> {
+fn print_verified(voice: &Voice, report: &VerifyReport, repair: Repair) -> Result<(), Diagnostics> {
     if voice.is_json() {
         voice.json(&verified_json(report));
     } else {
@@ -197,12 +197,12 @@ fn verified_json(report: &VerifyReport) -> Value {
 }
 
 /// Tells what was found, what is still wrong, and which command brings it back.
-fn problem(report: &VerifyReport, repair: Repair) -> Problem {
+fn problem(report: &VerifyReport, repair: Repair) -> Diagnostic {
     let headline = match repair {
         Repair::No => "the store held damaged things",
         Repair::Yes => "the store held damaged things, and not all could be mended from what it holds",
     };
-    let mut problem = Problem::new(Code::CacheCorrupt, headline);
+    let mut problem = Diagnostic::new(Code::CacheCorrupt, headline);
     let healed = |healed: &Healed| report.healed.contains(healed);
     for digest in report.damaged.iter().filter(|digest| !healed(&Healed::Object(**digest))) {
         problem = problem.fact("damaged", format!("sha256:{digest}"));

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use super::args::Global;
 use super::out::Voice;
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 use crate::report;
 
 /// Tells a mistake, or what was asked for instead of a command; returns the exit code.
@@ -27,7 +27,7 @@ pub(super) fn tell(error: &clap::Error, typed: &[OsString]) -> u8 {
 }
 
 /// Returns what clap says as a problem: its first paragraph, its tip, and the usage.
-fn problem(error: &clap::Error) -> Problem {
+fn problem(error: &clap::Error) -> Diagnostic {
     let text = error.to_string();
     let lines = || text.lines().map(str::trim);
     let after = |label: &str| lines().find_map(|line| line.strip_prefix(label)).map(|rest| one_line(rest.trim(), 400));
@@ -38,7 +38,7 @@ fn problem(error: &clap::Error) -> Problem {
         }
         _ => one_line(&lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" "), 400),
     };
-    let problem = Problem::new(Code::Usage, headline.strip_prefix("error: ").unwrap_or(&headline));
+    let problem = Diagnostic::new(Code::Usage, headline.strip_prefix("error: ").unwrap_or(&headline));
     let problem = after("Usage:").into_iter().fold(problem, |problem, usage| problem.note(format!("usage: {usage}")));
-    after("tip:").into_iter().fold(problem, Problem::hint)
+    after("tip:").into_iter().fold(problem, Diagnostic::hint)
 }

@@ -7,7 +7,7 @@
 use super::edit;
 use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role, Stage};
 use super::xml::{Element, element};
-use crate::base::{Arch, ByteSize, Problem};
+use crate::base::{Arch, ByteSize, Diagnostic};
 use crate::plan::{Firmware, Forward, Graphics, Machine, MemoryOptions, Network, REPORT_PORT};
 
 /// Writes the domain of a form.
@@ -15,10 +15,10 @@ use crate::plan::{Firmware, Forward, Graphics, Machine, MemoryOptions, Network, 
 /// # Errors
 ///
 /// `E_RECIPE` where an edit of the recipe finds no place.
-pub(crate) fn write(form: &Form) -> Result<Vec<u8>, Problem> {
+pub(crate) fn write(form: &Form) -> Result<Vec<u8>, Diagnostic> {
     let mut domain = domain(form);
     edit::apply(form, &mut domain)?;
-    domain.document().map_err(|error| Problem::io("cannot write domain XML", &error))
+    domain.document().map_err(|error| Diagnostic::io("cannot write domain XML", &error))
 }
 
 fn domain(form: &Form) -> Element {

@@ -10,18 +10,18 @@ use super::script::Word;
 use super::virt_install::{Options, option};
 use super::xml::Element;
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 use crate::plan::{XmlEdit, XmlElement};
 
 /// Does every edit of the machine to its domain, in the order of the recipe.
-pub(crate) fn apply(form: &Form, domain: &mut Element) -> Result<(), Problem> {
+pub(crate) fn apply(form: &Form, domain: &mut Element) -> Result<(), Diagnostic> {
     let edits = (1..).zip(&form.machine.hardware.xml);
     edits.into_iter().try_for_each(|(number, edit)| one(edit, domain).map_err(|why| refuse(number, edit, &why)))
 }
 
-fn refuse(number: usize, edit: &XmlEdit, why: &str) -> Problem {
+fn refuse(number: usize, edit: &XmlEdit, why: &str) -> Diagnostic {
     let parent = if edit.parent().is_empty() { ".".to_owned() } else { edit.parent().join("/") };
-    Problem::new(Code::Recipe, format!("`[[machine.xml]]` number {number} finds no place: {why}"))
+    Diagnostic::new(Code::Recipe, format!("`[[machine.xml]]` number {number} finds no place: {why}"))
         .fact("parent", parent)
         .fact("element", one_line(&edit.element().to_text(), 120))
         .hint("`arca-build build` without it, and look into `domain.xml`")

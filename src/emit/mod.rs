@@ -35,7 +35,7 @@ pub(crate) use form::{INITRD, KERNEL, loader_directory, machine_type, virt_type}
 pub(crate) use identity::Identity;
 pub(crate) use qemu_argv::{Launch, argv, firmware_places, written};
 
-use crate::base::{BaseKind, Problem, Transport};
+use crate::base::{BaseKind, Diagnostic, Transport};
 use crate::plan::{Machine, file};
 use form::{Form, Stage};
 
@@ -58,7 +58,7 @@ pub(crate) struct LaunchFile {
 /// # Errors
 ///
 /// `E_RECIPE` when a text of the machine holds a character that XML cannot carry, or an edit of the recipe finds no place.
-pub(crate) fn launch_files(machine: &Machine, identity: &Identity) -> Result<Vec<LaunchFile>, Problem> {
+pub(crate) fn launch_files(machine: &Machine, identity: &Identity) -> Result<Vec<LaunchFile>, Diagnostic> {
     check(machine)?;
     let mut files = vec![
         script(file::INSTALL, scripts::install(machine, &domain_names(machine))),
@@ -126,7 +126,7 @@ fn virt_install_name(transport: Transport) -> &'static str {
 }
 
 /// Refuses the free texts of a machine that not every target can carry; all others have a type with a rule.
-fn check(machine: &Machine) -> Result<(), Problem> {
+fn check(machine: &Machine) -> Result<(), Diagnostic> {
     if let Some(description) = &machine.description {
         quote::printable("description", description)?;
     }

@@ -13,18 +13,18 @@
 
 use std::borrow::Cow;
 
-use crate::base::{Code, Problem, text};
+use crate::base::{Code, Diagnostic, text};
 
 /// Refuses a value that XML, a shell word and a terminal cannot all carry.
 ///
 /// XML 1.0 (production 2) has no way to write most control characters, not even as references; a shell word cannot
 /// hold NUL; the rest would reach a terminal. Had we gone on, `quick-xml` would have written them as they are.
-pub(crate) fn printable<'a>(what: &str, value: &'a str) -> Result<&'a str, Problem> {
+pub(crate) fn printable<'a>(what: &str, value: &'a str) -> Result<&'a str, Diagnostic> {
     let bad = |c: char| c.is_control() || text::is_bidi(c) || matches!(c, '\u{fffe}' | '\u{ffff}');
     if !value.chars().any(bad) {
         return Ok(value);
     }
-    Err(Problem::new(Code::Recipe, format!("`{what}` holds a control or direction character"))
+    Err(Diagnostic::new(Code::Recipe, format!("`{what}` holds a control or direction character"))
         .fact("value", text::one_line(value, 120))
         .note("libvirt's XML has no way to write it, and a terminal would obey it"))
 }

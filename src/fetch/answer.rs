@@ -10,7 +10,7 @@ use reqwest::header::{self, HeaderMap, HeaderName};
 use super::failure::{Failure, PROXY_CREDENTIALS, Retry};
 use super::{Bounds, Span};
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 /// The most bytes of header lines that are taken for honest.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -97,7 +97,7 @@ impl Head {
     }
 
     fn other_size(&self, expected: u64, received: u64) -> Failure {
-        let problem = Problem::new(Code::NetSize, "the server offers a file of another size than the pinned one")
+        let problem = Diagnostic::new(Code::NetSize, "the server offers a file of another size than the pinned one")
             .fact("expected", format!("{expected} bytes"))
             .fact("received", format!("{received} bytes announced"));
         match &self.content_type {
@@ -125,7 +125,7 @@ impl Head {
     ///
     /// A shorter part is taken (RFC 9110 §14.2 allows it); a server that ignores ranges is of no use for pieces.
     pub(super) fn judge_span(&self, span: Span) -> Result<(), Failure> {
-        let odd = |why: &str| Failure::from(Problem::new(Code::NetProtocol, why));
+        let odd = |why: &str| Failure::from(Diagnostic::new(Code::NetProtocol, why));
         match self.status {
             206 => {}
             200 => return Err(odd("the server does not give parts of files")),
@@ -148,7 +148,7 @@ impl Head {
     fn refusal(&self, status: u16) -> Failure {
         let name = reqwest::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
         let problem =
-            Problem::new(Code::NetStatus, format!("the server answered {status} {}", name.unwrap_or("")).trim_end());
+            Diagnostic::new(Code::NetStatus, format!("the server answered {status} {}", name.unwrap_or("")).trim_end());
         let retry = match (status, self.retry_after) {
             (408 | 429 | 500 | 502 | 503 | 504, Some(pause)) => Retry::After(pause),
             (408 | 429 | 500 | 502 | 503 | 504, None) => Retry::Soon,
@@ -168,17 +168,17 @@ impl Head {
 const ABSENT: &str = "the publisher may have deleted this snapshot: `arca-build update` pins the current one";
 
 /// Tells whether a failure says that there is no such file (404, 410), rather than that it was not given.
-pub(crate) fn is_absent(problem: &Problem) -> bool {
+pub(crate) fn is_absent(problem: &Diagnostic) -> bool {
     problem.code == Code::NetStatus && problem.hint.as_deref() == Some(ABSENT)
 }
 
 /// Tells that more came, or is announced, than may.
-pub(super) fn too_large(bounds: &Bounds, received: u64) -> Problem {
+pub(super) fn too_large(bounds: &Bounds, received: u64) -> Diagnostic {
     let (headline, label) = match bounds.size {
         Some(_) => ("the server sends more than the pinned size", "expected"),
         None => ("the server sends more than is allowed", "allowed"),
     };
-    Problem::new(Code::NetSize, headline)
+    Diagnostic::new(Code::NetSize, headline)
         .fact(label, format!("{} bytes", bounds.limit()))
         .fact("received", format!("{received} bytes or more"))
 }

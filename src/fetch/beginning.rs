@@ -15,10 +15,10 @@ use super::client::{Answer, Http};
 use super::failure::{Failure, Retry};
 use super::pace::{Attempts, Floor};
 use super::transfer::{pause, public};
-use crate::base::{Code, Problem, Url};
+use crate::base::{Code, Diagnostic, Url};
 
 /// Asks until an answer comes or hope is lost.
-pub(super) fn beginning(http: &Http, url: &Url, count: usize) -> Result<Beginning, Problem> {
+pub(super) fn beginning(http: &Http, url: &Url, count: usize) -> Result<Beginning, Diagnostic> {
     let mut attempts = Attempts::new(&http.settings, 0);
     loop {
         match ask(http, url, count) {
@@ -35,7 +35,7 @@ fn ask(http: &Http, url: &Url, count: usize) -> Result<Beginning, Failure> {
     let mut answer = http.ask(&Method::GET, url, &request(count)?)?;
     let size = whole(&answer.head, count)?;
     if answer.head.content_encoding.is_some() {
-        return Err(Problem::new(Code::NetProtocol, "it came encoded").into());
+        return Err(Diagnostic::new(Code::NetProtocol, "it came encoded").into());
     }
     let bytes = read(http, &mut answer, count.min(usize::try_from(size.unwrap_or(u64::MAX)).unwrap_or(usize::MAX)))?;
     Ok(Beginning { bytes, size, from: public(&answer.from, url) })
@@ -43,7 +43,7 @@ fn ask(http: &Http, url: &Url, count: usize) -> Result<Beginning, Failure> {
 
 fn request(count: usize) -> Result<HeaderMap, Failure> {
     let range = HeaderValue::try_from(format!("bytes=0-{}", count.saturating_sub(1)));
-    let range = range.map_err(|_| Failure::from(Problem::new(Code::Bug, "a range is no header value")))?;
+    let range = range.map_err(|_| Failure::from(Diagnostic::new(Code::Bug, "a range is no header value")))?;
     let identity = HeaderValue::from_static("identity");
     Ok([(header::ACCEPT_ENCODING, identity), (header::RANGE, range)].into_iter().collect())
 }

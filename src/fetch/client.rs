@@ -17,7 +17,7 @@ use super::registry::{self, Repository, Tokens};
 use super::transfer::{self, Transfer};
 use super::{Arrived, Beginning, Bounds, Fetch, Missed, Proxy, Settings, Span, Text, beginning, range};
 use crate::base::text::one_line;
-use crate::base::{Code, Events, Problem, Secret, Url};
+use crate::base::{Code, Diagnostic, Events, Secret, Url};
 use crate::stream::Sink;
 
 /// Fetches over HTTP and HTTPS.
@@ -32,7 +32,7 @@ pub(crate) struct Http {
 }
 
 /// A client, once it was needed.
-type Made = Arc<OnceLock<Result<Client, Problem>>>;
+type Made = Arc<OnceLock<Result<Client, Diagnostic>>>;
 
 /// A head that was read and a body that was not.
 pub(super) struct Answer {
@@ -95,36 +95,38 @@ impl Http {
         request.send().map_err(|error| Failure::of(&error, url, &self.settings))
     }
 
-    fn client(&self, scheme: &str) -> Result<&Client, Problem> {
+    fn client(&self, scheme: &str) -> Result<&Client, Diagnostic> {
         let slot = match scheme {
             "https" => self.secure.get_or_init(|| self.secure_client()),
             "http" if self.settings.proxy.speaks_tls() => self.secure.get_or_init(|| self.secure_client()),
             "http" => self.plain.get_or_init(|| self.plain_client()),
-            other => return Err(Problem::new(Code::Bug, format!("`{other}` URLs are not fetched over the network"))),
+            other => {
+                return Err(Diagnostic::new(Code::Bug, format!("`{other}` URLs are not fetched over the network")));
+            }
         };
         slot.as_ref().map_err(Clone::clone)
     }
 
-    fn plain_client(&self) -> Result<Client, Problem> {
+    fn plain_client(&self) -> Result<Client, Diagnostic> {
         let nobody = rustls::ClientConfig::builder_with_provider(provider().into())
             .with_safe_default_protocol_versions()
-            .map_err(|error| Problem::new(Code::NetTls, "TLS cannot be set up").cause(error))?
+            .map_err(|error| Diagnostic::new(Code::NetTls, "TLS cannot be set up").cause(error))?
             .with_root_certificates(rustls::RootCertStore::empty())
             .with_no_client_auth();
         build(self.builder()?.tls_backend_preconfigured(nobody))
     }
 
-    fn secure_client(&self) -> Result<Client, Problem> {
+    fn secure_client(&self) -> Result<Client, Diagnostic> {
         // The HTTP library takes its provider from the process; one that somebody else installed is as good.
         let _ = provider().install_default();
         let mut extra = vec![];
         for file in &self.settings.ca_files {
             let shown = one_line(&file.display().to_string(), 200);
             let pem = std::fs::read(file)
-                .map_err(|error| Problem::io(format!("cannot read the CA file `{shown}`"), &error))?;
+                .map_err(|error| Diagnostic::io(format!("cannot read the CA file `{shown}`"), &error))?;
             let found = Certificate::from_pem_bundle(&pem).unwrap_or_default();
             if found.is_empty() {
-                return Err(Problem::new(Code::NetTls, format!("the CA file `{shown}` holds no PEM certificate")));
+                return Err(Diagnostic::new(Code::NetTls, format!("the CA file `{shown}` holds no PEM certificate")));
             }
             extra.extend(found);
         }
@@ -133,7 +135,7 @@ impl Http {
         })
     }
 
-    fn builder(&self) -> Result<ClientBuilder, Problem> {
+    fn builder(&self) -> Result<ClientBuilder, Diagnostic> {
         let builder = ClientBuilder::new()
             .user_agent(concat!("arca-build/", env!("CARGO_PKG_VERSION")))
             .redirect(Policy::none())
@@ -146,7 +148,7 @@ impl Http {
             Proxy::Never => builder.no_proxy(),
             Proxy::Through(url) => {
                 let proxy = reqwest::Proxy::all(url.expose());
-                builder.proxy(proxy.map_err(|_| Problem::new(Code::Usage, format!("`{url}` is no proxy address")))?)
+                builder.proxy(proxy.map_err(|_| Diagnostic::new(Code::Usage, format!("`{url}` is no proxy address")))?)
             }
         })
     }
@@ -180,19 +182,19 @@ fn provider() -> rustls::crypto::CryptoProvider {
 const DESCRIPTORS: usize = 16;
 
 /// Asks for descriptors and gives them back: the HTTP library panics where its event loop gets none.
-fn check_descriptors() -> Result<(), Problem> {
+fn check_descriptors() -> Result<(), Diagnostic> {
     let held: Result<Vec<_>, _> = (0..DESCRIPTORS).map(|_| rustix::io::dup(std::io::stdin())).collect();
     held.map(drop).map_err(|errno| {
-        Problem::io("cannot set up the network", &errno.into())
+        Diagnostic::io("cannot set up the network", &errno.into())
             .hint("raise the limit of open files (`ulimit -n`), or end what holds them")
     })
 }
 
-fn build(builder: ClientBuilder) -> Result<Client, Problem> {
+fn build(builder: ClientBuilder) -> Result<Client, Diagnostic> {
     check_descriptors()?;
     builder.build().map_err(|error| {
         let cause = std::error::Error::source(&error).map_or_else(|| "unknown".into(), ToString::to_string);
-        Problem::new(Code::NetTls, "cannot set up HTTPS").cause(one_line(&cause, 200))
+        Diagnostic::new(Code::NetTls, "cannot set up HTTPS").cause(one_line(&cause, 200))
     })
 }
 
@@ -212,22 +214,22 @@ impl Fetch for Http {
         bounds: &Bounds,
         sink: &mut dyn Sink,
         events: Events<'_>,
-    ) -> Result<Arrived, Problem> {
+    ) -> Result<Arrived, Diagnostic> {
         Transfer::new(self, what, url, *bounds, events).told().run(sink)
     }
 
-    fn text(&self, what: &str, url: &Url, cap: u64, events: Events<'_>) -> Result<Text, Problem> {
+    fn text(&self, what: &str, url: &Url, cap: u64, events: Events<'_>) -> Result<Text, Diagnostic> {
         let mut memory = transfer::Memory::default();
         let arrived = Transfer::new(self, what, url, Bounds::at_most(cap), events).whole().run(&mut memory)?;
         match arrived.content_encoding {
-            Some(coding) => Err(Problem::new(Code::NetProtocol, format!("cannot read `{what}`: it came encoded"))
+            Some(coding) => Err(Diagnostic::new(Code::NetProtocol, format!("cannot read `{what}`: it came encoded"))
                 .fact("coding", coding)
                 .fact("from", url)),
             None => Ok(Text { body: memory.into_bytes(), from: arrived.from }),
         }
     }
 
-    fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Problem> {
+    fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Diagnostic> {
         beginning::beginning(self, url, count)
     }
 
@@ -236,7 +238,7 @@ impl Fetch for Http {
         url: &Url,
         span: Span,
         stop: &dyn Fn() -> bool,
-        take: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Diagnostic>,
     ) -> Result<(), Missed> {
         range::range(self, url, span, stop, take)
     }

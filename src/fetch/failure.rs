@@ -10,7 +10,7 @@ use rustls::CertificateError;
 
 use super::Settings;
 use crate::base::text::one_line;
-use crate::base::{Code, Problem, Url};
+use crate::base::{Code, Diagnostic, Url};
 
 /// Whether and when another attempt is sensible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(super) enum Retry {
 /// One failed attempt. The problem's headline is the bare reason until [`Failure::finish`] says what it was for.
 #[derive(Debug)]
 pub(super) struct Failure {
-    pub problem: Problem,
+    pub problem: Diagnostic,
     pub retry: Retry,
 }
 
@@ -33,8 +33,8 @@ pub(super) struct Failure {
 pub(super) const PROXY_CREDENTIALS: &str =
     "the proxy wants credentials: give them in HTTP_PROXY or HTTPS_PROXY as `http://user:password@host:port`";
 
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
+impl From<Diagnostic> for Failure {
+    fn from(problem: Diagnostic) -> Self {
         Self { problem, retry: Retry::Never }
     }
 }
@@ -42,7 +42,7 @@ impl From<Problem> for Failure {
 impl Failure {
     /// Makes a failure that another attempt may heal.
     pub(super) fn passing(code: Code, reason: impl Into<String>) -> Self {
-        Self { problem: Problem::new(code, reason), retry: Retry::Soon }
+        Self { problem: Diagnostic::new(code, reason), retry: Retry::Soon }
     }
 
     /// Reads an error of the HTTP library, met while asking `url` or reading its body.
@@ -55,14 +55,14 @@ impl Failure {
         let cause = one_line(&deepest(error).to_string(), 200);
         // A proxy's 407 to CONNECT is no answer to us; of it there is but the library's text.
         if cause.ends_with("proxy authorization required") {
-            let problem = Problem::new(code, reason).cause(cause).hint(PROXY_CREDENTIALS);
+            let problem = Diagnostic::new(code, reason).cause(cause).hint(PROXY_CREDENTIALS);
             return Self { problem, retry: Retry::Never };
         }
-        Self { problem: Problem::new(code, reason).cause(cause), retry: Retry::Soon }
+        Self { problem: Diagnostic::new(code, reason).cause(cause), retry: Retry::Soon }
     }
 
     /// Tells the person: what could not be fetched, from where, after how many attempts.
-    pub(super) fn finish(self, what: &str, url: &Url, attempts: u32) -> Problem {
+    pub(super) fn finish(self, what: &str, url: &Url, attempts: u32) -> Diagnostic {
         let mut problem = self.problem;
         if problem.code.as_str().starts_with("E_NET") {
             problem.headline = format!("cannot fetch `{}`: {}", one_line(what, 200), problem.headline);
@@ -101,9 +101,10 @@ fn is_break(link: &(dyn Error + 'static)) -> bool {
         || link.to_string().contains("closed before message completed")
 }
 
-fn of_tls(error: &rustls::Error, host: &str) -> Problem {
+fn of_tls(error: &rustls::Error, host: &str) -> Diagnostic {
     let (reason, hint) = tls_reason(error);
-    let problem = Problem::new(Code::NetTls, format!("{reason} (`{host}`)")).cause(one_line(&error.to_string(), 200));
+    let problem =
+        Diagnostic::new(Code::NetTls, format!("{reason} (`{host}`)")).cause(one_line(&error.to_string(), 200));
     match hint {
         Some(hint) => problem.hint(hint),
         None => problem,

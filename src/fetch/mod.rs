@@ -23,7 +23,7 @@ pub(crate) use answer::is_absent;
 pub(crate) use client::Http;
 
 use crate::base::text::one_line;
-use crate::base::{Code, Events, Problem, Url};
+use crate::base::{Code, Diagnostic, Events, Url};
 use crate::stream::Sink;
 
 /// The limits of every transfer; the defaults are for people, tests shorten them.
@@ -160,7 +160,7 @@ pub(crate) struct Span {
 /// Why a part of a file did not come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Missed {
-    pub problem: Problem,
+    pub problem: Diagnostic,
     /// How long to wait before this server is asked again; none where that cannot help.
     pub pause: Option<Duration>,
     /// Whether it is the taker of the bytes that failed, and no server.
@@ -183,19 +183,19 @@ pub(crate) trait Fetch: Sync {
         bounds: &Bounds,
         sink: &mut dyn Sink,
         events: Events<'_>,
-    ) -> Result<Arrived, Problem>;
+    ) -> Result<Arrived, Diagnostic>;
 
     /// Reads a small file, as a published checksum, of at most `cap` bytes.
     ///
     /// # Errors
     /// `E_NET_*` or `E_OFFLINE`.
-    fn text(&self, what: &str, url: &Url, cap: u64, events: Events<'_>) -> Result<Text, Problem>;
+    fn text(&self, what: &str, url: &Url, cap: u64, events: Events<'_>) -> Result<Text, Diagnostic>;
 
     /// Reads the first `count` bytes of `url`, which nobody has verified, and leaves the rest.
     ///
     /// # Errors
     /// `E_NET_*` or `E_OFFLINE`.
-    fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Problem>;
+    fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Diagnostic>;
 
     /// Asks once for a part of a file, and hands its bytes to `take` in order, never one more than were asked for.
     ///
@@ -209,7 +209,7 @@ pub(crate) trait Fetch: Sync {
         url: &Url,
         span: Span,
         stop: &dyn Fn() -> bool,
-        take: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+        take: &mut dyn FnMut(&[u8]) -> Result<(), Diagnostic>,
     ) -> Result<(), Missed>;
 }
 
@@ -218,26 +218,36 @@ pub(crate) trait Fetch: Sync {
 pub(crate) struct Offline;
 
 impl Offline {
-    fn refuse(what: &str, url: &Url) -> Problem {
-        Problem::new(Code::Offline, format!("`{what}` is not in the store, and `--offline` forbids fetching it"))
+    fn refuse(what: &str, url: &Url) -> Diagnostic {
+        Diagnostic::new(Code::Offline, format!("`{what}` is not in the store, and `--offline` forbids fetching it"))
             .fact("from", url)
             .hint("run once without `--offline` while connected; later runs find it in the store")
     }
 
     /// What is asked anew each time no store ever holds.
-    fn refuse_to_ask(what: &str, url: &Url) -> Problem {
-        Problem::new(Code::Offline, format!("`{}` must be asked for, and `--offline` forbids it", one_line(what, 200)))
-            .fact("from", url)
-            .hint("run it without `--offline` while connected, or name a mirror on this machine in the configuration file")
+    fn refuse_to_ask(what: &str, url: &Url) -> Diagnostic {
+        Diagnostic::new(
+            Code::Offline,
+            format!("`{}` must be asked for, and `--offline` forbids it", one_line(what, 200)),
+        )
+        .fact("from", url)
+        .hint("run it without `--offline` while connected, or name a mirror on this machine in the configuration file")
     }
 }
 
 impl Fetch for Offline {
-    fn download(&self, what: &str, url: &Url, _: &Bounds, _: &mut dyn Sink, _: Events<'_>) -> Result<Arrived, Problem> {
+    fn download(
+        &self,
+        what: &str,
+        url: &Url,
+        _: &Bounds,
+        _: &mut dyn Sink,
+        _: Events<'_>,
+    ) -> Result<Arrived, Diagnostic> {
         Err(Self::refuse(what, url))
     }
 
-    fn text(&self, what: &str, url: &Url, _: u64, _: Events<'_>) -> Result<Text, Problem> {
+    fn text(&self, what: &str, url: &Url, _: u64, _: Events<'_>) -> Result<Text, Diagnostic> {
         Err(Self::refuse_to_ask(what, url))
     }
 
@@ -246,12 +256,12 @@ impl Fetch for Offline {
         url: &Url,
         _: Span,
         _: &dyn Fn() -> bool,
-        _: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+        _: &mut dyn FnMut(&[u8]) -> Result<(), Diagnostic>,
     ) -> Result<(), Missed> {
         Err(Missed { problem: Self::refuse(url.file_name(), url), pause: None, ours: false })
     }
 
-    fn beginning(&self, url: &Url, _: usize) -> Result<Beginning, Problem> {
+    fn beginning(&self, url: &Url, _: usize) -> Result<Beginning, Diagnostic> {
         Err(Self::refuse(url.file_name(), url))
     }
 }

@@ -16,7 +16,7 @@ use super::client::{Answer, Http};
 use super::failure::{Failure, Retry};
 use super::pace::Floor;
 use super::{Missed, Span};
-use crate::base::{Code, Problem, Url};
+use crate::base::{Code, Diagnostic, Url};
 
 /// How much is handed over at once.
 const CHUNK: usize = 128 * 1024;
@@ -37,13 +37,13 @@ pub(super) fn range(
     url: &Url,
     span: Span,
     stop: &dyn Fn() -> bool,
-    take: &mut dyn FnMut(&[u8]) -> Result<(), Problem>,
+    take: &mut dyn FnMut(&[u8]) -> Result<(), Diagnostic>,
 ) -> Result<(), Missed> {
     let missed = |failure: Failure| missed(http, url, failure);
     let (sender, receiver) = sync_channel(WAITING);
     let (http, from) = (http.clone(), url.clone());
     let spawned = std::thread::Builder::new().name("range".into()).spawn(move || read(&http, &from, span, &sender));
-    spawned.map_err(|error| missed(Problem::io("cannot start a thread", &error).into()))?;
+    spawned.map_err(|error| missed(Diagnostic::io("cannot start a thread", &error).into()))?;
     let mut received = 0;
     while let Some(bytes) = next(&receiver, stop).map_err(missed)? {
         received += bytes.len() as u64;
@@ -88,7 +88,7 @@ fn read(http: &Http, url: &Url, span: Span, to: &SyncSender<Said>) {
 
 fn ask(http: &Http, url: &Url, span: Span) -> Result<Answer, Failure> {
     let last = span.from.saturating_add(span.length).saturating_sub(1);
-    let odd = |_| Failure::from(Problem::new(Code::Bug, "a range is no header value"));
+    let odd = |_| Failure::from(Diagnostic::new(Code::Bug, "a range is no header value"));
     let range = HeaderValue::try_from(format!("bytes={}-{last}", span.from)).map_err(odd)?;
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));

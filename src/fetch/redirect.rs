@@ -10,7 +10,7 @@ use url::Host;
 
 use super::failure::Failure;
 use crate::base::text::one_line;
-use crate::base::{Code, Problem, Url};
+use crate::base::{Code, Diagnostic, Url};
 
 /// Finds the addresses of a host name; none when it cannot be found.
 pub(super) type Lookup = fn(&str) -> Vec<IpAddr>;
@@ -111,7 +111,7 @@ fn shown(url: &url::Url) -> String {
 }
 
 fn refused(why: &str, target: String) -> Failure {
-    Problem::new(Code::NetRedirect, format!("the server's redirect {why}")).fact("redirect", target).into()
+    Diagnostic::new(Code::NetRedirect, format!("the server's redirect {why}")).fact("redirect", target).into()
 }
 
 /// Asks the system for the addresses of a name.
@@ -176,7 +176,7 @@ mod tests {
 
     const RULES: Rules = Rules { hops: 10, allow_private: false, lookup: names };
 
-    fn step(from: &str, location: &str) -> Result<String, Problem> {
+    fn step(from: &str, location: &str) -> Result<String, Diagnostic> {
         let mut route = Route::begin(&Url::parse(from).unwrap(), RULES).unwrap();
         route.follow(Some(location.as_bytes())).map(|()| route.here().to_string()).map_err(|failure| failure.problem)
     }

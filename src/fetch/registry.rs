@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::redirect::Route;
 use super::transfer::{Memory, Transfer};
 use crate::base::text::one_line;
-use crate::base::{Code, Problem, Secret, Url};
+use crate::base::{Code, Diagnostic, Secret, Url};
 
 /// What we can read of manifests and indexes; without it a registry gives Docker's first schema.
 const ACCEPT: HeaderValue = HeaderValue::from_static(
@@ -125,7 +125,7 @@ impl Http {
     fn service(&self, url: &Url, repository: &Repository, challenge: &Challenge) -> Result<Url, Failure> {
         let mut route = Route::begin(url, self.rules())?;
         route.follow(Some(challenge.realm.as_bytes())).map_err(|failure| {
-            Problem::new(failure.problem.code, "the registry sends us to a token service that is not allowed")
+            Diagnostic::new(failure.problem.code, "the registry sends us to a token service that is not allowed")
                 .cause(failure.problem)
         })?;
         let mut service = route.here().clone();
@@ -151,11 +151,11 @@ fn wants_token(answer: &Answer, repository: &Repository) -> bool {
 }
 
 fn odd(headline: &str) -> Failure {
-    Problem::new(Code::NetProtocol, headline).into()
+    Diagnostic::new(Code::NetProtocol, headline).into()
 }
 
 fn private(headline: &str) -> Failure {
-    Problem::new(Code::NetStatus, headline)
+    Diagnostic::new(Code::NetStatus, headline)
         .note("images are pulled without a name and password")
         .hint("check the name: many registries answer so where there is no such image; a private one cannot be pulled")
         .into()
@@ -236,7 +236,7 @@ fn read_token(answer: &[u8]) -> Result<Secret<String>, Failure> {
     let raw: Raw = serde_json::from_slice(answer).map_err(|error| {
         // The library's words could hold what the service sent.
         let at = format!("line {}, column {}", error.line(), error.column());
-        Problem::new(Code::NetProtocol, "the token service's answer cannot be read").cause(one_line(&at, 100))
+        Diagnostic::new(Code::NetProtocol, "the token service's answer cannot be read").cause(one_line(&at, 100))
     })?;
     let token = raw.token.or(raw.access_token).filter(|token| !token.is_empty() && token.len() <= TOKEN_LIMIT);
     let token = token.filter(|token| token.chars().all(|c| c.is_ascii_graphic()));

@@ -15,7 +15,7 @@ use super::failure::{Failure, Retry};
 use super::pace::{Attempts, Floor, GATHER, Ticker};
 use super::{Arrived, Bounds};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Event, Events, Problem, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Event, Events, Url};
 use crate::stream::Sink;
 
 /// How much is collected before the sink sees it: few, large writes, and memory that no server controls.
@@ -61,7 +61,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Runs to the end.
-    pub(super) fn run(mut self, sink: &mut dyn Sink) -> Result<Arrived, Problem> {
+    pub(super) fn run(mut self, sink: &mut dyn Sink) -> Result<Arrived, Diagnostic> {
         let what = one_line(self.what, 200);
         self.tell(Event::Started { what: what.clone(), total: self.bounds.size.map(ByteSize) });
         let mut attempts = Attempts::new(&self.http.settings, sink.position());
@@ -216,7 +216,7 @@ impl Failure {
 }
 
 /// Forgets what is there and under which tag it came.
-fn forget(sink: &mut dyn Sink) -> Result<(), Problem> {
+fn forget(sink: &mut dyn Sink) -> Result<(), Diagnostic> {
     if sink.position() > 0 {
         sink.restart()?;
     }
@@ -232,7 +232,7 @@ fn request(offset: u64, validator: Option<&str>) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if offset > 0 {
-        let odd = |_| Failure::from(Problem::new(Code::Bug, "the kept validator is no header value"));
+        let odd = |_| Failure::from(Diagnostic::new(Code::Bug, "the kept validator is no header value"));
         headers.insert(header::RANGE, HeaderValue::try_from(format!("bytes={offset}-")).map_err(odd)?);
         if let Some(validator) = validator {
             headers.insert(header::IF_RANGE, HeaderValue::try_from(validator).map_err(odd)?);
@@ -269,12 +269,12 @@ impl Sink for Memory {
         self.bytes.len() as u64
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Diagnostic> {
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn restart(&mut self) -> Result<(), Problem> {
+    fn restart(&mut self) -> Result<(), Diagnostic> {
         self.bytes.clear();
         Ok(())
     }
@@ -283,7 +283,7 @@ impl Sink for Memory {
         None
     }
 
-    fn set_validator(&mut self, _: Option<&str>) -> Result<(), Problem> {
+    fn set_validator(&mut self, _: Option<&str>) -> Result<(), Diagnostic> {
         Ok(())
     }
 }

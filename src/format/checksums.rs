@@ -4,7 +4,7 @@
 //! `SHA256 (<name>) = <hex>`. A signed file is for whoever checks signatures, never half-read here.
 
 use crate::base::text::one_line;
-use crate::base::{Code, Digest, Problem};
+use crate::base::{Code, Diagnostic, Digest};
 
 /// The largest file read; a real one has a few hundred bytes.
 pub(crate) const MAX_LENGTH: usize = 64 << 10;
@@ -32,7 +32,7 @@ pub(crate) enum ChecksumError {
     TwoMatches(String),
 }
 
-impl From<ChecksumError> for Problem {
+impl From<ChecksumError> for Diagnostic {
     fn from(error: ChecksumError) -> Self {
         Self::new(Code::Hash, format!("cannot use the checksum file: {error}"))
     }

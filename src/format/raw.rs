@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use super::bytes::read_up_to;
 use super::magic::{self, Magic};
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 const SECTOR: u64 = 512;
 /// How much of a disk's beginning [`check_head`] wants to see.
@@ -30,7 +30,7 @@ pub(crate) enum RawError {
     Sectors(u64),
 }
 
-impl From<RawError> for Problem {
+impl From<RawError> for Diagnostic {
     fn from(error: RawError) -> Self {
         let hint = match &error {
             RawError::Io(cause) => return Self::io("cannot read the image", cause),
@@ -108,7 +108,7 @@ mod tests {
             (&[(510, b"\0\0")], "no boot signature", ""),
         ];
         for (patches, what, hint) in cases {
-            let problem = Problem::from(gate(&mut Cursor::new(disk(patches))).unwrap_err());
+            let problem = Diagnostic::from(gate(&mut Cursor::new(disk(patches))).unwrap_err());
             assert_eq!(problem.code, Code::ImageFormat);
             assert!(problem.headline.contains(what), "{problem}");
             assert!(problem.hint.unwrap_or_default().contains(hint), "{what}");

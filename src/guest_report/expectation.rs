@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::base::text::one_line;
-use crate::base::{Code, Digest, Problem};
+use crate::base::{Code, Diagnostic, Digest};
 
 /// The version of the file.
 const FORMAT: u64 = 1;
@@ -94,9 +94,9 @@ impl Expectation {
     ///
     /// # Errors
     /// `E_BUG`, as JSON has a way to write every value of this type.
-    pub(crate) fn to_json(&self) -> Result<Vec<u8>, Problem> {
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, Diagnostic> {
         let text = serde_json::to_string_pretty(self);
-        let text = text.map_err(|error| Problem::new(Code::Bug, "cannot write the expectation").cause(error))?;
+        let text = text.map_err(|error| Diagnostic::new(Code::Bug, "cannot write the expectation").cause(error))?;
         Ok(format!("{text}\n").into_bytes())
     }
 
@@ -104,9 +104,10 @@ impl Expectation {
     ///
     /// # Errors
     /// `E_CACHE_CORRUPT` where it is no such file, or one of a newer format.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Diagnostic> {
         let bad = |cause: String| {
-            Problem::new(Code::CacheCorrupt, "`report.json` does not say what to expect").cause(one_line(&cause, 200))
+            Diagnostic::new(Code::CacheCorrupt, "`report.json` does not say what to expect")
+                .cause(one_line(&cause, 200))
         };
         let read: Self = serde_json::from_slice(bytes).map_err(|error| bad(error.to_string()))?;
         if read.format == FORMAT { Ok(read) } else { Err(bad(format!("it has the format {}", read.format))) }

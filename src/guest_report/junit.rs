@@ -5,15 +5,15 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
 
 use super::{Check, Verdict};
-use crate::base::Problem;
+use crate::base::Diagnostic;
 
 impl Verdict {
     /// Writes the verdict as one suite, one test case a check. No time, no host: the same report gives the same bytes.
     ///
     /// # Errors
     /// None in practice: memory is written to.
-    pub(crate) fn junit(&self, name: &str) -> Result<Vec<u8>, Problem> {
-        self.document(name).map_err(|error| Problem::io("cannot write JUnit XML", &error))
+    pub(crate) fn junit(&self, name: &str) -> Result<Vec<u8>, Diagnostic> {
+        self.document(name).map_err(|error| Diagnostic::io("cannot write JUnit XML", &error))
     }
 
     fn document(&self, name: &str) -> std::io::Result<Vec<u8>> {
@@ -28,10 +28,10 @@ impl Verdict {
 ///
 /// # Errors
 /// None in practice: memory is written to.
-pub(crate) fn unreported(name: &str, why: &str) -> Result<Vec<u8>, Problem> {
+pub(crate) fn unreported(name: &str, why: &str) -> Result<Vec<u8>, Diagnostic> {
     let attributes = [("classname", "report".to_owned()), ("name", "the guest reported".to_owned())];
     let document = suite(name, [1, 0, 1], |writer| told(writer, &attributes, "error", why));
-    document.map_err(|error| Problem::io("cannot write JUnit XML", &error))
+    document.map_err(|error| Diagnostic::io("cannot write JUnit XML", &error))
 }
 
 /// Writes a document with one suite; `counts` are its tests, failures and errors.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 /// The environment variables and working directory as they were at the start.
 #[derive(Clone, Debug)]
@@ -21,9 +21,9 @@ const TAG_OWNER: &str = "arca-build";
 
 impl Environment {
     /// Reads variables and working directory.
-    pub(crate) fn capture() -> Result<Self, Problem> {
+    pub(crate) fn capture() -> Result<Self, Diagnostic> {
         let directory = std::env::current_dir().map_err(|error| {
-            Problem::io("the working directory cannot be told", &error).hint("`cd` to one that exists")
+            Diagnostic::io("the working directory cannot be told", &error).hint("`cd` to one that exists")
         })?;
         Ok(Self { variables: std::env::vars_os().collect(), directory })
     }
@@ -50,7 +50,7 @@ impl Environment {
 
     /// Chooses the store's directory: `asked`, else `ARCA_CACHE`, else the nearest `cache/` above the working
     /// directory that carries our tag, else `$XDG_CACHE_HOME/arca-build`.
-    pub(crate) fn cache_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Problem> {
+    pub(crate) fn cache_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Diagnostic> {
         if let Some(asked) = asked {
             return Ok(self.directory.join(asked));
         }
@@ -61,7 +61,7 @@ impl Environment {
             return Ok(tagged);
         }
         let base = self.base_directory("XDG_CACHE_HOME", ".cache").ok_or_else(|| {
-            Problem::new(Code::Usage, "no cache directory: neither XDG_CACHE_HOME nor HOME is set")
+            Diagnostic::new(Code::Usage, "no cache directory: neither XDG_CACHE_HOME nor HOME is set")
                 .hint("name one with `--cache DIR`")
         })?;
         Ok(base.join("arca-build"))
@@ -81,12 +81,12 @@ impl Environment {
     }
 
     /// Chooses where kept machines lie: `asked`, else `ARCA_VMS`, else `$XDG_DATA_HOME/arca-build/vms`.
-    pub(crate) fn vms_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Problem> {
+    pub(crate) fn vms_directory(&self, asked: Option<&Path>) -> Result<PathBuf, Diagnostic> {
         if let Some(named) = asked.map(Path::as_os_str).or_else(|| self.variable("ARCA_VMS").map(AsRef::as_ref)) {
             return Ok(self.directory.join(named));
         }
         let base = self.base_directory("XDG_DATA_HOME", ".local/share").ok_or_else(|| {
-            Problem::new(Code::Usage, "no directory for machines: neither XDG_DATA_HOME nor HOME is set")
+            Diagnostic::new(Code::Usage, "no directory for machines: neither XDG_DATA_HOME nor HOME is set")
                 .hint("name one with `--vms DIR`")
         })?;
         Ok(base.join("arca-build/vms"))

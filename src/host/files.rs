@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use sha2::Digest as _;
 
 use super::sibling;
-use crate::base::{ByteSize, Code, Digest, Event, Events, Problem};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, Events};
 
 /// Where the files beside a recipe are.
 #[derive(Debug)]
@@ -39,18 +39,20 @@ pub(crate) struct FileContent {
 
 impl Beside {
     /// Opens the directory that a recipe lies in.
-    pub(crate) fn open(recipe: &Path) -> Result<Self, Problem> {
+    pub(crate) fn open(recipe: &Path) -> Result<Self, Diagnostic> {
         let path = match recipe.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
         let handle = rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|error| Problem::io(format!("cannot open the directory `{}`", path.display()), &error.into()))?;
+            .map_err(|error| {
+                Diagnostic::io(format!("cannot open the directory `{}`", path.display()), &error.into())
+            })?;
         Ok(Self::Directory { path, handle })
     }
 
     /// Opens a file beneath the recipe's directory for reading.
-    pub(crate) fn reader(&self, path: &str) -> Result<Box<dyn Read + Send>, Problem> {
+    pub(crate) fn reader(&self, path: &str) -> Result<Box<dyn Read + Send>, Diagnostic> {
         match self {
             Self::Directory { handle, .. } => Ok(Box::new(open_beneath(handle, path)?)),
             Self::Embedded(files) => match files.iter().find(|(name, _)| *name == path) {
@@ -61,13 +63,13 @@ impl Beside {
     }
 
     /// Hashes a file without keeping its bytes; says how far it is.
-    pub(crate) fn summarise(&self, path: &str, events: Events<'_>) -> Result<FileSummary, Problem> {
+    pub(crate) fn summarise(&self, path: &str, events: Events<'_>) -> Result<FileSummary, Diagnostic> {
         let mut reader = self.reader(path)?;
-        hash(&mut reader, path, None, events).map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))
+        hash(&mut reader, path, None, events).map_err(|error| Diagnostic::io(format!("cannot read `{path}`"), &error))
     }
 
     /// Reads a file of at most `cap` bytes whole.
-    pub(crate) fn read(&self, path: &str, cap: ByteSize) -> Result<FileContent, Problem> {
+    pub(crate) fn read(&self, path: &str, cap: ByteSize) -> Result<FileContent, Diagnostic> {
         let bytes = read_capped(&mut self.reader(path)?, path, cap)?;
         let summary = FileSummary { digest: Digest::of(&bytes), size: ByteSize(bytes.len() as u64) };
         Ok(FileContent { summary, bytes })
@@ -82,12 +84,12 @@ impl Beside {
     }
 }
 
-fn missing(path: &str) -> Problem {
-    Problem::new(Code::Recipe, format!("there is no file `{path}` beside the recipe"))
+fn missing(path: &str) -> Diagnostic {
+    Diagnostic::new(Code::Recipe, format!("there is no file `{path}` beside the recipe"))
         .hint("paths in a recipe are relative to the recipe's own directory")
 }
 
-fn open_beneath(directory: &OwnedFd, path: &str) -> Result<File, Problem> {
+fn open_beneath(directory: &OwnedFd, path: &str) -> Result<File, Diagnostic> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let opened = rustix::fs::openat2(
         directory.as_fd(),
@@ -104,38 +106,38 @@ fn open_beneath(directory: &OwnedFd, path: &str) -> Result<File, Problem> {
         Ok(file) => regular(File::from(file), path),
         Err(rustix::io::Errno::NOENT) => Err(missing(path)),
         Err(rustix::io::Errno::XDEV) => {
-            Err(Problem::new(Code::InputEscape, format!("`{path}` leads out of the recipe's directory"))
+            Err(Diagnostic::new(Code::InputEscape, format!("`{path}` leads out of the recipe's directory"))
                 .note("a shared recipe could otherwise read any file of its user's")
                 .hint("copy the file beside the recipe"))
         }
-        Err(error) => Err(Problem::io(format!("cannot open `{path}`"), &error.into())),
+        Err(error) => Err(Diagnostic::io(format!("cannot open `{path}`"), &error.into())),
     }
 }
 
-fn regular(file: File, path: &str) -> Result<File, Problem> {
-    let metadata = file.metadata().map_err(|error| Problem::io(format!("cannot look at `{path}`"), &error))?;
+fn regular(file: File, path: &str) -> Result<File, Diagnostic> {
+    let metadata = file.metadata().map_err(|error| Diagnostic::io(format!("cannot look at `{path}`"), &error))?;
     if metadata.is_file() {
         return Ok(file);
     }
-    Err(Problem::new(Code::Recipe, format!("`{path}` is no regular file"))
+    Err(Diagnostic::new(Code::Recipe, format!("`{path}` is no regular file"))
         .hint("directories, pipes and devices are not read"))
 }
 
 /// Opens any regular file the user named.
-pub(crate) fn open(path: &Path) -> Result<File, Problem> {
+pub(crate) fn open(path: &Path) -> Result<File, Diagnostic> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let shown = path.display().to_string();
     match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(file) => regular(File::from(file), &shown),
-        Err(error) => Err(Problem::io(format!("cannot open `{shown}`"), &error.into())),
+        Err(error) => Err(Diagnostic::io(format!("cannot open `{shown}`"), &error.into())),
     }
 }
 
 /// Makes a directory of our own and those above it, which others may pass through but not list.
-pub(crate) fn make_directories(path: &Path) -> Result<(), Problem> {
+pub(crate) fn make_directories(path: &Path) -> Result<(), Diagnostic> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o711).create(path);
-    made.map_err(|error| Problem::io(format!("cannot make `{}`", path.display()), &error))
+    made.map_err(|error| Diagnostic::io(format!("cannot make `{}`", path.display()), &error))
 }
 
 /// Tells whether something the user named is a directory, or a link to one.
@@ -144,7 +146,7 @@ pub(crate) fn is_directory(path: &Path) -> bool {
 }
 
 /// Reads a text file the user named, at most 1 MiB of UTF-8; `None` where there is none.
-pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Problem> {
+pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Diagnostic> {
     let shown = path.display().to_string();
     let mut file = match rustix::fs::open(
         path,
@@ -154,18 +156,18 @@ pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Problem> {
         Ok(file) => regular(File::from(file), &shown)?,
         // With `HOME=/dev/null`, as services have it, no configuration can be there either.
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
-        Err(error) => return Err(Problem::io(format!("cannot open `{shown}`"), &error.into())),
+        Err(error) => return Err(Diagnostic::io(format!("cannot open `{shown}`"), &error.into())),
     };
     let bytes = read_capped(&mut file, &shown, ByteSize::mib(1))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
-        Err(error) => Err(Problem::new(Code::Recipe, format!("`{shown}` is not UTF-8 text"))
+        Err(error) => Err(Diagnostic::new(Code::Recipe, format!("`{shown}` is not UTF-8 text"))
             .fact("first bad byte", error.utf8_error().valid_up_to())),
     }
 }
 
 /// Reads a small file the user named, of at most `cap` bytes; `None` where there is none.
-pub(crate) fn read_small(path: &Path, cap: ByteSize) -> Result<Option<Vec<u8>>, Problem> {
+pub(crate) fn read_small(path: &Path, cap: ByteSize) -> Result<Option<Vec<u8>>, Diagnostic> {
     if !exists(path) {
         return Ok(None);
     }
@@ -173,39 +175,39 @@ pub(crate) fn read_small(path: &Path, cap: ByteSize) -> Result<Option<Vec<u8>>, 
 }
 
 /// Reads at most `count` first bytes of a file the user named, and tells how long it is.
-pub(crate) fn beginning(path: &Path, count: usize) -> Result<(Vec<u8>, u64), Problem> {
+pub(crate) fn beginning(path: &Path, count: usize) -> Result<(Vec<u8>, u64), Diagnostic> {
     let file = open(path)?;
     let length = length(&file)?;
     let mut bytes = vec![];
     let read = file.take(count as u64).read_to_end(&mut bytes);
-    read.map_err(|error| Problem::io(format!("cannot read `{}`", path.display()), &error))?;
+    read.map_err(|error| Diagnostic::io(format!("cannot read `{}`", path.display()), &error))?;
     Ok((bytes, length))
 }
 
-fn read_capped(reader: &mut impl Read, path: &str, cap: ByteSize) -> Result<Vec<u8>, Problem> {
+fn read_capped(reader: &mut impl Read, path: &str, cap: ByteSize) -> Result<Vec<u8>, Diagnostic> {
     let mut bytes = Vec::new();
     reader
         .take(cap.0 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| Problem::io(format!("cannot read `{path}`"), &error))?;
+        .map_err(|error| Diagnostic::io(format!("cannot read `{path}`"), &error))?;
     if bytes.len() as u64 > cap.0 {
-        return Err(Problem::new(Code::Recipe, format!("`{path}` is larger than {cap}"))
+        return Err(Diagnostic::new(Code::Recipe, format!("`{path}` is larger than {cap}"))
             .note("recipes and what they bring into the guest are read whole; only the base may be large"));
     }
     Ok(bytes)
 }
 
 /// Hashes a file the user named; says how far it is.
-pub(crate) fn summarise(path: &Path, events: Events<'_>) -> Result<FileSummary, Problem> {
+pub(crate) fn summarise(path: &Path, events: Events<'_>) -> Result<FileSummary, Diagnostic> {
     let mut file = open(path)?;
     let (what, size) = (path.file_name().unwrap_or_default().to_string_lossy(), length(&file)?);
     hash(&mut file, &what, Some(ByteSize(size)), events)
-        .map_err(|error| Problem::io(format!("cannot read `{}`", path.display()), &error))
+        .map_err(|error| Diagnostic::io(format!("cannot read `{}`", path.display()), &error))
 }
 
 /// Returns the length of an open file in bytes.
-pub(crate) fn length(file: &File) -> Result<u64, Problem> {
-    file.metadata().map(|metadata| metadata.len()).map_err(|error| Problem::io("cannot look at the file", &error))
+pub(crate) fn length(file: &File) -> Result<u64, Diagnostic> {
+    file.metadata().map(|metadata| metadata.len()).map_err(|error| Diagnostic::io("cannot look at the file", &error))
 }
 
 /// Tells whether a name is taken, be it by a link that leads nowhere.
@@ -214,7 +216,7 @@ pub(crate) fn exists(path: &Path) -> bool {
 }
 
 /// Lists the names in a directory, sorted; names that are not UTF-8 are shown as well as they can be.
-pub(crate) fn list(directory: &Path) -> Result<Vec<String>, Problem> {
+pub(crate) fn list(directory: &Path) -> Result<Vec<String>, Diagnostic> {
     let read = || -> std::io::Result<Vec<String>> {
         let mut names = std::fs::read_dir(directory)?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -222,7 +224,7 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<String>, Problem> {
         names.sort();
         Ok(names)
     };
-    read().map_err(|error| Problem::io(format!("cannot list `{}`", directory.display()), &error))
+    read().map_err(|error| Diagnostic::io(format!("cannot list `{}`", directory.display()), &error))
 }
 
 /// How many bytes are hashed between two reports.
@@ -289,40 +291,40 @@ pub(crate) fn hold_directory(path: &Path) -> Option<File> {
 }
 
 /// Writes a file whole or not at all: a sibling temporary, synced, renamed over the old one.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
     write_sibling(path, bytes, 0o644, |temporary| temporary.persist(path).map(drop).map_err(|error| error.error))
 }
 
 /// Writes a new file; one that is there already is left alone and told.
-pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
     write_new_as(path, bytes, 0o644)
 }
 
 /// Like [`write_new`], for a file that may hold secrets: nobody else may read it.
-pub(crate) fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(crate) fn write_new_private(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
     write_new_as(path, bytes, 0o600)
 }
 
 /// Opens a file that is written as long as something goes on, in place of what was there; nobody else may read it.
-pub(crate) fn stream(path: &Path) -> Result<File, Problem> {
+pub(crate) fn stream(path: &Path) -> Result<File, Diagnostic> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = std::fs::OpenOptions::new();
     let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    opened.map_err(|error| Problem::io(format!("cannot write `{}`", path.display()), &error))
+    opened.map_err(|error| Diagnostic::io(format!("cannot write `{}`", path.display()), &error))
 }
 
 /// Refuses a name that is taken, before other files are written for it.
-pub(crate) fn refuse_existing(path: &Path) -> Result<(), Problem> {
+pub(crate) fn refuse_existing(path: &Path) -> Result<(), Diagnostic> {
     if exists(path) { Err(taken(path)) } else { Ok(()) }
 }
 
-fn taken(path: &Path) -> Problem {
-    Problem::new(Code::OutputExists, format!("`{}` exists already", path.display()))
+fn taken(path: &Path) -> Diagnostic {
+    Diagnostic::new(Code::OutputExists, format!("`{}` exists already", path.display()))
         .note("nothing was written")
         .hint("choose another name, or move that file away")
 }
 
-fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Problem> {
+fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Diagnostic> {
     refuse_existing(path)?;
     write_sibling(path, bytes, mode, |temporary| {
         temporary.persist_noclobber(path).map(drop).map_err(|error| error.error)
@@ -334,7 +336,7 @@ fn write_sibling(
     bytes: &[u8],
     mode: u32,
     persist: impl FnOnce(tempfile::NamedTempFile) -> std::io::Result<()>,
-) -> Result<(), Problem> {
+) -> Result<(), Diagnostic> {
     let parent = sibling::parent(path);
     let write = || -> std::io::Result<()> {
         let mut temporary = sibling::file(path, mode).map_err(|error| nameless(&error))?;
@@ -343,16 +345,16 @@ fn write_sibling(
         persist(temporary)?;
         File::open(parent)?.sync_all()
     };
-    write().map_err(|error| Problem::io(format!("cannot write `{}`", path.display()), &error))
+    write().map_err(|error| Diagnostic::io(format!("cannot write `{}`", path.display()), &error))
 }
 
 /// Makes `link` a symbolic link to `target`, replacing an older link of ours but nothing else.
 ///
 /// Returns whether anything changed. A file, directory or foreign link in the way is `E_OUTPUT_EXISTS`.
-pub(crate) fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) -> Result<bool, Problem> {
+pub(crate) fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) -> bool) -> Result<bool, Diagnostic> {
     let shown = link.display();
     let exists = |what: &str| {
-        Problem::new(Code::OutputExists, format!("`{shown}` exists and is {what}"))
+        Diagnostic::new(Code::OutputExists, format!("`{shown}` exists and is {what}"))
             .note("the bundle is in the store; only the link was not made")
             .hint("move it away, or build with `--no-link` or `--out DIR`")
     };
@@ -367,7 +369,7 @@ pub(crate) fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) ->
         Err(_) => {}
     }
     sibling::link(target, link).map_err(|error| {
-        Problem::io(format!("cannot make the link `{shown}`"), &error)
+        Diagnostic::io(format!("cannot make the link `{shown}`"), &error)
             .note("the bundle is in the store; only the link was not made")
             .hint("build where you may write, or with `--no-link` or `--out DIR`")
     })?;
@@ -377,12 +379,12 @@ pub(crate) fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) ->
 /// Makes the names of a directory survive a power cut: on btrfs no other sync would write a new link down.
 ///
 /// A directory that cannot be opened, which may still be written, is left to the kernel.
-fn sync_parent(path: &Path) -> Result<(), Problem> {
+fn sync_parent(path: &Path) -> Result<(), Diagnostic> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match File::open(parent) {
         Ok(directory) => directory
             .sync_all()
-            .map_err(|error| Problem::io(format!("cannot sync the directory of `{}`", path.display()), &error)),
+            .map_err(|error| Diagnostic::io(format!("cannot sync the directory of `{}`", path.display()), &error)),
         Err(_) => Ok(()),
     }
 }

@@ -12,7 +12,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
 
 use super::sibling::parent;
 use super::{files, sibling};
-use crate::base::{Code, Digest, Problem};
+use crate::base::{Code, Diagnostic, Digest};
 
 /// A file being written under a temporary name beside its final one; dropped before [`NewFile::publish`] it is gone.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub(crate) struct NewFile {
 
 impl NewFile {
     /// Begins a file of mode 0600.
-    pub(crate) fn begin(path: &Path) -> Result<Self, Problem> {
+    pub(crate) fn begin(path: &Path) -> Result<Self, Diagnostic> {
         let temporary = sibling::file(path, 0o600).map_err(|error| unwritable(path, &error))?;
         Ok(Self { temporary, path: path.to_owned() })
     }
 
     /// Makes the file last under its name, which must be free.
-    pub(crate) fn publish(self) -> Result<(), Problem> {
+    pub(crate) fn publish(self) -> Result<(), Diagnostic> {
         let Self { temporary, path } = self;
         let told = |error: &io::Error| unwritable(&path, error);
         temporary.as_file().sync_all().map_err(|error| told(&error))?;
@@ -71,7 +71,7 @@ pub(crate) fn sweep(path: &Path) {
 }
 
 /// Tells which files are wanted and not there yet; one that is there with other content is `E_OUTPUT_EXISTS`.
-pub(crate) fn missing<'w>(directory: &Path, wanted: &'w [Wanted]) -> Result<Vec<&'w Wanted>, Problem> {
+pub(crate) fn missing<'w>(directory: &Path, wanted: &'w [Wanted]) -> Result<Vec<&'w Wanted>, Diagnostic> {
     let handle = match open_directory(directory) {
         Ok(handle) => handle,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(wanted.iter().collect()),
@@ -111,10 +111,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Begins; the parent of the directory must exist.
-    pub(crate) fn begin(directory: &Path) -> Result<Self, Problem> {
+    pub(crate) fn begin(directory: &Path) -> Result<Self, Diagnostic> {
         if directory.file_name().is_none() {
             let shown = directory.display();
-            return Err(Problem::new(Code::OutputPath, format!("`{shown}` does not end in a name")));
+            return Err(Diagnostic::new(Code::OutputPath, format!("`{shown}` does not end in a name")));
         }
         let made = sibling::directory(directory).map_err(|error| unwritable(directory, &error))?;
         let (temporary, lock) = made;
@@ -122,7 +122,7 @@ impl Stage {
     }
 
     /// Writes one file, durably.
-    pub(crate) fn write(&mut self, wanted: &Wanted, content: &mut dyn Read) -> Result<(), Problem> {
+    pub(crate) fn write(&mut self, wanted: &Wanted, content: &mut dyn Read) -> Result<(), Diagnostic> {
         let path = self.temporary.path().join(&wanted.path);
         let mut write = || -> io::Result<()> {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent(&path))?;
@@ -131,7 +131,7 @@ impl Stage {
             file.set_permissions(std::fs::Permissions::from_mode(wanted.mode))?;
             file.sync_all()
         };
-        write().map_err(|error| match error.downcast::<Problem>() {
+        write().map_err(|error| match error.downcast::<Diagnostic>() {
             Ok(problem) => problem,
             Err(error) => unwritable(&self.directory.join(&wanted.path), &error),
         })?;
@@ -140,7 +140,7 @@ impl Stage {
     }
 
     /// Gives everything its final name: the whole directory at once, or file by file into one that is there.
-    pub(crate) fn publish(self) -> Result<(), Problem> {
+    pub(crate) fn publish(self) -> Result<(), Diagnostic> {
         let told = |error: &io::Error| unwritable(&self.directory, error);
         let parents = self.staged.iter().map(|path| parent(&self.temporary.path().join(path)).to_owned());
         let parents: std::collections::BTreeSet<_> = parents.collect();
@@ -224,14 +224,14 @@ fn sync(directory: &Path) -> io::Result<()> {
 }
 
 /// Tells that something else has the name.
-pub(crate) fn exists(path: &Path, what: &str) -> Problem {
-    Problem::new(Code::OutputExists, format!("`{}` exists and is {what}", path.display()))
+pub(crate) fn exists(path: &Path, what: &str) -> Diagnostic {
+    Diagnostic::new(Code::OutputExists, format!("`{}` exists and is {what}", path.display()))
         .note("nothing in it was changed")
         .hint("choose another name, or move that one away")
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Problem {
-    let mut problem = Problem::io(format!("cannot write `{}`", path.display()), error);
+fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
+    let mut problem = Diagnostic::io(format!("cannot write `{}`", path.display()), error);
     if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied) {
         problem.code = Code::OutputPath;
         problem = problem.hint("the directory it shall lie in must exist and be yours to write");
@@ -247,7 +247,7 @@ mod tests {
         Wanted { path: path.into(), size: bytes.len() as u64, digest: Digest::of(bytes), mode: 0o600 }
     }
 
-    fn lay(directory: &Path, all: &[(&str, &[u8])]) -> Result<(), Problem> {
+    fn lay(directory: &Path, all: &[(&str, &[u8])]) -> Result<(), Diagnostic> {
         let mut stage = Stage::begin(directory)?;
         for (path, bytes) in all {
             stage.write(&wanted(path, bytes), &mut &bytes[..])?;

@@ -13,7 +13,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::files;
-use crate::base::{Code, Digest, Problem};
+use crate::base::{Code, Diagnostic, Digest};
 
 /// A directory held open.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::
 
 impl Shelf {
     /// Opens a directory, making it (0755) where its parent exists and it does not.
-    pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Diagnostic> {
         let open = || -> io::Result<OwnedFd> {
             let made = rustix::fs::mkdir(path, Mode::from_raw_mode(0o755));
             let handle = rustix::fs::open(path, DIRECTORY.difference(OFlags::NOFOLLOW), Mode::empty())?;
@@ -47,8 +47,8 @@ impl Shelf {
             Ok(handle)
         };
         let handle = open().map_err(|error| {
-            let problem = Problem::io(format!("cannot open the directory `{}`", path.display()), &error);
-            Problem { code: Code::OutputPath, ..problem }
+            let problem = Diagnostic::io(format!("cannot open the directory `{}`", path.display()), &error);
+            Diagnostic { code: Code::OutputPath, ..problem }
                 .hint("name a directory whose parent exists and is yours to write")
         })?;
         Ok(Self { path: path.to_owned(), handle })
@@ -63,8 +63,8 @@ impl Shelf {
         path: &str,
         size: u64,
         digest: &Digest,
-        content: impl FnOnce() -> Result<Box<dyn Read + 'c>, Problem>,
-    ) -> Result<Placed, Problem> {
+        content: impl FnOnce() -> Result<Box<dyn Read + 'c>, Diagnostic>,
+    ) -> Result<Placed, Diagnostic> {
         let told = |error: &io::Error| unwritable(&self.path.join(path), error);
         let (directory, name) = self.enter(path).map_err(|error| told(&error))?;
         let found = look(&directory, name, size, digest);
@@ -74,7 +74,7 @@ impl Shelf {
         }
         let mut draft = Draft::begin(&directory, name).map_err(|error| told(&error))?;
         let mut reader = content()?;
-        draft.fill(&mut reader, size, digest).map_err(|error| match error.downcast::<Problem>() {
+        draft.fill(&mut reader, size, digest).map_err(|error| match error.downcast::<Diagnostic>() {
             Ok(problem) => problem,
             Err(error) => told(&error),
         })?;
@@ -197,8 +197,8 @@ impl Read for Copy<'_> {
     }
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Problem {
-    let problem = Problem::io(format!("cannot write `{}`", path.display()), error);
+fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
+    let problem = Diagnostic::io(format!("cannot write `{}`", path.display()), error);
     let problem = problem.note("what stood there before is as it was; files laid out earlier stay, each whole");
     match error.kind() {
         io::ErrorKind::FileTooLarge => {
@@ -212,7 +212,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Problem {
 mod tests {
     use super::*;
 
-    fn put(shelf: &Shelf, path: &str, bytes: &'static [u8]) -> Result<Placed, Problem> {
+    fn put(shelf: &Shelf, path: &str, bytes: &'static [u8]) -> Result<Placed, Diagnostic> {
         shelf.put(path, bytes.len() as u64, &Digest::of(bytes), || Ok(Box::new(bytes)))
     }
 
@@ -233,7 +233,7 @@ mod tests {
         // Bytes that are not what was promised, and a reader that fails, leave all as it was.
         let wrong = shelf.put("h/a/y", 3, &Digest::of(b"one"), || Ok(Box::new(&b"two"[..])));
         assert!(wrong.unwrap_err().causes[0].contains("changed"));
-        let failing = shelf.put("h/a/x", 9, &Digest::of(b"x"), || Err(Problem::new(Code::CacheCorrupt, "x")));
+        let failing = shelf.put("h/a/x", 9, &Digest::of(b"x"), || Err(Diagnostic::new(Code::CacheCorrupt, "x")));
         assert_eq!(failing.unwrap_err().code, Code::CacheCorrupt);
         assert_eq!(std::fs::read(dir.join("h/a/x")).unwrap(), b"one");
         assert_eq!(std::fs::read_dir(dir.join("h/a")).unwrap().count(), 1, "nothing half-made stays");

@@ -5,7 +5,7 @@ use super::found::Machine;
 use super::provision::Provision;
 use super::{Adopted, Given, Kind, Wish, domain, ignition, kind, virt_install, write};
 use crate::base::text::one_line;
-use crate::base::{Code, FwCfgName, Name, Place, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics, FwCfgName, Name, Place};
 use crate::format;
 use crate::recipe;
 
@@ -22,7 +22,7 @@ struct Files<'a> {
 ///
 /// # Errors
 /// Every file that is not understood, with the place in it; two of one kind.
-pub(crate) fn adopt(given: &[Given], wish: &Wish) -> Result<Adopted, Problems> {
+pub(crate) fn adopt(given: &[Given], wish: &Wish) -> Result<Adopted, Diagnostics> {
     let files = sort(given)?;
     let mut machine = files.machine.map(|(given, kind)| read_machine(given, kind)).transpose()?;
     let config = files.config.map(read_config).transpose()?;
@@ -60,7 +60,7 @@ pub(crate) fn adopt(given: &[Given], wish: &Wish) -> Result<Adopted, Problems> {
 }
 
 /// Tells the files apart; every mistake is told.
-fn sort(given: &[Given]) -> Result<Files<'_>, Problems> {
+fn sort(given: &[Given]) -> Result<Files<'_>, Diagnostics> {
     let mut files = Files::default();
     let (mut problems, mut scripts) = (vec![], vec![]);
     for given in given {
@@ -85,11 +85,11 @@ fn sort(given: &[Given]) -> Result<Files<'_>, Problems> {
     if files.script.is_none() && problems.is_empty() {
         problems.extend(files.others.iter().map(|given| unknown(given)));
     }
-    if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(files) } else { Err(Diagnostics(problems)) }
 }
 
 /// Of several scripts one is Combustion's: that of the right name, or the only one that speaks to it; the rest lie beside it.
-fn main_script<'a>(files: &mut Files<'a>, scripts: Vec<&'a Given>) -> Result<(), Problem> {
+fn main_script<'a>(files: &mut Files<'a>, scripts: Vec<&'a Given>) -> Result<(), Diagnostic> {
     let magic = |given: &&&Given| given.bytes.split(|byte| *byte == b'\n').any(format::combustion::is_magic);
     let main = match scripts.as_slice() {
         [] => return Ok(()),
@@ -113,24 +113,25 @@ fn shown(given: &Given) -> String {
     one_line(&given.shown, 200)
 }
 
-fn twice(one: &Given, other: &Given, kind: Kind) -> Problem {
+fn twice(one: &Given, other: &Given, kind: Kind) -> Diagnostic {
     let what = match kind {
         Kind::Command | Kind::Domain => "a description of a machine",
         kind => kind.title(),
     };
-    Problem::new(Code::Usage, format!("`{}` and `{}` are both {what}", shown(one), shown(other)))
+    Diagnostic::new(Code::Usage, format!("`{}` and `{}` are both {what}", shown(one), shown(other)))
         .hint("import them into two recipes")
 }
 
-fn unknown(given: &Given) -> Problem {
+fn unknown(given: &Given) -> Diagnostic {
     let known = [Kind::Ignition, Kind::Script, Kind::Command, Kind::Domain].map(Kind::title).join(", ");
-    Problem::new(Code::Usage, format!("`{}` is {}", shown(given), Kind::Plain.title()))
+    Diagnostic::new(Code::Usage, format!("`{}` is {}", shown(given), Kind::Plain.title()))
         .note(format!("known are {known}; other files are taken beside a script"))
 }
 
-fn read_machine(given: &Given, kind: Kind) -> Result<Machine, Problem> {
+fn read_machine(given: &Given, kind: Kind) -> Result<Machine, Diagnostic> {
     let refused = |reason: &dyn std::fmt::Display| {
-        Problem::new(Code::Recipe, format!("`{}` is {} that cannot be read", shown(given), kind.title())).cause(reason)
+        Diagnostic::new(Code::Recipe, format!("`{}` is {} that cannot be read", shown(given), kind.title()))
+            .cause(reason)
     };
     if kind == Kind::Domain {
         return domain::read(&given.bytes).map_err(|error| refused(&error));
@@ -144,28 +145,28 @@ fn place(given: &Given, line: u32, column: u32) -> Place {
     Place { file: shown(given), line, column, width: 1, text: String::new() }
 }
 
-fn read_config(given: &Given) -> Result<format::ignition::Ready, Problems> {
+fn read_config(given: &Given) -> Result<format::ignition::Ready, Diagnostics> {
     format::ignition::read(&given.bytes).map_err(|faults| {
         let problem = |fault: format::ignition::Fault| {
-            let problem = Problem::new(Code::Provision, fault.text).at(place(given, fault.at.line, fault.at.column));
-            Problem { hint: fault.hint, ..problem }
+            let problem = Diagnostic::new(Code::Provision, fault.text).at(place(given, fault.at.line, fault.at.column));
+            Diagnostic { hint: fault.hint, ..problem }
         };
-        Problems(faults.into_iter().map(problem).collect())
+        Diagnostics(faults.into_iter().map(problem).collect())
     })
 }
 
-fn check_script(given: &Given) -> Result<(), Problems> {
+fn check_script(given: &Given) -> Result<(), Diagnostics> {
     let told = |remark: format::combustion::Remark| {
-        Problem::new(Code::Provision, remark.text).at(place(given, remark.line, 1))
+        Diagnostic::new(Code::Provision, remark.text).at(place(given, remark.line, 1))
     };
     match format::combustion::inspect(&given.bytes) {
         Ok(_) => Ok(()),
-        Err(remarks) => Err(Problems(remarks.into_iter().map(told).collect())),
+        Err(remarks) => Err(Diagnostics(remarks.into_iter().map(told).collect())),
     }
 }
 
 /// Chooses the name; one that is no name of a recipe is made one.
-fn name(given: &[Given], machine: Option<&Machine>, wish: &Wish, left: &mut Vec<String>) -> Result<Name, Problem> {
+fn name(given: &[Given], machine: Option<&Machine>, wish: &Wish, left: &mut Vec<String>) -> Result<Name, Diagnostic> {
     let own = machine.and_then(|machine| machine.name.as_deref());
     let file = given.first().map(|given| given.path.file_name());
     let stem =
@@ -176,7 +177,9 @@ fn name(given: &[Given], machine: Option<&Machine>, wish: &Wish, left: &mut Vec<
     {
         left.push(format!("the name `{}`: it is `{name}` now", one_line(own, 60)));
     }
-    wanted.or_else(|| named("imported")).ok_or_else(|| Problem::new(Code::Bug, "no name could be made for the recipe"))
+    wanted
+        .or_else(|| named("imported"))
+        .ok_or_else(|| Diagnostic::new(Code::Bug, "no name could be made for the recipe"))
 }
 
 fn named(text: &str) -> Option<Name> {

@@ -1,7 +1,7 @@
 //! What a file is, by its content. Touches nothing.
 
 use super::{Given, LIMIT};
-use crate::base::{Code, Problem, text::one_line};
+use crate::base::{Code, Diagnostic, text::one_line};
 
 /// What can be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,17 +34,17 @@ impl Kind {
 ///
 /// # Errors
 /// What is too large, or known to be something that has to be turned into another thing first.
-pub(super) fn of(given: &Given) -> Result<Kind, Problem> {
+pub(super) fn of(given: &Given) -> Result<Kind, Diagnostic> {
     let shown = one_line(&given.shown, 200);
     if given.bytes.len() as u64 > LIMIT.0 {
-        return Err(Problem::new(Code::Recipe, format!("`{shown}` is larger than {LIMIT}")));
+        return Err(Diagnostic::new(Code::Recipe, format!("`{shown}` is larger than {LIMIT}")));
     }
     if given.is_side_file {
         return Ok(Kind::Plain);
     }
     let bytes = given.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&given.bytes).trim_ascii_start();
     if bytes.is_empty() {
-        return Err(Problem::new(Code::Recipe, format!("`{shown}` is empty")));
+        return Err(Diagnostic::new(Code::Recipe, format!("`{shown}` is empty")));
     }
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
     match (bytes.first(), text) {
@@ -70,7 +70,7 @@ fn has_command(text: &str) -> bool {
 }
 
 /// Knows what people may take for one of the formats.
-fn foreign(text: &str, shown: &str) -> Option<Problem> {
+fn foreign(text: &str, shown: &str) -> Option<Diagnostic> {
     let key = |name: &str| text.lines().any(|line| line.starts_with(name));
     let (what, hint) = if text.starts_with("#cloud-config") {
         (
@@ -84,7 +84,7 @@ fn foreign(text: &str, shown: &str) -> Option<Problem> {
     } else {
         return None;
     };
-    Some(Problem::new(Code::Usage, format!("`{shown}` {what}")).hint(hint))
+    Some(Diagnostic::new(Code::Usage, format!("`{shown}` {what}")).hint(hint))
 }
 
 #[cfg(test)]

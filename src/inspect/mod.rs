@@ -10,7 +10,7 @@ mod slice;
 
 use std::io::{Read, Seek};
 
-use crate::base::{ByteSize, Code, Problem};
+use crate::base::{ByteSize, Code, Diagnostic};
 use crate::format::magic::{self, Magic};
 use crate::format::qcow2::{GateError, Header, Image, ImageInfo, Limits, gate};
 use crate::format::{gpt, iso};
@@ -102,14 +102,14 @@ impl Report {
         }
     }
 
-    fn refuse(&mut self, problem: &Problem) {
+    fn refuse(&mut self, problem: &Diagnostic) {
         self.refused = Some(Refusal { code: problem.code, reason: problem.headline.clone() });
     }
 }
 
 /// Looks at a file of `length` bytes; fails only where it cannot be read.
-pub(crate) fn inspect<R: Read + Seek>(mut reader: R, length: u64) -> Result<Report, Problem> {
-    let head = magic::read_head(&mut reader).map_err(|error| Problem::io("cannot read the file", &error))?;
+pub(crate) fn inspect<R: Read + Seek>(mut reader: R, length: u64) -> Result<Report, Diagnostic> {
+    let head = magic::read_head(&mut reader).map_err(|error| Diagnostic::io("cannot read the file", &error))?;
     let marks = magic::marks(&head);
     match marks.first() {
         Some(Magic::Qcow2) => qcow2(&mut reader, &head, length),
@@ -128,7 +128,7 @@ pub(crate) fn inspect<R: Read + Seek>(mut reader: R, length: u64) -> Result<Repo
     }
 }
 
-fn qcow2<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Result<Report, Problem> {
+fn qcow2<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Result<Report, Diagnostic> {
     let mut report = Report::new(Kind::Qcow2, "a qcow2 image", length);
     let mut passed = gate(reader, &Limits::default());
     if let Err(error @ GateError::VirtualSize { .. }) = passed {
@@ -137,11 +137,11 @@ fn qcow2<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Result<Rep
     }
     match passed {
         Ok(info) => inside(reader, &info, &mut report),
-        Err(GateError::Io(error)) => return Err(Problem::io("cannot read the image", &error)),
+        Err(GateError::Io(error)) => return Err(Diagnostic::io("cannot read the image", &error)),
         Err(error) => {
             let header = Header::read(head);
             report.image = Some(refused_image(&header));
-            let problem = Problem::from(error);
+            let problem = Diagnostic::from(error);
             report.notes.extend(problem.facts.iter().map(|(label, value)| format!("{label}: {value}")));
             report.notes.push("the disk inside was not read".into());
             report.refuse(&problem);

@@ -6,7 +6,7 @@
 //! Touches nothing; the checksum text itself is read by `format::checksums`.
 
 use crate::base::text::one_line;
-use crate::base::{Code, Digest, Problem, Url};
+use crate::base::{Code, Diagnostic, Digest, Url};
 use crate::format::checksums;
 
 /// What a moving name stands for.
@@ -48,7 +48,7 @@ impl Checksums {
     /// Reads the file that came from beside `url`, and takes the entry that speaks of it.
     ///
     /// A list of a whole directory must name it exactly: there a sibling is another file.
-    pub(crate) fn read(&self, url: &Url, text: &[u8]) -> Result<Answer, Problem> {
+    pub(crate) fn read(&self, url: &Url, text: &[u8]) -> Result<Answer, Diagnostic> {
         if self.name.is_none() {
             return read_answer(url, text);
         }
@@ -74,7 +74,7 @@ pub(crate) fn redirected(url: &Url, file_name: &str) -> Option<Url> {
 ///
 /// Nothing else is guessed. A name with a path, several entries that fit, or none are refused with what was said: an
 /// entry picked wrongly would pin another file's bytes.
-pub(crate) fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Problem> {
+pub(crate) fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Diagnostic> {
     let asked = decoded(url.file_name());
     let exact: Vec<&Digest> = sidecar.iter().filter(|(_, name)| *name == asked).map(|(digest, _)| digest).collect();
     let versioned: Vec<_> = sidecar.iter().filter(|(_, name)| is_versioned(&asked, name)).collect();
@@ -89,19 +89,19 @@ pub(crate) fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, 
 }
 
 /// Reads the `.sha256` file that a publisher serves beside `url`, and takes the entry that speaks of it.
-pub(crate) fn read_answer(url: &Url, sidecar: &[u8]) -> Result<Answer, Problem> {
+pub(crate) fn read_answer(url: &Url, sidecar: &[u8]) -> Result<Answer, Diagnostic> {
     let entries: Vec<_> = checksums::parse(sidecar)?.into_iter().map(|sum| (sum.digest, sum.name)).collect();
     answer(url, &entries)
 }
 
-fn unusable(url: &Url, sidecar: &[(Digest, String)]) -> Problem {
+fn unusable(url: &Url, sidecar: &[(Digest, String)]) -> Diagnostic {
     let asked = one_line(&decoded(url.file_name()), 200);
     let mut names: Vec<String> = sidecar.iter().take(TOLD_NAMES).map(|(_, name)| one_line(name, 200)).collect();
     if sidecar.len() > TOLD_NAMES {
         names.push(format!("{} more", sidecar.len() - TOLD_NAMES));
     }
     let said = if names.is_empty() { "no file".to_owned() } else { names.join(", ") };
-    Problem::new(Code::NetProtocol, format!("the publisher's checksums do not name `{asked}` exactly once"))
+    Diagnostic::new(Code::NetProtocol, format!("the publisher's checksums do not name `{asked}` exactly once"))
         .fact("asked", url)
         .fact("named", said)
         .note("nothing was pinned")
@@ -180,7 +180,7 @@ mod tests {
 
     const DIR: &str = "https://h/tumbleweed/appliances/";
 
-    fn ask(asked: &str, names: &[&str]) -> Result<(u8, String), Problem> {
+    fn ask(asked: &str, names: &[&str]) -> Result<(u8, String), Diagnostic> {
         let url = Url::parse(&format!("{DIR}{asked}")).unwrap();
         let sidecar: Vec<_> =
             (0u8..).zip(names).map(|(index, name)| (Digest::from_bytes([index; 32]), (*name).to_owned())).collect();

@@ -9,7 +9,7 @@
 //! ```
 
 use super::Mirrors;
-use crate::base::{Problems, Url};
+use crate::base::{Diagnostics, Url};
 use crate::recipe::reader::{Document, Value};
 
 /// What the configuration file says.
@@ -24,7 +24,7 @@ pub(crate) struct Config {
 
 impl Config {
     /// Reads the file; everything wrong is told at once.
-    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Problems> {
+    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Diagnostics> {
         let document = Document::open(text, file)?;
         let root = document.root();
         root.refuse_unknown(&["mirrors", "keyring", "unsigned"], |_| None);

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::text::quoted;
 use super::{Lock, Pinned, PinnedImage, shell_word};
 use crate::base::text::one_line;
-use crate::base::{Arch, ByteSize, Code, Digest, Problem};
+use crate::base::{Arch, ByteSize, Code, Diagnostic, Digest};
 use crate::format::oci::{Blob, DOCUMENT_LIMIT, IMAGE_LIMIT, LAYER_LIMIT};
 use crate::recipe::reader::{Table, Value};
 use crate::recipe::{Container, ImageReference, Located, Recipe, Source};
@@ -101,7 +101,7 @@ pub(super) fn resolve(
     container: &Container,
     reference: &Located<ImageReference>,
     lock: &Lock,
-) -> Result<PinnedImage, Problem> {
+) -> Result<PinnedImage, Diagnostic> {
     let pin = lock.images.get(&(reference.value.to_string(), recipe.machine.arch));
     let pin = pin.ok_or_else(|| unpinned(recipe, container, reference))?;
     let pinned = |blob: &Blob, url: Option<crate::base::Url>| Pinned {
@@ -115,10 +115,10 @@ pub(super) fn resolve(
     Ok(PinnedImage { manifest, blobs })
 }
 
-fn unpinned(recipe: &Recipe, container: &Container, reference: &Located<ImageReference>) -> Problem {
+fn unpinned(recipe: &Recipe, container: &Container, reference: &Located<ImageReference>) -> Diagnostic {
     let file = shell_word(&one_line(&recipe.file, 200));
     let headline = format!("what the image of `{}` consists of is not in the lock", container.name);
-    Problem::new(Code::Unpinned, headline)
+    Diagnostic::new(Code::Unpinned, headline)
         .at(reference.place.clone())
         .fact("image", &reference.value)
         .fact("arch", recipe.machine.arch)

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use crate::base::url::UrlError;
-use crate::base::{Problems, Url};
+use crate::base::{Diagnostics, Url};
 use crate::recipe::reader::{Table, Value};
 
 /// Rules that lead from an address to other places of the same bytes.
@@ -29,7 +29,7 @@ struct Rule {
 
 impl Mirrors {
     /// Reads the configuration file and keeps its `[mirrors]`; everything wrong is told at once.
-    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Problems> {
+    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Diagnostics> {
         super::Config::parse(text, file).map(|config| config.mirrors)
     }
 

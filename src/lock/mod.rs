@@ -22,7 +22,7 @@ pub(crate) use self::images::ImagePin;
 pub(crate) use self::mirrors::Mirrors;
 // A publisher's answer too: what `ops` reads and writes of it.
 use crate::base::text::one_line;
-use crate::base::{Arch, ByteSize, Code, Digest, Problem, Problems, Url};
+use crate::base::{Arch, ByteSize, Code, Diagnostic, Diagnostics, Digest, Url};
 pub(crate) use crate::format::{metalink, oci};
 use crate::recipe::{Input, Recipe, Source};
 
@@ -146,7 +146,7 @@ impl PinnedInputs {
 }
 
 /// Tells which bytes each input of the recipe is; every input without a pin is told.
-pub(crate) fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Problems> {
+pub(crate) fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Diagnostics> {
     let mut others = BTreeMap::new();
     let mut problems = vec![];
     let inputs = recipe.inputs();
@@ -170,16 +170,16 @@ pub(crate) fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Prob
         Ok(_) => {}
         Err(problem) => problems.insert(0, problem),
     }
-    Err(Problems(problems))
+    Err(Diagnostics(problems))
 }
 
 /// Refuses two inputs that the lock could not tell apart, unless they are one.
-fn alike(first: &Input<'_>, second: &Input<'_>) -> Result<(), Problem> {
+fn alike(first: &Input<'_>, second: &Input<'_>) -> Result<(), Diagnostic> {
     if (&first.source.value, first.sha256, first.size) == (&second.source.value, second.sha256, second.size) {
         return Ok(());
     }
     let headline = format!("`{}` and `{}` have one address, but not one pin", first.what, second.what);
-    Err(Problem::new(Code::Recipe, headline)
+    Err(Diagnostic::new(Code::Recipe, headline)
         .at(second.source.place.clone())
         .note("what follows a `?` and credentials do not count: a lock does not keep them")
         .hint("give both the same `url`, `sha256` and `size`, or serve them under different paths"))
@@ -189,7 +189,7 @@ fn alike(first: &Input<'_>, second: &Input<'_>) -> Result<(), Problem> {
 ///
 /// A digest in the recipe wins; a pin that disagrees with it is ignored. Without either it is
 /// [`Code::Unpinned`]: a moving name must never be built as whatever it means today.
-fn resolve_input(input: &Input<'_>, recipe: &str, lock: &Lock) -> Result<Pinned, Problem> {
+fn resolve_input(input: &Input<'_>, recipe: &str, lock: &Lock) -> Result<Pinned, Diagnostic> {
     let source = &input.source.value;
     let agrees = |pin: &&Pin| input.sha256.is_none_or(|digest| digest == pin.sha256);
     let pin = lock.pins.get(&key(source)).filter(agrees);
@@ -206,13 +206,13 @@ fn resolve_input(input: &Input<'_>, recipe: &str, lock: &Lock) -> Result<Pinned,
     Ok(Pinned { digest, size, urls, metalink: pin.and_then(|pin| pin.metalink.clone()) })
 }
 
-fn unpinned(input: &Input<'_>, recipe: &str) -> Problem {
+fn unpinned(input: &Input<'_>, recipe: &str) -> Diagnostic {
     let shown = match &input.source.value {
         Source::Url(url) => url.to_string(),
         Source::Path(path) => path.as_str().to_owned(),
     };
     let file = shell_word(&one_line(recipe, 200));
-    Problem::new(Code::Unpinned, format!("the digest of `{}` is in neither the recipe nor the lock", input.what))
+    Diagnostic::new(Code::Unpinned, format!("the digest of `{}` is in neither the recipe nor the lock", input.what))
         .at(input.source.place.clone())
         .fact("source", one_line(&shown, 300))
         .hint(format!("pin it with `arca-build update {file}`"))
@@ -223,11 +223,11 @@ fn shell_word(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), |word| word.into_owned())
 }
 
-fn size(input: &Input<'_>, pin: Option<&Pin>) -> Result<Option<ByteSize>, Problem> {
+fn size(input: &Input<'_>, pin: Option<&Pin>) -> Result<Option<ByteSize>, Diagnostic> {
     match (input.size, pin.and_then(|pin| pin.size)) {
         (Some(said), Some(pinned)) if said != pinned => {
             let headline = format!("the recipe and the lock give `{}` different sizes", input.what);
-            Err(Problem::new(Code::Recipe, headline)
+            Err(Diagnostic::new(Code::Recipe, headline)
                 .at(input.source.place.clone())
                 .fact("recipe", said.exact())
                 .fact("lock", pinned.exact())

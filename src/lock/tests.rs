@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::Problems;
+use crate::base::Diagnostics;
 use crate::recipe::{RecipePath, parse};
 
 const SAMPLE: &str = "\
@@ -54,7 +54,7 @@ fn recipe(base: &str) -> Recipe {
     parse(&format!("format = 1\nname = \"t\"\n[base]\n{base}\n"), "my recipes/t.toml").unwrap()
 }
 
-fn told(result: Result<Lock, Problems>) -> Vec<(String, u32, String)> {
+fn told(result: Result<Lock, Diagnostics>) -> Vec<(String, u32, String)> {
     let problems = result.expect_err("a broken lock").0;
     problems
         .iter()

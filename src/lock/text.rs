@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::{FORMAT, ImageFacts, ImagePin, Lock, Pin, has_secrets, images, written};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Digest, Place, Problem, Problems, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Place, Url};
 use crate::recipe::reader::{Charset, Document, Table, Value};
 use crate::recipe::{RecipePath, Source};
 
@@ -45,7 +45,7 @@ impl Lock {
     ///
     /// Merge conflicts, Windows line ends and inputs out of order are refused with their line: each is the trace of an edit
     /// that may have mixed two pins.
-    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Problems> {
+    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Diagnostics> {
         if let Some(problem) = foreign(text, file) {
             return Err(problem.into());
         }
@@ -100,7 +100,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// Finds what git or an editor left behind.
-fn foreign(text: &str, file: &str) -> Option<Problem> {
+fn foreign(text: &str, file: &str) -> Option<Diagnostic> {
     let marks = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
     for (number, line) in (1u32..).zip(text.split('\n')) {
         let place = |column: usize, width: u32| Place {
@@ -112,7 +112,7 @@ fn foreign(text: &str, file: &str) -> Option<Problem> {
         };
         if marks.iter().any(|mark| line.starts_with(mark)) {
             return Some(
-                Problem::new(Code::Recipe, "the lock holds an unresolved merge conflict")
+                Diagnostic::new(Code::Recipe, "the lock holds an unresolved merge conflict")
                     .at(Place { text: one_line(line, 200), ..place(1, 7) })
                     .hint("take either side whole, then run `arca-build update` on the recipe"),
             );
@@ -120,7 +120,7 @@ fn foreign(text: &str, file: &str) -> Option<Problem> {
         if let Some(at) = line.find('\r') {
             let column = line.get(..at).map_or(1, |before| before.chars().count() + 1);
             return Some(
-                Problem::new(Code::Recipe, "the lock has Windows line ends")
+                Diagnostic::new(Code::Recipe, "the lock has Windows line ends")
                     .at(place(column, 1))
                     .hint("put `arca.lock text eol=lf` into .gitattributes and check the file out again"),
             );
@@ -129,7 +129,7 @@ fn foreign(text: &str, file: &str) -> Option<Problem> {
     None
 }
 
-fn newer_format(root: &Table<'_>) -> Option<Problem> {
+fn newer_format(root: &Table<'_>) -> Option<Diagnostic> {
     let value = root.get("format")?;
     let (digits, radix) = value.digits()?;
     let format = u128::from_str_radix(digits, radix).ok().filter(|format| *format > u128::from(FORMAT))?;

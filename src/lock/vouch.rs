@@ -20,7 +20,7 @@ use std::cmp::Ordering;
 use super::facts::order;
 use super::{Answer, Checksums, Pin};
 use crate::base::text::one_line;
-use crate::base::{Code, Problem, Url};
+use crate::base::{Code, Diagnostic, Url};
 use crate::format::openpgp;
 pub(crate) use crate::format::openpgp::{KNOWN, Keyring, Signer};
 
@@ -33,7 +33,7 @@ pub(crate) fn is_signed_within(text: &[u8]) -> bool {
 }
 
 /// Returns the checksums in a file, whoever signed them.
-pub(crate) fn unchecked(text: Vec<u8>) -> Result<Vec<u8>, Problem> {
+pub(crate) fn unchecked(text: Vec<u8>) -> Result<Vec<u8>, Diagnostic> {
     if is_signed_within(&text) { openpgp::unverified_text(&text) } else { Ok(text) }
 }
 
@@ -46,16 +46,16 @@ pub(crate) fn checked(
     text: Vec<u8>,
     signature: Option<&[u8]>,
     now: u64,
-) -> Result<(Vec<u8>, Signer), Problem> {
+) -> Result<(Vec<u8>, Signer), Diagnostic> {
     match signature {
         _ if is_signed_within(&text) => openpgp::verify_cleartext(keyring, &text, now),
         Some(signature) => openpgp::verify_detached(keyring, &text, signature, now).map(|signer| (text, signer)),
-        None => Err(Problem::new(Code::SigMissing, "the publisher's checksums are not signed")),
+        None => Err(Diagnostic::new(Code::SigMissing, "the publisher's checksums are not signed")),
     }
 }
 
 /// Takes the entry that speaks of `url` out of signed checksums; that they speak of other files only has its own code.
-pub(crate) fn read_signed(list: &Checksums, url: &Url, text: &[u8], signer: &Signer) -> Result<Answer, Problem> {
+pub(crate) fn read_signed(list: &Checksums, url: &Url, text: &[u8], signer: &Signer) -> Result<Answer, Diagnostic> {
     list.read(url, text).map_err(|mut problem| {
         if problem.code == Code::NetProtocol {
             problem.code = Code::SigOtherFile;
@@ -101,15 +101,15 @@ pub(crate) struct Earlier<'a> {
 }
 
 /// Refuses a pin that loses its signer, unless that is allowed.
-pub(crate) fn compare_signers(before: &Pin, after: &Pin, allowed: Allowed) -> Result<(), Problem> {
+pub(crate) fn compare_signers(before: &Pin, after: &Pin, allowed: Allowed) -> Result<(), Diagnostic> {
     let Some(known) = before.signer.as_deref().filter(|_| !allowed.other_signer) else { return Ok(()) };
     match after.signer.as_deref() {
         Some(signer) if fingerprint(signer) == fingerprint(known) => Ok(()),
-        Some(signer) => Err(Problem::new(Code::SigKey, "another key signed this than the one that is pinned")
+        Some(signer) => Err(Diagnostic::new(Code::SigKey, "another key signed this than the one that is pinned")
             .fact("pinned", known)
             .fact("today", signer)
             .note("nothing was pinned")),
-        None => Err(Problem::new(Code::SigMissing, "the pinned digest was signed, and nobody vouches for today's")
+        None => Err(Diagnostic::new(Code::SigMissing, "the pinned digest was signed, and nobody vouches for today's")
             .fact("pinned", known)
             .fact("today", "no signature, or no keyring to check it by")
             .note("nothing was pinned")),
@@ -122,7 +122,7 @@ pub(crate) fn compare_times(
     after: &Pin,
     signed_at: Option<u64>,
     allowed: Allowed,
-) -> Result<(), Problem> {
+) -> Result<(), Diagnostic> {
     let today = after.image.snapshot.as_deref();
     let by_name = earlier.snapshot.zip(today).and_then(|(before, today)| order(today, before));
     let is_older = match by_name {
@@ -139,7 +139,7 @@ pub(crate) fn compare_times(
         (_, Some(at)) => format!("signed at {at} (seconds since 1970)"),
         _ => "an unknown time".to_owned(),
     };
-    Err(Problem::new(
+    Err(Diagnostic::new(
         Code::SigOlder,
         format!("the publisher offers an older image than the one {} before", earlier.what),
     )

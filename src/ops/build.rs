@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::update::Asker;
 use super::{LARGEST_INPUT, Loaded, PIECES_FROM, Session, VERSION, moved};
-use crate::base::{Code, Digest, Event, Name, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics, Digest, Event, Name};
 use crate::bundle;
 use crate::host::{Beside, files};
 use crate::lock;
@@ -45,7 +45,11 @@ pub(crate) struct Built {
 }
 
 /// Plans every recipe, then builds one after the other; all mistakes in all recipes are told before anything is done.
-pub(crate) fn build(session: &Session<'_>, recipes: &[PathBuf], placement: &Placement) -> Result<Vec<Built>, Problems> {
+pub(crate) fn build(
+    session: &Session<'_>,
+    recipes: &[PathBuf],
+    placement: &Placement,
+) -> Result<Vec<Built>, Diagnostics> {
     build_with(session, recipes, placement, Stamps::Trusted)
 }
 
@@ -64,7 +68,7 @@ pub(crate) fn build_with(
     recipes: &[PathBuf],
     placement: &Placement,
     stamps: Stamps,
-) -> Result<Vec<Built>, Problems> {
+) -> Result<Vec<Built>, Diagnostics> {
     let planned = plan_all(session, recipes)?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;
@@ -112,26 +116,26 @@ fn tell_other_size(session: &Session<'_>, loaded: &Loaded, store: &Store<'_>) {
 }
 
 /// Refuses a copy inside the store, where the next collection or sweep would take it for its own.
-pub(super) fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Problem> {
+pub(super) fn outside(session: &Session<'_>, store: &Store<'_>, placement: &Placement) -> Result<(), Diagnostic> {
     let Placement::Copy(directory) = placement else { return Ok(()) };
     let out = files::one_spelling(&session.absolute(directory));
     if !out.starts_with(files::one_spelling(store.dir())) {
         return Ok(());
     }
-    Err(Problem::new(Code::OutputPath, format!("`{}` lies inside the store", out.display()))
+    Err(Diagnostic::new(Code::OutputPath, format!("`{}` lies inside the store", out.display()))
         .fact("store", store.dir().display())
         .note("nothing was built")
         .hint("name a directory elsewhere: what lies in the store belongs to it and is collected"))
 }
 
 /// Says which of several recipes failed, and which are done, as their results are not told otherwise.
-fn told_with(problem: Problem, name: &Name, done: &[Built]) -> Problem {
+fn told_with(problem: Diagnostic, name: &Name, done: &[Built]) -> Diagnostic {
     let done: Vec<&str> = done.iter().map(|built| built.name.as_str()).collect();
     if done.is_empty() { problem } else { problem.fact("building", name).fact("built before", done.join(", ")) }
 }
 
 /// Reads and plans every recipe; two of one name would fight for one link.
-pub(crate) fn plan_all(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<(Loaded, Plan)>, Problems> {
+pub(crate) fn plan_all(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<(Loaded, Plan)>, Diagnostics> {
     let mut planned: Vec<(Loaded, Plan)> = vec![];
     let mut problems = vec![];
     for path in recipes {
@@ -147,12 +151,12 @@ pub(crate) fn plan_all(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec
             problems.push(twins(&plan.name, &earlier.0.recipe.file, &loaded.recipe.file));
         }
     }
-    if problems.is_empty() { Ok(planned) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(planned) } else { Err(Diagnostics(problems)) }
 }
 
 /// Tells that two recipes would fight for one link.
-pub(super) fn twins(name: &Name, first: &str, second: &str) -> Problem {
-    Problem::new(Code::Usage, format!("two recipes are named `{name}`"))
+pub(super) fn twins(name: &Name, first: &str, second: &str) -> Diagnostic {
+    Diagnostic::new(Code::Usage, format!("two recipes are named `{name}`"))
         .fact("first", first)
         .fact("second", second)
         .hint("give one of them another `name`")
@@ -174,7 +178,7 @@ fn build_one(
     plan: &Plan,
     workshop: &Workshop<'_>,
     placement: &Placement,
-) -> Result<Built, Problem> {
+) -> Result<Built, Diagnostic> {
     let (bundle, unchanged, tally) = make(plan, workshop)?;
     let mut built = Built {
         name: plan.name.clone(),
@@ -192,7 +196,7 @@ fn build_one(
 }
 
 /// Finds the bundle of a plan in the store, or builds it; tells whether it was there.
-pub(super) fn make(plan: &Plan, workshop: &Workshop<'_>) -> Result<(Bundle, bool, Tally), Problem> {
+pub(super) fn make(plan: &Plan, workshop: &Workshop<'_>) -> Result<(Bundle, bool, Tally), Diagnostic> {
     let there = workshop.store.bundle(&plan.id, &plan.name)?;
     let was_there = there.is_some();
     if let Some(bundle) = there.filter(|_| !workshop.store.is_doubting()) {
@@ -213,7 +217,7 @@ fn place(
     workshop: &Workshop<'_>,
     placement: &Placement,
     built: &mut Built,
-) -> Result<(), Problem> {
+) -> Result<(), Diagnostic> {
     let store = workshop.store;
     let shown = match placement {
         Placement::Link => {
@@ -246,9 +250,9 @@ fn place(
     Ok(())
 }
 
-fn manifest_digest(bundle: &Bundle) -> Result<Digest, Problem> {
+fn manifest_digest(bundle: &Bundle) -> Result<Digest, Diagnostic> {
     let listed = bundle.files().iter().find(|listed| listed.file_name == file::MANIFEST);
-    listed.map(|listed| listed.digest).ok_or_else(|| Problem::new(Code::CacheCorrupt, "a bundle without a manifest"))
+    listed.map(|listed| listed.digest).ok_or_else(|| Diagnostic::new(Code::CacheCorrupt, "a bundle without a manifest"))
 }
 
 /// Lists what a rebuild needs and what the bundle holds: inputs by their pins, outputs by their digests.

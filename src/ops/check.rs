@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::build::plan_all;
 use super::{Loaded, Session};
-use crate::base::{Finding, Problem, Problems};
+use crate::base::{Diagnostic, Diagnostics, Finding};
 use crate::plan::Plan;
 use crate::provision::Allowed;
 
 /// Reads and plans every recipe; neither store nor network is opened.
-pub(crate) fn check(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Plan>, Problems> {
+pub(crate) fn check(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Plan>, Diagnostics> {
     Ok(plan_all(session, recipes)?.into_iter().map(|(_, plan)| plan).collect())
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Judgement {
     pub findings: Vec<Finding>,
     /// What they noticed and the recipe allows.
     pub allowed: Vec<Allowed>,
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
 }
 
 /// As [`check`], with all that the rules noticed, whether or not there is a plan.

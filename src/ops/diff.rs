@@ -5,14 +5,14 @@ use std::path::Path;
 
 use super::launchable::Meant;
 use super::{Loaded, Session};
-use crate::base::{Code, Events, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics, Events};
 use crate::bundle::{Manifest, read_manifest};
 use crate::compare::{self, Differences};
 use crate::host::files;
 use crate::plan::{Plan, Role};
 
 /// Compares two bundles (directories, or links to them) or two recipes; nothing is written, no socket opened.
-pub(crate) fn diff(session: &Session<'_>, before: &Path, after: &Path) -> Result<Differences, Problems> {
+pub(crate) fn diff(session: &Session<'_>, before: &Path, after: &Path) -> Result<Differences, Diagnostics> {
     match (Meant::by(session, before)?, Meant::by(session, after)?) {
         (Meant::Bundle(before), Meant::Bundle(after)) => Ok(bundles(&before, &after, session.events)?),
         (Meant::Recipe, Meant::Recipe) => {
@@ -20,7 +20,7 @@ pub(crate) fn diff(session: &Session<'_>, before: &Path, after: &Path) -> Result
         }
         (first, _) => {
             let (bundle, recipe) = if first == Meant::Recipe { (after, before) } else { (before, after) };
-            Err(Problem::new(Code::Usage, "a bundle and a recipe cannot be compared")
+            Err(Diagnostic::new(Code::Usage, "a bundle and a recipe cannot be compared")
                 .fact("bundle", bundle.display())
                 .fact("recipe", recipe.display())
                 .hint("name two bundles, or two recipes; `arca-build build --check RECIPE` compares a recipe with what was built of it")
@@ -29,11 +29,11 @@ pub(crate) fn diff(session: &Session<'_>, before: &Path, after: &Path) -> Result
     }
 }
 
-fn plan(session: &Session<'_>, recipe: &Path) -> Result<Plan, Problems> {
+fn plan(session: &Session<'_>, recipe: &Path) -> Result<Plan, Diagnostics> {
     Loaded::read(session, recipe)?.plan(session)
 }
 
-fn bundles(before: &Path, after: &Path, events: Events<'_>) -> Result<Differences, Problem> {
+fn bundles(before: &Path, after: &Path, events: Events<'_>) -> Result<Differences, Diagnostic> {
     let sides = [before, after];
     let manifests = (read_manifest(before)?, read_manifest(after)?);
     let (old, new) = (files::list(before)?, files::list(after)?);
@@ -64,12 +64,12 @@ fn file(
     is_launch: bool,
     differences: &mut Differences,
     events: Events<'_>,
-) -> Result<(), Problem> {
+) -> Result<(), Diagnostic> {
     if files::summarise(before, events)? == files::summarise(after, events)? {
         return Ok(());
     }
     let (mut before, mut after) = (files::open(before)?, files::open(after)?);
     differences
         .add_file(name, is_launch, &mut before, &mut after)
-        .map_err(|error| Problem::io(format!("cannot read `{name}`"), &error))
+        .map_err(|error| Diagnostic::io(format!("cannot read `{name}`"), &error))
 }

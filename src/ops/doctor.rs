@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use crate::base::text::one_line;
-use crate::base::{Code, Name, Problem};
+use crate::base::{Code, Diagnostic, Name};
 use crate::doctor::{self, Log};
 pub(crate) use crate::doctor::{Diagnosis, Found, Kind};
 use crate::host::files;
@@ -20,16 +20,16 @@ pub(crate) fn doctor(
     vms: Option<&Path>,
     named: &Path,
     mut input: impl Read,
-) -> Result<Diagnosis, Problem> {
+) -> Result<Diagnosis, Diagnostic> {
     let read = |source: &mut dyn Read| {
-        Log::read(source).map_err(|error| Problem::io(format!("cannot read `{}`", shown(named)), &error))
+        Log::read(source).map_err(|error| Diagnostic::io(format!("cannot read `{}`", shown(named)), &error))
     };
     let log = if named == Path::new("-") { read(&mut input)? } else { read(&mut open(session, vms, named)?)? };
     Ok(doctor::diagnose(&log))
 }
 
 /// Opens a file, else the console's log in a directory, else that of a kept instance.
-fn open(session: &Session<'_>, vms: Option<&Path>, named: &Path) -> Result<std::fs::File, Problem> {
+fn open(session: &Session<'_>, vms: Option<&Path>, named: &Path) -> Result<std::fs::File, Diagnostic> {
     let path = session.absolute(named);
     let is_directory = files::is_directory(&path);
     if files::exists(&path) && !is_directory {
@@ -49,21 +49,21 @@ fn open(session: &Session<'_>, vms: Option<&Path>, named: &Path) -> Result<std::
 }
 
 /// Returns where an instance of this name would be, if it is a name.
-fn kept(session: &Session<'_>, vms: Option<&Path>, named: &Path) -> Result<Option<PathBuf>, Problem> {
+fn kept(session: &Session<'_>, vms: Option<&Path>, named: &Path) -> Result<Option<PathBuf>, Diagnostic> {
     let name = named.to_str().and_then(|name| Name::parse(name).ok());
     let place = |name: Name| Ok(super::vms::directory(session, vms)?.join(name.as_str()));
     name.map(place).transpose()
 }
 
-fn unlogged(named: &Path) -> Problem {
+fn unlogged(named: &Path) -> Diagnostic {
     let headline = format!("there is no `{CONSOLE_LOG}` in `{}`", shown(named));
-    Problem::new(Code::Usage, headline)
+    Diagnostic::new(Code::Usage, headline)
         .note(LIBVIRT)
         .hint("`arca-build run --keep NAME` writes it while the machine runs")
 }
 
-fn unknown(named: &Path) -> Problem {
-    Problem::new(Code::Usage, format!("there is no log and no kept machine `{}`", shown(named)))
+fn unknown(named: &Path) -> Diagnostic {
+    Diagnostic::new(Code::Usage, format!("there is no log and no kept machine `{}`", shown(named)))
         .note(LIBVIRT)
         .hint("name a file with the console's text, a machine that `arca-build vms` lists, or `-` to read from a pipe")
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{Explanation, Loaded, Session};
-use crate::base::Problems;
+use crate::base::Diagnostics;
 
 /// Explains every recipe; neither store nor network is opened, and nothing has to be pinned.
-pub(crate) fn explain(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Explanation>, Problems> {
+pub(crate) fn explain(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Explanation>, Diagnostics> {
     let mut explained = vec![];
     let mut problems = vec![];
     for path in recipes {
@@ -15,9 +15,9 @@ pub(crate) fn explain(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<
             Err(more) => problems.extend(more.0),
         }
     }
-    if problems.is_empty() { Ok(explained) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(explained) } else { Err(Diagnostics(problems)) }
 }
 
-fn one(session: &Session<'_>, path: &Path) -> Result<Explanation, Problems> {
+fn one(session: &Session<'_>, path: &Path) -> Result<Explanation, Diagnostics> {
     Loaded::read(session, path)?.explain()
 }

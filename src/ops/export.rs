@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::build::{make, plan_all, workshop};
 use super::update::Asker;
 use super::{Loaded, Packed, Session, moved};
-use crate::base::{Problem, Problems};
+use crate::base::{Diagnostic, Diagnostics};
 use crate::plan::{Origin, Plan};
 use crate::realise::{self, Workshop};
 use crate::recipe::Source;
@@ -26,7 +26,7 @@ pub(crate) fn export(
     recipes: &[PathBuf],
     output: &Path,
     wish: &Wish,
-) -> Result<Packed, Problems> {
+) -> Result<Packed, Diagnostics> {
     let planned = plan_all(session, recipes)?;
     let there = wish.since.as_ref().map(|since| transfer::listed(&session.absolute(since))).transpose()?;
     let mirrors = session.mirrors()?;
@@ -51,12 +51,12 @@ fn piece<'a>(
     plan: &'a Plan,
     workshop: &Workshop<'_>,
     with_bundle: bool,
-) -> Result<Piece<'a>, Problems> {
+) -> Result<Piece<'a>, Diagnostics> {
     let loaded = asker.loaded;
     let told = |problem| moved::explain(problem, loaded, asker);
     let realised = realise::realise_inputs(plan, workshop).map_err(told)?;
     let pinned = plan.origins.iter().filter(|(_, origin)| matches!(origin, Origin::Pinned { .. }));
-    let inputs = pinned.map(|(id, _)| realised.object(id).cloned()).collect::<Result<_, Problem>>()?;
+    let inputs = pinned.map(|(id, _)| realised.object(id).cloned()).collect::<Result<_, Diagnostic>>()?;
     let bundle = if with_bundle { Some(make(plan, workshop).map_err(told)?.0) } else { None };
     let files = loaded.local_files()?;
     let (text, recipe, lock) = (loaded.text.as_str(), &loaded.recipe, &loaded.lock);

@@ -7,7 +7,7 @@ use super::build::{inputs, plan_all, workshop};
 use super::store::keep;
 use super::update::Asker;
 use super::{Loaded, moved};
-use crate::base::{ByteSize, Digest, Problem, Problems};
+use crate::base::{ByteSize, Diagnostic, Diagnostics, Digest};
 use crate::host::files;
 use crate::plan::Plan;
 use crate::realise::{self, Tally};
@@ -24,7 +24,7 @@ pub(crate) struct Fetched {
 }
 
 /// Realises the inputs of every recipe.
-pub(crate) fn fetch(session: &Session<'_>, recipes: &[PathBuf]) -> Result<(Vec<Fetched>, Tally), Problems> {
+pub(crate) fn fetch(session: &Session<'_>, recipes: &[PathBuf]) -> Result<(Vec<Fetched>, Tally), Diagnostics> {
     let planned = plan_all(session, recipes)?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;
@@ -67,7 +67,12 @@ fn root(session: &Session<'_>, loaded: &Loaded, plan: &Plan) -> Option<Root> {
 }
 
 /// Lets the root of a recipe that was fetched once follow its pins, so that what it names no more can be collected.
-pub(super) fn move_root(session: &Session<'_>, store: &Store<'_>, loaded: &Loaded, plan: &Plan) -> Result<(), Problem> {
+pub(super) fn move_root(
+    session: &Session<'_>,
+    store: &Store<'_>,
+    loaded: &Loaded,
+    plan: &Plan,
+) -> Result<(), Diagnostic> {
     let Some(root) = root(session, loaded, plan) else { return Ok(()) };
     if store.root(&root.holder).is_none() { Ok(()) } else { keep(session, store, &root) }
 }

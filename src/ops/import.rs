@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::store::keep;
 use super::{Session, Unpacked};
-use crate::base::{ByteSize, Code, Digest, Problem, Problems, text::one_line};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, text::one_line};
 use crate::host::files;
 use crate::store::{Holder, Root, Store};
 use crate::transfer::{self, Opened};
@@ -37,7 +37,7 @@ pub(crate) fn import(
     archive: &Path,
     trust: &Trust,
     into: Option<&Path>,
-) -> Result<Imported, Problems> {
+) -> Result<Imported, Diagnostics> {
     let directory = session.absolute(&into.map_or_else(|| default_directory(archive), |into| Ok(into.to_owned()))?);
     let opened = transfer::open(&session.absolute(archive), session.events)?;
     demand_trust(&opened, archive, trust)?;
@@ -49,7 +49,7 @@ pub(crate) fn import(
 }
 
 /// Lets the directory keep what its recipes are built from, as long as it is there; several archives may lie in one.
-fn hold(session: &Session<'_>, store: &Store<'_>, opened: &Opened, directory: &Path) -> Result<(), Problem> {
+fn hold(session: &Session<'_>, store: &Store<'_>, opened: &Opened, directory: &Path) -> Result<(), Diagnostic> {
     let holder = Holder::Link(files::one_spelling(directory));
     let earlier = store.root(&holder).filter(|_| files::is_directory(directory)).map(|root| root.objects);
     let objects =
@@ -58,22 +58,22 @@ fn hold(session: &Session<'_>, store: &Store<'_>, opened: &Opened, directory: &P
 }
 
 /// `nas.arca` is laid out in `./nas`.
-fn default_directory(archive: &Path) -> Result<PathBuf, Problem> {
+fn default_directory(archive: &Path) -> Result<PathBuf, Diagnostic> {
     let stem = archive.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".arca"));
     stem.filter(|stem| !stem.is_empty() && !matches!(*stem, "." | "..")).map(PathBuf::from).ok_or_else(|| {
-        Problem::new(Code::Usage, "the archive's name does not end in `.arca`, so it names no directory")
+        Diagnostic::new(Code::Usage, "the archive's name does not end in `.arca`, so it names no directory")
             .hint("name one with `--into DIR`")
     })
 }
 
 /// The bytes of an archive prove themselves; that its recipes mean what somebody promised does not.
-fn demand_trust(opened: &Opened, archive: &Path, trust: &Trust) -> Result<(), Problem> {
+fn demand_trust(opened: &Opened, archive: &Path, trust: &Trust) -> Result<(), Diagnostic> {
     let digest = opened.digest;
     let shown = one_line(&archive.to_string_lossy(), 200);
     match trust {
         Trust::Blind => Ok(()),
         Trust::Digest(expected) if *expected == digest => Ok(()),
-        Trust::Digest(expected) => Err(Problem::new(Code::Hash, format!("`{shown}` is not the archive you expect"))
+        Trust::Digest(expected) => Err(Diagnostic::new(Code::Hash, format!("`{shown}` is not the archive you expect"))
             .fact("expected", format!("sha256:{expected}"))
             .fact("found", format!("sha256:{digest}"))
             .note("nothing was imported")),
@@ -81,7 +81,7 @@ fn demand_trust(opened: &Opened, archive: &Path, trust: &Trust) -> Result<(), Pr
             let recipes: Vec<_> = opened.index.roots.iter().map(|root| root.recipe.as_str()).collect();
             let (held, elsewhere) = opened.index.sizes();
             let objects = format!("{} ({})", opened.index.objects.len(), ByteSize(held.saturating_add(elsewhere)));
-            Err(Problem::new(Code::UntrustedRoot, format!("nobody vouches for `{shown}`"))
+            Err(Diagnostic::new(Code::UntrustedRoot, format!("nobody vouches for `{shown}`"))
                 .fact("digest", format!("sha256:{digest}"))
                 .fact("recipes", one_line(&recipes.join(" "), 300))
                 .fact("objects", objects)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use crate::base::text::one_line;
-use crate::base::{Code, Digest, Name, Problem, Problems, Secret};
+use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name, Secret};
 use crate::host::files;
 use crate::import_config::{self, Adopted, Given, LIMIT, Wish, same};
 use crate::provision;
@@ -41,7 +41,7 @@ pub(crate) fn import_config(
     named: &[PathBuf],
     output: Option<&Path>,
     name: Option<&str>,
-) -> Result<ImportedConfig, Problems> {
+) -> Result<ImportedConfig, Diagnostics> {
     let name = name.map(wanted_name).transpose()?;
     let directory = match output.and_then(Path::parent) {
         Some(parent) => session.absolute(parent),
@@ -65,9 +65,9 @@ pub(crate) fn import_config(
     Ok(ImportedConfig { recipe, text: adopted.text, copied, left: adopted.left })
 }
 
-fn wanted_name(name: &str) -> Result<Name, Problem> {
+fn wanted_name(name: &str) -> Result<Name, Diagnostic> {
     Name::parse(name).map_err(|error| {
-        Problem::new(Code::Usage, format!("`{}` is no name for a recipe", one_line(name, 80))).cause(error)
+        Diagnostic::new(Code::Usage, format!("`{}` is no name for a recipe", one_line(name, 80))).cause(error)
     })
 }
 
@@ -77,7 +77,7 @@ fn borrowed(given: &Given) -> Given {
 }
 
 /// Adds what lies in the folder of a script that is laid out as Combustion reads it: `combustion/script` and all beside it.
-fn with_side_files(session: &Session<'_>, named: &[PathBuf]) -> Result<Vec<PathBuf>, Problem> {
+fn with_side_files(session: &Session<'_>, named: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut all = named.to_vec();
     for path in named {
         let folder = path.parent().filter(|folder| folder.file_name().is_some_and(|name| name == "combustion"));
@@ -90,15 +90,15 @@ fn with_side_files(session: &Session<'_>, named: &[PathBuf]) -> Result<Vec<PathB
         }
     }
     match all.len() > BESIDE {
-        true => Err(Problem::new(Code::Usage, format!("more than {BESIDE} files"))),
+        true => Err(Diagnostic::new(Code::Usage, format!("more than {BESIDE} files"))),
         false => Ok(all),
     }
 }
 
-fn read(session: &Session<'_>, path: &Path, directory: &Path) -> Result<Found, Problem> {
+fn read(session: &Session<'_>, path: &Path, directory: &Path) -> Result<Found, Diagnostic> {
     let (absolute, shown) = (session.absolute(path), path.display().to_string());
     let bytes = files::read_small(&absolute, LIMIT)?
-        .ok_or_else(|| Problem::new(Code::Usage, format!("there is no file `{}`", one_line(&shown, 200))))?;
+        .ok_or_else(|| Diagnostic::new(Code::Usage, format!("there is no file `{}`", one_line(&shown, 200))))?;
     let place = files::destination(&absolute).zip(files::destination(directory));
     let beneath = place.and_then(|(file, directory)| Some(file.strip_prefix(directory).ok()?.to_str()?.to_owned()));
     let beneath = beneath.and_then(|path| RecipePath::parse(&path).ok());
@@ -107,7 +107,7 @@ fn read(session: &Session<'_>, path: &Path, directory: &Path) -> Result<Found, P
     let beside = match beneath {
         Some(path) => path,
         None => RecipePath::parse(&name).map_err(|error| {
-            Problem::new(Code::Usage, format!("`{}` cannot lie beside a recipe", one_line(&shown, 200))).cause(error)
+            Diagnostic::new(Code::Usage, format!("`{}` cannot lie beside a recipe", one_line(&shown, 200))).cause(error)
         })?,
     };
     Ok(Found { path: absolute, given: Given { shown, bytes, path: beside, is_side_file: false }, in_place })
@@ -115,7 +115,7 @@ fn read(session: &Session<'_>, path: &Path, directory: &Path) -> Result<Found, P
 
 /// Makes the recipe; a config that was taken apart must mean the same when the recipe becomes one, or it stays whole. The
 /// report, which every such recipe brings, is left out of that.
-fn exactly(given: &[Given], name: Option<Name>) -> Result<Adopted, Problems> {
+fn exactly(given: &[Given], name: Option<Name>) -> Result<Adopted, Diagnostics> {
     let adopted = import_config::adopt(given, &Wish { name: name.clone(), whole: vec![] })?;
     if !adopted.typed {
         return Ok(adopted);
@@ -159,7 +159,7 @@ fn beside(adopted: &Adopted, given: &[Given]) -> LocalFiles {
 }
 
 /// Copies what the recipe names beside it; a file that is there already is right when it is the same.
-fn copy(found: &[Found], used: &[RecipePath], directory: &Path) -> Result<Vec<PathBuf>, Problem> {
+fn copy(found: &[Found], used: &[RecipePath], directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut copied = vec![];
     for found in found.iter().filter(|found| !found.in_place && used.contains(&found.given.path)) {
         let target = directory.join(found.given.path.as_str());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Session;
 use super::launchable::Launchable;
 use crate::base::text::one_line;
-use crate::base::{BaseKind, Code, Digest, Event, Name, Problem, Problems, StorageDir, Transport};
+use crate::base::{BaseKind, Code, Diagnostic, Diagnostics, Digest, Event, Name, StorageDir, Transport};
 use crate::bundle::{Entry, Manifest};
 use crate::emit::{self, Identity, LaunchFile};
 use crate::host::files;
@@ -76,7 +76,7 @@ struct Source {
 }
 
 /// Installs a bundle, or a recipe that is built first.
-pub(crate) fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Result<Installed, Problems> {
+pub(crate) fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Result<Installed, Diagnostics> {
     let connect = session.environment.libvirt_uri(wish.connect.as_deref());
     virsh::refuse_remote(&connect)?;
     let launchable = Launchable::unverified(session, target)?;
@@ -100,7 +100,7 @@ pub(crate) fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Resu
     let mut installed = source.planned(&parts, &findings, &connect, session);
     installed.commands.extend(wish.start.then(|| installed.next.clone()));
     if !findings.problems.is_empty() {
-        return Err(Problems(findings.problems));
+        return Err(Diagnostics(findings.problems));
     }
     if wish.dry_run {
         return Ok(installed);
@@ -122,8 +122,8 @@ pub(crate) fn install(session: &Session<'_>, target: &Path, wish: &Wish) -> Resu
 }
 
 /// Refuses what a bundle of unknown origin has its domain do: an edit can name any file of the host.
-fn edited(edits: &[XmlEdit]) -> Problem {
-    let problem = Problem::new(Code::Preflight, "the bundle's recipe edits the domain by `[[machine.xml]]`").cause(
+fn edited(edits: &[XmlEdit]) -> Diagnostic {
+    let problem = Diagnostic::new(Code::Preflight, "the bundle's recipe edits the domain by `[[machine.xml]]`").cause(
         "such an edit can share any file of this host with the guest, and this bundle is not one of your store's",
     );
     let shown = edits.iter().map(|edit| {
@@ -138,8 +138,8 @@ fn edited(edits: &[XmlEdit]) -> Problem {
 /// Does something that a signal ends tidily; then the process ends by the signal.
 pub(super) fn interruptible<T>(
     session: &Session<'_>,
-    act: impl FnOnce(&Work<'_>) -> Result<T, Problem>,
-) -> Result<T, Problem> {
+    act: impl FnOnce(&Work<'_>) -> Result<T, Diagnostic>,
+) -> Result<T, Diagnostic> {
     let noted = Signals::note()?;
     let done = act(&Work { events: session.events, signals: &noted });
     if let Some(signal) = noted.take().filter(|_| done.is_err()) {
@@ -154,7 +154,7 @@ fn storage(
     asked: Option<&Path>,
     machine: &Machine,
     connect: &str,
-) -> Result<(StorageDir, bool), Problem> {
+) -> Result<(StorageDir, bool), Diagnostic> {
     let own = || session.environment.instances_directory().filter(|_| virsh::is_session(connect));
     let (path, is_own) = match asked {
         Some(asked) => (session.absolute(asked), false),
@@ -166,7 +166,7 @@ fn storage(
     };
     let shown = path.to_string_lossy();
     let storage = StorageDir::parse(&shown).map_err(|error| {
-        Problem::new(Code::Preflight, format!("`{}` is no storage directory", one_line(&shown, 200)))
+        Diagnostic::new(Code::Preflight, format!("`{}` is no storage directory", one_line(&shown, 200)))
             .cause(error)
             .hint("name a directory with a plain path by `--storage DIR`")
     })?;
@@ -177,7 +177,7 @@ fn look(
     source: &Source,
     parts: &[(Part, u32)],
     makes_storage: bool,
-    virsh: &Result<Virsh, Problem>,
+    virsh: &Result<Virsh, Diagnostic>,
     search: Option<&std::ffi::OsStr>,
 ) -> Findings {
     let path = |part: &Part| source.path.join(&part.path);
@@ -198,13 +198,13 @@ fn look(
 }
 
 /// Makes the instance and defines its domain; either both or none of it stays.
-fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -> Result<(), Problem> {
+fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
     let machine = &source.machine;
     let storage = Storage::open(Path::new(machine.storage.as_str()), work)?;
     recover(&storage, virsh, work);
     if let Some(there) = storage.find(&machine.name)? {
         // Another run was faster, while we looked or waited.
-        return Err(Problem::new(Code::OutputExists, format!("`{}` exists already", there.directory.display())));
+        return Err(Diagnostic::new(Code::OutputExists, format!("`{}` exists already", there.directory.display())));
     }
     let bundle = Digest::of(source.manifest.to_text().as_bytes());
     let uuid = source.identity.uuid.clone();
@@ -224,13 +224,13 @@ fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -
     }
 }
 
-fn define(source: &Source, unfinished: &Unfinished, virsh: &Virsh, work: &Work<'_>) -> Result<(), Problem> {
+fn define(source: &Source, unfinished: &Unfinished, virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
     work.goes_on()?;
     let alone = virsh.alone(work)?;
     let uuid = &source.identity.uuid;
     if virsh.knows(uuid)? {
         // Another run was faster, in another storage.
-        return Err(Problem::new(Code::Preflight, format!("libvirt knows `{uuid}` already"))
+        return Err(Diagnostic::new(Code::Preflight, format!("libvirt knows `{uuid}` already"))
             .cause("one plan and name have one UUID, in whatever storage")
             .hint("install it under another name by `--name NAME`"));
     }
@@ -243,7 +243,7 @@ fn define(source: &Source, unfinished: &Unfinished, virsh: &Virsh, work: &Work<'
 }
 
 /// Takes an instance away that was never finished, with the domain that may have come of it.
-fn undo(storage: &Storage, instance: &Instance, virsh: &Virsh, work: &Work<'_>) -> Result<(), Problem> {
+fn undo(storage: &Storage, instance: &Instance, virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
     // Who ends the work by a signal wants it undone all the same.
     let signals = Signals::default();
     let work = Work { signals: &signals, ..*work };
@@ -273,7 +273,7 @@ pub(super) fn recover(storage: &Storage, virsh: &Virsh, work: &Work<'_>) {
     }
 }
 
-fn start(source: &Source, installed: &Installed, virsh: &Virsh) -> Result<(), Problem> {
+fn start(source: &Source, installed: &Installed, virsh: &Virsh) -> Result<(), Diagnostic> {
     let started = match source.machine.base {
         BaseKind::Iso => virsh.create(&installed.directory.join(file::DOMAIN)),
         BaseKind::Qcow2 | BaseKind::Raw => virsh.start(&source.identity.uuid),
@@ -284,7 +284,7 @@ fn start(source: &Source, installed: &Installed, virsh: &Virsh) -> Result<(), Pr
 }
 
 impl Source {
-    fn new(path: PathBuf, manifest: Manifest, machine: Machine) -> Result<Self, Problem> {
+    fn new(path: PathBuf, manifest: Manifest, machine: Machine) -> Result<Self, Diagnostic> {
         let identity = Identity::new(&manifest.plan, &machine.name);
         let mut domains = emit::launch_files(&machine, &identity)?;
         let installed = file::DOMAIN.replace(".xml", "-installed.xml");
@@ -300,7 +300,7 @@ impl Source {
 
     /// Lists the bundle's files that the instance needs, and the mode that each gets: the guest writes disks, and
     /// configurations hold secrets.
-    fn parts(&self) -> Result<Vec<(Part, u32)>, Problem> {
+    fn parts(&self) -> Result<Vec<(Part, u32)>, Diagnostic> {
         let machine = &self.machine;
         let mut wanted = vec![(file::SYSTEM.to_owned(), Kind::Part, 0o600)];
         wanted.extend(machine.data_files().map(|(_, name)| (name, Kind::Data, 0o600)));
@@ -318,14 +318,14 @@ impl Source {
         wanted.into_iter().map(|(path, kind, mode)| Ok((self.part(path, kind)?, mode))).collect()
     }
 
-    fn part(&self, path: String, kind: Kind) -> Result<Part, Problem> {
+    fn part(&self, path: String, kind: Kind) -> Result<Part, Diagnostic> {
         match self.manifest.files.iter().find(|entry| entry.path == path) {
             Some(Entry { sha256, size, .. }) => Ok(Part { path, kind, sha256: *sha256, size: *size }),
-            None => Err(Problem::new(Code::Hash, format!("the bundle's manifest lists no `{path}`"))),
+            None => Err(Diagnostic::new(Code::Hash, format!("the bundle's manifest lists no `{path}`"))),
         }
     }
 
-    fn fill(&self, draft: &mut Draft<'_>, parts: &[(Part, u32)], work: &Work<'_>) -> Result<(), Problem> {
+    fn fill(&self, draft: &mut Draft<'_>, parts: &[(Part, u32)], work: &Work<'_>) -> Result<(), Diagnostic> {
         for (part, mode) in parts {
             let from = self.path.join(&part.path);
             match part.kind {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Session;
 use super::build::{Placement, build};
 use super::recipe_file::missing;
-use crate::base::{Code, Digest, Name, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name};
 use crate::bundle::{self, Manifest};
 use crate::host::files;
 use crate::plan::{Machine, file};
@@ -22,7 +22,7 @@ pub(super) enum Meant {
 impl Meant {
     /// Decides it: a directory is a bundle where it holds a manifest; any other hides no recipe inside the program, and is
     /// neither.
-    pub(super) fn by(session: &Session<'_>, target: &Path) -> Result<Self, Problem> {
+    pub(super) fn by(session: &Session<'_>, target: &Path) -> Result<Self, Diagnostic> {
         let path = session.absolute(target);
         let is_embedded = recipe::embedded(&target.to_string_lossy()).is_some();
         if files::is_directory(&path) {
@@ -37,7 +37,7 @@ impl Meant {
         }
         let problem = missing(&target.display().to_string(), &path, "recipe or bundle");
         let leads_nowhere = files::exists(&path).then_some("the link leads nowhere: what it named was removed");
-        Err(leads_nowhere.into_iter().fold(problem, Problem::cause))
+        Err(leads_nowhere.into_iter().fold(problem, Diagnostic::cause))
     }
 }
 
@@ -54,29 +54,29 @@ pub(super) struct Launchable {
 
 impl Launchable {
     /// Verifies `target` where it is a bundle, builds it where it is a recipe; see [`Meant`].
-    pub(super) fn of(session: &Session<'_>, target: &Path) -> Result<Self, Problems> {
+    pub(super) fn of(session: &Session<'_>, target: &Path) -> Result<Self, Diagnostics> {
         match Meant::by(session, target)? {
             Meant::Bundle(path) => Self::verified(session, &path),
             Meant::Recipe => Self::built(session, target),
         }
     }
 
-    fn built(session: &Session<'_>, target: &Path) -> Result<Self, Problems> {
+    fn built(session: &Session<'_>, target: &Path) -> Result<Self, Diagnostics> {
         let built = build(session, &[target.to_owned()], &Placement::Nowhere)?;
-        let built = built.first().ok_or_else(|| Problem::new(Code::Bug, "a build gave nothing"))?;
+        let built = built.first().ok_or_else(|| Diagnostic::new(Code::Bug, "a build gave nothing"))?;
         Ok(Self::read(&built.path)?)
     }
 
     /// As [`of`](Self::of), for who hashes every file of the bundle before it is used; what is read here is hashed already.
-    pub(super) fn unverified(session: &Session<'_>, target: &Path) -> Result<Self, Problems> {
+    pub(super) fn unverified(session: &Session<'_>, target: &Path) -> Result<Self, Diagnostics> {
         let Meant::Bundle(path) = Meant::by(session, target)? else { return Self::built(session, target) };
         let read = Self::read(&path)?;
         let missing = bundle::missing(&read.path, &read.manifest);
-        if missing.is_empty() { Ok(read) } else { Err(Problems(missing)) }
+        if missing.is_empty() { Ok(read) } else { Err(Diagnostics(missing)) }
     }
 
     /// Verifies a bundle and reads it.
-    pub(super) fn verified(session: &Session<'_>, path: &Path) -> Result<Self, Problems> {
+    pub(super) fn verified(session: &Session<'_>, path: &Path) -> Result<Self, Diagnostics> {
         let read = Self::read(path)?;
         if !read.is_in_store(session) {
             bundle::verify(&read.path, session.events)?;
@@ -84,7 +84,7 @@ impl Launchable {
         Ok(read)
     }
 
-    fn read(path: &Path) -> Result<Self, Problem> {
+    fn read(path: &Path) -> Result<Self, Diagnostic> {
         let path = files::destination(path).unwrap_or_else(|| path.to_owned());
         let manifest = bundle::read_manifest(&path)?;
         let listed = manifest.files.iter().find(|entry| entry.path == file::MACHINE);
@@ -92,12 +92,12 @@ impl Launchable {
             if listed.is_some() {
                 return bundle::is_missing(file::MACHINE);
             }
-            Problem::new(Code::Usage, format!("`{}` holds no `{}`", path.display(), file::MACHINE))
+            Diagnostic::new(Code::Usage, format!("`{}` holds no `{}`", path.display(), file::MACHINE))
                 .cause("an older version built it")
                 .hint("build it again")
         })?;
         if listed.is_none_or(|entry| entry.sha256 != Digest::of(text.as_bytes())) {
-            let problem = Problem::new(Code::Hash, format!("`{}` is not what the manifest says", file::MACHINE));
+            let problem = Diagnostic::new(Code::Hash, format!("`{}` is not what the manifest says", file::MACHINE));
             return Err(problem.fact("bundle", path.display()).hint("build the bundle again"));
         }
         let digest = Digest::of(manifest.to_text().as_bytes());

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::base::{Code, Event, Events, Problem, Url};
+use crate::base::{Code, Diagnostic, Event, Events, Url};
 use crate::fetch::Fetch;
 use crate::host::files;
 use crate::lock::{Pin, metalink};
@@ -33,14 +33,14 @@ pub(super) fn listed(
     }
 }
 
-fn agrees(bytes: &[u8], resolved: &Url, pin: &Pin) -> Result<(), Problem> {
+fn agrees(bytes: &[u8], resolved: &Url, pin: &Pin) -> Result<(), Diagnostic> {
     let name = resolved.decoded_path().and_then(|mut parts| parts.pop()).unwrap_or_default();
     let list = metalink::parse(bytes)?;
     Ok(list.file(&name)?.agrees(&pin.sha256, pin.size.map(|size| size.0))?)
 }
 
 /// Reads a list; `None` where the publisher has none.
-fn read(fetch: &dyn Fetch, events: Events<'_>, place: &Source) -> Result<Option<Vec<u8>>, Problem> {
+fn read(fetch: &dyn Fetch, events: Events<'_>, place: &Source) -> Result<Option<Vec<u8>>, Diagnostic> {
     let Source::Url(url) = place else { return Ok(None) };
     if url.is_remote() {
         return match fetch.text(url.file_name(), url, metalink::MAX_LENGTH, events) {
@@ -52,5 +52,5 @@ fn read(fetch: &dyn Fetch, events: Events<'_>, place: &Source) -> Result<Option<
     let Some(file) = url.to_file_path().and_then(|path| files::open(&path).ok()) else { return Ok(None) };
     let mut bytes = vec![];
     let read = file.take(metalink::MAX_LENGTH + 1).read_to_end(&mut bytes);
-    read.map(|_| Some(bytes)).map_err(|error| Problem::io(format!("cannot read `{url}`"), &error))
+    read.map(|_| Some(bytes)).map_err(|error| Diagnostic::io(format!("cannot read `{url}`"), &error))
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::build::{Placement, outside, plan_all, workshop};
 use super::update::Asker;
 use super::{Loaded, Session, moved};
-use crate::base::{ByteSize, Code, Digest, Event, Events, Problem, Problems, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Event, Events, Url};
 use crate::host::files;
 pub(crate) use crate::host::shelf::Placed;
 use crate::host::shelf::Shelf;
@@ -69,7 +69,7 @@ enum Content {
 }
 
 /// Brings what lacks, then lays all out; what cannot be laid out is told before anything is done.
-pub(crate) fn mirror(session: &Session<'_>, recipes: &[PathBuf], directory: &Path) -> Result<Mirrored, Problems> {
+pub(crate) fn mirror(session: &Session<'_>, recipes: &[PathBuf], directory: &Path) -> Result<Mirrored, Diagnostics> {
     let planned = plan_all(session, recipes)?;
     let store = session.open_store()?;
     outside(session, &store, &Placement::Copy(directory.to_owned()))?;
@@ -99,7 +99,7 @@ pub(crate) fn mirror(session: &Session<'_>, recipes: &[PathBuf], directory: &Pat
     Ok(mirrored)
 }
 
-fn bring(session: &Session<'_>, store: &Store<'_>, loaded: &Loaded, plan: &Plan) -> Result<Realised, Problem> {
+fn bring(session: &Session<'_>, store: &Store<'_>, loaded: &Loaded, plan: &Plan) -> Result<Realised, Diagnostic> {
     let mirrors = session.mirrors().map_err(first)?;
     let fetcher = session.fetcher();
     let rewrite = |source: &Source| Session::candidates(&mirrors, source);
@@ -110,13 +110,13 @@ fn bring(session: &Session<'_>, store: &Store<'_>, loaded: &Loaded, plan: &Plan)
     })
 }
 
-fn first(problems: Problems) -> Problem {
-    problems.0.into_iter().next().unwrap_or_else(|| Problem::new(Code::Bug, "no problem"))
+fn first(problems: Diagnostics) -> Diagnostic {
+    problems.0.into_iter().next().unwrap_or_else(|| Diagnostic::new(Code::Bug, "no problem"))
 }
 
 impl Mirrored {
     /// Lists the inputs of a recipe that lie on servers, and notes the others.
-    fn wanted(&mut self, loaded: &Loaded) -> Result<Vec<Wanted>, Problems> {
+    fn wanted(&mut self, loaded: &Loaded) -> Result<Vec<Wanted>, Diagnostics> {
         let pinned = lock::resolve(&loaded.recipe, &loaded.lock)?;
         let mut wanted = vec![];
         for (nth, input) in loaded.recipe.inputs().into_iter().enumerate() {
@@ -147,7 +147,7 @@ impl Mirrored {
         Ok(wanted)
     }
 
-    fn lay(&mut self, contents: &Contents, store: &Store<'_>, events: Events<'_>) -> Result<(), Problem> {
+    fn lay(&mut self, contents: &Contents, store: &Store<'_>, events: Events<'_>) -> Result<(), Diagnostic> {
         let shelf = Shelf::open(&self.directory)?;
         // The files before what tells of them: a full stick or a kill leaves no checksum of what is not there.
         let (objects, texts): (Vec<_>, Vec<_>) =
@@ -173,9 +173,9 @@ fn remote(source: &Source) -> Option<&Url> {
 }
 
 /// Returns where an address is laid out: its host, then its path with every part decoded.
-fn path(url: &Url) -> Result<String, Problem> {
+fn path(url: &Url) -> Result<String, Diagnostic> {
     let refused = |why: &str| {
-        Problem::new(Code::OutputPath, format!("`{url}` {why}"))
+        Diagnostic::new(Code::OutputPath, format!("`{url}` {why}"))
             .note("nothing was laid out")
             .hint("a mirror holds what `[mirrors]` can lead to: addresses whose parts are plain file names")
     };
@@ -212,9 +212,9 @@ impl Contents {
         realised: &Realised,
         store: &Store<'_>,
         events: Events<'_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Diagnostic> {
         let object = realised.objects.values().find(|object| object.digest() == input.digest);
-        let object = object.ok_or_else(|| Problem::new(Code::Bug, format!("`{}` was not brought", input.url)))?;
+        let object = object.ok_or_else(|| Diagnostic::new(Code::Bug, format!("`{}` was not brought", input.url)))?;
         let (place, moving) = (path(&input.url)?, path(&input.moving)?);
         if input.by_digest {
             return self.insert(place, Content::Object(object.clone()), &input.url);
@@ -238,10 +238,10 @@ impl Contents {
         self.insert(place, Content::Object(object.clone()), &input.url)
     }
 
-    fn insert(&mut self, path: String, content: Content, url: &Url) -> Result<(), Problem> {
+    fn insert(&mut self, path: String, content: Content, url: &Url) -> Result<(), Diagnostic> {
         match self.0.get(&path) {
             Some(other) if other.measure().0 != content.measure().0 => {
-                Err(Problem::new(Code::Usage, format!("two recipes pin `{url}` to different bytes"))
+                Err(Diagnostic::new(Code::Usage, format!("two recipes pin `{url}` to different bytes"))
                     .fact("first", format!("sha256:{}", other.measure().0))
                     .fact("second", format!("sha256:{}", content.measure().0))
                     .note("nothing was laid out; a mirror has one file for each address")
@@ -264,7 +264,12 @@ impl Content {
     }
 
     /// Opens what is laid out; an object fails at its end unless its bytes were right.
-    fn open<'c>(&'c self, store: &'c Store<'_>, what: &str, events: Events<'c>) -> Result<Box<dyn Read + 'c>, Problem> {
+    fn open<'c>(
+        &'c self,
+        store: &'c Store<'_>,
+        what: &str,
+        events: Events<'c>,
+    ) -> Result<Box<dyn Read + 'c>, Diagnostic> {
         match self {
             Self::Object(object) => {
                 let reader = store.reader(object)?;
@@ -282,7 +287,7 @@ fn list_of(
     object: &StoreObject,
     store: &Store<'_>,
     events: Events<'_>,
-) -> Result<String, Problem> {
+) -> Result<String, Diagnostic> {
     let length = (0..).map(|doubled| PIECE << doubled).find(|length| object.size().div_ceil(*length) <= PIECES);
     let length = length.unwrap_or(PIECE);
     let what = format!("hashing the pieces of {name}");

@@ -32,7 +32,7 @@ pub(crate) mod vms;
 
 use std::path::{Path, PathBuf};
 
-use crate::base::{ByteSize, Code, Events, Problem, Problems};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Events};
 use crate::fetch::{Fetch, Http, Offline, Settings};
 use crate::host::Environment;
 use crate::lock::{Config, Mirrors};
@@ -91,11 +91,11 @@ pub(crate) const LARGEST_INPUT: ByteSize = ByteSize::gib(64);
 pub(crate) const PIECES_FROM: ByteSize = ByteSize::mib(32);
 
 impl Session<'_> {
-    fn open_store(&self) -> Result<Store<'_>, Problem> {
+    fn open_store(&self) -> Result<Store<'_>, Diagnostic> {
         Store::open(&self.cache_directory()?, self.events)
     }
 
-    fn cache_directory(&self) -> Result<PathBuf, Problem> {
+    fn cache_directory(&self) -> Result<PathBuf, Diagnostic> {
         self.environment.cache_directory(self.cache.as_deref())
     }
 
@@ -104,12 +104,12 @@ impl Session<'_> {
     }
 
     /// Reads `[mirrors]`.
-    fn mirrors(&self) -> Result<Mirrors, Problems> {
+    fn mirrors(&self) -> Result<Mirrors, Diagnostics> {
         self.configuration().map(|config| config.mirrors)
     }
 
     /// Reads the configuration file; one that is named on the command line must exist.
-    fn configuration(&self) -> Result<Config, Problems> {
+    fn configuration(&self) -> Result<Config, Diagnostics> {
         let Some(path) = self.config_path() else { return Ok(Config::default()) };
         let text = crate::host::files::read_text(&path).map_err(|problem| match &problem.hint {
             None => problem.hint("make it readable, or name another file with `--config FILE`"),
@@ -120,7 +120,7 @@ impl Session<'_> {
         match text {
             Some(text) => Config::parse(&text, &shown),
             None if self.config.is_some() => {
-                Err(Problem::new(Code::Usage, format!("there is no configuration file `{shown}`")).into())
+                Err(Diagnostic::new(Code::Usage, format!("there is no configuration file `{shown}`")).into())
             }
             None => Ok(Config::default()),
         }

@@ -2,7 +2,7 @@
 
 use super::Loaded;
 use super::update::Asker;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 use crate::fetch;
 use crate::lock::{self, Pin};
 use crate::realise::INPUT;
@@ -12,7 +12,7 @@ use crate::recipe::{Input, Source};
 /// Adds the way out to a failed fetch; asks the publisher, where that can tell more, what the moving name means today.
 ///
 /// `E_UPSTREAM_MOVED` takes the place of the failure only when the publisher names other bytes than the pin does.
-pub(super) fn explain(problem: Problem, loaded: &Loaded, asker: &Asker<'_>) -> Problem {
+pub(super) fn explain(problem: Diagnostic, loaded: &Loaded, asker: &Asker<'_>) -> Diagnostic {
     if !matches!(problem.code, Code::Hash | Code::NetStatus | Code::NetSize) {
         return problem;
     }
@@ -40,7 +40,7 @@ pub(super) fn explain(problem: Problem, loaded: &Loaded, asker: &Asker<'_>) -> P
 }
 
 /// Says where a part of a container image was named, and what helps where its registry has it no more.
-fn explain_image(problem: Problem, part: Option<&str>, loaded: &Loaded, asker: &Asker<'_>) -> Problem {
+fn explain_image(problem: Diagnostic, part: Option<&str>, loaded: &Loaded, asker: &Asker<'_>) -> Diagnostic {
     let recipe = &loaded.recipe;
     let is_part = |container| part.is_some_and(|part| part.starts_with(&format!("{},", container_title(container))));
     let Some((_, reference)) = recipe.images().find(|(container, _)| is_part(container)) else { return problem };
@@ -59,7 +59,7 @@ fn explain_image(problem: Problem, part: Option<&str>, loaded: &Loaded, asker: &
 }
 
 /// Says what helps where there is no such file; `fetch`, who tells it, knows no recipe.
-fn with_command(problem: Problem, input: &Input<'_>, command: &str) -> Problem {
+fn with_command(problem: Diagnostic, input: &Input<'_>, command: &str) -> Diagnostic {
     if !fetch::is_absent(&problem) {
         return problem;
     }
@@ -86,8 +86,8 @@ fn noun(input: &Input<'_>) -> &'static str {
     if input.what == "base" { "image" } else { "file" }
 }
 
-fn moved(failure: Problem, noun: &str, before: &Pin, now: &Pin, command: &str) -> Problem {
-    let mut problem = Problem::new(
+fn moved(failure: Diagnostic, noun: &str, before: &Pin, now: &Pin, command: &str) -> Diagnostic {
+    let mut problem = Diagnostic::new(
         Code::UpstreamMoved,
         format!("the publisher has another {noun} by now than the one that is pinned"),
     )
@@ -117,7 +117,7 @@ mod tests {
         let hint = |pin: &str, hint: &str| {
             let text = format!("format = 1\nname = \"x\"\n[base]\nurl = \"https://h.example/x.qcow2\"\n{pin}");
             let recipe = crate::recipe::parse(&text, "a/x.toml").unwrap();
-            let problem = Problem::new(Code::NetStatus, "404").hint(hint);
+            let problem = Diagnostic::new(Code::NetStatus, "404").hint(hint);
             with_command(problem, &recipe.base.input(), "arca-build update a/x.toml").hint.unwrap()
         };
         let absent = "the publisher may have deleted this snapshot: `arca-build update` pins the current one";

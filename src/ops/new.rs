@@ -3,15 +3,15 @@
 use std::path::PathBuf;
 
 use super::Session;
-use crate::base::{Code, Name, Problem};
+use crate::base::{Code, Diagnostic, Name};
 use crate::host::files;
 use crate::recipe::Recipe;
 
 /// Writes `<name>.toml` in the working directory, never over a file that is there.
-pub(crate) fn new(session: &Session<'_>, name: &str) -> Result<PathBuf, Problem> {
+pub(crate) fn new(session: &Session<'_>, name: &str) -> Result<PathBuf, Diagnostic> {
     let stem = name.strip_suffix(".toml").unwrap_or(name);
     let name = Name::parse(stem).map_err(|error| {
-        Problem::new(Code::Usage, format!("`{}` is no name for a recipe", crate::base::text::one_line(stem, 80)))
+        Diagnostic::new(Code::Usage, format!("`{}` is no name for a recipe", crate::base::text::one_line(stem, 80)))
             .cause(error)
     })?;
     let path = session.absolute(&PathBuf::from(format!("{name}.toml")));

@@ -6,7 +6,7 @@ use super::build::{plan_all, workshop};
 use super::update::Asker;
 use super::{Session, Source, moved};
 use crate::base::text::one_line;
-use crate::base::{Code, Digest, Name, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name};
 use crate::plan::Plan;
 use crate::realise::{self, Workshop};
 use crate::{bundle, realise::Difference};
@@ -23,7 +23,7 @@ pub(crate) struct Rebuilt {
 }
 
 /// Rebuilds every recipe; every difference in all of them is told.
-pub(crate) fn rebuild(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Rebuilt>, Problems> {
+pub(crate) fn rebuild(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<Rebuilt>, Diagnostics> {
     let planned = plan_all(session, recipes)?;
     let mirrors = session.mirrors()?;
     let store = session.open_store()?;
@@ -41,10 +41,10 @@ pub(crate) fn rebuild(session: &Session<'_>, recipes: &[PathBuf]) -> Result<Vec<
             }
         }
     }
-    if problems.is_empty() { Ok(rebuilt) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(rebuilt) } else { Err(Diagnostics(problems)) }
 }
 
-fn rebuild_one(session: &Session<'_>, plan: &Plan, workshop: &Workshop<'_>) -> Result<Rebuilt, Problems> {
+fn rebuild_one(session: &Session<'_>, plan: &Plan, workshop: &Workshop<'_>) -> Result<Rebuilt, Diagnostics> {
     let store = workshop.store;
     let place = store.bundle_place(&plan.id, &plan.name);
     let is_known = plan.derivations.iter().any(|derivation| store.recorded(&derivation.id).is_some());
@@ -58,30 +58,30 @@ fn rebuild_one(session: &Session<'_>, plan: &Plan, workshop: &Workshop<'_>) -> R
         problems.extend(bundle::compare(&entries, directory, session.events)?.iter().map(|one| of_file(plan, one)));
     }
     if !problems.is_empty() {
-        return Err(Problems(problems));
+        return Err(Diagnostics(problems));
     }
     let files = place.map(|_| entries.len());
     Ok(Rebuilt { name: plan.name.clone(), plan: plan.id, derivations: checked.compared, files })
 }
 
-fn never_built(plan: &Plan) -> Problem {
-    Problem::new(Code::Usage, format!("`{}` was not built yet", plan.name))
+fn never_built(plan: &Plan) -> Diagnostic {
+    Diagnostic::new(Code::Usage, format!("`{}` was not built yet", plan.name))
         .note("there is nothing in the store to compare a rebuild with")
         .hint("build it without `--check` first")
 }
 
-fn of_derivation(plan: &Plan, difference: &Difference) -> Problem {
+fn of_derivation(plan: &Plan, difference: &Difference) -> Diagnostic {
     let title = one_line(&difference.title, 80);
-    Problem::new(Code::NotReproducible, format!("`{title}` of `{}` came out otherwise than recorded", plan.name))
+    Diagnostic::new(Code::NotReproducible, format!("`{title}` of `{}` came out otherwise than recorded", plan.name))
         .fact("recorded", format!("sha256:{}", difference.recorded))
         .fact("rebuilt", format!("sha256:{}", difference.rebuilt))
         .note("nothing in the store was replaced")
 }
 
-fn of_file(plan: &Plan, difference: &bundle::Difference) -> Problem {
+fn of_file(plan: &Plan, difference: &bundle::Difference) -> Diagnostic {
     let shown = |digest: Option<Digest>| digest.map_or_else(|| "no such file".to_owned(), |it| format!("sha256:{it}"));
     let file = one_line(&difference.file, 100);
-    Problem::new(Code::NotReproducible, format!("file `{file}` of bundle `{}` came out otherwise", plan.name))
+    Diagnostic::new(Code::NotReproducible, format!("file `{file}` of bundle `{}` came out otherwise", plan.name))
         .fact("bundle", shown(difference.published))
         .fact("rebuilt", shown(difference.rebuilt))
         .note("nothing in the store was replaced")

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use crate::base::text::one_line;
-use crate::base::{Code, Event, Finding, Problem, Problems, Secret, Severity};
+use crate::base::{Code, Diagnostic, Diagnostics, Event, Finding, Secret, Severity};
 use crate::bundle;
 use crate::host::{Beside, files};
 use crate::lock::{self, Lock, PinnedInputs, facts};
@@ -30,14 +30,14 @@ pub(crate) struct Loaded {
 /// What became of a recipe, and what the rules say of it.
 #[derive(Debug)]
 pub(super) struct Judged {
-    pub plan: Result<Plan, Problems>,
+    pub plan: Result<Plan, Diagnostics>,
     pub findings: Vec<Finding>,
     pub allowed: Vec<Allowed>,
 }
 
 impl Loaded {
     /// Reads `named`: a file, or the name of a recipe inside the program where there is no such file.
-    pub(super) fn read(session: &Session<'_>, named: &Path) -> Result<Self, Problems> {
+    pub(super) fn read(session: &Session<'_>, named: &Path) -> Result<Self, Diagnostics> {
         let shown = named.display().to_string();
         let path = session.absolute(named);
         // `recipes/` holds the directory `demo` too, which is no recipe and hides none.
@@ -59,7 +59,7 @@ impl Loaded {
     }
 
     /// Reads the files it names and plans it; complaints about pins and about provisioning come together.
-    pub(super) fn plan(&self, session: &Session<'_>) -> Result<Plan, Problems> {
+    pub(super) fn plan(&self, session: &Session<'_>) -> Result<Plan, Diagnostics> {
         let plan = self.judge(session)?.plan?;
         for warning in plan.warnings.iter().filter(|finding| finding.severity != Severity::Note) {
             (session.events)(Event::Warning { text: warning.to_string() });
@@ -68,7 +68,7 @@ impl Loaded {
     }
 
     /// As [`Loaded::plan`], with all that the rules noticed; says nothing.
-    pub(super) fn judge(&self, session: &Session<'_>) -> Result<Judged, Problems> {
+    pub(super) fn judge(&self, session: &Session<'_>) -> Result<Judged, Diagnostics> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock).map_err(|unpinned| self.with_command(session, unpinned));
         let known = self.known(pinned.as_ref().ok());
@@ -80,9 +80,9 @@ impl Loaded {
     fn plan_of(
         &self,
         files: &LocalFiles,
-        pinned: Result<PinnedInputs, Problems>,
-        lowered: Result<Lowered, Problems>,
-    ) -> Result<Plan, Problems> {
+        pinned: Result<PinnedInputs, Diagnostics>,
+        lowered: Result<Lowered, Diagnostics>,
+    ) -> Result<Plan, Diagnostics> {
         let (pinned, lowered) = match (pinned, lowered) {
             (Ok(pinned), Ok(lowered)) => (pinned, lowered),
             (Err(unpinned), Ok(_)) => return Err(unpinned),
@@ -136,7 +136,7 @@ impl Loaded {
     }
 
     /// Tells what becomes of its wish; needs no pin.
-    pub(super) fn explain(&self) -> Result<Explanation, Problems> {
+    pub(super) fn explain(&self) -> Result<Explanation, Diagnostics> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock);
         let known = self.known(pinned.as_ref().ok());
@@ -144,7 +144,7 @@ impl Loaded {
     }
 
     /// Tells the whole command that pins, with the lock and configuration that were named for this one.
-    fn with_command(&self, session: &Session<'_>, mut unpinned: Problems) -> Problems {
+    fn with_command(&self, session: &Session<'_>, mut unpinned: Diagnostics) -> Diagnostics {
         for problem in unpinned.0.iter_mut().filter(|problem| problem.code == Code::Unpinned) {
             problem.hint = Some(format!("pin it with `{}`", session.command("update", &self.recipe.file)));
         }
@@ -152,7 +152,7 @@ impl Loaded {
     }
 
     /// Reads every file the recipe names for its content; all that are missing are told at once.
-    pub(super) fn local_files(&self) -> Result<LocalFiles, Problems> {
+    pub(super) fn local_files(&self) -> Result<LocalFiles, Diagnostics> {
         let mut files = LocalFiles::default();
         let mut problems = vec![];
         let mut together = 0;
@@ -164,7 +164,7 @@ impl Loaded {
             match self.beside.read(path.as_str(), CONTENT_LIMIT) {
                 Ok(read) if together + read.summary.size.0 > CONTENTS_LIMIT.0 => {
                     let headline = format!("the files beside the recipe hold more than {CONTENTS_LIMIT} together");
-                    let problem = Problem::new(Code::Provision, headline).fact("last read", path.as_str());
+                    let problem = Diagnostic::new(Code::Provision, headline).fact("last read", path.as_str());
                     problems.push(
                         problem.hint(
                             "name large ones by `url`: they are pinned like the base, and carried instead of read",
@@ -183,11 +183,11 @@ impl Loaded {
                 }),
             }
         }
-        if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
+        if problems.is_empty() { Ok(files) } else { Err(Diagnostics(problems)) }
     }
 }
 
-pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {
+pub(super) fn read_lock(path: &Path) -> Result<Lock, Diagnostics> {
     match files::read_text(path)? {
         Some(text) => Lock::parse(&text, &path.display().to_string()),
         None => Ok(Lock::default()),
@@ -195,7 +195,7 @@ pub(super) fn read_lock(path: &Path) -> Result<Lock, Problems> {
 }
 
 /// Of a file that is no TOML and lies in a bundle, the bundle may have been meant.
-fn or_bundle(mut problems: Problems, named: &Path, path: &Path) -> Problems {
+fn or_bundle(mut problems: Diagnostics, named: &Path, path: &Path) -> Diagnostics {
     let is_bundle = path.parent().is_some_and(|parent| files::exists(&parent.join(crate::plan::file::MANIFEST)));
     let is_foreign = problems.0.iter().any(|problem| problem.headline.starts_with("not TOML"));
     if let (Some(last), true) = (problems.0.last_mut(), is_bundle && is_foreign) {
@@ -206,7 +206,7 @@ fn or_bundle(mut problems: Problems, named: &Path, path: &Path) -> Problems {
 }
 
 /// Tells that there is no recipe, or whatever else may stand there, and what may be meant.
-pub(super) fn missing(shown: &str, path: &Path, what: &str) -> Problem {
+pub(super) fn missing(shown: &str, path: &Path, what: &str) -> Diagnostic {
     let shown = crate::base::text::one_line(shown, 200);
     let mut with_ending = path.as_os_str().to_owned();
     with_ending.push(".toml");
@@ -216,5 +216,5 @@ pub(super) fn missing(shown: &str, path: &Path, what: &str) -> Problem {
         "`arca-build new NAME` writes one to start from; `arca-build build demo` builds the one inside the program"
             .into()
     };
-    Problem::new(Code::Usage, format!("there is no {what} `{shown}`")).hint(hint)
+    Diagnostic::new(Code::Usage, format!("there is no {what} `{shown}`")).hint(hint)
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::launchable::Launchable;
-use crate::base::{Arch, ByteSize, Code, DiskSerial, Event, Name, Problem, Problems, Transport};
+use crate::base::{Arch, ByteSize, Code, Diagnostic, Diagnostics, DiskSerial, Event, Name, Transport};
 use crate::emit::{Identity, Launch, argv};
 pub(crate) use crate::guest_report::unreported;
 use crate::guest_report::{Expectation, Verdict};
@@ -102,18 +102,18 @@ pub(crate) struct Prepared<'w> {
 }
 
 /// Finds or builds the bundle and decides how it runs. From its return on a signal no longer ends the process but the run, in order.
-pub(crate) fn prepare<'w>(session: &Session<'_>, wish: &'w Wish) -> Result<Prepared<'w>, Problems> {
+pub(crate) fn prepare<'w>(session: &Session<'_>, wish: &'w Wish) -> Result<Prepared<'w>, Diagnostics> {
     Prepared::new(session, wish)
 }
 
 impl<'w> Prepared<'w> {
     /// Runs the machine to its end, or until what is waited for comes.
-    pub(crate) fn run(self, session: &Session<'_>, terminal: Terminal) -> Result<Ran, Problem> {
+    pub(crate) fn run(self, session: &Session<'_>, terminal: Terminal) -> Result<Ran, Diagnostic> {
         let (vm, state) = self.directory(session)?;
         self.go(session, &vm, state, terminal)
     }
 
-    fn new(session: &Session<'_>, wish: &'w Wish) -> Result<Self, Problems> {
+    fn new(session: &Session<'_>, wish: &'w Wish) -> Result<Self, Diagnostics> {
         let keep = match &wish.keep {
             Some(name) => Some((super::vms::name(name)?, super::vms::directory(session, wish.vms.as_deref())?)),
             None => None,
@@ -131,7 +131,7 @@ impl<'w> Prepared<'w> {
                 Launchable::verified(session, &link)?
             }
             (None, None) => {
-                return Err(Problem::new(Code::Usage, "what shall run?").hint("name a recipe or a bundle").into());
+                return Err(Diagnostic::new(Code::Usage, "what shall run?").hint("name a recipe or a bundle").into());
             }
         };
         let machine = &launchable.machine;
@@ -145,7 +145,7 @@ impl<'w> Prepared<'w> {
     /// Makes the directory, or takes up the one that is kept; all is judged before anything is made or changed.
     ///
     /// Also returns the state to go back to where the machine does not start.
-    fn directory(&self, session: &Session<'_>) -> Result<(Vm, State), Problem> {
+    fn directory(&self, session: &Session<'_>) -> Result<(Vm, State), Diagnostic> {
         let firmware = self.firmware(session)?;
         let variables = firmware.as_ref().map(|(_, variables)| variables.as_path());
         let kept = match &self.keep {
@@ -180,13 +180,13 @@ impl<'w> Prepared<'w> {
     }
 
     /// Refuses another bundle under the same name: its disks are written over the first one's.
-    fn is_same(&self, vm: &Vm) -> Result<(), Problem> {
+    fn is_same(&self, vm: &Vm) -> Result<(), Diagnostic> {
         let record = vm.record()?;
         if record.bundle == self.launchable.digest {
             return Ok(());
         }
         let name = &self.name;
-        Err(Problem::new(Code::OutputExists, format!("`{name}` is an instance of another bundle"))
+        Err(Diagnostic::new(Code::OutputExists, format!("`{name}` is an instance of another bundle"))
             .fact("kept", format!("sha256:{}", record.bundle))
             .fact("asked", format!("sha256:{}", self.launchable.digest))
             .note("nothing was changed")
@@ -203,7 +203,7 @@ impl<'w> Prepared<'w> {
     }
 
     /// Keeps the bundle from collection as long as the instance is there.
-    fn root(&self, session: &Session<'_>, vm: &Vm) -> Result<(), Problem> {
+    fn root(&self, session: &Session<'_>, vm: &Vm) -> Result<(), Diagnostic> {
         let path = &self.launchable.path;
         let Ok(store) = session.open_store() else { return Ok(()) };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -215,12 +215,12 @@ impl<'w> Prepared<'w> {
         super::store::keep(session, &store, &Root { holder, bundle: Some(name.to_owned()), objects })
     }
 
-    fn firmware(&self, session: &Session<'_>) -> Result<Option<(PathBuf, PathBuf)>, Problem> {
+    fn firmware(&self, session: &Session<'_>) -> Result<Option<(PathBuf, PathBuf)>, Diagnostic> {
         let named = |name: &str| session.environment.variable(name).map(PathBuf::from);
         firmware(&self.launchable.machine, named("OVMF_CODE").zip(named("OVMF_VARS")))
     }
 
-    fn go(&self, session: &Session<'_>, vm: &Vm, before: State, terminal: Terminal) -> Result<Ran, Problem> {
+    fn go(&self, session: &Session<'_>, vm: &Vm, before: State, terminal: Terminal) -> Result<Ran, Diagnostic> {
         let (chosen, mut running, _tpm) = self.start(session, vm, terminal).inspect_err(|_| {
             // What never ran holds nothing, and the same command shall do once the cause is gone.
             let _ = vm.state().and_then(|state| disks::go_to(vm, &state, &before));
@@ -247,7 +247,7 @@ impl<'w> Prepared<'w> {
         session: &Session<'_>,
         vm: &Vm,
         terminal: Terminal,
-    ) -> Result<(Chosen, Running, Option<Child>), Problem> {
+    ) -> Result<(Chosen, Running, Option<Child>), Diagnostic> {
         let state = vm.state()?;
         let machine = Machine { name: self.name.clone(), ..with_added(&self.launchable.machine, &state) };
         let chosen = accel::choose(self.wish.accel, machine.accel, machine.arch, &self.qemu, vm.directory())?;
@@ -269,7 +269,7 @@ impl<'w> Prepared<'w> {
     }
 
     /// Starts what emulates the machine's TPM, where it has one; it ends when the value goes.
-    fn tpm(&self, session: &Session<'_>, machine: &Machine, vm: &Vm) -> Result<Option<Child>, Problem> {
+    fn tpm(&self, session: &Session<'_>, machine: &Machine, vm: &Vm) -> Result<Option<Child>, Diagnostic> {
         if !machine.hardware.security.tpm {
             return Ok(None);
         }
@@ -286,7 +286,7 @@ impl<'w> Prepared<'w> {
         vm: &Vm,
         accel: Accel,
         report: bool,
-    ) -> Result<Vec<String>, Problem> {
+    ) -> Result<Vec<String>, Diagnostic> {
         let firmware = self.firmware(session)?;
         let code = firmware.map(|(code, _)| code.to_string_lossy().into_owned());
         let identity = Identity::new(&self.launchable.manifest.plan, &self.name);
@@ -318,7 +318,7 @@ impl<'w> Prepared<'w> {
     }
 
     /// Tells how to reach the guest, here and to `arca-build ssh`.
-    fn tell_reach(&self, session: &Session<'_>, vm: &Vm, ran: &Ran) -> Result<(), Problem> {
+    fn tell_reach(&self, session: &Session<'_>, vm: &Vm, ran: &Ran) -> Result<(), Diagnostic> {
         let tell = |text: String| (session.events)(Event::Told { text });
         let user = self.launchable.user();
         if let Some(port) = ran.ssh_port {
@@ -346,20 +346,20 @@ impl<'w> Prepared<'w> {
 }
 
 /// Decides what the end of provisioning is known by.
-fn until(wish: &Wish, machine: &Machine, reports: bool) -> Result<Until, Problem> {
+fn until(wish: &Wish, machine: &Machine, reports: bool) -> Result<Until, Diagnostic> {
     match (&wish.wait_for, wish.wait || wish.test) {
         (Some(text), _) if !wish.test => Ok(Until::Pattern(text.clone())),
         (_, false) => Ok(Until::Off),
         _ if reports => Ok(Until::Report),
         _ if machine.network != Network::None => Ok(Until::Ssh),
-        _ => Err(Problem::new(Code::Usage, format!("nothing tells when `{}` is done", machine.name))
+        _ => Err(Diagnostic::new(Code::Usage, format!("nothing tells when `{}` is done", machine.name))
             .cause("its recipe has no report, and the machine no network to ask its ssh server by")
             .hint("set `report = true` below `[provision]`, or wait for a text on the console: `--wait-for TEXT`")),
     }
 }
 
 /// Reads what the bundle expects, where it is to be tested.
-fn expectation(launchable: &Launchable, wish: &Wish) -> Result<Option<Expectation>, Problem> {
+fn expectation(launchable: &Launchable, wish: &Wish) -> Result<Option<Expectation>, Diagnostic> {
     if !launchable.has(EXPECTATION) {
         return if wish.test { Err(no_report(&launchable.machine.name)) } else { Ok(None) };
     }
@@ -367,21 +367,21 @@ fn expectation(launchable: &Launchable, wish: &Wish) -> Result<Option<Expectatio
     Expectation::parse(&bytes).map(Some)
 }
 
-fn no_report(name: &Name) -> Problem {
-    Problem::new(Code::Usage, format!("`{name}` cannot be tested: its guest does not report"))
+fn no_report(name: &Name) -> Diagnostic {
+    Diagnostic::new(Code::Usage, format!("`{name}` cannot be tested: its guest does not report"))
         .cause("the recipe says `report = false`, or provisions nothing that could report")
         .hint("set `report = true` below `[provision]` and build it again")
 }
 
 /// Tells that a kept machine's bundle is not there any more.
-fn gone(name: &Name, vms: Option<&Path>) -> Problem {
+fn gone(name: &Name, vms: Option<&Path>) -> Diagnostic {
     let again = super::vms::command(&format!("run RECIPE --keep {name}"), vms);
-    Problem::new(Code::Usage, format!("the bundle of `{name}` is gone"))
+    Diagnostic::new(Code::Usage, format!("the bundle of `{name}` is gone"))
         .cause("it was removed, or collected from the store; the machine's disks are as they were")
         .hint(format!("`{again}` with the recipe that it came from builds it again"))
 }
 
-fn qemu(session: &Session<'_>, arch: Arch) -> Result<Program, Problem> {
+fn qemu(session: &Session<'_>, arch: Arch) -> Result<Program, Diagnostic> {
     let path = session.environment.variable("PATH").map(AsRef::as_ref);
     let hint = format!(
         "install QEMU for {arch}: `qemu-system-{}` or `qemu-{arch}`, by the name of your distribution",

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Index, Session};
-use crate::base::{Digest, Problem};
+use crate::base::{Diagnostic, Digest};
 use crate::transfer;
 
 /// A verified archive's digest, size and index.
@@ -15,7 +15,7 @@ pub(crate) struct Shown {
 }
 
 /// Verifies every byte of an archive and tells what it holds; the store is not opened.
-pub(crate) fn show(session: &Session<'_>, archive: &Path) -> Result<Shown, Problem> {
+pub(crate) fn show(session: &Session<'_>, archive: &Path) -> Result<Shown, Diagnostic> {
     let opened = transfer::open(&session.absolute(archive), session.events)?;
     Ok(Shown { digest: opened.digest, size: opened.size, index: opened.index })
 }

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::base::{Code, Digest, Event, Name, Problem, text::one_line};
+use crate::base::{Code, Diagnostic, Digest, Event, Name, text::one_line};
 use crate::bundle;
 use crate::host::files;
 use crate::store::{Collect, GcReport, Holder, Listed, Policy, Repair, Root, Store, Usage, VerifyReport};
 
 /// Returns the directory of the store that commands here would use.
-pub(crate) fn path(session: &Session<'_>) -> Result<PathBuf, Problem> {
+pub(crate) fn path(session: &Session<'_>) -> Result<PathBuf, Diagnostic> {
     session.cache_directory()
 }
 
 /// Hashes every object and bundle; damaged ones go to quarantine, and are mended where that is wished and possible.
-pub(crate) fn verify(session: &Session<'_>, repair: Repair) -> Result<VerifyReport, Problem> {
+pub(crate) fn verify(session: &Session<'_>, repair: Repair) -> Result<VerifyReport, Diagnostic> {
     let store = session.open_store()?;
     let mut report = store.verify_and(repair)?;
     // Without its record a bundle has its own manifest to speak for it.
@@ -31,12 +31,12 @@ pub(crate) fn verify(session: &Session<'_>, repair: Repair) -> Result<VerifyRepo
 }
 
 /// Removes what neither a root nor the policy keeps.
-pub(crate) fn gc(session: &Session<'_>, collect: Collect, policy: &Policy) -> Result<GcReport, Problem> {
+pub(crate) fn gc(session: &Session<'_>, collect: Collect, policy: &Policy) -> Result<GcReport, Diagnostic> {
     session.open_store()?.collect_garbage(collect, policy, session.environment.now())
 }
 
 /// Tells what uses the space, and what keeps each bundle.
-pub(crate) fn usage(session: &Session<'_>) -> Result<(Usage, Vec<Listed>), Problem> {
+pub(crate) fn usage(session: &Session<'_>) -> Result<(Usage, Vec<Listed>), Diagnostic> {
     match asked(session)? {
         Some(store) => Ok((store.usage()?, store.list_roots()?)),
         None => Ok((Usage::nothing(), vec![])),
@@ -44,12 +44,12 @@ pub(crate) fn usage(session: &Session<'_>) -> Result<(Usage, Vec<Listed>), Probl
 }
 
 /// Lists what the collector keeps, and for whom.
-pub(crate) fn roots(session: &Session<'_>) -> Result<Vec<Listed>, Problem> {
+pub(crate) fn roots(session: &Session<'_>) -> Result<Vec<Listed>, Diagnostic> {
     asked(session)?.map_or_else(|| Ok(vec![]), |store| store.list_roots())
 }
 
 /// Opens the store where there is one: a question makes none.
-fn asked<'s>(session: &'s Session<'_>) -> Result<Option<Store<'s>>, Problem> {
+fn asked<'s>(session: &'s Session<'_>) -> Result<Option<Store<'s>>, Diagnostic> {
     let directory = session.cache_directory()?;
     if Store::is_absent(&directory) {
         let shown = one_line(&directory.to_string_lossy(), 400);
@@ -60,9 +60,9 @@ fn asked<'s>(session: &'s Session<'_>) -> Result<Option<Store<'s>>, Problem> {
 }
 
 /// Keeps a bundle, or objects, under a name until that is removed.
-pub(crate) fn add_root(session: &Session<'_>, name: &str, things: &[PathBuf]) -> Result<Root, Problem> {
+pub(crate) fn add_root(session: &Session<'_>, name: &str, things: &[PathBuf]) -> Result<Root, Diagnostic> {
     let name = Name::parse(name).map_err(|error| {
-        Problem::new(Code::Usage, format!("`{}` cannot name a root", one_line(name, 80))).cause(error)
+        Diagnostic::new(Code::Usage, format!("`{}` cannot name a root", one_line(name, 80))).cause(error)
     })?;
     let store = session.open_store()?;
     let mut root = Root { holder: Holder::Named(name), bundle: None, objects: BTreeSet::new() };
@@ -74,7 +74,7 @@ pub(crate) fn add_root(session: &Session<'_>, name: &str, things: &[PathBuf]) ->
                 root.bundle = Some(bundle);
             }
             Thing::Bundle(_) => {
-                return Err(Problem::new(Code::Usage, "a root keeps one bundle")
+                return Err(Diagnostic::new(Code::Usage, "a root keeps one bundle")
                     .note("nothing was changed")
                     .hint("give each bundle a root of its own"));
             }
@@ -85,7 +85,7 @@ pub(crate) fn add_root(session: &Session<'_>, name: &str, things: &[PathBuf]) ->
 }
 
 /// Lets go what a root kept; `which` is its name, its path, or the name of its file.
-pub(crate) fn remove_root(session: &Session<'_>, which: &str) -> Result<Listed, Problem> {
+pub(crate) fn remove_root(session: &Session<'_>, which: &str) -> Result<Listed, Diagnostic> {
     let store = session.open_store()?;
     let path = files::one_spelling(&session.absolute(Path::new(which)));
     let is_it = |listed: &Listed| match listed.root.as_ref().map(|root| &root.holder) {
@@ -97,7 +97,7 @@ pub(crate) fn remove_root(session: &Session<'_>, which: &str) -> Result<Listed, 
     let mut found: Vec<_> = store.list_roots()?.into_iter().filter(is_it).collect();
     found.sort_by_key(|listed| matches!(listed.root.as_ref().map(|root| &root.holder), Some(Holder::Link(_))));
     let Some(root) = found.into_iter().next() else {
-        return Err(Problem::new(Code::Usage, format!("there is no root `{}`", one_line(which, 200)))
+        return Err(Diagnostic::new(Code::Usage, format!("there is no root `{}`", one_line(which, 200)))
             .note("nothing was changed")
             .hint("`arca-build store root list` shows them all"));
     };
@@ -106,7 +106,7 @@ pub(crate) fn remove_root(session: &Session<'_>, which: &str) -> Result<Listed, 
 }
 
 /// Records a root for something that was done already; in a store that may only be read the work still counts.
-pub(super) fn keep(session: &Session<'_>, store: &Store<'_>, root: &Root) -> Result<(), Problem> {
+pub(super) fn keep(session: &Session<'_>, store: &Store<'_>, root: &Root) -> Result<(), Diagnostic> {
     match store.add_root(root) {
         // One that could be written and did not take this is a failure: nobody would know until the next collection.
         Err(problem) if problem.code == Code::CacheReadOnly && !store.is_writable() => {
@@ -126,10 +126,10 @@ enum Thing {
 
 /// Finds what a person means: a path into the store (a `result-NAME` link, what `fetch` printed), a bundle's directory
 /// name, the name of a recipe, or an object's digest.
-fn find(session: &Session<'_>, store: &Store<'_>, thing: &Path) -> Result<Thing, Problem> {
+fn find(session: &Session<'_>, store: &Store<'_>, thing: &Path) -> Result<Thing, Diagnostic> {
     let shown = one_line(&thing.to_string_lossy(), 200);
     let unknown = |why: &str| {
-        Problem::new(Code::Usage, format!("`{shown}` is nothing that this store holds"))
+        Diagnostic::new(Code::Usage, format!("`{shown}` is nothing that this store holds"))
             .cause(why)
             .fact("store", store.dir().display())
             .note("nothing was changed")

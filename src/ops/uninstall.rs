@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use super::install::{interruptible, places, recover};
-use crate::base::{Code, Name, Problem};
+use crate::base::{Code, Diagnostic, Name};
 use crate::vm::instance::{self, Data, Instance, Storage};
 use crate::vm::virsh::Virsh;
 
@@ -38,7 +38,7 @@ pub(crate) struct Uninstalled {
 /// # Errors
 ///
 /// `E_PREFLIGHT` where the domain runs; `E_USAGE` where there is no such instance.
-pub(crate) fn uninstall(session: &Session<'_>, name: &Name, wish: &Wish) -> Result<Uninstalled, Problem> {
+pub(crate) fn uninstall(session: &Session<'_>, name: &Name, wish: &Wish) -> Result<Uninstalled, Diagnostic> {
     let found = search(session, name, wish.storage.as_deref())?;
     let path = found.directory.parent().unwrap_or(&found.directory).to_owned();
     let connect = wish.connect.clone().unwrap_or_else(|| found.record.connect.clone());
@@ -64,18 +64,18 @@ pub(crate) fn uninstall(session: &Session<'_>, name: &Name, wish: &Wish) -> Resu
 }
 
 /// Undefines the domain, where libvirt knows it and it does not run; by its UUID and files, so that no namesake goes.
-fn forget(virsh: &Virsh, instance: &Instance) -> Result<bool, Problem> {
+fn forget(virsh: &Virsh, instance: &Instance) -> Result<bool, Diagnostic> {
     let record = &instance.record;
     let is_known = virsh.uses(&record.uuid, &instance.directory)?;
     let state = if is_known { virsh.state(&record.uuid)? } else { "shut off".to_owned() };
     if state != "shut off" && state != "crashed" {
-        return Err(Problem::new(Code::Preflight, format!("`{}` is {state}", record.name))
+        return Err(Diagnostic::new(Code::Preflight, format!("`{}` is {state}", record.name))
             .fact("libvirt", virsh.uri())
             .note("nothing was removed")
             .hint(format!("end it first: `virsh -c {} shutdown {}`", virsh.uri(), record.name)));
     }
     if let Some(path) = instance.in_use() {
-        return Err(Problem::new(
+        return Err(Diagnostic::new(
             Code::Preflight,
             format!("`{}` runs: QEMU has `{}` open", record.name, path.display()),
         )
@@ -90,7 +90,7 @@ fn forget(virsh: &Virsh, instance: &Instance) -> Result<bool, Problem> {
 }
 
 /// Finds the instance where it was told to be, else where `install` puts them by itself.
-fn search(session: &Session<'_>, name: &Name, storage: Option<&Path>) -> Result<Instance, Problem> {
+fn search(session: &Session<'_>, name: &Name, storage: Option<&Path>) -> Result<Instance, Diagnostic> {
     let places = storage.map_or_else(|| places(session), |asked| vec![session.absolute(asked)]);
     let mut found = vec![];
     let mut odd = None;
@@ -102,7 +102,7 @@ fn search(session: &Session<'_>, name: &Name, storage: Option<&Path>) -> Result<
     }
     match (found.pop(), odd) {
         (Some(_), _) if !found.is_empty() => {
-            Err(Problem::new(Code::Usage, format!("there are two instances `{name}`"))
+            Err(Diagnostic::new(Code::Usage, format!("there are two instances `{name}`"))
                 .hint("say which with `--storage DIR`"))
         }
         (Some(instance), _) => Ok(instance),
@@ -111,8 +111,8 @@ fn search(session: &Session<'_>, name: &Name, storage: Option<&Path>) -> Result<
     }
 }
 
-fn none(name: &Name, places: &[PathBuf]) -> Problem {
-    let problem = Problem::new(Code::Usage, format!("there is no instance `{name}`"));
+fn none(name: &Name, places: &[PathBuf]) -> Diagnostic {
+    let problem = Diagnostic::new(Code::Usage, format!("there is no instance `{name}`"));
     let problem = places.iter().fold(problem, |problem, place| problem.fact("looked in", place.display()));
     problem.hint("name the directory it was installed below with `--storage DIR`")
 }

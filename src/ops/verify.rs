@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::Session;
-use crate::base::Problems;
+use crate::base::Diagnostics;
 use crate::bundle::{self, Verified};
 
 /// Hashes every file of a bundle; every difference is told.
-pub(crate) fn verify(session: &Session<'_>, bundle: &Path) -> Result<Verified, Problems> {
+pub(crate) fn verify(session: &Session<'_>, bundle: &Path) -> Result<Verified, Diagnostics> {
     bundle::verify(&session.absolute(bundle), session.events)
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::Session;
-use crate::base::{Code, Event, Name, Problem};
+use crate::base::{Code, Diagnostic, Event, Name};
 use crate::host::files;
 use crate::store::{Holder, Listed};
 use crate::vm::directory::{self, Reach, Vm};
@@ -22,12 +22,12 @@ pub(crate) struct Kept {
 }
 
 /// Tells where instances are kept: `asked`, else `ARCA_VMS`, else `$XDG_DATA_HOME/arca-build/vms`.
-pub(crate) fn directory(session: &Session<'_>, asked: Option<&Path>) -> Result<PathBuf, Problem> {
+pub(crate) fn directory(session: &Session<'_>, asked: Option<&Path>) -> Result<PathBuf, Diagnostic> {
     session.environment.vms_directory(asked)
 }
 
 /// Lists them by name.
-pub(crate) fn list(session: &Session<'_>, vms: Option<&Path>) -> Result<Vec<Kept>, Problem> {
+pub(crate) fn list(session: &Session<'_>, vms: Option<&Path>) -> Result<Vec<Kept>, Diagnostic> {
     let vms = directory(session, vms)?;
     let kept = |(record, runs, snapshots): (directory::Record, bool, Vec<String>)| {
         let directory = vms.join(record.name.as_str());
@@ -54,7 +54,7 @@ pub(crate) fn command(words: &str, vms: Option<&Path>) -> String {
 }
 
 /// Takes one away with its disks and snapshots.
-pub(crate) fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Name, Problem> {
+pub(crate) fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Name, Diagnostic> {
     let (vm, name) = open(session, vms, name)?;
     let link = files::one_spelling(&vm.directory().join(BUNDLE));
     vm.remove()?;
@@ -68,7 +68,7 @@ pub(crate) fn remove(session: &Session<'_>, vms: Option<&Path>, name: &str) -> R
 }
 
 /// Asks one that runs to power off, says so, and waits until it is.
-pub(crate) fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Stopped, Problem> {
+pub(crate) fn stop(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<Stopped, Diagnostic> {
     let (place, name) = (directory(session, vms)?, self::name(name)?);
     if !place.join(name.as_str()).is_dir() {
         return Err(unknown(&place, &name, vms));
@@ -88,19 +88,19 @@ pub(super) fn asked(name: &Name) -> String {
 }
 
 /// Copies the disks of one that is off under a label.
-pub(crate) fn snapshot(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Problem> {
+pub(crate) fn snapshot(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Diagnostic> {
     let label = self::label(label)?;
     open(session, vms, name)?.0.snapshot(&label)
 }
 
 /// Finds a label that is free: `1`, `2` and so on.
-pub(crate) fn free_label(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<String, Problem> {
+pub(crate) fn free_label(session: &Session<'_>, vms: Option<&Path>, name: &str) -> Result<String, Diagnostic> {
     let taken = open(session, vms, name)?.0.snapshots()?;
     Ok((1..).map(|n: u32| format!("s{n}")).find(|label| !taken.contains(label)).unwrap_or_default())
 }
 
 /// Puts the disks of a snapshot in place of the present ones.
-pub(crate) fn rollback(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Problem> {
+pub(crate) fn rollback(session: &Session<'_>, vms: Option<&Path>, name: &str, label: &str) -> Result<(), Diagnostic> {
     let label = self::label(label)?;
     open(session, vms, name)?.0.rollback(&label)
 }
@@ -112,12 +112,12 @@ pub(crate) fn ssh(
     name: &str,
     user: Option<&str>,
     words: &[OsString],
-) -> Result<(), Problem> {
+) -> Result<(), Diagnostic> {
     let asked = vms;
     let (vms, name) = (directory(session, vms)?, self::name(name)?);
     let reach = running(&vms, &name, asked)?;
     let Some(port) = reach.ssh_port else {
-        return Err(Problem::new(Code::Usage, format!("`{name}` has no network to log in by")));
+        return Err(Diagnostic::new(Code::Usage, format!("`{name}` has no network to log in by")));
     };
     let path = session.environment.variable("PATH").map(AsRef::as_ref);
     let program = Program::find("ssh", path, "install an OpenSSH client")?;
@@ -126,37 +126,39 @@ pub(crate) fn ssh(
 }
 
 /// Reads the name of an instance.
-pub(super) fn name(text: &str) -> Result<Name, Problem> {
+pub(super) fn name(text: &str) -> Result<Name, Diagnostic> {
     Name::parse(text).map_err(|error| {
         let shown = crate::base::text::one_line(text, 80);
-        Problem::new(Code::Usage, format!("`{shown}` is no name for a machine")).cause(error)
+        Diagnostic::new(Code::Usage, format!("`{shown}` is no name for a machine")).cause(error)
     })
 }
 
-fn label(text: &str) -> Result<Name, Problem> {
+fn label(text: &str) -> Result<Name, Diagnostic> {
     Name::parse(text).map_err(|error| {
         let shown = crate::base::text::one_line(text, 80);
-        Problem::new(Code::Usage, format!("`{shown}` is no label for a snapshot")).cause(error)
+        Diagnostic::new(Code::Usage, format!("`{shown}` is no label for a snapshot")).cause(error)
     })
 }
 
 /// Tells that there is no instance of this name.
-pub(super) fn unknown(vms: &Path, name: &Name, asked: Option<&Path>) -> Problem {
-    Problem::new(Code::Usage, format!("there is no machine `{name}`")).fact("looked in", vms.display()).hint(format!(
-        "`{}` lists them; `{}` makes one",
-        command("vms", asked),
-        command(&format!("run RECIPE --keep {name}"), asked)
-    ))
+pub(super) fn unknown(vms: &Path, name: &Name, asked: Option<&Path>) -> Diagnostic {
+    Diagnostic::new(Code::Usage, format!("there is no machine `{name}`")).fact("looked in", vms.display()).hint(
+        format!(
+            "`{}` lists them; `{}` makes one",
+            command("vms", asked),
+            command(&format!("run RECIPE --keep {name}"), asked)
+        ),
+    )
 }
 
-fn open(session: &Session<'_>, asked: Option<&Path>, name: &str) -> Result<(Vm, Name), Problem> {
+fn open(session: &Session<'_>, asked: Option<&Path>, name: &str) -> Result<(Vm, Name), Diagnostic> {
     let (vms, name) = (directory(session, asked)?, self::name(name)?);
     let vm = open_in(&vms, &name, asked)?.ok_or_else(|| unknown(&vms, &name, asked))?;
     Ok((vm, name))
 }
 
 /// Takes hold of one; `None` where there is none. One that runs is told how to stop.
-pub(super) fn open_in(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<Option<Vm>, Problem> {
+pub(super) fn open_in(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<Option<Vm>, Diagnostic> {
     Vm::open(vms, name).map_err(|problem| match problem.code {
         Code::CacheLock => {
             problem.hint(format!("switch it off first: `{}`", command(&format!("vms stop {name}"), asked)))
@@ -165,12 +167,12 @@ pub(super) fn open_in(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<O
     })
 }
 
-fn running(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<Reach, Problem> {
+fn running(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<Reach, Diagnostic> {
     if !vms.join(name.as_str()).is_dir() {
         return Err(unknown(vms, name, asked));
     }
     directory::reach(vms, name).ok_or_else(|| {
-        Problem::new(Code::Usage, format!("`{name}` does not run"))
+        Diagnostic::new(Code::Usage, format!("`{name}` does not run"))
             .hint(format!("`{}` starts it", command(&format!("run --keep {name}"), asked)))
     })
 }

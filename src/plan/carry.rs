@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::make::Draft;
 use super::{Builder, Origin, Piece, Role, file};
-use crate::base::{Code, DerivationId, Digest, Problem};
+use crate::base::{Code, DerivationId, Diagnostic, Digest};
 use crate::lock::{self, Pinned, PinnedInputs};
 use crate::provision::Lowered;
 use crate::provision::carried::{FOLDER, Form, Remote, Vehicle};
@@ -14,10 +14,10 @@ impl Draft {
     /// Adds an input whose bytes come by address.
     ///
     /// Provisioning was lowered from the same pins; that it was is checked, because the script names their digests.
-    fn remote(&mut self, input: &Remote, inputs: &PinnedInputs) -> Result<DerivationId, Problem> {
+    fn remote(&mut self, input: &Remote, inputs: &PinnedInputs) -> Result<DerivationId, Diagnostic> {
         let pinned = inputs.others.get(&lock::key(&input.source)).filter(|pinned| pinned.digest == input.digest);
         let Some(pinned) = pinned else {
-            return Err(Problem::new(Code::Bug, format!("`{}` was lowered from another pin", input.title)));
+            return Err(Diagnostic::new(Code::Bug, format!("`{}` was lowered from another pin", input.title)));
         };
         Ok(self.pinned(&input.title, pinned))
     }
@@ -39,11 +39,11 @@ impl Draft {
         reference: &str,
         name: &str,
         inputs: &PinnedInputs,
-    ) -> Result<DerivationId, Problem> {
+    ) -> Result<DerivationId, Diagnostic> {
         let title = &input.title;
         let image = inputs.images.get(reference).filter(|image| image.manifest.digest == input.digest);
         let Some(image) = image else {
-            return Err(Problem::new(Code::Bug, format!("`{title}` was lowered from another pin")));
+            return Err(Diagnostic::new(Code::Bug, format!("`{title}` was lowered from another pin")));
         };
         let manifest = self.pinned(&format!("{title}, manifest"), &image.manifest);
         let part = |number: usize| if number == 0 { "config".to_owned() } else { format!("layer {number}") };
@@ -58,7 +58,7 @@ impl Draft {
         title: &str,
         template: &Template,
         inputs: &PinnedInputs,
-    ) -> Result<DerivationId, Problem> {
+    ) -> Result<DerivationId, Diagnostic> {
         let mut pieces = vec![];
         for part in &template.0 {
             pieces.push(match part {
@@ -79,7 +79,7 @@ impl Draft {
         &mut self,
         lowered: &Lowered,
         inputs: &PinnedInputs,
-    ) -> Result<BTreeMap<String, DerivationId>, Problem> {
+    ) -> Result<BTreeMap<String, DerivationId>, Diagnostic> {
         let mut files = BTreeMap::new();
         for load in &lowered.loads {
             let id = match &load.form {

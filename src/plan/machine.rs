@@ -1,7 +1,7 @@
 //! The machine a bundle describes: the one model that every launch file is written from. Touches nothing.
 
 use crate::base::{
-    Arch, BaseKind, ByteSize, Code, DiskLabel, DiskSerial, FwCfgName, Name, Problem, StorageDir, Transport,
+    Arch, BaseKind, ByteSize, Code, Diagnostic, DiskLabel, DiskSerial, FwCfgName, Name, StorageDir, Transport,
 };
 pub(crate) use crate::guest_report::PORT as REPORT_PORT;
 pub(crate) use crate::provision::carried::PAYLOAD_SERIAL;
@@ -116,9 +116,9 @@ impl Machine {
     /// # Errors
     ///
     /// `E_CACHE_CORRUPT` where it is no machine that this version knows.
-    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Diagnostic> {
         serde_json::from_str(text).map_err(|error| {
-            Problem::new(Code::CacheCorrupt, format!("`{}` is not one of ours", file::MACHINE))
+            Diagnostic::new(Code::CacheCorrupt, format!("`{}` is not one of ours", file::MACHINE))
                 .cause(crate::base::text::one_line(&error.to_string(), 200))
                 .hint("build the bundle again with this version")
         })

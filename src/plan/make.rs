@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::encode::Encoder;
 use super::{Builder, Derivation, Machine, Origin, Output, Plan, Role, file};
-use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Digest, FwCfgName, Problem, Secret, Transport};
+use crate::base::{
+    BaseKind, ByteSize, Code, Compression, DerivationId, Diagnostic, Digest, FwCfgName, Secret, Transport,
+};
 use crate::lock::{Pinned, PinnedInputs};
 use crate::provision::Lowered;
 use crate::provision::carried::Vehicle;
@@ -18,7 +20,7 @@ pub(crate) fn plan(
     inputs: &PinnedInputs,
     files: &LocalFiles,
     lowered: Lowered,
-) -> Result<Plan, Problem> {
+) -> Result<Plan, Diagnostic> {
     let mut draft = Draft::default();
     let base_id = draft.base(recipe, &inputs.base);
     draft.system(recipe, base_id);
@@ -138,7 +140,7 @@ impl Draft {
         inputs: &PinnedInputs,
         local: &LocalFiles,
         lowered: &Lowered,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Diagnostic> {
         let Some(label) = lowered.label else { return Ok(()) };
         if let Some(report) = &lowered.report {
             self.text(file::REPORT, &Secret::new(report.to_json()?), Role::Report);
@@ -159,10 +161,9 @@ impl Draft {
         }
         files.extend(self.loads(lowered, inputs)?);
         for (name, path) in &lowered.side_files {
-            let read = local
-                .0
-                .get(path)
-                .ok_or_else(|| Problem::new(Code::Bug, format!("the side file `{}` was never read", path.as_str())))?;
+            let read = local.0.get(path).ok_or_else(|| {
+                Diagnostic::new(Code::Bug, format!("the side file `{}` was never read", path.as_str()))
+            })?;
             let origin = match &read.content {
                 Some(content) => Origin::Text(content.clone()),
                 None => Origin::Beside { path: path.clone(), size: read.size },

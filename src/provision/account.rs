@@ -5,7 +5,7 @@ use super::told::{Told, hushed};
 use super::wanted::Login;
 use super::{keys, path};
 use crate::base::text::{is_unsafe, one_line};
-use crate::base::{Code, Place, Problem, Rule, Secret};
+use crate::base::{Code, Diagnostic, Place, Rule, Secret};
 use crate::recipe::{Account, Located, User};
 
 /// Checks root's account.
@@ -100,7 +100,7 @@ fn password(hash: Option<&Secret<String>>, who: &str, place: &Place, told: &mut 
         }
         Verdict::Refused(why) => {
             let headline = format!("`password_hash` of `{who}` {why}");
-            let problem = Problem::new(Code::Secret, headline).at(hushed(place)).of(Rule::WeakHash);
+            let problem = Diagnostic::new(Code::Secret, headline).at(hushed(place)).of(Rule::WeakHash);
             told.refuse(problem.hint(hash::HOW));
         }
     }
@@ -131,19 +131,19 @@ fn authorized(lines: &[Located<String>], who: &str, told: &mut Told) -> Vec<Stri
             Err(keys::KeyError::Private) => {
                 let headline = format!("a private key stands in `ssh_keys` of `{who}`");
                 let hint = "paste the line of the `.pub` file, and consider the key lost";
-                let problem = Problem::new(Code::Secret, headline).at(hushed(&line.place)).of(Rule::KeyTypo);
+                let problem = Diagnostic::new(Code::Secret, headline).at(hushed(&line.place)).of(Rule::KeyTypo);
                 told.refuse(problem.hint(hint));
             }
             Err(_) if line.value.contains(PLACEHOLDER) => {
                 let headline = format!("`ssh_keys` of `{who}` still holds the template's word for your key");
-                let problem = Problem::new(Code::Provision, headline).of(Rule::KeyTypo).at(hushed(&line.place));
+                let problem = Diagnostic::new(Code::Provision, headline).of(Rule::KeyTypo).at(hushed(&line.place));
                 told.refuse(
                     problem
                         .hint("put in the line of your `~/.ssh/id_ed25519.pub`, which `ssh-keygen -t ed25519` makes"),
                 );
             }
             Err(error) => {
-                let problem = Problem::new(Code::Provision, format!("bad ssh key of `{who}`")).of(Rule::KeyTypo);
+                let problem = Diagnostic::new(Code::Provision, format!("bad ssh key of `{who}`")).of(Rule::KeyTypo);
                 let hint = "paste the one line of the `.pub` file";
                 told.refuse(problem.cause(error).at(hushed(&line.place)).hint(hint));
             }

@@ -12,7 +12,7 @@ use super::split::Shares;
 use super::told::Told;
 use super::wanted::{Bytes, Wanted, WantedUnit};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Digest, Place, Problem, Rule, Transport};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Place, Rule, Transport};
 use crate::recipe::carried::{container_title, file_title, plain_rpm_name, rpm_title};
 use crate::recipe::{CONTENT_LIMIT, CONTENTS_LIMIT, Carried, Container, Image, Located, Media, Recipe, Source};
 
@@ -200,7 +200,7 @@ fn inline(recipe: &Recipe, wanted: &Wanted, told: &mut Told) {
             Some(size) => together = together.saturating_add(size.0),
             None if recipe.provision.transport.ignition == Some(Transport::FwCfg) => {
                 let headline = format!("the size of `{}` is not known", one_line(&input.title, 80));
-                let problem = Problem::new(Code::FwCfgLimit, headline).at(place);
+                let problem = Diagnostic::new(Code::FwCfgLimit, headline).at(place);
                 told.refuse(problem.note("what fw_cfg can carry is limited").hint("add `size` beside `sha256`"));
             }
             None => {}
@@ -208,15 +208,15 @@ fn inline(recipe: &Recipe, wanted: &Wanted, told: &mut Told) {
     }
     if together > CONTENTS_LIMIT.0 {
         let headline = format!("the files by URL hold more than {CONTENTS_LIMIT} together, too much for a config");
-        told.refuse(Problem::new(Code::Provision, headline).hint(WAY_OUT));
+        told.refuse(Diagnostic::new(Code::Provision, headline).hint(WAY_OUT));
     }
 }
 
 const WAY_OUT: &str = "write engine = \"combustion\": it takes files of any size";
 
-fn too_large(input: &Remote, size: ByteSize, place: &Place) -> Problem {
+fn too_large(input: &Remote, size: ByteSize, place: &Place) -> Diagnostic {
     let headline = format!("`{}` is too large for an Ignition config", one_line(&input.title, 80));
-    let problem = Problem::new(Code::Provision, headline).at(place.clone());
+    let problem = Diagnostic::new(Code::Provision, headline).at(place.clone());
     problem.fact("size", size.exact()).fact("limit", CONTENT_LIMIT.exact()).hint(WAY_OUT)
 }
 

@@ -10,7 +10,7 @@ use super::split::{Part, Shares, Side};
 use super::told::Told;
 use super::wanted::{self, Command, Stage};
 use crate::base::text::count;
-use crate::base::{Code, Place, Problem};
+use crate::base::{Code, Diagnostic, Place};
 use crate::format::pem::{self, PemError};
 use crate::recipe::{CaCertificate, Content, LocalFiles, Located, Recipe};
 
@@ -69,6 +69,6 @@ fn refuse(name: &str, error: &PemError, place: &Place, told: &mut Told) {
             "name the file of the certificate alone, and consider the key lost",
         );
     }
-    let problem = Problem::new(Code::Provision, format!("`{name}` is no CA certificate in PEM")).at(place.clone());
+    let problem = Diagnostic::new(Code::Provision, format!("`{name}` is no CA certificate in PEM")).at(place.clone());
     told.refuse(problem.cause(error.clone()).hint("it begins with `-----BEGIN CERTIFICATE-----`"));
 }

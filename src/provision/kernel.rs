@@ -10,7 +10,7 @@ use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{Command, Stage, WantedUnit};
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 use crate::format::combustion::quote;
 use crate::recipe::Recipe;
 
@@ -106,7 +106,7 @@ pub(crate) fn conflicts(recipe: &Recipe, config: &Config, told: &mut Told) {
         let shown = one_line(&argument.value, 80);
         let headline = format!("kernel argument `{shown}` is named in the recipe and in `{}`", config.file);
         let there = ready::place(&config.file, node.at.line, node.at.column);
-        let problem = Problem::new(Code::Provision, headline)
+        let problem = Diagnostic::new(Code::Provision, headline)
             .at(hushed(&argument.place))
             .fact("config", format!("{}:{}:{}", there.file, there.line, there.column));
         told.refuse(problem.hint("keep it in one of the two"));

@@ -10,7 +10,7 @@ use super::told::Told;
 use super::wanted::Wanted;
 use super::{ignition, told};
 use crate::base::text::one_line;
-use crate::base::{Code, Finding, Place, Problem, Rule, Severity};
+use crate::base::{Code, Diagnostic, Finding, Place, Rule, Severity};
 use crate::format::ignition::Node;
 
 /// Joins both parts; `None` when one of them cannot be said in JSON.
@@ -34,7 +34,7 @@ pub(crate) fn join(wanted: &Wanted, config: Option<&Config>, home_subvolume: boo
     typed.storage.directories.retain(|directory| !is_there(&directory.path));
     let typed = serde_json::to_value(typed).ok();
     if typed.is_none() {
-        told.refuse(Problem::new(Code::Bug, "cannot write the typed part as JSON"));
+        told.refuse(Diagnostic::new(Code::Bug, "cannot write the typed part as JSON"));
     }
     Some(joined(root.map(Node::to_value), typed?))
 }
@@ -92,7 +92,7 @@ pub(crate) fn conflicts(wanted: &Wanted, config: &Config, told: &mut Told) {
         for node in nodes.filter(|node| node.text(key) == Some(name)) {
             let headline = format!("{what} `{}` is defined in the recipe and in `{}`", one_line(name, 80), config.file);
             let there = ready::place(&config.file, node.at.line, node.at.column);
-            let problem = Problem::new(Code::Provision, headline)
+            let problem = Diagnostic::new(Code::Provision, headline)
                 .at(told::hushed(place))
                 .fact("config", format!("{}:{}:{}", there.file, there.line, there.column))
                 .hint("keep it in one of the two");

@@ -37,7 +37,9 @@ mod unit;
 mod wanted;
 pub(crate) mod ways;
 
-use crate::base::{ByteSize, Code, Digest, DiskLabel, Finding, Problem, Problems, Rule, Secret, Severity, Transport};
+use crate::base::{
+    ByteSize, Code, Diagnostic, Diagnostics, Digest, DiskLabel, Finding, Rule, Secret, Severity, Transport,
+};
 use crate::format;
 use crate::guest_report::Expectation;
 use crate::recipe::{LocalFiles, Recipe, RecipePath};
@@ -104,7 +106,7 @@ impl Lowered {
 /// What the rules noticed, whether or not anything could be made.
 #[derive(Debug)]
 pub(crate) struct Judged {
-    pub lowered: Result<Lowered, Problems>,
+    pub lowered: Result<Lowered, Diagnostics>,
     /// In the order found, errors too, which `lowered` tells as problems.
     pub findings: Vec<Finding>,
     /// What the recipe allows.
@@ -123,7 +125,7 @@ pub(crate) struct Allowed {
 ///
 /// Every mistake is told at once: `E_SECRET` for login data that is no hash or no public key, `E_FWCFG_LIMIT` for what
 /// fw_cfg cannot carry, `E_PROVISION` for the rest.
-pub(crate) fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lowered, Problems> {
+pub(crate) fn lower(recipe: &Recipe, files: &LocalFiles, known: &Known) -> Result<Lowered, Diagnostics> {
     judge(recipe, files, known).lowered
 }
 
@@ -236,7 +238,7 @@ fn encode(value: &serde_json::Value, told: &mut Told) -> Option<Vec<u8>> {
             Some(bytes)
         }
         Err(error) => {
-            told.refuse(Problem::new(Code::Bug, "cannot write the Ignition config").cause(error));
+            told.refuse(Diagnostic::new(Code::Bug, "cannot write the Ignition config").cause(error));
             None
         }
     }
@@ -246,7 +248,7 @@ fn encode(value: &serde_json::Value, told: &mut Told) -> Option<Vec<u8>> {
 fn joined_well(bytes: &[u8], told: &mut Told) {
     for fault in format::ignition::read(bytes).err().unwrap_or_default() {
         let headline = format!("Ignition would refuse the recipe and its config together: {}", fault.text);
-        told.refuse(Problem::new(Code::Provision, headline));
+        told.refuse(Diagnostic::new(Code::Provision, headline));
     }
 }
 
@@ -292,12 +294,12 @@ fn limit(recipe: &Recipe, transport: Option<Transport>, what: &str, size: usize,
         let severity = if transport == Some(Transport::FwCfg) { Severity::Warning } else { Severity::Note };
         told.tell(Finding::new(Rule::FwcfgSize, text).at(place).with_severity(severity));
     } else if transport == Some(Transport::FwCfg) {
-        let problem = Problem::new(Code::FwCfgLimit, format!("{what} is too large for fw_cfg"))
+        let problem = Diagnostic::new(Code::FwCfgLimit, format!("{what} is too large for fw_cfg"))
             .fact("size", format!("{} bytes", size.0))
             .fact("limit", format!("{} bytes", FW_CFG_LIMIT.0))
             .hint("write transport = \"disk\"")
             .of(Rule::FwcfgSize);
-        told.refuse(Problem { place, ..problem });
+        told.refuse(Diagnostic { place, ..problem });
     } else {
         let text =
             format!("{what} is {} KiB: only the disk can carry it, the fw_cfg launch files cannot", size.0 >> 10);

@@ -10,7 +10,7 @@ use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{Bytes, WantedFile, Write};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Place, Problem, Rule};
+use crate::base::{ByteSize, Code, Diagnostic, Place, Rule};
 use crate::format::combustion::quote;
 use crate::recipe::storage::{Pool, PoolSubvolume, Profile};
 use crate::recipe::{Located, Recipe};
@@ -92,7 +92,7 @@ fn profiles(pool: &Pool, place: &Place, told: &mut Told) {
                 1 => "add disks; or of one disk write data = \"single\", metadata = \"dup\"",
                 _ => "add disks; or write raid1, which keeps two copies on any two of them",
             };
-            told.refuse(Problem::new(Code::Provision, headline).at(place.clone()).of(Rule::Raid1Odd).hint(hint));
+            told.refuse(Diagnostic::new(Code::Provision, headline).at(place.clone()).of(Rule::Raid1Odd).hint(hint));
         } else if profile == Profile::Dup && count > 1 {
             let headline = format!("`{key} = \"dup\"` keeps both copies on one disk, and the pool has {count}");
             told.refuse_at(place, headline, "write \"raid1\"");

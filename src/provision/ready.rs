@@ -5,7 +5,7 @@ use super::told::Told;
 use super::wanted::{beside, local};
 use super::{READY_SCRIPT, lints};
 use crate::base::text::one_line;
-use crate::base::{Code, Engine, Place, Problem, Rule};
+use crate::base::{Code, Diagnostic, Engine, Place, Rule};
 use crate::format::{combustion, fat, ignition};
 use crate::recipe::{LocalFiles, Located, Recipe, RecipePath};
 
@@ -54,7 +54,7 @@ pub(crate) fn config(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Op
         }
         Err(faults) => {
             for fault in faults {
-                let mut problem = Problem::new(Code::Provision, fault.text);
+                let mut problem = Diagnostic::new(Code::Provision, fault.text);
                 problem.hint = fault.hint;
                 told.refuse(problem.at(place(&file, fault.at.line, fault.at.column)));
             }
@@ -89,7 +89,7 @@ pub(crate) fn script(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Op
         }
         Err(remarks) => {
             for remark in remarks {
-                told.refuse(Problem::new(Code::Provision, remark.text).at(place(&file, remark.line, 1)));
+                told.refuse(Diagnostic::new(Code::Provision, remark.text).at(place(&file, remark.line, 1)));
             }
             None
         }
@@ -112,7 +112,7 @@ fn side_files(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Vec<(Stri
             told.refuse_at(&side.place, headline, "rename one; upper and lower case count as one on the config disk");
         } else if let Err(error) = fat::name::check(std::iter::once(name)) {
             let headline = format!("`{shown}` cannot be the name of a file on the config disk");
-            let problem = Problem::new(Code::Provision, headline).at(side.place.clone()).cause(error);
+            let problem = Diagnostic::new(Code::Provision, headline).at(side.place.clone()).cause(error);
             told.refuse(problem.hint("rename the file beside the recipe"));
         }
         taken.push(name.to_lowercase());

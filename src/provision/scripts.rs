@@ -9,7 +9,7 @@ use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{self, Bytes, Command, Stage, WantedFile, WantedUnit, Write};
 use super::{BY_US, lints, packages, rules, subvolume};
-use crate::base::{Code, Place, Problem, Rule};
+use crate::base::{Code, Diagnostic, Place, Rule};
 use crate::format::combustion::{inspect, payload};
 use crate::recipe::scripts::{Run, Timer};
 use crate::recipe::{Content, LocalFiles, Located, Recipe};
@@ -119,7 +119,7 @@ fn bytes(
         }
         Err(remarks) => {
             for remark in remarks {
-                let problem = Problem::new(Code::Provision, said(&remark.text)).at(at(remark.line));
+                let problem = Diagnostic::new(Code::Provision, said(&remark.text)).at(at(remark.line));
                 told.refuse(problem.fact("script", format!("{name}, line {}", remark.line)));
             }
             None

@@ -1,31 +1,31 @@
 //! Collects every complaint, so that all are told at once. Touches nothing.
 
 use super::{Allowed, Judged, Lowered};
-use crate::base::{Code, Finding, Place, Problem, Problems, Rule, Severity};
+use crate::base::{Code, Diagnostic, Diagnostics, Finding, Place, Rule, Severity};
 use crate::recipe::Recipe;
 
 /// What was found so far.
 #[derive(Default)]
 pub(crate) struct Told {
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
     pub findings: Vec<Finding>,
 }
 
 impl Told {
     /// Adds a problem.
-    pub(crate) fn refuse(&mut self, problem: Problem) {
+    pub(crate) fn refuse(&mut self, problem: Diagnostic) {
         self.problems.push(problem);
     }
 
     /// Adds a problem of provisioning at a place.
     pub(crate) fn refuse_at(&mut self, place: &Place, headline: impl Into<String>, hint: &str) {
-        let problem = Problem::new(Code::Provision, headline).at(place.clone());
+        let problem = Diagnostic::new(Code::Provision, headline).at(place.clone());
         self.refuse(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
     /// Adds a problem about login data: the line it stands in is not shown.
     pub(crate) fn refuse_secret(&mut self, place: &Place, headline: impl Into<String>, hint: &str) {
-        self.refuse(Problem::new(Code::Secret, headline).at(hushed(place)).hint(hint));
+        self.refuse(Diagnostic::new(Code::Secret, headline).at(hushed(place)).hint(hint));
     }
 
     /// Adds what a rule found, as severe as the table says; `place` is where the user can change it.
@@ -48,11 +48,11 @@ impl Told {
         let Self { problems, findings } = self;
         let (findings, allowed) = allow(recipe, findings);
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-        let problems: Vec<Problem> = problems.into_iter().chain(errors.cloned().map(Problem::from)).collect();
+        let problems: Vec<Diagnostic> = problems.into_iter().chain(errors.cloned().map(Diagnostic::from)).collect();
         let lowered = if problems.is_empty() {
             Ok(Lowered { warnings: findings.clone(), ..lowered })
         } else {
-            Err(Problems(problems))
+            Err(Diagnostics(problems))
         };
         Judged { lowered, findings, allowed }
     }

@@ -8,7 +8,7 @@ use super::{
     unit,
 };
 use crate::base::text::one_line;
-use crate::base::{Code, Place, Problem};
+use crate::base::{Code, Diagnostic, Place};
 use crate::format::combustion::Flags;
 use crate::recipe::{CONTENT_LIMIT, Content, GuestFile, LocalFiles, Located, Recipe, RecipePath};
 
@@ -382,9 +382,10 @@ pub(crate) fn local<'a>(
 ) -> Option<&'a [u8]> {
     let content = files.content(&path.value);
     if content.is_none() {
-        let problem = Problem::new(Code::Provision, format!("the content of `{}` is not known", path.value.as_str()))
-            .fact("file", beside(recipe, &path.value))
-            .note(format!("a file for the guest must exist and hold at most {} MiB", CONTENT_LIMIT.0 >> 20));
+        let problem =
+            Diagnostic::new(Code::Provision, format!("the content of `{}` is not known", path.value.as_str()))
+                .fact("file", beside(recipe, &path.value))
+                .note(format!("a file for the guest must exist and hold at most {} MiB", CONTENT_LIMIT.0 >> 20));
         told.refuse(problem.at(path.place.clone()));
     }
     content

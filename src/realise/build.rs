@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Workshop;
 use super::unpack::Packed;
-use crate::base::{ByteSize, Code, DerivationId, Digest, DiskLabel, Problem};
+use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Digest, DiskLabel};
 use crate::format::{fat, gpt, qcow2};
 use crate::plan::{Builder, Derivation};
 use crate::store::{Privacy, StoreObject};
@@ -20,11 +20,11 @@ pub(super) fn build(
     inputs: &Inputs,
     privacy: Privacy,
     workshop: &Workshop<'_>,
-) -> Result<StoreObject, Problem> {
+) -> Result<StoreObject, Diagnostic> {
     let bench = Bench { inputs, privacy, workshop };
     let title = derivation.title.as_str();
     match &derivation.builder {
-        Builder::Fixed { .. } => Err(Problem::new(Code::Bug, "a fixed output is brought, not built")),
+        Builder::Fixed { .. } => Err(Diagnostic::new(Code::Bug, "a fixed output is brought, not built")),
         Builder::Unpack { input, compression, kind, size } => {
             bench.unpack(&Packed { title, input, compression: *compression, size: *size }, *kind)
         }
@@ -50,9 +50,9 @@ pub(super) fn build(
 }
 
 /// Refuses a system disk that would cut the base off.
-fn at_least(asked: Option<ByteSize>, base: ByteSize) -> Result<ByteSize, Problem> {
+fn at_least(asked: Option<ByteSize>, base: ByteSize) -> Result<ByteSize, Diagnostic> {
     match asked {
-        Some(asked) if asked < base => Err(Problem::new(Code::Recipe, "the system disk is smaller than its base")
+        Some(asked) if asked < base => Err(Diagnostic::new(Code::Recipe, "the system disk is smaller than its base")
             .fact("machine.system.size", asked)
             .fact("base", base)
             .note("the guest's file systems would be cut off")
@@ -70,16 +70,16 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    pub(super) fn input(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
-        self.inputs.get(id).ok_or_else(|| Problem::new(Code::Bug, format!("input {id} was not realised")))
+    pub(super) fn input(&self, id: &DerivationId) -> Result<&StoreObject, Diagnostic> {
+        self.inputs.get(id).ok_or_else(|| Diagnostic::new(Code::Bug, format!("input {id} was not realised")))
     }
 
     /// Reads an input whole, its digest checked on the way.
-    pub(super) fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Problem> {
+    pub(super) fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Diagnostic> {
         self.workshop.store.read(self.input(id)?, VOLUME_LIMIT + (4 << 20))
     }
 
-    pub(super) fn put(&self, bytes: &[u8]) -> Result<StoreObject, Problem> {
+    pub(super) fn put(&self, bytes: &[u8]) -> Result<StoreObject, Diagnostic> {
         self.workshop.store.put(bytes, self.privacy)
     }
 
@@ -89,15 +89,15 @@ impl Bench<'_> {
         label: DiskLabel,
         epoch: u64,
         files: &BTreeMap<String, DerivationId>,
-    ) -> Result<StoreObject, Problem> {
+    ) -> Result<StoreObject, Diagnostic> {
         let contents: Vec<_> =
-            files.iter().map(|(path, id)| Ok((path.clone(), self.read(id)?))).collect::<Result<_, Problem>>()?;
+            files.iter().map(|(path, id)| Ok((path.clone(), self.read(id)?))).collect::<Result<_, Diagnostic>>()?;
         let files = contents.iter().map(|(path, bytes)| (path.clone(), bytes.as_slice())).collect();
         let volume = fat::Volume { label, volume_id: Builder::volume_id(id), epoch, files };
         self.put(&fat::write(&volume)?)
     }
 
-    fn gpt_disk(&self, id: &DerivationId, volume: &DerivationId, label: DiskLabel) -> Result<StoreObject, Problem> {
+    fn gpt_disk(&self, id: &DerivationId, volume: &DerivationId, label: DiskLabel) -> Result<StoreObject, Diagnostic> {
         let guid =
             |part: &str| uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("arca-build {part} {id}").as_bytes());
         let volume = self.read(volume)?;
@@ -105,12 +105,12 @@ impl Bench<'_> {
     }
 
     /// Reads the base's header by our own strict gate, before anything else does.
-    fn gate(&self, base: &DerivationId) -> Result<qcow2::ImageInfo, Problem> {
+    fn gate(&self, base: &DerivationId) -> Result<qcow2::ImageInfo, Diagnostic> {
         let mut file = self.workshop.store.open_object(self.input(base)?)?;
         Ok(qcow2::gate(&mut file, &qcow2::Limits::default())?)
     }
 
-    fn grow(&self, title: &str, base: &DerivationId, size: Option<ByteSize>) -> Result<StoreObject, Problem> {
+    fn grow(&self, title: &str, base: &DerivationId, size: Option<ByteSize>) -> Result<StoreObject, Diagnostic> {
         let info = self.gate(base)?;
         let size = at_least(size, info.virtual_size)?;
         let object = self.input(base)?;

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use base64::Engine as _;
 
 use super::build::{Bench, named};
-use crate::base::{ByteSize, Code, DerivationId, Event, Problem};
+use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Event};
 use crate::format::archive::{ArchiveError, Stream};
 use crate::format::oci;
 use crate::plan::Piece;
@@ -22,7 +22,7 @@ const DISK_UNIT: u64 = 1 << 20;
 
 impl Bench<'_> {
     /// Puts a text together from its pieces.
-    pub(super) fn filled(&self, title: &str, pieces: &[Piece]) -> Result<StoreObject, Problem> {
+    pub(super) fn filled(&self, title: &str, pieces: &[Piece]) -> Result<StoreObject, Diagnostic> {
         let mut text = vec![];
         for piece in pieces {
             match piece {
@@ -48,9 +48,13 @@ impl Bench<'_> {
     }
 
     /// Streams files into one disk, each verified on the way; memory is bounded by a buffer.
-    pub(super) fn payload(&self, title: &str, files: &BTreeMap<String, DerivationId>) -> Result<StoreObject, Problem> {
+    pub(super) fn payload(
+        &self,
+        title: &str,
+        files: &BTreeMap<String, DerivationId>,
+    ) -> Result<StoreObject, Diagnostic> {
         let objects = files.iter().map(|(path, id)| Ok((path.clone(), Member::Object(self.input(id)?))));
-        self.tar(title, &objects.collect::<Result<_, Problem>>()?, DISK_UNIT)
+        self.tar(title, &objects.collect::<Result<_, Diagnostic>>()?, DISK_UNIT)
     }
 
     /// Packs an image layout: the blobs as they are, and the two files that say what they are.
@@ -62,17 +66,17 @@ impl Bench<'_> {
         name: &str,
         manifest: &DerivationId,
         blobs: &[DerivationId],
-    ) -> Result<StoreObject, Problem> {
+    ) -> Result<StoreObject, Diagnostic> {
         let object = self.input(manifest)?;
         let oci::Document::Image(image) = oci::read(&self.workshop.store.read(object, oci::DOCUMENT_LIMIT)?)? else {
-            return Err(Problem::new(Code::Recipe, format!("`{title}` is pinned as an index, not as an image"))
+            return Err(Diagnostic::new(Code::Recipe, format!("`{title}` is pinned as an index, not as an image"))
                 .hint("run `arca-build update` again"));
         };
         let there = blobs.iter().map(|id| self.input(id)).collect::<Result<Vec<_>, _>>()?;
         let listed = image.blobs();
         let held = there.iter().map(|object| oci::Blob { digest: object.digest(), size: object.size() });
         if held.ne(listed) {
-            return Err(Problem::new(
+            return Err(Diagnostic::new(
                 Code::Recipe,
                 format!("the lock lists other blobs of `{title}` than its manifest"),
             )
@@ -90,7 +94,7 @@ impl Bench<'_> {
     }
 
     /// Streams members into one tar, each verified on the way.
-    fn tar(&self, title: &str, members: &BTreeMap<String, Member<'_>>, unit: u64) -> Result<StoreObject, Problem> {
+    fn tar(&self, title: &str, members: &BTreeMap<String, Member<'_>>, unit: u64) -> Result<StoreObject, Diagnostic> {
         let store = self.workshop.store;
         let length = Stream::<Vec<u8>>::length(members.values().map(Member::size), unit);
         (self.workshop.events)(Event::Started { what: title.to_owned(), total: Some(ByteSize(length)) });
@@ -99,8 +103,8 @@ impl Bench<'_> {
         for (path, member) in members {
             let told = |error| match (error, member) {
                 (ArchiveError::Read(error), Member::Object(object)) => store.told(&object.digest(), error),
-                (ArchiveError::Write(error), _) => Problem::io(format!("cannot write `{title}`"), &error),
-                (other, _) => Problem::new(Code::Provision, format!("`{path}` cannot be carried")).cause(other),
+                (ArchiveError::Write(error), _) => Diagnostic::io(format!("cannot write `{title}`"), &error),
+                (other, _) => Diagnostic::new(Code::Provision, format!("`{path}` cannot be carried")).cause(other),
             };
             let tell = |done| (self.workshop.events)(Event::Progress { what: title.to_owned(), done: ByteSize(done) });
             let inner: Box<dyn Read + '_> = match member {
@@ -112,7 +116,7 @@ impl Bench<'_> {
         }
         let finished = stream.finish(unit).and_then(|writer| writer.flush().map_err(ArchiveError::Write));
         (self.workshop.events)(Event::Finished { what: title.to_owned() });
-        finished.map_err(|error| Problem::new(Code::Io, format!("cannot write `{title}`")).cause(error))?;
+        finished.map_err(|error| Diagnostic::new(Code::Io, format!("cannot write `{title}`")).cause(error))?;
         writer.finish(None, None)
     }
 }
@@ -155,7 +159,7 @@ impl<R: Read, F: Fn(u64)> Read for Telling<R, F> {
     }
 }
 
-fn too_large(headline: &str, size: ByteSize, limit: ByteSize) -> Problem {
-    let problem = Problem::new(Code::Provision, headline).fact("size", size.exact()).fact("limit", limit.exact());
+fn too_large(headline: &str, size: ByteSize, limit: ByteSize) -> Diagnostic {
+    let problem = Diagnostic::new(Code::Provision, headline).fact("size", size.exact()).fact("limit", limit.exact());
     problem.hint("write engine = \"combustion\": it takes files of any size")
 }

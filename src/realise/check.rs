@@ -4,7 +4,7 @@
 //! nothing names. Read next: `crate::bundle::compare`.
 
 use super::{Habit, Realised, Walk, Workshop};
-use crate::base::{Digest, Problem};
+use crate::base::{Diagnostic, Digest};
 use crate::plan::{Builder, Plan};
 use crate::store::{Store, StoreObject};
 
@@ -30,7 +30,7 @@ pub(crate) struct Difference {
 /// Makes every derivation of the plan from its inputs anew and compares the results with the records.
 ///
 /// No record is believed or written. Inputs are hashed whole; one that is missing is brought as for any build.
-pub(crate) fn check(plan: &Plan, workshop: &Workshop<'_>) -> Result<Checked, Problem> {
+pub(crate) fn check(plan: &Plan, workshop: &Workshop<'_>) -> Result<Checked, Diagnostic> {
     let mut walk = Walk::new(plan, workshop, Habit::Doubt);
     for derivation in &plan.derivations {
         walk.rank(&derivation.id)?;
@@ -50,7 +50,7 @@ pub(crate) fn check(plan: &Plan, workshop: &Workshop<'_>) -> Result<Checked, Pro
 }
 
 /// Reads an object to its end, whatever its stamp says.
-pub(super) fn hash(store: &Store<'_>, object: &StoreObject) -> Result<(), Problem> {
+pub(super) fn hash(store: &Store<'_>, object: &StoreObject) -> Result<(), Diagnostic> {
     let copied = std::io::copy(&mut store.reader(object)?, &mut std::io::sink());
     copied.map(drop).map_err(|error| store.told(&object.digest(), error))
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 use super::build::named;
 use super::pieces::Several;
 use super::{Tally, Walk, Workshop};
-use crate::base::{BaseKind, ByteSize, Code, Digest, Event, Problem, Url};
+use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Digest, Event, Url};
 use crate::fetch::Bounds;
 use crate::format::{iso, qcow2, raw};
 use crate::host::files;
@@ -22,12 +22,12 @@ pub(super) const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetche
 
 impl Walk<'_> {
     /// Brings a fixed output, unless the store has it.
-    pub(super) fn bring(&self, derivation: &Derivation, digest: &Digest) -> Result<(StoreObject, Tally), Problem> {
+    pub(super) fn bring(&self, derivation: &Derivation, digest: &Digest) -> Result<(StoreObject, Tally), Diagnostic> {
         let origin = self
             .plan
             .origins
             .get(&derivation.id)
-            .ok_or_else(|| Problem::new(Code::Bug, format!("`{}` has no origin", derivation.title)))?;
+            .ok_or_else(|| Diagnostic::new(Code::Bug, format!("`{}` has no origin", derivation.title)))?;
         let Workshop { store, events, .. } = self.workshop;
         if let Origin::Text(content) = origin {
             // Also where the store has it: an object that turns out to hold provisioning becomes private.
@@ -52,10 +52,10 @@ impl Walk<'_> {
                 let mut writer = store.create(self.privacy(&derivation.id), Some(size.0))?;
                 let mut reader = self.workshop.beside.reader(path.as_str())?;
                 std::io::copy(&mut reader, &mut writer)
-                    .map_err(|error| Problem::io(format!("cannot read `{}`", path.as_str()), &error))?;
+                    .map_err(|error| Diagnostic::io(format!("cannot read `{}`", path.as_str()), &error))?;
                 Ok((writer.finish(Some((digest, Some(size.0))), None)?, Tally::default()))
             }
-            Origin::Text(_) => Err(Problem::new(Code::Bug, "text is put, not brought")),
+            Origin::Text(_) => Err(Diagnostic::new(Code::Bug, "text is put, not brought")),
         }
     }
 
@@ -65,8 +65,8 @@ impl Walk<'_> {
         job: &Job<'_>,
         sources: &[Source],
         metalink: Option<&Url>,
-    ) -> Result<(StoreObject, Tally), Problem> {
-        let mut failures: Vec<Problem> = vec![];
+    ) -> Result<(StoreObject, Tally), Diagnostic> {
+        let mut failures: Vec<Diagnostic> = vec![];
         let mut places: VecDeque<_> = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).collect();
         let mut metalink = metalink.filter(|_| job.size.is_some_and(|size| size > self.workshop.pieces_from));
         let mut liars = vec![];
@@ -103,7 +103,7 @@ impl Walk<'_> {
     }
 
     /// Brings an input from one address; a kept part that turns out wrong gets one fresh try.
-    fn bring_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, Tally), Problem> {
+    fn bring_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, Tally), Diagnostic> {
         match self.try_from(job, source) {
             Err((failure, true)) if failure.code == Code::Hash => {
                 self.try_from(job, source).map_err(|(failure, _)| failure)
@@ -113,7 +113,7 @@ impl Walk<'_> {
     }
 
     /// Transfers, compares, gates and publishes; a failure comes with whether a part of an earlier run was in it.
-    fn try_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, Tally), (Problem, bool)> {
+    fn try_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, Tally), (Diagnostic, bool)> {
         let fresh = |problem| (problem, false);
         let mut partial = match self.workshop.store.claim(job.digest, job.what).map_err(fresh)? {
             Claim::Ready(object) => return Ok((object, REUSED)),
@@ -135,7 +135,7 @@ impl Walk<'_> {
     }
 
     /// Streams one source into the partial object.
-    fn transfer(&self, job: &Job<'_>, source: &Source, partial: &mut Partial<'_, '_>) -> Result<Brought, Problem> {
+    fn transfer(&self, job: &Job<'_>, source: &Source, partial: &mut Partial<'_, '_>) -> Result<Brought, Diagnostic> {
         match source {
             Source::Url(url) if url.is_remote() => {
                 let bounds = Bounds { size: job.size.map(|size| size.0), cap: job.cap(self.workshop) };
@@ -161,7 +161,7 @@ impl Walk<'_> {
         reader: &mut dyn Read,
         partial: &mut Partial<'_, '_>,
         from: String,
-    ) -> Result<Brought, Problem> {
+    ) -> Result<Brought, Diagnostic> {
         partial.restart()?;
         let events = self.workshop.events;
         events(Event::Started { what: job.what.to_owned(), total: job.size });
@@ -172,7 +172,7 @@ impl Walk<'_> {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Problem::io(format!("cannot read the source of `{}`", job.what), &error)),
+                Err(error) => return Err(Diagnostic::io(format!("cannot read the source of `{}`", job.what), &error)),
             };
             partial.append(&buffer[..count]).map_err(|problem| problem.fact("from", &from))?;
             if partial.position() - told >= 64 << 20 {
@@ -204,7 +204,7 @@ struct Brought {
 }
 
 /// Adds to a mismatch where the bytes came from, and the coding that may be why they are others.
-fn came(mut problem: Problem, what: &str, from: &str, coding: Option<String>) -> Problem {
+fn came(mut problem: Diagnostic, what: &str, from: &str, coding: Option<String>) -> Diagnostic {
     if problem.code == Code::Hash {
         problem.headline = format!("`{what}` is not what was pinned");
     }
@@ -217,7 +217,7 @@ fn came(mut problem: Problem, what: &str, from: &str, coding: Option<String>) ->
 
 impl Job<'_> {
     /// Passes the bytes through the gate of what they shall be.
-    pub(super) fn pass(&self, file: &mut std::fs::File) -> Result<(), Problem> {
+    pub(super) fn pass(&self, file: &mut std::fs::File) -> Result<(), Diagnostic> {
         gate(file, self.gate)
     }
 
@@ -231,7 +231,7 @@ fn is_remote(source: &Source) -> bool {
 }
 
 /// Tells whether the pinned bytes came, and are no image that may be used: everywhere else they are the same.
-fn is_refused(failure: &Problem) -> bool {
+fn is_refused(failure: &Diagnostic) -> bool {
     matches!(
         failure.code,
         Code::ImageFormat
@@ -244,7 +244,7 @@ fn is_refused(failure: &Problem) -> bool {
 }
 
 /// Tells whether another address cannot help.
-pub(super) fn is_final(failure: &Problem) -> bool {
+pub(super) fn is_final(failure: &Diagnostic) -> bool {
     matches!(
         failure.code,
         Code::NoSpace | Code::CacheReadOnly | Code::CachePerm | Code::CacheLock | Code::Interrupted | Code::Bug
@@ -252,26 +252,27 @@ pub(super) fn is_final(failure: &Problem) -> bool {
 }
 
 /// Returns the path a file URL names.
-pub(super) fn file_path(url: &Url) -> Result<std::path::PathBuf, Problem> {
-    url.to_file_path()
-        .ok_or_else(|| Problem::new(Code::Recipe, format!("`{url}` names no file")).hint("write file:///absolute/path"))
+pub(super) fn file_path(url: &Url) -> Result<std::path::PathBuf, Diagnostic> {
+    url.to_file_path().ok_or_else(|| {
+        Diagnostic::new(Code::Recipe, format!("`{url}` names no file")).hint("write file:///absolute/path")
+    })
 }
 
 /// Refuses a base that is not what the recipe says, before it has a final name.
-pub(super) fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Problem> {
+pub(super) fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Diagnostic> {
     match kind {
-        Some(BaseKind::Qcow2) => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Problem::from),
-        Some(BaseKind::Raw) => raw::gate(file).map_err(Problem::from),
-        Some(BaseKind::Iso) => iso::gate(file).map(drop).map_err(Problem::from),
+        Some(BaseKind::Qcow2) => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Diagnostic::from),
+        Some(BaseKind::Raw) => raw::gate(file).map_err(Diagnostic::from),
+        Some(BaseKind::Iso) => iso::gate(file).map(drop).map_err(Diagnostic::from),
         None => Ok(()),
     }
 }
 
 /// A plan is made from the pinned size, so a wrong one must not pass only because the bytes were there already.
-fn length_again(object: &StoreObject, origin: &Origin, derivation: &Derivation) -> Result<(), Problem> {
+fn length_again(object: &StoreObject, origin: &Origin, derivation: &Derivation) -> Result<(), Diagnostic> {
     match origin {
         Origin::Pinned { size: Some(size), gate: None, .. } if size.0 != object.size() => {
-            Err(Problem::new(Code::Hash, format!("`{}` is not as long as its pin says", derivation.title))
+            Err(Diagnostic::new(Code::Hash, format!("`{}` is not as long as its pin says", derivation.title))
                 .fact("expected", size.exact())
                 .fact("received", ByteSize(object.size()).exact())
                 .fact(INPUT, &derivation.title)
@@ -282,7 +283,7 @@ fn length_again(object: &StoreObject, origin: &Origin, derivation: &Derivation) 
 }
 
 /// An object may have come into the store as something else; as a base it passes the gate each time.
-fn gate_again(workshop: &Workshop<'_>, object: &StoreObject, origin: &Origin) -> Result<(), Problem> {
+fn gate_again(workshop: &Workshop<'_>, object: &StoreObject, origin: &Origin) -> Result<(), Diagnostic> {
     match origin {
         Origin::Pinned { gate: kind, .. } => gate(&mut workshop.store.open_object(object)?, *kind),
         Origin::Beside { .. } | Origin::Text(_) => Ok(()),
@@ -290,7 +291,7 @@ fn gate_again(workshop: &Workshop<'_>, object: &StoreObject, origin: &Origin) ->
 }
 
 /// Tells one failure as it is, several together under the worst of them.
-fn all_failed(mut failures: Vec<Problem>, job: &Job<'_>) -> Problem {
+fn all_failed(mut failures: Vec<Diagnostic>, job: &Job<'_>) -> Diagnostic {
     if failures.len() == 1 {
         return failures.remove(0);
     }
@@ -298,9 +299,9 @@ fn all_failed(mut failures: Vec<Problem>, job: &Job<'_>) -> Problem {
     let worst = failures.iter().find(|failure| failure.code == Code::Hash);
     let worst = worst.or_else(|| failures.iter().find(|failure| failure.code != Code::Io)).or(failures.first());
     let Some(worst) = worst else {
-        return Problem::new(Code::Bug, format!("`{}` has no address", job.what));
+        return Diagnostic::new(Code::Bug, format!("`{}` has no address", job.what));
     };
-    let mut problem = Problem::new(worst.code, format!("no address gave the pinned bytes of `{}`", job.what))
+    let mut problem = Diagnostic::new(worst.code, format!("no address gave the pinned bytes of `{}`", job.what))
         .fact("expected", named(job.digest));
     problem.hint.clone_from(&worst.hint);
     let problem =
@@ -309,7 +310,7 @@ fn all_failed(mut failures: Vec<Problem>, job: &Job<'_>) -> Problem {
 }
 
 /// Tells a failure by its headline, with what it was about where that is not in it.
-fn told(failure: &Problem, job: &Job<'_>) -> String {
+fn told(failure: &Diagnostic, job: &Job<'_>) -> String {
     let named = format!("`{}`", job.what);
     match failure.headline.contains(&named) {
         true => failure.headline.clone(),
@@ -318,7 +319,7 @@ fn told(failure: &Problem, job: &Job<'_>) -> String {
 }
 
 /// Shows where a failure came from, in brackets.
-fn from(failure: &Problem) -> String {
+fn from(failure: &Diagnostic) -> String {
     let from = failure.facts.iter().find(|(label, _)| *label == "from");
     from.map(|(_, value)| format!(" ({value})")).unwrap_or_default()
 }

@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 
-use crate::base::{ByteSize, Events, Problem, Url};
+use crate::base::{ByteSize, Diagnostic, Events, Url};
 use crate::fetch::{Arrived, Bounds, Fetch};
 use crate::store::{ObjectWriter, Privacy, Store, StoreObject};
 use crate::stream::Sink;
@@ -20,17 +20,17 @@ pub(crate) fn learn(
     store: &Store<'_>,
     fetch: &dyn Fetch,
     events: Events<'_>,
-) -> Result<(StoreObject, Arrived), Problem> {
+) -> Result<(StoreObject, Arrived), Diagnostic> {
     let mut sink = Learning { store, writer: store.create(Privacy::Public, None)? };
     let arrived = fetch.download(what, url, &Bounds::at_most(largest.0), &mut sink, events)?;
     Ok((sink.writer.finish(None, None)?, arrived))
 }
 
 /// Reads at most `count` first bytes of an object, unverified: for a hint, never for a byte of a result.
-pub(crate) fn head(store: &Store<'_>, object: &StoreObject, count: usize) -> Result<Vec<u8>, Problem> {
+pub(crate) fn head(store: &Store<'_>, object: &StoreObject, count: usize) -> Result<Vec<u8>, Diagnostic> {
     let mut bytes = vec![];
     let read = store.open_object(object)?.take(count as u64).read_to_end(&mut bytes);
-    read.map_err(|error| Problem::io("cannot read an object of the store", &error))?;
+    read.map_err(|error| Diagnostic::io("cannot read an object of the store", &error))?;
     Ok(bytes)
 }
 
@@ -45,11 +45,11 @@ impl Sink for Learning<'_, '_> {
         self.writer.length()
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Diagnostic> {
         self.writer.write_all(bytes).map_err(|error| self.writer.told(&error))
     }
 
-    fn restart(&mut self) -> Result<(), Problem> {
+    fn restart(&mut self) -> Result<(), Diagnostic> {
         self.writer = self.store.create(Privacy::Public, None)?;
         Ok(())
     }
@@ -62,7 +62,7 @@ impl Sink for Learning<'_, '_> {
         None
     }
 
-    fn set_validator(&mut self, _: Option<&str>) -> Result<(), Problem> {
+    fn set_validator(&mut self, _: Option<&str>) -> Result<(), Diagnostic> {
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ mod unpack;
 use std::collections::BTreeMap;
 use std::thread::ScopedJoinHandle;
 
-use crate::base::{ByteSize, Code, DerivationId, Event, Events, Problem};
+use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Event, Events};
 use crate::fetch::Fetch;
 use crate::host::Beside;
 use crate::plan::{Builder, Derivation, Origin, Plan};
@@ -70,8 +70,8 @@ pub(crate) struct Tally {
 
 impl Realised {
     /// Returns the object that a derivation made.
-    pub(crate) fn object(&self, id: &DerivationId) -> Result<&StoreObject, Problem> {
-        self.objects.get(id).ok_or_else(|| Problem::new(Code::Bug, format!("derivation {id} was not realised")))
+    pub(crate) fn object(&self, id: &DerivationId) -> Result<&StoreObject, Diagnostic> {
+        self.objects.get(id).ok_or_else(|| Diagnostic::new(Code::Bug, format!("derivation {id} was not realised")))
     }
 }
 
@@ -79,7 +79,7 @@ impl Realised {
 ///
 /// # Errors
 /// The first failure in the plan's order ends the walk; what was finished stays in the store and is reused next time.
-pub(crate) fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
+pub(crate) fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Diagnostic> {
     let mut walk = Walk::new(plan, workshop, Habit::Trust);
     let outputs: Vec<_> = plan.outputs.values().map(|output| output.derivation).collect();
     for id in &outputs {
@@ -89,7 +89,7 @@ pub(crate) fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, 
 }
 
 /// Brings only the inputs that come from outside: what `fetch` does.
-pub(crate) fn realise_inputs(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Problem> {
+pub(crate) fn realise_inputs(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Diagnostic> {
     let mut walk = Walk::new(plan, workshop, Habit::Trust);
     for (id, _) in plan.origins.iter().filter(|(_, origin)| !matches!(origin, Origin::Text(_))) {
         walk.rank(id)?;
@@ -126,13 +126,13 @@ impl<'a> Walk<'a> {
         Self { plan, workshop, habit, objects: BTreeMap::new(), ranks: BTreeMap::new(), tally: Tally::default() }
     }
 
-    fn derivation(&self, id: &DerivationId) -> Result<&'a Derivation, Problem> {
+    fn derivation(&self, id: &DerivationId) -> Result<&'a Derivation, Diagnostic> {
         let found = self.plan.derivation(id);
-        found.ok_or_else(|| Problem::new(Code::Bug, format!("the plan names no derivation {id}")))
+        found.ok_or_else(|| Diagnostic::new(Code::Bug, format!("the plan names no derivation {id}")))
     }
 
     /// Decides whether a derivation is reused or made, and what it needs with it; returns the first rank behind it.
-    fn rank(&mut self, id: &DerivationId) -> Result<usize, Problem> {
+    fn rank(&mut self, id: &DerivationId) -> Result<usize, Diagnostic> {
         if self.objects.contains_key(id) {
             return Ok(0);
         }
@@ -163,7 +163,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Makes everything that was ranked, rank by rank.
-    fn run(mut self) -> Result<Realised, Problem> {
+    fn run(mut self) -> Result<Realised, Diagnostic> {
         let last = self.ranks.values().max().copied();
         for rank in 0..last.map_or(0, |last| last + 1) {
             let due = self.plan.derivations.iter().filter(|one| self.ranks.get(&one.id) == Some(&rank));
@@ -176,7 +176,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Makes some derivations at once; results are taken in the plan's order, so no thread order shows anywhere.
-    fn make_together(&mut self, some: &[&Derivation]) -> Result<(), Problem> {
+    fn make_together(&mut self, some: &[&Derivation]) -> Result<(), Diagnostic> {
         let walk = &*self;
         let made: Vec<_> = std::thread::scope(|scope| {
             // A system that gives no more threads gets the work done all the same, one after the other.
@@ -187,7 +187,7 @@ impl<'a> Walk<'a> {
             running.into_iter().map(|one| one.map_or_else(|one| Ok(walk.make(one)), ScopedJoinHandle::join)).collect()
         });
         for (derivation, made) in some.iter().zip(made) {
-            let (object, tally) = made.map_err(|_| Problem::new(Code::Bug, "a thread of the build died"))??;
+            let (object, tally) = made.map_err(|_| Diagnostic::new(Code::Bug, "a thread of the build died"))??;
             self.tally.add(&tally);
             self.objects.insert(derivation.id, object);
         }
@@ -195,7 +195,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Makes one derivation whose inputs are there.
-    fn make(&self, derivation: &Derivation) -> Result<(StoreObject, Tally), Problem> {
+    fn make(&self, derivation: &Derivation) -> Result<(StoreObject, Tally), Diagnostic> {
         if let Builder::Fixed { digest } = &derivation.builder {
             let (object, tally) = self.bring(derivation, digest)?;
             if self.habit == Habit::Doubt {

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 
 use super::build::Bench;
 use super::input::gate;
-use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Event, Events, Problem};
+use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Diagnostic, Event, Events};
 use crate::format::packed::{PackedError, Unpacker};
 use crate::format::qcow2::{self, DiskError};
 use crate::store::{ObjectReader, StoreObject};
@@ -37,7 +37,7 @@ type Stream<'a, 's> = Unpacker<Told<'a, ObjectReader<'s, 'a>>>;
 
 impl Bench<'_> {
     /// Unpacks an image whose bytes a bundle uses as they are.
-    pub(super) fn unpack(&self, packed: &Packed<'_>, kind: BaseKind) -> Result<StoreObject, Problem> {
+    pub(super) fn unpack(&self, packed: &Packed<'_>, kind: BaseKind) -> Result<StoreObject, Diagnostic> {
         let mut stream = self.open(packed)?;
         let mut writer = self.workshop.store.create(self.privacy, packed.size.map(|size| size.0))?;
         let mut block = vec![0; BLOCK];
@@ -57,7 +57,7 @@ impl Bench<'_> {
     }
 
     /// Makes a raw disk a qcow2.
-    pub(super) fn qcow2_from_disk(&self, packed: &Packed<'_>) -> Result<StoreObject, Problem> {
+    pub(super) fn qcow2_from_disk(&self, packed: &Packed<'_>) -> Result<StoreObject, Diagnostic> {
         let mut stream = self.open(packed)?;
         let mut draft = self.workshop.store.draft(self.privacy)?;
         match qcow2::from_disk(&mut stream, &mut draft) {
@@ -70,20 +70,20 @@ impl Bench<'_> {
         draft.finish(Some(&mut |file, _| gate(file, Some(BaseKind::Qcow2))))
     }
 
-    fn open(&self, packed: &Packed<'_>) -> Result<Stream<'_, '_>, Problem> {
+    fn open(&self, packed: &Packed<'_>) -> Result<Stream<'_, '_>, Diagnostic> {
         let object = self.input(packed.input)?;
         self.preflight(object)?;
         let reader = self.workshop.store.reader(object)?;
         let reader = Told::new(reader, packed.title, object.size(), self.workshop.events);
         Unpacker::new(packed.compression, reader, limit(packed, object.size(), self.workshop.largest))
-            .map_err(|error| Problem::io("cannot begin to unpack", &error))
+            .map_err(|error| Diagnostic::io("cannot begin to unpack", &error))
     }
 
     /// Refuses what cannot end well: an image is hardly smaller than the file it comes out of.
-    fn preflight(&self, object: &StoreObject) -> Result<(), Problem> {
+    fn preflight(&self, object: &StoreObject) -> Result<(), Diagnostic> {
         match self.workshop.store.free() {
             Some(free) if free.0 < object.size() => {
-                Err(Problem::new(Code::NoSpace, "there is no room in the store to unpack the base")
+                Err(Diagnostic::new(Code::NoSpace, "there is no room in the store to unpack the base")
                     .fact("needed", format!("more than {}", ByteSize(object.size())))
                     .fact("free", free)
                     .note("nothing was added to the store")
@@ -94,7 +94,7 @@ impl Bench<'_> {
     }
 
     /// Tells why unpacking stopped; whether the file in the store is still what was pinned is found out first.
-    fn failed(&self, packed: &Packed<'_>, stream: Stream<'_, '_>, error: io::Error) -> Problem {
+    fn failed(&self, packed: &Packed<'_>, stream: Stream<'_, '_>, error: io::Error) -> Diagnostic {
         let packed_error = match error.downcast::<PackedError>() {
             Ok(packed_error) => packed_error,
             Err(error) => return self.unreadable(packed, error),
@@ -102,7 +102,7 @@ impl Bench<'_> {
         if let Err(error) = stream.exhaust() {
             return self.unreadable(packed, error);
         }
-        let problem = Problem::from(packed_error);
+        let problem = Diagnostic::from(packed_error);
         let problem = match (problem.code, packed.size) {
             (Code::DecompBomb, None) => problem
                 .hint("if the image is that large, say how large exactly: `unpacked_size = \"…\"` under `[base]`"),
@@ -113,7 +113,7 @@ impl Bench<'_> {
         in_image(packed, problem)
     }
 
-    fn unreadable(&self, packed: &Packed<'_>, error: io::Error) -> Problem {
+    fn unreadable(&self, packed: &Packed<'_>, error: io::Error) -> Diagnostic {
         match self.input(packed.input) {
             Ok(object) => self.workshop.store.told(&object.digest(), error),
             Err(problem) => problem,
@@ -122,7 +122,7 @@ impl Bench<'_> {
 }
 
 /// Says which file it is about, and what is left: the file itself, which is what was pinned.
-fn in_image(packed: &Packed<'_>, problem: Problem) -> Problem {
+fn in_image(packed: &Packed<'_>, problem: Diagnostic) -> Diagnostic {
     problem
         .fact("unpacking", packed.title)
         .note("the file is what was pinned; nothing that it holds was added to the store")
@@ -139,10 +139,10 @@ fn limit(packed: &Packed<'_>, file: u64, largest: ByteSize) -> ByteSize {
 }
 
 /// Compares what came out with what the recipe says.
-fn whole(packed: &Packed<'_>, length: u64) -> Result<(), Problem> {
+fn whole(packed: &Packed<'_>, length: u64) -> Result<(), Diagnostic> {
     match packed.size {
         Some(size) if size.0 != length => {
-            let problem = Problem::new(Code::Hash, "the base unpacks to another size than the recipe says")
+            let problem = Diagnostic::new(Code::Hash, "the base unpacks to another size than the recipe says")
                 .fact("expected", format!("{} bytes", size.0))
                 .fact("received", format!("{length} bytes"))
                 .hint("correct `unpacked_size` under `[base]`, or remove it");

@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 pub(crate) use crate::base::Severity;
-use crate::base::{Code, Finding, Place, Problem, text};
+use crate::base::{Code, Diagnostic, Finding, Place, text};
 
 /// What the exit codes mean.
 pub(crate) const EXIT_CODES: [(u8, &str); 8] = [
@@ -42,7 +42,7 @@ pub(crate) const fn exit_code(code: Code) -> u8 {
 /// Renders one problem as lines for a person, without a final line end.
 ///
 /// Everything in it is made free of control characters; colours are added only when asked.
-pub(crate) fn render(problem: &Problem, severity: Severity, coloured: bool) -> String {
+pub(crate) fn render(problem: &Diagnostic, severity: Severity, coloured: bool) -> String {
     let mut lines = vec![headline(problem, severity, coloured)];
     if let Some(place) = &problem.place {
         lines.push(snippet(place, coloured));
@@ -59,7 +59,7 @@ pub(crate) fn render(problem: &Problem, severity: Severity, coloured: bool) -> S
     lines.join("\n")
 }
 
-fn headline(problem: &Problem, severity: Severity, coloured: bool) -> String {
+fn headline(problem: &Diagnostic, severity: Severity, coloured: bool) -> String {
     let (word, colour) = match severity {
         Severity::Error => ("error", "31"),
         Severity::Warning => ("warning", "33"),
@@ -106,7 +106,7 @@ fn byte_of(line: &str, column: u32) -> usize {
 
 /// Renders what a rule noticed, as [`render`] does a problem.
 pub(crate) fn render_finding(finding: &Finding, coloured: bool) -> String {
-    render(&Problem::from(finding.clone()), finding.severity, coloured)
+    render(&Diagnostic::from(finding.clone()), finding.severity, coloured)
 }
 
 /// Returns what a rule noticed as JSON.
@@ -127,7 +127,7 @@ fn place_json(place: &Place) -> Value {
 /// Returns a problem as JSON.
 ///
 /// `facts` maps each label to what it says: a text, or where a problem says it more than once, all the texts in a list.
-pub(crate) fn to_json(problem: &Problem) -> Value {
+pub(crate) fn to_json(problem: &Diagnostic) -> Value {
     json!({
         "code": problem.code,
         "exit": exit_code(problem.code),
@@ -141,7 +141,7 @@ pub(crate) fn to_json(problem: &Problem) -> Value {
     })
 }
 
-fn facts_json(problem: &Problem) -> Value {
+fn facts_json(problem: &Diagnostic) -> Value {
     let mut facts = serde_json::Map::new();
     for (label, value) in &problem.facts {
         match facts.get_mut(*label) {
@@ -157,8 +157,8 @@ fn facts_json(problem: &Problem) -> Value {
 mod tests {
     use super::*;
 
-    fn problem() -> Problem {
-        Problem::new(Code::Hash, "digest mismatch for input `base`")
+    fn problem() -> Diagnostic {
+        Diagnostic::new(Code::Hash, "digest mismatch for input `base`")
             .fact("expected", "sha256:9f86")
             .fact("from", "https://example.org/\u{1b}[31m")
             .cause("the server sent something else")
@@ -179,7 +179,7 @@ mod tests {
     fn json_keeps_every_fact_and_lists_those_of_one_label() {
         let facts = |labels: &[&'static str]| {
             let all = labels.iter().enumerate();
-            let all = all.fold(Problem::new(Code::Usage, "x"), |problem, (at, label)| problem.fact(label, at));
+            let all = all.fold(Diagnostic::new(Code::Usage, "x"), |problem, (at, label)| problem.fact(label, at));
             to_json(&all)["facts"].clone()
         };
         assert_eq!(facts(&[]), json!({}));
@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn the_offending_line_is_shown_and_marked() {
         let place = Place { file: "nas.toml".into(), line: 12, column: 1, width: 6, text: "memroy = \"2GiB\"".into() };
-        let text = render(&Problem::new(Code::Recipe, "unknown key `memroy`").at(place), Severity::Error, false);
+        let text = render(&Diagnostic::new(Code::Recipe, "unknown key `memroy`").at(place), Severity::Error, false);
         assert!(
             text.contains("nas.toml:12:1") && text.contains("12 | memroy = \"2GiB\"") && text.contains("^^^^^^"),
             "{text}"
@@ -202,7 +202,7 @@ mod tests {
         for column in [0, 1, 3, 9, 400] {
             let place =
                 Place { file: "a\u{1b}b".into(), line: 0, column, width: 900, text: "é\u{9b}\u{202e}x".into() };
-            let text = render(&Problem::new(Code::Recipe, "x").at(place), Severity::Error, false);
+            let text = render(&Diagnostic::new(Code::Recipe, "x").at(place), Severity::Error, false);
             assert!(!text.chars().any(text::is_unsafe), "{text:?}");
         }
     }

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::base::text::wrapped;
-use crate::base::{Code, Finding, Place, Problem, Rule, Severity};
+use crate::base::{Code, Diagnostic, Finding, Place, Rule, Severity};
 
 /// How wide the text of a reason is.
 const WIDTH: usize = 92;
@@ -66,7 +66,7 @@ pub(crate) enum Entry<'a> {
     /// What a rule noticed; with the reason for which the recipe allows it.
     Finding(&'a Finding, Option<&'a str>),
     /// What no recipe can allow.
-    Problem(&'a Problem),
+    Diagnostic(&'a Diagnostic),
 }
 
 /// Writes a SARIF log of one run. `complete` tells whether every recipe could be judged to the end.
@@ -74,7 +74,7 @@ pub(crate) fn sarif(version: &str, results: &[Entry<'_>], complete: bool) -> Val
     let mut rules: Vec<Value> = Rule::all().map(descriptor).collect();
     let mut codes: Vec<Code> = vec![];
     for result in results {
-        let Entry::Problem(Problem { code, rule: None, .. }) = result else { continue };
+        let Entry::Diagnostic(Diagnostic { code, rule: None, .. }) = result else { continue };
         if !codes.contains(code) {
             codes.push(*code);
             rules.push(json!({"id": code, "shortDescription": {"text": format!("a mistake of the kind {code}")}}));
@@ -114,7 +114,7 @@ fn result(result: &Entry<'_>) -> Value {
             let text = format!("{}; {}", finding.text, finding.fix());
             (finding.rule.as_str(), finding.severity, text, finding.place.as_ref())
         }
-        Entry::Problem(problem) => {
+        Entry::Diagnostic(problem) => {
             let id = problem.rule.map_or(problem.code.as_str(), Rule::as_str);
             let parts = std::iter::once(&problem.headline).chain(&problem.causes).chain(&problem.hint);
             let text = parts.map(String::as_str).collect::<Vec<_>>().join("; ");
@@ -181,9 +181,9 @@ mod tests {
     #[test]
     fn a_log_says_what_where_and_how_bad() {
         let finding = Finding::new(Rule::MovingUrl, "it moves").at(place());
-        let problem = Problem::new(Code::Recipe, "unknown key `x`").hint("did you mean `y`?").at(place());
-        let bad = Problem::new(Code::Secret, "no hash").of(Rule::WeakHash);
-        let results = [Entry::Finding(&finding, Some("we know")), Entry::Problem(&problem), Entry::Problem(&bad)];
+        let problem = Diagnostic::new(Code::Recipe, "unknown key `x`").hint("did you mean `y`?").at(place());
+        let bad = Diagnostic::new(Code::Secret, "no hash").of(Rule::WeakHash);
+        let results = [Entry::Finding(&finding, Some("we know")), Entry::Diagnostic(&problem), Entry::Diagnostic(&bad)];
         let log = sarif("0.1.0", &results, false);
         let run = &log["runs"][0];
         assert_eq!((&log["version"], &run["invocations"][0]["executionSuccessful"]), (&json!("2.1.0"), &json!(false)));

@@ -25,7 +25,7 @@ use super::stamp::{Stamp, write_derivable};
 use super::temp::{TMP, TempDir};
 use super::tree::Tree;
 use super::{BUNDLES, STAMPS, Store, fail, object_name};
-use crate::base::{Code, Digest, Event, Events, Name, Problem};
+use crate::base::{Code, Diagnostic, Digest, Event, Events, Name};
 use crate::stream::HashingWriter;
 
 const HEADER: &str = "arca-build bundle 1";
@@ -90,7 +90,7 @@ impl<'e> Store<'e> {
     ///
     /// Nothing is hashed (unless stamps are doubted): size, inode and modification time of each file are compared, and the
     /// bytes where those differ. One that is not as it was is put into quarantine with a warning, and counts as absent.
-    pub(crate) fn bundle(&self, plan: &Digest, name: &Name) -> Result<Option<Bundle>, Problem> {
+    pub(crate) fn bundle(&self, plan: &Digest, name: &Name) -> Result<Option<Bundle>, Diagnostic> {
         let name = format!("{plan}-{name}");
         let place = Path::new(BUNDLES).join(&name);
         match self.tree.look(&place) {
@@ -164,7 +164,7 @@ impl<'e> Store<'e> {
         plan: &Digest,
         name: &Name,
         entries: &[BundleEntry],
-    ) -> Result<Bundle, Problem> {
+    ) -> Result<Bundle, Diagnostic> {
         if let Some(bundle) = self.bundle(plan, name)? {
             return Ok(bundle);
         }
@@ -225,10 +225,10 @@ impl<'e> Store<'e> {
         Err(ErrorKind::ResourceBusy.into())
     }
 
-    fn add_entry(&self, dir: &Tree, entry: &BundleEntry, unsynced: &mut Vec<File>) -> Result<BundleFile, Problem> {
+    fn add_entry(&self, dir: &Tree, entry: &BundleEntry, unsynced: &mut Vec<File>) -> Result<BundleFile, Diagnostic> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if !entry.file_name.chars().all(plain) || matches!(&*entry.file_name, "" | "." | "..") {
-            return Err(Problem::new(Code::Bug, format!("`{}` is no file name for a bundle", entry.file_name)));
+            return Err(Diagnostic::new(Code::Bug, format!("`{}` is no file name for a bundle", entry.file_name)));
         }
         let told = |error: io::Error| fail::write("cannot write a bundle to the store", self.dir(), &error);
         let digest = match &entry.source {
@@ -256,7 +256,7 @@ impl<'e> Store<'e> {
     }
 
     /// Links an object that is still as it was when it was hashed last.
-    fn link_object(&self, dir: &Tree, file_name: &str, object: &StoreObject) -> Result<(), Problem> {
+    fn link_object(&self, dir: &Tree, file_name: &str, object: &StoreObject) -> Result<(), Diagnostic> {
         let digest = object.digest();
         if self.find(&digest)?.as_ref() != Some(object) {
             return Err(fail::corrupt(&digest, "other bytes or nothing", self.dir()));
@@ -268,7 +268,13 @@ impl<'e> Store<'e> {
         }
     }
 
-    fn copy_object(&self, dir: &Tree, file_name: &str, object: &StoreObject, mode: Option<u32>) -> Result<(), Problem> {
+    fn copy_object(
+        &self,
+        dir: &Tree,
+        file_name: &str,
+        object: &StoreObject,
+        mode: Option<u32>,
+    ) -> Result<(), Diagnostic> {
         let source = self.open_object(object)?;
         let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
         let mode = mode.unwrap_or(metadata.mode() & 0o777);

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::object::StoreObject;
 use super::{ObjectWriter, Store, fail};
-use crate::base::{ByteSize, Event, Events, Problem};
+use crate::base::{ByteSize, Diagnostic, Event, Events};
 use crate::stream::hasher::BUFFER;
 use crate::stream::{BackgroundHasher, HashingWriter};
 
@@ -28,7 +28,7 @@ impl Store<'_> {
         writer: &mut ObjectWriter<'_, '_>,
         patches: &[Patch],
         what: &str,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Diagnostic> {
         let source = self.open_object(object)?;
         let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
         let mut base = BackgroundHasher::new();

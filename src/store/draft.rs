@@ -6,13 +6,13 @@ use super::object::{StoreObject, hash_file};
 use super::temp::TempFile;
 use super::writer::{Gate, Privacy, pass};
 use super::{Store, fail};
-use crate::base::Problem;
+use crate::base::Diagnostic;
 
 impl<'e> Store<'e> {
     /// Begins an object that may be written in any order, and is hashed when it is whole.
     ///
     /// Reading it again costs time: what is written from its beginning on goes through [`Store::create`].
-    pub(crate) fn draft(&self, privacy: Privacy) -> Result<ObjectDraft<'_, 'e>, Problem> {
+    pub(crate) fn draft(&self, privacy: Privacy) -> Result<ObjectDraft<'_, 'e>, Diagnostic> {
         self.check_writable()?;
         let temp = TempFile::create(&self.tree).map_err(|error| self.unwritable(None, &error))?;
         Ok(ObjectDraft { store: self, temp, privacy })
@@ -28,7 +28,7 @@ pub(crate) struct ObjectDraft<'s, 'e> {
 
 impl ObjectDraft<'_, '_> {
     /// Hashes, gates and publishes: the object exists and lasts when this returns it, else nothing was added.
-    pub(crate) fn finish(self, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
+    pub(crate) fn finish(self, gate: Option<Gate<'_>>) -> Result<StoreObject, Diagnostic> {
         let Self { store, mut temp, privacy } = self;
         let told = |error: io::Error| fail::read("cannot read back what was written", store.dir(), &error);
         temp.file.seek(SeekFrom::Start(0)).map_err(told)?;
@@ -38,7 +38,7 @@ impl ObjectDraft<'_, '_> {
     }
 
     /// Turns an error of [`Write`] or [`Seek`] into a problem about the store.
-    pub(crate) fn told(&self, error: &io::Error) -> Problem {
+    pub(crate) fn told(&self, error: &io::Error) -> Diagnostic {
         self.store.unwritable(None, error)
     }
 }

@@ -4,13 +4,13 @@ use std::fmt::Display;
 use std::io;
 use std::path::Path;
 
-use crate::base::{Code, Digest, Problem, text::one_line};
+use crate::base::{Code, Diagnostic, Digest, text::one_line};
 
 /// Tells a failed write: a store that may not be written has a code of its own.
-pub(super) fn write(what: impl Display, store: &Path, error: &io::Error) -> Problem {
+pub(super) fn write(what: impl Display, store: &Path, error: &io::Error) -> Diagnostic {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) {
-        return Problem::new(Code::CacheReadOnly, what.to_string())
+        return Diagnostic::new(Code::CacheReadOnly, what.to_string())
             .fact("store", path(store))
             .cause(error)
             .note("a read-only store serves what it holds and takes nothing new")
@@ -20,13 +20,13 @@ pub(super) fn write(what: impl Display, store: &Path, error: &io::Error) -> Prob
 }
 
 /// Tells a failed read.
-pub(super) fn read(what: impl Display, store: &Path, error: &io::Error) -> Problem {
-    Problem::io(what, error).fact("store", path(store))
+pub(super) fn read(what: impl Display, store: &Path, error: &io::Error) -> Diagnostic {
+    Diagnostic::io(what, error).fact("store", path(store))
 }
 
 /// Tells that an object is not what its name says.
-pub(super) fn corrupt(digest: &Digest, found: impl Display, store: &Path) -> Problem {
-    Problem::new(Code::CacheCorrupt, format!("object `{}` in the store is damaged", digest.short()))
+pub(super) fn corrupt(digest: &Digest, found: impl Display, store: &Path) -> Diagnostic {
+    Diagnostic::new(Code::CacheCorrupt, format!("object `{}` in the store is damaged", digest.short()))
         .fact("expected", format!("sha256:{digest}"))
         .fact("found", found)
         .fact("store", path(store))

@@ -23,7 +23,7 @@ use super::temp::{self, TMP};
 use super::usage::blocks;
 use super::verify::absent_is_empty;
 use super::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, Store, fail, lock, object_name, partial, realisation};
-use crate::base::{ByteSize, Code, DerivationId, Digest, Event, Problem, text::one_line};
+use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Digest, Event, text::one_line};
 
 /// One thing that was removed, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ enum Doomed {
 impl Store<'_> {
     #[cfg(test)]
     /// Collects by [`Policy::new`]; see [`Store::collect_garbage`].
-    pub(crate) fn gc(&self, collect: Collect, grace: Duration, now: SystemTime) -> Result<GcReport, Problem> {
+    pub(crate) fn gc(&self, collect: Collect, grace: Duration, now: SystemTime) -> Result<GcReport, Diagnostic> {
         self.collect_garbage(collect, &Policy::new(grace), now)
     }
 
@@ -107,7 +107,7 @@ impl Store<'_> {
         collect: Collect,
         policy: &Policy,
         now: SystemTime,
-    ) -> Result<GcReport, Problem> {
+    ) -> Result<GcReport, Diagnostic> {
         self.check_writable()?;
         self.tree.be_quiet();
         let excluded = lock::exclude(&self.tree, self.lock.as_ref(), self.patience.collector, self.events);
@@ -119,7 +119,7 @@ impl Store<'_> {
         report
     }
 
-    fn collect(&self, collect: Collect, policy: &Policy, age: &Age) -> Result<GcReport, Problem> {
+    fn collect(&self, collect: Collect, policy: &Policy, age: &Age) -> Result<GcReport, Diagnostic> {
         let mut kept = self.kept().map_err(|problem| problem.note("nothing was removed"))?;
         let used = self.usage()?.total;
         let Chosen { plan, stay } = self.choose(&kept, policy, age, used.0)?;
@@ -149,7 +149,7 @@ impl Store<'_> {
         plan: &[(Doomed, u64)],
         policy: &Policy,
         collect: Collect,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Diagnostic> {
         let matters = |doomed: &Doomed| matches!(doomed, Doomed::Bundle(_) | Doomed::Object(_));
         let has_roots = kept.live > 0 || !kept.dead.is_empty();
         if has_roots || policy.rootless == Rootless::Collect || !plan.iter().any(|(doomed, _)| matters(doomed)) {
@@ -160,7 +160,7 @@ impl Store<'_> {
             (self.events)(Event::Warning { text });
             return Ok(());
         }
-        Err(Problem::new(Code::Usage, "no root is recorded in the store, so everything would go")
+        Err(Diagnostic::new(Code::Usage, "no root is recorded in the store, so everything would go")
             .fact("store", fail::path(self.dir()))
             .note("nothing was removed")
             .hint("build with a `result-NAME` link, or add a root; if nothing is to stay, add `--without-roots`"))
@@ -185,12 +185,12 @@ impl Store<'_> {
     }
 
     /// Reads the roots again if one came or went.
-    fn kept_now(&self, kept: Kept) -> Result<Kept, Problem> {
+    fn kept_now(&self, kept: Kept) -> Result<Kept, Diagnostic> {
         if self.roots_seen()? == kept.seen { Ok(kept) } else { self.kept() }
     }
 
     /// Reads the roots; fails when one cannot be understood.
-    fn kept(&self) -> Result<Kept, Problem> {
+    fn kept(&self) -> Result<Kept, Diagnostic> {
         let seen = self.roots_seen()?;
         let (bundles, objects) = (BTreeSet::new(), BTreeSet::new());
         let mut kept = Kept { bundles, objects, dead: vec![], unknown: vec![], live: 0, seen };
@@ -211,14 +211,14 @@ impl Store<'_> {
         Ok(kept)
     }
 
-    fn garbled(&self, name: &OsString) -> Problem {
+    fn garbled(&self, name: &OsString) -> Diagnostic {
         let path = self.dir().join(ROOTS).join(name);
-        Problem::new(Code::CacheCorrupt, "a root of the store is garbled, so nobody knows what it keeps")
+        Diagnostic::new(Code::CacheCorrupt, "a root of the store is garbled, so nobody knows what it keeps")
             .fact("root", fail::path(&path))
             .hint("build the recipe again whose result it kept, or remove the file, then collect")
     }
 
-    fn roots_seen(&self) -> Result<(i64, i64, i64, i64), Problem> {
+    fn roots_seen(&self) -> Result<(i64, i64, i64, i64), Diagnostic> {
         let told = |error| fail::read("cannot look at the roots of the store", self.dir(), &error);
         let found = self.tree.look(ROOTS).map_err(told)?;
         Ok((found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()))
@@ -227,7 +227,7 @@ impl Store<'_> {
     /// Chooses what goes, with the space each frees, in order of removal.
     ///
     /// The order is: what names something goes before what it names.
-    fn choose(&self, kept: &Kept, policy: &Policy, age: &Age, used: u64) -> Result<Chosen, Problem> {
+    fn choose(&self, kept: &Kept, policy: &Policy, age: &Age, used: u64) -> Result<Chosen, Diagnostic> {
         let mut names = Going::default();
         let others = self.choose_others(age, &mut names)?;
         let objects = self.list_objects()?;
@@ -279,7 +279,7 @@ impl Store<'_> {
         policy: &Policy,
         age: &Age,
         objects: &[Digest],
-    ) -> Result<Vec<(Moment, Doomed)>, Problem> {
+    ) -> Result<Vec<(Moment, Doomed)>, Diagnostic> {
         let names = self.names(BUNDLES)?;
         let bundles: Vec<String> = names.iter().filter_map(|name| name.to_str().map(str::to_owned)).collect();
         let last = self.last_of_each_name(&bundles, policy.keep_last);
@@ -309,7 +309,7 @@ impl Store<'_> {
         Ok(candidates)
     }
 
-    fn choose_realisations(&self, going: &BTreeMap<Digest, u64>, age: &Age) -> Result<Vec<(Doomed, u64)>, Problem> {
+    fn choose_realisations(&self, going: &BTreeMap<Digest, u64>, age: &Age) -> Result<Vec<(Doomed, u64)>, Diagnostic> {
         let mut plan = Vec::new();
         for name in self.names(REALISATIONS)? {
             let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
@@ -330,7 +330,7 @@ impl Store<'_> {
     }
 
     /// Chooses kept downloads, things in quarantine and stamps of nothing.
-    fn choose_others(&self, age: &Age, names: &mut Going) -> Result<Vec<(Doomed, u64)>, Problem> {
+    fn choose_others(&self, age: &Age, names: &mut Going) -> Result<Vec<(Doomed, u64)>, Diagnostic> {
         let mut plan = Vec::new();
         for name in self.names(TMP)?.into_iter().filter(|name| partial::is_partial(name)) {
             let path = Path::new(TMP).join(name);
@@ -359,7 +359,7 @@ impl Store<'_> {
         Ok(plan)
     }
 
-    pub(super) fn names(&self, directory: &str) -> Result<Vec<OsString>, Problem> {
+    pub(super) fn names(&self, directory: &str) -> Result<Vec<OsString>, Diagnostic> {
         absent_is_empty(self.tree.list(directory))
             .map_err(|error| fail::read(format!("cannot list `{directory}` of the store"), self.dir(), &error))
     }
@@ -369,7 +369,7 @@ impl Store<'_> {
     }
 
     /// Removes one thing; `false` when it turned out to be in use.
-    fn remove_doomed(&self, doomed: &Doomed) -> Result<bool, Problem> {
+    fn remove_doomed(&self, doomed: &Doomed) -> Result<bool, Diagnostic> {
         let told = |error| fail::write(format!("cannot remove `{}`", doomed.name()), self.dir(), &error);
         match doomed {
             Doomed::Root(name) => self.tree.remove(Path::new(ROOTS).join(name)).map_err(told)?,

@@ -14,14 +14,14 @@ use rustix::fs::{Mode, OFlags};
 use super::fail;
 use super::object::is_planted;
 use super::tree::Tree;
-use crate::base::{Code, Event, Events, Problem};
+use crate::base::{Code, Diagnostic, Event, Events};
 
 const LOCK: &str = "lock";
 /// How often a waiter looks again.
 pub(super) const PAUSE: Duration = Duration::from_millis(25);
 
 /// Takes the shared lock, waiting for a running collector; `None` where the place or the mount allows no lock.
-pub(super) fn share(tree: &Tree, patience: Duration, events: Events) -> Result<Option<File>, Problem> {
+pub(super) fn share(tree: &Tree, patience: Duration, events: Events) -> Result<Option<File>, Diagnostic> {
     let Some(file) = open(tree).map_err(|error| fail::read("cannot open the store's lock", tree.path(), &error))?
     else {
         return Ok(None);
@@ -30,9 +30,9 @@ pub(super) fn share(tree: &Tree, patience: Duration, events: Events) -> Result<O
 }
 
 /// Turns a shared lock into the exclusive one, waiting for those who use the store.
-pub(super) fn exclude(tree: &Tree, file: Option<&File>, patience: Duration, events: Events) -> Result<(), Problem> {
+pub(super) fn exclude(tree: &Tree, file: Option<&File>, patience: Duration, events: Events) -> Result<(), Diagnostic> {
     let unlocked = || {
-        Problem::new(Code::CacheLock, "the store cannot be locked here, so nothing may be collected")
+        Diagnostic::new(Code::CacheLock, "the store cannot be locked here, so nothing may be collected")
             .fact("store", fail::path(tree.path()))
             .note("nothing was removed")
     };
@@ -64,7 +64,7 @@ fn wait(
     patience: Duration,
     events: Events,
     take: impl Fn(&File) -> Result<(), TryLockError>,
-) -> Result<bool, Problem> {
+) -> Result<bool, Diagnostic> {
     let begun = Instant::now();
     let mut told = false;
     loop {
@@ -82,8 +82,8 @@ fn wait(
     }
 }
 
-fn held(tree: &Tree, file: &File) -> Problem {
-    let mut problem = Problem::new(Code::CacheLock, "the store is in use by another process");
+fn held(tree: &Tree, file: &File) -> Diagnostic {
+    let mut problem = Diagnostic::new(Code::CacheLock, "the store is in use by another process");
     if let Some(holder) = holder(file) {
         problem = problem.fact("held by", format!("process {holder}"));
     }

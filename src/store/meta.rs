@@ -13,7 +13,7 @@ use super::object::is_planted;
 use super::temp::{TMP, TempFile};
 use super::tree::Tree;
 use super::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, SEEN, STAMPS, fail};
-use crate::base::{Code, Digest, Event, Events, Problem, text::one_line};
+use crate::base::{Code, Diagnostic, Digest, Event, Events, text::one_line};
 
 const TAG: &str = "CACHEDIR.TAG";
 const META: &str = "meta.json";
@@ -71,12 +71,12 @@ pub(super) fn make_directory(path: &Path) -> io::Result<()> {
 }
 
 /// Refuses a directory that another user could have written into: realisations and stamps there would be theirs.
-pub(super) fn check_owner(tree: &Tree, fresh: bool) -> Result<(), Problem> {
+pub(super) fn check_owner(tree: &Tree, fresh: bool) -> Result<(), Diagnostic> {
     let found = tree.metadata().map_err(|error| fail::read("cannot look at the store", tree.path(), &error))?;
     let me = rustix::process::geteuid().as_raw();
     let shown = fail::path(tree.path());
     if found.uid() != me && found.uid() != 0 {
-        return Err(Problem::new(Code::CachePerm, format!("the store `{shown}` belongs to another user"))
+        return Err(Diagnostic::new(Code::CachePerm, format!("the store `{shown}` belongs to another user"))
             .fact("owner", found.uid())
             .fact("you", me)
             .note("nothing in it was read or written")
@@ -86,7 +86,7 @@ pub(super) fn check_owner(tree: &Tree, fresh: bool) -> Result<(), Problem> {
         return tree.set_mode(0o700).map_err(|error| fail::write("cannot set the store's mode", tree.path(), &error));
     }
     if found.mode() & 0o022 != 0 {
-        return Err(Problem::new(Code::CachePerm, format!("the store `{shown}` can be written by other users"))
+        return Err(Diagnostic::new(Code::CachePerm, format!("the store `{shown}` can be written by other users"))
             .fact("mode", format!("{:04o}", found.mode() & 0o7777))
             .note("nothing in it was read or written")
             .hint(format!("chmod 0700 {}", shlex::try_quote(&shown).unwrap_or_default())));
@@ -104,7 +104,7 @@ pub(super) enum Standing {
 }
 
 /// Reads `meta.json`; a file that is no JSON is put into quarantine and counts as absent.
-pub(super) fn standing(tree: &Tree, events: Events) -> Result<Standing, Problem> {
+pub(super) fn standing(tree: &Tree, events: Events) -> Result<Standing, Diagnostic> {
     let bytes = match tree.read_small(META, 64 << 10) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Absent),
@@ -117,7 +117,7 @@ pub(super) fn standing(tree: &Tree, events: Events) -> Result<Standing, Problem>
         return Ok(Standing::Absent);
     }
     judge(&bytes).map_err(|why| {
-        Problem::new(Code::CacheVersion, format!("the store `{}` is not for this version", fail::path(tree.path())))
+        Diagnostic::new(Code::CacheVersion, format!("the store `{}` is not for this version", fail::path(tree.path())))
             .cause(why)
             .note("nothing in it was changed")
             .hint("use the newer arca-build that wrote it, or name another store with `--cache DIR`")
@@ -136,7 +136,7 @@ fn judge(bytes: &[u8]) -> Result<Standing, String> {
 }
 
 /// Turns a directory into a store; what is there already from an earlier attempt stays. `meta.json` comes last.
-pub(super) fn initialise(tree: &Tree) -> Result<(), Problem> {
+pub(super) fn initialise(tree: &Tree) -> Result<(), Diagnostic> {
     lay_out(tree).map_err(|error| fail::write("cannot lay out the store", tree.path(), &error))
 }
 
@@ -200,13 +200,13 @@ fn write_new(tree: &Tree, name: &str, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Refuses a directory that holds something else: a slip like `--cache ~` must not scatter a store over it.
-pub(super) fn refuse_foreign(tree: &Tree) -> Result<(), Problem> {
+pub(super) fn refuse_foreign(tree: &Tree) -> Result<(), Diagnostic> {
     let names = tree.list(".").map_err(|error| fail::read("cannot list the store", tree.path(), &error))?;
     let tagged = tree.read_small(TAG, 4096).is_ok_and(|text| text.starts_with(&TAG_TEXT.as_bytes()[..43]));
     let foreign = names.iter().find(|name| !EXPECTED.iter().any(|expected| *name == expected));
     match foreign {
         Some(name) if !tagged => {
-            Err(Problem::new(Code::Usage, format!("`{}` is no store and not empty", fail::path(tree.path())))
+            Err(Diagnostic::new(Code::Usage, format!("`{}` is no store and not empty", fail::path(tree.path())))
                 .fact("holds", one_line(&name.to_string_lossy(), 80))
                 .note("nothing in it was changed")
                 .hint("name an empty or a new directory with `--cache DIR`"))

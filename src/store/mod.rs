@@ -97,7 +97,7 @@ pub(crate) use usage::{BundleUsage, Usage};
 pub(crate) use verify::{DamagedBundle, Flaw, Healed, Repair, VerifyReport};
 pub(crate) use writer::{ObjectWriter, Privacy};
 
-use crate::base::{Code, Digest, Events, Problem};
+use crate::base::{Code, Diagnostic, Digest, Events};
 use tree::Tree;
 
 const OBJECTS: &str = "objects-v1";
@@ -135,18 +135,18 @@ impl<'e> Store<'e> {
     /// Refuses a directory that others can write (`E_CACHE_PERM`), that holds something else (`E_USAGE`) or a newer format
     /// (`E_CACHE_VERSION`). Waits for a running collector. Removes temporaries whose holders died. Opening a store that
     /// exists writes and syncs nothing else.
-    pub(crate) fn open(dir: &Path, events: Events<'e>) -> Result<Self, Problem> {
+    pub(crate) fn open(dir: &Path, events: Events<'e>) -> Result<Self, Diagnostic> {
         let patience = Patience { user: Duration::from_secs(300), collector: Duration::from_secs(10) };
         Self::open_with(dir, patience, events)
     }
 
     #[cfg(test)]
     /// Opens the store, waiting at most so long wherever others must be waited for.
-    pub(crate) fn open_patiently(dir: &Path, patience: Duration, events: Events<'e>) -> Result<Self, Problem> {
+    pub(crate) fn open_patiently(dir: &Path, patience: Duration, events: Events<'e>) -> Result<Self, Diagnostic> {
         Self::open_with(dir, Patience { user: patience, collector: patience }, events)
     }
 
-    fn open_with(dir: &Path, patience: Patience, events: Events<'e>) -> Result<Self, Problem> {
+    fn open_with(dir: &Path, patience: Patience, events: Events<'e>) -> Result<Self, Diagnostic> {
         let tree = open_directory(dir)?;
         let mut standing = meta::standing(&tree, events)?;
         let fresh = matches!(standing, meta::Standing::Absent);
@@ -203,10 +203,10 @@ impl<'e> Store<'e> {
     }
 
     /// Fails when this program must not write here; the system's own refusals come from the calls themselves.
-    fn check_writable(&self) -> Result<(), Problem> {
+    fn check_writable(&self) -> Result<(), Diagnostic> {
         match &self.read_only {
             None => Ok(()),
-            Some(feature) => Err(Problem::new(Code::CacheReadOnly, "the store may only be read by this version")
+            Some(feature) => Err(Diagnostic::new(Code::CacheReadOnly, "the store may only be read by this version")
                 .fact("feature", feature)
                 .fact("store", fail::path(self.dir()))
                 .hint("use the newer arca-build that wrote it, or name another store with `--cache DIR`")),
@@ -215,7 +215,7 @@ impl<'e> Store<'e> {
 }
 
 /// Opens the directory, making it when it is missing, under its absolute path.
-fn open_directory(dir: &Path) -> Result<Tree, Problem> {
+fn open_directory(dir: &Path) -> Result<Tree, Diagnostic> {
     let told = |error: &std::io::Error| fail::write(format!("cannot make the store `{}`", fail::path(dir)), dir, error);
     if !dir.exists() {
         meta::make_directory(dir).map_err(|error| told(&error))?;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{QUARANTINE, Store, fail, object_name};
-use crate::base::{Digest, Event, Problem};
+use crate::base::{Diagnostic, Digest, Event};
 use crate::stream::{BackgroundHasher, Mismatch, VerifyingReader};
 
 /// A file in the store whose bytes had this digest and size when they were last hashed.
@@ -39,7 +39,7 @@ impl<'e> Store<'e> {
     ///
     /// Its stamp is trusted; without one it is hashed and stamped. One that is damaged is put into quarantine with a
     /// warning, and counts as absent.
-    pub(crate) fn find(&self, digest: &Digest) -> Result<Option<StoreObject>, Problem> {
+    pub(crate) fn find(&self, digest: &Digest) -> Result<Option<StoreObject>, Diagnostic> {
         let Some((file, metadata)) = self.open_named(digest)? else { return Ok(None) };
         if self.is_stamped(digest, &metadata) {
             return Ok(Some(StoreObject::new(*digest, metadata.len())));
@@ -48,14 +48,14 @@ impl<'e> Store<'e> {
     }
 
     /// Hashes what stands under an object's name, stamp or not.
-    pub(super) fn find_hashed(&self, digest: &Digest) -> Result<Option<StoreObject>, Problem> {
+    pub(super) fn find_hashed(&self, digest: &Digest) -> Result<Option<StoreObject>, Diagnostic> {
         match self.open_named(digest)? {
             Some((file, metadata)) => self.rehash(digest, file, &metadata),
             None => Ok(None),
         }
     }
 
-    fn rehash(&self, digest: &Digest, file: File, metadata: &Metadata) -> Result<Option<StoreObject>, Problem> {
+    fn rehash(&self, digest: &Digest, file: File, metadata: &Metadata) -> Result<Option<StoreObject>, Diagnostic> {
         let (found, size) = hash_file(file).map_err(|error| self.unreadable(digest, &error))?;
         if found == *digest && size == metadata.len() {
             self.stamp(digest, metadata);
@@ -66,7 +66,7 @@ impl<'e> Store<'e> {
     }
 
     /// Opens what stands under an object's name; what is no regular file is put away and counts as absent.
-    pub(super) fn open_named(&self, digest: &Digest) -> Result<Option<(File, Metadata)>, Problem> {
+    pub(super) fn open_named(&self, digest: &Digest) -> Result<Option<(File, Metadata)>, Diagnostic> {
         match self.tree.regular(object_name(digest)) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -84,7 +84,7 @@ impl<'e> Store<'e> {
     }
 
     /// Opens an object: beneath the store, a regular file, of the right size. Its bytes are not verified.
-    pub(crate) fn open_object(&self, object: &StoreObject) -> Result<File, Problem> {
+    pub(crate) fn open_object(&self, object: &StoreObject) -> Result<File, Diagnostic> {
         let Some((file, metadata)) = self.open_named(&object.digest)? else {
             return Err(fail::corrupt(&object.digest, "nothing", self.dir()));
         };
@@ -97,7 +97,7 @@ impl<'e> Store<'e> {
     }
 
     /// Opens an object as a reader that fails at its end unless the bytes were right; see [`ObjectReader`].
-    pub(crate) fn reader(&self, object: &StoreObject) -> Result<ObjectReader<'_, 'e>, Problem> {
+    pub(crate) fn reader(&self, object: &StoreObject) -> Result<ObjectReader<'_, 'e>, Diagnostic> {
         let file = self.open_object(object)?;
         let metadata = file.metadata().map_err(|error| self.unreadable(&object.digest, &error))?;
         let inner = VerifyingReader::new(file, object.digest, object.size);
@@ -105,10 +105,10 @@ impl<'e> Store<'e> {
     }
 
     /// Reads a whole object of at most `cap` bytes, verified.
-    pub(crate) fn read(&self, object: &StoreObject, cap: u64) -> Result<Vec<u8>, Problem> {
+    pub(crate) fn read(&self, object: &StoreObject, cap: u64) -> Result<Vec<u8>, Diagnostic> {
         if object.size > cap {
             let text = format!("object `{}` is too large to be read at once", object.digest.short());
-            return Err(Problem::new(crate::base::Code::Bug, text).fact("size", object.size).fact("cap", cap));
+            return Err(Diagnostic::new(crate::base::Code::Bug, text).fact("size", object.size).fact("cap", cap));
         }
         let mut bytes = Vec::with_capacity(object.size as usize);
         self.reader(object)?.read_to_end(&mut bytes).map_err(|error| self.told(&object.digest, error))?;
@@ -116,14 +116,14 @@ impl<'e> Store<'e> {
     }
 
     /// Turns an error of [`ObjectReader`] into the problem it carries, or one about reading.
-    pub(crate) fn told(&self, digest: &Digest, error: io::Error) -> Problem {
-        match error.downcast::<Problem>() {
+    pub(crate) fn told(&self, digest: &Digest, error: io::Error) -> Diagnostic {
+        match error.downcast::<Diagnostic>() {
             Ok(problem) => problem,
             Err(error) => self.unreadable(digest, &error),
         }
     }
 
-    pub(super) fn unreadable(&self, digest: &Digest, error: &io::Error) -> Problem {
+    pub(super) fn unreadable(&self, digest: &Digest, error: &io::Error) -> Diagnostic {
         fail::read(format!("cannot read object `{}`", digest.short()), self.dir(), error)
     }
 
@@ -187,7 +187,7 @@ pub(super) fn hash_file(mut file: File) -> io::Result<(Digest, u64)> {
 
 /// Hands on an object's bytes and hashes them; at the end it fails with `E_CACHE_CORRUPT` when they were not right.
 ///
-/// The error is an [`io::Error`] of kind `InvalidData` that carries the [`Problem`] ([`Store::told`] takes it out); the
+/// The error is an [`io::Error`] of kind `InvalidData` that carries the [`Diagnostic`] ([`Store::told`] takes it out); the
 /// object is in quarantine then. Whoever stops reading before the end has verified nothing.
 pub(crate) struct ObjectReader<'s, 'e> {
     store: &'s Store<'e>,

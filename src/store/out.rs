@@ -9,7 +9,7 @@ use super::bundle::{self, Bundle, BundleFile};
 use super::temp::{self, TempDir};
 use super::tree::Tree;
 use super::{BUNDLES, Store, fail};
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 /// What [`Store::copy_bundle`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Store<'_> {
     ///
     /// Every byte is hashed on the way; holes stay holes. A directory that is there with exactly these files is left, one
     /// with anything else is `E_OUTPUT_EXISTS`. The parent must exist.
-    pub(crate) fn copy_bundle(&self, bundle: &Bundle, out: &Path) -> Result<Copied, Problem> {
+    pub(crate) fn copy_bundle(&self, bundle: &Bundle, out: &Path) -> Result<Copied, Diagnostic> {
         let told = |error: io::Error| unwritable(out, &error);
         let (parent, name) = split(out)?;
         let parent = Tree::open(parent).map_err(told)?;
@@ -60,7 +60,7 @@ impl Store<'_> {
         file: &BundleFile,
         into: &Tree,
         out: &Path,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Diagnostic> {
         let damaged = |found: String| {
             // The object behind a hard link is hashed anew when it is next wanted.
             self.unstamp(&file.digest);
@@ -83,16 +83,16 @@ impl Store<'_> {
     }
 }
 
-fn split(out: &Path) -> Result<(&Path, &OsStr), Problem> {
+fn split(out: &Path) -> Result<(&Path, &OsStr), Diagnostic> {
     let name = out.file_name().ok_or_else(|| {
-        Problem::new(Code::OutputPath, format!("`{}` does not end in a name", fail::path(out)))
+        Diagnostic::new(Code::OutputPath, format!("`{}` does not end in a name", fail::path(out)))
             .hint("name a new directory, as in `--out ./nas`")
     })?;
     let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
     Ok((parent.unwrap_or(Path::new(".")), name))
 }
 
-fn check_existing(parent: &Tree, name: &OsStr, files: &[BundleFile], out: &Path) -> Result<Copied, Problem> {
+fn check_existing(parent: &Tree, name: &OsStr, files: &[BundleFile], out: &Path) -> Result<Copied, Diagnostic> {
     let same = match parent.sub(name) {
         Ok(dir) => bundle::holds_exactly(&dir, files).map_err(|error| unwritable(out, &error))?,
         Err(_) => false,
@@ -100,13 +100,13 @@ fn check_existing(parent: &Tree, name: &OsStr, files: &[BundleFile], out: &Path)
     if same {
         return Ok(Copied::Same);
     }
-    Err(Problem::new(Code::OutputExists, format!("`{}` exists and holds something else", fail::path(out)))
+    Err(Diagnostic::new(Code::OutputExists, format!("`{}` exists and holds something else", fail::path(out)))
         .note("nothing in it was changed")
         .hint("name another directory, or move this one away"))
 }
 
-fn unwritable(out: &Path, error: &io::Error) -> Problem {
-    let mut problem = Problem::io(format!("cannot write the bundle to `{}`", fail::path(out)), error);
+fn unwritable(out: &Path, error: &io::Error) -> Diagnostic {
+    let mut problem = Diagnostic::io(format!("cannot write the bundle to `{}`", fail::path(out)), error);
     if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied) {
         problem.code = Code::OutputPath;
         problem = problem.hint("the directory it shall lie in must exist and be yours to write");

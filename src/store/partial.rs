@@ -17,7 +17,7 @@ use super::temp::{self, PARTIAL, TMP, TempFile};
 use super::tree::Tree;
 use super::writer::{self, Gate, Privacy};
 use super::{Store, fail, lock};
-use crate::base::{ByteSize, Code, Digest, Event, Problem, text::one_line};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, text::one_line};
 use crate::stream::{HashingWriter, Sink};
 
 /// The longest validator that is kept; a longer one only costs a restart.
@@ -79,7 +79,7 @@ impl<'e> Store<'e> {
     ///
     /// While another process brings the same object this waits, and gives up (`E_CACHE_LOCK`) when that one makes no
     /// progress for minutes. What an earlier run received is hashed once, here.
-    pub(crate) fn claim(&self, expected: &Digest, what: &str) -> Result<Claim<'_, 'e>, Problem> {
+    pub(crate) fn claim(&self, expected: &Digest, what: &str) -> Result<Claim<'_, 'e>, Diagnostic> {
         match self.seize(expected, what)? {
             Seized::Ready(object) => Ok(Claim::Ready(object)),
             Seized::Unnamed => self.begin(expected, None, None).map(Claim::Partial),
@@ -91,7 +91,7 @@ impl<'e> Store<'e> {
     }
 
     /// Waits for the right to bring an object.
-    pub(super) fn seize(&self, expected: &Digest, what: &str) -> Result<Seized, Problem> {
+    pub(super) fn seize(&self, expected: &Digest, what: &str) -> Result<Seized, Diagnostic> {
         if let Some(object) = self.find(expected)? {
             return Ok(Seized::Ready(object));
         }
@@ -149,7 +149,7 @@ impl<'e> Store<'e> {
     }
 
     /// Takes the lock of a partial file, waiting as long as its holder makes progress, and telling of it.
-    fn hold(&self, file: &File, what: &str) -> Result<Held, Problem> {
+    fn hold(&self, file: &File, what: &str) -> Result<Held, Diagnostic> {
         let mut last = (Instant::now(), None);
         let mut told = Instant::now();
         loop {
@@ -187,7 +187,12 @@ impl<'e> Store<'e> {
     }
 
     /// Begins or resumes a download whose file we hold.
-    fn begin(&self, expected: &Digest, name: Option<PathBuf>, file: Option<File>) -> Result<Partial<'_, 'e>, Problem> {
+    fn begin(
+        &self,
+        expected: &Digest,
+        name: Option<PathBuf>,
+        file: Option<File>,
+    ) -> Result<Partial<'_, 'e>, Diagnostic> {
         let told = |error: io::Error| self.unwritable(None, &error);
         let mut temp = match (&name, file) {
             (Some(name), Some(file)) => TempFile::adopt(&self.tree, file, name.clone()),
@@ -234,8 +239,8 @@ enum Held {
     Unsupported,
 }
 
-fn stuck(what: &str, file: &File, store: &Path) -> Problem {
-    let mut problem = Problem::new(Code::CacheLock, format!("another process brings `{}`", one_line(what, 200)));
+fn stuck(what: &str, file: &File, store: &Path) -> Diagnostic {
+    let mut problem = Diagnostic::new(Code::CacheLock, format!("another process brings `{}`", one_line(what, 200)));
     if let Some(holder) = lock::holder(file) {
         problem = problem.fact("held by", format!("process {holder}"));
     }
@@ -248,13 +253,13 @@ fn stuck(what: &str, file: &File, store: &Path) -> Problem {
 
 impl Partial<'_, '_> {
     /// Sets the most bytes that may come; what was kept beyond it is dropped.
-    pub(crate) fn set_cap(&mut self, cap: u64) -> Result<(), Problem> {
+    pub(crate) fn set_cap(&mut self, cap: u64) -> Result<(), Diagnostic> {
         self.cap = cap;
         if self.position() > cap { self.restart() } else { Ok(()) }
     }
 
     /// Reserves space for a download of `size` bytes, so that a full disk shows before it begins (`E_NOSPC`).
-    pub(crate) fn reserve(&mut self, size: u64) -> Result<(), Problem> {
+    pub(crate) fn reserve(&mut self, size: u64) -> Result<(), Diagnostic> {
         let missing = size.saturating_sub(self.position());
         temp::reserve(&self.temp.file, self.position(), missing)
             .map_err(|error| self.store.unwritable(Some(missing), &error))
@@ -269,7 +274,7 @@ impl Partial<'_, '_> {
     ///
     /// Other bytes than expected are `E_HASH`; then, and when the gate refuses, what was received is dropped. When the
     /// disk refuses it is kept.
-    pub(crate) fn finish(mut self, size: Option<u64>, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
+    pub(crate) fn finish(mut self, size: Option<u64>, gate: Option<Gate<'_>>) -> Result<StoreObject, Diagnostic> {
         let finished = self.writer.take().ok_or(ErrorKind::InvalidInput.into()).and_then(HashingWriter::finish);
         let (_, digest, received) = finished.map_err(|error| self.store.unwritable(None, &error))?;
         self.settle(digest, received, size, gate)
@@ -282,7 +287,7 @@ impl Partial<'_, '_> {
         received: u64,
         size: Option<u64>,
         gate: Option<Gate<'_>>,
-    ) -> Result<StoreObject, Problem> {
+    ) -> Result<StoreObject, Diagnostic> {
         let judged = writer::compare(&self.expected, size, &digest, received)
             .map_err(|problem| looks_like_html(&self.temp.file, problem))
             .and_then(|()| writer::pass(gate, &mut self.temp.file, received));
@@ -300,7 +305,7 @@ impl Partial<'_, '_> {
         published
     }
 
-    fn told(&self, error: &io::Error) -> Problem {
+    fn told(&self, error: &io::Error) -> Diagnostic {
         self.store.unwritable(None, error)
     }
 
@@ -330,9 +335,9 @@ impl Sink for Partial<'_, '_> {
         self.writer.as_ref().map_or(0, HashingWriter::length)
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Diagnostic> {
         if self.position().saturating_add(bytes.len() as u64) > self.cap {
-            return Err(Problem::new(Code::NetSize, "more bytes came than were promised")
+            return Err(Diagnostic::new(Code::NetSize, "more bytes came than were promised")
                 .fact("expected", format!("at most {} bytes", self.cap))
                 .note("nothing was added to the store"));
         }
@@ -347,7 +352,7 @@ impl Sink for Partial<'_, '_> {
         written.map_err(|error| self.told(&error))
     }
 
-    fn restart(&mut self) -> Result<(), Problem> {
+    fn restart(&mut self) -> Result<(), Diagnostic> {
         // The validator goes first: alone it would vouch for bytes it never belonged to.
         self.set_validator(None)?;
         self.writer = None;
@@ -362,7 +367,7 @@ impl Sink for Partial<'_, '_> {
         (!text.is_empty()).then_some(text)
     }
 
-    fn set_validator(&mut self, validator: Option<&str>) -> Result<(), Problem> {
+    fn set_validator(&mut self, validator: Option<&str>) -> Result<(), Diagnostic> {
         let Some(name) = self.name.as_deref().map(validator_name) else { return Ok(()) };
         let kept = validator.filter(|text| text.len() <= VALIDATOR);
         let done = match kept {
@@ -388,7 +393,7 @@ impl Drop for Partial<'_, '_> {
 }
 
 /// Adds what a person would see at once: a captive portal or an error page came in place of the file.
-fn looks_like_html(file: &File, problem: Problem) -> Problem {
+fn looks_like_html(file: &File, problem: Diagnostic) -> Diagnostic {
     let mut head = [0; 512];
     let count = file.read_at(&mut head, 0).unwrap_or(0);
     let text = String::from_utf8_lossy(&head[..count]).trim_start().to_lowercase();

@@ -19,7 +19,7 @@ use super::partial::{Partial, Seized};
 use super::tree::Tree;
 use super::writer::Gate;
 use super::{Store, stamp, temp};
-use crate::base::{Code, Digest, Problem};
+use crate::base::{Code, Diagnostic, Digest};
 use crate::stream::Sink;
 
 /// The most bytes of a journal: a million lines of seven digits.
@@ -117,7 +117,12 @@ impl<'e> Store<'e> {
     /// Finds an object, or gives the right to bring it piece by piece; else as [`Store::claim`].
     ///
     /// Nothing is hashed here: what [`Pieced::kept`] lists is for the caller to compare.
-    pub(crate) fn claim_pieces(&self, expected: &Digest, what: &str, cut: Cut) -> Result<PiecedClaim<'_, 'e>, Problem> {
+    pub(crate) fn claim_pieces(
+        &self,
+        expected: &Digest,
+        what: &str,
+        cut: Cut,
+    ) -> Result<PiecedClaim<'_, 'e>, Diagnostic> {
         let held = match self.seize(expected, what)? {
             Seized::Ready(object) => return Ok(PiecedClaim::Ready(object)),
             held => held,
@@ -159,7 +164,7 @@ impl Pieced<'_, '_> {
     }
 
     /// Begins to fill: reserves the space (`E_NOSPC` shows now) and opens the journal, with these pieces in it.
-    pub(crate) fn begin(&mut self, there: &BTreeSet<u64>) -> Result<(), Problem> {
+    pub(crate) fn begin(&mut self, there: &BTreeSet<u64>) -> Result<(), Diagnostic> {
         // An entity tag of an earlier server says nothing of pieces from several.
         self.partial.set_validator(None)?;
         let Filler { store, file, cut, .. } = &self.filler;
@@ -176,7 +181,7 @@ impl Pieced<'_, '_> {
     }
 
     /// Compares, gates and publishes what hashes to `digest` as a whole; see [`Partial::finish`].
-    pub(crate) fn finish(self, digest: Digest, gate: Option<Gate<'_>>) -> Result<StoreObject, Problem> {
+    pub(crate) fn finish(self, digest: Digest, gate: Option<Gate<'_>>) -> Result<StoreObject, Diagnostic> {
         let size = self.filler.cut.size;
         self.partial.settle(digest, size, Some(size), gate)
     }
@@ -200,15 +205,15 @@ fn open_journal(tree: &Tree, name: &Path, cut: &Cut, there: &BTreeSet<u64>) -> i
 
 impl Filler<'_, '_> {
     /// Reads what stands at a place of the file.
-    pub(crate) fn read(&self, from: u64, buffer: &mut [u8]) -> Result<(), Problem> {
+    pub(crate) fn read(&self, from: u64, buffer: &mut [u8]) -> Result<(), Diagnostic> {
         self.file.read_exact_at(buffer, from).map_err(|error| self.store.unwritable(None, &error))
     }
 
     /// Writes one whole piece, which the caller has compared, and remembers that it is there.
-    pub(crate) fn write(&self, index: u64, bytes: &[u8]) -> Result<(), Problem> {
+    pub(crate) fn write(&self, index: u64, bytes: &[u8]) -> Result<(), Diagnostic> {
         let (from, length) = self.cut.span(index);
         if bytes.len() as u64 != length {
-            return Err(Problem::new(Code::Bug, format!("piece {index} has {} bytes, not {length}", bytes.len())));
+            return Err(Diagnostic::new(Code::Bug, format!("piece {index} has {} bytes, not {length}", bytes.len())));
         }
         let write = || -> io::Result<()> {
             self.file.write_all_at(bytes, from)?;

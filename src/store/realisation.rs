@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::stamp::write_durable;
 use super::{REALISATIONS, Store, StoreObject, fail};
-use crate::base::{DerivationId, Digest, Problem, text::one_line};
+use crate::base::{DerivationId, Diagnostic, Digest, text::one_line};
 
 const HEADER: &str = "arca-build realisation 1";
 /// The most bytes a record may have.
@@ -34,7 +34,7 @@ impl Store<'_> {
     }
 
     /// Records durably what a derivation gave; `note` is the version of the tool.
-    pub(crate) fn record(&self, id: &DerivationId, object: &StoreObject, note: &str) -> Result<(), Problem> {
+    pub(crate) fn record(&self, id: &DerivationId, object: &StoreObject, note: &str) -> Result<(), Diagnostic> {
         if self.recorded(id) == Some((object.digest(), object.size())) {
             return Ok(());
         }

@@ -15,7 +15,7 @@ use super::stamp::write_derivable;
 use super::temp::{TMP, TempDir};
 use super::verify::{DamagedBundle, Good, Healed, Recorded, Repair};
 use super::{BUNDLES, OBJECTS, STAMPS, Store, VerifyReport, bundle, fail, object_name};
-use crate::base::{Digest, Problem};
+use crate::base::{Diagnostic, Digest};
 
 impl Store<'_> {
     /// Puts damaged bundles away; before that, where it is wished, mends what can be mended.
@@ -25,7 +25,7 @@ impl Store<'_> {
         mut good: Good,
         repair: Repair,
         report: &mut VerifyReport,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Diagnostic> {
         if repair == Repair::Yes {
             self.restore_objects(&mut good, report)?;
         }
@@ -47,7 +47,7 @@ impl Store<'_> {
     }
 
     /// Gives objects that are gone their names again, from files of bundles that hold the same bytes.
-    fn restore_objects(&self, good: &mut Good, report: &mut VerifyReport) -> Result<(), Problem> {
+    fn restore_objects(&self, good: &mut Good, report: &mut VerifyReport) -> Result<(), Diagnostic> {
         let gone: Vec<Digest> = report.damaged.iter().chain(&report.lost).copied().collect();
         for digest in gone {
             let Some(place) = good.get(&digest) else { continue };
@@ -71,7 +71,7 @@ impl Store<'_> {
         Ok(())
     }
 
-    fn copy_back(&self, digest: &Digest, place: &Path) -> Result<(), Problem> {
+    fn copy_back(&self, digest: &Digest, place: &Path) -> Result<(), Diagnostic> {
         use std::os::unix::fs::MetadataExt;
         let (mut file, metadata) = self.tree.regular(place).map_err(|error| self.unreadable(digest, &error))?;
         let is_private = metadata.mode() & 0o044 == 0;
@@ -82,7 +82,7 @@ impl Store<'_> {
     }
 
     /// Makes a damaged bundle again from good copies of all its files, and puts the damaged one away; tells whether.
-    fn put_together(&self, damaged: &DamagedBundle, files: &[BundleFile], good: &Good) -> Result<bool, Problem> {
+    fn put_together(&self, damaged: &DamagedBundle, files: &[BundleFile], good: &Good) -> Result<bool, Diagnostic> {
         let why = told(damaged);
         let problem = |error: io::Error| fail::write("cannot mend a bundle", self.dir(), &error);
         let places: Option<Vec<&PathBuf>> = files.iter().map(|file| good.get(&file.digest)).collect();
@@ -121,7 +121,7 @@ impl Store<'_> {
 
     /// Removes realisations that say nothing or name what is gone, and stamps of objects that are gone: without them the
     /// next build sees a plain miss.
-    fn drop_records(&self, report: &mut VerifyReport) -> Result<(), Problem> {
+    fn drop_records(&self, report: &mut VerifyReport) -> Result<(), Diagnostic> {
         let problem = |error: io::Error| fail::write("cannot remove a record", self.dir(), &error);
         for record in &report.bad_records {
             let names_something = match record.what {

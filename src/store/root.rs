@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use super::object::is_planted;
 use super::stamp::write_durable;
 use super::{BUNDLES, ROOTS, Store, fail};
-use crate::base::{Code, Digest, Name, Problem};
+use crate::base::{Code, Diagnostic, Digest, Name};
 
 const HEADER: &str = "arca-build root 1";
 /// The most bytes a root may have: about two hundred thousand objects.
@@ -69,11 +69,11 @@ pub(crate) enum State {
 
 impl Store<'_> {
     /// Records a root durably, in place of an earlier one of the same holder.
-    pub(crate) fn add_root(&self, root: &Root) -> Result<(), Problem> {
+    pub(crate) fn add_root(&self, root: &Root) -> Result<(), Diagnostic> {
         if let Holder::Link(path) = &root.holder
             && !path.is_absolute()
         {
-            return Err(Problem::new(Code::Bug, format!("the root's link `{}` is not absolute", fail::path(path))));
+            return Err(Diagnostic::new(Code::Bug, format!("the root's link `{}` is not absolute", fail::path(path))));
         }
         let (name, text) = (Path::new(ROOTS).join(file_name(&root.holder)), print(root));
         if self.tree.read_small(&name, CAP).is_ok_and(|found| found == text.as_bytes()) {
@@ -85,14 +85,14 @@ impl Store<'_> {
     }
 
     /// Returns every root that can be read, by holder.
-    pub(crate) fn roots(&self) -> Result<Vec<Root>, Problem> {
+    pub(crate) fn roots(&self) -> Result<Vec<Root>, Diagnostic> {
         let mut roots: Vec<_> = self.read_roots()?.into_iter().filter_map(|(_, root)| root).collect();
         roots.sort_by(|a, b| a.holder.cmp(&b.holder));
         Ok(roots)
     }
 
     /// Lists every root, garbled ones too, by holder.
-    pub(crate) fn list_roots(&self) -> Result<Vec<Listed>, Problem> {
+    pub(crate) fn list_roots(&self) -> Result<Vec<Listed>, Diagnostic> {
         let list = |(name, root): (OsString, Option<Root>)| {
             let state = root.as_ref().map_or(State::Unknown, |root| self.state_of(root));
             Listed { file_name: name.to_string_lossy().into_owned(), root, state }
@@ -114,19 +114,19 @@ impl Store<'_> {
     }
 
     /// Lists the bundles' directory names.
-    pub(crate) fn bundle_names(&self) -> Result<Vec<String>, Problem> {
+    pub(crate) fn bundle_names(&self) -> Result<Vec<String>, Diagnostic> {
         Ok(self.names(BUNDLES)?.iter().filter_map(|name| name.to_str().map(str::to_owned)).collect())
     }
 
     /// Lists what goes with a bundle: the objects it holds, and what other roots keep to build it again.
-    pub(crate) fn kept_with(&self, bundle: &str) -> Result<BTreeSet<Digest>, Problem> {
+    pub(crate) fn kept_with(&self, bundle: &str) -> Result<BTreeSet<Digest>, Diagnostic> {
         let roots = self.roots()?.into_iter().filter(|root| root.bundle.as_deref() == Some(bundle));
         let held = self.bundle_record(bundle).into_iter().flatten().map(|file| file.digest);
         Ok(roots.flat_map(|root| root.objects).chain(held).collect())
     }
 
     /// Removes a root by its file's name, durably; what it kept may be collected then.
-    pub(crate) fn remove_root(&self, listed: &Listed) -> Result<(), Problem> {
+    pub(crate) fn remove_root(&self, listed: &Listed) -> Result<(), Diagnostic> {
         self.check_writable()?;
         let name = Path::new(ROOTS).join(&listed.file_name);
         self.tree
@@ -136,7 +136,7 @@ impl Store<'_> {
     }
 
     /// Reads every file in `roots-v1`; `None` for one that is garbled. A directory that cannot be read is an error.
-    pub(super) fn read_roots(&self) -> Result<Vec<(OsString, Option<Root>)>, Problem> {
+    pub(super) fn read_roots(&self) -> Result<Vec<(OsString, Option<Root>)>, Diagnostic> {
         let told = |error: std::io::Error| fail::read("cannot read the roots of the store", self.dir(), &error);
         let names = self.tree.list(ROOTS).map_err(told)?;
         let read = |name: OsString| match self.tree.read_small(Path::new(ROOTS).join(&name), CAP) {

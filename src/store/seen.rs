@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::stamp::write_durable;
 use super::{SEEN, Store, fail};
-use crate::base::{Digest, Problem};
+use crate::base::{Diagnostic, Digest};
 
 const HEADER: &str = "arca-build seen 1";
 /// The most bytes a record may have: some hundred signers.
@@ -48,7 +48,7 @@ impl Store<'_> {
     /// Records durably what was accepted, in place of what the same signer gave before.
     ///
     /// Fields hold no white space; a record that would be too long forgets the signers that sort last.
-    pub(crate) fn record_seen(&self, url: &str, seen: &Seen) -> Result<(), Problem> {
+    pub(crate) fn record_seen(&self, url: &str, seen: &Seen) -> Result<(), Diagnostic> {
         let mut all = self.seen(url);
         if all.contains(seen) {
             return Ok(());

@@ -12,7 +12,7 @@ use std::path::Path;
 use super::temp::TMP;
 use super::verify::absent_is_empty;
 use super::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, STAMPS, Store, fail, partial};
-use crate::base::{ByteSize, Problem};
+use crate::base::{ByteSize, Diagnostic};
 
 /// What the store occupies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Usage {
 
 impl Store<'_> {
     /// Adds up what the store occupies.
-    pub(crate) fn usage(&self) -> Result<Usage, Problem> {
+    pub(crate) fn usage(&self) -> Result<Usage, Diagnostic> {
         self.tree.be_quiet();
         let mut count = Count { store: self, seen: BTreeSet::new(), kinds: KINDS.map(|kind| (kind, 0, 0)) };
         let told = |error: io::Error| fail::read("cannot add up the store", self.dir(), &error);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::bundle::BundleFile;
 use super::root::Root;
 use super::{BUNDLES, OBJECTS, REALISATIONS, STAMPS, Store, fail, object_name};
-use crate::base::{ByteSize, Code, DerivationId, Digest, Event, Problem, text::one_line};
+use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Digest, Event, text::one_line};
 use crate::stream::HashingReader;
 
 const WHAT: &str = "store";
@@ -124,7 +124,7 @@ pub(super) type Recorded = Vec<(String, Vec<BundleFile>)>;
 impl Store<'_> {
     #[cfg(test)]
     /// Hashes every object and bundle again, stamps notwithstanding, on all cores; what is damaged goes to quarantine.
-    pub(crate) fn verify(&self) -> Result<VerifyReport, Problem> {
+    pub(crate) fn verify(&self) -> Result<VerifyReport, Diagnostic> {
         self.verify_and(Repair::No)
     }
 
@@ -132,7 +132,7 @@ impl Store<'_> {
     ///
     /// Nobody's origin is recorded in the store: what is gone for good comes back by the build, fetch or import that
     /// wants it.
-    pub(crate) fn verify_and(&self, repair: Repair) -> Result<VerifyReport, Problem> {
+    pub(crate) fn verify_and(&self, repair: Repair) -> Result<VerifyReport, Diagnostic> {
         if repair == Repair::Yes {
             self.check_writable()?;
         }
@@ -152,12 +152,12 @@ impl Store<'_> {
     }
 
     /// Lists the objects that were hashed here once.
-    fn stamped(&self) -> Result<Vec<Digest>, Problem> {
+    fn stamped(&self) -> Result<Vec<Digest>, Diagnostic> {
         let names = self.names(STAMPS)?;
         Ok(names.iter().filter_map(|name| Digest::parse(name.to_str()?).ok()).collect())
     }
 
-    fn recorded_bundles(&self) -> Result<(Recorded, Vec<String>), Problem> {
+    fn recorded_bundles(&self) -> Result<(Recorded, Vec<String>), Diagnostic> {
         let (mut recorded, mut unrecorded) = (vec![], vec![]);
         for name in self.names(BUNDLES)? {
             let Some(name) = name.to_str().map(str::to_owned) else { continue };
@@ -169,7 +169,7 @@ impl Store<'_> {
         Ok((recorded, unrecorded))
     }
 
-    fn hash_all(&self, bundles: &Recorded) -> Result<(VerifyReport, Good), Problem> {
+    fn hash_all(&self, bundles: &Recorded) -> Result<(VerifyReport, Good), Diagnostic> {
         let work = self.work(bundles)?;
         let total = work.iter().map(|item| item.size).sum();
         (self.events)(Event::Started { what: WHAT.into(), total: Some(ByteSize(total)) });
@@ -188,7 +188,7 @@ impl Store<'_> {
     }
 
     /// Lists what is to be hashed, the largest first, so that no core is left with it at the end.
-    fn work(&self, bundles: &Recorded) -> Result<Vec<Item>, Problem> {
+    fn work(&self, bundles: &Recorded) -> Result<Vec<Item>, Diagnostic> {
         let mut work = vec![];
         let mut seen = BTreeSet::new();
         for digest in self.list_objects()? {
@@ -228,7 +228,7 @@ impl Store<'_> {
     }
 
     /// Reads realisations and roots.
-    fn judge_records(&self, report: &mut VerifyReport) -> Result<(), Problem> {
+    fn judge_records(&self, report: &mut VerifyReport) -> Result<(), Diagnostic> {
         for name in self.names(REALISATIONS)? {
             let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
             report.records += 1;
@@ -253,7 +253,7 @@ impl Store<'_> {
     }
 
     /// Lists the roots whose bundle is not there, or that keep an object that is lost.
-    fn wanting(&self, report: &VerifyReport) -> Result<Vec<Root>, Problem> {
+    fn wanting(&self, report: &VerifyReport) -> Result<Vec<Root>, Diagnostic> {
         let is_gone = |digest: &Digest| self.tree.look(object_name(digest)).is_err();
         let gone: BTreeSet<_> = report.lost.iter().chain(&report.damaged).filter(|digest| is_gone(digest)).collect();
         let lacks = |root: &Root| {
@@ -267,7 +267,7 @@ impl Store<'_> {
     }
 
     /// Lists the digests under which files stand, in order; names that are none are passed over.
-    pub(super) fn list_objects(&self) -> Result<Vec<Digest>, Problem> {
+    pub(super) fn list_objects(&self) -> Result<Vec<Digest>, Diagnostic> {
         let told = |error: io::Error| fail::read("cannot list the store's objects", self.dir(), &error);
         let mut digests = Vec::new();
         for first in absent_is_empty(self.tree.list(OBJECTS)).map_err(told)? {
@@ -314,7 +314,7 @@ struct Tally<'a, 'e> {
 }
 
 impl Tally<'_, '_> {
-    fn run(&self, work: &[Item]) -> Result<(), Problem> {
+    fn run(&self, work: &[Item]) -> Result<(), Diagnostic> {
         let next = AtomicUsize::new(0);
         let cores = std::thread::available_parallelism().map_or(1, usize::from).min(work.len());
         let results: Vec<_> = std::thread::scope(|scope| {
@@ -330,11 +330,11 @@ impl Tally<'_, '_> {
             let mine = work();
             threads.into_iter().map(ScopedJoinHandle::join).chain([Ok(mine)]).collect()
         });
-        let died = |_| Err(Problem::new(Code::Bug, "a verifying thread died"));
+        let died = |_| Err(Diagnostic::new(Code::Bug, "a verifying thread died"));
         results.into_iter().try_for_each(|result| result.unwrap_or_else(died))
     }
 
-    fn check(&self, item: &Item) -> Result<(), Problem> {
+    fn check(&self, item: &Item) -> Result<(), Diagnostic> {
         match &item.place {
             None => self.check_object(&item.digest),
             Some(place) => {
@@ -352,7 +352,7 @@ impl Tally<'_, '_> {
         }
     }
 
-    fn check_object(&self, digest: &Digest) -> Result<(), Problem> {
+    fn check_object(&self, digest: &Digest) -> Result<(), Diagnostic> {
         let Some((file, metadata)) = self.store.open_named(digest)? else {
             self.with(|state| state.report.damaged.push(*digest));
             self.with(|state| state.report.objects += 1);
@@ -370,7 +370,7 @@ impl Tally<'_, '_> {
         Ok(())
     }
 
-    fn hash(&self, digest: &Digest, file: File) -> Result<(Digest, u64), Problem> {
+    fn hash(&self, digest: &Digest, file: File) -> Result<(Digest, u64), Diagnostic> {
         let mut reader = HashingReader::new(file);
         let mut buffer = vec![0; 256 << 10];
         loop {

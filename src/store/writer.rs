@@ -12,7 +12,7 @@ use super::object::{StoreObject, is_planted};
 use super::paced::Paced;
 use super::temp::{self, TempFile};
 use super::{OBJECTS, Store, fail, object_name};
-use crate::base::{ByteSize, Code, Digest, Problem};
+use crate::base::{ByteSize, Code, Diagnostic, Digest};
 use crate::stream::HashingWriter;
 
 /// Who may read an object.
@@ -34,7 +34,7 @@ impl Privacy {
 }
 
 /// What else must hold of a file before it gets its final name; gets the open file, at its start, and its size.
-pub(crate) type Gate<'g> = &'g mut dyn FnMut(&mut File, u64) -> Result<(), Problem>;
+pub(crate) type Gate<'g> = &'g mut dyn FnMut(&mut File, u64) -> Result<(), Diagnostic>;
 
 /// A block this long and aligned that is all zeros is not written but left as a hole.
 const BLOCK: usize = 4 << 10;
@@ -44,7 +44,7 @@ impl<'e> Store<'e> {
     /// Begins an object whose digest shows at its end.
     ///
     /// With `size_hint` that much space is reserved, holes included: give it for dense objects only.
-    pub(crate) fn create(&self, privacy: Privacy, size_hint: Option<u64>) -> Result<ObjectWriter<'_, 'e>, Problem> {
+    pub(crate) fn create(&self, privacy: Privacy, size_hint: Option<u64>) -> Result<ObjectWriter<'_, 'e>, Diagnostic> {
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(size_hint, &error);
         let temp = TempFile::create(&self.tree).map_err(told)?;
@@ -54,7 +54,7 @@ impl<'e> Store<'e> {
     }
 
     /// Stores bytes held in memory; long runs of zeros become holes.
-    pub(crate) fn put(&self, bytes: &[u8], privacy: Privacy) -> Result<StoreObject, Problem> {
+    pub(crate) fn put(&self, bytes: &[u8], privacy: Privacy) -> Result<StoreObject, Diagnostic> {
         let digest = Digest::of(bytes);
         if let Some(object) = self.find(&digest)? {
             self.tighten(&object, privacy);
@@ -73,7 +73,7 @@ impl<'e> Store<'e> {
         temp: &mut TempFile,
         object: StoreObject,
         privacy: Privacy,
-    ) -> Result<StoreObject, Problem> {
+    ) -> Result<StoreObject, Diagnostic> {
         let told = |error: io::Error| self.unwritable(Some(object.size()), &error);
         rustix::fs::fchmod(&temp.file, privacy.mode()).map_err(|errno| told(errno.into()))?;
         temp.file.sync_all().map_err(told)?;
@@ -126,7 +126,7 @@ impl<'e> Store<'e> {
         }
     }
 
-    pub(super) fn unwritable(&self, size: Option<u64>, error: &io::Error) -> Problem {
+    pub(super) fn unwritable(&self, size: Option<u64>, error: &io::Error) -> Diagnostic {
         let problem = fail::write("cannot write an object to the store", self.dir(), error);
         let problem = match size {
             Some(size) if problem.code == Code::NoSpace => {
@@ -174,7 +174,7 @@ impl ObjectWriter<'_, '_> {
         self,
         expected: Option<(&Digest, Option<u64>)>,
         gate: Option<Gate<'_>>,
-    ) -> Result<StoreObject, Problem> {
+    ) -> Result<StoreObject, Diagnostic> {
         let Self { store, mut temp, writer, privacy } = self;
         let (file, digest, size) = writer.finish().map_err(|error| store.unwritable(None, &error))?;
         drop(file);
@@ -188,7 +188,7 @@ impl ObjectWriter<'_, '_> {
     }
 
     /// Turns an error of [`Write`] or [`ObjectWriter::skip`] into a problem about the store.
-    pub(crate) fn told(&self, error: &io::Error) -> Problem {
+    pub(crate) fn told(&self, error: &io::Error) -> Diagnostic {
         self.store.unwritable(None, error)
     }
 }
@@ -209,13 +209,13 @@ pub(super) fn compare(
     expected_size: Option<u64>,
     digest: &Digest,
     size: u64,
-) -> Result<(), Problem> {
+) -> Result<(), Diagnostic> {
     if digest == expected && expected_size.is_none_or(|expected| expected == size) {
         return Ok(());
     }
     // Who knows what was to come names it; see `realise`.
     let what = if digest == expected { "size" } else { "digest" };
-    let problem = Problem::new(Code::Hash, format!("what came has another {what} than what was asked for"))
+    let problem = Diagnostic::new(Code::Hash, format!("what came has another {what} than what was asked for"))
         .fact("expected", format!("sha256:{expected}"))
         .fact("received", format!("sha256:{digest} after {}", ByteSize(size)));
     let problem = match expected_size {
@@ -226,9 +226,9 @@ pub(super) fn compare(
 }
 
 /// Runs the gate on the file, from its start.
-pub(super) fn pass(gate: Option<Gate<'_>>, file: &mut File, size: u64) -> Result<(), Problem> {
+pub(super) fn pass(gate: Option<Gate<'_>>, file: &mut File, size: u64) -> Result<(), Diagnostic> {
     let Some(gate) = gate else { return Ok(()) };
-    file.seek(SeekFrom::Start(0)).map_err(|error| Problem::io("cannot read back what was received", &error))?;
+    file.seek(SeekFrom::Start(0)).map_err(|error| Diagnostic::io("cannot read back what was received", &error))?;
     gate(file, size)
 }
 

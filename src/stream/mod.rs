@@ -12,7 +12,7 @@ pub(crate) use hasher::BackgroundHasher;
 pub(crate) use reader::{HashingReader, Mismatch, VerifyingReader};
 pub(crate) use writer::HashingWriter;
 
-use crate::base::Problem;
+use crate::base::Diagnostic;
 
 /// Where a transfer lands: a growing file that may already hold a first part from an earlier run.
 ///
@@ -21,9 +21,9 @@ pub(crate) trait Sink {
     /// Returns how many bytes are there.
     fn position(&self) -> u64;
     /// Appends bytes; fails when the cap would be passed or the disk refuses.
-    fn append(&mut self, bytes: &[u8]) -> Result<(), Problem>;
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Diagnostic>;
     /// Forgets everything received, so that the transfer begins at byte 0 again.
-    fn restart(&mut self) -> Result<(), Problem>;
+    fn restart(&mut self) -> Result<(), Diagnostic>;
     /// Tells whether what an earlier attempt brought may be continued: not where no digest will tell a splice of two files.
     fn may_continue(&self) -> bool {
         true
@@ -31,5 +31,5 @@ pub(crate) trait Sink {
     /// Returns the strong validator (ETag) under which the bytes so far were received.
     fn validator(&self) -> Option<String>;
     /// Remembers the validator for a later run; `None` forgets it.
-    fn set_validator(&mut self, validator: Option<&str>) -> Result<(), Problem>;
+    fn set_validator(&mut self, validator: Option<&str>) -> Result<(), Diagnostic>;
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::Told;
 use crate::base::text::one_line;
-use crate::base::{Code, Digest, Events, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics, Digest, Events};
 use crate::format::archive::{self, Index, Member, Reader};
 use crate::host::files;
 use crate::lock::{self, Lock};
@@ -28,12 +28,12 @@ pub(crate) struct Opened {
 }
 
 /// Opens and verifies an archive through one descriptor.
-pub(crate) fn open(path: &Path, events: Events<'_>) -> Result<Opened, Problem> {
-    let told = |problem: Problem| problem.fact("archive", one_line(&path.to_string_lossy(), 300));
+pub(crate) fn open(path: &Path, events: Events<'_>) -> Result<Opened, Diagnostic> {
+    let told = |problem: Diagnostic| problem.fact("archive", one_line(&path.to_string_lossy(), 300));
     read(path, events).map_err(told)
 }
 
-fn read(path: &Path, events: Events<'_>) -> Result<Opened, Problem> {
+fn read(path: &Path, events: Events<'_>) -> Result<Opened, Diagnostic> {
     let file = files::open(path)?;
     let size = files::length(&file)?;
     let source = HashingReader::new(Told::new(BufReader::with_capacity(256 << 10, &file), "archive", size, events));
@@ -55,7 +55,7 @@ fn read(path: &Path, events: Events<'_>) -> Result<Opened, Problem> {
 }
 
 /// Lists the objects that whoever imported an archive has: those it holds and those it was made to need.
-pub(crate) fn listed(path: &Path) -> Result<BTreeSet<Digest>, Problem> {
+pub(crate) fn listed(path: &Path) -> Result<BTreeSet<Digest>, Diagnostic> {
     let file = files::open(path)?;
     let size = files::length(&file)?;
     let reader = Reader::open(BufReader::new(file), size)?;
@@ -67,20 +67,20 @@ pub(super) type Again<'a> = Told<'a, BufReader<&'a File>>;
 
 impl Opened {
     /// Begins reading the archive again, from its start.
-    pub(super) fn again<'a>(&'a self, events: Events<'a>) -> Result<Reader<Again<'a>>, Problem> {
+    pub(super) fn again<'a>(&'a self, events: Events<'a>) -> Result<Reader<Again<'a>>, Diagnostic> {
         let mut file = &self.file;
-        file.seek(SeekFrom::Start(0)).map_err(|error| Problem::io("cannot read the archive again", &error))?;
+        file.seek(SeekFrom::Start(0)).map_err(|error| Diagnostic::io("cannot read the archive again", &error))?;
         let source = BufReader::with_capacity(256 << 10, &self.file);
         let reader = Reader::open(Told::new(source, "import", self.size, events), self.size)?;
         if *reader.index() == self.index {
             return Ok(reader);
         }
-        Err(Problem::new(Code::Archive, "the archive changed while it was read"))
+        Err(Diagnostic::new(Code::Archive, "the archive changed while it was read"))
     }
 
     /// Checks that the archive is complete: every recipe finds its files and the pin of its base, and nothing is there that no
     /// recipe asks for.
-    pub(crate) fn check(&self) -> Result<(), Problems> {
+    pub(crate) fn check(&self) -> Result<(), Diagnostics> {
         let lock = match self.files.get(lock::FILE_NAME) {
             Some(bytes) => Lock::parse(text(lock::FILE_NAME, bytes)?, lock::FILE_NAME)?,
             None => Lock::default(),
@@ -97,7 +97,7 @@ impl Opened {
     }
 
     /// Checks one recipe; returns the files that it names.
-    fn check_root(&self, root: &archive::Root, lock: &Lock) -> Result<Vec<String>, Problems> {
+    fn check_root(&self, root: &archive::Root, lock: &Lock) -> Result<Vec<String>, Diagnostics> {
         let file = &root.recipe;
         let bytes = self.files.get(file).map(Vec::as_slice).unwrap_or_default();
         let recipe = recipe::parse(text(file, bytes)?, file)?;
@@ -120,10 +120,10 @@ impl Opened {
     }
 }
 
-fn text<'b>(path: &str, bytes: &'b [u8]) -> Result<&'b str, Problem> {
+fn text<'b>(path: &str, bytes: &'b [u8]) -> Result<&'b str, Diagnostic> {
     std::str::from_utf8(bytes).map_err(|_| unfit(format!("`{}` is no text", one_line(path, 200))))
 }
 
-fn unfit(why: String) -> Problem {
-    Problem::new(Code::Archive, "the archive is not complete in itself").cause(why).note("nothing was imported")
+fn unfit(why: String) -> Diagnostic {
+    Diagnostic::new(Code::Archive, "the archive is not complete in itself").cause(why).note("nothing was imported")
 }

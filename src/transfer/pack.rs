@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Told;
 use crate::base::text::one_line;
-use crate::base::{Code, Digest, Events, Problem};
+use crate::base::{Code, Diagnostic, Digest, Events};
 use crate::format::archive::{self, BundleFile, FileEntry, Index, Member, ObjectEntry, Root, Writer};
 use crate::host::{files, layout};
 use crate::lock::{self, Lock};
@@ -62,7 +62,7 @@ pub(crate) struct Packed {
 }
 
 /// Gathers pieces into one closure; two files of one path must be the same, and so must two pins of one input.
-pub(crate) fn gather(pieces: &[Piece<'_>]) -> Result<Closure, Problem> {
+pub(crate) fn gather(pieces: &[Piece<'_>]) -> Result<Closure, Diagnostic> {
     let mut gathered = Gathered::default();
     for piece in pieces {
         gathered.add(piece)?;
@@ -83,10 +83,10 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, piece: &Piece<'_>) -> Result<(), Problem> {
+    fn add(&mut self, piece: &Piece<'_>) -> Result<(), Diagnostic> {
         let shown = one_line(&piece.file_name, 100);
         RecipePath::parse(&piece.file_name).map_err(|error| {
-            Problem::new(Code::Usage, format!("`{shown}` is no file name for an archive")).cause(error)
+            Diagnostic::new(Code::Usage, format!("`{shown}` is no file name for an archive")).cause(error)
         })?;
         self.add_file(&piece.file_name, piece.text.as_bytes())?;
         for path in piece.files.0.keys() {
@@ -105,9 +105,9 @@ impl Gathered {
         Ok(())
     }
 
-    fn add_file(&mut self, path: &str, bytes: &[u8]) -> Result<(), Problem> {
+    fn add_file(&mut self, path: &str, bytes: &[u8]) -> Result<(), Diagnostic> {
         match self.files.insert(path.to_owned(), bytes.to_vec()) {
-            Some(other) if other != bytes => Err(Problem::new(
+            Some(other) if other != bytes => Err(Diagnostic::new(
                 Code::Usage,
                 format!("two different files would be `{}` in the archive", one_line(path, 100)),
             )
@@ -118,12 +118,12 @@ impl Gathered {
     }
 
     /// Takes the part of the lock that the recipe needs.
-    fn add_pins(&mut self, piece: &Piece<'_>) -> Result<(), Problem> {
+    fn add_pins(&mut self, piece: &Piece<'_>) -> Result<(), Diagnostic> {
         let keys = piece.recipe.inputs().into_iter().map(|input| lock::key(&input.source.value));
         for pin in keys.filter_map(|key| piece.lock.pins.get(&key)) {
             if self.lock.insert(pin.clone()).is_some_and(|other| other != *pin) {
                 let headline = format!("two locks pin `{}` differently", one_line(&pin.url, 200));
-                return Err(Problem::new(Code::Usage, headline).hint("export the recipes one by one"));
+                return Err(Diagnostic::new(Code::Usage, headline).hint("export the recipes one by one"));
             }
         }
         let arch = piece.recipe.machine.arch;
@@ -131,7 +131,7 @@ impl Gathered {
         for image in keys.filter_map(|key| piece.lock.images.get(&key)) {
             if self.lock.insert_image(image.clone()).is_some_and(|other| other != *image) {
                 let headline = format!("two locks pin the image `{}` differently", one_line(&image.reference, 200));
-                return Err(Problem::new(Code::Usage, headline).hint("export the recipes one by one"));
+                return Err(Diagnostic::new(Code::Usage, headline).hint("export the recipes one by one"));
             }
         }
         Ok(())
@@ -182,7 +182,7 @@ impl Closure {
     /// Writes the archive (mode 0600), whole or not at all, and never over another file.
     ///
     /// A file that is there is compared by digest; the same bytes are a success.
-    pub(crate) fn write(&self, store: &Store<'_>, path: &Path, events: Events<'_>) -> Result<Packed, Problem> {
+    pub(crate) fn write(&self, store: &Store<'_>, path: &Path, events: Events<'_>) -> Result<Packed, Diagnostic> {
         let size = self.index.length();
         let is_there = files::exists(path);
         layout::sweep(path);
@@ -229,29 +229,29 @@ impl Closure {
         Ok((into, digest))
     }
 
-    fn object<'s>(&self, digest: &Digest, store: &'s Store<'_>) -> Result<Box<dyn Read + 's>, Problem> {
+    fn object<'s>(&self, digest: &Digest, store: &'s Store<'_>) -> Result<Box<dyn Read + 's>, Diagnostic> {
         match self.objects.get(digest) {
             Some(Origin::Object(object)) => Ok(Box::new(store.reader(object)?)),
             Some(Origin::File(path)) => Ok(Box::new(files::open(path)?)),
-            None => Err(Problem::new(Code::Bug, format!("object `{}` was not gathered", digest.short()))),
+            None => Err(Diagnostic::new(Code::Bug, format!("object `{}` was not gathered", digest.short()))),
         }
     }
 }
 
 /// Tells an error in words of this side: what is read is the store, what is written the archive.
-fn told(error: archive::ArchiveError) -> Problem {
+fn told(error: archive::ArchiveError) -> Diagnostic {
     let problem = match error {
-        archive::ArchiveError::Read(cause) => match cause.downcast::<Problem>() {
+        archive::ArchiveError::Read(cause) => match cause.downcast::<Diagnostic>() {
             Ok(problem) => problem,
-            Err(cause) => Problem::io("cannot read what the archive is made of", &cause),
+            Err(cause) => Diagnostic::io("cannot read what the archive is made of", &cause),
         },
-        archive::ArchiveError::Write(cause) => Problem::io("cannot write the archive", &cause),
+        archive::ArchiveError::Write(cause) => Diagnostic::io("cannot write the archive", &cause),
         archive::ArchiveError::Digest(path) => {
-            Problem::new(Code::CacheCorrupt, format!("what `{path}` is made of changed meanwhile"))
+            Diagnostic::new(Code::CacheCorrupt, format!("what `{path}` is made of changed meanwhile"))
                 .hint("run the same command again")
         }
         archive::ArchiveError::Index(why) => {
-            Problem::new(Code::Usage, "an archive cannot hold what these recipes name").cause(why)
+            Diagnostic::new(Code::Usage, "an archive cannot hold what these recipes name").cause(why)
         }
         other => other.into(),
     };

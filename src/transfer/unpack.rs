@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::Opened;
-use crate::base::{ByteSize, Code, Digest, Events, Problem, Problems};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Events};
 use crate::format::archive::{ArchiveError, Member, ObjectEntry};
 use crate::host::layout::{self, Stage, Wanted};
 use crate::store::{Privacy, Store};
@@ -24,7 +24,7 @@ pub(crate) struct Unpacked {
 
 /// Records what keeps the objects; called when all are in the store, before anything is laid out, so that a failure of it
 /// leaves nothing there.
-pub(crate) type Keep<'k> = &'k dyn Fn() -> Result<(), Problem>;
+pub(crate) type Keep<'k> = &'k dyn Fn() -> Result<(), Diagnostic>;
 
 /// Imports an archive: everything is decided before a byte is written, the layout comes last and all at once.
 ///
@@ -36,7 +36,7 @@ pub(crate) fn unpack(
     dir: &Path,
     keep: Keep<'_>,
     events: Events<'_>,
-) -> Result<Unpacked, Problems> {
+) -> Result<Unpacked, Diagnostics> {
     opened.check()?;
     let wanted = wanted(opened);
     layout::sweep(dir);
@@ -75,7 +75,7 @@ fn wanted(opened: &Opened) -> Vec<Wanted> {
 }
 
 /// Tells every object that is neither here nor there, before anything is written.
-fn refuse_missing_objects(opened: &Opened, store: &Store<'_>) -> Result<(), Problem> {
+fn refuse_missing_objects(opened: &Opened, store: &Store<'_>) -> Result<(), Diagnostic> {
     let mut missing = vec![];
     for object in opened.index.objects.iter().filter(|object| !object.held) {
         let found = store.find(&object.sha256)?;
@@ -86,7 +86,7 @@ fn refuse_missing_objects(opened: &Opened, store: &Store<'_>) -> Result<(), Prob
     if missing.is_empty() {
         return Ok(());
     }
-    let problem = Problem::new(Code::Archive, "the archive builds on an earlier one that was not imported here");
+    let problem = Diagnostic::new(Code::Archive, "the archive builds on an earlier one that was not imported here");
     let missing = missing.iter().take(8);
     let problem = missing.fold(problem, |problem, object| {
         problem.fact("missing", format!("sha256:{} ({})", object.sha256, ByteSize(object.size)))
@@ -97,7 +97,7 @@ fn refuse_missing_objects(opened: &Opened, store: &Store<'_>) -> Result<(), Prob
         .hint("import the archive first that `--since` named, or ask for one made without `--since`"))
 }
 
-fn refuse_full_disk(opened: &Opened, store: &Store<'_>) -> Result<(), Problem> {
+fn refuse_full_disk(opened: &Opened, store: &Store<'_>) -> Result<(), Diagnostic> {
     let mut needed = 0;
     for object in opened.index.objects.iter().filter(|object| object.held) {
         if store.find(&object.sha256)?.is_none() {
@@ -105,7 +105,7 @@ fn refuse_full_disk(opened: &Opened, store: &Store<'_>) -> Result<(), Problem> {
         }
     }
     match store.free() {
-        Some(free) if free.0 < needed => Err(Problem::new(Code::NoSpace, "the store has no room for the archive")
+        Some(free) if free.0 < needed => Err(Diagnostic::new(Code::NoSpace, "the store has no room for the archive")
             .fact("needed", ByteSize(needed))
             .fact("free", free)
             .note("nothing was imported")),
@@ -113,7 +113,12 @@ fn refuse_full_disk(opened: &Opened, store: &Store<'_>) -> Result<(), Problem> {
     }
 }
 
-fn add_objects(opened: &Opened, store: &Store<'_>, events: Events<'_>, unpacked: &mut Unpacked) -> Result<(), Problem> {
+fn add_objects(
+    opened: &Opened,
+    store: &Store<'_>,
+    events: Events<'_>,
+    unpacked: &mut Unpacked,
+) -> Result<(), Diagnostic> {
     let mut reader = opened.again(events)?;
     while let Some(member) = reader.next_member() {
         let Member::Object(object) = &member else {
@@ -138,21 +143,21 @@ fn add_objects(opened: &Opened, store: &Store<'_>, events: Events<'_>, unpacked:
             unpacked.added_bytes += object.size;
         }
     }
-    reader.finish().map(drop).map_err(Problem::from)
+    reader.finish().map(drop).map_err(Diagnostic::from)
 }
 
 const fn privacy(object: &ObjectEntry) -> Privacy {
     if object.private { Privacy::Provisioning } else { Privacy::Public }
 }
 
-fn lay_out(opened: &Opened, store: &Store<'_>, dir: &Path, missing: &[&Wanted]) -> Result<(), Problem> {
+fn lay_out(opened: &Opened, store: &Store<'_>, dir: &Path, missing: &[&Wanted]) -> Result<(), Diagnostic> {
     let mut stage = Stage::begin(dir)?;
     for wanted in missing {
         match opened.files.get(&wanted.path) {
             Some(bytes) => stage.write(wanted, &mut bytes.as_slice())?,
             None => {
                 let object = store.find(&wanted.digest)?;
-                let object = object.ok_or_else(|| Problem::new(Code::CacheCorrupt, "an imported object is gone"))?;
+                let object = object.ok_or_else(|| Diagnostic::new(Code::CacheCorrupt, "an imported object is gone"))?;
                 stage.write(wanted, &mut store.reader(&object)?)?;
             }
         }

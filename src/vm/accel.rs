@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::Program;
-use crate::base::{Arch, Code, Problem};
+use crate::base::{Arch, Code, Diagnostic};
 use crate::plan::Accel;
 
 /// What was decided, and why, for the person.
@@ -38,7 +38,7 @@ pub(crate) fn choose(
     arch: Arch,
     qemu: &Program,
     scratch: &Path,
-) -> Result<Chosen, Problem> {
+) -> Result<Chosen, Diagnostic> {
     let emulation = |why: String| Ok(Chosen { accel: Accel::Tcg, why });
     match (asked, recipe) {
         (Some(Accel::Tcg), _) => return emulation("`--accel tcg` asks for it".into()),
@@ -48,7 +48,7 @@ pub(crate) fn choose(
     match (kvm(arch, qemu, scratch), asked) {
         (Ok(()), _) => Ok(Chosen { accel: Accel::Kvm, why: "a tiny guest ran with it".into() }),
         (Err(why), None) => emulation(format!("KVM does not work here: {why}")),
-        (Err(why), Some(_)) => Err(Problem::new(Code::Preflight, "KVM does not work here")
+        (Err(why), Some(_)) => Err(Diagnostic::new(Code::Preflight, "KVM does not work here")
             .cause(why)
             .hint("leave `--accel kvm` out, or take `--accel tcg`: slower, and the same otherwise")),
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::fs::{OFlags, SeekFrom};
 
 use super::signals::Signals;
-use crate::base::{ByteSize, Code, Digest, Event, Events, Problem};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, Events};
 use crate::stream::{BackgroundHasher, HashingWriter};
 
 /// How many bytes are handled at a time.
@@ -29,20 +29,20 @@ pub(crate) struct Work<'w> {
 
 impl Work<'_> {
     /// Ends in `E_INTERRUPTED` once a signal came; the caller takes away what it made.
-    pub(crate) fn goes_on(&self) -> Result<(), Problem> {
+    pub(crate) fn goes_on(&self) -> Result<(), Diagnostic> {
         if self.signals.came() { Err(interrupted()) } else { Ok(()) }
     }
 }
 
 /// Takes a lock, telling that it waits, as long as that is worth it and no signal comes; it dies with the file.
-pub(crate) fn lock(file: &File, shown: &str, waits: &dyn Fn() -> bool, work: &Work<'_>) -> Result<(), Problem> {
+pub(crate) fn lock(file: &File, shown: &str, waits: &dyn Fn() -> bool, work: &Work<'_>) -> Result<(), Diagnostic> {
     let mut is_told = false;
     while let Err(error) = file.try_lock() {
         if !waits() {
             break;
         }
         match error {
-            TryLockError::Error(error) => return Err(Problem::io(format!("cannot lock `{shown}`"), &error)),
+            TryLockError::Error(error) => return Err(Diagnostic::io(format!("cannot lock `{shown}`"), &error)),
             TryLockError::WouldBlock if !is_told => {
                 (work.events)(Event::Waiting { what: shown.to_owned() });
                 is_told = true;
@@ -55,8 +55,8 @@ pub(crate) fn lock(file: &File, shown: &str, waits: &dyn Fn() -> bool, work: &Wo
     Ok(())
 }
 
-fn interrupted() -> Problem {
-    Problem::new(Code::Interrupted, "interrupted").note("what was made is taken away again")
+fn interrupted() -> Diagnostic {
+    Diagnostic::new(Code::Interrupted, "interrupted").note("what was made is taken away again")
 }
 
 /// What a file must hold.
@@ -72,15 +72,15 @@ pub(crate) struct Wanted {
 /// # Errors
 ///
 /// `E_HASH` where the bytes are not those wanted, `E_INTERRUPTED` after a signal; an incomplete copy may stay.
-pub(crate) fn copy(from: &Path, to: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+pub(crate) fn copy(from: &Path, to: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
     let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let source = open(from).map_err(|error| Problem::io(format!("cannot read `{}`", from.display()), &error))?;
+    let source = open(from).map_err(|error| Diagnostic::io(format!("cannot read `{}`", from.display()), &error))?;
     let size = source.metadata().map(|found| found.len()).unwrap_or_default();
     // A file of another length is no file of the manifest: not one byte of it is worth copying.
     if size != wanted.size {
         return Err(other(&name, wanted, &format!("{size} bytes")));
     }
-    let told = |error: &io::Error| Problem::io(format!("cannot write `{}`", to.display()), error);
+    let told = |error: &io::Error| Diagnostic::io(format!("cannot write `{}`", to.display()), error);
     let target = create(to).map_err(|error| told(&error))?;
     let what = format!("copying {name}");
     (work.events)(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
@@ -94,18 +94,18 @@ pub(crate) fn copy(from: &Path, to: &Path, wanted: Wanted, mode: u32, work: &Wor
 }
 
 /// Writes a new file whole, of `mode` and on disk.
-pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Problem> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Diagnostic> {
     let write = || -> io::Result<()> {
         let mut file = create(path)?;
         file.write_all(bytes)?;
         finish(&file, mode)
     };
-    write().map_err(|error| Problem::io(format!("cannot write `{}`", path.display()), &error))
+    write().map_err(|error| Diagnostic::io(format!("cannot write `{}`", path.display()), &error))
 }
 
 /// Hashes a file that is there; `None` where there is none or it is no regular file.
-pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<Wanted>, Problem> {
-    let told = |error: &io::Error| Problem::io(format!("cannot read `{}`", path.display()), error);
+pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<Wanted>, Diagnostic> {
+    let told = |error: &io::Error| Diagnostic::io(format!("cannot read `{}`", path.display()), error);
     let file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -120,13 +120,13 @@ pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<Wanted>, Pro
 }
 
 /// Writes a directory's entries to disk.
-pub(crate) fn sync(directory: &Path) -> Result<(), Problem> {
+pub(crate) fn sync(directory: &Path) -> Result<(), Diagnostic> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| Problem::io(format!("cannot sync `{}`", directory.display()), &error))
+    synced.map_err(|error| Diagnostic::io(format!("cannot sync `{}`", directory.display()), &error))
 }
 
-fn other(name: &str, wanted: Wanted, found: &str) -> Problem {
-    Problem::new(Code::Hash, format!("`{name}` is not what the manifest says"))
+fn other(name: &str, wanted: Wanted, found: &str) -> Diagnostic {
+    Diagnostic::new(Code::Hash, format!("`{name}` is not what the manifest says"))
         .fact("expected", format!("sha256:{} ({} bytes)", wanted.digest, wanted.size))
         .fact("found", found)
         .note("nothing was installed")
@@ -151,7 +151,7 @@ fn finish(file: &File, mode: u32) -> io::Result<()> {
 }
 
 /// The outer error is an interruption, the inner one of the file system.
-type Outcome<T> = Result<io::Result<T>, Problem>;
+type Outcome<T> = Result<io::Result<T>, Diagnostic>;
 
 /// Fills an empty file; a clone is hashed afterwards, as it is ours alone by then.
 fn fill(source: &File, target: &File, size: u64, what: &str, work: &Work<'_>) -> Outcome<Digest> {
@@ -231,8 +231,8 @@ fn data(file: &File, at: u64, size: u64) -> io::Result<(u64, u64)> {
 }
 
 /// Copies what a reader gives to a new file, of `mode` and on disk.
-pub(crate) fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
-    let told = |error: &io::Error| Problem::io(format!("cannot write `{}`", path.display()), error);
+pub(crate) fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
+    let told = |error: &io::Error| Diagnostic::io(format!("cannot write `{}`", path.display()), error);
     let mut file = create(path).map_err(|error| told(&error))?;
     let mut buffer = vec![0; BLOCK as usize];
     loop {

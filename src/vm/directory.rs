@@ -24,7 +24,7 @@ use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
 use super::disks::{self, DISKS, names, unreadable, unwritable, write_new};
-use crate::base::{Code, Digest, Name, Problem};
+use crate::base::{Code, Diagnostic, Digest, Name};
 use crate::plan::{DataDisk, Machine};
 
 const LOCK: &str = "lock";
@@ -82,13 +82,13 @@ pub(crate) struct Vm {
 
 impl Vm {
     /// Makes a throw-away directory in `place`, after sweeping what killed runs left there.
-    pub(crate) fn throw_away(place: &Path) -> Result<Self, Problem> {
+    pub(crate) fn throw_away(place: &Path) -> Result<Self, Diagnostic> {
         sweep(place);
         // Disks and console may hold what only the guest should know.
         let private = std::fs::Permissions::from_mode(0o700);
         let made =
             tempfile::Builder::new().prefix(TEMPORARY).permissions(private).tempdir_in(place).map_err(|error| {
-                Problem::io(format!("cannot make a directory in `{}`", place.display()), &error).hint("set TMPDIR")
+                Diagnostic::io(format!("cannot make a directory in `{}`", place.display()), &error).hint("set TMPDIR")
             })?;
         let directory = made.keep();
         let lock = make_lock(&directory)?;
@@ -99,8 +99,8 @@ impl Vm {
     pub(crate) fn create(
         vms: &Path,
         record: &Record,
-        furnish: impl FnOnce(&Self) -> Result<(), Problem>,
-    ) -> Result<Self, Problem> {
+        furnish: impl FnOnce(&Self) -> Result<(), Diagnostic>,
+    ) -> Result<Self, Diagnostic> {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(vms).map_err(|error| unwritable(vms, &error))?;
         let mut vm = Self::throw_away(vms)?;
@@ -111,10 +111,10 @@ impl Vm {
         let named = renameat_with(CWD, &vm.directory, CWD, &target, RenameFlags::NOREPLACE);
         named.map_err(|error| match error {
             Errno::EXIST | Errno::NOTEMPTY => {
-                Problem::new(Code::CacheLock, format!("`{}` was made by another run just now", record.name))
+                Diagnostic::new(Code::CacheLock, format!("`{}` was made by another run just now", record.name))
                     .note("that one is as it was")
             }
-            error => Problem::io(format!("cannot make the instance `{}`", record.name), &error.into()),
+            error => Diagnostic::io(format!("cannot make the instance `{}`", record.name), &error.into()),
         })?;
         vm.directory = target;
         vm.throw_away = false;
@@ -127,7 +127,7 @@ impl Vm {
     /// # Errors
     ///
     /// `E_CACHE_LOCK` where it runs, or somebody works on it.
-    pub(crate) fn open(vms: &Path, name: &Name) -> Result<Option<Self>, Problem> {
+    pub(crate) fn open(vms: &Path, name: &Name) -> Result<Option<Self>, Diagnostic> {
         let directory = vms.join(name.as_str());
         if !directory.join(RECORD).is_file() {
             return Ok(None);
@@ -139,7 +139,7 @@ impl Vm {
                 Ok(Some(Self { directory, _lock: lock, throw_away: false }))
             }
             Err(problem) if problem.code == Code::CacheLock => {
-                Err(Problem::new(Code::CacheLock, format!("`{name}` runs, or is being worked on"))
+                Err(Diagnostic::new(Code::CacheLock, format!("`{name}` runs, or is being worked on"))
                     .note("nothing was changed"))
             }
             Err(problem) => Err(problem),
@@ -152,24 +152,24 @@ impl Vm {
     }
 
     /// Links the bundle.
-    pub(crate) fn link(&self, bundle: &Path) -> Result<(), Problem> {
+    pub(crate) fn link(&self, bundle: &Path) -> Result<(), Diagnostic> {
         let link = self.directory.join(disks::BUNDLE);
         symlink(bundle, &link).map_err(|error| unwritable(&link, &error))
     }
 
     /// Reads whose it is.
-    pub(crate) fn record(&self) -> Result<Record, Problem> {
+    pub(crate) fn record(&self) -> Result<Record, Diagnostic> {
         record(&self.directory)
     }
 
     /// Reads what belongs to the disks.
-    pub(crate) fn state(&self) -> Result<State, Problem> {
+    pub(crate) fn state(&self) -> Result<State, Diagnostic> {
         let path = self.directory.join(DISKS).join(STATE);
         if path.exists() { read_json(&path) } else { Ok(State::default()) }
     }
 
     /// Writes what belongs to the disks.
-    pub(crate) fn set_state(&self, state: &State) -> Result<(), Problem> {
+    pub(crate) fn set_state(&self, state: &State) -> Result<(), Diagnostic> {
         self.write_json(&format!("{DISKS}/{STATE}"), state)
     }
 
@@ -179,17 +179,17 @@ impl Vm {
     }
 
     /// Tells others how to reach it while it runs.
-    pub(crate) fn set_reach(&self, reach: &Reach) -> Result<(), Problem> {
+    pub(crate) fn set_reach(&self, reach: &Reach) -> Result<(), Diagnostic> {
         self.write_json(RUN, reach)
     }
 
     /// Copies the disks under a label.
-    pub(crate) fn snapshot(&self, label: &Name) -> Result<(), Problem> {
+    pub(crate) fn snapshot(&self, label: &Name) -> Result<(), Diagnostic> {
         let all = self.directory.join(SNAPSHOTS);
         DirBuilder::new().recursive(true).mode(0o700).create(&all).map_err(|error| unwritable(&all, &error))?;
         let target = all.join(label.as_str());
         if target.exists() {
-            return Err(Problem::new(Code::OutputExists, format!("there is a snapshot `{label}` already"))
+            return Err(Diagnostic::new(Code::OutputExists, format!("there is a snapshot `{label}` already"))
                 .note("nothing was changed")
                 .hint("choose another label"));
         }
@@ -199,11 +199,11 @@ impl Vm {
     }
 
     /// Puts the disks of a snapshot in place of the present ones, at once.
-    pub(crate) fn rollback(&self, label: &Name) -> Result<(), Problem> {
+    pub(crate) fn rollback(&self, label: &Name) -> Result<(), Diagnostic> {
         let from = self.directory.join(SNAPSHOTS).join(label.as_str());
         if !from.is_dir() {
             let there = self.snapshots()?.join(", ");
-            let problem = Problem::new(Code::Usage, format!("there is no snapshot `{label}`"));
+            let problem = Diagnostic::new(Code::Usage, format!("there is no snapshot `{label}`"));
             return Err(if there.is_empty() { problem } else { problem.fact("there are", there) });
         }
         let temporary = self.copy_of(&from, &self.directory)?;
@@ -213,12 +213,12 @@ impl Vm {
     }
 
     /// Lists the labels of the snapshots, sorted.
-    pub(crate) fn snapshots(&self) -> Result<Vec<String>, Problem> {
+    pub(crate) fn snapshots(&self) -> Result<Vec<String>, Diagnostic> {
         snapshots(&self.directory)
     }
 
     /// Takes the instance away with all it holds.
-    pub(crate) fn remove(mut self) -> Result<(), Problem> {
+    pub(crate) fn remove(mut self) -> Result<(), Diagnostic> {
         // Under a name that the next sweep knows, so that half an instance is never one.
         let parent = self.directory.parent().unwrap_or(Path::new("/"));
         let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent);
@@ -230,7 +230,7 @@ impl Vm {
         remove(&temporary)
     }
 
-    fn copy_of(&self, from: &Path, beside: &Path) -> Result<PathBuf, Problem> {
+    fn copy_of(&self, from: &Path, beside: &Path) -> Result<PathBuf, Diagnostic> {
         let temporary = beside.join(format!("{TEMPORARY}copy"));
         // A killed copy of before; nobody else is here, as the lock is ours.
         if temporary.exists() {
@@ -240,7 +240,7 @@ impl Vm {
         Ok(temporary)
     }
 
-    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Problem> {
+    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Diagnostic> {
         write_json(&self.directory, name, value)
     }
 }
@@ -254,13 +254,13 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// Writes it, to last.
-    pub(crate) fn write(&self) -> Result<(), Problem> {
+    pub(crate) fn write(&self) -> Result<(), Diagnostic> {
         write_json(&self.directory, &format!("{DISKS}/{STATE}"), &self.state)
     }
 }
 
 /// Writes a file of an instance whole, to last.
-fn write_json(directory: &Path, name: &str, value: &impl Serialize) -> Result<(), Problem> {
+fn write_json(directory: &Path, name: &str, value: &impl Serialize) -> Result<(), Diagnostic> {
     let path = directory.join(name);
     let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
     let temporary = directory.join(format!("{TEMPORARY}json"));
@@ -289,7 +289,7 @@ pub(crate) fn with_added(machine: &Machine, state: &State) -> Machine {
 }
 
 /// Lists the instances: name, and whether it runs.
-pub(crate) fn list(vms: &Path) -> Result<Vec<(Record, bool, Vec<String>)>, Problem> {
+pub(crate) fn list(vms: &Path) -> Result<Vec<(Record, bool, Vec<String>)>, Diagnostic> {
     let is_instance = |name: &String| !name.starts_with('.') && vms.join(name).join(RECORD).is_file();
     let told = |name: String| {
         let directory = vms.join(name);
@@ -308,12 +308,12 @@ pub(crate) fn is_held(vms: &Path, name: &Name) -> bool {
 /// # Errors
 ///
 /// `E_CACHE_LOCK` where that takes longer than half a minute.
-pub(crate) fn wait_until_free(vms: &Path, name: &Name) -> Result<(), Problem> {
+pub(crate) fn wait_until_free(vms: &Path, name: &Name) -> Result<(), Diagnostic> {
     let begun = Instant::now();
     while is_held(vms, name) {
         if begun.elapsed() >= OFF_LIMIT {
             let seconds = OFF_LIMIT.as_secs();
-            return Err(Problem::new(Code::CacheLock, format!("`{name}` is off, but still held after {seconds} s"))
+            return Err(Diagnostic::new(Code::CacheLock, format!("`{name}` is off, but still held after {seconds} s"))
                 .cause("the run that started it, or its QEMU, has not ended"));
         }
         std::thread::sleep(TICK);
@@ -326,32 +326,32 @@ pub(crate) fn reach(vms: &Path, name: &Name) -> Option<Reach> {
     if is_held(vms, name) { read_json(&vms.join(name.as_str()).join(RUN)).ok() } else { None }
 }
 
-fn snapshots(directory: &Path) -> Result<Vec<String>, Problem> {
+fn snapshots(directory: &Path) -> Result<Vec<String>, Diagnostic> {
     Ok(names(&directory.join(SNAPSHOTS))?.into_iter().filter(|name| !name.starts_with('.')).collect())
 }
 
-fn record(directory: &Path) -> Result<Record, Problem> {
+fn record(directory: &Path) -> Result<Record, Diagnostic> {
     read_json(&directory.join(RECORD))
 }
 
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Problem> {
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Diagnostic> {
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
     serde_json::from_str(&text).map_err(|error| {
-        Problem::new(Code::CacheCorrupt, format!("`{}` is not one of ours", path.display())).cause(error)
+        Diagnostic::new(Code::CacheCorrupt, format!("`{}` is not one of ours", path.display())).cause(error)
     })
 }
 
-fn rename(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Problem> {
+fn rename(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Diagnostic> {
     renameat_with(CWD, from, CWD, to, flags).map_err(|error| unwritable(to, &error.into()))
 }
 
-fn remove(directory: &Path) -> Result<(), Problem> {
+fn remove(directory: &Path) -> Result<(), Diagnostic> {
     std::fs::remove_dir_all(directory)
-        .map_err(|error| Problem::io(format!("cannot remove `{}`", directory.display()), &error))
+        .map_err(|error| Diagnostic::io(format!("cannot remove `{}`", directory.display()), &error))
 }
 
 /// Takes the lock of a directory, alone; it stays open in what we start.
-fn lock(directory: &Path) -> Result<File, Problem> {
+fn lock(directory: &Path) -> Result<File, Diagnostic> {
     let path = directory.join(LOCK);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -361,14 +361,16 @@ fn lock(directory: &Path) -> Result<File, Problem> {
         match file.try_lock() {
             Ok(()) => return inherited(file, &path),
             Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => std::thread::sleep(TICK),
-            Err(TryLockError::WouldBlock) => return Err(Problem::new(Code::CacheLock, "somebody holds the directory")),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Diagnostic::new(Code::CacheLock, "somebody holds the directory"));
+            }
             Err(TryLockError::Error(error)) => return Err(unwritable(&path, &error)),
         }
     }
 }
 
 /// Makes the lock of a new directory, which has its name only once it is held.
-fn make_lock(directory: &Path) -> Result<File, Problem> {
+fn make_lock(directory: &Path) -> Result<File, Diagnostic> {
     let (path, temporary) = (directory.join(LOCK), directory.join(format!("{LOCK}.new")));
     let mut options = OpenOptions::new();
     let made = options.read(true).write(true).create_new(true).mode(0o600).open(&temporary).and_then(|file| {
@@ -379,7 +381,7 @@ fn make_lock(directory: &Path) -> Result<File, Problem> {
     inherited(made.map_err(|error| unwritable(&path, &error))?, &path)
 }
 
-fn inherited(file: File, path: &Path) -> Result<File, Problem> {
+fn inherited(file: File, path: &Path) -> Result<File, Diagnostic> {
     fcntl_setfd(&file, FdFlags::empty()).map_err(|error| unwritable(path, &error.into()))?;
     Ok(file)
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{OFlags, SeekFrom as Sparse, ioctl_ficlone, seek};
 
-use crate::base::{ByteSize, Code, DiskSerial, Problem};
+use crate::base::{ByteSize, Code, Diagnostic, DiskSerial};
 use crate::emit;
 use crate::format::qcow2::{self, Header, MAGIC};
 use crate::plan::{DataDisk, Machine, SYSTEM_SERIAL, file};
@@ -25,7 +25,7 @@ pub(crate) const VARIABLES: &str = "vars.fd";
 const COMPRESSION: u64 = 1 << 3;
 
 /// Makes `directory/disks` with an overlay of every disk that the guest writes; `directory/bundle` must lead to the bundle.
-pub(crate) fn furnish(directory: &Path, machine: &Machine, variables: Option<&Path>) -> Result<(), Problem> {
+pub(crate) fn furnish(directory: &Path, machine: &Machine, variables: Option<&Path>) -> Result<(), Diagnostic> {
     let disks = directory.join(DISKS);
     DirBuilder::new().mode(0o700).create(&disks).map_err(|error| unwritable(&disks, &error))?;
     for (serial, name) in emit::written(machine) {
@@ -46,19 +46,19 @@ pub(crate) fn furnish(directory: &Path, machine: &Machine, variables: Option<&Pa
 }
 
 /// Makes a blank disk among the others. One that a killed run left before any state named it is made anew.
-pub(crate) fn add(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
+pub(crate) fn add(directory: &Path, disk: &DataDisk) -> Result<(), Diagnostic> {
     let image = qcow2::blank(disk.size)?;
     take_away(directory, disk)?;
     write_new(&directory.join(DISKS).join(file::data(&disk.serial)), &image)
 }
 
 /// Tells whether a blank disk may have this size.
-pub(crate) fn judge_size(size: ByteSize) -> Result<(), Problem> {
+pub(crate) fn judge_size(size: ByteSize) -> Result<(), Diagnostic> {
     Ok(qcow2::blank(size).map(drop)?)
 }
 
 /// Takes away a disk that no state names, where it is there.
-pub(crate) fn take_away(directory: &Path, disk: &DataDisk) -> Result<(), Problem> {
+pub(crate) fn take_away(directory: &Path, disk: &DataDisk) -> Result<(), Diagnostic> {
     let path = directory.join(DISKS).join(file::data(&disk.serial));
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unwritable(&path, &error)),
@@ -73,7 +73,7 @@ pub(crate) fn free_serial(machine: &Machine) -> Option<DiskSerial> {
 }
 
 /// Reads an image's size and holds it to what we write: qcow2, this backing file or none, and nothing else outside itself.
-pub(crate) fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Problem> {
+pub(crate) fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Diagnostic> {
     let mut head = vec![];
     let mut open = || File::open(path)?.take(1 << 12).read_to_end(&mut head);
     open().map_err(|error| unreadable(path, &error))?;
@@ -88,14 +88,14 @@ pub(crate) fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Prob
     if is_ours {
         return Ok(ByteSize(header.virtual_size));
     }
-    Err(Problem::new(Code::ImageBacking, format!("`{}` is no image as we write them", path.display()))
+    Err(Diagnostic::new(Code::ImageBacking, format!("`{}` is no image as we write them", path.display()))
         .cause("it would have QEMU open files that are not the bundle's, or leave it damaged")
         .hint("`arca-build verify` tells whether the bundle is as it was built"))
 }
 
 /// Tells whether a guest ever wrote to an overlay of ours: then a table of its first level leads somewhere (qcow2.rst,
 /// "Cluster mapping").
-pub(crate) fn is_written(path: &Path) -> Result<bool, Problem> {
+pub(crate) fn is_written(path: &Path) -> Result<bool, Diagnostic> {
     let told = |error: std::io::Error| unreadable(path, &error);
     let mut file = File::open(path).map_err(told)?;
     let mut head = vec![];
@@ -108,12 +108,12 @@ pub(crate) fn is_written(path: &Path) -> Result<bool, Problem> {
 }
 
 /// Copies every file of a directory of disks into a new one, sharing blocks where the file system can, and keeping holes.
-pub(crate) fn copy_all(from: &Path, to: &Path) -> Result<(), Problem> {
+pub(crate) fn copy_all(from: &Path, to: &Path) -> Result<(), Diagnostic> {
     DirBuilder::new().mode(0o700).create(to).map_err(|error| unwritable(to, &error))?;
     for name in names(from)? {
         let (source, target) = (from.join(&name), to.join(&name));
         copy(&source, &target).map_err(|error| {
-            Problem::io(format!("cannot copy `{}` to `{}`", source.display(), target.display()), &error)
+            Diagnostic::io(format!("cannot copy `{}` to `{}`", source.display(), target.display()), &error)
         })?;
     }
     sync(to)
@@ -153,7 +153,7 @@ fn copy_data(mut from: File, mut to: &File) -> std::io::Result<()> {
 }
 
 /// Lists the names in a directory, sorted; an empty list where there is none.
-pub(crate) fn names(directory: &Path) -> Result<Vec<String>, Problem> {
+pub(crate) fn names(directory: &Path) -> Result<Vec<String>, Diagnostic> {
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
         other => other.map_err(|error| unreadable(directory, &error))?,
@@ -164,21 +164,21 @@ pub(crate) fn names(directory: &Path) -> Result<Vec<String>, Problem> {
 }
 
 /// Makes a directory's entries last.
-pub(crate) fn sync(directory: &Path) -> Result<(), Problem> {
+pub(crate) fn sync(directory: &Path) -> Result<(), Diagnostic> {
     File::open(directory).and_then(|open| open.sync_all()).map_err(|error| unwritable(directory, &error))
 }
 
-pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
     let open = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     open().and_then(|mut file| file.write_all(bytes)).map_err(|error| unwritable(path, &error))
 }
 
-pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::io(format!("cannot write `{}`", path.display()), error)
+pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::io(format!("cannot write `{}`", path.display()), error)
 }
 
-pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
-    Problem::io(format!("cannot read `{}`", path.display()), error)
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    Diagnostic::io(format!("cannot read `{}`", path.display()), error)
 }
 
 /// Finds UEFI firmware: what the environment names by `OVMF_CODE` and `OVMF_VARS`, else where distributions keep it.
@@ -189,7 +189,7 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 pub(crate) fn firmware(
     machine: &Machine,
     named: Option<(PathBuf, PathBuf)>,
-) -> Result<Option<(PathBuf, PathBuf)>, Problem> {
+) -> Result<Option<(PathBuf, PathBuf)>, Diagnostic> {
     let places = emit::firmware_places(machine);
     if places.is_empty() {
         return Ok(None);
@@ -197,7 +197,7 @@ pub(crate) fn firmware(
     let known = places.iter().map(|(code, variables)| (PathBuf::from(code), PathBuf::from(variables)));
     let is_there = |(code, variables): &(PathBuf, PathBuf)| File::open(code).is_ok() && File::open(variables).is_ok();
     named.into_iter().chain(known).find(is_there).map(Some).ok_or_else(|| {
-        Problem::new(Code::Tool, "no UEFI firmware was found")
+        Diagnostic::new(Code::Tool, "no UEFI firmware was found")
             .hint("install ovmf (or qemu-efi-aarch64), or set OVMF_CODE and OVMF_VARS")
     })
 }

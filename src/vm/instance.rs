@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::copy::{self, Wanted, Work};
-use crate::base::{Code, Digest, Event, Name, Problem};
+use crate::base::{Code, Diagnostic, Digest, Event, Name};
 use crate::format::iso;
 
 /// The version of `instance.json`.
@@ -110,10 +110,10 @@ pub(crate) struct Instance {
 
 impl Storage {
     /// Takes the lock, waiting for whoever has it, and sweeps what killed runs left.
-    pub(crate) fn open(path: &Path, work: &Work<'_>) -> Result<Self, Problem> {
+    pub(crate) fn open(path: &Path, work: &Work<'_>) -> Result<Self, Diagnostic> {
         let shown = path.display().to_string();
         let directory =
-            File::open(path).map_err(|error| Problem::io(format!("cannot use the storage `{shown}`"), &error))?;
+            File::open(path).map_err(|error| Diagnostic::io(format!("cannot use the storage `{shown}`"), &error))?;
         copy::lock(&directory, &shown, &|| true, work)?;
         let storage = Self { path: path.to_owned(), _lock: directory };
         storage.sweep();
@@ -145,7 +145,7 @@ impl Storage {
     /// # Errors
     ///
     /// `E_USAGE` where something has the name that `install` did not make.
-    pub(crate) fn find(&self, name: &Name) -> Result<Option<Instance>, Problem> {
+    pub(crate) fn find(&self, name: &Name) -> Result<Option<Instance>, Diagnostic> {
         find(&self.path, name)
     }
 
@@ -156,14 +156,14 @@ impl Storage {
     }
 
     /// Begins an instance under a temporary name.
-    pub(crate) fn begin(&self, record: Record) -> Result<Draft<'_>, Problem> {
+    pub(crate) fn begin(&self, record: Record) -> Result<Draft<'_>, Diagnostic> {
         let directory = self.path.join(format!("{NEW}{}", record.name));
         DirBuilder::new().mode(0o700).create(&directory).map_err(|error| unwritable(&directory, &error))?;
         Ok(Draft { storage: self, directory, record, is_published: false })
     }
 
     /// Removes the files of an instance, data disks that were written only when told so.
-    pub(crate) fn remove(&self, instance: &Instance, data: Data, work: &Work<'_>) -> Result<Removed, Problem> {
+    pub(crate) fn remove(&self, instance: &Instance, data: Data, work: &Work<'_>) -> Result<Removed, Diagnostic> {
         let Instance { directory, record } = instance;
         let kept: Vec<Part> = record.files.iter().filter(|part| keeps(directory, part, data, work)).cloned().collect();
         for part in record.files.iter().filter(|part| !kept.contains(part)) {
@@ -187,7 +187,7 @@ impl Storage {
 
 impl Storage {
     /// Removes a directory that holds nothing but the record; without a record it would be nobody's, so its name goes first.
-    fn discard(&self, instance: &Instance) -> Result<(), Problem> {
+    fn discard(&self, instance: &Instance) -> Result<(), Diagnostic> {
         let dead = self.path.join(format!("{NEW}{}", instance.record.name));
         let removed = std::fs::rename(&instance.directory, &dead).and_then(|()| std::fs::remove_dir_all(&dead));
         removed.map_err(|error| unremovable(&instance.directory, &error))
@@ -195,11 +195,11 @@ impl Storage {
 }
 
 /// Finds the instance of a name without taking the lock.
-pub(crate) fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Problem> {
+pub(crate) fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Diagnostic> {
     let directory = storage.join(name.as_str());
     let Ok(found) = directory.symlink_metadata() else { return Ok(None) };
     let other = |why: &str| {
-        Problem::new(Code::Usage, format!("`{}` is no instance of ours", directory.display()))
+        Diagnostic::new(Code::Usage, format!("`{}` is no instance of ours", directory.display()))
             .cause(why)
             .note("it is left alone")
     };
@@ -212,7 +212,7 @@ pub(crate) fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Prob
         return Err(other("it holds no `instance.json`"));
     };
     let text = std::fs::read_to_string(&path)
-        .map_err(|error| Problem::io(format!("cannot read `{}`", path.display()), &error))?;
+        .map_err(|error| Diagnostic::io(format!("cannot read `{}`", path.display()), &error))?;
     match Record::parse(&text) {
         Ok(record) if record.name == *name => Ok(Some(Instance { directory, record })),
         Ok(_) => Err(other("its `instance.json` has another name: the directory was renamed")),
@@ -287,7 +287,7 @@ impl Draft<'_> {
     }
 
     /// Copies a file of the bundle.
-    pub(crate) fn copy(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+    pub(crate) fn copy(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
         let wanted = Wanted { digest: part.sha256, size: part.size };
         copy::copy(from, &self.directory.join(&part.path), wanted, mode, work)?;
         self.record.files.push(part);
@@ -299,12 +299,12 @@ impl Draft<'_> {
     /// # Errors
     ///
     /// `E_IMAGE_FORMAT` where the ISO has no such file.
-    pub(crate) fn extract(&mut self, iso: &str, inside: &str, name: &str, work: &Work<'_>) -> Result<(), Problem> {
+    pub(crate) fn extract(&mut self, iso: &str, inside: &str, name: &str, work: &Work<'_>) -> Result<(), Diagnostic> {
         let path = self.directory.join(iso);
-        let told = |error: io::Error| Problem::io(format!("cannot read `{}`", path.display()), &error);
+        let told = |error: io::Error| Diagnostic::io(format!("cannot read `{}`", path.display()), &error);
         let mut medium = File::open(&path).map_err(told)?;
         let extent = iso::find(&mut medium, inside).map_err(|error| {
-            Problem::from(error).note("an ISO that is no SelfInstall image cannot be installed unattended")
+            Diagnostic::from(error).note("an ISO that is no SelfInstall image cannot be installed unattended")
         })?;
         medium.seek(SeekFrom::Start(extent.offset)).map_err(told)?;
         let target = self.directory.join(name);
@@ -315,12 +315,12 @@ impl Draft<'_> {
                 self.record.files.push(part);
                 Ok(())
             }
-            _ => Err(Problem::new(Code::ImageFormat, format!("the ISO ends within `{inside}`"))),
+            _ => Err(Diagnostic::new(Code::ImageFormat, format!("the ISO ends within `{inside}`"))),
         }
     }
 
     /// Writes a file of the instance's own.
-    pub(crate) fn write(&mut self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Problem> {
+    pub(crate) fn write(&mut self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Diagnostic> {
         copy::write(&self.directory.join(name), bytes, mode)?;
         let (path, sha256, size) = (name.to_owned(), Digest::of(bytes), bytes.len() as u64);
         self.record.files.push(Part { path, kind: Kind::Part, sha256, size });
@@ -331,7 +331,7 @@ impl Draft<'_> {
     ///
     /// Where it cannot be linked (a file system without links; a base that libvirt gave to its own user) the instance gets
     /// a copy of its own.
-    pub(crate) fn share(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+    pub(crate) fn share(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
         let wanted = Wanted { digest: part.sha256, size: part.size };
         let shared = shared(&self.storage.path, &part.sha256);
         self.storage.vouch(from, &shared, wanted, mode, work)?;
@@ -345,7 +345,7 @@ impl Draft<'_> {
     }
 
     /// Gives the instance its name, which must be free; its domain is still to be defined.
-    pub(crate) fn publish(mut self) -> Result<Unfinished, Problem> {
+    pub(crate) fn publish(mut self) -> Result<Unfinished, Diagnostic> {
         copy::write(&self.directory.join(UNFINISHED), b"", 0o600)?;
         copy::write(&self.directory.join(RECORD), self.record.to_text().as_bytes(), 0o600)?;
         copy::sync(&self.directory)?;
@@ -356,7 +356,7 @@ impl Draft<'_> {
         match renameat_with(CWD, &self.directory, CWD, &target, RenameFlags::NOREPLACE) {
             Ok(()) => self.is_published = true,
             Err(rustix::io::Errno::EXIST) => {
-                return Err(Problem::new(Code::OutputExists, format!("`{}` exists already", target.display())));
+                return Err(Diagnostic::new(Code::OutputExists, format!("`{}` exists already", target.display())));
             }
             Err(error) => return Err(unwritable(&target, &error.into())),
         }
@@ -381,7 +381,7 @@ pub(crate) struct Unfinished(pub Instance);
 
 impl Unfinished {
     /// Says that the domain is defined.
-    pub(crate) fn finish(self) -> Result<Instance, Problem> {
+    pub(crate) fn finish(self) -> Result<Instance, Diagnostic> {
         self.0.finish()?;
         Ok(self.0)
     }
@@ -389,7 +389,7 @@ impl Unfinished {
 
 impl Instance {
     /// Says that the domain is defined: nobody takes the instance away but `uninstall`.
-    pub(crate) fn finish(&self) -> Result<(), Problem> {
+    pub(crate) fn finish(&self) -> Result<(), Diagnostic> {
         gone(&self.directory.join(UNFINISHED))?;
         copy::sync(&self.directory)
     }
@@ -402,7 +402,7 @@ pub(crate) fn shared(storage: &Path, digest: &Digest) -> PathBuf {
 
 impl Storage {
     /// Makes sure that the shared base is there and right; a damaged one makes room, as instances keep their own link.
-    fn vouch(&self, from: &Path, shared: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Problem> {
+    fn vouch(&self, from: &Path, shared: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
         match copy::digest(shared, work) {
             Ok(Some(found)) if found == wanted => return Ok(()),
             Ok(None) => {}
@@ -426,7 +426,7 @@ impl Storage {
     }
 }
 
-fn replace_record(directory: &Path, record: &Record) -> Result<(), Problem> {
+fn replace_record(directory: &Path, record: &Record) -> Result<(), Diagnostic> {
     let (path, new) = (directory.join(RECORD), directory.join(".instance.json.new"));
     gone(&new)?;
     copy::write(&new, record.to_text().as_bytes(), 0o600)?;
@@ -442,19 +442,19 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
-fn gone(path: &Path) -> Result<(), Problem> {
+fn gone(path: &Path) -> Result<(), Diagnostic> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(unremovable(path, &error)),
         _ => Ok(()),
     }
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Problem {
-    Problem::io(format!("cannot write `{}`", path.display()), error)
+fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
+    Diagnostic::io(format!("cannot write `{}`", path.display()), error)
 }
 
-fn unremovable(path: &Path, error: &io::Error) -> Problem {
-    Problem::io(format!("cannot remove `{}`", path.display()), error)
+fn unremovable(path: &Path, error: &io::Error) -> Diagnostic {
+    Diagnostic::io(format!("cannot remove `{}`", path.display()), error)
 }
 
 #[cfg(test)]

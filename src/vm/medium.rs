@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::disks::BUNDLE;
-use crate::base::{Arch, Problem};
+use crate::base::{Arch, Diagnostic};
 use crate::emit;
 use crate::format::iso;
 use crate::plan::file;
@@ -22,14 +22,15 @@ pub(crate) const INITRD: &str = "initrd";
 /// # Errors
 ///
 /// `E_IMAGE_FORMAT` where the ISO has no such file, or ends within it.
-pub(crate) fn extract(directory: &Path, arch: Arch) -> Result<(), Problem> {
+pub(crate) fn extract(directory: &Path, arch: Arch) -> Result<(), Diagnostic> {
     let path = directory.join(BUNDLE).join(file::BASE_ISO);
-    let told = |error: io::Error| Problem::io(format!("cannot take the installer out of `{}`", path.display()), &error);
+    let told =
+        |error: io::Error| Diagnostic::io(format!("cannot take the installer out of `{}`", path.display()), &error);
     let mut medium = File::open(&path).map_err(told)?;
     for name in [KERNEL, INITRD] {
         let inside = format!("{}/{name}", emit::loader_directory(arch));
         let extent = iso::find(&mut medium, &inside).map_err(|error| {
-            Problem::from(error).note("an ISO that is no SelfInstall image cannot be installed unattended")
+            Diagnostic::from(error).note("an ISO that is no SelfInstall image cannot be installed unattended")
         })?;
         medium.seek(SeekFrom::Start(extent.offset)).map_err(told)?;
         // What an earlier run took is written anew; the medium is the same.

@@ -12,7 +12,7 @@ use rustix::fs::Access;
 use super::instance;
 use super::program::Program;
 use super::virsh::Virsh;
-use crate::base::{ByteSize, Code, Digest, Name, Problem};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Name};
 use crate::plan::{Accel, Firmware, Machine, Network};
 
 /// What is about to be installed.
@@ -35,7 +35,7 @@ pub(crate) struct Subject<'s> {
 /// What the preflight found: what stands in the way, and what it could not see.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnostic>,
     pub doubts: Vec<String>,
     /// How much will be copied at most, and how much room there is.
     pub needed: u64,
@@ -43,19 +43,19 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    fn add(&mut self, checked: Result<(), Problem>) {
+    fn add(&mut self, checked: Result<(), Diagnostic>) {
         self.problems.extend(checked.err());
     }
 }
 
 /// Looks at everything.
-pub(crate) fn look(subject: &Subject<'_>, virsh: &Result<Virsh, Problem>, search: Option<&OsStr>) -> Findings {
+pub(crate) fn look(subject: &Subject<'_>, virsh: &Result<Virsh, Diagnostic>, search: Option<&OsStr>) -> Findings {
     let mut findings = Findings::default();
     let storage = Path::new(subject.machine.storage.as_str());
     findings.add(place(storage, &subject.machine.name, subject.makes_storage));
     space(subject, storage, &mut findings);
     match virsh {
-        Err(problem) => findings.problems.push(Problem { code: Code::Preflight, ..problem.clone() }),
+        Err(problem) => findings.problems.push(Diagnostic { code: Code::Preflight, ..problem.clone() }),
         Ok(virsh) => {
             let user = if virsh.is_session() { None } else { QemuUser::find(search) };
             if !virsh.is_session() && user.is_none() {
@@ -77,7 +77,7 @@ pub(crate) fn look(subject: &Subject<'_>, virsh: &Result<Virsh, Problem>, search
 }
 
 /// Whether the directory is there, may be written, and has the name free.
-fn place(storage: &Path, name: &Name, makes_storage: bool) -> Result<(), Problem> {
+fn place(storage: &Path, name: &Name, makes_storage: bool) -> Result<(), Diagnostic> {
     let shown = storage.display();
     if !storage.is_dir() {
         return if makes_storage && !storage.exists() { Ok(()) } else { Err(no_storage(storage)) };
@@ -95,11 +95,11 @@ fn place(storage: &Path, name: &Name, makes_storage: bool) -> Result<(), Problem
         Ok(_) => problem.hint(format!(
             "take it away with `arca-build uninstall {name} --storage {shown}`, or install under another name with `--name`"
         )),
-        Err(why) => why.causes.into_iter().fold(problem.cause(why.headline), Problem::cause).hint("install under another name with `--name NAME`"),
+        Err(why) => why.causes.into_iter().fold(problem.cause(why.headline), Diagnostic::cause).hint("install under another name with `--name NAME`"),
     })
 }
 
-fn no_storage(storage: &Path) -> Problem {
+fn no_storage(storage: &Path) -> Diagnostic {
     let shown = storage.display();
     finding(format!("there is no storage directory `{shown}`"))
         .hint(format!("make it (`mkdir -p {shown}`), or name another with `--storage DIR`"))
@@ -145,7 +145,7 @@ fn asked(
     findings.add(emulator(subject, virsh, user));
 }
 
-fn domain(subject: &Subject<'_>, virsh: &Virsh) -> Result<(), Problem> {
+fn domain(subject: &Subject<'_>, virsh: &Virsh) -> Result<(), Diagnostic> {
     let name = subject.machine.name.as_str();
     let told = |what: &str| {
         finding(format!("{what} is defined already"))
@@ -161,7 +161,7 @@ fn domain(subject: &Subject<'_>, virsh: &Virsh) -> Result<(), Problem> {
     Ok(())
 }
 
-fn network(network: &Network, virsh: &Virsh, search: Option<&OsStr>) -> Result<(), Problem> {
+fn network(network: &Network, virsh: &Virsh, search: Option<&OsStr>) -> Result<(), Diagnostic> {
     match network {
         Network::None | Network::User => Ok(()),
         Network::Passt => Program::find("passt", search, "").map(drop).map_err(|_| {
@@ -193,7 +193,7 @@ fn network(network: &Network, virsh: &Virsh, search: Option<&OsStr>) -> Result<(
 }
 
 /// Asks libvirt for emulator and accelerator at once; where it refuses KVM, emulation is asked for, to know which lacks.
-fn emulator(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>) -> Result<(), Problem> {
+fn emulator(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>) -> Result<(), Diagnostic> {
     let machine = subject.machine;
     let arch = machine.arch.as_str();
     let ask = |virt_type: &str| virsh.capabilities(virt_type, arch, subject.machine_type);
@@ -202,7 +202,7 @@ fn emulator(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>) -> Re
         Err(problem) if machine.accel == Accel::Kvm && ask("qemu").is_ok() => return Err(no_kvm(problem.causes)),
         Err(problem) => {
             let missing = finding(format!("libvirt has no emulator for {arch}")).fact("libvirt", virsh.uri());
-            let missing = problem.causes.into_iter().fold(missing, Problem::cause);
+            let missing = problem.causes.into_iter().fold(missing, Diagnostic::cause);
             return Err(missing
                 .hint(format!("install QEMU for it (qemu-system-{})", if arch == "aarch64" { "arm" } else { "x86" })));
         }
@@ -221,17 +221,17 @@ fn emulator(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>) -> Re
     }
 }
 
-fn no_kvm(causes: Vec<String>) -> Problem {
-    causes.into_iter().fold(finding("KVM cannot be used here"), Problem::cause).hint(
+fn no_kvm(causes: Vec<String>) -> Diagnostic {
+    causes.into_iter().fold(finding("KVM cannot be used here"), Diagnostic::cause).hint(
         "write `accel = \"tcg\"` under `[machine]` for software emulation, which is slower and the same otherwise",
     )
 }
 
-fn unreachable(virsh: &Virsh, problem: &Problem) -> Problem {
+fn unreachable(virsh: &Virsh, problem: &Diagnostic) -> Diagnostic {
     let told = finding("libvirt does not answer").fact("libvirt", virsh.uri());
     let denied =
         problem.causes.iter().any(|cause| cause.contains("ermission denied") || cause.contains("uthentication"));
-    problem.causes.iter().cloned().fold(told, Problem::cause).hint(way_to(virsh.uri(), denied))
+    problem.causes.iter().cloned().fold(told, Diagnostic::cause).hint(way_to(virsh.uri(), denied))
 }
 
 /// Tells what to do where a libvirt does not answer.
@@ -247,8 +247,8 @@ fn way_to(uri: &str, denied: bool) -> &'static str {
     }
 }
 
-fn finding(headline: impl Into<String>) -> Problem {
-    Problem::new(Code::Preflight, headline)
+fn finding(headline: impl Into<String>) -> Diagnostic {
+    Diagnostic::new(Code::Preflight, headline)
 }
 
 /// The user that the system's libvirt runs QEMU as.
@@ -288,7 +288,7 @@ impl QemuUser {
     }
 
     /// Looks at every directory on the way into the storage.
-    fn enters(&self, storage: &Path) -> Result<(), Problem> {
+    fn enters(&self, storage: &Path) -> Result<(), Diagnostic> {
         let real = storage.ancestors().find_map(|path| path.canonicalize().ok()).unwrap_or_else(|| storage.to_owned());
         let mut above: Vec<&Path> = real.ancestors().collect();
         above.reverse();
@@ -305,7 +305,7 @@ impl QemuUser {
             )))
     }
 
-    fn uses_kvm(&self) -> Result<(), Problem> {
+    fn uses_kvm(&self) -> Result<(), Diagnostic> {
         let device = Path::new("/dev/kvm");
         match device.metadata() {
             Err(error) => Err(no_kvm(vec![format!("/dev/kvm: {error}")])),

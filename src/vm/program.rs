@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::signals::Signals;
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 /// The most that is kept of what a program says, in bytes for each of its streams; the rest is read and dropped.
 const KEPT: usize = 4 << 20;
@@ -44,12 +44,12 @@ impl Program {
     /// # Errors
     ///
     /// `E_TOOL` where none of them has it; `hint` says how to get it.
-    pub(crate) fn find(name: &str, search: Option<&OsStr>, hint: &str) -> Result<Self, Problem> {
+    pub(crate) fn find(name: &str, search: Option<&OsStr>, hint: &str) -> Result<Self, Diagnostic> {
         let directories = search.map(std::env::split_paths).into_iter().flatten();
         let mut candidates = directories.filter(|directory| directory.is_absolute()).map(|dir| dir.join(name));
         match candidates.find(|path| is_executable(path)) {
             Some(path) => Ok(Self { name: name.to_owned(), path, limit: LIMIT, signals: Signals::default() }),
-            None => Err(Problem::new(Code::Tool, format!("there is no program `{name}`"))
+            None => Err(Diagnostic::new(Code::Tool, format!("there is no program `{name}`"))
                 .cause("no directory of PATH has it")
                 .hint(hint)),
         }
@@ -85,11 +85,11 @@ impl Program {
     /// # Errors
     ///
     /// `E_TOOL` where it cannot be started, or says nothing final for five minutes. What it returns is the caller's to judge.
-    pub(crate) fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Finished, Problem> {
+    pub(crate) fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Finished, Diagnostic> {
         self.run_within(self.limit, arguments, input)
     }
 
-    fn run_within(&self, limit: Duration, arguments: &[OsString], input: &[u8]) -> Result<Finished, Problem> {
+    fn run_within(&self, limit: Duration, arguments: &[OsString], input: &[u8]) -> Result<Finished, Diagnostic> {
         let mut command = self.command();
         command.args(arguments).env("LC_ALL", "C");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -107,11 +107,11 @@ impl Program {
         match ended.map_err(|error| self.problem("cannot be waited for", &error))? {
             End::Status(status) => Ok(Finished { status: status.code(), stdout, stderr }),
             End::Late => {
-                Err(Problem::new(Code::Tool, format!("`{}` did not end within {} s", self.name, limit.as_secs()))
+                Err(Diagnostic::new(Code::Tool, format!("`{}` did not end within {} s", self.name, limit.as_secs()))
                     .fact("program", self.path.display())
                     .note("it was ended"))
             }
-            End::Signal => Err(Problem::new(Code::Interrupted, format!("interrupted while `{}` ran", self.name))),
+            End::Signal => Err(Diagnostic::new(Code::Interrupted, format!("interrupted while `{}` ran", self.name))),
         }
     }
 
@@ -151,16 +151,16 @@ impl Program {
     }
 
     /// As [`run`](Self::run) without input; anything but success is an error that tells the program's last words.
-    pub(crate) fn expect(&self, arguments: &[OsString]) -> Result<Finished, Problem> {
+    pub(crate) fn expect(&self, arguments: &[OsString]) -> Result<Finished, Diagnostic> {
         let finished = self.run(arguments, &[])?;
         if finished.is_success() { Ok(finished) } else { Err(self.failed(arguments, &finished)) }
     }
 
     /// Tells that a run failed: which words it was given (the caller saw to it that none is secret) and what it said.
-    pub(crate) fn failed(&self, arguments: &[OsString], finished: &Finished) -> Problem {
+    pub(crate) fn failed(&self, arguments: &[OsString], finished: &Finished) -> Diagnostic {
         let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
         let status = finished.status.map_or("ended by a signal".to_owned(), |status| status.to_string());
-        let problem = Problem::new(Code::Tool, format!("`{}` failed", self.name))
+        let problem = Diagnostic::new(Code::Tool, format!("`{}` failed", self.name))
             .fact("command", one_line(&format!("{} {}", self.name, words.join(" ")), 400))
             .fact("status", status);
         String::from_utf8_lossy(&finished.stderr)
@@ -172,8 +172,8 @@ impl Program {
             .fold(problem, |problem, line| problem.cause(one_line(line, 300)))
     }
 
-    fn problem(&self, what: &str, error: &std::io::Error) -> Problem {
-        Problem::new(Code::Tool, format!("`{}` {what}", self.name))
+    fn problem(&self, what: &str, error: &std::io::Error) -> Diagnostic {
+        Diagnostic::new(Code::Tool, format!("`{}` {what}", self.name))
             .fact("program", self.path.display())
             .cause(error.to_string())
     }

@@ -17,7 +17,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 
 use super::Program;
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 /// The first argument of the copy that becomes QEMU; what follows is the parent's process id, the program, its arguments.
 pub(crate) const WORD: &str = "--become-qemu";
@@ -37,13 +37,13 @@ impl Child {
     /// Starts it in `directory`, out of the terminal's reach: Ctrl-C is for us.
     ///
     /// Must be called on a thread that lives as long as QEMU shall: the kernel takes that thread for the parent.
-    pub(crate) fn start(program: &Program, directory: &Path, arguments: &[String]) -> Result<Self, Problem> {
+    pub(crate) fn start(program: &Program, directory: &Path, arguments: &[String]) -> Result<Self, Diagnostic> {
         let mut command = Command::new("/proc/self/exe");
         command.arg(WORD).arg(std::process::id().to_string()).arg(program.path()).args(arguments);
         command.current_dir(directory).env("LC_ALL", "C").process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
-            Problem::new(Code::Tool, format!("`{}` cannot be started", program.name())).cause(error)
+            Diagnostic::new(Code::Tool, format!("`{}` cannot be started", program.name())).cause(error)
         })?;
         let said = Said::listen(child.stderr.take());
         Ok(Self { child, said })
@@ -79,10 +79,10 @@ impl Child {
     }
 
     /// Adds what it said to a problem.
-    pub(crate) fn told(&mut self, problem: Problem) -> Problem {
+    pub(crate) fn told(&mut self, problem: Diagnostic) -> Diagnostic {
         let why = self.why();
         let lines = self.said.lines();
-        if lines.is_empty() { problem.cause(why) } else { lines.into_iter().fold(problem, Problem::cause) }
+        if lines.is_empty() { problem.cause(why) } else { lines.into_iter().fold(problem, Diagnostic::cause) }
     }
 }
 
@@ -145,11 +145,11 @@ fn listen(mut stream: impl BufRead, kept: &Mutex<Vec<String>>) {
 }
 
 /// Becomes QEMU; returns only where that fails. `words` are the process's own, from [`WORD`] on.
-pub(crate) fn become_qemu(words: &[OsString]) -> Problem {
-    let bug = || Problem::new(Code::Usage, format!("`{WORD}` is for this program's own use"));
+pub(crate) fn become_qemu(words: &[OsString]) -> Diagnostic {
+    let bug = || Diagnostic::new(Code::Usage, format!("`{WORD}` is for this program's own use"));
     let [_, parent, program, arguments @ ..] = words else { return bug() };
     if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
-        return Problem::io("the kernel does not tell of a parent's death", &error.into());
+        return Diagnostic::io("the kernel does not tell of a parent's death", &error.into());
     }
     let parent = parent.to_str().and_then(|text| text.parse().ok());
     // It may have died before we asked to be told.
@@ -157,5 +157,5 @@ pub(crate) fn become_qemu(words: &[OsString]) -> Problem {
         return bug();
     }
     let error = Command::new(program).args(arguments).exec();
-    Problem::io(format!("`{}` cannot be started", program.to_string_lossy()), &error)
+    Diagnostic::io(format!("`{}` cannot be started", program.to_string_lossy()), &error)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 /// The most bytes of one line; QEMU's own lines are a few hundred.
 const LINE: u64 = 1 << 20;
@@ -26,8 +26,8 @@ pub(crate) struct Qmp {
 
 impl Qmp {
     /// Greets QEMU; `hear` gets every event's name and data, on a thread of its own.
-    pub(crate) fn greet(stream: UnixStream, hear: impl Fn(&str, &Value) + Send + 'static) -> Result<Self, Problem> {
-        let reader = stream.try_clone().map_err(|error| Problem::io("QEMU's monitor cannot be read", &error))?;
+    pub(crate) fn greet(stream: UnixStream, hear: impl Fn(&str, &Value) + Send + 'static) -> Result<Self, Diagnostic> {
+        let reader = stream.try_clone().map_err(|error| Diagnostic::io("QEMU's monitor cannot be read", &error))?;
         let (sender, answers) = channel();
         std::thread::spawn(move || {
             let mut reader = BufReader::new(reader);
@@ -49,9 +49,9 @@ impl Qmp {
     /// # Errors
     ///
     /// `E_TOOL` with QEMU's own words where it refuses, or says nothing in a minute.
-    pub(crate) fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value, Problem> {
+    pub(crate) fn execute(&mut self, command: &str, arguments: &Value) -> Result<Value, Diagnostic> {
         let failed =
-            |why: &str| Problem::new(Code::Tool, format!("QEMU did not do `{command}`")).cause(one_line(why, 300));
+            |why: &str| Diagnostic::new(Code::Tool, format!("QEMU did not do `{command}`")).cause(one_line(why, 300));
         let mut line = json!({ "execute": command });
         if !arguments.is_null() {
             line["arguments"] = arguments.clone();
@@ -65,7 +65,7 @@ impl Qmp {
     }
 
     /// Gives a command to the monitor for people, and returns what it says; nothing is success there.
-    pub(crate) fn human(&mut self, line: &str) -> Result<String, Problem> {
+    pub(crate) fn human(&mut self, line: &str) -> Result<String, Diagnostic> {
         let said = self.execute("human-monitor-command", &json!({ "command-line": line }))?;
         Ok(said.as_str().unwrap_or_default().trim().to_owned())
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use crate::base::Problem;
+use crate::base::Diagnostic;
 
 /// Notes signals that would end the process.
 #[derive(Clone, Debug, Default)]
@@ -15,12 +15,12 @@ pub(crate) struct Signals(Arc<AtomicUsize>);
 
 impl Signals {
     /// Begins to note them, for the rest of the process.
-    pub(crate) fn note() -> Result<Self, Problem> {
+    pub(crate) fn note() -> Result<Self, Diagnostic> {
         let noted = Arc::new(AtomicUsize::new(0));
         for signal in [SIGHUP, SIGINT, SIGQUIT, SIGTERM] {
             let number = usize::try_from(signal).unwrap_or_default();
             signal_hook::flag::register_usize(signal, Arc::clone(&noted), number)
-                .map_err(|error| Problem::io("signals cannot be noted", &error))?;
+                .map_err(|error| Diagnostic::io("signals cannot be noted", &error))?;
         }
         Ok(Self(noted))
     }

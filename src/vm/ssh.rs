@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::Program;
 use super::disks::DISKS;
-use crate::base::{Code, Name, Problem};
+use crate::base::{Code, Diagnostic, Name};
 
 /// The known hosts of an instance; among its disks, as the host's key is on them and goes back with them.
 const KNOWN_HOSTS: &str = "known_hosts";
@@ -23,7 +23,7 @@ pub(crate) fn arguments(
     port: u16,
     user: &str,
     words: &[OsString],
-) -> Result<Vec<OsString>, Problem> {
+) -> Result<Vec<OsString>, Diagnostic> {
     let mut known: OsString = "UserKnownHostsFile=".into();
     known.push(configured(&directory.join(DISKS).join(KNOWN_HOSTS))?);
     let option = |value: OsString| [OsString::from("-o"), value];
@@ -38,12 +38,12 @@ pub(crate) fn arguments(
 
 /// Writes a path as one word of a configuration line (ssh_config(5), "TOKENS", "ENVIRONMENT VARIABLES"): between quotes, and
 /// with every `%` doubled, which would begin a token. For `${` and what ends the word there is no spelling in every ssh.
-fn configured(path: &Path) -> Result<OsString, Problem> {
+fn configured(path: &Path) -> Result<OsString, Diagnostic> {
     let bytes = path.as_os_str().as_bytes();
     let is_bad = |byte: &u8| *byte == b'"' || *byte == b'\\' || byte.is_ascii_control();
     if bytes.windows(2).any(|pair| pair == b"${") || bytes.iter().any(is_bad) {
         let shown = crate::base::text::one_line(&path.to_string_lossy(), 300);
-        return Err(Problem::new(Code::Usage, format!("`{shown}` cannot be told to ssh"))
+        return Err(Diagnostic::new(Code::Usage, format!("`{shown}` cannot be told to ssh"))
             .cause("`${`, quotes, backslashes and control characters have a meaning in its configuration")
             .hint("keep the machines in another directory: `--vms DIR`, or ARCA_VMS"));
     }
@@ -52,9 +52,9 @@ fn configured(path: &Path) -> Result<OsString, Problem> {
 }
 
 /// Becomes ssh; returns only where that fails.
-pub(crate) fn become_ssh(ssh: &Program, arguments: &[OsString]) -> Problem {
+pub(crate) fn become_ssh(ssh: &Program, arguments: &[OsString]) -> Diagnostic {
     let error = ssh.command().args(arguments).exec();
-    Problem::io(format!("`{}` cannot be started", ssh.path().display()), &error)
+    Diagnostic::io(format!("`{}` cannot be started", ssh.path().display()), &error)
 }
 
 #[cfg(test)]

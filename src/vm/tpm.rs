@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::Program;
 use super::disks::DISKS;
 use super::qemu::Child;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 /// Its socket in the instance's directory.
 pub(crate) const SOCKET: &str = "tpm.sock";
@@ -16,7 +16,7 @@ pub(crate) const SOCKET: &str = "tpm.sock";
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Starts it, and waits until it listens.
-pub(crate) fn start(swtpm: &Program, directory: &Path) -> Result<Child, Problem> {
+pub(crate) fn start(swtpm: &Program, directory: &Path) -> Result<Child, Diagnostic> {
     let socket = directory.join(SOCKET);
     // Of a run that was killed.
     let _ = std::fs::remove_file(&socket);
@@ -26,7 +26,7 @@ pub(crate) fn start(swtpm: &Program, directory: &Path) -> Result<Child, Problem>
     let begun = Instant::now();
     while !socket.exists() {
         if child.ended().is_some() || begun.elapsed() >= LIMIT {
-            return Err(child.told(Problem::new(Code::Tool, "swtpm does not start")));
+            return Err(child.told(Diagnostic::new(Code::Tool, "swtpm does not start")));
         }
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::copy::{Work, lock};
 use super::program::{Finished, Program};
 use super::signals::Signals;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 /// How long a command may take that clears up.
 const CLEARING: Duration = Duration::from_secs(20);
@@ -31,7 +31,7 @@ pub(crate) struct Virsh {
 
 impl Virsh {
     /// Finds the program.
-    pub(crate) fn find(search: Option<&OsStr>, uri: &str) -> Result<Self, Problem> {
+    pub(crate) fn find(search: Option<&OsStr>, uri: &str) -> Result<Self, Diagnostic> {
         let hint = "install libvirt's client program (libvirt-clients, libvirt-client), or use `arca-build run`";
         Ok(Self { program: Program::find("virsh", search, hint)?, uri: uri.to_owned() })
     }
@@ -66,29 +66,29 @@ impl Virsh {
         begin.into_iter().chain(words.iter().copied()).map(OsStr::to_owned).collect()
     }
 
-    fn run(&self, words: &[&str]) -> Result<Finished, Problem> {
+    fn run(&self, words: &[&str]) -> Result<Finished, Diagnostic> {
         let words: Vec<&OsStr> = words.iter().map(|word| word.as_ref()).collect();
         self.program.run(&self.words(&words), &[])
     }
 
-    fn expect(&self, words: &[&OsStr]) -> Result<Finished, Problem> {
+    fn expect(&self, words: &[&OsStr]) -> Result<Finished, Diagnostic> {
         self.program.expect(&self.words(words))
     }
 
     /// Asks whether anybody answers.
-    pub(crate) fn reach(&self) -> Result<(), Problem> {
+    pub(crate) fn reach(&self) -> Result<(), Diagnostic> {
         self.expect(&["uri".as_ref()]).map(drop)
     }
 
     /// Tells whether a domain of a UUID or name is defined or runs.
-    pub(crate) fn knows(&self, name_or_uuid: &str) -> Result<bool, Problem> {
+    pub(crate) fn knows(&self, name_or_uuid: &str) -> Result<bool, Diagnostic> {
         let listed = self.expect(&["list", "--all", "--name", "--uuid"].map(AsRef::as_ref))?.text();
         Ok(listed.split_whitespace().any(|word| word == name_or_uuid))
     }
 
     /// Tells whether a domain of a UUID is known that uses files of a directory, so that it is the one of that instance:
     /// one plan and name have one UUID in every storage.
-    pub(crate) fn uses(&self, uuid: &str, directory: &Path) -> Result<bool, Problem> {
+    pub(crate) fn uses(&self, uuid: &str, directory: &Path) -> Result<bool, Diagnostic> {
         let own = directory.canonicalize().ok();
         if own.is_none() || !self.knows(uuid)? {
             return Ok(false);
@@ -102,49 +102,49 @@ impl Virsh {
     /// true. The program itself is what they have in common, whatever their user and storage.
     ///
     /// As anybody may lock what he can read, nobody is waited for for ever.
-    pub(crate) fn alone(&self, work: &Work<'_>) -> Result<File, Problem> {
+    pub(crate) fn alone(&self, work: &Work<'_>) -> Result<File, Diagnostic> {
         let shown = self.program.path().display().to_string();
-        let file =
-            File::open(self.program.path()).map_err(|error| Problem::io(format!("cannot open `{shown}`"), &error))?;
+        let file = File::open(self.program.path())
+            .map_err(|error| Diagnostic::io(format!("cannot open `{shown}`"), &error))?;
         let begun = Instant::now();
         lock(&file, &shown, &|| begun.elapsed() < OTHERS, work)?;
         Ok(file)
     }
 
     /// Returns a known domain's state in libvirt's words, such as `shut off`.
-    pub(crate) fn state(&self, uuid: &str) -> Result<String, Problem> {
+    pub(crate) fn state(&self, uuid: &str) -> Result<String, Diagnostic> {
         Ok(self.expect(&["domstate", uuid].map(AsRef::as_ref))?.text().trim().to_owned())
     }
 
     /// Defines a domain from a file.
-    pub(crate) fn define(&self, xml: &Path) -> Result<(), Problem> {
+    pub(crate) fn define(&self, xml: &Path) -> Result<(), Diagnostic> {
         self.expect(&["define".as_ref(), "--validate".as_ref(), xml.as_os_str()]).map(drop)
     }
 
     /// Has a domain started with the host.
-    pub(crate) fn autostart(&self, uuid: &str) -> Result<(), Problem> {
+    pub(crate) fn autostart(&self, uuid: &str) -> Result<(), Diagnostic> {
         self.expect(&["autostart", uuid].map(AsRef::as_ref)).map(drop)
     }
 
     /// Starts a domain from a file without defining it.
-    pub(crate) fn create(&self, xml: &Path) -> Result<(), Problem> {
+    pub(crate) fn create(&self, xml: &Path) -> Result<(), Diagnostic> {
         self.expect(&["create".as_ref(), "--validate".as_ref(), xml.as_os_str()]).map(drop)
     }
 
     /// Starts a defined domain.
-    pub(crate) fn start(&self, uuid: &str) -> Result<(), Problem> {
+    pub(crate) fn start(&self, uuid: &str) -> Result<(), Diagnostic> {
         self.expect(&["start", uuid].map(AsRef::as_ref)).map(drop)
     }
 
     /// Forgets a domain and what libvirt keeps for it: firmware variables, saved memory, lists of snapshots.
-    pub(crate) fn undefine(&self, uuid: &str) -> Result<(), Problem> {
+    pub(crate) fn undefine(&self, uuid: &str) -> Result<(), Diagnostic> {
         let words = ["undefine", uuid, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"];
         self.expect(&words.map(AsRef::as_ref)).map(drop)
     }
 
     /// Tells whether a network is active; `None` where there is none of the name.
-    pub(crate) fn network(&self, name: &str) -> Result<Option<bool>, Problem> {
-        let list = |kind: &[&str]| -> Result<bool, Problem> {
+    pub(crate) fn network(&self, name: &str) -> Result<Option<bool>, Diagnostic> {
+        let list = |kind: &[&str]| -> Result<bool, Diagnostic> {
             let words: Vec<&OsStr> = ["net-list", "--name"].iter().chain(kind).map(|word| word.as_ref()).collect();
             Ok(self.expect(&words)?.text().lines().any(|line| line.trim() == name))
         };
@@ -155,7 +155,7 @@ impl Virsh {
     }
 
     /// Returns what libvirt can emulate for a kind of domain, as XML (`virDomainCapabilities`); the problem is libvirt's no.
-    pub(crate) fn capabilities(&self, virt_type: &str, arch: &str, machine: &str) -> Result<String, Problem> {
+    pub(crate) fn capabilities(&self, virt_type: &str, arch: &str, machine: &str) -> Result<String, Diagnostic> {
         let words = ["domcapabilities", "--virttype", virt_type, "--arch", arch, "--machine", machine];
         let finished = self.run(&words)?;
         if finished.is_success() {
@@ -177,12 +177,12 @@ fn path(uri: &str) -> Option<&str> {
 }
 
 /// Refuses another machine's libvirt: what is copied lies on this one.
-pub(crate) fn refuse_remote(uri: &str) -> Result<(), Problem> {
+pub(crate) fn refuse_remote(uri: &str) -> Result<(), Diagnostic> {
     let host = uri.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
     if host.is_empty() {
         return Ok(());
     }
-    Err(Problem::new(Code::Usage, "`--connect` leads to another machine")
+    Err(Diagnostic::new(Code::Usage, "`--connect` leads to another machine")
         .cause("the instance's files would lie on this one")
         .hint("copy the bundle there (`arca-build build --out DIR`) and install it there"))
 }

@@ -26,7 +26,7 @@ use super::directory::Mark;
 use super::qemu::Child;
 use super::qmp::Qmp;
 use super::signals::Signals;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 use crate::guest_report::{self, Heard};
 
 /// The longest line of a report that is read as one.
@@ -167,7 +167,7 @@ pub(crate) struct Start<'a> {
 
 impl Running {
     /// Starts QEMU and lets the guest go. Returns once it runs.
-    pub(crate) fn start(start: Start<'_>) -> Result<Self, Problem> {
+    pub(crate) fn start(start: Start<'_>) -> Result<Self, Diagnostic> {
         let mut arguments = start.arguments;
         arguments.push("-S".into());
         let mut qemu = Child::start(start.qemu, start.directory, &arguments)?;
@@ -200,7 +200,7 @@ impl Running {
     }
 
     /// Hears everything until what is waited for comes, the machine goes off, the person asks for the end, or `limit` is over.
-    pub(crate) fn watch(&mut self, until: &Until, limit: Option<Duration>) -> Result<Outcome, Problem> {
+    pub(crate) fn watch(&mut self, until: &Until, limit: Option<Duration>) -> Result<Outcome, Diagnostic> {
         let begun = Instant::now();
         loop {
             if let Some(signal) = self.signals.take() {
@@ -235,7 +235,7 @@ impl Running {
 
     /// Asks the guest to power off, as by the button; where that takes longer than [`GRACE`], or a signal or Ctrl-C comes,
     /// pulls the plug. `asked` is called once it is asked.
-    pub(crate) fn power_off(&mut self, asked: impl FnOnce()) -> Result<bool, Problem> {
+    pub(crate) fn power_off(&mut self, asked: impl FnOnce()) -> Result<bool, Diagnostic> {
         if self.is_off() {
             return Ok(true);
         }
@@ -249,7 +249,7 @@ impl Running {
     }
 
     /// Pulls the plug: QEMU writes what it holds of the disks, and ends.
-    pub(crate) fn quit(&mut self) -> Result<(), Problem> {
+    pub(crate) fn quit(&mut self) -> Result<(), Diagnostic> {
         self.over.store(true, Ordering::Relaxed);
         // It may be ending already.
         let _ = self.qmp.execute("quit", &Value::Null);
@@ -263,7 +263,7 @@ impl Running {
     }
 
     /// Hears what is left to hear: a guest may report with its last breath.
-    fn off(&mut self, until: &Until) -> Result<Outcome, Problem> {
+    fn off(&mut self, until: &Until) -> Result<Outcome, Diagnostic> {
         self.over.store(true, Ordering::Relaxed);
         self.qemu.end_within(LAST_BREATH);
         let mut reached = None;
@@ -279,7 +279,7 @@ impl Running {
             self.consider_end()?;
             return Ok(reached.map_or_else(|| Outcome::Off(self.reason.clone()), Outcome::Reached));
         }
-        Err(self.qemu.told(Problem::new(Code::Tool, "QEMU ended with an error")))
+        Err(self.qemu.told(Diagnostic::new(Code::Tool, "QEMU ended with an error")))
     }
 }
 
@@ -297,7 +297,7 @@ impl Running {
 
     /// Notes the same of a guest that ended by itself: an installer goes on to its system, or restarts, when it is done.
     /// At the button it may end in the middle of its work.
-    fn consider_end(&mut self) -> Result<(), Problem> {
+    fn consider_end(&mut self) -> Result<(), Diagnostic> {
         if self.pressed || !matches!(self.reason.as_str(), "guest-shutdown" | "guest-reset") {
             return Ok(());
         }
@@ -308,11 +308,11 @@ impl Running {
 /// Asks the machine of an instance's directory to power off, from outside; after [`GRACE`] the plug is pulled.
 ///
 /// `asked` is called once it is asked. Returns whether it went off by itself.
-pub(crate) fn stop(directory: &Path, asked: impl FnOnce()) -> Result<bool, Problem> {
+pub(crate) fn stop(directory: &Path, asked: impl FnOnce()) -> Result<bool, Diagnostic> {
     let open = File::open(directory).map_err(|error| super::disks::unreadable(directory, &error))?;
     let path = format!("/proc/self/fd/{}/stop.sock", open.as_raw_fd());
     let stream = UnixStream::connect(path).map_err(|error| {
-        Problem::io("the machine's monitor does not answer", &error).hint("it may just be going off")
+        Diagnostic::io("the machine's monitor does not answer", &error).hint("it may just be going off")
     })?;
     let (sender, notices) = channel();
     let mut qmp = Qmp::greet(stream, move |event, data| hear(event, data, &sender))?;
@@ -336,16 +336,16 @@ impl Drop for Running {
 }
 
 /// Connects to a socket that QEMU is about to open.
-fn connect(qemu: &mut Child, path: &str) -> Result<UnixStream, Problem> {
+fn connect(qemu: &mut Child, path: &str) -> Result<UnixStream, Diagnostic> {
     let begun = Instant::now();
     loop {
         match UnixStream::connect(path) {
             Ok(stream) => return Ok(stream),
             Err(_) if qemu.ended().is_some() => {
-                return Err(qemu.told(Problem::new(Code::Tool, "QEMU did not start")));
+                return Err(qemu.told(Diagnostic::new(Code::Tool, "QEMU did not start")));
             }
             Err(error) if begun.elapsed() >= START_LIMIT => {
-                return Err(qemu.told(Problem::new(Code::Tool, "QEMU did not open its sockets").cause(error)));
+                return Err(qemu.told(Diagnostic::new(Code::Tool, "QEMU did not open its sockets").cause(error)));
             }
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
@@ -366,17 +366,17 @@ fn hear(event: &str, data: &Value, tell: &Sender<Notice>) {
 /// Forwards a free port of loopback to the guest's port 22.
 ///
 /// Between asking the kernel for a free port and QEMU's taking it, another process may be quicker; then another is tried.
-fn forward(qmp: &mut Qmp) -> Result<u16, Problem> {
+fn forward(qmp: &mut Qmp) -> Result<u16, Diagnostic> {
     let mut why = String::new();
     for _ in 0..PORTS {
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-        let port = free.map_err(|error| Problem::io("no port of loopback is free", &error))?.port();
+        let port = free.map_err(|error| Diagnostic::io("no port of loopback is free", &error))?.port();
         why = qmp.human(&format!("hostfwd_add net0 tcp:127.0.0.1:{port}-:22"))?;
         if why.is_empty() {
             return Ok(port);
         }
     }
-    Err(Problem::new(Code::Tool, "QEMU cannot forward a port to the guest")
+    Err(Diagnostic::new(Code::Tool, "QEMU cannot forward a port to the guest")
         .cause(crate::base::text::one_line(&why, 200)))
 }
 
@@ -386,9 +386,9 @@ fn type_into(
     keys: Option<Box<dyn Read + Send>>,
     ctrl_c: &Arc<AtomicBool>,
     sender: &Sender<Notice>,
-) -> Result<(), Problem> {
+) -> Result<(), Diagnostic> {
     let Some(keys) = keys else { return Ok(()) };
-    let keyboard = console.try_clone().map_err(|error| Problem::io("the console cannot be written", &error))?;
+    let keyboard = console.try_clone().map_err(|error| Diagnostic::io("the console cannot be written", &error))?;
     let (ours, tell) = (Arc::clone(ctrl_c), sender.clone());
     std::thread::spawn(move || console::type_into(keyboard, keys, &ours, &tell));
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
-use crate::base::{Code, Event, Problem, Url};
+use crate::base::{Code, Diagnostic, Event, Url};
 use crate::fetch::{Arrived, Bounds, Fetch, Http, Proxy, Settings};
 use crate::stream::Sink;
 
@@ -27,12 +27,12 @@ impl Sink for Memory {
     fn position(&self) -> u64 {
         self.bytes.len() as u64
     }
-    fn append(&mut self, bytes: &[u8]) -> Result<(), Problem> {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), Diagnostic> {
         self.bytes.extend_from_slice(bytes);
         self.largest = self.largest.max(self.bytes.len());
         Ok(())
     }
-    fn restart(&mut self) -> Result<(), Problem> {
+    fn restart(&mut self) -> Result<(), Diagnostic> {
         self.bytes.clear();
         self.restarts += 1;
         Ok(())
@@ -40,7 +40,7 @@ impl Sink for Memory {
     fn validator(&self) -> Option<String> {
         self.validator.clone()
     }
-    fn set_validator(&mut self, validator: Option<&str>) -> Result<(), Problem> {
+    fn set_validator(&mut self, validator: Option<&str>) -> Result<(), Diagnostic> {
         self.validator = validator.map(str::to_owned);
         Ok(())
     }
@@ -62,11 +62,11 @@ fn bytes(count: usize) -> Vec<u8> {
     (0..count).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
 }
 
-fn download(server: &Server, bounds: Bounds, sink: &mut Memory) -> Result<Arrived, Problem> {
+fn download(server: &Server, bounds: Bounds, sink: &mut Memory) -> Result<Arrived, Diagnostic> {
     download_as(&quick(), &server.url("/file"), bounds, sink)
 }
 
-fn download_as(settings: &Settings, url: &str, bounds: Bounds, sink: &mut Memory) -> Result<Arrived, Problem> {
+fn download_as(settings: &Settings, url: &str, bounds: Bounds, sink: &mut Memory) -> Result<Arrived, Diagnostic> {
     Http::new(settings.clone()).download("base", &Url::parse(url).unwrap(), &bounds, sink, &|_| ())
 }
 

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::base::text::is_unsafe;
-use crate::base::{BaseKind, ByteSize, Digest, Event, Problem, Url};
+use crate::base::{BaseKind, ByteSize, Diagnostic, Digest, Event, Url};
 use crate::fetch::{Http, Proxy, Settings};
 use crate::host::Beside;
 use crate::plan::{Origin, Plan};
@@ -238,7 +238,7 @@ fn planned(sources: &[&str]) -> Plan {
 }
 
 /// Brings the inputs of a plan; what was told on the way is added to `told`.
-fn bring(store: &Store<'_>, proxy: &Proxy, sources: &[&str], told: &Mutex<Vec<Event>>) -> Result<Realised, Problem> {
+fn bring(store: &Store<'_>, proxy: &Proxy, sources: &[&str], told: &Mutex<Vec<Event>>) -> Result<Realised, Diagnostic> {
     let http = Http::new(quick(proxy.clone()));
     let workshop = Workshop {
         store,
@@ -307,7 +307,7 @@ fn check_store(store: &Store<'_>, whole: bool, row: &Row) -> Result<(), String> 
 }
 
 /// Demands that nothing said shows a secret or what a terminal must not see, and that who failed is named.
-fn check_talk(stage: &Stage, failed: bool, told: &[Event], problem: Option<&Problem>) -> Result<(), String> {
+fn check_talk(stage: &Stage, failed: bool, told: &[Event], problem: Option<&Diagnostic>) -> Result<(), String> {
     let facts = problem.into_iter().flat_map(|problem| problem.facts.iter().map(|(_, value)| value));
     let mut texts: Vec<String> =
         facts.chain(problem.into_iter().flat_map(|problem| &problem.causes)).cloned().collect();

@@ -14,7 +14,7 @@ fn through(scheme: &str, address: std::net::SocketAddr) -> Settings {
     quick(Proxy::Through(Url::parse(&format!("{scheme}://{CREDENTIALS}@{address}")).unwrap()))
 }
 
-fn read(settings: Settings, url: &str) -> Result<Text, crate::base::Problem> {
+fn read(settings: Settings, url: &str) -> Result<Text, crate::base::Diagnostic> {
     Http::new(settings).text("sums", &Url::parse(url).unwrap(), 100, &|_| ())
 }
 

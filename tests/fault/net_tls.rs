@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::base::{Code, Problem, Url};
+use crate::base::{Code, Diagnostic, Url};
 use crate::fetch::{Fetch, Http, Proxy, Settings};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
@@ -53,7 +53,7 @@ fn settings() -> Settings {
     }
 }
 
-fn read(settings: Settings, url: &str) -> Result<Vec<u8>, Problem> {
+fn read(settings: Settings, url: &str) -> Result<Vec<u8>, Diagnostic> {
     Http::new(settings).text("sums", &Url::parse(url).unwrap(), 100, &|_| ()).map(|text| text.body)
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::base::{Code, DerivationId, Digest, Event, Problem};
+use crate::base::{Code, DerivationId, Diagnostic, Digest, Event};
 use crate::store::{Claim, Partial, Privacy, Store};
 use crate::stream::Sink;
 
@@ -69,7 +69,7 @@ pub fn files_in(dir: &Path) -> Vec<String> {
     names
 }
 
-pub fn code<T>(result: Result<T, Problem>) -> Code {
+pub fn code<T>(result: Result<T, Diagnostic>) -> Code {
     match result {
         Ok(_) => panic!("it went well"),
         Err(problem) => problem.code,
@@ -142,7 +142,7 @@ fn bytes_that_differ_from_the_expected_are_never_an_object() {
     assert_eq!(code(writer.finish(Some((&right, Some(6))), None)), Code::Hash);
     let mut writer = store.create(Privacy::Public, None).unwrap();
     writer.write_all(b"right").unwrap();
-    let refuse = &mut |_: &mut std::fs::File, _: u64| Err(Problem::new(Code::ImageFormat, "no image"));
+    let refuse = &mut |_: &mut std::fs::File, _: u64| Err(Diagnostic::new(Code::ImageFormat, "no image"));
     assert_eq!(code(writer.finish(Some((&right, None)), Some(refuse))), Code::ImageFormat);
     drop(store.create(Privacy::Public, None).unwrap());
     assert_eq!(snapshot(&cache.join("objects-v1")), before);

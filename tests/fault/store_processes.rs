@@ -12,7 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::base::{Code, DerivationId, Digest, Problem};
+use crate::base::{Code, DerivationId, Diagnostic, Digest};
 use crate::store::{BundleEntry, Claim, Collect, Privacy, Source, Store};
 use crate::stream::Sink;
 
@@ -47,7 +47,7 @@ fn succeed(command: &mut Command) -> String {
 }
 
 /// Everything a build does with the store, in one go; what `big` says is larger than a few buffers.
-fn spine(store: &Store) -> Result<(), Problem> {
+fn spine(store: &Store) -> Result<(), Diagnostic> {
     let bytes = noise(400_000, 21);
     let digest = Digest::of(&bytes);
     if let Claim::Partial(mut partial) = store.claim(&digest, "base")? {

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 use crate::format::openpgp::{Keyring, Signer, is_cleartext, verify_cleartext, verify_detached};
 use tempfile::TempDir;
 
@@ -120,7 +120,7 @@ fn armour(bytes: &[u8], kind: &str, home: &Home) -> Vec<u8> {
 }
 
 #[track_caller]
-fn refused<T: std::fmt::Debug>(answer: Result<T, Problem>, code: Code) -> Problem {
+fn refused<T: std::fmt::Debug>(answer: Result<T, Diagnostic>, code: Code) -> Diagnostic {
     let problem = answer.unwrap_err();
     assert_eq!(problem.code, code, "{problem:#?}");
     problem

@@ -7,7 +7,7 @@ mod table;
 
 use std::fmt;
 
-use super::{Place, Problem, words::vocabulary};
+use super::{Diagnostic, Place, words::vocabulary};
 
 pub(crate) use table::Rule;
 
@@ -97,7 +97,7 @@ impl Finding {
     }
 }
 
-impl From<Finding> for Problem {
+impl From<Finding> for Diagnostic {
     /// Makes the failure of a finding that is an error.
     fn from(finding: Finding) -> Self {
         let hint = finding.fix().to_owned();
@@ -154,7 +154,7 @@ mod tests {
         let finding = Finding::new(Rule::MovingUrl, "x");
         assert_eq!((finding.severity, finding.fix()), (Severity::Note, Rule::MovingUrl.row().fix));
         let finding = finding.with_severity(Severity::Error).hint("do y");
-        let problem = Problem::from(finding);
+        let problem = Diagnostic::from(finding);
         assert_eq!((problem.rule, problem.hint.as_deref()), (Some(Rule::MovingUrl), Some("do y")));
     }
 }

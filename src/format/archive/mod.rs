@@ -36,7 +36,7 @@ pub(crate) use reader::Reader;
 pub(crate) use stream::Stream;
 pub(crate) use writer::Writer;
 
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 /// The format this program writes and reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -75,7 +75,7 @@ pub(crate) enum ArchiveError {
     Length { found: u64, expected: u64 },
 }
 
-impl From<ArchiveError> for Problem {
+impl From<ArchiveError> for Diagnostic {
     fn from(error: ArchiveError) -> Self {
         match error {
             ArchiveError::Read(cause) => Self::io("cannot read the archive", &cause),

@@ -9,7 +9,7 @@ use std::io::{Cursor, Write as _};
 use fatfs::{FatType, FileSystem, FormatVolumeOptions, FsOptions, format_volume};
 
 use super::{name, repair, time};
-use crate::base::{ByteSize, Code, DiskLabel, Problem};
+use crate::base::{ByteSize, Code, Diagnostic, DiskLabel};
 
 /// What the volume shall hold.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub(crate) enum FatError {
     Library(#[from] std::io::Error),
 }
 
-impl From<FatError> for Problem {
+impl From<FatError> for Diagnostic {
     fn from(error: FatError) -> Self {
         let code = if matches!(error, FatError::Library(_)) { Code::Bug } else { Code::Provision };
         Self::new(code, format!("cannot write the config disk: {error}"))

@@ -14,7 +14,7 @@ use gpt::partition_types;
 use uuid::Uuid;
 
 use super::bytes::{le32, le64, read_up_to};
-use crate::base::{ByteSize, Code, DiskLabel, Problem};
+use crate::base::{ByteSize, Code, Diagnostic, DiskLabel};
 
 const SECTOR: u64 = 512;
 /// Where the one partition begins, as every partitioning tool aligns it; also what is kept free at the end.
@@ -42,7 +42,7 @@ pub(crate) enum GptError {
     Library(String),
 }
 
-impl From<GptError> for Problem {
+impl From<GptError> for Diagnostic {
     fn from(error: GptError) -> Self {
         let code = match &error {
             GptError::Io(cause) => return Self::io("cannot read the partition table", cause),

@@ -11,7 +11,7 @@ use std::io::{Read, Seek, SeekFrom};
 use super::bytes::{le16, le32, read_up_to};
 use super::magic::{self, Magic};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Problem};
+use crate::base::{ByteSize, Code, Diagnostic};
 
 const SECTOR: u64 = 2048;
 /// The system area: the descriptors begin behind it.
@@ -53,7 +53,7 @@ pub(crate) enum IsoError {
     Cut { volume: ByteSize, file: ByteSize },
 }
 
-impl From<IsoError> for Problem {
+impl From<IsoError> for Diagnostic {
     fn from(error: IsoError) -> Self {
         match &error {
             IsoError::Io(cause) => Self::io("cannot read the image", cause),

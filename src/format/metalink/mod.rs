@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 pub(crate) use read::parse;
 
 use crate::base::text::one_line;
-use crate::base::{Code, Digest, Problem, Url};
+use crate::base::{Code, Diagnostic, Digest, Url};
 
 /// The largest list that is read; a DVD's with pieces of 256 KiB has about 1.5 MiB.
 pub(crate) const MAX_LENGTH: u64 = 4 << 20;
@@ -58,7 +58,7 @@ pub(crate) enum MetalinkError {
     OtherSize(u64),
 }
 
-impl From<MetalinkError> for Problem {
+impl From<MetalinkError> for Diagnostic {
     fn from(error: MetalinkError) -> Self {
         Self::new(Code::NetProtocol, format!("cannot use the list of mirrors: {error}"))
     }

@@ -121,7 +121,7 @@ fn hostile_lists_are_refused_in_few_words() {
         (format!("{}{}", sample(), " ".repeat(4 << 20)), "at most 4194304 are read"),
     ] {
         let error = match parse(text.as_bytes()) {
-            Err(error) => Problem::from(error),
+            Err(error) => Diagnostic::from(error),
             Ok(list) => panic!("{want}: {list:?}"),
         };
         assert!(error.headline.contains(want) && error.headline.len() < 300, "{want}: {error}");

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::base::text::one_line;
-use crate::base::{Arch, Code, Digest, Problem};
+use crate::base::{Arch, Code, Diagnostic, Digest};
 
 pub(crate) use config::check_config;
 
@@ -125,7 +125,7 @@ pub(crate) enum OciError {
     DiffIds { config: usize, manifest: usize },
 }
 
-impl From<OciError> for Problem {
+impl From<OciError> for Diagnostic {
     fn from(error: OciError) -> Self {
         Self::new(Code::NetProtocol, format!("what the registry gave cannot be used: {error}"))
     }

@@ -9,7 +9,7 @@ use pgp::packet::{Packet, PacketHeader, Signature};
 use pgp::types::Tag;
 
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 use super::armour::{self, ArmourError};
 use super::certificate::{Certificate, Maker};
@@ -55,9 +55,9 @@ impl Keyring {
     ///
     /// # Errors
     /// `E_SIG_KEY` where anything in it cannot be read, naming `file`.
-    pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<Self, Problem> {
+    pub(crate) fn parse(bytes: &[u8], file: &str) -> Result<Self, Diagnostic> {
         read(bytes).map_err(|error| {
-            Problem::new(Code::SigKey, format!("cannot use the keyring `{}`: {error}", one_line(file, 200)))
+            Diagnostic::new(Code::SigKey, format!("cannot use the keyring `{}`: {error}", one_line(file, 200)))
                 .hint("export the publisher's key alone: gpg --armor --export FINGERPRINT")
         })
     }

@@ -30,7 +30,7 @@ mod verify;
 
 use pgp::packet::SignatureType;
 
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 use armour::ArmourError;
 use cleartext::CleartextError;
@@ -58,7 +58,12 @@ pub(crate) struct Signer {
 ///
 /// # Errors
 /// The codes `E_SIG_…`; `E_SIG_BAD` where the signature is not over these bytes, or cannot be read.
-pub(crate) fn verify_detached(keyring: &Keyring, data: &[u8], signature: &[u8], now: u64) -> Result<Signer, Problem> {
+pub(crate) fn verify_detached(
+    keyring: &Keyring,
+    data: &[u8],
+    signature: &[u8],
+    now: u64,
+) -> Result<Signer, Diagnostic> {
     bounded(signature)?;
     if is_cleartext(signature) {
         return Err(scope("the signature file holds a text of its own"));
@@ -77,7 +82,7 @@ pub(crate) fn verify_detached(keyring: &Keyring, data: &[u8], signature: &[u8], 
 ///
 /// # Errors
 /// As [`verify_detached`]; `E_SIG_SCOPE` where the document holds anything that is not signed.
-pub(crate) fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> Result<(Vec<u8>, Signer), Problem> {
+pub(crate) fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> Result<(Vec<u8>, Signer), Diagnostic> {
     bounded(document)?;
     if !is_cleartext(document) {
         return Err(verify::missing());
@@ -93,23 +98,23 @@ pub(crate) fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> 
 ///
 /// # Errors
 /// As [`verify_cleartext`], but for those that need a key.
-pub(crate) fn unverified_text(document: &[u8]) -> Result<Vec<u8>, Problem> {
+pub(crate) fn unverified_text(document: &[u8]) -> Result<Vec<u8>, Diagnostic> {
     bounded(document)?;
     Ok(cleartext::parse(document).map_err(cleartext_problem)?.text)
 }
 
-fn bounded(bytes: &[u8]) -> Result<(), Problem> {
+fn bounded(bytes: &[u8]) -> Result<(), Diagnostic> {
     if bytes.len() <= MAX_LENGTH {
         return Ok(());
     }
     Err(verify::unreadable(format!("it has {} bytes, a signature has at most {MAX_LENGTH}", bytes.len())))
 }
 
-fn scope(why: impl std::fmt::Display) -> Problem {
-    Problem::new(Code::SigScope, "the signature file is not one signature and nothing else").cause(why)
+fn scope(why: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::new(Code::SigScope, "the signature file is not one signature and nothing else").cause(why)
 }
 
-fn armour_problem(error: ArmourError) -> Problem {
+fn armour_problem(error: ArmourError) -> Diagnostic {
     match error {
         ArmourError::Missing => verify::missing(),
         ArmourError::Truncated | ArmourError::Headers | ArmourError::Base64 => verify::unreadable(error),
@@ -117,11 +122,11 @@ fn armour_problem(error: ArmourError) -> Problem {
     }
 }
 
-fn cleartext_problem(error: CleartextError) -> Problem {
+fn cleartext_problem(error: CleartextError) -> Diagnostic {
     match error {
         CleartextError::Unsigned => verify::missing().cause(error),
         CleartextError::Signature(error) => verify::unreadable(error),
-        error => Problem::new(Code::SigScope, "the document is not one signed text and nothing else").cause(error),
+        error => Diagnostic::new(Code::SigScope, "the document is not one signed text and nothing else").cause(error),
     }
 }
 

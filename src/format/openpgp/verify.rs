@@ -7,7 +7,7 @@ use pgp::packet::{Packet, Signature, SignatureType, SignatureVersion};
 use pgp::types::{KeyDetails, Tag};
 
 use crate::base::text::one_line;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 
 use super::Signer;
 use super::certificate::{Certificate, Maker, Moments, created, hex};
@@ -29,9 +29,14 @@ pub(crate) struct Document<'a> {
 ///
 /// One signature that passes every check is enough: publishers sign with the old key and the new one while they change.
 /// But a signature that a trusted key's owner did not make over these bytes refuses the file, whatever else is there.
-pub(crate) fn verify(keyring: &Keyring, document: Document<'_>, packets: &[u8], now: u64) -> Result<Signer, Problem> {
+pub(crate) fn verify(
+    keyring: &Keyring,
+    document: Document<'_>,
+    packets: &[u8],
+    now: u64,
+) -> Result<Signer, Diagnostic> {
     let mut good = None;
-    let mut refused: Option<Problem> = None;
+    let mut refused: Option<Diagnostic> = None;
     for signature in read(packets)? {
         match judge(keyring, document, &signature, now) {
             Ok(signer) => good = good.or(Some(signer)),
@@ -44,7 +49,7 @@ pub(crate) fn verify(keyring: &Keyring, document: Document<'_>, packets: &[u8], 
 }
 
 /// Orders refusals by how much they tell: that some key is not trusted tells least.
-fn rank(problem: &Problem) -> u8 {
+fn rank(problem: &Diagnostic) -> u8 {
     match problem.code {
         Code::SigRevoked => 4,
         Code::SigExpired => 3,
@@ -55,23 +60,23 @@ fn rank(problem: &Problem) -> u8 {
 }
 
 /// Says that there is no signature where there should be one.
-pub(crate) fn missing() -> Problem {
-    Problem::new(Code::SigMissing, "there is no signature")
+pub(crate) fn missing() -> Diagnostic {
+    Diagnostic::new(Code::SigMissing, "there is no signature")
 }
 
 /// Says that a signature cannot be read.
-pub(crate) fn unreadable(why: impl std::fmt::Display) -> Problem {
-    Problem::new(Code::SigBad, "the signature cannot be read").cause(why)
+pub(crate) fn unreadable(why: impl std::fmt::Display) -> Diagnostic {
+    Diagnostic::new(Code::SigBad, "the signature cannot be read").cause(why)
 }
 
-fn read(packets: &[u8]) -> Result<Vec<Signature>, Problem> {
+fn read(packets: &[u8]) -> Result<Vec<Signature>, Diagnostic> {
     let mut signatures = vec![];
     for packet in keyring::packets(packets, Some(Tag::Signature), MAX_SIGNATURES) {
         match packet {
             Ok((_, Packet::Signature(signature))) => signatures.push(signature),
             Ok(_) | Err(KeyringError::Stray(_)) => {
                 let scope = "the signature file holds more than signatures";
-                return Err(Problem::new(Code::SigScope, scope).hint("use the publisher's detached signature"));
+                return Err(Diagnostic::new(Code::SigScope, scope).hint("use the publisher's detached signature"));
             }
             Err(error) => return Err(unreadable(error)),
         }
@@ -80,7 +85,7 @@ fn read(packets: &[u8]) -> Result<Vec<Signature>, Problem> {
 }
 
 /// Judges one signature; where several trusted keys could have made it, the first that did decides.
-fn judge(keyring: &Keyring, document: Document<'_>, signature: &Signature, now: u64) -> Result<Signer, Problem> {
+fn judge(keyring: &Keyring, document: Document<'_>, signature: &Signature, now: u64) -> Result<Signer, Diagnostic> {
     let makers = keyring.makers(signature);
     if makers.is_empty() {
         return Err(unknown_key(keyring, signature));
@@ -107,34 +112,35 @@ fn judge(keyring: &Keyring, document: Document<'_>, signature: &Signature, now: 
 /// Version 3 has no subpackets and is old, but openSUSE's build service signs its checksum files in it (with SHA-512),
 /// and over a document it can be mistaken for no other version: where the one ends in 0x00 or 0x01 and a time, the
 /// others end in 0xFF and a length.
-fn form(document: Document<'_>, signature: &Signature) -> Result<(), Problem> {
+fn form(document: Document<'_>, signature: &Signature) -> Result<(), Diagnostic> {
     if !matches!(signature.version(), SignatureVersion::V3 | SignatureVersion::V4 | SignatureVersion::V6) {
-        return Err(Problem::new(Code::SigWeak, "the signature is of a version that is not believed"));
+        return Err(Diagnostic::new(Code::SigWeak, "the signature is of a version that is not believed"));
     }
     if !signature.typ().is_some_and(|typ| document.types.contains(&typ)) {
-        return Err(Problem::new(Code::SigScope, "the signature is not one over such a document"));
+        return Err(Diagnostic::new(Code::SigScope, "the signature is not one over such a document"));
     }
     policy::digest(signature).map_err(|digest| {
         let weak = format!("the signature's digest is too weak: {digest}");
-        Problem::new(Code::SigWeak, weak).note("SHA-2 or SHA-3 of 256 bits or more is demanded")
+        Diagnostic::new(Code::SigWeak, weak).note("SHA-2 or SHA-3 of 256 bits or more is demanded")
     })?;
     if !policy::understood(signature) {
-        return Err(Problem::new(Code::SigScope, "the signature has a critical part that is not understood"));
+        return Err(Diagnostic::new(Code::SigScope, "the signature has a critical part that is not understood"));
     }
     Ok(())
 }
 
 /// Demands that a signature says when it was made, is not from the future and has not expired.
-fn moments(signature: &Signature, now: u64) -> Result<Moments, Problem> {
+fn moments(signature: &Signature, now: u64) -> Result<Moments, Diagnostic> {
     let Some(signed) = created(signature) else {
-        return Err(Problem::new(Code::SigBad, "the signature does not say when it was made"));
+        return Err(Diagnostic::new(Code::SigBad, "the signature does not say when it was made"));
     };
     if signed > now.saturating_add(policy::SKEW) {
-        let problem = Problem::new(Code::SigExpired, "the signature is from the future").fact("signed", date(signed));
+        let problem =
+            Diagnostic::new(Code::SigExpired, "the signature is from the future").fact("signed", date(signed));
         return Err(problem.fact("today", date(now)).hint("set this machine's clock"));
     }
     if !policy::in_force(signature, now) {
-        return Err(Problem::new(Code::SigExpired, "the signature has expired").fact("signed", date(signed)));
+        return Err(Diagnostic::new(Code::SigExpired, "the signature has expired").fact("signed", date(signed)));
     }
     Ok(Moments { signed, now })
 }
@@ -151,8 +157,8 @@ fn signer(certificate: &Certificate, user: &str, at: Moments) -> Signer {
     Signer { fingerprint: certificate.fingerprint(), user_id: one_line(user, 100), signed_at: at.signed }
 }
 
-fn bad(signature: &Signature) -> Problem {
-    Problem::new(Code::SigBad, "the signature is not over these bytes")
+fn bad(signature: &Signature) -> Diagnostic {
+    Diagnostic::new(Code::SigBad, "the signature is not over these bytes")
         .fact("key", name(signature))
         .note("the file was changed after it was signed, or the signature belongs to another file")
 }
@@ -164,9 +170,9 @@ fn name(signature: &Signature) -> String {
     fingerprint.or_else(id).unwrap_or_else(|| "not told".to_owned())
 }
 
-fn unknown_key(keyring: &Keyring, signature: &Signature) -> Problem {
+fn unknown_key(keyring: &Keyring, signature: &Signature) -> Diagnostic {
     let name = name(signature);
-    let problem = Problem::new(Code::SigKey, "no trusted key made the signature").fact("key", &name);
+    let problem = Diagnostic::new(Code::SigKey, "no trusted key made the signature").fact("key", &name);
     let trusted: Vec<_> = keyring.list().into_iter().map(|(fingerprint, _)| fingerprint).take(4).collect();
     let problem = problem.fact("trusted", if trusted.is_empty() { "none".to_owned() } else { trusted.join(", ") });
     match known(&name) {
@@ -178,14 +184,14 @@ fn unknown_key(keyring: &Keyring, signature: &Signature) -> Problem {
 }
 
 /// Tells why a key is not believed that did make the signature.
-fn not_believed(certificate: &Certificate, flaw: Flaw, at: Moments) -> Problem {
+fn not_believed(certificate: &Certificate, flaw: Flaw, at: Moments) -> Diagnostic {
     let code = match &flaw {
         Flaw::WeakKey(_) | Flaw::WeakSelf => Code::SigWeak,
         Flaw::Revoked { .. } => Code::SigRevoked,
         Flaw::SignedAfterEnd { .. } | Flaw::EndedSince { .. } | Flaw::BeforeKey { .. } => Code::SigExpired,
         Flaw::NoSelf | Flaw::NotUnderstood | Flaw::NotBound | Flaw::NotForSigning => Code::SigKey,
     };
-    let problem = Problem::new(code, format!("the signature is not believed: {flaw}"))
+    let problem = Diagnostic::new(code, format!("the signature is not believed: {flaw}"))
         .fact("key", certificate.fingerprint())
         .fact("owner", one_line(&certificate.first_user(), 100))
         .fact("signed", date(at.signed));

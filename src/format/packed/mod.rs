@@ -12,7 +12,7 @@ mod zstd;
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use crate::base::{ByteSize, Code, Compression, Problem};
+use crate::base::{ByteSize, Code, Compression, Diagnostic};
 
 /// The most memory that an xz decoder may take; `xz -9` asks 65 MiB.
 pub(crate) const XZ_MEMORY: ByteSize = ByteSize::mib(128);
@@ -51,7 +51,7 @@ impl From<PackedError> for io::Error {
     }
 }
 
-impl From<PackedError> for Problem {
+impl From<PackedError> for Diagnostic {
     fn from(error: PackedError) -> Self {
         let code = match &error {
             PackedError::Bomb { .. } => Code::DecompBomb,

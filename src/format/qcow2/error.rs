@@ -1,6 +1,6 @@
 //! Why an image is not taken as a base. Touches nothing. Read next: `gate`.
 
-use crate::base::{ByteSize, Code, Problem};
+use crate::base::{ByteSize, Code, Diagnostic};
 
 /// Why the gate stays shut; each says what would have happened had we gone on.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ impl GateError {
     }
 }
 
-impl From<GateError> for Problem {
+impl From<GateError> for Diagnostic {
     fn from(error: GateError) -> Self {
         if let GateError::Io(cause) = &error {
             return Self::io("cannot read the image", cause);

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use super::*;
-use crate::base::{Code, Problem};
+use crate::base::{Code, Diagnostic};
 use crate::format::qcow2::{blank, from_raw};
 
 fn image() -> Vec<u8> {
@@ -39,7 +39,7 @@ fn img_01_a_data_file_is_refused_by_bit_and_by_extension() {
     for name in ["/etc/passwd", "x.raw", "../../x", "/dev/sda", "json:{\"driver\":\"nbd\"}", "nbd://127.0.0.1:1/x"] {
         let length = (name.len() as u32).to_be_bytes();
         let bytes = patched(&[(112, b"DATA"), (116, &length), (120, name.as_bytes())]);
-        let problem = Problem::from(refused(&bytes));
+        let problem = Diagnostic::from(refused(&bytes));
         assert_eq!(problem.code, Code::ImageDataFile, "{name}");
         assert_eq!(problem.facts, [("data file", name.to_owned())]);
     }
@@ -50,7 +50,7 @@ fn img_02_any_trace_of_a_backing_file_is_refused() {
     for name in ["/etc/hostname", "../../x", "json:{}", "nbd://h", "http://h/x", "ssh://h/x", "fd:3", "a\u{1b}[2J"] {
         let bytes =
             patched(&[(8, &200_u64.to_be_bytes()), (16, &(name.len() as u32).to_be_bytes()), (200, name.as_bytes())]);
-        let problem = Problem::from(refused(&bytes));
+        let problem = Diagnostic::from(refused(&bytes));
         assert_eq!(problem.code, Code::ImageBacking, "{name}");
         assert_eq!(problem.facts[0].1, crate::base::text::one_line(name, 80));
     }
@@ -100,7 +100,7 @@ fn patched_header(bits: &[u8; 8]) -> Vec<u8> {
 #[test]
 fn img_04_dirty_and_corrupt_images_are_refused_and_never_repaired() {
     for bit in [1, 2, 3] {
-        let problem = Problem::from(refused(&patched(&[(79, &[bit])])));
+        let problem = Diagnostic::from(refused(&patched(&[(79, &[bit])])));
         assert_eq!(problem.code, Code::ImageDirty);
         assert!(problem.hint.unwrap().contains("qemu-img check"));
     }

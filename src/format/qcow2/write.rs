@@ -14,7 +14,7 @@ use qcow2_rs::meta::Qcow2Header;
 use qcow2_rs::ops::Qcow2IoOps;
 
 use super::header::{ImageInfo, at, bytes_per_l1_entry};
-use crate::base::{ByteSize, Code, Problem};
+use crate::base::{ByteSize, Code, Diagnostic};
 use crate::format::bytes::put;
 
 const CLUSTER_BITS: usize = 16;
@@ -48,7 +48,7 @@ pub(crate) enum WriteError {
     Library(String),
 }
 
-impl From<WriteError> for Problem {
+impl From<WriteError> for Diagnostic {
     fn from(error: WriteError) -> Self {
         let code = if matches!(error, WriteError::Library(_)) { Code::Bug } else { Code::ImageLimit };
         Self::new(code, format!("cannot write the image: {error}"))

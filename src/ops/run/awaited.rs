@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Prepared, Ran};
 use crate::base::text::one_line;
-use crate::base::{Code, Event, Problem};
+use crate::base::{Code, Diagnostic, Event};
 use crate::guest_report;
 use crate::ops::{Session, vms};
 use crate::vm::watch::{Notice, Outcome, Running, Until};
@@ -18,7 +18,7 @@ impl Prepared<'_> {
         session: &Session<'_>,
         running: &mut Running,
         ran: &mut Ran,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Diagnostic> {
         if self.until != Until::Off {
             let limit = self.wish.timeout;
             match running.watch(&self.until, limit)? {
@@ -96,13 +96,13 @@ impl Prepared<'_> {
         running: &mut Running,
         signal: i32,
         ran: &mut Ran,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Diagnostic> {
         ran.signal = Some(signal);
         self.end(session, running, ran)
     }
 
     /// Ends the machine: what is thrown away need not be written properly, what is kept is asked first.
-    fn end(&self, session: &Session<'_>, running: &mut Running, ran: &Ran) -> Result<(), Problem> {
+    fn end(&self, session: &Session<'_>, running: &mut Running, ran: &Ran) -> Result<(), Diagnostic> {
         if self.keep.is_none() {
             return running.quit();
         }
@@ -111,21 +111,21 @@ impl Prepared<'_> {
         running.power_off(|| (session.events)(Event::Told { text })).map(drop)
     }
 
-    fn too_early(&self, running: &Running, reason: &str) -> Problem {
-        let problem = Problem::new(Code::Guest, format!("`{}` went off before {} came", self.name, self.awaited()));
+    fn too_early(&self, running: &Running, reason: &str) -> Diagnostic {
+        let problem = Diagnostic::new(Code::Guest, format!("`{}` went off before {} came", self.name, self.awaited()));
         self.with_last(problem.fact("reason", in_words(reason)), running, false)
     }
 
-    fn too_late(&self, running: &Running, limit: Duration) -> Problem {
+    fn too_late(&self, running: &Running, limit: Duration) -> Diagnostic {
         let (seconds, awaited) = (limit.as_secs(), self.awaited());
         let headline = format!("`{}` is not done after {seconds} seconds: {awaited} did not come", self.name);
-        self.with_last(Problem::new(Code::Guest, headline), running, true)
+        self.with_last(Diagnostic::new(Code::Guest, headline), running, true)
     }
 
     /// Whoever ends it must not learn from success that the machine is as asked.
-    fn given_up(&self, running: &Running) -> Problem {
+    fn given_up(&self, running: &Running) -> Diagnostic {
         let headline = format!("`{}` was ended from the terminal before {} came", self.name, self.awaited());
-        let problem = Problem::new(Code::Guest, headline).cause("so nothing is known of how it came up");
+        let problem = Diagnostic::new(Code::Guest, headline).cause("so nothing is known of how it came up");
         self.with_last(problem, running, false)
     }
 
@@ -139,7 +139,7 @@ impl Prepared<'_> {
     }
 
     /// Adds what the guest said last, and where to look further; more time helps only where it ran out.
-    fn with_last(&self, problem: Problem, running: &Running, is_late: bool) -> Problem {
+    fn with_last(&self, problem: Diagnostic, running: &Running, is_late: bool) -> Diagnostic {
         let last = running.last_line();
         let problem = problem.fact("said last", if last.is_empty() { "nothing".into() } else { last });
         let longer = if is_late { "`--timeout SECONDS` gives it longer; " } else { "" };

@@ -3,7 +3,7 @@
 //! Read next: `vm::disks`, which makes them.
 
 use super::Prepared;
-use crate::base::{Arch, BaseKind, Code, DiskSerial, Problem};
+use crate::base::{Arch, BaseKind, Code, Diagnostic, DiskSerial};
 use crate::plan::{CONFIG_SERIAL, DataDisk, Machine, Network, PAYLOAD_SERIAL, SYSTEM_SERIAL};
 use crate::vm::directory::{State, Vm, with_added};
 use crate::vm::disks;
@@ -14,14 +14,14 @@ impl Prepared<'_> {
     /// # Errors
     ///
     /// `E_USAGE` where a serial is taken, where the machine has no slot left, and where a disk to leave out is none.
-    pub(super) fn with_asked(&self, before: &State) -> Result<State, Problem> {
+    pub(super) fn with_asked(&self, before: &State) -> Result<State, Diagnostic> {
         let mut state = before.clone();
         let mut machine = with_added(&self.launchable.machine, &state);
         for (size, serial) in &self.wish.data {
             let serial = match serial {
                 Some(serial) if is_taken(&machine, serial) => return Err(taken(serial)),
                 Some(serial) => serial.clone(),
-                None => disks::free_serial(&machine).ok_or_else(|| Problem::new(Code::Usage, "too many disks"))?,
+                None => disks::free_serial(&machine).ok_or_else(|| Diagnostic::new(Code::Usage, "too many disks"))?,
             };
             disks::judge_size(*size)?;
             let disk = DataDisk { serial, size: *size };
@@ -31,7 +31,7 @@ impl Prepared<'_> {
         let most = slots(&machine);
         if machine.data.len() > most && !self.wish.data.is_empty() {
             let (now, name) = (machine.data.len() - self.wish.data.len(), &self.name);
-            return Err(Problem::new(Code::Usage, format!("`{name}` has no room for so many disks"))
+            return Err(Diagnostic::new(Code::Usage, format!("`{name}` has no room for so many disks"))
                 .fact("data disks", format!("{now}, and {} more are asked for", self.wish.data.len()))
                 .fact("room", format!("{most}: each takes a PCI slot"))
                 .note("nothing was changed"));
@@ -42,7 +42,7 @@ impl Prepared<'_> {
 }
 
 /// Makes the instance's disks those of another state: adds blank ones, or takes away what was added.
-pub(super) fn go_to(vm: &Vm, from: &State, to: &State) -> Result<(), Problem> {
+pub(super) fn go_to(vm: &Vm, from: &State, to: &State) -> Result<(), Diagnostic> {
     if from == to {
         return Ok(());
     }
@@ -60,8 +60,8 @@ fn is_taken(machine: &Machine, serial: &DiskSerial) -> bool {
         || machine.data.iter().any(|disk| disk.serial == *serial)
 }
 
-fn taken(serial: &DiskSerial) -> Problem {
-    let problem = Problem::new(Code::Usage, format!("there is a disk `{serial}` already"));
+fn taken(serial: &DiskSerial) -> Diagnostic {
+    let problem = Diagnostic::new(Code::Usage, format!("there is a disk `{serial}` already"));
     let problem = match serial.as_str() {
         CONFIG_SERIAL => problem.cause("it is the name of the disk that carries the configuration"),
         PAYLOAD_SERIAL => problem.cause("it is the name of the disk that carries packages and files"),
@@ -70,12 +70,12 @@ fn taken(serial: &DiskSerial) -> Problem {
     problem.note("nothing was changed").hint("give another serial: `--data SIZE:SERIAL`")
 }
 
-fn detachable(machine: &Machine, serial: &DiskSerial) -> Result<(), Problem> {
+fn detachable(machine: &Machine, serial: &DiskSerial) -> Result<(), Diagnostic> {
     if machine.data.iter().any(|disk| disk.serial == *serial) {
         return Ok(());
     }
     let there: Vec<_> = machine.data.iter().map(|disk| disk.serial.to_string()).collect();
-    Err(Problem::new(Code::Usage, format!("there is no disk `{serial}` to detach"))
+    Err(Diagnostic::new(Code::Usage, format!("there is no disk `{serial}` to detach"))
         .fact("data disks", if there.is_empty() { "none".into() } else { there.join(", ") })
         .note("nothing was changed"))
 }

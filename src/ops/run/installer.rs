@@ -4,7 +4,7 @@
 //! for it. That it is done is noted when the new system speaks, or the guest ends by itself: [`crate::vm::watch`].
 
 use super::Prepared;
-use crate::base::{BaseKind, Code, Problem};
+use crate::base::{BaseKind, Code, Diagnostic};
 use crate::plan::file;
 use crate::vm::directory::{Mark, State, Vm};
 use crate::vm::disks::{DISKS, is_written};
@@ -35,11 +35,11 @@ impl Prepared<'_> {
     /// # Errors
     ///
     /// `E_USAGE` where the disk was written and nothing told that the installer was done: what is there may be all somebody has.
-    pub(super) fn settled(&self, kept: Option<&Vm>, state: State) -> Result<State, Problem> {
+    pub(super) fn settled(&self, kept: Option<&Vm>, state: State) -> Result<State, Diagnostic> {
         let name = &self.name;
         if self.launchable.machine.base != BaseKind::Iso {
             return match self.wish.boot_from {
-                Some(_) => Err(Problem::new(Code::Usage, format!("no ISO installs `{name}`"))
+                Some(_) => Err(Diagnostic::new(Code::Usage, format!("no ISO installs `{name}`"))
                     .hint("leave out `--boot-from`; it boots from its disk")),
                 None => Ok(state),
             };
@@ -50,7 +50,7 @@ impl Prepared<'_> {
             None if state.installed || !is_written => Ok(state),
             None => Err(self.in_doubt()),
             Some(BootFrom::Disk) if !is_written => {
-                Err(Problem::new(Code::Usage, format!("there is nothing on the disk of `{name}` yet"))
+                Err(Diagnostic::new(Code::Usage, format!("there is nothing on the disk of `{name}` yet"))
                     .hint("leave out `--boot-from`; the installer writes it"))
             }
             Some(from) => Ok(State { installed: from == BootFrom::Disk, ..state }),
@@ -63,10 +63,10 @@ impl Prepared<'_> {
         (is_installing && self.keep.is_some()).then(|| vm.mark(state))
     }
 
-    fn in_doubt(&self) -> Problem {
+    fn in_doubt(&self) -> Diagnostic {
         let name = &self.name;
         let again = self.about(&format!("run --keep {name}"));
-        Problem::new(Code::Usage, format!("`{name}` may be installed, and the installer would erase it"))
+        Diagnostic::new(Code::Usage, format!("`{name}` may be installed, and the installer would erase it"))
             .cause("the installer ran and the system disk was written, but the run ended before the new system told of itself")
             .note("nothing was changed")
             .hint(format!(

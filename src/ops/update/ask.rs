@@ -5,7 +5,7 @@
 
 use super::sign::{Heard, Judge, Voucher};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Event, Problem, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Event, Url};
 use crate::fetch::{self, Fetch};
 use crate::host::files;
 use crate::lock::{self, CHECKSUMS, Checksums, ImageFacts, Mirrors, Pin, Question, facts, vouch};
@@ -27,13 +27,13 @@ pub(in crate::ops) struct Asker<'a> {
 /// Why a place did not say what an input is.
 enum Silence {
     /// It has no such file.
-    Absent(Problem),
+    Absent(Diagnostic),
     /// It did not answer, or not in a way that can be believed.
-    Failed(Problem),
+    Failed(Diagnostic),
 }
 
-impl From<Problem> for Silence {
-    fn from(problem: Problem) -> Self {
+impl From<Diagnostic> for Silence {
+    fn from(problem: Diagnostic) -> Self {
         Self::Failed(problem)
     }
 }
@@ -53,12 +53,12 @@ struct Text {
 
 impl Asker<'_> {
     /// Finds out what an input is today by the word of its server alone: for a better message, never for a pin.
-    pub(in crate::ops) fn ask(&self, question: &Question) -> Result<Pin, Problem> {
+    pub(in crate::ops) fn ask(&self, question: &Question) -> Result<Pin, Diagnostic> {
         self.hear(question, None).map(|heard| heard.pin)
     }
 
     /// Finds out what an input is today, and who says so.
-    pub(super) fn hear(&self, question: &Question, judge: Option<&Judge<'_>>) -> Result<Heard, Problem> {
+    pub(super) fn hear(&self, question: &Question, judge: Option<&Judge<'_>>) -> Result<Heard, Diagnostic> {
         match &question.source {
             Source::Path(path) => {
                 let summary = self.loaded.beside.summarise(path.as_str(), self.session.events)?;
@@ -78,7 +78,7 @@ impl Asker<'_> {
     /// Asks each place in turn, and the first that can be believed counts.
     ///
     /// What a person wrote in `[mirrors]` is trusted as the publisher is, the public network only by https.
-    fn hear_publisher(&self, question: &Question, url: &Url, judge: Option<&Judge<'_>>) -> Result<Heard, Problem> {
+    fn hear_publisher(&self, question: &Question, url: &Url, judge: Option<&Judge<'_>>) -> Result<Heard, Diagnostic> {
         let (mut failures, mut absent) = (vec![], vec![]);
         for index in 0..Session::candidates(self.mirrors, &Source::Url(url.clone())).len() {
             let place = Place { asker: self, index };
@@ -97,7 +97,7 @@ impl Asker<'_> {
         }
     }
 
-    fn warn(&self, url: &Url, failure: &Problem) {
+    fn warn(&self, url: &Url, failure: &Diagnostic) {
         let from = failure.facts.iter().find(|(label, _)| *label == "from");
         let from = from.map(|(_, from)| format!(" ({from})")).unwrap_or_default();
         let name = one_line(url.file_name(), 200);
@@ -106,7 +106,7 @@ impl Asker<'_> {
     }
 
     /// Takes a file that nobody publishes a checksum of as it comes, once, and says so before it begins.
-    fn first_use(&self, question: &Question, url: &Url, judge: &Judge<'_>) -> Result<Heard, Problem> {
+    fn first_use(&self, question: &Question, url: &Url, judge: &Judge<'_>) -> Result<Heard, Diagnostic> {
         let name = one_line(url.file_name(), 200);
         if !judge.takes_unsigned(url) {
             return Err(judge.unsigned(url, format!("nothing beside `{name}` says what it should be")));
@@ -124,7 +124,7 @@ impl Asker<'_> {
         Err(together(failures, vec![], url))
     }
 
-    fn learn(&self, question: &Question, url: &Url, at: &Url, judge: &Judge<'_>) -> Result<Pin, Problem> {
+    fn learn(&self, question: &Question, url: &Url, at: &Url, judge: &Judge<'_>) -> Result<Pin, Diagnostic> {
         if !at.is_remote() {
             let path = file_path(at)?;
             let summary = files::summarise(&path, self.session.events)?;
@@ -135,7 +135,7 @@ impl Asker<'_> {
         let (object, arrived) = realise::learn(name, at, LARGEST_INPUT, store, self.fetch, self.session.events)
             .map_err(|problem| unhelpful(problem).hint("check the address in the recipe"))?;
         if let Some(kind) = arrived.looks_like.filter(|_| self.is_base(question)) {
-            return Err(Problem::new(Code::ImageFormat, format!("`{}` is {kind}, no image", one_line(name, 200)))
+            return Err(Diagnostic::new(Code::ImageFormat, format!("`{}` is {kind}, no image", one_line(name, 200)))
                 .fact("from", &arrived.from)
                 .note("nothing was pinned"));
         }
@@ -234,7 +234,7 @@ impl Place<'_> {
                 Err(failed) => return Err(failed),
             }
         }
-        Err(Silence::Absent(absent.unwrap_or_else(|| Problem::new(Code::Bug, "no checksum file was asked for"))))
+        Err(Silence::Absent(absent.unwrap_or_else(|| Diagnostic::new(Code::Bug, "no checksum file was asked for"))))
     }
 
     fn judged(
@@ -244,7 +244,7 @@ impl Place<'_> {
         at: &Url,
         text: Text,
         judge: Option<&Judge<'_>>,
-    ) -> Result<Said, Problem> {
+    ) -> Result<Said, Diagnostic> {
         let unchecked = |text: Text, voucher| {
             let answer = list.read(url, &vouch::unchecked(text.bytes)?)?;
             Ok(Said { answer, signer: None, voucher })
@@ -270,7 +270,7 @@ impl Place<'_> {
     }
 
     /// Looks for a signature beside the checksum file of `url`.
-    fn signature(&self, list: &Checksums, url: &Url) -> Result<Option<(Vec<u8>, Url)>, Problem> {
+    fn signature(&self, list: &Checksums, url: &Url) -> Result<Option<(Vec<u8>, Url)>, Diagnostic> {
         for ending in list.signatures {
             let beside = sibling(url, &format!("{}{ending}", list.file_name(url)))?;
             match self.read(&beside) {
@@ -298,11 +298,11 @@ impl Place<'_> {
     }
 
     fn read(&self, url: &Url) -> Result<Text, Silence> {
-        let missing = || Problem::new(Code::Io, format!("`{url}` is not there"));
+        let missing = || Diagnostic::new(Code::Io, format!("`{url}` is not there"));
         let Some(at) = self.at(url) else { return Err(Silence::Absent(missing())) };
         if !at.is_remote() {
             let found = files::read_small(&file_path(&at)?, SIDECAR_LIMIT)?;
-            let absent = || Silence::Absent(Problem::new(Code::Io, format!("`{at}` is not there")));
+            let absent = || Silence::Absent(Diagnostic::new(Code::Io, format!("`{at}` is not there")));
             return found.map(|bytes| Text { bytes, from: at.to_string() }).ok_or_else(absent);
         }
         if at == *url && url.scheme() != "https" {
@@ -315,7 +315,7 @@ impl Place<'_> {
         }
     }
 
-    fn beginning(&self, url: &Url, count: usize) -> Result<(Vec<u8>, Option<ByteSize>), Problem> {
+    fn beginning(&self, url: &Url, count: usize) -> Result<(Vec<u8>, Option<ByteSize>), Diagnostic> {
         let Some(at) = self.at(url) else { return Ok(Default::default()) };
         if !at.is_remote() {
             let (head, length) = files::beginning(&file_path(&at)?, count)?;
@@ -335,53 +335,53 @@ fn plain(url: &Url) -> Source {
     Source::Url(url.without_secrets())
 }
 
-fn file_path(url: &Url) -> Result<std::path::PathBuf, Problem> {
-    url.to_file_path().ok_or_else(|| Problem::new(Code::Recipe, format!("`{url}` names no file")))
+fn file_path(url: &Url) -> Result<std::path::PathBuf, Diagnostic> {
+    url.to_file_path().ok_or_else(|| Diagnostic::new(Code::Recipe, format!("`{url}` names no file")))
 }
 
-fn sibling(url: &Url, name: &str) -> Result<Url, Problem> {
+fn sibling(url: &Url, name: &str) -> Result<Url, Diagnostic> {
     url.sibling(name)
-        .map_err(|error| Problem::new(Code::Recipe, format!("`{url}` has no sibling `{name}`")).cause(error))
+        .map_err(|error| Diagnostic::new(Code::Recipe, format!("`{url}` has no sibling `{name}`")).cause(error))
 }
 
-fn without_https(url: &Url) -> Problem {
-    Problem::new(Code::Usage, format!("`{url}` is asked without https"))
+fn without_https(url: &Url) -> Diagnostic {
+    Diagnostic::new(Code::Usage, format!("`{url}` is asked without https"))
         .note("whoever sits on the way could name any image; nothing was pinned")
         .hint("write the https address, or pin the digest in the recipe: `sha256 = \"…\"` in `[base]`")
 }
 
 /// A redirect, which nobody signs and whose last hop is some mirror's, chooses no other bytes than the checksums do.
-fn two_answers(url: &Url, next: &Url) -> Problem {
-    Problem::new(Code::NetProtocol, format!("the checksums of `{url}` are not those of the file it redirects to"))
+fn two_answers(url: &Url, next: &Url) -> Diagnostic {
+    Diagnostic::new(Code::NetProtocol, format!("the checksums of `{url}` are not those of the file it redirects to"))
         .fact("redirect", next)
         .note("nothing was pinned")
         .hint("the publisher may be changing it just now: try again later, or name the immutable file in the recipe")
 }
 
 /// Takes away the hint of a failed build: here, `update` is what runs.
-fn unhelpful(mut problem: Problem) -> Problem {
+fn unhelpful(mut problem: Diagnostic) -> Diagnostic {
     if fetch::is_absent(&problem) {
         problem.hint = None;
     }
     problem
 }
 
-fn with_from(problem: Problem, from: &str) -> Problem {
+fn with_from(problem: Diagnostic, from: &str) -> Diagnostic {
     if problem.facts.iter().any(|(label, _)| *label == "from") { problem } else { problem.fact("from", from) }
 }
 
 /// Tells several failures under the one that weighs most; a file that a place lacks is the least that can be wrong.
-fn together(mut failures: Vec<Problem>, absent: Vec<Problem>, url: &Url) -> Problem {
+fn together(mut failures: Vec<Diagnostic>, absent: Vec<Diagnostic>, url: &Url) -> Diagnostic {
     failures.sort_by_key(|failure| (failure.code == Code::Io, !failure.code.as_str().starts_with("E_SIG_")));
     let all = failures.into_iter().chain(absent);
     let problem = all
         .reduce(|first, next| first.cause(next))
-        .unwrap_or_else(|| Problem::new(Code::Bug, format!("no place to ask for `{url}`")));
+        .unwrap_or_else(|| Diagnostic::new(Code::Bug, format!("no place to ask for `{url}`")));
     if problem.code == Code::Offline { offline(problem, url) } else { problem }
 }
 
 /// To ask is to go online; the hint of a build, that later runs find it in the store, would be no help.
-fn offline(mut problem: Problem, url: &Url) -> Problem {
+fn offline(mut problem: Diagnostic, url: &Url) -> Diagnostic {
     let name = one_line(url.file_name(), 200);
     problem.headline = format!("`{name}` is asked from its publisher, and `--offline` forbids it");
     problem.note("no lock was changed; a build needs only what is pinned").hint("update without `--offline`")

@@ -6,7 +6,7 @@
 use super::Asker;
 use super::sign::Judge;
 use crate::base::text::one_line;
-use crate::base::{Arch, ByteSize, Code, Digest, Event, Problem, Url};
+use crate::base::{Arch, ByteSize, Code, Diagnostic, Digest, Event, Url};
 use crate::host::files;
 use crate::lock::oci::{self, Blob, Document, Manifest};
 use crate::lock::{ImagePin, images};
@@ -38,14 +38,14 @@ impl Asker<'_> {
     }
 
     /// Finds out what an image is today, for the recipe's machine.
-    pub(super) fn hear_image(&self, reference: &ImageReference, judge: &Judge<'_>) -> Result<ImagePin, Problem> {
+    pub(super) fn hear_image(&self, reference: &ImageReference, judge: &Judge<'_>) -> Result<ImagePin, Diagnostic> {
         let arch = self.loaded.recipe.machine.arch;
         let url = reference.manifest_url();
         if reference.digest().is_none() && !judge.takes_unsigned(url) {
             return Err(judge.unsigned(url, format!("nobody signs what the tag of `{reference}` means")));
         }
         let shown = one_line(&reference.to_string(), 200);
-        let told = |problem: Problem| problem.fact("image", &shown);
+        let told = |problem: Diagnostic| problem.fact("image", &shown);
         let first = self.document(&shown, url, reference.digest().map(|digest| (digest, None))).map_err(told)?;
         let (manifest, image) = self.manifest(reference, first, arch).map_err(told)?;
         self.check_config(reference, &image, arch).map_err(told)?;
@@ -53,36 +53,38 @@ impl Asker<'_> {
     }
 
     /// Reads the manifest: what came first, or the entry for the machine in an index that came first.
-    fn manifest(&self, reference: &ImageReference, first: Text, arch: Arch) -> Result<(Blob, Manifest), Problem> {
+    fn manifest(&self, reference: &ImageReference, first: Text, arch: Arch) -> Result<(Blob, Manifest), Diagnostic> {
         let blob = |bytes: &[u8]| Blob { digest: Digest::of(bytes), size: bytes.len() as u64 };
-        let read = |text: &Text| oci::read(&text.bytes).map_err(|error| Problem::from(error).fact("from", &text.from));
+        let read =
+            |text: &Text| oci::read(&text.bytes).map_err(|error| Diagnostic::from(error).fact("from", &text.from));
         let index = match read(&first)? {
             Document::Image(image) => return Ok((blob(&first.bytes), image)),
             Document::Index(index) => index,
         };
-        let entry = index.choose(arch).map_err(|error| Problem::from(error).fact("from", &first.from))?;
+        let entry = index.choose(arch).map_err(|error| Diagnostic::from(error).fact("from", &first.from))?;
         let url = reference.manifest_url_of(&entry.digest).ok_or_else(|| without_address(reference))?;
         let what = format!("the manifest for {arch}");
         let second = self.document(&what, &url, Some((entry.digest, Some(entry.size))))?;
         match read(&second)? {
             Document::Image(image) => Ok((entry, image)),
             Document::Index(_) => {
-                Err(Problem::from(oci::OciError::Nested(oci::architecture(arch))).fact("from", &second.from))
+                Err(Diagnostic::from(oci::OciError::Nested(oci::architecture(arch))).fact("from", &second.from))
             }
         }
     }
 
     /// A manifest alone names no platform; its config does.
-    fn check_config(&self, reference: &ImageReference, image: &Manifest, arch: Arch) -> Result<(), Problem> {
+    fn check_config(&self, reference: &ImageReference, image: &Manifest, arch: Arch) -> Result<(), Diagnostic> {
         let Blob { digest, size } = image.config;
         let url = reference.blob_url(&digest).ok_or_else(|| without_address(reference))?;
         let config = self.document("the image's config", &url, Some((digest, Some(size))))?;
-        oci::check_config(&config.bytes, image, arch).map_err(|error| Problem::from(error).fact("from", &config.from))
+        oci::check_config(&config.bytes, image, arch)
+            .map_err(|error| Diagnostic::from(error).fact("from", &config.from))
     }
 
     /// Reads a document from the first place that has the right one.
-    fn document(&self, what: &str, url: &Url, expected: Expected) -> Result<Text, Problem> {
-        let mut failures: Vec<Problem> = vec![];
+    fn document(&self, what: &str, url: &Url, expected: Expected) -> Result<Text, Diagnostic> {
+        let mut failures: Vec<Diagnostic> = vec![];
         for place in Session::candidates(self.mirrors, &Source::Url(url.clone())) {
             let Source::Url(at) = place else { continue };
             match self.document_at(what, &at).and_then(|text| compared(what, text, expected)) {
@@ -94,36 +96,36 @@ impl Asker<'_> {
             }
         }
         let failures = failures.into_iter().reduce(|first, next| first.cause(next));
-        Err(failures.unwrap_or_else(|| Problem::new(Code::Bug, format!("no place to ask for `{url}`"))))
+        Err(failures.unwrap_or_else(|| Diagnostic::new(Code::Bug, format!("no place to ask for `{url}`"))))
     }
 
-    fn tell_other_place(&self, what: &str, failure: &Problem) {
+    fn tell_other_place(&self, what: &str, failure: &Diagnostic) {
         let text = format!("`{}`: {}; the next address serves", one_line(what, 200), failure.headline);
         (self.session.events)(Event::Warning { text });
     }
 
-    fn document_at(&self, what: &str, at: &Url) -> Result<Text, Problem> {
+    fn document_at(&self, what: &str, at: &Url) -> Result<Text, Diagnostic> {
         let from = at.to_string();
         if at.is_remote() {
             let text = self.fetch.text(what, at, oci::DOCUMENT_LIMIT, self.session.events)?;
             return Ok(Text { bytes: text.body, from: text.from.to_string() });
         }
-        let path = at.to_file_path().ok_or_else(|| Problem::new(Code::Recipe, format!("`{at}` names no file")))?;
+        let path = at.to_file_path().ok_or_else(|| Diagnostic::new(Code::Recipe, format!("`{at}` names no file")))?;
         let bytes = files::read_small(&path, ByteSize(oci::DOCUMENT_LIMIT))?;
-        let bytes = bytes.ok_or_else(|| Problem::new(Code::Io, format!("`{at}` is not there")))?;
+        let bytes = bytes.ok_or_else(|| Diagnostic::new(Code::Io, format!("`{at}` is not there")))?;
         Ok(Text { bytes, from })
     }
 }
 
 /// Refuses a document that is not the one that was asked for by digest.
-fn compared(what: &str, text: Text, expected: Expected) -> Result<Text, Problem> {
+fn compared(what: &str, text: Text, expected: Expected) -> Result<Text, Diagnostic> {
     let Some((digest, size)) = expected else { return Ok(text) };
     let received = Digest::of(&text.bytes);
     if received == digest && size.is_none_or(|size| size == text.bytes.len() as u64) {
         return Ok(text);
     }
     let problem =
-        Problem::new(Code::Hash, format!("`{}` is not what was asked for by its digest", one_line(what, 200)))
+        Diagnostic::new(Code::Hash, format!("`{}` is not what was asked for by its digest", one_line(what, 200)))
             .fact("expected", format!("sha256:{digest}"))
             .fact("received", format!("sha256:{received}"))
             .fact("from", &text.from)
@@ -134,6 +136,6 @@ fn compared(what: &str, text: Text, expected: Expected) -> Result<Text, Problem>
     })
 }
 
-fn without_address(reference: &ImageReference) -> Problem {
-    Problem::new(Code::Bug, format!("a part of `{reference}` has no address"))
+fn without_address(reference: &ImageReference) -> Diagnostic {
+    Diagnostic::new(Code::Bug, format!("a part of `{reference}` has no address"))
 }

@@ -18,7 +18,7 @@ pub(crate) use self::show::{Change, changes, image_changes};
 pub(crate) use self::sign::Voucher;
 use self::sign::{Heard, Judge};
 use super::{Loaded, Session, recipe_file};
-use crate::base::{Code, Problem, Problems};
+use crate::base::{Code, Diagnostic, Diagnostics};
 use crate::host::files;
 use crate::lock::{self, ImagePin, Lock, Pin, Question};
 use crate::recipe::{self, ImageReference, Source};
@@ -71,7 +71,7 @@ pub(crate) struct Outcome {
 ///
 /// # Errors
 /// All that failed, together; then no lock was changed. `E_LOCKED` where one would be, and `--locked` forbids it.
-pub(crate) fn update(session: &Session<'_>, recipes: &[PathBuf], options: Options) -> Result<Outcome, Problems> {
+pub(crate) fn update(session: &Session<'_>, recipes: &[PathBuf], options: Options) -> Result<Outcome, Diagnostics> {
     let found = if recipes.is_empty() { beside_us(session)? } else { vec![] };
     let recipes = if recipes.is_empty() { &found } else { recipes };
     let judge = Judge::new(session, options)?;
@@ -94,10 +94,10 @@ pub(crate) fn update(session: &Session<'_>, recipes: &[PathBuf], options: Option
 }
 
 /// Asks every question of every recipe; all that fail are told.
-fn ask_all(judge: &Judge<'_>, recipes: &[PathBuf], outcome: &mut Outcome) -> Result<Vec<Learnt>, Problems> {
+fn ask_all(judge: &Judge<'_>, recipes: &[PathBuf], outcome: &mut Outcome) -> Result<Vec<Learnt>, Diagnostics> {
     let session = judge.session;
     let fetch = session.fetcher();
-    let (mut locks, mut problems): (Vec<Learnt>, Vec<Problem>) = (vec![], vec![]);
+    let (mut locks, mut problems): (Vec<Learnt>, Vec<Diagnostic>) = (vec![], vec![]);
     for path in recipes {
         let loaded = match Loaded::read(session, path) {
             Ok(loaded) => loaded,
@@ -131,13 +131,13 @@ fn ask_all(judge: &Judge<'_>, recipes: &[PathBuf], outcome: &mut Outcome) -> Res
         None => Ok(locks),
         Some(last) => {
             last.note.get_or_insert_with(|| "no lock was changed".to_owned());
-            Err(Problems(problems))
+            Err(Diagnostics(problems))
         }
     }
 }
 
 /// Finds the recipes of the working directory; other TOML files are passed over, broken recipes are not.
-fn beside_us(session: &Session<'_>) -> Result<Vec<PathBuf>, Problem> {
+fn beside_us(session: &Session<'_>) -> Result<Vec<PathBuf>, Diagnostic> {
     let directory = session.environment.directory();
     let names = files::list(directory)?.into_iter().filter(|name| name.ends_with(".toml"));
     let is_recipe = |name: &String| {
@@ -146,7 +146,7 @@ fn beside_us(session: &Session<'_>) -> Result<Vec<PathBuf>, Problem> {
     };
     let found: Vec<_> = names.filter(is_recipe).map(PathBuf::from).collect();
     if found.is_empty() {
-        return Err(Problem::new(Code::Usage, "there is no recipe in this directory")
+        return Err(Diagnostic::new(Code::Usage, "there is no recipe in this directory")
             .note("without a name, `update` takes every `*.toml` here that has `format` and `[base]`")
             .hint("name the recipes: `arca-build update RECIPE…`"));
     }
@@ -181,7 +181,7 @@ fn learnt(locks: &mut Vec<Learnt>, path: PathBuf) -> &mut Learnt {
 
 impl Learnt {
     /// Asks, unless another recipe of this lock asked the same: twice might be told two answers.
-    fn ask(&mut self, question: Question, asker: &Asker<'_>, judge: &Judge<'_>) -> Result<Option<Updated>, Problem> {
+    fn ask(&mut self, question: Question, asker: &Asker<'_>, judge: &Judge<'_>) -> Result<Option<Updated>, Diagnostic> {
         let earlier = self.pins.iter().find(|(pin, _)| pin.url == question.key);
         let is_asked = earlier.is_some() || self.failed.contains(&question.key);
         if is_asked && matches!(question.source, Source::Url(_)) {
@@ -213,7 +213,7 @@ impl Learnt {
         reference: &ImageReference,
         asker: &Asker<'_>,
         judge: &Judge<'_>,
-    ) -> Result<Option<UpdatedImage>, Problem> {
+    ) -> Result<Option<UpdatedImage>, Diagnostic> {
         let recipe = &asker.loaded.recipe;
         let key = (reference.to_string(), recipe.machine.arch);
         let name = format!("{} {}", key.0, key.1);
@@ -227,7 +227,7 @@ impl Learnt {
     }
 
     /// Adds the pins to the lock as it is now, so that what another process added meanwhile stays; tells of a change.
-    fn write(&self, is_dry_run: bool) -> Result<bool, Problems> {
+    fn write(&self, is_dry_run: bool) -> Result<bool, Diagnostics> {
         // Another update of the same lock waits, so that neither drops what the other pins.
         let _held = (!is_dry_run).then(|| files::hold_directory(&self.path)).flatten();
         let old = recipe_file::read_lock(&self.path)?;
@@ -249,8 +249,8 @@ impl Learnt {
 }
 
 /// A lock knows a file beside a recipe by its relative path, so it can serve one directory only.
-fn two_files(key: &str, lock: &Path, first: &str, second: &str) -> Problem {
-    Problem::new(Code::Usage, format!("`{key}` is two files for one lock"))
+fn two_files(key: &str, lock: &Path, first: &str, second: &str) -> Diagnostic {
+    Diagnostic::new(Code::Usage, format!("`{key}` is two files for one lock"))
         .fact("lock", lock.display())
         .fact("first", first)
         .fact("second", second)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Updated, UpdatedImage, Voucher};
 use crate::base::text::one_line;
-use crate::base::{Code, Problem, Problems, Url};
+use crate::base::{Code, Diagnostic, Diagnostics, Url};
 use crate::lock::vouch::KNOWN;
 use crate::lock::{ImagePin, Pin, key};
 use crate::recipe::Source;
@@ -58,7 +58,7 @@ fn fields(pin: &Pin) -> Vec<(&'static str, Option<String>)> {
 }
 
 /// Refuses the run when a pin would change, with every such change.
-pub(super) fn refuse_changes(pins: &[Updated], images: &[UpdatedImage]) -> Result<(), Problems> {
+pub(super) fn refuse_changes(pins: &[Updated], images: &[UpdatedImage]) -> Result<(), Diagnostics> {
     let changed = pins.iter().filter(|updated| updated.before.as_ref() != Some(&updated.after));
     let changed =
         changed.map(|updated| locked(&updated.key, &updated.recipe, &changes(updated.before.as_ref(), &updated.after)));
@@ -68,11 +68,11 @@ pub(super) fn refuse_changes(pins: &[Updated], images: &[UpdatedImage]) -> Resul
         locked(&updated.after.reference, &updated.recipe, &changes)
     });
     let problems: Vec<_> = changed.chain(others).collect();
-    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(()) } else { Err(Diagnostics(problems)) }
 }
 
-fn locked(key: &str, recipe: &str, changes: &[Change]) -> Problem {
-    let problem = Problem::new(Code::Locked, "the lock would change, and `--locked` forbids it")
+fn locked(key: &str, recipe: &str, changes: &[Change]) -> Diagnostic {
+    let problem = Diagnostic::new(Code::Locked, "the lock would change, and `--locked` forbids it")
         .fact("input", one_line(key, 300))
         .fact("recipe", recipe);
     let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), |value| one_line(value, 300));

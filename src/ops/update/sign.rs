@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Options, Updated};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Event, Problem, Problems, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Event, Url};
 use crate::host::files;
 use crate::lock::vouch::{self, Allowed, Earlier, Keyring};
 use crate::lock::{Config, Pin};
@@ -60,19 +60,19 @@ pub(super) struct Judge<'a> {
     pub(super) now: u64,
     options: Options,
     /// Opened when something has to be remembered or looked up.
-    store: OnceCell<Result<Store<'a>, Problem>>,
+    store: OnceCell<Result<Store<'a>, Diagnostic>>,
 }
 
 impl<'a> Judge<'a> {
     /// Reads the configuration and every keyring.
-    pub(super) fn new(session: &'a Session<'a>, options: Options) -> Result<Self, Problems> {
+    pub(super) fn new(session: &'a Session<'a>, options: Options) -> Result<Self, Diagnostics> {
         let config = session.configuration()?;
         let keyring = keyring(session, &config)?;
         Ok(Self { session, config, keyring, now: session.environment.seconds(), options, store: OnceCell::new() })
     }
 
     /// Returns the store, which is opened once.
-    pub(super) fn store(&self) -> Result<&Store<'a>, Problem> {
+    pub(super) fn store(&self) -> Result<&Store<'a>, Diagnostic> {
         self.store.get_or_init(|| self.session.open_store()).as_ref().map_err(Clone::clone)
     }
 
@@ -82,9 +82,9 @@ impl<'a> Judge<'a> {
     }
 
     /// Refuses what nobody signed, with the two ways out.
-    pub(super) fn unsigned(&self, url: &Url, headline: String) -> Problem {
+    pub(super) fn unsigned(&self, url: &Url, headline: String) -> Diagnostic {
         let directory = url.without_secrets().sibling("").map(|url| url.expose().to_owned()).unwrap_or_default();
-        Problem::new(Code::SigMissing, headline)
+        Diagnostic::new(Code::SigMissing, headline)
             .fact("asked", url)
             .note("there is a keyring, so a signature is demanded; nothing was pinned")
             .hint(format!(
@@ -93,12 +93,12 @@ impl<'a> Judge<'a> {
     }
 
     /// Compares what was heard with what is pinned and what was seen, and lets it inherit what is still true.
-    pub(super) fn accept(&self, before: Option<&Pin>, mut heard: Heard, recipe: &str) -> Result<Heard, Problem> {
+    pub(super) fn accept(&self, before: Option<&Pin>, mut heard: Heard, recipe: &str) -> Result<Heard, Diagnostic> {
         let allowed = Allowed { older: self.options.allow_older, other_signer: self.options.allow_new_signer };
         if let Some(before) = before.filter(|before| before.sha256 == heard.pin.sha256) {
             inherit(&mut heard.pin, before);
         }
-        let told = |problem: Problem| self.with_way_out(problem, recipe);
+        let told = |problem: Diagnostic| self.with_way_out(problem, recipe);
         if let Some(before) = before {
             vouch::compare_signers(before, &heard.pin, allowed).map_err(told)?;
         }
@@ -161,7 +161,7 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn with_way_out(&self, problem: Problem, recipe: &str) -> Problem {
+    fn with_way_out(&self, problem: Diagnostic, recipe: &str) -> Diagnostic {
         let command = |flag: &str| self.session.command(&format!("update {flag}"), recipe);
         let hint = match problem.code {
             Code::SigOlder => format!("if the publisher took the newer one back: `{}`", command("--allow-older")),
@@ -201,7 +201,7 @@ fn inherit(pin: &mut Pin, before: &Pin) {
 }
 
 /// Reads the keyrings of the command line, relative to the working directory, and of the configuration, relative to it.
-fn keyring(session: &Session<'_>, config: &Config) -> Result<Keyring, Problems> {
+fn keyring(session: &Session<'_>, config: &Config) -> Result<Keyring, Diagnostics> {
     let named = session.keyrings.iter().map(|path| session.absolute(path));
     let beside = session.config_path().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default();
     let configured = config.keyrings.iter().map(|path| beside.join(path));
@@ -212,12 +212,12 @@ fn keyring(session: &Session<'_>, config: &Config) -> Result<Keyring, Problems> 
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(keyring) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(keyring) } else { Err(Diagnostics(problems)) }
 }
 
-fn read_keyring(path: &Path) -> Result<Keyring, Problem> {
+fn read_keyring(path: &Path) -> Result<Keyring, Diagnostic> {
     let shown = path.display().to_string();
-    let missing = || Problem::new(Code::Usage, format!("there is no keyring `{shown}`")).hint(export(path));
+    let missing = || Diagnostic::new(Code::Usage, format!("there is no keyring `{shown}`")).hint(export(path));
     let bytes = files::read_small(path, KEYRING_LIMIT)?.ok_or_else(missing)?;
     Keyring::parse(&bytes, &shown)
 }

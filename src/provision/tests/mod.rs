@@ -15,7 +15,7 @@ mod storage;
 
 use super::carried::{Knowledge, Known};
 use super::{Lowered, lower};
-use crate::base::{ByteSize, Digest, Problems, Secret};
+use crate::base::{ByteSize, Diagnostics, Digest, Secret};
 use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath, Source, parse};
 
 const HASH: &str = "$6$saltsalt$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -23,7 +23,7 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZ
 
 /// Reads a `[provision]` part, `HASH` and `KEY` replaced, and lowers it with the given files beside it. Without the report,
 /// unless it says so: that is in all of them, and has tests of its own.
-fn lower_with(provision: &str, files: &[(&str, &[u8])]) -> Result<Lowered, Problems> {
+fn lower_with(provision: &str, files: &[(&str, &[u8])]) -> Result<Lowered, Diagnostics> {
     let provision = provision.replace("HASH", HASH).replace("KEY", KEY);
     let text =
         format!("format = 1\nname = \"nas\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::super::Walk;
 use super::super::input::{Job, file_path};
-use crate::base::{Code, Problem, Url};
+use crate::base::{Code, Diagnostic, Url};
 use crate::format::metalink::{self, File, MAX_LENGTH, MetalinkError};
 use crate::host::files;
 use crate::recipe::Source;
@@ -37,14 +37,14 @@ impl Walk<'_> {
         None
     }
 
-    fn read_list_at(&self, place: &Source, job: &Job<'_>, name: &str) -> Result<File, Problem> {
+    fn read_list_at(&self, place: &Source, job: &Job<'_>, name: &str) -> Result<File, Diagnostic> {
         let bytes = match place {
             Source::Url(url) if url.is_remote() => {
                 let what = format!("{} (list of mirrors)", job.what);
                 self.workshop.fetch.text(&what, url, MAX_LENGTH, self.workshop.events)?.body
             }
             Source::Url(url) => read_file(url)?,
-            Source::Path(_) => return Err(Problem::new(Code::Bug, "a list of mirrors has no path")),
+            Source::Path(_) => return Err(Diagnostic::new(Code::Bug, "a list of mirrors has no path")),
         };
         let read = || -> Result<File, MetalinkError> {
             let list = metalink::parse(&bytes)?;
@@ -52,7 +52,7 @@ impl Walk<'_> {
             file.agrees(job.digest, job.size.map(|size| size.0))?;
             Ok(file.clone())
         };
-        read().map_err(|error| Problem::new(Code::NetProtocol, error.to_string()))
+        read().map_err(|error| Diagnostic::new(Code::NetProtocol, error.to_string()))
     }
 
     /// Lists whom to ask, best first: only who may have just this file under its immutable name.
@@ -110,10 +110,10 @@ fn is_public(url: &Url) -> bool {
     url.scheme() == "https" && is_name && !["localhost", "local", "internal", "home", "lan"].contains(&last)
 }
 
-fn read_file(url: &Url) -> Result<Vec<u8>, Problem> {
+fn read_file(url: &Url) -> Result<Vec<u8>, Diagnostic> {
     let mut bytes = vec![];
     let read = files::open(&file_path(url)?)?.take(MAX_LENGTH + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Problem::io(format!("cannot read `{url}`"), &error))?;
+    read.map_err(|error| Diagnostic::io(format!("cannot read `{url}`"), &error))?;
     Ok(bytes)
 }
 

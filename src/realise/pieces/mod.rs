@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use super::input::{Job, REUSED, is_final};
 use super::{Tally, Walk};
-use crate::base::{ByteSize, Code, Digest, Event, Problem, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, Url};
 use crate::format::metalink::Pieces;
 use crate::recipe::Source;
 use crate::store::{Cut, Pieced, PiecedClaim, StoreObject};
@@ -37,7 +37,7 @@ pub(super) enum Several {
 #[derive(Default)]
 pub(super) struct Failed {
     /// One for each mirror that need not be asked again.
-    pub failures: Vec<Problem>,
+    pub failures: Vec<Diagnostic>,
     /// Who gave wrong bytes, by a list that others have proven right.
     pub liars: Vec<Source>,
     /// Mirrors of the list, to be tried behind the input's own addresses.
@@ -46,7 +46,7 @@ pub(super) struct Failed {
 
 /// A failure behind which the addresses are tried one by one.
 struct InVain {
-    why: Problem,
+    why: Diagnostic,
     ended: Ended,
 }
 
@@ -55,7 +55,7 @@ impl Walk<'_> {
     ///
     /// # Errors
     /// Only what no other address can help with; all else is [`Several::Failed`], and told.
-    pub(super) fn bring_in_pieces(&self, job: &Job<'_>, sources: &[Source], list: &Url) -> Result<Several, Problem> {
+    pub(super) fn bring_in_pieces(&self, job: &Job<'_>, sources: &[Source], list: &Url) -> Result<Several, Diagnostic> {
         let nothing = || Ok(Several::Failed(Failed::default()));
         let Some((file, size)) = self.read_list(job, sources, list).zip(job.size) else { return nothing() };
         let mirrors = self.mirrors(sources, &file);
@@ -87,7 +87,7 @@ impl Walk<'_> {
         cut: Cut,
         mut pieced: Pieced<'_, '_>,
         mirrors: &[Url],
-    ) -> Result<Result<(StoreObject, Tally), Box<InVain>>, Problem> {
+    ) -> Result<Result<(StoreObject, Tally), Box<InVain>>, Diagnostic> {
         let events = self.workshop.events;
         events(Event::Started { what: job.what.to_owned(), total: job.size });
         let there = self.right(job, pieces, cut, &pieced)?;
@@ -112,7 +112,7 @@ impl Walk<'_> {
             // Every piece was as the list says: then it is the list that is wrong, and no mirror.
             Err(problem) if problem.code == Code::Hash => {
                 let wrong = "the list of mirrors is wrong: its pieces do not make the pinned file";
-                Ok(Err(Box::new(InVain { why: Problem::new(Code::Hash, wrong), ended: Ended::default() })))
+                Ok(Err(Box::new(InVain { why: Diagnostic::new(Code::Hash, wrong), ended: Ended::default() })))
             }
             // The pinned bytes are there, and no other address has others.
             Err(problem) => Err(problem),
@@ -126,7 +126,7 @@ impl Walk<'_> {
         pieces: &Pieces,
         cut: Cut,
         pieced: &Pieced<'_, '_>,
-    ) -> Result<BTreeSet<u64>, Problem> {
+    ) -> Result<BTreeSet<u64>, Diagnostic> {
         let mut right = BTreeSet::new();
         let (mut buffer, mut told, mut done) = (vec![], 0, 0);
         for index in pieced.kept().iter().copied() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::input::Job;
 use super::board::Board;
 use super::{AT_ONCE, RUN};
-use crate::base::{ByteSize, Code, Digest, Event, Events, Problem, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, Events, Url};
 use crate::fetch::{Fetch, Missed, Span};
 use crate::format::metalink::Pieces;
 use crate::recipe::Source;
@@ -43,7 +43,7 @@ pub(super) struct Ended {
     /// Bytes that came, those that were of no use included.
     pub received: u64,
     /// Of the liars.
-    pub failures: Vec<Problem>,
+    pub failures: Vec<Diagnostic>,
     pub liars: Vec<Source>,
 }
 
@@ -58,14 +58,14 @@ struct State {
     wrong: BTreeMap<(u64, Digest), usize>,
     lies: Vec<Lie>,
     /// Why no mirror can help.
-    fatal: Option<Problem>,
+    fatal: Option<Diagnostic>,
     /// Pieces that came right in this run: who proves the list.
     proven: u64,
 }
 
 struct Lie {
     mirror: usize,
-    problem: Problem,
+    problem: Diagnostic,
 }
 
 /// The state and who waits for it.
@@ -100,7 +100,7 @@ enum Flow {
 
 impl Work<'_> {
     /// Brings what is missing; returns the digest of the whole.
-    pub(super) fn run(&self, there: &BTreeSet<u64>) -> (Result<Digest, Problem>, Ended) {
+    pub(super) fn run(&self, there: &BTreeSet<u64>) -> (Result<Digest, Diagnostic>, Ended) {
         let workers = self.mirrors.len().min(AT_ONCE);
         let run = (RUN / self.cut.piece).max(1);
         let gave = self.mirrors.iter().map(|mirror| (mirror.clone(), 0)).collect();
@@ -134,24 +134,24 @@ impl Work<'_> {
         (result, state.ended)
     }
 
-    fn nobody_left(&self, state: &mut State) -> Problem {
+    fn nobody_left(&self, state: &mut State) -> Diagnostic {
         let lies = std::mem::take(&mut state.lies);
         // Where no piece was ever right, list and mirrors disagree, and nothing says who lies.
         if state.proven == 0 && !lies.is_empty() {
             let shown: Vec<_> = lies.iter().map(|lie| self.mirrors[lie.mirror].to_string()).collect();
             let text = format!("the list of mirrors and the mirrors disagree ({})", shown.join(", "));
-            return Problem::new(Code::Hash, text);
+            return Diagnostic::new(Code::Hash, text);
         }
         for lie in lies {
             state.ended.liars.push(Source::Url(self.mirrors[lie.mirror].clone()));
             state.ended.failures.push(lie.problem);
         }
-        Problem::new(Code::NetProtocol, "no mirror is left that gives pieces")
+        Diagnostic::new(Code::NetProtocol, "no mirror is left that gives pieces")
     }
 
     /// Hashes what is there without a gap, as it grows, and tells how far it is.
-    fn follow(&self, shared: &Shared) -> Result<Digest, Problem> {
-        let told = |error| Problem::io("cannot hash what was received", &error);
+    fn follow(&self, shared: &Shared) -> Result<Digest, Diagnostic> {
+        let told = |error| Diagnostic::io("cannot hash what was received", &error);
         let mut hasher = BackgroundHasher::new();
         loop {
             let state = shared.lock();
@@ -264,7 +264,7 @@ impl Work<'_> {
     }
 
     /// Compares a whole piece and writes it.
-    fn keep(&self, shared: &Shared, worker: usize, mirror: usize, index: u64, bytes: &[u8]) -> Result<(), Problem> {
+    fn keep(&self, shared: &Shared, worker: usize, mirror: usize, index: u64, bytes: &[u8]) -> Result<(), Diagnostic> {
         let found = Digest::of(bytes);
         if self.pieces.digests.get(index as usize) != Some(&found) {
             return Err(self.lied(shared, mirror, index, found));
@@ -291,11 +291,11 @@ impl Work<'_> {
     }
 
     /// Remembers who gave a wrong piece.
-    fn lied(&self, shared: &Shared, mirror: usize, index: u64, found: Digest) -> Problem {
+    fn lied(&self, shared: &Shared, mirror: usize, index: u64, found: Digest) -> Diagnostic {
         let url = &self.mirrors[mirror];
         let expected = self.pieces.digests.get(index as usize).map(ToString::to_string).unwrap_or_default();
         let headline = format!("piece {} of {} is not what the list of mirrors says", index + 1, self.cut.count());
-        let problem = Problem::new(Code::Hash, headline)
+        let problem = Diagnostic::new(Code::Hash, headline)
             .fact("expected", format!("sha256:{expected}"))
             .fact("received", format!("sha256:{found}"))
             .fact("from", url);
@@ -303,7 +303,7 @@ impl Work<'_> {
         let first = *state.wrong.entry((index, found)).or_insert(mirror);
         if first != mirror {
             let wrong = format!("the list of mirrors is wrong: two of them agree on another piece {}", index + 1);
-            state.fatal.get_or_insert(Problem::new(Code::NetProtocol, wrong));
+            state.fatal.get_or_insert(Diagnostic::new(Code::NetProtocol, wrong));
         }
         state.lies.push(Lie { mirror, problem: problem.clone() });
         problem

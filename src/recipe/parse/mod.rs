@@ -22,7 +22,7 @@ use super::reader::{Charset, Document, Table, Value};
 use super::{Base, Located, Recipe, RecipePath, Source};
 use crate::base::text::one_line;
 use crate::base::url::UrlError;
-use crate::base::{ByteSize, Code, Digest, Name, Problem, Problems, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Name, Url};
 
 /// The recipe format this program reads and writes.
 pub(crate) const FORMAT: u64 = 1;
@@ -40,7 +40,7 @@ const MIRROR_LIMIT: usize = 16;
 /// `file` is its name as the user gave it, for messages only. All mistakes are told together, in the order of the file: form
 /// is [`Code::Recipe`], a password in plain text [`Code::Secret`], a path that leaves the recipe's directory
 /// [`Code::InputEscape`]. A recipe of a newer format is refused whole, without guessing at the rest.
-pub(crate) fn parse(text: &str, file: &str) -> Result<Recipe, Problems> {
+pub(crate) fn parse(text: &str, file: &str) -> Result<Recipe, Diagnostics> {
     let document = Document::open(text, file)?;
     let root = document.root();
     if let Some(problem) = newer_format(&root) {
@@ -76,7 +76,7 @@ fn lower(root: &Table<'_>, file: &str) -> Option<Recipe> {
 }
 
 /// Tells of a recipe that only a later version can read.
-fn newer_format(root: &Table<'_>) -> Option<Problem> {
+fn newer_format(root: &Table<'_>) -> Option<Diagnostic> {
     let value = root.get("format")?;
     let (digits, radix) = value.digits()?;
     let format = u128::from_str_radix(digits, radix).ok().filter(|format| *format > u128::from(FORMAT))?;

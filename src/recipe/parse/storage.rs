@@ -7,7 +7,7 @@ use super::super::storage::{Device, Mount, Pool, PoolSubvolume, Profile, Subvolu
 use super::super::{Located, rules};
 use super::provision::{guest_path, rows};
 use crate::base::text::{nearest, one_line};
-use crate::base::{Code, DiskSerial, Name, Problem, Rule};
+use crate::base::{Code, Diagnostic, DiskSerial, Name, Rule};
 
 /// A pool has as many members as a machine has data disks.
 const MEMBER_LIMIT: usize = 24;
@@ -35,7 +35,7 @@ pub(super) fn pools(table: &Table<'_>) -> Vec<Located<Pool>> {
     let mut seen = BTreeSet::new();
     for disk in pools.iter().flat_map(|pool| &pool.value.disks) {
         if !seen.insert(disk.value.as_str().to_ascii_lowercase()) {
-            let problem = Problem::new(Code::Recipe, format!("the disk `{}` is a member twice", disk.value));
+            let problem = Diagnostic::new(Code::Recipe, format!("the disk `{}` is a member twice", disk.value));
             table.document.tell(problem.at(disk.place.clone()).hint("a disk is in one pool, once"));
         }
     }

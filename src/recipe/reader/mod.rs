@@ -21,7 +21,7 @@ use self::lines::Lines;
 pub(crate) use self::table::Table;
 pub(crate) use self::value::{Charset, Value};
 use crate::base::text::{count, is_unsafe, one_line};
-use crate::base::{ByteSize, Code, Problem, Problems};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics};
 
 /// The largest file that is parsed: a recipe is written by hand, and the parser's tree takes many times its text.
 pub(crate) const FILE_LIMIT: ByteSize = ByteSize::mib(1);
@@ -51,7 +51,7 @@ pub(crate) struct Document<'a> {
 
 #[derive(Default)]
 struct Told {
-    problems: Vec<Problem>,
+    problems: Vec<Diagnostic>,
     more: usize,
 }
 
@@ -84,17 +84,17 @@ fn parsed(text: &str) -> (Spanned<DeTable<'_>>, Vec<toml::de::Error>) {
 
 impl<'a> Document<'a> {
     /// Parses; only a file above [`FILE_LIMIT`] is refused here, every other mistake is kept to be told with the rest.
-    pub(crate) fn open(text: &'a str, file: &str) -> Result<Self, Problems> {
+    pub(crate) fn open(text: &'a str, file: &str) -> Result<Self, Diagnostics> {
         if text.len() as u64 > FILE_LIMIT.0 {
             let shown = one_line(file, 200);
-            let problem = Problem::new(Code::Recipe, format!("`{shown}` is larger than {FILE_LIMIT}"))
+            let problem = Diagnostic::new(Code::Recipe, format!("`{shown}` is larger than {FILE_LIMIT}"))
                 .fact("size", ByteSize(text.len() as u64))
                 .hint("keep long content in files of its own and name them with `source`");
             return Err(problem.into());
         }
         if weight(text) > WEIGHT_LIMIT {
             let headline = format!("`{}` holds more values than are read", one_line(file, 200));
-            return Err(Problem::new(Code::Recipe, headline).hint("keep long content in files of its own").into());
+            return Err(Diagnostic::new(Code::Recipe, headline).hint("keep long content in files of its own").into());
         }
         let (root, errors) = parsed(text);
         let lines = Lines::new(text, file, &root);
@@ -114,7 +114,7 @@ impl<'a> Document<'a> {
     }
 
     /// Keeps a problem, up to [`TOLD_LIMIT`].
-    pub(crate) fn tell(&self, problem: Problem) {
+    pub(crate) fn tell(&self, problem: Diagnostic) {
         if self.foreign {
             return;
         }
@@ -131,8 +131,8 @@ impl<'a> Document<'a> {
     }
 
     /// Begins a problem about a part of the text.
-    pub(crate) fn problem(&self, span: Range<usize>, headline: impl Into<String>) -> Problem {
-        Problem::new(Code::Recipe, headline).at(self.lines.place(span))
+    pub(crate) fn problem(&self, span: Range<usize>, headline: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(Code::Recipe, headline).at(self.lines.place(span))
     }
 
     /// Tells whether the text was no TOML.
@@ -141,7 +141,7 @@ impl<'a> Document<'a> {
     }
 
     /// Gives `value` if nothing was told; else all problems, in the order of the file.
-    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Problems> {
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Diagnostics> {
         let Told { mut problems, more } = self.told.into_inner();
         problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
         if let (Some(last), true) = (problems.last_mut(), more > 0) {
@@ -149,8 +149,10 @@ impl<'a> Document<'a> {
         }
         match value {
             Some(value) if problems.is_empty() => Ok(value),
-            None if problems.is_empty() => Err(Problem::new(Code::Bug, "a file was refused without a reason").into()),
-            _ => Err(Problems(problems)),
+            None if problems.is_empty() => {
+                Err(Diagnostic::new(Code::Bug, "a file was refused without a reason").into())
+            }
+            _ => Err(Diagnostics(problems)),
         }
     }
 
@@ -191,7 +193,7 @@ impl<'a> Document<'a> {
         foreign
     }
 
-    fn syntax(&self, error: &toml::de::Error) -> Problem {
+    fn syntax(&self, error: &toml::de::Error) -> Diagnostic {
         let span = error.span().unwrap_or(0..0);
         let headline = match error.message() {
             "duplicate key" => format!("`{}` is written twice", one_line(self.lines.slice(span.clone()), 60)),

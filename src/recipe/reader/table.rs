@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Document, Value};
 use crate::base::text::{nearest, one_line};
-use crate::base::{Place, Problem};
+use crate::base::{Diagnostic, Place};
 
 /// The longest key that is compared with the known ones.
 const NEAR_LIMIT: usize = 64;
@@ -46,7 +46,7 @@ impl<'d> Table<'d> {
     }
 
     /// Begins a problem about the table as a whole.
-    pub(crate) fn problem(&self, headline: impl Into<String>) -> Problem {
+    pub(crate) fn problem(&self, headline: impl Into<String>) -> Diagnostic {
         self.document.problem(self.span.clone(), headline)
     }
 

@@ -9,7 +9,7 @@ use toml::de::DeValue;
 
 use super::{Document, is_refused};
 use crate::base::text::{is_unsafe, nearest, one_line};
-use crate::base::{ByteSize, Code, Place, Problem, Rule};
+use crate::base::{ByteSize, Code, Diagnostic, Place, Rule};
 use crate::recipe::Located;
 
 /// The most elements of a list, unless the key says otherwise.
@@ -57,7 +57,7 @@ impl<'d> Value<'d> {
     }
 
     /// Begins a problem about the value.
-    pub(crate) fn problem(&self, headline: impl Into<String>) -> Problem {
+    pub(crate) fn problem(&self, headline: impl Into<String>) -> Diagnostic {
         self.document.problem(self.span.clone(), headline)
     }
 

@@ -17,7 +17,7 @@ fn ran(since: Instant) -> Duration {
     nanoseconds.filter(|time| *time > 0).map_or(since.elapsed(), Duration::from_nanos)
 }
 
-fn timed(name: &str, text: &str) -> Vec<Problem> {
+fn timed(name: &str, text: &str) -> Vec<Diagnostic> {
     let start = Instant::now();
     let before = ran(start);
     let found = problems(text);
@@ -119,7 +119,7 @@ fn rec_3_no_text_of_any_key_holds_an_invisible_character() {
                 if key.path == "base.mirrors" { text.replace("\"b.qcow2\"", "\"https://h/b.qcow2\"") } else { text };
             let found = problems(&text);
             let character = format!("U+{}", bad.to_uppercase());
-            let hit = |problem: &&Problem| {
+            let hit = |problem: &&Diagnostic| {
                 problem.place.as_ref().is_some_and(|place| place.line == line) && problem.headline.contains(&character)
             };
             assert_eq!(found.iter().filter(hit).count(), 1, "{} {bad}: {found:#?}", key.path);

@@ -6,7 +6,7 @@ mod settings;
 mod steps;
 mod whole;
 
-use crate::base::Problem;
+use crate::base::Diagnostic;
 use crate::recipe::{Recipe, parse};
 
 /// Four lines that make a recipe; cases add to them from line 5 on.
@@ -16,7 +16,7 @@ fn good(text: &str) -> Recipe {
     parse(text, "t.toml").unwrap_or_else(|problems| panic!("{problems:#?}\n{text}"))
 }
 
-fn problems(text: &str) -> Vec<Problem> {
+fn problems(text: &str) -> Vec<Diagnostic> {
     match parse(text, "t.toml") {
         Ok(_) => vec![],
         Err(problems) => problems.0,
@@ -24,7 +24,7 @@ fn problems(text: &str) -> Vec<Problem> {
 }
 
 /// Writes a problem as one line: code, place, headline, hint.
-fn told(problem: &Problem) -> String {
+fn told(problem: &Diagnostic) -> String {
     let place = problem.place.as_ref().map_or("-".to_owned(), |p| format!("{}:{}+{}", p.line, p.column, p.width));
     format!("{} {place} {} => {}", problem.code, problem.headline, problem.hint.as_deref().unwrap_or("-"))
 }

@@ -4,12 +4,12 @@ use super::*;
 use crate::base::Code;
 use crate::recipe::{Content, Use};
 
-fn place(problem: &Problem) -> (u32, u32, &str) {
+fn place(problem: &Diagnostic) -> (u32, u32, &str) {
     problem.place.as_ref().map(|place| (place.line, place.column, place.text.as_str())).unwrap()
 }
 
 /// Reads a `[provision]` part; its first line is line 6.
-fn provision(text: &str) -> Vec<Problem> {
+fn provision(text: &str) -> Vec<Diagnostic> {
     problems(&format!("{HEAD}[provision]\n{text}"))
 }
 

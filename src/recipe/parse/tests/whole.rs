@@ -225,7 +225,7 @@ fn rec_4_a_wrong_type_is_told_for_every_key() {
         let (text, line) = with_key(key.path, "1.5");
         let name = key.path.trim_end_matches("[]").rsplit('.').next().unwrap();
         let found = problems(&text);
-        let hit = |problem: &Problem| {
+        let hit = |problem: &Diagnostic| {
             problem.headline.contains("must be")
                 && problem.headline.contains(name)
                 && problem.place.as_ref().unwrap().line == line

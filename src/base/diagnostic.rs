@@ -1,6 +1,6 @@
 //! How every failure is told: what, where, why, and the way out. Touches nothing.
 //!
-//! A floor makes a [`Problem`] where it has the facts; `report` maps its [`Code`] to an exit class and renders it.
+//! A floor makes a [`Diagnostic`] where it has the facts; `report` maps its [`Code`] to an exit class and renders it.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ pub(crate) struct Place {
 ///
 /// `headline` is lower case without a full stop, the thing in backticks. Nothing in it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub(crate) struct Diagnostic {
     pub code: Code,
     pub headline: String,
     pub place: Option<Place>,
@@ -62,7 +62,7 @@ pub(crate) struct Problem {
     pub hint: Option<String>,
 }
 
-impl Problem {
+impl Diagnostic {
     /// Begins a problem.
     pub(crate) fn new(code: Code, headline: impl Into<String>) -> Self {
         let headline = headline.into();
@@ -119,33 +119,33 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.headline)?;
         self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 
-impl std::error::Error for Problem {}
+impl std::error::Error for Diagnostic {}
 
 /// One or more failures told together; the first decides the exit code. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Problems(pub Vec<Problem>);
+pub(crate) struct Diagnostics(pub Vec<Diagnostic>);
 
-impl From<Problem> for Problems {
-    fn from(problem: Problem) -> Self {
+impl From<Diagnostic> for Diagnostics {
+    fn from(problem: Diagnostic) -> Self {
         Self(vec![problem])
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: Vec<_> = self.0.iter().map(Problem::to_string).collect();
+        let shown: Vec<_> = self.0.iter().map(Diagnostic::to_string).collect();
         f.write_str(&shown.join("\n"))
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for Diagnostics {}
 
 #[cfg(test)]
 mod tests {
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_full_disk_has_a_code_of_its_own() {
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
-        assert_eq!(Problem::io("cannot write", &full).code, Code::NoSpace);
-        assert_eq!(Problem::io("cannot write", &std::io::Error::other("x")).code, Code::Io);
+        assert_eq!(Diagnostic::io("cannot write", &full).code, Code::NoSpace);
+        assert_eq!(Diagnostic::io("cannot write", &std::io::Error::other("x")).code, Code::Io);
     }
 }
