@@ -25,10 +25,10 @@
 //! |---|---|---|---|
 //! | `base` | the words everyone uses: digests, names, sizes, URLs that hide their secrets, events, problems | – | nothing |
 //! | `stream` | readers and writers that hash, verify, bound and count while bytes pass | base | nothing |
-//! | `format` | other people's formats as pure bytes: FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files, OpenPGP signatures, lists of mirrors, compressed files, our archive | base | nothing |
+//! | `format` | other people's formats as pure bytes: TOML with places, FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files, OpenPGP signatures, lists of mirrors, compressed files, our archive | base | nothing |
 //! | `inspect` | what a file is and holds; bounded readers only | base format | nothing |
 //! | `guest_report` | what a guest's report should say, and a judgement of what it says | base | nothing |
-//! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base | nothing |
+//! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base format | nothing |
 //! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base attest format recipe | nothing |
 //! | `lock` | what each input was when we last asked: `Pin`, `Lock`, `Question`; reading what a publisher answers | base format recipe | nothing |
 //! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base attest recipe provision lock | nothing |

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use super::Rule;
 use super::words::vocabulary;
+use super::{Location, Rule};
 
 vocabulary! {
     /// A stable name of a kind of failure; tests and scripts rely on these, not on prose.
@@ -30,18 +30,6 @@ vocabulary! {
     }
 }
 
-/// A place in a text file the user wrote: line and column count characters from 1.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub file: String,
-    pub line: u32,
-    pub column: u32,
-    /// How many characters are meant, at least 1.
-    pub width: u32,
-    /// The offending line, without its line end; empty where it holds a secret.
-    pub text: String,
-}
-
 /// One failure as a value.
 ///
 /// `headline` is lower case without a full stop, the thing in backticks. Nothing in it is secret.
@@ -49,7 +37,7 @@ pub(crate) struct Place {
 pub(crate) struct Diagnostic {
     pub code: Code,
     pub headline: String,
-    pub place: Option<Place>,
+    pub place: Option<Location>,
     /// The rule it breaks, where one of the table does.
     pub rule: Option<Rule>,
     /// Aligned when shown: `expected`, `received`, `from`, …
@@ -106,7 +94,7 @@ impl Diagnostic {
 
     /// Says where in a text.
     #[must_use]
-    pub(crate) fn at(mut self, place: Place) -> Self {
+    pub(crate) fn at(mut self, place: Location) -> Self {
         self.place = Some(place);
         self
     }

@@ -1,11 +1,12 @@
-//! The words everyone uses: digests, names, sizes, addresses, events and problems.
+//! The words everyone uses: digests, names, sizes, addresses, events and diagnostics.
 //!
 //! Pure values with a rule each; whoever holds one holds a checked one. Touches nothing.
-//! Read next: [`problem`] (how every failure is told), then `recipe`.
+//! Read next: [`diagnostic`] (how every failure is told), then `recipe`.
 
 pub(crate) mod diagnostic;
 pub(crate) mod digest;
 pub(crate) mod event;
+pub(crate) mod location;
 pub(crate) mod name;
 pub(crate) mod rule;
 pub(crate) mod secret;
@@ -14,9 +15,10 @@ pub(crate) mod text;
 pub(crate) mod url;
 pub(crate) mod words;
 
-pub(crate) use diagnostic::{Code, Diagnostic, Diagnostics, Place};
+pub(crate) use diagnostic::{Code, Diagnostic, Diagnostics};
 pub(crate) use digest::{DerivationId, Digest};
 pub(crate) use event::{Event, Events};
+pub(crate) use location::{Location, Spanned};
 pub(crate) use name::Name;
 pub(crate) use rule::{Finding, Rule, Severity};
 pub(crate) use secret::Secret;

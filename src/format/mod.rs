@@ -19,3 +19,4 @@ pub(crate) mod packed;
 pub(crate) mod pem;
 pub(crate) mod qcow2;
 pub(crate) mod raw;
+pub(crate) mod toml;

@@ -5,7 +5,7 @@ use super::found::Machine;
 use super::provision::Provision;
 use super::{Adopted, Given, Kind, Wish, domain, ignition, kind, virt_install, write};
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Diagnostics, FwCfgName, Name, Place};
+use crate::base::{Code, Diagnostic, Diagnostics, FwCfgName, Location, Name};
 use crate::format;
 use crate::recipe;
 
@@ -141,8 +141,8 @@ fn read_machine(given: &Given, kind: Kind) -> Result<Machine, Diagnostic> {
 }
 
 /// Makes a place in a given file; its line is never shown, for it may hold a secret.
-fn place(given: &Given, line: u32, column: u32) -> Place {
-    Place { file: shown(given), line, column, width: 1, text: String::new() }
+fn place(given: &Given, line: u32, column: u32) -> Location {
+    Location { file: shown(given), line, column, width: 1, text: String::new() }
 }
 
 fn read_config(given: &Given) -> Result<format::ignition::Ready, Diagnostics> {

@@ -7,7 +7,7 @@ use super::found::Machine;
 use super::provision::{Directory, File, Login, Provision, Typed, Unit};
 use crate::base::text::is_unsafe;
 use crate::base::{ByteSize, MacAddress, Name};
-use crate::recipe::reader::is_refused;
+use crate::format::toml::is_refused;
 use crate::recipe::xml::Written;
 use crate::recipe::{Hardware, Watchdog, XmlEdit};
 

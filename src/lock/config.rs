@@ -10,7 +10,7 @@
 
 use super::Mirrors;
 use crate::base::{Diagnostics, Url};
-use crate::recipe::reader::{Document, Value};
+use crate::format::toml::{Document, Value};
 
 /// What the configuration file says.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

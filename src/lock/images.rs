@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 use super::text::quoted;
 use super::{Lock, Pinned, PinnedImage, shell_word};
 use crate::base::text::one_line;
-use crate::base::{Arch, ByteSize, Code, Diagnostic, Digest};
+use crate::base::{Arch, ByteSize, Code, Diagnostic, Digest, Spanned};
 use crate::format::oci::{Blob, DOCUMENT_LIMIT, IMAGE_LIMIT, LAYER_LIMIT};
-use crate::recipe::reader::{Table, Value};
-use crate::recipe::{Container, ImageReference, Located, Recipe, Source};
+use crate::format::toml::{Table, Value};
+use crate::recipe::{Container, ImageReference, Recipe, Source};
 
 pub(super) const KEYS: [&str; 5] = ["reference", "arch", "sha256", "size", "blobs"];
 
@@ -99,7 +99,7 @@ pub(crate) fn references(recipe: &Recipe) -> Vec<&ImageReference> {
 pub(super) fn resolve(
     recipe: &Recipe,
     container: &Container,
-    reference: &Located<ImageReference>,
+    reference: &Spanned<ImageReference>,
     lock: &Lock,
 ) -> Result<PinnedImage, Diagnostic> {
     let pin = lock.images.get(&(reference.value.to_string(), recipe.machine.arch));
@@ -115,7 +115,7 @@ pub(super) fn resolve(
     Ok(PinnedImage { manifest, blobs })
 }
 
-fn unpinned(recipe: &Recipe, container: &Container, reference: &Located<ImageReference>) -> Diagnostic {
+fn unpinned(recipe: &Recipe, container: &Container, reference: &Spanned<ImageReference>) -> Diagnostic {
     let file = shell_word(&one_line(&recipe.file, 200));
     let headline = format!("what the image of `{}` consists of is not in the lock", container.name);
     Diagnostic::new(Code::Unpinned, headline)

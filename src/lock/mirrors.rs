@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::base::url::UrlError;
 use crate::base::{Diagnostics, Url};
-use crate::recipe::reader::{Table, Value};
+use crate::format::toml::{Table, Value};
 
 /// Rules that lead from an address to other places of the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use super::{FORMAT, ImageFacts, ImagePin, Lock, Pin, has_secrets, images, written};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Place, Url};
-use crate::recipe::reader::{Charset, Document, Table, Value};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Location, Url};
+use crate::format::toml::{Charset, Document, Table, Value};
 use crate::recipe::{RecipePath, Source};
 
 const HEADER: &str = "# Written by `arca-build update`; commit it. It says which bytes the recipes' inputs are.\n";
@@ -103,7 +103,7 @@ pub(super) fn quoted(text: &str) -> String {
 fn foreign(text: &str, file: &str) -> Option<Diagnostic> {
     let marks = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
     for (number, line) in (1u32..).zip(text.split('\n')) {
-        let place = |column: usize, width: u32| Place {
+        let place = |column: usize, width: u32| Location {
             file: one_line(file, 200),
             line: number,
             column: u32::try_from(column).unwrap_or(u32::MAX),
@@ -113,7 +113,7 @@ fn foreign(text: &str, file: &str) -> Option<Diagnostic> {
         if marks.iter().any(|mark| line.starts_with(mark)) {
             return Some(
                 Diagnostic::new(Code::Recipe, "the lock holds an unresolved merge conflict")
-                    .at(Place { text: one_line(line, 200), ..place(1, 7) })
+                    .at(Location { text: one_line(line, 200), ..place(1, 7) })
                     .hint("take either side whole, then run `arca-build update` on the recipe"),
             );
         }

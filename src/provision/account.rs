@@ -5,11 +5,11 @@ use super::told::{Told, hushed};
 use super::wanted::Login;
 use super::{keys, path};
 use crate::base::text::{is_unsafe, one_line};
-use crate::base::{Code, Diagnostic, Place, Rule, Secret};
-use crate::recipe::{Account, Located, User};
+use crate::base::{Code, Diagnostic, Location, Rule, Secret, Spanned};
+use crate::recipe::{Account, User};
 
 /// Checks root's account.
-pub(crate) fn root(account: &Located<Account>, told: &mut Told) -> Login {
+pub(crate) fn root(account: &Spanned<Account>, told: &mut Told) -> Login {
     let Account { password_hash, ssh_keys } = &account.value;
     let login = Login {
         hash: password(password_hash.as_ref(), "root", &account.place, told),
@@ -24,7 +24,7 @@ pub(crate) fn root(account: &Located<Account>, told: &mut Told) -> Login {
 }
 
 /// Checks one further user.
-pub(crate) fn user(user: &Located<User>, told: &mut Told) -> Login {
+pub(crate) fn user(user: &Spanned<User>, told: &mut Told) -> Login {
     let User { name, account, uid, groups, shell, home, gecos, system } = &user.value;
     let place = &hushed(&user.place);
     check_names(&user.value, place, told);
@@ -65,7 +65,7 @@ pub(crate) fn told(login: &Login) -> String {
     format!("{who}: {hash}, {keys}")
 }
 
-fn check_names(user: &User, place: &Place, told: &mut Told) {
+fn check_names(user: &User, place: &Location, told: &mut Told) {
     if user.name == "root" {
         told.refuse_at(place, "root is not a further user", "write `[provision.root]`");
     } else {
@@ -81,7 +81,7 @@ fn check_names(user: &User, place: &Place, told: &mut Told) {
 }
 
 /// Checks the name of a user or group by the strictest rule in use: useradd(8), and no upper case.
-pub(crate) fn check_name(name: &str, what: &str, place: &Place, told: &mut Told) {
+pub(crate) fn check_name(name: &str, what: &str, place: &Location, told: &mut Told) {
     let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
     if !(first && name.len() <= 32 && name.chars().all(plain)) {
@@ -90,7 +90,7 @@ pub(crate) fn check_name(name: &str, what: &str, place: &Place, told: &mut Told)
     }
 }
 
-fn password(hash: Option<&Secret<String>>, who: &str, place: &Place, told: &mut Told) -> Option<String> {
+fn password(hash: Option<&Secret<String>>, who: &str, place: &Location, told: &mut Told) -> Option<String> {
     let hash = hash?.expose();
     match hash::judge(hash) {
         Verdict::Good => {}
@@ -110,7 +110,7 @@ fn password(hash: Option<&Secret<String>>, who: &str, place: &Place, told: &mut 
 /// What stands in the place of a key's text in the recipe that `new` writes, and in the documents.
 const PLACEHOLDER: &str = "AAAA…";
 
-fn authorized(lines: &[Located<String>], who: &str, told: &mut Told) -> Vec<String> {
+fn authorized(lines: &[Spanned<String>], who: &str, told: &mut Told) -> Vec<String> {
     let mut taken = vec![];
     for line in lines {
         match keys::read(&line.value) {

@@ -12,9 +12,9 @@ use super::split::Shares;
 use super::told::Told;
 use super::wanted::{Bytes, Wanted, WantedUnit};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Diagnostic, Digest, Place, Rule, Transport};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Location, Rule, Spanned, Transport};
 use crate::recipe::carried::{container_title, file_title, plain_rpm_name, rpm_title};
-use crate::recipe::{CONTENT_LIMIT, CONTENTS_LIMIT, Carried, Container, Image, Located, Media, Recipe, Source};
+use crate::recipe::{CONTENT_LIMIT, CONTENTS_LIMIT, Carried, Container, Image, Media, Recipe, Source};
 
 /// The serial of the payload disk, and with it its name in the guest: `/dev/disk/by-id/virtio-arca-payload`.
 pub(crate) const PAYLOAD_SERIAL: &str = "arca-payload";
@@ -214,7 +214,7 @@ fn inline(recipe: &Recipe, wanted: &Wanted, told: &mut Told) {
 
 const WAY_OUT: &str = "write engine = \"combustion\": it takes files of any size";
 
-fn too_large(input: &Remote, size: ByteSize, place: &Place) -> Diagnostic {
+fn too_large(input: &Remote, size: ByteSize, place: &Location) -> Diagnostic {
     let headline = format!("`{}` is too large for an Ignition config", one_line(&input.title, 80));
     let problem = Diagnostic::new(Code::Provision, headline).at(place.clone());
     problem.fact("size", size.exact()).fact("limit", CONTENT_LIMIT.exact()).hint(WAY_OUT)
@@ -233,8 +233,8 @@ pub(crate) fn load_unit(container: &Container) -> String {
 ///
 /// The archive passes through `/var/cache`, which is on a disk, and is gone afterwards. Steps are lines of their own
 /// because a pipe would hide the failure of its first command. What it loads has the name that the archive gives it.
-pub(crate) fn unit(container: &Located<Container>, known: &Known) -> WantedUnit {
-    let Located { value, place } = container;
+pub(crate) fn unit(container: &Spanned<Container>, known: &Known) -> WantedUnit {
+    let Spanned { value, place } = container;
     let (Remote { digest, .. }, form) = known.image(value);
     let (name, path) = (value.name.as_str(), container_path(value));
     let own = value.quadlet.as_ref().map(|_| value.service());

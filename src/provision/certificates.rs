@@ -10,9 +10,9 @@ use super::split::{Part, Shares, Side};
 use super::told::Told;
 use super::wanted::{self, Command, Stage};
 use crate::base::text::count;
-use crate::base::{Code, Diagnostic, Place};
+use crate::base::{Code, Diagnostic, Location, Spanned};
 use crate::format::pem::{self, PemError};
-use crate::recipe::{CaCertificate, Content, LocalFiles, Located, Recipe};
+use crate::recipe::{CaCertificate, Content, LocalFiles, Recipe};
 
 const ANCHORS: &str = "/etc/pki/trust/anchors";
 /// The next boot takes it away.
@@ -43,12 +43,12 @@ pub(crate) fn certificates(recipe: &Recipe, files: &LocalFiles, shares: &mut Sha
 
 fn certificate(
     recipe: &Recipe,
-    row: &Located<CaCertificate>,
+    row: &Spanned<CaCertificate>,
     files: &LocalFiles,
     (shares, side): (&mut Shares, Side),
     told: &mut Told,
 ) {
-    let Located { value: CaCertificate { name, content }, place } = row;
+    let Spanned { value: CaCertificate { name, content }, place } = row;
     let Some(bytes) = wanted::bytes(recipe, content, files, told) else { return };
     let at = if let Content::Path(path) = content { &path.place } else { place };
     let number = match pem::certificates(&bytes) {
@@ -60,7 +60,7 @@ fn certificate(
     shares.on(side).files.push(file(&format!("{ANCHORS}/{name}.pem"), text, 0o644, place));
 }
 
-fn refuse(name: &str, error: &PemError, place: &Place, told: &mut Told) {
+fn refuse(name: &str, error: &PemError, place: &Location, told: &mut Told) {
     if let PemError::Private(line) = error {
         let headline = format!("a private key stands in line {line} of the certificate `{name}`");
         return told.refuse_secret(

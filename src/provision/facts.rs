@@ -3,7 +3,7 @@
 //! Whoever pinned the base kept it in the lock: hints, since nobody has verified them until the image's digest matches.
 //! Where the base is not pinned, its published name has to do, or a rule is silent.
 
-use crate::base::{ByteSize, Place};
+use crate::base::{ByteSize, Location};
 use crate::recipe::{Recipe, Source};
 
 /// What is known of the base.
@@ -52,6 +52,6 @@ impl BaseFacts {
 }
 
 /// Returns where the recipe names the base.
-pub(crate) fn place(recipe: &Recipe) -> Place {
+pub(crate) fn place(recipe: &Recipe) -> Location {
     recipe.base.source.place.clone()
 }

@@ -6,7 +6,7 @@ use super::hash::{self, Verdict};
 use super::split::Side;
 use super::told::Told;
 use super::{keys, ready, subvolume};
-use crate::base::Place;
+use crate::base::Location;
 use crate::base::Rule;
 use crate::base::text::one_line;
 use crate::format::ignition::Node;
@@ -42,7 +42,7 @@ pub(crate) fn script(bytes: &[u8], file: &str, told: &mut Told) {
 }
 
 /// Warns of a script that uses what the recipe mounts in the system: under Combustion it is not there yet.
-pub(crate) fn run_below_mounts(recipe: &Recipe, bytes: &[u8], (name, place): (&str, &Place), told: &mut Told) {
+pub(crate) fn run_below_mounts(recipe: &Recipe, bytes: &[u8], (name, place): (&str, &Location), told: &mut Told) {
     let text = String::from_utf8_lossy(bytes);
     let provision = &recipe.provision;
     let subvolumes = provision.pools.iter().flat_map(|pool| &pool.value.subvolumes);
@@ -59,7 +59,7 @@ pub(crate) fn run_below_mounts(recipe: &Recipe, bytes: &[u8], (name, place): (&s
 }
 
 /// Warns of a script of the recipe that does what the place it runs in makes fail; with it its name and place.
-pub(crate) fn run(bytes: &[u8], (name, place): (&str, &Place), side: Side, told: &mut Told) {
+pub(crate) fn run(bytes: &[u8], (name, place): (&str, &Location), side: Side, told: &mut Told) {
     let text = String::from_utf8_lossy(bytes);
     let first = |words: &[&str]| {
         let begins =

@@ -10,7 +10,7 @@ use super::told::Told;
 use super::wanted::Wanted;
 use super::{ignition, told};
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Finding, Place, Rule, Severity};
+use crate::base::{Code, Diagnostic, Finding, Location, Rule, Severity};
 use crate::format::ignition::Node;
 
 /// Joins both parts; `None` when one of them cannot be said in JSON.
@@ -87,7 +87,7 @@ fn refuse_replacement(config: &Config, told: &mut Told) {
 /// Refuses what both a share of the recipe and the ready-made config define.
 pub(crate) fn conflicts(wanted: &Wanted, config: &Config, told: &mut Told) {
     let root = &config.ready.root;
-    let mut check = |what: &str, name: &str, place: &Place, lists: &[[&str; 2]], key: &str| {
+    let mut check = |what: &str, name: &str, place: &Location, lists: &[[&str; 2]], key: &str| {
         let nodes = lists.iter().flat_map(|path| root.list(path));
         for node in nodes.filter(|node| node.text(key) == Some(name)) {
             let headline = format!("{what} `{}` is defined in the recipe and in `{}`", one_line(name, 80), config.file);

@@ -10,10 +10,10 @@ use super::subvolume::{self, is_within};
 use super::told::{Told, hushed};
 use super::wanted::{Command, Stage, Wanted, WantedUnit};
 use crate::base::text::{nearest, one_line};
-use crate::base::{DiskSerial, Place, Rule};
+use crate::base::{DiskSerial, Location, Rule, Spanned};
 use crate::format::combustion::quote;
+use crate::recipe::Recipe;
 use crate::recipe::storage::{Device, Mount, Subvolume};
-use crate::recipe::{Located, Recipe};
 
 /// How long a boot waits for a device, and a pool for its members.
 pub(crate) const PATIENCE: &str = "30s";
@@ -58,7 +58,7 @@ pub(crate) struct Point<'a> {
     /// Lines of the section `[Unit]` and of `[Mount]`, each with its line end.
     pub unit: String,
     pub mount: &'static str,
-    pub place: &'a Place,
+    pub place: &'a Location,
 }
 
 /// Checks the mounts and subvolumes of the recipe and shares them out.
@@ -72,8 +72,8 @@ pub(crate) fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     }
 }
 
-fn mount(recipe: &Recipe, mount: &Located<Mount>, side: Side, shares: &mut Shares, told: &mut Told) {
-    let Located { value: Mount { what, path, kind, options }, place } = mount;
+fn mount(recipe: &Recipe, mount: &Spanned<Mount>, side: Side, shares: &mut Shares, told: &mut Told) {
+    let Spanned { value: Mount { what, path, kind, options }, place } = mount;
     let device = match &what.value {
         Device::Path(path) => path.clone(),
         Device::Serial(serial) => {
@@ -110,7 +110,7 @@ pub(crate) fn member(serial: &DiskSerial) -> String {
 }
 
 /// Refuses a serial that no disk of the machine has.
-pub(crate) fn check_serial(recipe: &Recipe, serial: &DiskSerial, place: &Place, told: &mut Told) {
+pub(crate) fn check_serial(recipe: &Recipe, serial: &DiskSerial, place: &Location, told: &mut Told) {
     let mut serials = recipe.machine.disks.iter().map(|disk| disk.serial.as_str());
     if serials.clone().any(|other| other == serial.as_str()) {
         return;
@@ -129,7 +129,7 @@ pub(crate) fn check_serial(recipe: &Recipe, serial: &DiskSerial, place: &Place, 
 }
 
 /// Checks that something can be mounted at a path without hiding the system.
-pub(crate) fn check_point(path: &str, place: &Place, told: &mut Told) {
+pub(crate) fn check_point(path: &str, place: &Location, told: &mut Told) {
     let shown = one_line(path, 80);
     if let Some(directory) = subvolume::fleeting(path) {
         let hint = "mount it below /srv, /mnt or /var";
@@ -162,11 +162,11 @@ pub(crate) fn add(point: Point<'_>, side: Side, shares: &mut Shares, told: &mut 
 }
 
 /// Returns a unit with a text.
-pub(crate) fn written(name: String, enable: Option<bool>, text: String, place: &Place) -> WantedUnit {
+pub(crate) fn written(name: String, enable: Option<bool>, text: String, place: &Location) -> WantedUnit {
     WantedUnit { name, enable, mask: false, contents: Some(text), dropins: vec![], place: place.clone() }
 }
 
-fn check_name(name: &str, path: &str, place: &Place, told: &mut Told) {
+fn check_name(name: &str, path: &str, place: &Location, told: &mut Told) {
     if name.len() > 255 {
         let headline = format!("the path `{}` is too long for the name of a unit", one_line(path, 80));
         told.refuse_at(place, headline, "a unit's name has 255 characters; all but A-Z a-z 0-9 : _ . count as four");
@@ -174,7 +174,7 @@ fn check_name(name: &str, path: &str, place: &Place, told: &mut Told) {
 }
 
 /// Makes a mount point that lies in the root snapshot, which only Combustion can write.
-fn directory(path: &str, place: &Place, side: Side, shares: &mut Shares, told: &mut Told) {
+fn directory(path: &str, place: &Location, side: Side, shares: &mut Shares, told: &mut Told) {
     // The package `filesystem` brings it.
     if !subvolume::is_read_only(path) || path == "/mnt" {
         return;
@@ -196,7 +196,7 @@ fn directory(path: &str, place: &Place, side: Side, shares: &mut Shares, told: &
 
 /// Lets the boot wait for a device no longer than [`PATIENCE`]; by itself systemd waits for 90 seconds. The system's own
 /// device is left alone: its other mounts need it too, and on a slow machine it may come late.
-fn patience(wanted: &mut Wanted, device: &str, place: &Place) {
+fn patience(wanted: &mut Wanted, device: &str, place: &Location) {
     if device == subvolume::ROOT_DEVICE {
         return;
     }
@@ -210,8 +210,8 @@ fn patience(wanted: &mut Wanted, device: &str, place: &Place) {
     wanted.units.push(unit);
 }
 
-fn subvolume(recipe: &Recipe, subvolume: &Located<Subvolume>, side: Side, shares: &mut Shares, told: &mut Told) {
-    let Located { value: Subvolume { path, nocow }, place } = subvolume;
+fn subvolume(recipe: &Recipe, subvolume: &Spanned<Subvolume>, side: Side, shares: &mut Shares, told: &mut Told) {
+    let Spanned { value: Subvolume { path, nocow }, place } = subvolume;
     let shown = one_line(path, 80);
     let pool = recipe.provision.pools.iter().find(|pool| is_within(path, &pool.value.path));
     if let Some(pool) = pool {
@@ -274,7 +274,7 @@ pub(crate) fn hidden(recipe: &Recipe, shares: &Shares, told: &mut Told) {
 }
 
 /// Lists all that comes only when the guest runs: path, what it is, where it was written.
-fn points(recipe: &Recipe) -> Vec<(&str, &'static str, &Place)> {
+fn points(recipe: &Recipe) -> Vec<(&str, &'static str, &Location)> {
     let provision = &recipe.provision;
     let mounts = provision.mounts.iter().map(|mount| (mount.value.path.as_str(), "the mount at", &mount.place));
     let made = provision.subvolumes.iter().map(|one| (one.value.path.as_str(), "the subvolume", &one.place));

@@ -10,8 +10,8 @@ use super::told::Told;
 use super::wanted::{Wanted, WantedDirectory, WantedGroup, WantedLink, unique};
 use super::{account, path, subvolume};
 use crate::base::text::one_line;
-use crate::base::{Place, Rule};
-use crate::recipe::{GuestDirectory, GuestLink, Located, Recipe};
+use crate::base::{Location, Rule, Spanned};
+use crate::recipe::{GuestDirectory, GuestLink, Recipe};
 
 /// Directories of every system, some of them mount points; a link in their place would take the system apart.
 const SYSTEM: [&str; 28] = [
@@ -55,7 +55,7 @@ pub(crate) fn groups(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     // Those with a number first, before groupadd gives it to one that has none.
     let mut rows: Vec<_> = rows.iter().collect();
     rows.sort_by_key(|row| row.value.gid.is_none());
-    for Located { value: group, place } in rows {
+    for Spanned { value: group, place } in rows {
         account::check_name(&group.name, "group", place, told);
         own_group(&group.name, shares, place, told);
         shares.account(Part::Accounts, side, format!("group {}", one_line(&group.name, 40)), "");
@@ -65,7 +65,7 @@ pub(crate) fn groups(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
 }
 
 /// Warns of a group that useradd may want to make itself (login.defs(5), `USERGROUPS_ENAB`), and would then fail.
-fn own_group(name: &str, shares: &Shares, place: &Place, told: &mut Told) {
+fn own_group(name: &str, shares: &Shares, place: &Location, told: &mut Told) {
     let is_user = shares.both().flat_map(|wanted| &wanted.logins).any(|login| login.name == name);
     if is_user {
         let shown = one_line(name, 40);
@@ -86,8 +86,8 @@ pub(crate) fn nodes(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     }
 }
 
-fn directory(row: &Located<GuestDirectory>, shares: &mut Shares, told: &mut Told) {
-    let Located { value: GuestDirectory { path, mode, user, group }, place } = row;
+fn directory(row: &Spanned<GuestDirectory>, shares: &mut Shares, told: &mut Told) {
+    let Spanned { value: GuestDirectory { path, mode, user, group }, place } = row;
     let (side, why) = shares.split.side_of_path_why(path);
     path::check(path, side, place, told);
     for (what, name) in [("user", user), ("group", group)] {
@@ -101,8 +101,8 @@ fn directory(row: &Located<GuestDirectory>, shares: &mut Shares, told: &mut Told
     shares.on(side).directories.push(directory);
 }
 
-fn link(row: &Located<GuestLink>, shares: &mut Shares, told: &mut Told) {
-    let Located { value: GuestLink { path, target }, place } = row;
+fn link(row: &Spanned<GuestLink>, shares: &mut Shares, told: &mut Told) {
+    let Spanned { value: GuestLink { path, target }, place } = row;
     let (side, why) = shares.split.side_of_path_why(path);
     path::check(path, side, place, told);
     if SYSTEM.contains(&path.as_str()) {

@@ -9,9 +9,9 @@ use super::split::{Part, Shares, Side};
 use super::told::hushed;
 use super::wanted::{Bytes, Command, Stage, WantedFile, WantedUnit, Write};
 use super::{BY_US, combustion, scripts, settings};
-use crate::base::Place;
 use crate::base::text::one_line;
-use crate::recipe::{Located, Recipe};
+use crate::base::{Location, Spanned};
+use crate::recipe::Recipe;
 
 /// The unit that installs under Ignition, and the mark it leaves.
 pub(crate) const UNIT: &str = "arca-packages.service";
@@ -44,7 +44,7 @@ pub(crate) fn add(recipe: &Recipe, known: &Known, shares: &mut Shares) {
 }
 
 /// Installs by name in Combustion's snapshot.
-fn zypper(names: &[Located<String>], shares: &mut Shares) {
+fn zypper(names: &[Spanned<String>], shares: &mut Shares) {
     if names.is_empty() {
         return;
     }
@@ -68,7 +68,7 @@ fn each<'n>(names: impl Iterator<Item = &'n str>) -> String {
     names.map(|name| format!(" \\\n    {}", crate::format::combustion::quote(name))).collect()
 }
 
-fn by_unit(names: &[Located<String>], rpms: &[WantedRpm], place: &Place, shares: &mut Shares) {
+fn by_unit(names: &[Spanned<String>], rpms: &[WantedRpm], place: &Location, shares: &mut Shares) {
     let wanted = &mut shares.ignition;
     wanted.files.push(WantedFile {
         path: SCRIPT.to_owned(),
@@ -90,7 +90,7 @@ fn by_unit(names: &[Located<String>], rpms: &[WantedRpm], place: &Place, shares:
 }
 
 /// Writes what the unit runs.
-fn script(names: &[Located<String>], rpms: &[WantedRpm]) -> String {
+fn script(names: &[Spanned<String>], rpms: &[WantedRpm]) -> String {
     let mut text = format!(
         "#!/bin/sh\n{BY_US}: change the recipe, not this file.\n\
          # Installs packages in a new snapshot; after a reboot it is the running system.\nset -eu\n"

@@ -3,7 +3,7 @@
 use super::split::Side;
 use super::subvolume;
 use super::told::Told;
-use crate::base::Place;
+use crate::base::Location;
 use crate::base::text::{is_unsafe, one_line};
 
 /// Tells whether a text is an absolute path in its one spelling, naming something below `/`.
@@ -16,7 +16,7 @@ pub(crate) fn is_absolute(text: &str) -> bool {
 }
 
 /// Checks the path of a file for the guest.
-pub(crate) fn check(path: &str, side: Side, place: &Place, told: &mut Told) {
+pub(crate) fn check(path: &str, side: Side, place: &Location, told: &mut Told) {
     let shown = one_line(path, 80);
     if !is_absolute(path) {
         let hint = "begin with `/`, without empty, `.` or `..` parts, control characters and a `/` at the end";
@@ -33,7 +33,7 @@ pub(crate) fn check(path: &str, side: Side, place: &Place, told: &mut Told) {
 /// Refuses two things at one path, and a file (one of `files`) whose path is another's directory. `keyed` are paths that a
 /// key of the recipe writes, with the key.
 pub(crate) fn check_all<'a>(
-    nodes: impl Iterator<Item = (&'a str, &'a Place)> + Clone,
+    nodes: impl Iterator<Item = (&'a str, &'a Location)> + Clone,
     files: &[&str],
     keyed: &[(&str, &str)],
     told: &mut Told,

@@ -10,10 +10,10 @@ use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{Bytes, WantedFile, Write};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Diagnostic, Place, Rule};
+use crate::base::{ByteSize, Code, Diagnostic, Location, Rule, Spanned};
 use crate::format::combustion::quote;
+use crate::recipe::Recipe;
 use crate::recipe::storage::{Pool, PoolSubvolume, Profile};
-use crate::recipe::{Located, Recipe};
 
 const SCRIPT: &str = include_str!("pool.sh");
 
@@ -26,7 +26,7 @@ pub(crate) fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     for pool in &recipe.provision.pools {
         let sizes = check(recipe, pool, told);
         account(&pool.value, &sizes, side, shares);
-        let Located { value, place } = pool;
+        let Spanned { value, place } = pool;
         shares.on(side).files.push(file(value, place));
         shares.on(side).units.push(unit(value, place));
         mount(pool, side, shares, told);
@@ -50,8 +50,8 @@ fn account(pool: &Pool, sizes: &[ByteSize], side: Side, shares: &mut Shares) {
 }
 
 /// Judges a pool; returns the sizes of its members.
-fn check(recipe: &Recipe, pool: &Located<Pool>, told: &mut Told) -> Vec<ByteSize> {
-    let Located { value, place } = pool;
+fn check(recipe: &Recipe, pool: &Spanned<Pool>, told: &mut Told) -> Vec<ByteSize> {
+    let Spanned { value, place } = pool;
     let mut sizes = vec![];
     for disk in &value.disks {
         mounts::check_serial(recipe, &disk.value, &disk.place, told);
@@ -69,7 +69,7 @@ fn check(recipe: &Recipe, pool: &Located<Pool>, told: &mut Told) -> Vec<ByteSize
             mounts::check_point(path, &subvolume.place, told);
         }
     }
-    let twins = |other: &&Located<Pool>| other.value.label.as_str().eq_ignore_ascii_case(value.label.as_str());
+    let twins = |other: &&Spanned<Pool>| other.value.label.as_str().eq_ignore_ascii_case(value.label.as_str());
     let first = recipe.provision.pools.iter().find(twins).filter(|first| first.place.line < place.line);
     if first.is_some_and(|first| first.value.label != value.label) {
         let headline = format!("two pools have the label `{}`: upper and lower case count as one", value.label);
@@ -80,7 +80,7 @@ fn check(recipe: &Recipe, pool: &Located<Pool>, told: &mut Told) -> Vec<ByteSize
 }
 
 /// Refuses profiles that the disks cannot carry, or that keep nothing safe.
-fn profiles(pool: &Pool, place: &Place, told: &mut Told) {
+fn profiles(pool: &Pool, place: &Location, told: &mut Told) {
     let count = pool.disks.len();
     for (key, profile, said) in [("data", pool.data(), &pool.data), ("metadata", pool.metadata(), &pool.metadata)] {
         let place = said.as_ref().map_or(place, |said| &said.place);
@@ -110,7 +110,7 @@ fn profiles(pool: &Pool, place: &Place, told: &mut Told) {
 }
 
 /// Tells of space that no copy can use, since one disk is larger than the others together.
-fn uneven(pool: &Pool, sizes: &[ByteSize], place: &Place, told: &mut Told) {
+fn uneven(pool: &Pool, sizes: &[ByteSize], place: &Location, told: &mut Told) {
     let (profile, all) = (pool.data(), sizes.iter().fold(0u64, |sum, size| sum.saturating_add(size.0)));
     let (usable, copies) = (profile.usable(sizes).0, profile.copies() as u64);
     if sizes.len() == pool.disks.len() && usable < all / copies && sizes.len() >= profile.members() {
@@ -163,7 +163,7 @@ fn unit_line(path: &str, options: &[String]) -> String {
     format!("{}.mount {}", mounts::escape(path), options.join(",")).trim_end().to_owned()
 }
 
-fn file(pool: &Pool, place: &Place) -> WantedFile {
+fn file(pool: &Pool, place: &Location) -> WantedFile {
     WantedFile {
         path: script_path(pool),
         bytes: Bytes::Here(script(pool).into_bytes()),
@@ -177,7 +177,7 @@ fn file(pool: &Pool, place: &Place) -> WantedFile {
 
 /// Writes the unit that makes or finds the pool. It waits for its disks itself, so that a lost one is told of by name; were
 /// it ordered after their units, systemd would wait longer and say less.
-fn unit(pool: &Pool, place: &Place) -> super::wanted::WantedUnit {
+fn unit(pool: &Pool, place: &Location) -> super::wanted::WantedUnit {
     let (label, script) = (&pool.label, script_path(pool));
     let text = format!(
         "{HEAD}[Unit]\nDescription=Make or find the pool {label}\nDefaultDependencies=no\n\
@@ -194,8 +194,8 @@ fn unit(pool: &Pool, place: &Place) -> super::wanted::WantedUnit {
 
 /// Writes the units of the mounts. What is mounted is named by label and not by device: systemd would wait for a device's
 /// unit, which a btrfs with a lost member never gets (64-btrfs.rules), and which is there too early on the first boot.
-fn mount(pool: &Located<Pool>, side: Side, shares: &mut Shares, told: &mut Told) {
-    let Located { value: pool, place } = pool;
+fn mount(pool: &Spanned<Pool>, side: Side, shares: &mut Shares, told: &mut Told) {
+    let Spanned { value: pool, place } = pool;
     let label = &pool.label;
     let point = |path, options, description, place| Point {
         what: format!("LABEL={label}"),
@@ -210,7 +210,7 @@ fn mount(pool: &Located<Pool>, side: Side, shares: &mut Shares, told: &mut Told)
     };
     let description = format!("The pool {label} at {}", pool.path);
     mounts::add(point(pool.path.as_str(), pool.options.clone(), description, place), side, shares, told);
-    for Located { value: one, place } in &pool.subvolumes {
+    for Spanned { value: one, place } in &pool.subvolumes {
         let Some(path) = &one.path else { continue };
         let options = [format!("subvol=/{}", one.name)].into_iter().chain(one.options.iter().cloned()).collect();
         let description = format!("The subvolume {} of the pool {label} at {path}", one.name);
@@ -219,7 +219,7 @@ fn mount(pool: &Located<Pool>, side: Side, shares: &mut Shares, told: &mut Told)
 }
 
 /// Writes the units that look after the pool, each with its timer.
-fn care(pool: &Pool, place: &Place, side: Side, shares: &mut Shares) {
+fn care(pool: &Pool, place: &Location, side: Side, shares: &mut Shares) {
     let check = pool.check.then(|| "daily".to_owned());
     for (verb, says, when) in [
         ("check", "Look for disk errors in", &check),

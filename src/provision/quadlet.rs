@@ -9,8 +9,8 @@ use super::split::{Part, Shares};
 use super::told::{Told, hushed};
 use super::wanted::{self, Bytes, WantedFile, Write};
 use crate::base::text::one_line;
-use crate::base::{Place, Rule};
-use crate::recipe::{Container, Content, LocalFiles, Located, Quadlet, Recipe, Service, Volume};
+use crate::base::{Location, Rule, Spanned};
+use crate::recipe::{Container, Content, LocalFiles, Quadlet, Recipe, Service, Volume};
 
 /// Where podman's generator looks for root's quadlets.
 const FOLDER: &str = "/etc/containers/systemd";
@@ -18,12 +18,12 @@ const FOLDER: &str = "/etc/containers/systemd";
 /// Adds what runs a container, where the recipe says how.
 pub(crate) fn run(
     recipe: &Recipe,
-    container: &Located<Container>,
+    container: &Spanned<Container>,
     files: &LocalFiles,
     shares: &mut Shares,
     told: &mut Told,
 ) {
-    let Located { value, place } = container;
+    let Spanned { value, place } = container;
     let Some(quadlet) = &value.quadlet else { return };
     refuse_unit(recipe, value, told);
     let mut made = vec![];
@@ -44,7 +44,7 @@ pub(crate) fn run(
     }
 }
 
-fn file(path: String, text: String, mode: u32, place: &Place) -> WantedFile {
+fn file(path: String, text: String, mode: u32, place: &Location) -> WantedFile {
     let bytes = Bytes::Here(text.into_bytes());
     WantedFile { path, bytes, write: Write::Replace, mode, user: None, group: None, place: place.clone() }
 }
@@ -64,7 +64,7 @@ fn refuse_unit(recipe: &Recipe, container: &Container, told: &mut Told) {
 /// Takes a quadlet as written, after a look at what would keep the generator from making a service of it.
 fn ready(
     recipe: &Recipe,
-    container: &Located<Container>,
+    container: &Spanned<Container>,
     content: &Content,
     files: &LocalFiles,
     told: &mut Told,

@@ -5,9 +5,9 @@ use super::told::Told;
 use super::wanted::{beside, local};
 use super::{READY_SCRIPT, lints};
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Engine, Place, Rule};
+use crate::base::{Code, Diagnostic, Engine, Location, Rule, Spanned};
 use crate::format::{combustion, fat, ignition};
-use crate::recipe::{LocalFiles, Located, Recipe, RecipePath};
+use crate::recipe::{LocalFiles, Recipe, RecipePath};
 
 /// A ready-made config that passed.
 pub(crate) struct Config {
@@ -28,8 +28,8 @@ pub(crate) struct Script {
 }
 
 /// Makes a place in a ready-made file; its line is never shown, for it may hold a secret.
-pub(crate) fn place(file: &str, line: u32, column: u32) -> Place {
-    Place { file: file.to_owned(), line, column, width: 1, text: String::new() }
+pub(crate) fn place(file: &str, line: u32, column: u32) -> Location {
+    Location { file: file.to_owned(), line, column, width: 1, text: String::new() }
 }
 
 /// Reads the ready-made Ignition config.
@@ -96,7 +96,7 @@ pub(crate) fn script(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Op
     }
 }
 
-fn unread(path: &Located<RecipePath>, what: &str, told: &mut Told) {
+fn unread(path: &Spanned<RecipePath>, what: &str, told: &mut Told) {
     let headline = format!("`{}` is {what}, which the chosen engine never reads", path.value.as_str());
     told.refuse_at(&path.place, headline, "write engine = \"both\"");
 }

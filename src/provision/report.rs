@@ -9,7 +9,7 @@ use super::template::{self, Template};
 use super::told::Told;
 use super::wanted::{Bytes, Login, Wanted, WantedFile, WantedUnit, Write};
 use super::{BY_US, certificates, kernel, packages};
-use crate::base::{Digest, Place};
+use crate::base::{Digest, Location};
 use crate::guest_report::{Expectation, Expected, Kind, PORT, Wish};
 use crate::recipe::{Quadlet, Recipe};
 
@@ -32,7 +32,7 @@ struct Look {
 /// Adds the report where the recipe wants one; call it when everything else is shared out. `digest` is that of the
 /// configuration without it.
 pub(crate) fn add(recipe: &Recipe, shares: &mut Shares, digest: Digest, told: &mut Told) -> Expectation {
-    let place = Place { file: recipe.file.clone(), line: 1, column: 1, width: 1, text: String::new() };
+    let place = Location { file: recipe.file.clone(), line: 1, column: 1, width: 1, text: String::new() };
     let side = side(recipe, shares);
     let sides: Vec<Side> = [Side::Ignition, Side::Combustion]
         .into_iter()
@@ -88,7 +88,7 @@ fn refuse_namesakes(shares: &Shares, told: &mut Told) {
     }
 }
 
-fn file(path: &str, mode: u32, text: String, place: &Place) -> WantedFile {
+fn file(path: &str, mode: u32, text: String, place: &Location) -> WantedFile {
     let (path, bytes, place) = (path.to_owned(), Bytes::Here(text.into_bytes()), place.clone());
     WantedFile { path, bytes, write: Write::Replace, mode, user: None, group: None, place }
 }

@@ -9,10 +9,10 @@ use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{self, Bytes, Command, Stage, WantedFile, WantedUnit, Write};
 use super::{BY_US, lints, packages, rules, subvolume};
-use crate::base::{Code, Diagnostic, Place, Rule};
+use crate::base::{Code, Diagnostic, Location, Rule, Spanned};
 use crate::format::combustion::{inspect, payload};
 use crate::recipe::scripts::{Run, Timer};
-use crate::recipe::{Content, LocalFiles, Located, Recipe};
+use crate::recipe::{Content, LocalFiles, Recipe};
 
 /// What a unit says that needs the network (systemd.special(7), "network-online.target").
 pub(crate) const ONLINE: &str = "Wants=network-online.target\nAfter=network-online.target\n";
@@ -42,7 +42,7 @@ struct Script {
     name: String,
     bytes: Vec<u8>,
     network: bool,
-    place: Place,
+    place: Location,
 }
 
 /// Adds every script.
@@ -75,12 +75,12 @@ const fn why(side: Side) -> &'static str {
 fn script(
     recipe: &Recipe,
     number: usize,
-    run: &Located<Run>,
+    run: &Spanned<Run>,
     files: &LocalFiles,
     side: Side,
     told: &mut Told,
 ) -> Option<Script> {
-    let Located { value: Run { name, content, network }, place } = run;
+    let Spanned { value: Run { name, content, network }, place } = run;
     let bytes = bytes(recipe, name.as_str(), content, place, files, told)?;
     let place = hushed(place);
     lints::run(&bytes, (name.as_str(), &place), side, told);
@@ -99,7 +99,7 @@ fn bytes(
     recipe: &Recipe,
     name: &str,
     content: &Content,
-    row: &Place,
+    row: &Location,
     files: &LocalFiles,
     told: &mut Told,
 ) -> Option<Vec<u8>> {
@@ -194,8 +194,8 @@ fn unit_of(script: &Script, path: &str, before: Option<&str>, has_packages: bool
 }
 
 /// Writes a script and the two units that run it by the calendar, on either side.
-fn timer(recipe: &Recipe, timer: &Located<Timer>, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
-    let Located { value: Timer { name, on_calendar, content }, place } = timer;
+fn timer(recipe: &Recipe, timer: &Spanned<Timer>, files: &LocalFiles, shares: &mut Shares, told: &mut Told) {
+    let Spanned { value: Timer { name, on_calendar, content }, place } = timer;
     let side = shares.side(Part::Units);
     shares.account(Part::Units, side, format!("timer {name}, at {on_calendar}"), "");
     let Some(bytes) = bytes(recipe, name.as_str(), content, place, files, told) else { return };
@@ -214,11 +214,11 @@ fn timer(recipe: &Recipe, timer: &Located<Timer>, files: &LocalFiles, shares: &m
     wanted.units.push(unit(format!("arca-timer-{name}.timer"), Some(true), clock, place));
 }
 
-fn file(path: String, bytes: Vec<u8>, place: &Place) -> WantedFile {
+fn file(path: String, bytes: Vec<u8>, place: &Location) -> WantedFile {
     let place = hushed(place);
     WantedFile { path, bytes: Bytes::Here(bytes), write: Write::Replace, mode: 0o700, user: None, group: None, place }
 }
 
-fn unit(name: String, enable: Option<bool>, contents: String, place: &Place) -> WantedUnit {
+fn unit(name: String, enable: Option<bool>, contents: String, place: &Location) -> WantedUnit {
     WantedUnit { name, enable, mask: false, contents: Some(contents), dropins: vec![], place: hushed(place) }
 }

@@ -6,8 +6,8 @@ use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{Bytes, WantedFile, WantedLink, WantedUnit, Write};
 use crate::base::text::count;
-use crate::base::{Place, Rule};
-use crate::recipe::{Located, Proxy, Recipe, Settings};
+use crate::base::{Location, Rule, Spanned};
+use crate::recipe::{Proxy, Recipe, Settings};
 
 const HOSTNAME: &str = "/etc/hostname";
 const LOCALTIME: &str = "/etc/localtime";
@@ -42,22 +42,22 @@ pub(crate) fn paths(settings: &Settings) -> Vec<(&'static str, &'static str)> {
 pub(crate) fn settings(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     let settings = &recipe.provision.settings;
     let side = shares.side(Part::Settings);
-    if let Some(Located { value, place }) = &settings.hostname {
+    if let Some(Spanned { value, place }) = &settings.hostname {
         shares.account(Part::Settings, side, format!("host name {value}"), "");
         put(shares, side, HOSTNAME, format!("{value}\n"), place);
     }
-    if let Some(Located { value, place }) = &settings.timezone {
+    if let Some(Spanned { value, place }) = &settings.timezone {
         shares.account(Part::Settings, side, format!("time zone {value}"), "");
         // Relative, as systemd-firstboot writes it: so it also leads somewhere where the system is not the root.
         let (path, target) = (LOCALTIME.to_owned(), format!("../usr/share/zoneinfo/{value}"));
         shares.on(side).links.push(WantedLink { path, target, place: place.clone() });
     }
-    if let Some(Located { value, place }) = &settings.locale {
+    if let Some(Spanned { value, place }) = &settings.locale {
         warn_locale(recipe, value, place, told);
         shares.account(Part::Settings, side, format!("locale {value}"), "");
         put(shares, side, LOCALE, format!("LANG={value}\n"), place);
     }
-    if let Some(Located { value, place }) = &settings.keymap {
+    if let Some(Spanned { value, place }) = &settings.keymap {
         shares.account(Part::Settings, side, format!("keymap {value}"), "");
         put(shares, side, VCONSOLE, format!("KEYMAP={value}\n"), place);
     }
@@ -68,18 +68,18 @@ pub(crate) fn settings(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
 }
 
 /// Adds a file that everybody may read.
-fn put(shares: &mut Shares, side: Side, path: &str, text: String, place: &Place) {
+fn put(shares: &mut Shares, side: Side, path: &str, text: String, place: &Location) {
     shares.on(side).files.push(file(path, text, 0o644, place));
 }
 
 /// Makes a file of root's.
-pub(crate) fn file(path: &str, text: String, mode: u32, place: &Place) -> WantedFile {
+pub(crate) fn file(path: &str, text: String, mode: u32, place: &Location) -> WantedFile {
     let (path, bytes, place) = (path.to_owned(), Bytes::Here(text.into_bytes()), place.clone());
     WantedFile { path, bytes, write: Write::Replace, mode, user: None, group: None, place }
 }
 
 /// Enables a unit of the image, unless the recipe itself says something of it.
-pub(crate) fn enable(recipe: &Recipe, shares: &mut Shares, side: Side, name: &str, place: &Place) {
+pub(crate) fn enable(recipe: &Recipe, shares: &mut Shares, side: Side, name: &str, place: &Location) {
     if recipe.provision.units.iter().any(|unit| unit.value.name == name) {
         return;
     }
@@ -89,7 +89,7 @@ pub(crate) fn enable(recipe: &Recipe, shares: &mut Shares, side: Side, name: &st
 }
 
 /// Warns where the image is MicroOS by its published name, and does not have the locale.
-fn warn_locale(recipe: &Recipe, locale: &str, place: &Place, told: &mut Told) {
+fn warn_locale(recipe: &Recipe, locale: &str, place: &Location, told: &mut Told) {
     let plain = |text: &str| text.to_ascii_lowercase().replace("utf-8", "utf8");
     let known = MICROOS_LOCALES.iter().any(|known| plain(known) == plain(locale));
     if !known && super::split::image_name(recipe).contains("MicroOS") {
@@ -102,7 +102,7 @@ fn ntp(recipe: &Recipe, side: Side, shares: &mut Shares) {
     let servers = &recipe.provision.settings.ntp;
     let Some(first) = servers.first() else { return };
     shares.account(Part::Settings, side, count(servers.len(), "time server"), "");
-    let line = |server: &Located<String>| {
+    let line = |server: &Spanned<String>| {
         let name = &server.value;
         // A name of the public pool stands for many servers.
         let word = if name.ends_with("pool.ntp.org") { "pool" } else { "server" };
@@ -112,8 +112,8 @@ fn ntp(recipe: &Recipe, side: Side, shares: &mut Shares) {
     enable(recipe, shares, side, CHRONYD, &first.place);
 }
 
-fn proxy(proxy: &Located<Proxy>, side: Side, shares: &mut Shares, told: &mut Told) {
-    let Located { value: Proxy { http, https, no_proxy }, place } = proxy;
+fn proxy(proxy: &Spanned<Proxy>, side: Side, shares: &mut Shares, told: &mut Told) {
+    let Spanned { value: Proxy { http, https, no_proxy }, place } = proxy;
     let place = hushed(place);
     shares.account(Part::Settings, side, "proxy", "");
     let mut text = "PROXY_ENABLED=\"yes\"\n".to_owned();

@@ -1,7 +1,7 @@
 //! Collects every complaint, so that all are told at once. Touches nothing.
 
 use super::{Allowed, Judged, Lowered};
-use crate::base::{Code, Diagnostic, Diagnostics, Finding, Place, Rule, Severity};
+use crate::base::{Code, Diagnostic, Diagnostics, Finding, Location, Rule, Severity};
 use crate::recipe::Recipe;
 
 /// What was found so far.
@@ -18,23 +18,23 @@ impl Told {
     }
 
     /// Adds a problem of provisioning at a place.
-    pub(crate) fn refuse_at(&mut self, place: &Place, headline: impl Into<String>, hint: &str) {
+    pub(crate) fn refuse_at(&mut self, place: &Location, headline: impl Into<String>, hint: &str) {
         let problem = Diagnostic::new(Code::Provision, headline).at(place.clone());
         self.refuse(if hint.is_empty() { problem } else { problem.hint(hint) });
     }
 
     /// Adds a problem about login data: the line it stands in is not shown.
-    pub(crate) fn refuse_secret(&mut self, place: &Place, headline: impl Into<String>, hint: &str) {
+    pub(crate) fn refuse_secret(&mut self, place: &Location, headline: impl Into<String>, hint: &str) {
         self.refuse(Diagnostic::new(Code::Secret, headline).at(hushed(place)).hint(hint));
     }
 
     /// Adds what a rule found, as severe as the table says; `place` is where the user can change it.
-    pub(crate) fn warn(&mut self, rule: Rule, text: impl Into<String>, place: Option<Place>) {
+    pub(crate) fn warn(&mut self, rule: Rule, text: impl Into<String>, place: Option<Location>) {
         self.tell(Finding::new(rule, text).at(place));
     }
 
     /// Adds what a rule found where nothing is wrong.
-    pub(crate) fn note(&mut self, rule: Rule, text: impl Into<String>, place: Option<Place>) {
+    pub(crate) fn note(&mut self, rule: Rule, text: impl Into<String>, place: Option<Location>) {
         self.tell(Finding::new(rule, text).at(place).with_severity(Severity::Note));
     }
 
@@ -78,6 +78,6 @@ fn allow(recipe: &Recipe, found: Vec<Finding>) -> (Vec<Finding>, Vec<Allowed>) {
 }
 
 /// Returns the place without the text of its line, which may hold a secret.
-pub(crate) fn hushed(place: &Place) -> Place {
-    Place { text: String::new(), ..place.clone() }
+pub(crate) fn hushed(place: &Location) -> Location {
+    Location { text: String::new(), ..place.clone() }
 }

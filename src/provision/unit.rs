@@ -4,9 +4,9 @@ use super::split::Side;
 use super::told::Told;
 use super::wanted::{self, WantedUnit};
 use crate::base::text::one_line;
-use crate::base::{Place, Rule};
+use crate::base::{Location, Rule, Spanned};
 use crate::format::ignition::unit::{LINE_LIMIT, fault};
-use crate::recipe::{Content, LocalFiles, Located, Recipe, Unit};
+use crate::recipe::{Content, LocalFiles, Recipe, Unit};
 
 /// The endings of unit names (systemd.unit(5)).
 const ENDINGS: [&str; 11] =
@@ -15,12 +15,12 @@ const ENDINGS: [&str; 11] =
 /// Checks one unit and fetches its texts.
 pub(crate) fn unit(
     recipe: &Recipe,
-    unit: &Located<Unit>,
+    unit: &Spanned<Unit>,
     files: &LocalFiles,
     side: Side,
     told: &mut Told,
 ) -> WantedUnit {
-    let Located { value: Unit { name, enable, mask, content, dropins }, place } = unit;
+    let Spanned { value: Unit { name, enable, mask, content, dropins }, place } = unit;
     let shown = one_line(name, 80);
     if !is_name(name) {
         told.refuse_at(
@@ -67,7 +67,7 @@ fn text(
     recipe: &Recipe,
     content: &Content,
     files: &LocalFiles,
-    (side, place): (Side, &Place),
+    (side, place): (Side, &Location),
     told: &mut Told,
 ) -> Option<String> {
     let bytes = wanted::bytes(recipe, content, files, told)?;
@@ -87,7 +87,7 @@ fn text(
 }
 
 /// Refuses what systemd takes but Ignition, which reads units too, fails the boot at.
-fn readable(text: &str, place: &Place, told: &mut Told) {
+fn readable(text: &str, place: &Location, told: &mut Told) {
     let long = text.lines().position(|line| line.len() >= LINE_LIMIT);
     let long = long.map(|line| (line + 1, "a line has 2048 bytes or more; continue it in the next by a final `\\`"));
     if let Some((line, what)) = fault(text).or(long) {

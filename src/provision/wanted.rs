@@ -8,9 +8,9 @@ use super::{
     unit,
 };
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Place};
+use crate::base::{Code, Diagnostic, Location, Spanned};
 use crate::format::combustion::Flags;
-use crate::recipe::{CONTENT_LIMIT, Content, GuestFile, LocalFiles, Located, Recipe, RecipePath};
+use crate::recipe::{CONTENT_LIMIT, Content, GuestFile, LocalFiles, Recipe, RecipePath};
 
 /// What one engine is to do, in the order written; but root comes first, then users with a uid of their own, before useradd
 /// gives it to one that has none.
@@ -60,7 +60,7 @@ pub(crate) struct WantedGroup {
     pub name: String,
     pub gid: Option<u32>,
     pub system: bool,
-    pub place: Place,
+    pub place: Location,
 }
 
 /// One account.
@@ -75,7 +75,7 @@ pub(crate) struct Login {
     pub home: Option<String>,
     pub gecos: Option<String>,
     pub system: bool,
-    pub place: Place,
+    pub place: Location,
 }
 
 /// One directory.
@@ -86,7 +86,7 @@ pub(crate) struct WantedDirectory {
     pub user: Option<String>,
     pub group: Option<String>,
     /// None where nobody asked for it: it lies between a user's home and a file of the user's.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
 }
 
 /// One symbolic link; a file or link that stands at its path is replaced.
@@ -95,7 +95,7 @@ pub(crate) struct WantedLink {
     pub path: String,
     /// As it is written into the link.
     pub target: String,
-    pub place: Place,
+    pub place: Location,
 }
 
 /// One file.
@@ -107,7 +107,7 @@ pub(crate) struct WantedFile {
     pub mode: u32,
     pub user: Option<String>,
     pub group: Option<String>,
-    pub place: Place,
+    pub place: Location,
 }
 
 /// What becomes of what stood at the file's path.
@@ -134,12 +134,12 @@ pub(crate) struct WantedUnit {
     pub contents: Option<String>,
     /// Name and text.
     pub dropins: Vec<(String, String)>,
-    pub place: Place,
+    pub place: Location,
 }
 
 impl Login {
     /// Begins an account that has nothing yet.
-    pub(crate) fn new(name: &str, place: &Place) -> Self {
+    pub(crate) fn new(name: &str, place: &Location) -> Self {
         Self {
             name: name.to_owned(),
             hash: None,
@@ -202,7 +202,7 @@ impl Wanted {
     }
 
     /// Lists what was asked for by path: files, directories, links.
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = (&str, &Place)> + Clone {
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (&str, &Location)> + Clone {
         let files = self.files.iter().map(|file| (file.path.as_str(), &file.place));
         let directories = self.directories.iter().filter_map(|one| Some((one.path.as_str(), one.place.as_ref()?)));
         files.chain(directories).chain(self.links.iter().map(|link| (link.path.as_str(), &link.place)))
@@ -324,7 +324,7 @@ fn implied(shares: &Shares, told: &mut Told) {
     }
 }
 
-pub(crate) fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a Place)>, told: &mut Told) {
+pub(crate) fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a Location)>, told: &mut Told) {
     let mut seen = std::collections::BTreeMap::new();
     for (name, place) in names {
         if let Some(first) = seen.insert(name, place) {
@@ -336,13 +336,13 @@ pub(crate) fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, &'a P
 
 fn file(
     recipe: &Recipe,
-    file: &Located<GuestFile>,
+    file: &Spanned<GuestFile>,
     files: &LocalFiles,
     known: &Known,
     side: Side,
     told: &mut Told,
 ) -> Option<WantedFile> {
-    let Located { value: GuestFile { path, content, append, mode, user, group }, place } = file;
+    let Spanned { value: GuestFile { path, content, append, mode, user, group }, place } = file;
     path::check(path, side, place, told);
     for (what, name) in [("user", user), ("group", group)] {
         if let Some(name) = name {
@@ -376,7 +376,7 @@ pub(crate) fn bytes(recipe: &Recipe, content: &Content, files: &LocalFiles, told
 /// Fetches the content of a file beside the recipe; one that `host` could not read, or that is too large, is refused.
 pub(crate) fn local<'a>(
     recipe: &Recipe,
-    path: &Located<RecipePath>,
+    path: &Spanned<RecipePath>,
     files: &'a LocalFiles,
     told: &mut Told,
 ) -> Option<&'a [u8]> {

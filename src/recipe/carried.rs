@@ -2,13 +2,13 @@
 //!
 //! Each is pinned like the base, in the recipe or in the lock; what brings it into the guest is `provision`'s business.
 
-use super::{Content, ImageReference, Input, Located, Provision, Quadlet, Recipe, Source};
-use crate::base::{ByteSize, Digest, Name, Url};
+use super::{Content, ImageReference, Input, Provision, Quadlet, Recipe, Source};
+use crate::base::{ByteSize, Digest, Name, Spanned, Url};
 
 /// Bytes for the guest that have an address and a pin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Carried {
-    pub source: Located<Source>,
+    pub source: Spanned<Source>,
     /// The pin, when the recipe itself carries it; else the lock does.
     pub sha256: Option<Digest>,
     pub size: Option<ByteSize>,
@@ -33,7 +33,7 @@ pub(crate) enum Image {
     /// `url`: an `oci-archive` by address.
     Archive(Carried),
     /// `image`: what a registry holds under a reference.
-    Registry(Located<ImageReference>),
+    Registry(Spanned<ImageReference>),
 }
 
 impl Container {
@@ -106,7 +106,7 @@ impl Provision {
 
 impl Recipe {
     /// Lists the container images that come from registries, in the order written; the lock pins each of them whole.
-    pub(crate) fn images(&self) -> impl Iterator<Item = (&Container, &Located<ImageReference>)> {
+    pub(crate) fn images(&self) -> impl Iterator<Item = (&Container, &Spanned<ImageReference>)> {
         self.provision.containers.iter().filter_map(|one| match &one.value.image {
             Image::Registry(reference) => Some((&one.value, reference)),
             Image::Archive(_) => None,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Content, Located, Quadlet, Recipe, RecipePath, Source};
-use crate::base::{ByteSize, Digest, Place, Secret};
+use super::{Content, Quadlet, Recipe, RecipePath, Source};
+use crate::base::{ByteSize, Digest, Location, Secret, Spanned};
 
 /// The most that a file may hold whose content enters the plan: ready-made configs, scripts, files for the guest.
 pub(crate) const CONTENT_LIMIT: ByteSize = ByteSize::mib(1);
@@ -42,7 +42,7 @@ pub(crate) enum Use {
 
 impl Recipe {
     /// Finds where a file beside the recipe is first named.
-    pub(crate) fn place_of(&self, path: &RecipePath) -> Option<&Place> {
+    pub(crate) fn place_of(&self, path: &RecipePath) -> Option<&Location> {
         self.named_contents().find(|named| named.value == *path).map(|named| &named.place)
     }
 
@@ -59,7 +59,7 @@ impl Recipe {
     }
 
     /// Goes through every place that names a file for its content.
-    fn named_contents(&self) -> impl Iterator<Item = &Located<RecipePath>> {
+    fn named_contents(&self) -> impl Iterator<Item = &Spanned<RecipePath>> {
         let provision = &self.provision;
         let ready = provision.config.iter().chain(&provision.script).chain(&provision.side_files);
         let units = provision

@@ -14,7 +14,6 @@ pub(crate) mod model;
 pub(crate) mod network;
 mod parse;
 pub(crate) mod quadlet;
-pub(crate) mod reader;
 pub(crate) mod reference;
 mod rules;
 pub(crate) mod scripts;

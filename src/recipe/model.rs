@@ -2,18 +2,11 @@
 
 use crate::base::words::vocabulary;
 use crate::base::{
-    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Name, Place, Secret, StorageDir, Url,
+    Arch, BaseKind, ByteSize, Compression, Digest, DiskSerial, Engine, Location, Name, Secret, Spanned, StorageDir, Url,
 };
 
 /// Where libvirt's default pool lives, and a machine that names no other `storage`.
 pub(crate) const DEFAULT_STORAGE: &str = "/var/lib/libvirt/images";
-
-/// A value and where it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Located<T> {
-    pub value: T,
-    pub place: Place,
-}
 
 /// A whole recipe, checked for form; whether files exist and inputs are pinned is found out later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,13 +22,13 @@ pub(crate) struct Recipe {
     pub machine: MachineSpec,
     pub provision: Provision,
     /// `[allow]`: rules that may be broken, in the order of their ids.
-    pub allow: Vec<Located<super::Allow>>,
+    pub allow: Vec<Spanned<super::Allow>>,
 }
 
 /// `[base]`: the image everything starts from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
-    pub source: Located<Source>,
+    pub source: Spanned<Source>,
     pub kind: BaseKind,
     /// What lies around the image in the file.
     pub compression: Compression,
@@ -52,7 +45,7 @@ pub(crate) struct Base {
 pub(crate) struct Input<'a> {
     /// What messages call it, such as `base`.
     pub what: String,
-    pub source: &'a Located<Source>,
+    pub source: &'a Spanned<Source>,
     /// The pin, when the recipe itself carries it.
     pub sha256: Option<Digest>,
     pub size: Option<ByteSize>,
@@ -168,7 +161,7 @@ pub(crate) struct MachineSpec {
     /// Default `/var/lib/libvirt/images`.
     pub storage: StorageDir,
     /// Where it was written.
-    pub storage_place: Option<Place>,
+    pub storage_place: Option<Location>,
     pub system: SystemSpec,
     /// `[[machine.disk]]`, in the order written.
     pub disks: Vec<DataDisk>,
@@ -180,7 +173,7 @@ pub(crate) struct MachineSpec {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SystemSpec {
     /// Virtual size; where unset, the base's own (for an ISO it must be set). Whole sectors.
-    pub size: Option<Located<ByteSize>>,
+    pub size: Option<Spanned<ByteSize>>,
     /// Default overlay; an ISO has no mode.
     pub mode: SystemMode,
 }
@@ -199,55 +192,55 @@ pub(crate) struct DataDisk {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Provision {
     /// Default auto.
-    pub engine: Option<Located<Engine>>,
+    pub engine: Option<Spanned<Engine>>,
     /// How the configuration reaches the guest by the default launch files; default auto.
     pub transport: super::Transports,
     pub media: Option<Media>,
     /// A ready-made `config.ign`.
-    pub config: Option<Located<RecipePath>>,
+    pub config: Option<Spanned<RecipePath>>,
     /// A ready-made Combustion script.
-    pub script: Option<Located<RecipePath>>,
+    pub script: Option<Spanned<RecipePath>>,
     /// Side files that lie beside the script in the guest, each under its own file name.
-    pub side_files: Vec<Located<RecipePath>>,
+    pub side_files: Vec<Spanned<RecipePath>>,
     /// Whether to add the `/home` subvolume entry where Ignition needs it (default true; MicroOS hides `/home`).
     pub home_subvolume: Option<bool>,
     /// Whether the guest tells what was applied; by default it does where anything typed is wanted.
     pub report: Option<bool>,
-    pub root: Option<Located<Account>>,
+    pub root: Option<Spanned<Account>>,
     /// `[[provision.user]]`.
-    pub users: Vec<Located<User>>,
+    pub users: Vec<Spanned<User>>,
     /// `[[provision.file]]`.
-    pub files: Vec<Located<GuestFile>>,
+    pub files: Vec<Spanned<GuestFile>>,
     /// `[[provision.unit]]`.
-    pub units: Vec<Located<Unit>>,
+    pub units: Vec<Spanned<Unit>>,
     /// `[[provision.rpm]]`: packages, installed without a network.
-    pub rpms: Vec<Located<super::Carried>>,
+    pub rpms: Vec<Spanned<super::Carried>>,
     /// `[[provision.container]]`.
-    pub containers: Vec<Located<super::Container>>,
+    pub containers: Vec<Spanned<super::Container>>,
     /// `[[provision.network]]`.
-    pub networks: Vec<Located<super::network::NetworkProfile>>,
+    pub networks: Vec<Spanned<super::network::NetworkProfile>>,
     /// From the image's repositories, in the order written.
-    pub packages: Vec<Located<String>>,
+    pub packages: Vec<Spanned<String>>,
     /// `[[provision.run]]`, in the order they run.
-    pub runs: Vec<Located<super::scripts::Run>>,
+    pub runs: Vec<Spanned<super::scripts::Run>>,
     /// `[[provision.timer]]`.
-    pub timers: Vec<Located<super::scripts::Timer>>,
+    pub timers: Vec<Spanned<super::scripts::Timer>>,
     /// `[[provision.group]]`.
-    pub groups: Vec<Located<super::GuestGroup>>,
+    pub groups: Vec<Spanned<super::GuestGroup>>,
     /// `[[provision.directory]]`.
-    pub directories: Vec<Located<super::GuestDirectory>>,
+    pub directories: Vec<Spanned<super::GuestDirectory>>,
     /// `[[provision.link]]`.
-    pub links: Vec<Located<super::GuestLink>>,
+    pub links: Vec<Spanned<super::GuestLink>>,
     /// Host name, time zone and the like.
     pub settings: super::Settings,
     /// `[[provision.ca_certificate]]`.
-    pub certificates: Vec<Located<super::CaCertificate>>,
+    pub certificates: Vec<Spanned<super::CaCertificate>>,
     /// `[[provision.mount]]`.
-    pub mounts: Vec<Located<super::storage::Mount>>,
+    pub mounts: Vec<Spanned<super::storage::Mount>>,
     /// `[[provision.subvolume]]`.
-    pub subvolumes: Vec<Located<super::storage::Subvolume>>,
+    pub subvolumes: Vec<Spanned<super::storage::Subvolume>>,
     /// `[[provision.pool]]`.
-    pub pools: Vec<Located<super::storage::Pool>>,
+    pub pools: Vec<Spanned<super::storage::Pool>>,
 }
 
 impl Provision {
@@ -283,7 +276,7 @@ pub(crate) struct Account {
     /// In crypt form; checked for shape by `provision`.
     pub password_hash: Option<Secret<String>>,
     /// OpenSSH public keys, one a line; checked by `provision`.
-    pub ssh_keys: Vec<Located<String>>,
+    pub ssh_keys: Vec<Spanned<String>>,
 }
 
 /// `[[provision.user]]`.
@@ -304,7 +297,7 @@ pub(crate) struct User {
 pub(crate) enum Content {
     Text(Secret<String>),
     /// A file beside the recipe, at most 1 MiB.
-    Path(Located<RecipePath>),
+    Path(Spanned<RecipePath>),
     /// Bytes by address, pinned like the base; `[[provision.file]]` only.
     Carried(super::Carried),
 }

@@ -5,9 +5,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::Located;
-use crate::base::Name;
 use crate::base::words::vocabulary;
+use crate::base::{Name, Spanned};
 
 vocabulary! {
     /// What kind of link a profile is for.
@@ -45,10 +44,10 @@ pub(crate) struct NetworkProfile {
     /// Default: static where an address of the family is given, else auto.
     pub ipv4: Option<Addressing>,
     pub ipv6: Option<Addressing>,
-    pub addresses: Vec<Located<Subnet>>,
+    pub addresses: Vec<Spanned<Subnet>>,
     /// Where everything else is sent; at most one of each family.
-    pub gateway: Vec<Located<IpAddr>>,
-    pub dns: Vec<Located<IpAddr>>,
+    pub gateway: Vec<Spanned<IpAddr>>,
+    pub dns: Vec<Spanned<IpAddr>>,
     /// Domains that short names are looked up in.
     pub dns_search: Vec<String>,
     pub mtu: Option<u32>,
@@ -72,11 +71,11 @@ pub(crate) enum Link {
     },
     Bridge {
         interface: InterfaceName,
-        ports: Vec<Located<Port>>,
+        ports: Vec<Spanned<Port>>,
     },
     Bond {
         interface: InterfaceName,
-        ports: Vec<Located<Port>>,
+        ports: Vec<Spanned<Port>>,
         mode: BondMode,
     },
 }
@@ -245,7 +244,7 @@ impl NetworkProfile {
     }
 
     /// Returns what a bridge or bond is made of; nothing for others.
-    pub(crate) fn ports(&self) -> &[Located<Port>] {
+    pub(crate) fn ports(&self) -> &[Spanned<Port>] {
         match &self.link {
             Link::Bridge { ports, .. } | Link::Bond { ports, .. } => ports,
             Link::Ethernet { .. } | Link::Vlan { .. } => &[],
@@ -267,7 +266,7 @@ impl NetworkProfile {
     }
 
     /// Returns the addresses of one family.
-    pub(crate) fn of_family(&self, v4: bool) -> impl Iterator<Item = &Located<Subnet>> {
+    pub(crate) fn of_family(&self, v4: bool) -> impl Iterator<Item = &Spanned<Subnet>> {
         self.addresses.iter().filter(move |subnet| subnet.value.address.is_ipv4() == v4)
     }
 

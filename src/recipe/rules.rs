@@ -3,8 +3,8 @@
 //! Form only: whether a file exists is found out by `host`, what MicroOS makes of it by `provision`.
 
 use super::RecipePath;
-use super::reader::is_refused;
 use crate::base::text::is_unsafe;
+use crate::format::toml::is_refused;
 
 /// Why a text is no path beneath the recipe's directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! What a recipe says of the guest's settings, groups, directories, links, kernel arguments and certificates. Touches nothing.
 
-use super::{Content, Located};
-use crate::base::{Name, Url};
+use super::Content;
+use crate::base::{Name, Spanned, Url};
 
 /// `[[provision.group]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,18 +36,18 @@ pub(crate) struct GuestLink {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Settings {
     /// RFC 1123, at most 64 characters, as the kernel has no room for more.
-    pub hostname: Option<Located<String>>,
+    pub hostname: Option<Spanned<String>>,
     /// A name of the time zone database, such as `Europe/Berlin`.
-    pub timezone: Option<Located<String>>,
+    pub timezone: Option<Spanned<String>>,
     /// What becomes `LANG`.
-    pub locale: Option<Located<String>>,
+    pub locale: Option<Spanned<String>>,
     /// The console's keyboard.
-    pub keymap: Option<Located<String>>,
+    pub keymap: Option<Spanned<String>>,
     /// Names or addresses of time servers.
-    pub ntp: Vec<Located<String>>,
-    pub proxy: Option<Located<Proxy>>,
+    pub ntp: Vec<Spanned<String>>,
+    pub proxy: Option<Spanned<Proxy>>,
     /// Each one argument, as the kernel reads it: white space in double quotes only.
-    pub kernel_arguments: Vec<Located<String>>,
+    pub kernel_arguments: Vec<Spanned<String>>,
 }
 
 /// `[provision.proxy]`; an address may carry a user and password.

@@ -1,6 +1,6 @@
 //! Is a file a recipe at all? Touches nothing.
 
-use super::reader::Document;
+use crate::format::toml::Document;
 
 /// Tells whether a TOML file looks like a recipe, sound or not: it has `format` and `base`.
 ///

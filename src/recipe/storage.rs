@@ -2,9 +2,8 @@
 //!
 //! Profiles and what they need: mkfs.btrfs(8), "PROFILES".
 
-use super::Located;
 use crate::base::words::vocabulary;
-use crate::base::{ByteSize, DiskSerial, Name};
+use crate::base::{ByteSize, DiskSerial, Name, Spanned};
 
 vocabulary! {
     /// How btrfs spreads blocks over the members of a pool. The parity profiles are left out: after a power cut they may
@@ -87,7 +86,7 @@ pub(crate) enum Device {
 /// `[[provision.mount]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
-    pub what: Located<Device>,
+    pub what: Spanned<Device>,
     /// Absolute path in the guest.
     pub path: String,
     /// A file system; left out, mount(8) finds it out.
@@ -110,13 +109,13 @@ pub(crate) struct Pool {
     /// The label of the file system, and the name of its units.
     pub label: Name,
     /// At least one.
-    pub disks: Vec<Located<DiskSerial>>,
-    pub data: Option<Located<Profile>>,
-    pub metadata: Option<Located<Profile>>,
+    pub disks: Vec<Spanned<DiskSerial>>,
+    pub data: Option<Spanned<Profile>>,
+    pub metadata: Option<Spanned<Profile>>,
     /// Where it is mounted.
     pub path: String,
     pub options: Vec<String>,
-    pub subvolumes: Vec<Located<PoolSubvolume>>,
+    pub subvolumes: Vec<Spanned<PoolSubvolume>>,
     /// When everything is read and compared with its checksums; `None` is never.
     pub scrub: Option<String>,
     /// When half-empty blocks are joined; `None` is never.

@@ -4,7 +4,7 @@
 
 #[cfg(test)]
 use crate::base::Engine;
-use crate::base::{Place, Transport};
+use crate::base::{Location, Transport};
 
 /// How the configuration shall reach each engine; none where arca-build chooses (`auto`).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -12,7 +12,7 @@ pub(crate) struct Transports {
     pub ignition: Option<Transport>,
     pub combustion: Option<Transport>,
     /// Where it was written.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
 }
 
 impl Transports {

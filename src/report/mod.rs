@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 pub(crate) use crate::base::Severity;
-use crate::base::{Code, Diagnostic, Finding, Place, text};
+use crate::base::{Code, Diagnostic, Finding, Location, text};
 
 /// What the exit codes mean.
 pub(crate) const EXIT_CODES: [(u8, &str); 8] = [
@@ -82,7 +82,7 @@ fn shown(value: &str) -> String {
 }
 
 /// Draws `--> file:line:column` and the offending line; the line is empty where it holds a secret.
-fn snippet(place: &Place, coloured: bool) -> String {
+fn snippet(place: &Location, coloured: bool) -> String {
     let path = text::one_line(&place.file, 200);
     if place.text.is_empty() {
         return format!(" --> {path}:{}:{}", place.line, place.column);
@@ -120,7 +120,7 @@ pub(crate) fn finding_json(finding: &Finding) -> Value {
     })
 }
 
-fn place_json(place: &Place) -> Value {
+fn place_json(place: &Location) -> Value {
     json!({"file": place.file, "line": place.line, "column": place.column})
 }
 
@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn the_offending_line_is_shown_and_marked() {
-        let place = Place { file: "nas.toml".into(), line: 12, column: 1, width: 6, text: "memroy = \"2GiB\"".into() };
+        let place =
+            Location { file: "nas.toml".into(), line: 12, column: 1, width: 6, text: "memroy = \"2GiB\"".into() };
         let text = render(&Diagnostic::new(Code::Recipe, "unknown key `memroy`").at(place), Severity::Error, false);
         assert!(
             text.contains("nas.toml:12:1") && text.contains("12 | memroy = \"2GiB\"") && text.contains("^^^^^^"),
@@ -201,7 +202,7 @@ mod tests {
     fn out_14_a_hostile_place_draws_nothing_raw_and_does_not_panic() {
         for column in [0, 1, 3, 9, 400] {
             let place =
-                Place { file: "a\u{1b}b".into(), line: 0, column, width: 900, text: "é\u{9b}\u{202e}x".into() };
+                Location { file: "a\u{1b}b".into(), line: 0, column, width: 900, text: "é\u{9b}\u{202e}x".into() };
             let text = render(&Diagnostic::new(Code::Recipe, "x").at(place), Severity::Error, false);
             assert!(!text.chars().any(text::is_unsafe), "{text:?}");
         }

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use crate::base::text::wrapped;
-use crate::base::{Code, Diagnostic, Finding, Place, Rule, Severity};
+use crate::base::{Code, Diagnostic, Finding, Location, Rule, Severity};
 
 /// How wide the text of a reason is.
 const WIDTH: usize = 92;
@@ -134,7 +134,7 @@ fn result(result: &Entry<'_>) -> Value {
 }
 
 /// §3.28 to §3.30: location, its file and its region.
-fn location(place: &Place) -> Value {
+fn location(place: &Location) -> Value {
     json!({"physicalLocation": {
         "artifactLocation": {"uri": uri(&place.file)},
         "region": {
@@ -162,8 +162,8 @@ fn uri(file: &str) -> String {
 mod tests {
     use super::*;
 
-    fn place() -> Place {
-        Place { file: "recipes/a b.toml".into(), line: 3, column: 7, width: 4, text: "x = \"ä\"".into() }
+    fn place() -> Location {
+        Location { file: "recipes/a b.toml".into(), line: 3, column: 7, width: 4, text: "x = \"ä\"".into() }
     }
 
     #[test]

@@ -3,7 +3,48 @@
 //! A new rule is a new row here, in the words of the others, and a recipe that breaks it and one that does not in
 //! `provision::tests::rules`, which a test demands.
 
-use super::{Row, Severity, vocabulary};
+use crate::base::words::vocabulary;
+
+vocabulary! {
+    /// How severe something that is told is.
+    Severity {
+        /// The guest would not come up as the recipe says; nothing is built.
+        Error = "error",
+        /// It will work, but hardly as meant.
+        Warning = "warning",
+        /// Something was done without being asked, or could be better; nothing is wrong.
+        Note = "note",
+    }
+}
+
+/// What is known of a rule besides its id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub rule: Rule,
+    /// The usual one; a finding may be milder, or harder where more is known.
+    pub severity: Severity,
+    /// One line, lower case, without a full stop.
+    pub summary: &'static str,
+    /// A paragraph.
+    pub reason: &'static str,
+    /// Names and addresses of what the reason rests on; at least one.
+    pub sources: &'static [(&'static str, &'static str)],
+    /// What to do, one line without a full stop.
+    pub fix: &'static str,
+}
+
+impl Rule {
+    /// Returns the row of the table.
+    pub(crate) fn row(self) -> &'static Row {
+        // The table is written in the order of the ids, which a test holds it to; the first row is never meant.
+        ROWS.iter().find(|row| row.rule == self).unwrap_or(&ROWS[0])
+    }
+
+    /// Lists every rule, in the order of the table.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        ROWS.iter().map(|row| row.rule)
+    }
+}
 
 macro_rules! rules {
     ($($variant:ident = $id:literal, $severity:ident, $summary:literal;
@@ -16,7 +57,7 @@ macro_rules! rules {
         }
 
         /// The table, in the order of the ids.
-        pub(super) const ROWS: &[Row] = &[$(Row {
+        const ROWS: &[Row] = &[$(Row {
             rule: Rule::$variant,
             severity: Severity::$severity,
             summary: $summary,
@@ -311,4 +352,39 @@ rules! {
             again.";
         by ("rustc: unfulfilled_lint_expectations, the same idea", "https://doc.rust-lang.org/rustc/lints/listing/warn-by-default.html");
         fix "remove the entry from `[allow]`";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_has_its_own_row_and_every_row_says_all_of_it() {
+        assert_eq!(
+            Rule::all().map(Rule::as_str).collect::<Vec<_>>(),
+            Rule::WORDS,
+            "the table is in the order of the ids"
+        );
+        for row in ROWS {
+            assert_eq!(row.rule.row(), row);
+            let id = row.rule.as_str();
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(id.chars().all(plain) && id.len() <= 40, "{id}");
+            for line in [row.summary, row.fix] {
+                assert!(
+                    !line.is_empty() && !line.ends_with('.') && !line.contains('\n') && line.len() <= 130,
+                    "{id}: {line}"
+                );
+            }
+            assert!(
+                row.reason.ends_with('.') && row.reason.len() > 80 && !row.reason.contains("  "),
+                "{id}: {}",
+                row.reason
+            );
+            assert!(!row.sources.is_empty(), "{id}");
+            for (name, address) in row.sources {
+                assert!(!name.is_empty() && crate::base::Url::parse(address).is_ok(), "{id}: {address}");
+            }
+        }
+    }
 }

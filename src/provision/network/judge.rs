@@ -6,11 +6,10 @@ use std::net::IpAddr;
 use super::super::told::Told;
 use super::keyfile::{controller, controllers};
 use crate::base::text::one_line;
-use crate::base::{Place, Rule};
-use crate::recipe::Located;
+use crate::base::{Location, Rule, Spanned};
 use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port, Subnet};
 
-type Profiles = [Located<NetworkProfile>];
+type Profiles = [Spanned<NetworkProfile>];
 /// Whose an interface or card is, as far as a profile names it.
 type Owners<'p> = BTreeMap<Port, &'p NetworkProfile>;
 
@@ -27,7 +26,7 @@ pub(crate) fn all(profiles: &Profiles, told: &mut Told) {
     let controllers = controllers(profiles);
     let mut seen: BTreeMap<IpAddr, u32> = BTreeMap::new();
     for profile in profiles {
-        let Located { value, place } = profile;
+        let Spanned { value, place } = profile;
         match controller(value, &controllers) {
             Some(controller) => port(value, controller, place, told),
             None => addressing(value, place, told),
@@ -48,7 +47,7 @@ pub(crate) fn all(profiles: &Profiles, told: &mut Told) {
 /// Refuses two profiles for one interface or card: which of them comes up would be left to chance.
 fn matches(profiles: &Profiles, told: &mut Told) {
     let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for Located { value, place } in profiles {
+    for Spanned { value, place } in profiles {
         let interface = value.interface().map(|name| ("interface", name.as_str()));
         let mac = value.mac().map(|mac| ("mac", mac.as_str()));
         let any = (interface.is_none() && mac.is_none()).then_some(("any", ""));
@@ -66,8 +65,8 @@ fn matches(profiles: &Profiles, told: &mut Told) {
 /// Judges what bridges and bonds are made of.
 fn ports(profiles: &Profiles, owners: &Owners<'_>, told: &mut Told) {
     let mut seen: BTreeMap<&Port, &NetworkProfile> = BTreeMap::new();
-    for Located { value: profile, .. } in profiles {
-        for Located { value: port, place } in profile.ports() {
+    for Spanned { value: profile, .. } in profiles {
+        for Spanned { value: port, place } in profile.ports() {
             let shown = one_line(port.as_str(), 40);
             if let Some(first) = seen.insert(port, profile) {
                 let headline = format!("`{shown}` is a port of `{}` already", first.name);
@@ -96,7 +95,7 @@ fn ports(profiles: &Profiles, owners: &Owners<'_>, told: &mut Told) {
 
 /// Refuses profiles that lie on one another in a circle, or too deep: the kernel would refuse the last of them.
 fn circles(profiles: &Profiles, owners: &Owners<'_>, told: &mut Told) {
-    for Located { value, place } in profiles {
+    for Spanned { value, place } in profiles {
         let mut below: BTreeMap<&str, &NetworkProfile> = BTreeMap::from([(value.name.as_str(), value)]);
         for _ in 0..DEEPEST {
             below = below.values().flat_map(|one| beneath(one, owners)).map(|one| (one.name.as_str(), one)).collect();
@@ -120,7 +119,7 @@ fn beneath<'p>(profile: &NetworkProfile, owners: &Owners<'p>) -> Vec<&'p Network
 }
 
 /// Refuses addresses of a port: what it carries belongs to its bridge or bond.
-fn port(profile: &NetworkProfile, controller: &NetworkProfile, place: &Place, told: &mut Told) {
+fn port(profile: &NetworkProfile, controller: &NetworkProfile, place: &Location, told: &mut Told) {
     let lists = profile.addresses.len() + profile.gateway.len() + profile.dns.len() + profile.dns_search.len();
     if lists > 0 || profile.ipv4.is_some() || profile.ipv6.is_some() {
         let headline =
@@ -129,7 +128,7 @@ fn port(profile: &NetworkProfile, controller: &NetworkProfile, place: &Place, to
     }
 }
 
-fn addressing(profile: &NetworkProfile, place: &Place, told: &mut Told) {
+fn addressing(profile: &NetworkProfile, place: &Location, told: &mut Told) {
     for (v4, family) in [(true, "ipv4"), (false, "ipv6")] {
         let first = profile.of_family(v4).next();
         match (profile.addressing(v4), first) {
@@ -153,8 +152,8 @@ fn addressing(profile: &NetworkProfile, place: &Place, told: &mut Told) {
 }
 
 /// Refuses addresses that no interface can have.
-fn address(subnet: &Located<Subnet>, told: &mut Told) {
-    let Located { value, place } = subnet;
+fn address(subnet: &Spanned<Subnet>, told: &mut Told) {
+    let Spanned { value, place } = subnet;
     let why = odd(&value.address).or_else(|| match value.address {
         IpAddr::V4(v4) if v4.is_loopback() => Some("an address of the loopback"),
         IpAddr::V6(v6) if v6.is_loopback() => Some("an address of the loopback"),
@@ -194,7 +193,7 @@ fn end_of_subnet(bits: u32, prefix: u8) -> Option<&'static str> {
 fn gateways(profile: &NetworkProfile, told: &mut Told) {
     for (v4, family) in [(true, "IPv4"), (false, "IPv6")] {
         let mut own = profile.gateway.iter().filter(|gateway| gateway.value.is_ipv4() == v4);
-        let Some(Located { value, place }) = own.next() else { continue };
+        let Some(Spanned { value, place }) = own.next() else { continue };
         if let Some(second) = own.next() {
             told.refuse_at(
                 &second.place,
@@ -219,7 +218,7 @@ fn gateways(profile: &NetworkProfile, told: &mut Told) {
 }
 
 fn dns(profile: &NetworkProfile, told: &mut Told) {
-    for Located { value, place } in &profile.dns {
+    for Spanned { value, place } in &profile.dns {
         if let Some(why) = odd(value) {
             told.refuse_at(place, format!("the name server {value} is {why}"), "");
         }
@@ -230,7 +229,7 @@ fn dns(profile: &NetworkProfile, told: &mut Told) {
     }
 }
 
-fn mtu(profile: &NetworkProfile, place: &Place, told: &mut Told) {
+fn mtu(profile: &NetworkProfile, place: &Location, told: &mut Told) {
     let v6 = profile.addressing(false) != Addressing::Disabled;
     if let Some(mtu) = profile.mtu.filter(|mtu| *mtu < 1280 && v6) {
         let text = format!(

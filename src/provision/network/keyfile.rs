@@ -6,15 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::Digest;
-use crate::recipe::Located;
+use crate::base::{Digest, Spanned};
 use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port};
 
 /// Whose port an interface or card is.
 pub(crate) type Controllers<'p> = BTreeMap<&'p Port, &'p NetworkProfile>;
 
 /// Finds every port and the bridge or bond it belongs to.
-pub(crate) fn controllers(profiles: &[Located<NetworkProfile>]) -> Controllers<'_> {
+pub(crate) fn controllers(profiles: &[Spanned<NetworkProfile>]) -> Controllers<'_> {
     let ports = profiles.iter().flat_map(|profile| profile.value.ports().iter().map(|port| (port, &profile.value)));
     ports.map(|(port, profile)| (&port.value, profile)).collect()
 }
@@ -27,8 +26,8 @@ pub(crate) fn controller<'p>(profile: &NetworkProfile, controllers: &Controllers
 /// Writes every profile, and one for each port that has none: the profile it belongs to, name and text.
 pub(crate) fn all<'p>(
     recipe: &str,
-    profiles: &'p [Located<NetworkProfile>],
-) -> Vec<(&'p Located<NetworkProfile>, String, String)> {
+    profiles: &'p [Spanned<NetworkProfile>],
+) -> Vec<(&'p Spanned<NetworkProfile>, String, String)> {
     let controllers = controllers(profiles);
     let owned: BTreeSet<Port> = profiles.iter().flat_map(|profile| profile.value.as_ports()).collect();
     let mut written = vec![];

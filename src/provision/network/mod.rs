@@ -11,10 +11,11 @@ mod keyfile;
 use super::split::{Part, Shares, Side};
 use super::told::{Told, hushed};
 use super::wanted::{Bytes, Command, Stage, WantedFile, Write};
+use crate::base::Spanned;
 use crate::base::text::count;
 use crate::format::combustion::payload;
+use crate::recipe::Recipe;
 use crate::recipe::network::{Link, NetworkProfile};
-use crate::recipe::{Located, Recipe};
 
 /// Where NetworkManager looks for profiles.
 const FOLDER: &str = "/etc/NetworkManager/system-connections";
@@ -40,7 +41,7 @@ pub(crate) fn add(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
     shares.on(side).files.extend(files);
 }
 
-fn file(name: &str, text: String, profile: &Located<NetworkProfile>) -> WantedFile {
+fn file(name: &str, text: String, profile: &Spanned<NetworkProfile>) -> WantedFile {
     WantedFile {
         path: format!("{FOLDER}/{name}.nmconnection"),
         bytes: Bytes::Here(text.into_bytes()),

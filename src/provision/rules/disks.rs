@@ -4,7 +4,7 @@ use super::super::ready;
 use super::super::told::Told;
 use super::Sight;
 use crate::base::text::one_line;
-use crate::base::{Place, Rule};
+use crate::base::{Location, Rule};
 use crate::format::ignition::Node;
 
 /// Judges what ready-made files do to disks.
@@ -32,7 +32,7 @@ fn by_order(text: &str) -> Option<&str> {
     at.min_by_key(|found| found.as_ptr())
 }
 
-fn warn_by_order(text: &str, place: impl FnOnce() -> Place, told: &mut Told) {
+fn warn_by_order(text: &str, place: impl FnOnce() -> Location, told: &mut Told) {
     if let Some(name) = by_order(text) {
         let text = format!("`{}` is whichever disk the kernel finds in that order", one_line(name, 40));
         told.warn(Rule::DevVdx, text, Some(place()));
@@ -47,7 +47,7 @@ fn nodes(node: &Node, file: &str, told: &mut Told) {
 }
 
 /// Judges what a script does to disks; `at` gives the place of a line.
-pub(crate) fn script(bytes: &[u8], at: impl Fn(u32) -> Place, told: &mut Told) {
+pub(crate) fn script(bytes: &[u8], at: impl Fn(u32) -> Location, told: &mut Told) {
     let text = String::from_utf8_lossy(bytes);
     for (number, line) in logical_lines(&text) {
         let place = || at(number);
@@ -111,7 +111,7 @@ impl Mkfs {
         Some(found)
     }
 
-    fn judge(&self, place: Place, told: &mut Told) {
+    fn judge(&self, place: Location, told: &mut Told) {
         for profile in self.data.iter().chain(&self.metadata) {
             let (Some(least), Some(devices)) = (least(profile), self.devices) else { continue };
             if devices < least {

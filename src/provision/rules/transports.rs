@@ -3,7 +3,7 @@
 use super::super::ready;
 use super::super::told::Told;
 use super::Sight;
-use crate::base::{BaseKind, Engine, Finding, Place, Rule, Severity, Transport};
+use crate::base::{BaseKind, Engine, Finding, Location, Rule, Severity, Transport};
 
 /// Judges the transports.
 pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
@@ -17,7 +17,7 @@ pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
     }
 }
 
-fn place(sight: &Sight<'_>) -> Option<Place> {
+fn place(sight: &Sight<'_>) -> Option<Location> {
     sight.recipe.provision.transport.place.clone()
 }
 

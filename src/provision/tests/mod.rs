@@ -65,7 +65,7 @@ fn refused(provision: &str, files: &[(&str, &[u8])]) -> Vec<String> {
     problems.0.iter().map(|problem| format!("{problem} {}", shown(problem.place.as_ref()))).collect()
 }
 
-fn shown(place: Option<&crate::base::Place>) -> String {
+fn shown(place: Option<&crate::base::Location>) -> String {
     place.map(|place| format!("@{}:{}:{}", place.file, place.line, place.column)).unwrap_or_default()
 }
 

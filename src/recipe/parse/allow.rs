@@ -1,12 +1,12 @@
 //! `[allow]` and `transport`: rules that may be broken, and the way a configuration takes. Touches nothing.
 
-use super::super::reader::{Table, Value};
-use super::super::{Allow, Located, Provision, Transports};
+use super::super::{Allow, Provision, Transports};
 use super::refuse_unknown;
-use crate::base::{Engine, Rule, Transport};
+use crate::base::{Engine, Rule, Spanned, Transport};
+use crate::format::toml::{Table, Value};
 
 /// Reads `[allow]`: rule ids, each with the reason.
-pub(super) fn allow(root: &Table<'_>) -> Vec<Located<Allow>> {
+pub(super) fn allow(root: &Table<'_>) -> Vec<Spanned<Allow>> {
     let Some(table) = root.table("allow", "allow") else { return vec![] };
     // To silence the complaint about what silences nothing would be a circle.
     let known: Vec<_> = Rule::all().filter(|rule| *rule != Rule::UnusedAllow).map(Rule::as_str).collect();

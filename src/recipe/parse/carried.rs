@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::super::carried::plain_rpm_name;
-use super::super::reader::{Table, Value};
-use super::super::{Carried, Located, rules};
+use super::super::{Carried, rules};
 use super::{digest, mirrors, refuse_unknown, source};
-use crate::base::ByteSize;
 use crate::base::text::one_line;
+use crate::base::{ByteSize, Spanned};
+use crate::format::toml::{Table, Value};
 
 /// The keys that say more of an address.
 const OF_URL: [&str; 3] = ["sha256", "size", "mirrors"];
@@ -32,7 +32,7 @@ pub(super) fn refuse_pin_without_url(table: &Table<'_>) {
 }
 
 /// Reads every `[[provision.rpm]]`; two of one file name would lie in one folder, which on the config disk knows no case.
-pub(super) fn rpms(table: &Table<'_>, limit: usize) -> Vec<Located<Carried>> {
+pub(super) fn rpms(table: &Table<'_>, limit: usize) -> Vec<Spanned<Carried>> {
     let mut seen = BTreeSet::new();
     let mut rpms = vec![];
     for row in table.tables("rpm", "provision.rpm[]", limit) {
@@ -43,7 +43,7 @@ pub(super) fn rpms(table: &Table<'_>, limit: usize) -> Vec<Located<Carried>> {
             let headline = format!("two packages have the file name `{}`", one_line(name, 100));
             value.refuse(headline, "keep one of them; upper and lower case count as one, and so do ~, ^ and _");
         }
-        rpms.push(Located { value: rpm, place: row.place() });
+        rpms.push(Spanned { value: rpm, place: row.place() });
     }
     rpms
 }

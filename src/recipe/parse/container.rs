@@ -1,11 +1,11 @@
 //! `[[provision.container]]`: an image by registry or address, and how it is run. Form only; touches nothing.
 
-use super::super::reader::{Table, Value};
 use super::super::{Container, Image, ImageReference, Quadlet, ReferenceError, Service, Volume, rules};
 use super::carried::{carried, refuse_pin_without_url, unit_name};
 use super::provision::content;
 use crate::base::text::one_line;
 use crate::base::{Name, Secret};
+use crate::format::toml::{Table, Value};
 
 /// The keys that are written into a quadlet.
 const TYPED: [&str; 5] = ["ports", "volumes", "environment", "exec", "auto_start"];

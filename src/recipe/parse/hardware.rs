@@ -1,12 +1,12 @@
 //! The further keys of `[machine]`. Touches nothing.
 
-use super::super::reader::{Charset, Table, Value};
 use super::super::xml::{ELEMENT_LIMIT, Written, XmlAction, XmlEdit, XmlElement};
 use super::super::{Accel, CpuMode, Firmware, Forward, Hardware, MemoryOptions, Network, Security, Topology, Watchdog};
 use super::machine::{MOST_VCPUS, memory, vcpus};
 use super::refuse_unknown;
 use crate::base::text::one_line;
 use crate::base::{Arch, ByteSize, MacAddress, Name};
+use crate::format::toml::{Charset, Table, Value};
 
 /// The most forwarded ports.
 const PORT_LIMIT: usize = 64;

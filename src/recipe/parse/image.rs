@@ -1,10 +1,10 @@
 //! What the base is, by its name or by `kind` and `compression`. Touches nothing.
 
-use super::super::reader::Table;
-use super::super::{Located, Source};
+use super::super::Source;
 use super::file_name;
 use crate::base::text::one_line;
-use crate::base::{BaseKind, ByteSize, Compression};
+use crate::base::{BaseKind, ByteSize, Compression, Spanned};
+use crate::format::toml::Table;
 
 /// The largest disk that any image may hold; the gate of qcow2 images has the same bound.
 const LARGEST: ByteSize = ByteSize::gib(1 << 10);
@@ -17,7 +17,7 @@ pub(super) struct Image {
 }
 
 /// Reads what the image is; what its name says and what is written must agree.
-pub(super) fn lower(table: &Table<'_>, source: Option<&Located<Source>>) -> Image {
+pub(super) fn lower(table: &Table<'_>, source: Option<&Spanned<Source>>) -> Image {
     let named = source.map(|source| named(file_name(&source.value)));
     let (kind_named, packed_named) = named.unwrap_or_default();
     let compression = compression(table, packed_named);
@@ -36,7 +36,7 @@ fn named(file_name: &str) -> (Option<BaseKind>, Option<Compression>) {
 }
 
 /// Tells the kind by the file name's ending or by `kind`; both must agree.
-fn kind(table: &Table<'_>, source: Option<&Located<Source>>, named: Option<BaseKind>) -> Option<BaseKind> {
+fn kind(table: &Table<'_>, source: Option<&Spanned<Source>>, named: Option<BaseKind>) -> Option<BaseKind> {
     let Some(value) = table.get("kind") else {
         if let (Some(source), None) = (source, named) {
             let shown = one_line(file_name(&source.value), 80);

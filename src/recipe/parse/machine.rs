@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::super::reader::{Table, Value};
 use super::super::{
-    Accel, DEFAULT_STORAGE, DataDisk, Firmware, Graphics, Located, MachineSpec, Network, SystemMode, SystemSpec,
-    Topology,
+    Accel, DEFAULT_STORAGE, DataDisk, Firmware, Graphics, MachineSpec, Network, SystemMode, SystemSpec, Topology,
 };
 use super::hardware::{self, Basics};
 use super::{BaseParts, refuse_unknown};
 use crate::base::text::one_line;
-use crate::base::{Arch, BaseKind, ByteSize, DiskSerial, Name, StorageDir};
+use crate::base::{Arch, BaseKind, ByteSize, DiskSerial, Name, Spanned, StorageDir};
+use crate::format::toml::{Table, Value};
 
 /// A q35 machine's root bus has 32 slots; the chip set, network, config and system disk take their share.
 const DISK_LIMIT: usize = 24;
@@ -151,7 +150,7 @@ fn disk(table: &Table<'_>, seen: &mut BTreeSet<String>) -> Option<DataDisk> {
 
 /// Reads a serial; two that differ in case only would be one file in many file systems.
 fn serial(value: &Value<'_>, seen: &mut BTreeSet<String>) -> Option<DiskSerial> {
-    let Located { value: serial, .. } = value.located(value.accept(DiskSerial::parse(value.line()?), "")?);
+    let Spanned { value: serial, .. } = value.located(value.accept(DiskSerial::parse(value.line()?), "")?);
     let folded = serial.as_str().to_ascii_lowercase();
     if RESERVED.contains(&folded.as_str()) {
         let headline = format!("the serial `{serial}` is taken by a disk of every machine");

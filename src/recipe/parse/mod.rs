@@ -18,11 +18,11 @@ mod storage;
 mod tests;
 
 use super::keys::{below, owner};
-use super::reader::{Charset, Document, Table, Value};
-use super::{Base, Located, Recipe, RecipePath, Source};
+use super::{Base, Recipe, RecipePath, Source};
 use crate::base::text::one_line;
 use crate::base::url::UrlError;
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Name, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Name, Spanned, Url};
+use crate::format::toml::{Charset, Document, Table, Value};
 
 /// The recipe format this program reads and writes.
 pub(crate) const FORMAT: u64 = 1;
@@ -94,13 +94,13 @@ fn refuse_unknown(table: &Table<'_>) {
     }
     table.refuse_unknown(&known, |word| {
         let belongs = owner(word)?;
-        Some(format!("`{word}` belongs in `{}`", super::reader::table::title(belongs)))
+        Some(format!("`{word}` belongs in `{}`", crate::format::toml::table::title(belongs)))
     });
 }
 
 /// `[base]` as far as it could be read.
 struct BaseParts {
-    source: Option<Located<Source>>,
+    source: Option<Spanned<Source>>,
     image: image::Image,
     sha256: Option<Digest>,
     size: Option<ByteSize>,
@@ -199,7 +199,7 @@ fn file_name(source: &Source) -> &str {
     }
 }
 
-fn mirrors(table: &Table<'_>, source: Option<&Located<Source>>) -> Vec<Url> {
+fn mirrors(table: &Table<'_>, source: Option<&Spanned<Source>>) -> Vec<Url> {
     let Some(value) = table.get("mirrors") else { return vec![] };
     let own = match source.map(|source| &source.value) {
         Some(Source::Path(_)) => {

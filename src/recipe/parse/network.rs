@@ -2,20 +2,19 @@
 
 use std::net::IpAddr;
 
-use super::super::Located;
 use super::super::network::{
     Addressing, BondMode, InterfaceName, Link, LinkType, MacAddress, NetworkProfile, Port, Subnet, is_domain,
 };
-use super::super::reader::{Table, Value};
-use crate::base::Name;
 use crate::base::text::one_line;
+use crate::base::{Name, Spanned};
+use crate::format::toml::{Table, Value};
 
 /// The most profiles, and ports of one: each becomes a file.
 const PROFILE_LIMIT: usize = 100;
 const PORT_LIMIT: usize = 32;
 
 /// Refuses more profiles than a machine has links.
-pub(super) fn limited(table: &Table<'_>, mut profiles: Vec<Located<NetworkProfile>>) -> Vec<Located<NetworkProfile>> {
+pub(super) fn limited(table: &Table<'_>, mut profiles: Vec<Spanned<NetworkProfile>>) -> Vec<Spanned<NetworkProfile>> {
     if let (Some(value), true) = (table.get("network"), profiles.len() > PROFILE_LIMIT) {
         value.refuse(format!("more than {PROFILE_LIMIT} times `[[provision.network]]`"), "");
         profiles.truncate(PROFILE_LIMIT);
@@ -50,7 +49,7 @@ struct Said {
     mac: Option<MacAddress>,
     parent: Option<InterfaceName>,
     id: Option<u16>,
-    ports: Vec<Located<Port>>,
+    ports: Vec<Spanned<Port>>,
     mode: Option<BondMode>,
 }
 
@@ -144,7 +143,7 @@ fn own_interface(table: &Table<'_>, given: Option<InterfaceName>, name: Option<&
     parsed
 }
 
-fn ports(table: &Table<'_>) -> Vec<Located<Port>> {
+fn ports(table: &Table<'_>) -> Vec<Spanned<Port>> {
     let Some(value) = table.get("ports") else { return vec![] };
     let list = value.list();
     if list.len() > PORT_LIMIT {
@@ -164,8 +163,8 @@ fn need_ports(table: &Table<'_>) {
 }
 
 /// Reads a list, each element by its own rule and none twice.
-fn each<T: PartialEq>(table: &Table<'_>, key: &'static str, read: fn(&Value<'_>) -> Option<T>) -> Vec<Located<T>> {
-    let mut kept: Vec<Located<T>> = vec![];
+fn each<T: PartialEq>(table: &Table<'_>, key: &'static str, read: fn(&Value<'_>) -> Option<T>) -> Vec<Spanned<T>> {
+    let mut kept: Vec<Spanned<T>> = vec![];
     for value in table.get(key).map(|value| value.list()).unwrap_or_default() {
         let Some(one) = read(&value) else { continue };
         if kept.iter().any(|other| other.value == one) {

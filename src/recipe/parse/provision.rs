@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::reader::{Charset, Table, Value};
 use super::super::rules;
-use super::super::{
-    Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Located, Media, Provision, RecipePath, Unit, User,
-};
+use super::super::{Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Media, Provision, RecipePath, Unit, User};
 use super::{allow, carried, container, network, path, refuse_unknown, scripts, settings, storage};
 use crate::base::text::one_line;
-use crate::base::{Code, Engine, Secret};
+use crate::base::{Code, Engine, Secret, Spanned};
+use crate::format::toml::{Charset, Table, Value};
 
 /// The most users, files or units: a recipe is written by hand.
 const TABLE_LIMIT: usize = 1000;
@@ -31,7 +29,7 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         side_files: side_files(table),
         home_subvolume: word("home_subvolume").and_then(|value| value.boolean()),
         report: word("report").and_then(|value| value.boolean()),
-        root: table.table("root", "provision.root").map(|root| Located { value: account(&root), place: root.place() }),
+        root: table.table("root", "provision.root").map(|root| Spanned { value: account(&root), place: root.place() }),
         users: rows(table, "user", "provision.user[]", "name", user),
         files: rows(table, "file", "provision.file[]", "path", file),
         units: rows(table, "unit", "provision.unit[]", "name", unit),
@@ -84,7 +82,7 @@ pub(super) fn rows<'d, T>(
     path: &'static str,
     id: &'static str,
     read: fn(&Table<'d>) -> Option<T>,
-) -> Vec<Located<T>> {
+) -> Vec<Spanned<T>> {
     let mut seen = BTreeSet::new();
     let mut rows = vec![];
     for row in table.tables(key, path, TABLE_LIMIT) {
@@ -92,7 +90,7 @@ pub(super) fn rows<'d, T>(
         row.need(id, &format!("`{id} = \"…\"`"));
         let value = read(&row);
         unique(&row, id, &mut seen);
-        rows.extend(value.map(|value| Located { value, place: row.place() }));
+        rows.extend(value.map(|value| Spanned { value, place: row.place() }));
     }
     rows
 }
@@ -288,7 +286,7 @@ fn named(value: &Value<'_>, rule: fn(&str) -> bool, what: &str, hint: &str) -> O
 }
 
 /// Reads side files: each lies in one folder under its own name, on a FAT volume, which knows no case.
-fn side_files(table: &Table<'_>) -> Vec<Located<RecipePath>> {
+fn side_files(table: &Table<'_>) -> Vec<Spanned<RecipePath>> {
     let mut seen = BTreeSet::from(["script".to_owned()]);
     let mut files = vec![];
     for value in table.get("side_files").map(|value| value.list()).unwrap_or_default() {

@@ -1,15 +1,15 @@
 //! What runs in the guest: `[[provision.run]]`, `[[provision.timer]]`, `packages`; form only. Touches nothing.
 
-use super::super::reader::{Table, Value};
 use super::super::scripts::{Run, Timer, is_calendar, is_package};
-use super::super::{Content, Located, RecipePath};
+use super::super::{Content, RecipePath};
 use super::path;
 use super::provision::content;
-use crate::base::Name;
 use crate::base::text::one_line;
+use crate::base::{Name, Spanned};
+use crate::format::toml::{Table, Value};
 
 /// Reads `script`: the path of a ready-made one. Tables under that name are meant for another key.
-pub(super) fn ready(value: &Value<'_>) -> Option<Located<RecipePath>> {
+pub(super) fn ready(value: &Value<'_>) -> Option<Spanned<RecipePath>> {
     if value.is_list() {
         let headline = "`script` is the path of one ready-made Combustion script";
         value.refuse(headline, "scripts that are part of the recipe are `[[provision.run]]`");
@@ -33,8 +33,8 @@ pub(super) fn timer(table: &Table<'_>) -> Option<Timer> {
 }
 
 /// Reads `packages`, of which none may stand twice.
-pub(super) fn packages(table: &Table<'_>) -> Vec<Located<String>> {
-    let mut packages: Vec<Located<String>> = vec![];
+pub(super) fn packages(table: &Table<'_>) -> Vec<Spanned<String>> {
+    let mut packages: Vec<Spanned<String>> = vec![];
     for value in table.get("packages").map(|value| value.list()).unwrap_or_default() {
         let Some(text) = value.line() else { continue };
         let shown = one_line(text, 80);

@@ -1,12 +1,12 @@
 //! `[provision]`: groups, directories, links, settings, kernel arguments and certificates. Form only. Touches nothing.
 
-use super::super::reader::{Table, Value};
+use super::super::rules;
 use super::super::settings::{CaCertificate, GuestDirectory, GuestGroup, GuestLink, Proxy, Settings};
-use super::super::{Located, rules};
 use super::provision::{account_name, content, guest_path, mode};
 use super::refuse_unknown;
 use crate::base::text::one_line;
-use crate::base::{Name, Url};
+use crate::base::{Name, Spanned, Url};
+use crate::format::toml::{Table, Value};
 
 /// Reads the keys that stand in `[provision]` itself.
 pub(super) fn settings(table: &Table<'_>) -> Settings {
@@ -19,7 +19,7 @@ pub(super) fn settings(table: &Table<'_>) -> Settings {
         ntp: list(table, "ntp", NTP),
         proxy: table
             .table("proxy", "provision.proxy")
-            .and_then(|proxy| Some(Located { value: self::proxy(&proxy)?, place: proxy.place() })),
+            .and_then(|proxy| Some(Spanned { value: self::proxy(&proxy)?, place: proxy.place() })),
         kernel_arguments: list(table, "kernel_arguments", KERNEL_ARGUMENT),
     }
 }
@@ -44,7 +44,7 @@ const KERNEL_ARGUMENT: Rule = (
     "one entry for each, white space and ; & | < > { } in double quotes only, no $ \\ ` ' and no `-` or `#` in front",
 );
 
-fn checked(value: &Value<'_>, (rule, what, hint): Rule) -> Option<Located<String>> {
+fn checked(value: &Value<'_>, (rule, what, hint): Rule) -> Option<Spanned<String>> {
     let text = value.line()?;
     if !rule(text) {
         value.refuse(format!("`{}` is not {what}", one_line(text, 80)), hint);
@@ -54,8 +54,8 @@ fn checked(value: &Value<'_>, (rule, what, hint): Rule) -> Option<Located<String
 }
 
 /// Reads a list of texts, none of them twice.
-fn list(table: &Table<'_>, key: &'static str, rule: Rule) -> Vec<Located<String>> {
-    let mut taken: Vec<Located<String>> = vec![];
+fn list(table: &Table<'_>, key: &'static str, rule: Rule) -> Vec<Spanned<String>> {
+    let mut taken: Vec<Spanned<String>> = vec![];
     for entry in table.get(key).map(|value| value.list()).unwrap_or_default() {
         let Some(text) = checked(&entry, rule) else { continue };
         if taken.iter().any(|other| other.value == text.value) {

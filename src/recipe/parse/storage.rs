@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::reader::{Table, Value};
+use super::super::rules;
 use super::super::storage::{Device, Mount, Pool, PoolSubvolume, Profile, Subvolume};
-use super::super::{Located, rules};
 use super::provision::{guest_path, rows};
 use crate::base::text::{nearest, one_line};
-use crate::base::{Code, Diagnostic, DiskSerial, Name, Rule};
+use crate::base::{Code, Diagnostic, DiskSerial, Name, Rule, Spanned};
+use crate::format::toml::{Table, Value};
 
 /// A pool has as many members as a machine has data disks.
 const MEMBER_LIMIT: usize = 24;
@@ -20,17 +20,17 @@ const SCHEDULES: [&str; 9] =
     ["off", "hourly", "daily", "weekly", "monthly", "quarterly", "semiannually", "yearly", "annually"];
 
 /// Reads every mount.
-pub(super) fn mounts(table: &Table<'_>) -> Vec<Located<Mount>> {
+pub(super) fn mounts(table: &Table<'_>) -> Vec<Spanned<Mount>> {
     rows(table, "mount", "provision.mount[]", "path", mount)
 }
 
 /// Reads every subvolume of the guest's own file systems.
-pub(super) fn subvolumes(table: &Table<'_>) -> Vec<Located<Subvolume>> {
+pub(super) fn subvolumes(table: &Table<'_>) -> Vec<Spanned<Subvolume>> {
     rows(table, "subvolume", "provision.subvolume[]", "path", subvolume)
 }
 
 /// Reads every pool.
-pub(super) fn pools(table: &Table<'_>) -> Vec<Located<Pool>> {
+pub(super) fn pools(table: &Table<'_>) -> Vec<Spanned<Pool>> {
     let pools = rows(table, "pool", "provision.pool[]", "label", pool);
     let mut seen = BTreeSet::new();
     for disk in pools.iter().flat_map(|pool| &pool.value.disks) {
@@ -51,7 +51,7 @@ fn mount(table: &Table<'_>) -> Option<Mount> {
 }
 
 /// Reads `what` or `serial`.
-fn what(table: &Table<'_>) -> Option<Located<Device>> {
+fn what(table: &Table<'_>) -> Option<Spanned<Device>> {
     match (table.get("what"), table.get("serial")) {
         (Some(_), Some(serial)) => {
             serial.refuse("`what` and `serial` are both given", "keep one of them");
@@ -198,7 +198,7 @@ fn pool(table: &Table<'_>) -> Option<Pool> {
     (!pool.disks.is_empty()).then_some(pool)
 }
 
-fn disks(value: &Value<'_>) -> Vec<Located<DiskSerial>> {
+fn disks(value: &Value<'_>) -> Vec<Spanned<DiskSerial>> {
     let list = value.list();
     if value.is_list() && list.is_empty() {
         value.refuse("a pool has at least one disk", "list serials of `[[machine.disk]]`");

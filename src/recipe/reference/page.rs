@@ -1,9 +1,9 @@
 //! The table of keys as a page of Markdown. Touches nothing.
 
 use super::super::keys::{KEYS, Key, KeyType};
-use super::super::reader::table::title;
 use super::children;
 use crate::base::Rule;
+use crate::format::toml::table::title;
 
 const HEAD: &str = "\
 # Every key of a recipe

@@ -6,9 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use super::super::keys::{Key, KeyType};
-use super::super::reader::value::LIST_LIMIT;
 use super::children;
 use crate::base::{ByteSize, Rule};
+use crate::format::toml::value::LIST_LIMIT;
 use crate::recipe::FORMAT;
 
 /// Returns the schema; the same program gives the same bytes.

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::recipe::reader::FILE_LIMIT;
+use crate::format::toml::FILE_LIMIT;
 use crate::recipe::{KEYS, KeyType};
 
 /// Far above what a recipe of 1 MiB takes even unoptimised, far below anything quadratic.

@@ -49,5 +49,5 @@ fn with_key(path: &str, value: &str) -> (String, u32) {
 /// Writes the headers that lead to a table.
 fn headers(table: &str) -> String {
     let ends: Vec<usize> = table.match_indices('.').map(|(at, _)| at).chain([table.len()]).collect();
-    ends.iter().map(|end| crate::recipe::reader::table::title(&table[..*end]) + "\n").collect()
+    ends.iter().map(|end| crate::format::toml::table::title(&table[..*end]) + "\n").collect()
 }

@@ -9,8 +9,7 @@ use toml::de::DeValue;
 
 use super::{Document, is_refused};
 use crate::base::text::{is_unsafe, nearest, one_line};
-use crate::base::{ByteSize, Code, Diagnostic, Place, Rule};
-use crate::recipe::Located;
+use crate::base::{ByteSize, Code, Diagnostic, Location, Rule, Spanned};
 
 /// The most elements of a list, unless the key says otherwise.
 pub(crate) const LIST_LIMIT: usize = 1000;
@@ -47,13 +46,13 @@ impl<'d> Value<'d> {
     }
 
     /// Returns where the value stands.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Location {
         self.document.lines.place(self.span.clone())
     }
 
     /// Adds the place.
-    pub(crate) fn located<T>(&self, value: T) -> Located<T> {
-        Located { value, place: self.place() }
+    pub(crate) fn located<T>(&self, value: T) -> Spanned<T> {
+        Spanned { value, place: self.place() }
     }
 
     /// Begins a problem about the value.

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Document, Value};
 use crate::base::text::{nearest, one_line};
-use crate::base::{Diagnostic, Place};
+use crate::base::{Diagnostic, Location};
 
 /// The longest key that is compared with the known ones.
 const NEAR_LIMIT: usize = 64;
@@ -41,7 +41,7 @@ impl<'d> Table<'d> {
     }
 
     /// Returns where the table begins.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Location {
         self.document.lines.place(self.span.clone())
     }
 

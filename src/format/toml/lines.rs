@@ -6,7 +6,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::hidden;
-use crate::base::Place;
+use crate::base::Location;
 use crate::base::text::{is_unsafe, one_line};
 
 /// Characters are counted up to every such offset once, so that a place costs the same in any line.
@@ -65,13 +65,13 @@ impl<'a> Lines<'a> {
     }
 
     /// Returns the place of a part of the text; a part of several lines is told by its first.
-    pub(crate) fn place(&self, span: Range<usize>) -> Place {
+    pub(crate) fn place(&self, span: Range<usize>) -> Location {
         let number = self.line_of(span.start);
         let start = self.starts.get(number as usize - 1).copied().unwrap_or_default();
         let line = self.line(number);
         let end = span.end.min(start + line.len()).max(span.start);
         let count = |from: usize, to: usize| self.characters(to).saturating_sub(self.characters(from));
-        Place {
+        Location {
             file: self.file.clone(),
             line: number,
             column: u32::try_from(count(start, span.start) + 1).unwrap_or(u32::MAX),

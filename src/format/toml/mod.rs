@@ -10,7 +10,7 @@ pub(crate) mod table;
 pub(crate) mod toml10;
 pub(crate) mod value;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -42,17 +42,13 @@ const SYNTAX_TOLD: usize = 5;
 pub(crate) struct Document<'a> {
     pub(crate) lines: Lines<'a>,
     root: Spanned<DeTable<'a>>,
-    told: RefCell<Told>,
+    problems: RefCell<Vec<Diagnostic>>,
+    /// How many more there are than [`TOLD_LIMIT`].
+    more: Cell<usize>,
     /// The text is no TOML, so what seems missing may only be unreadable.
     broken: bool,
     /// Most of it is no TOML, so what was made of the rest is not worth a word.
     foreign: bool,
-}
-
-#[derive(Default)]
-struct Told {
-    problems: Vec<Diagnostic>,
-    more: usize,
 }
 
 /// Tells whether a character may stand nowhere in a file we read, however it is written: controls and direction marks,
@@ -99,7 +95,8 @@ impl<'a> Document<'a> {
         let (root, errors) = parsed(text);
         let lines = Lines::new(text, file, &root);
         let broken = !errors.is_empty();
-        let mut document = Self { lines, root, told: RefCell::default(), broken, foreign: false };
+        let mut document =
+            Self { lines, root, problems: RefCell::default(), more: Cell::new(0), broken, foreign: false };
         document.tell_characters();
         document.foreign = document.tell_syntax(&errors);
         if !broken {
@@ -115,18 +112,15 @@ impl<'a> Document<'a> {
 
     /// Keeps a problem, up to [`TOLD_LIMIT`].
     pub(crate) fn tell(&self, problem: Diagnostic) {
-        if self.foreign {
-            return;
+        if !self.foreign && !self.is_full() {
+            self.problems.borrow_mut().push(problem);
         }
-        let mut told = self.told.borrow_mut();
-        if told.problems.len() < TOLD_LIMIT { told.problems.push(problem) } else { told.more += 1 }
     }
 
     /// Counts a problem that is no longer worth wording, and tells whether that is so.
     pub(crate) fn is_full(&self) -> bool {
-        let mut told = self.told.borrow_mut();
-        let full = told.problems.len() >= TOLD_LIMIT;
-        told.more += usize::from(full);
+        let full = self.problems.borrow().len() >= TOLD_LIMIT;
+        self.more.update(|more| more + usize::from(full));
         full
     }
 
@@ -142,7 +136,7 @@ impl<'a> Document<'a> {
 
     /// Gives `value` if nothing was told; else all problems, in the order of the file.
     pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Diagnostics> {
-        let Told { mut problems, more } = self.told.into_inner();
+        let (mut problems, more) = (self.problems.into_inner(), self.more.get());
         problems.sort_by_key(|problem| problem.place.as_ref().map(|place| (place.line, place.column)));
         if let (Some(last), true) = (problems.last_mut(), more > 0) {
             last.note = Some(format!("{more} more problems are not shown"));
@@ -216,12 +210,6 @@ impl<'a> Document<'a> {
 
     /// Returns the lines something is told about already.
     pub(crate) fn told_lines(&self) -> BTreeSet<u32> {
-        self.told
-            .borrow()
-            .problems
-            .iter()
-            .filter_map(|problem| problem.place.as_ref())
-            .map(|place| place.line)
-            .collect()
+        self.problems.borrow().iter().filter_map(|problem| problem.place.as_ref()).map(|place| place.line).collect()
     }
 }
