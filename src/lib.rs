@@ -29,9 +29,9 @@
 //! | `inspect` | what a file is and holds; bounded readers only | base format | nothing |
 //! | `guest_report` | what a guest's report should say, and a judgement of what it says | base | nothing |
 //! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base format | nothing |
-//! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base attest format recipe | nothing |
+//! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base guest_report format recipe | nothing |
 //! | `lock` | what each input was when we last asked: `Pin`, `Lock`, `Question`; reading what a publisher answers | base format recipe | nothing |
-//! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base attest recipe provision lock | nothing |
+//! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base guest_report recipe provision lock | nothing |
 //! | `compare` | what differs between two bundles' files or two plans: the file in the volume, the key, the line | base format plan | nothing |
 //! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base plan | nothing |
 //! | `import_config` | an existing config, script, command line or domain XML → recipe text | base format recipe | nothing |
@@ -42,8 +42,8 @@
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
 //! | `transfer` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
-//! | `vm` | other programs and the instances they run: nothing that makes a byte of a bundle | base stream format attest plan emit | processes, instance directories |
-//! | `ops` | one file per command, each a short story read top to bottom | base inspect attest recipe provision lock plan compare emit adopt diagnose store fetch host realise bundle closure drive | through the above |
+//! | `vm` | other programs and the instances they run: nothing that makes a byte of a bundle | base stream format guest_report plan emit | processes, instance directories |
+//! | `ops` | one file per command, each a short story read top to bottom | base inspect guest_report recipe provision lock plan compare emit import_config doctor store fetch host realise bundle transfer vm | through the above |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |
 //!

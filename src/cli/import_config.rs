@@ -14,7 +14,7 @@ pub(super) fn print(voice: &Voice, imported: &ImportedConfig) {
             "recipe": lossy(&imported.recipe),
             "text": imported.text,
             "copied": imported.copied.iter().map(|path| lossy(path)).collect::<Vec<_>>(),
-            "left_out": imported.left,
+            "left_out": imported.skipped,
         }));
     }
     let shown = one_line(&imported.recipe.display().to_string(), 4096);
@@ -22,7 +22,7 @@ pub(super) fn print(voice: &Voice, imported: &ImportedConfig) {
     for path in &imported.copied {
         voice.say(&format!("copied    {}", one_line(&path.display().to_string(), 4096)));
     }
-    for line in &imported.left {
+    for line in &imported.skipped {
         voice.say(&format!("left out  {line}"));
     }
     let quoted = shlex::try_quote(&shown).unwrap_or_default().into_owned();

@@ -63,7 +63,7 @@ pub(crate) fn sorted(machine: &mut Machine) -> Disks {
     let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
     if disks.len() > DISK_LIMIT {
         machine
-            .leave(format!("{} disks: a recipe has at most {DISK_LIMIT} besides its system", disks.len() - DISK_LIMIT));
+            .skip(format!("{} disks: a recipe has at most {DISK_LIMIT} besides its system", disks.len() - DISK_LIMIT));
         disks.truncate(DISK_LIMIT);
     }
     let data: Vec<_> = disks.iter().map(|disk| data(disk, &mut taken, machine)).collect();
@@ -73,7 +73,7 @@ pub(crate) fn sorted(machine: &mut Machine) -> Disks {
 /// An ISO installs onto a disk, whose size a recipe must say.
 fn installed(system: &Disk, machine: &mut Machine) -> ByteSize {
     whole(system.size).unwrap_or_else(|| {
-        machine.leave("the size of the disk that is installed on: it was not said, and is 24GiB now");
+        machine.skip("the size of the disk that is installed on: it was not said, and is 24GiB now");
         ByteSize::gib(24)
     })
 }
@@ -109,7 +109,7 @@ fn is_config(disk: &Disk, machine: &mut Machine) -> bool {
     let named = words.iter().any(|word| stem.contains(word)) && !stem.contains("kvm-and-xen");
     let serial = matches!(disk.serial.as_deref(), Some("config" | "ignition" | "combustion"));
     if disk.serial.as_deref() == Some(PAYLOAD) {
-        machine.leave(format!(
+        machine.skip(format!(
             "the disk `{}`: what a bundle carries it packs by itself; name its packages and images in the recipe",
             one_line(file_name(file), 60)
         ));
@@ -118,7 +118,7 @@ fn is_config(disk: &Disk, machine: &mut Machine) -> bool {
     // Its own file, not one with a system in it: a bundle made by us keeps both in one directory.
     let is_config = (named || serial) && disk.backing.is_none() && machine.medium.as_deref() != Some(file);
     if is_config {
-        machine.leave(format!(
+        machine.skip(format!(
             "the disk `{}`: taken for a config disk, which every bundle makes by itself; give the files that are on it too",
             one_line(file_name(file), 60)
         ));
@@ -129,7 +129,7 @@ fn is_config(disk: &Disk, machine: &mut Machine) -> bool {
 fn is_drive(disk: &Disk, machine: &mut Machine) -> bool {
     let file = disk.path.as_deref().unwrap_or_default();
     if disk.is_removable && !file.is_empty() && machine.medium.as_deref() != Some(file) {
-        machine.leave(format!("the medium `{}` in a drive", one_line(file_name(file), 60)));
+        machine.skip(format!("the medium `{}` in a drive", one_line(file_name(file), 60)));
     }
     disk.is_removable
 }
@@ -142,13 +142,13 @@ fn data(disk: &Disk, taken: &mut BTreeSet<String>, machine: &mut Machine) -> Dat
     taken.insert(serial.to_ascii_lowercase());
     let shown = one_line(disk.path.as_deref().map_or("without a file", file_name), 60);
     if said.is_none() && disk.serial.is_some() {
-        machine.leave(format!("the serial of the disk `{shown}`: it is `{serial}` now"));
+        machine.skip(format!("the serial of the disk `{shown}`: it is `{serial}` now"));
     }
     let size = whole(disk.size);
     if size.is_none() {
-        machine.leave(format!("the disk `{shown}`: its size is not said; it stands as a comment"));
+        machine.skip(format!("the disk `{shown}`: its size is not said; it stands as a comment"));
     } else if disk.path.is_some() {
-        machine.leave(format!("what is on the disk `{shown}`: `{serial}` begins blank"));
+        machine.skip(format!("what is on the disk `{shown}`: `{serial}` begins blank"));
     }
     Data { serial, size }
 }

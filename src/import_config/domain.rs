@@ -54,7 +54,7 @@ fn element(node: &Element, machine: &mut Machine) {
         "name" => machine.name = Some(text.to_owned()),
         "description" => machine.description = Some(text.to_owned()),
         "title" if machine.description.is_none() => machine.description = Some(text.to_owned()),
-        "uuid" => machine.leave("the UUID: it follows from the recipe"),
+        "uuid" => machine.skip("the UUID: it follows from the recipe"),
         "vcpu" => vcpu(node, machine),
         "os" => os(node, machine),
         "sysinfo" => sysinfo(node, machine),
@@ -75,14 +75,14 @@ fn memory(root: &Element, machine: &mut Machine) {
             machine.memory = Some(ByteSize(current));
             machine.hardware.memory.max = Some(most);
         }
-        false => machine.leave("<currentMemory>: a recipe has whole MiB; it is all of the memory now"),
+        false => machine.skip("<currentMemory>: a recipe has whole MiB; it is all of the memory now"),
     }
 }
 
 fn vcpu(node: &Element, machine: &mut Machine) {
     machine.take_vcpus(&node.text);
     for (name, _) in node.attributes().filter(|pair| *pair != ("placement", "static")) {
-        machine.leave(format!("<vcpu>: {}", one_line(name, 40)));
+        machine.skip(format!("<vcpu>: {}", one_line(name, 40)));
     }
 }
 
@@ -108,18 +108,18 @@ fn os(node: &Element, machine: &mut Machine) {
     }
     let machine_type = node.of("type", "machine").unwrap_or("q35");
     if !(machine_type.contains("q35") || machine_type.starts_with("virt")) {
-        machine.leave(format!("the machine type `{}`: it is q35, or virt", one_line(machine_type, 40)));
+        machine.skip(format!("the machine type `{}`: it is q35, or virt", one_line(machine_type, 40)));
     }
     let pflash = node.of("loader", "type") == Some("pflash");
     machine.uefi |= node.attribute("firmware") == Some("efi") || pflash;
     secure_boot(node, machine);
     machine.boots_medium = node.child("kernel").is_some() || node.of("boot", "dev") == Some("cdrom");
     for name in ["kernel", "initrd", "cmdline", "init", "dtb"].into_iter().filter(|name| node.child(name).is_some()) {
-        machine.leave(format!("<{name}>: the machine boots from its disk"));
+        machine.skip(format!("<{name}>: the machine boots from its disk"));
     }
     for boot in node.all("boot").filter(|boot| !matches!(boot.attribute("dev"), Some("hd" | "cdrom"))) {
         let device = one_line(boot.attribute("dev").unwrap_or_default(), 40);
-        machine.leave(format!("<boot> from `{device}`: the machine boots from its disk"));
+        machine.skip(format!("<boot> from `{device}`: the machine boots from its disk"));
     }
 }
 
@@ -131,14 +131,14 @@ pub(crate) fn secure_boot(node: &Element, machine: &mut Machine) {
     };
     let wanted = feature("secure-boot") == Some("yes") || node.of("loader", "secure") == Some("yes");
     match wanted && feature("enrolled-keys") == Some("no") {
-        true => machine.leave("secure boot without keys: a recipe has it with those that firmware is shipped with"),
+        true => machine.skip("secure boot without keys: a recipe has it with those that firmware is shipped with"),
         false => machine.hardware.security.secure_boot |= wanted,
     }
 }
 
 fn sysinfo(node: &Element, machine: &mut Machine) {
     if node.attribute("type") != Some("fwcfg") {
-        return machine.leave("<sysinfo>");
+        return machine.skip("<sysinfo>");
     }
     for entry in node.all("entry") {
         machine.take_fw_cfg(entry.attribute("name").unwrap_or_default(), entry.attribute("file").unwrap_or_default());
@@ -149,7 +149,7 @@ fn commandline(node: &Element, machine: &mut Machine) {
     let words: Vec<String> = node.all("arg").filter_map(|arg| arg.attribute("value")).map(str::to_owned).collect();
     machine.take_qemu(&words);
     if node.all("env").next().is_some() {
-        machine.leave("environment variables of QEMU");
+        machine.skip("environment variables of QEMU");
     }
 }
 
@@ -186,7 +186,7 @@ fn disk(node: &Element, machine: &mut Machine) {
     let path = source(node);
     if path.is_none() {
         if node.child("source").is_some() {
-            machine.leave(format!("a disk of type `{}`", one_line(node.attribute("type").unwrap_or_default(), 40)));
+            machine.skip(format!("a disk of type `{}`", one_line(node.attribute("type").unwrap_or_default(), 40)));
         }
         return;
     }
@@ -228,7 +228,7 @@ mod tests {
             ("<memory unit='x'>1</memory>", None),
         ] {
             let machine = domain(memory);
-            assert_eq!((machine.memory, machine.left.is_empty()), (expected, expected.is_some()), "{memory}");
+            assert_eq!((machine.memory, machine.skipped.is_empty()), (expected, expected.is_some()), "{memory}");
         }
     }
 
@@ -261,8 +261,8 @@ mod tests {
              <graphics type='spice' passwd='SECRET'/></devices><launchSecurity>SECRET</launchSecurity>",
         );
         assert_eq!(machine.network.as_ref().map(Network::to_string).as_deref(), Some("bridge:br0"));
-        assert_eq!(machine.left.len(), 6, "{:?}", machine.left);
-        assert!(machine.left.iter().all(|line| !line.contains("SECRET")));
+        assert_eq!(machine.skipped.len(), 6, "{:?}", machine.skipped);
+        assert!(machine.skipped.iter().all(|line| !line.contains("SECRET")));
     }
 
     #[test]

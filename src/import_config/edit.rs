@@ -82,7 +82,7 @@ fn write(machine: &mut Machine, parent: &str, node: &Element, action: XmlAction,
     match edit {
         Ok(edit) => machine.hardware.xml.push(edit),
         Err(why) => {
-            machine.leave(format!("<{}>: {why}", one_line(&node.name, 60)));
+            machine.skip(format!("<{}>: {why}", one_line(&node.name, 60)));
             return false;
         }
     }
@@ -111,7 +111,7 @@ pub(crate) fn bare(node: &Element, machine: &mut Machine) -> Element {
     node.children.retain(|child| child.name != "address" && (child.name != "alias" || is_own(child)));
     if node.child("boot").is_some() {
         machine
-            .leave(format!("the place of <{}> in the boot order: the system disk is first", one_line(&node.name, 60)));
+            .skip(format!("the place of <{}> in the boot order: the system disk is first", one_line(&node.name, 60)));
         node.children.retain(|child| child.name != "boot");
     }
     node
@@ -153,7 +153,7 @@ mod tests {
             "<timer name=\"kvmclock\" present=\"yes\"/>",
             "<timer name=\"kvmclock\" present=\"no\"/>",
         ];
-        assert_eq!((edits(&machine), machine.left), (expected.map(str::to_owned).to_vec(), vec![]));
+        assert_eq!((edits(&machine), machine.skipped), (expected.map(str::to_owned).to_vec(), vec![]));
     }
 
     #[test]
@@ -175,11 +175,15 @@ mod tests {
         ] {
             let mut machine = Machine::default();
             assert!(!added(&mut machine, "devices", &element(&text)), "{why}");
-            assert_eq!((machine.left.len(), &machine.hardware), (1, &Hardware::default()), "{why}");
-            assert!(machine.left[0].contains(why) && !machine.left[0].contains("SECRET"), "{:?}", machine.left);
+            assert_eq!((machine.skipped.len(), &machine.hardware), (1, &Hardware::default()), "{why}");
+            assert!(
+                machine.skipped[0].contains(why) && !machine.skipped[0].contains("SECRET"),
+                "{:?}",
+                machine.skipped
+            );
         }
         let mut machine = Machine::default();
         (0..100).for_each(|_| add(&mut machine, "devices", &element("<hub type='usb'/>")));
-        assert_eq!((machine.hardware.xml.len(), machine.left.len()), (MOST, 1), "{:?}", machine.left);
+        assert_eq!((machine.hardware.xml.len(), machine.skipped.len()), (MOST, 1), "{:?}", machine.skipped);
     }
 }

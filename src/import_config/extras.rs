@@ -26,7 +26,7 @@ pub(crate) fn take(domain: &Element, machine: &mut Machine) {
     features(parts("features"), arm, machine);
     edit::differ(machine, "clock", parts("clock"), if arm { &[] } else { &TIMERS }, Some("name"));
     if domain.of("clock", "offset").is_some_and(|offset| offset != "utc") {
-        machine.leave("<clock>: the guest's is in UTC");
+        machine.skip("<clock>: the guest's is in UTC");
     }
     for node in parts("os").iter().filter(|node| !OS.contains(&node.name.as_str())) {
         os(node, machine);
@@ -59,7 +59,7 @@ fn features(theirs: &[Element], arm: bool, machine: &mut Machine) {
 
 fn os(node: &Element, machine: &mut Machine) {
     match node.name.as_str() {
-        "smbios" if node.attribute("mode") == Some("sysinfo") => machine.leave("<smbios>: <sysinfo> goes with it"),
+        "smbios" if node.attribute("mode") == Some("sysinfo") => machine.skip("<smbios>: <sysinfo> goes with it"),
         "bootmenu" if node.attribute("enable") == Some("no") => {}
         _ => edit::add(machine, "os", node),
     }
@@ -76,12 +76,12 @@ fn element(node: &Element, arm: bool, machine: &mut Machine) {
         "on_crash" => edit::differ(machine, ".", alone, &["<on_crash>destroy</on_crash>"], None),
         // A machine that installs ends there by itself.
         "on_reboot" if node.text.trim() == "restart" || machine.boots_medium => {}
-        "on_reboot" => machine.leave("<on_reboot>: the machine starts again"),
+        "on_reboot" => machine.skip("<on_reboot>: the machine starts again"),
         "pm" => edit::differ(machine, ".", alone, if arm { &[] } else { &[POWER] }, None),
         "title" if machine.description.as_deref() == Some(node.text.trim()) => {}
         "metadata" if node.children.iter().all(|child| child.name == "libosinfo") => {}
-        "metadata" => machine.leave("<metadata>: it has name spaces of its own"),
-        "genid" => machine.leave("<genid>: it is this machine's own"),
+        "metadata" => machine.skip("<metadata>: it has name spaces of its own"),
+        "genid" => machine.skip("<genid>: it is this machine's own"),
         "resource" if node.child("partition").is_some_and(|node| node.text.trim() == "/machine") => {}
         "seclabel" if node.attribute("type") == Some("dynamic") => {}
         _ => edit::add(machine, ".", node),
@@ -140,7 +140,7 @@ fn device(node: &Element, arm: bool, gathered: &mut Gathered, machine: &mut Mach
 fn emulator(node: &Element, machine: &mut Machine) {
     let file = node.text.trim().rsplit('/').next().unwrap_or_default();
     if !file.starts_with("qemu") {
-        machine.leave("<emulator>: the host's QEMU is");
+        machine.skip("<emulator>: the host's QEMU is");
     }
 }
 
@@ -173,7 +173,7 @@ fn controller(node: &Element, gathered: &mut Gathered, machine: &mut Machine) {
     match node.attribute("type") {
         Some("usb") if node.attribute("model").is_none_or(|model| model == "qemu-xhci") => gathered.usb.push(node),
         Some("scsi" | "virtio-serial") if node.child("driver").is_some() => {
-            machine.leave("<controller>: its <driver>");
+            machine.skip("<controller>: its <driver>");
         }
         _ => {}
     }
@@ -214,9 +214,7 @@ fn serial(node: &Element, gathered: &mut Gathered, machine: &mut Machine) {
     let plain = node.attribute("type") == Some("pty") && node.children.iter().all(|child| child.name == "target");
     match (gathered.serials, plain) {
         (1, true) => {}
-        (1, false) => {
-            machine.leave("<serial>: the first serial port is a pseudo terminal, which `virsh console` shows")
-        }
+        (1, false) => machine.skip("<serial>: the first serial port is a pseudo terminal, which `virsh console` shows"),
         _ => edit::add(machine, "devices", &node),
     }
 }
@@ -276,12 +274,12 @@ pub(crate) fn graphics(node: &Element, machine: &mut Machine) {
             "type" | "autoport" | "tlsPort" | "websocket" => {}
             "port" if !fixed => {}
             "listen" if is_local(value) => {}
-            "passwd" => machine.leave("the password of the screen: no secret goes into a recipe"),
-            name => machine.leave(format!("<graphics>: {}", one_line(name, 40))),
+            "passwd" => machine.skip("the password of the screen: no secret goes into a recipe"),
+            name => machine.skip(format!("<graphics>: {}", one_line(name, 40))),
         }
     }
     for child in node.children.iter().filter(|child| !is_usual(child)) {
-        machine.leave(format!("<graphics>: <{}>", one_line(&child.name, 40)));
+        machine.skip(format!("<graphics>: <{}>", one_line(&child.name, 40)));
     }
 }
 
@@ -293,12 +291,12 @@ mod tests {
         let text =
             format!("<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>{inside}</domain>");
         let machine = domain::read(text.as_bytes()).unwrap();
-        (machine.hardware.xml.iter().map(|edit| edit.element().to_text()).collect(), machine.left)
+        (machine.hardware.xml.iter().map(|edit| edit.element().to_text()).collect(), machine.skipped)
     }
 
     #[test]
     fn what_libvirt_adds_by_itself_is_no_word_worth() {
-        let (edits, left) = read(
+        let (edits, skipped) = read(
             "<metadata><libosinfo:libosinfo xmlns:libosinfo='u'><libosinfo:os id='x'/></libosinfo:libosinfo></metadata>\
              <vcpu placement='static'>2</vcpu><resource><partition>/machine</partition></resource>\
              <os firmware='efi'><nvram>/x</nvram><boot dev='hd'/><bootmenu enable='no'/></os>\
@@ -316,12 +314,12 @@ mod tests {
              <rng model='virtio'><backend model='random'>/dev/random</backend></rng></devices>\
              <seclabel type='dynamic' model='dac' relabel='yes'><label>+107:+107</label></seclabel>",
         );
-        assert_eq!((edits, left), (vec![], vec![]));
+        assert_eq!((edits, skipped), (vec![], vec![]));
     }
 
     #[test]
     fn what_no_key_stands_for_is_edited_in_and_what_no_edit_may_say_is_named() {
-        let (edits, left) = read(
+        let (edits, skipped) = read(
             "<title>t</title><description>d</description><genid>SECRET</genid><memtune><hard_limit>1</hard_limit></memtune>\
              <sysinfo type='smbios'><system><entry name='serial'>SECRET</entry></system></sysinfo><on_reboot>destroy</on_reboot>\
              <os><smbios mode='sysinfo'/><bootmenu enable='yes'/></os><clock offset='localtime'/>\
@@ -359,9 +357,9 @@ mod tests {
             "<serial>",
         ];
         for name in named {
-            assert!(left.iter().any(|line| line.starts_with(name)), "{name} {left:#?}");
+            assert!(skipped.iter().any(|line| line.starts_with(name)), "{name} {skipped:#?}");
         }
-        assert_eq!(left.len(), named.len(), "{left:#?}");
-        assert!(left.iter().chain(&edits).all(|line| !line.contains("SECRET")), "{left:?}");
+        assert_eq!(skipped.len(), named.len(), "{skipped:#?}");
+        assert!(skipped.iter().chain(&edits).all(|line| !line.contains("SECRET")), "{skipped:?}");
     }
 }

@@ -6,7 +6,7 @@ use crate::base::{Arch, ByteSize, FwCfgName, Name};
 use crate::recipe::{Graphics, Hardware, Network};
 
 /// The most that is listed of what is left out.
-const LEFT: usize = 100;
+const MOST_SKIPPED: usize = 100;
 
 /// What was understood.
 #[derive(Default)]
@@ -33,7 +33,7 @@ pub(crate) struct Machine {
     /// The engines that get something by fw_cfg, and the file's name.
     pub fw_cfg: Vec<(FwCfgName, String)>,
     /// What was not understood, one sentence each.
-    pub left: Vec<String>,
+    pub skipped: Vec<String>,
 }
 
 /// One disk.
@@ -52,10 +52,10 @@ pub(crate) struct Disk {
 
 impl Machine {
     /// Notes something that is not carried over; `text` names it without a value of it.
-    pub(crate) fn leave(&mut self, text: impl AsRef<str>) {
+    pub(crate) fn skip(&mut self, text: impl AsRef<str>) {
         let text = one_line(text.as_ref(), 200);
-        if self.left.len() < LEFT && !self.left.contains(&text) {
-            self.left.push(text);
+        if self.skipped.len() < MOST_SKIPPED && !self.skipped.contains(&text) {
+            self.skipped.push(text);
         }
     }
 
@@ -64,7 +64,7 @@ impl Machine {
         let fits = |bytes: &u64| bytes.is_multiple_of(1 << 20) && (16 << 20..=16 << 40).contains(bytes);
         match bytes.filter(fits) {
             Some(bytes) => self.memory = Some(ByteSize(bytes)),
-            None => self.leave("the memory: a recipe has whole MiB, from 16MiB to 16TiB"),
+            None => self.skip("the memory: a recipe has whole MiB, from 16MiB to 16TiB"),
         }
     }
 
@@ -72,7 +72,7 @@ impl Machine {
     pub(crate) fn take_vcpus(&mut self, text: &str) {
         match text.trim().parse().ok().filter(|count| (1..=1024).contains(count)) {
             Some(count) => self.vcpus = Some(count),
-            None => self.leave("the number of processors: a recipe has 1 to 1024"),
+            None => self.skip("the number of processors: a recipe has 1 to 1024"),
         }
     }
 
@@ -80,7 +80,7 @@ impl Machine {
     pub(crate) fn take_arch(&mut self, text: &str) {
         self.arch = Arch::parse(text);
         if self.arch.is_none() {
-            self.leave(format!("the processor `{}`: a recipe has {}", one_line(text, 40), Arch::WORDS.join(" or ")));
+            self.skip(format!("the processor `{}`: a recipe has {}", one_line(text, 40), Arch::WORDS.join(" or ")));
         }
     }
 
@@ -88,9 +88,9 @@ impl Machine {
     pub(crate) fn take_graphics(&mut self, kind: &str) {
         let graphics = Graphics::parse(kind);
         match graphics {
-            Some(_) if self.graphics.is_some() => self.leave("a second screen: a recipe's machine has one"),
+            Some(_) if self.graphics.is_some() => self.skip("a second screen: a recipe's machine has one"),
             Some(_) => self.graphics = graphics,
-            None => self.leave(format!("a screen of type `{}`", one_line(kind, 40))),
+            None => self.skip(format!("a screen of type `{}`", one_line(kind, 40))),
         }
     }
 
@@ -98,7 +98,7 @@ impl Machine {
     pub(crate) fn take_fw_cfg(&mut self, name: &str, file: &str) {
         match FwCfgName::parse(name) {
             Some(name) => self.fw_cfg.push((name, file.to_owned())),
-            None => self.leave(format!(
+            None => self.skip(format!(
                 "the fw_cfg entry `{}`: only those of Ignition and Combustion have a key",
                 one_line(name, 60)
             )),
@@ -111,7 +111,7 @@ impl Machine {
         while let Some(word) = words.next() {
             if !matches!(word.as_str(), "-fw_cfg" | "--fw_cfg") {
                 if word.starts_with('-') {
-                    self.leave(format!(
+                    self.skip(format!(
                         "the QEMU argument `{}`",
                         one_line(word.split('=').next().unwrap_or_default(), 40)
                     ));
@@ -122,7 +122,7 @@ impl Machine {
             let first = pairs.first().filter(|(_, value)| value.is_none()).map(|(key, _)| key.as_str());
             match options::value(&pairs, "name").or(first) {
                 Some(name) => self.take_fw_cfg(name, options::value(&pairs, "file").unwrap_or_default()),
-                None => self.leave("the QEMU argument `-fw_cfg` without a name"),
+                None => self.skip("the QEMU argument `-fw_cfg` without a name"),
             }
         }
     }

@@ -40,14 +40,14 @@ pub(crate) fn cpu(node: &Element, machine: &mut Machine) {
     match (named_cpu(node), is_plain(node)) {
         (Some(name), true) => machine.hardware.cpu = Some(name),
         _ if !model && node.attribute("mode").is_none_or(|mode| mode == "custom") => {
-            machine.leave("<cpu> without a model: the guest sees the host's processor, or the best that emulation has");
+            machine.skip("<cpu> without a model: the guest sees the host's processor, or the best that emulation has");
         }
         _ => return edit::replace(machine, ".", node, None),
     }
     // Of a running domain libvirt writes what the host gave.
     let found = node.attribute("check") == Some("full");
     if found && node.child("feature").is_some() {
-        machine.leave(
+        machine.skip(
             "<cpu>: its features, which are what the host gave; `virsh dumpxml --inactive` prints what was asked",
         );
     }
@@ -83,7 +83,7 @@ fn is_plain(node: &Element) -> bool {
 fn topology(node: &Element, machine: &mut Machine) {
     machine.hardware.topology = counts(node);
     if machine.hardware.topology.is_none() {
-        machine.leave("<topology>: a recipe has sockets, cores and threads");
+        machine.skip("<topology>: a recipe has sockets, cores and threads");
     }
 }
 
@@ -184,14 +184,14 @@ fn card(node: &Element, machine: &mut Machine) {
         }
     }
     for (name, _) in node.attributes().filter(|(name, _)| *name != "type") {
-        machine.leave(format!("<interface>: {}", one_line(name, 40)));
+        machine.skip(format!("<interface>: {}", one_line(name, 40)));
     }
 }
 
 fn mac(node: &Element, machine: &mut Machine) {
     match node.attribute("address").map(MacAddress::parse) {
         Some(Ok(mac)) => machine.hardware.mac = Some(mac),
-        Some(Err(_)) => machine.leave("the MAC address: it is none, and follows from the recipe now"),
+        Some(Err(_)) => machine.skip("the MAC address: it is none, and follows from the recipe now"),
         None => {}
     }
 }
@@ -240,7 +240,7 @@ pub(crate) fn settle(machine: &mut Machine) {
     let mode = machine.hardware.cpu.as_ref().and_then(|name| CpuMode::parse(name.as_str()));
     let of_host = matches!(mode, Some(CpuMode::HostPassthrough | CpuMode::HostModel));
     if tcg && of_host {
-        machine.leave("the host's processor: emulation has the best that it can be");
+        machine.skip("the host's processor: emulation has the best that it can be");
     }
     if mode == Some(usual) || (tcg && of_host) {
         machine.hardware.cpu = None;
@@ -249,7 +249,7 @@ pub(crate) fn settle(machine: &mut Machine) {
     machine.vcpus = machine.vcpus.or(machine.hardware.topology.map(Topology::vcpus));
     if machine.hardware.topology.is_some_and(|topology| Some(topology.vcpus()) != machine.vcpus) {
         machine.hardware.topology = None;
-        machine.leave("<topology>: it makes another number of processors");
+        machine.skip("<topology>: it makes another number of processors");
     }
     settle_memory(machine);
     settle_boot(machine);
@@ -265,7 +265,7 @@ fn settle_boot(machine: &mut Machine) {
     let can = machine.uefi && machine.arch != Some(Arch::Aarch64);
     if machine.hardware.security.secure_boot && !can {
         machine.hardware.security.secure_boot = false;
-        machine.leave("secure boot: a recipe has it with UEFI on x86_64");
+        machine.skip("secure boot: a recipe has it with UEFI on x86_64");
     }
 }
 
@@ -281,7 +281,7 @@ fn settle_network(machine: &mut Machine) {
             address && (other.protocol, other.host) == (forward.protocol, forward.host)
         };
         match kept.iter().any(meets) {
-            true => machine.leave(format!("the port {} of the host: it is forwarded twice", forward.host)),
+            true => machine.skip(format!("the port {} of the host: it is forwarded twice", forward.host)),
             false => kept.push(forward),
         }
     }

@@ -1,6 +1,6 @@
 //! What a file is, by its content. Touches nothing.
 
-use super::{Given, LIMIT};
+use super::{InputFile, LIMIT};
 use crate::base::{Code, Diagnostic, text::one_line};
 
 /// What can be given.
@@ -34,15 +34,15 @@ impl Kind {
 ///
 /// # Errors
 /// What is too large, or known to be something that has to be turned into another thing first.
-pub(super) fn of(given: &Given) -> Result<Kind, Diagnostic> {
-    let shown = one_line(&given.shown, 200);
-    if given.bytes.len() as u64 > LIMIT.0 {
+pub(super) fn of(input: &InputFile) -> Result<Kind, Diagnostic> {
+    let shown = one_line(&input.shown, 200);
+    if input.bytes.len() as u64 > LIMIT.0 {
         return Err(Diagnostic::new(Code::Recipe, format!("`{shown}` is larger than {LIMIT}")));
     }
-    if given.is_side_file {
+    if input.is_side_file {
         return Ok(Kind::Plain);
     }
-    let bytes = given.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&given.bytes).trim_ascii_start();
+    let bytes = input.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&input.bytes).trim_ascii_start();
     if bytes.is_empty() {
         return Err(Diagnostic::new(Code::Recipe, format!("`{shown}` is empty")));
     }
@@ -94,7 +94,7 @@ mod tests {
 
     fn kind(bytes: &[u8]) -> Result<Kind, String> {
         let path = RecipePath::parse("x").unwrap();
-        of(&Given { shown: "x".into(), bytes: bytes.to_vec(), path, is_side_file: false })
+        of(&InputFile { shown: "x".into(), bytes: bytes.to_vec(), path, is_side_file: false })
             .map_err(|problem| problem.headline)
     }
 

@@ -1,7 +1,7 @@
 //! What people have already → a recipe: an Ignition config, a Combustion script, a virt-install command, a domain XML.
 //!
 //! What a file is, is told by its content. Nothing that a file names is ever opened: a stranger's XML would otherwise bring
-//! any file of the user's into a recipe. What a recipe cannot say is listed, in the recipe's comments and in [`Adopted::left`],
+//! any file of the user's into a recipe. What a recipe cannot say is listed, in the recipe's comments and in [`ImportedRecipe::left`],
 //! by the name of the option or element and never by its value, which may be a password. The recipe written always parses.
 //! Touches nothing. Read next: [`kind`], then a reader (`ignition`, `virt_install`, `domain`), then `write`.
 
@@ -27,7 +27,7 @@ mod write;
 mod xml;
 mod xpath;
 
-pub(crate) use join::adopt;
+pub(crate) use join::import;
 pub(crate) use kind::Kind;
 
 use crate::base::{ByteSize, Name};
@@ -38,7 +38,7 @@ pub(crate) const LIMIT: ByteSize = ByteSize::mib(1);
 
 /// One file the user named.
 #[derive(Debug)]
-pub(crate) struct Given {
+pub(crate) struct InputFile {
     /// As it was named, for messages.
     pub shown: String,
     pub bytes: Vec<u8>,
@@ -50,7 +50,7 @@ pub(crate) struct Given {
 
 /// What the user wants besides.
 #[derive(Debug, Default)]
-pub(crate) struct Wish {
+pub(crate) struct ImportOptions {
     /// Else the machine's own name, else the first file's.
     pub name: Option<Name>,
     /// Why the config must stay whole; empty where it may be taken apart.
@@ -59,7 +59,7 @@ pub(crate) struct Wish {
 
 /// A recipe.
 #[derive(Debug)]
-pub(crate) struct Adopted {
+pub(crate) struct ImportedRecipe {
     pub text: String,
     /// What the text says.
     pub recipe: Recipe,
@@ -68,7 +68,7 @@ pub(crate) struct Adopted {
     /// Whether an Ignition config was taken apart; it must then be compared with what the recipe becomes ([`same`]).
     pub typed: bool,
     /// What could not be carried over, one sentence each, fit to show.
-    pub left: Vec<String>,
+    pub skipped: Vec<String>,
 }
 
 #[cfg(test)]

@@ -34,12 +34,12 @@ fn told(inside: &str) -> (String, Vec<String>, usize) {
     ];
     keys.extend(flags.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (*name).to_owned()));
     keys.extend(watchdog.map(|action| format!("watchdog {action}")));
-    (keys.join(" "), edits(&machine), machine.left.len())
+    (keys.join(" "), edits(&machine), machine.skipped.len())
 }
 
 #[test]
 fn an_element_becomes_its_key_where_that_says_it_exactly_and_an_edit_where_not() {
-    for (inside, keys, edits, left) in [
+    for (inside, keys, edits, skipped) in [
         ("<cpu mode='host-passthrough' check='none' migratable='on'/>", "", &[][..], 0),
         (
             "<cpu mode='host-passthrough' migratable='off'/>",
@@ -84,13 +84,13 @@ fn an_element_becomes_its_key_where_that_says_it_exactly_and_an_edit_where_not()
         ),
     ] {
         let expected = edits.iter().map(|text| (*text).to_owned()).collect();
-        assert_eq!(told(inside), (keys.to_owned(), expected, left), "{inside} {:?}", read(inside).left);
+        assert_eq!(told(inside), (keys.to_owned(), expected, skipped), "{inside} {:?}", read(inside).skipped);
     }
 }
 
 #[test]
 fn a_device_becomes_its_key_where_that_says_it_exactly_and_an_edit_where_not() {
-    for (devices, keys, edits, left) in [
+    for (devices, keys, edits, skipped) in [
         ("<tpm model='tpm-crb'><backend type='emulator' version='2.0'/><alias name='tpm0'/></tpm>", "tpm", &[][..], 0),
         (
             "<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>",
@@ -150,7 +150,7 @@ fn a_device_becomes_its_key_where_that_says_it_exactly_and_an_edit_where_not() {
     ] {
         let expected: Vec<_> = edits.iter().map(|text| (*text).to_owned()).collect();
         let inside = format!("<devices>{devices}</devices>");
-        assert_eq!(told(&inside), (keys.to_owned(), expected, left), "{devices} {:?}", read(&inside).left);
+        assert_eq!(told(&inside), (keys.to_owned(), expected, skipped), "{devices} {:?}", read(&inside).skipped);
     }
 }
 
@@ -209,16 +209,16 @@ fn what_virt_install_says_in_options_is_what_its_xml_says() {
         let (mut ours, mut theirs) = (edits(&command), edits(&machine));
         ours.sort();
         theirs.sort();
-        assert_eq!((ours, &command.left), (theirs, &machine.left), "{options}");
+        assert_eq!((ours, &command.skipped), (theirs, &machine.skipped), "{options}");
         assert_eq!(
             Hardware { xml: vec![], ..command.hardware },
             Hardware { xml: vec![], ..machine.hardware },
             "{options}"
         );
         assert!(
-            command.left.is_empty() && (command.network.is_none() || command.network == machine.network),
+            command.skipped.is_empty() && (command.network.is_none() || command.network == machine.network),
             "{options} {:?}",
-            command.left
+            command.skipped
         );
     }
 }

@@ -28,11 +28,11 @@ pub(crate) fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine:
         let place = known.keys.iter().find(|(name, ..)| *name == key);
         let done = place.and_then(|(_, path, form)| written(*form, said).map(|value| put(&mut node, path, value)));
         if done.flatten().is_none() {
-            machine.leave(unknown(known.option, key, place.is_some() || value.is_some()));
+            machine.skip(unknown(known.option, key, place.is_some() || value.is_some()));
         }
     }
     for key in xpath::device(pairs, &mut node) {
-        machine.leave(format!("--{} {}", known.option, one_line(&key, 60)));
+        machine.skip(format!("--{} {}", known.option, one_line(&key, 60)));
     }
     usual(&mut node);
     let whole = if known.place.is_empty() { domain } else { domain.reach(known.place) };
@@ -106,11 +106,11 @@ pub(crate) fn network(pairs: &[Pair], machine: &mut Machine) -> Option<Element> 
     let pairs = spelt_out(pairs)?;
     for (key, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
         if card(key, value.as_deref().unwrap_or_default(), &mut node).is_none() {
-            machine.leave(unknown("network", key, value.is_some()));
+            machine.skip(unknown("network", key, value.is_some()));
         }
     }
     for key in xpath::device(&pairs, &mut node) {
-        machine.leave(format!("--network {}", one_line(&key, 60)));
+        machine.skip(format!("--network {}", one_line(&key, 60)));
     }
     // Where passt is asked for by its name alone.
     if node.attribute("type").is_none() && node.of("backend", "type") == Some("passt") {
@@ -189,7 +189,7 @@ pub(crate) fn cpu(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
             None => word(key, index == 0, &mut node),
         };
         if done.is_none() {
-            machine.leave(unknown("cpu", key, value.is_some()));
+            machine.skip(unknown("cpu", key, value.is_some()));
         }
     }
     if node.attribute("mode").is_none() && node.child("model").is_some() {
@@ -260,7 +260,7 @@ pub(crate) fn clock(pairs: &[Pair], domain: &mut Element, machine: &mut Machine)
             _ => None,
         };
         if done.is_none() {
-            machine.leave(unknown("clock", key, !value.is_empty()));
+            machine.skip(unknown("clock", key, !value.is_empty()));
         }
     }
 }
@@ -283,7 +283,7 @@ pub(crate) fn events(pairs: &[Pair], domain: &mut Element, machine: &mut Machine
                 value.clone_into(&mut node.text);
                 domain.children.push(node);
             }
-            _ => machine.leave(unknown("events", key, value.is_some())),
+            _ => machine.skip(unknown("events", key, value.is_some())),
         }
     }
 }

@@ -93,7 +93,7 @@ fn machine(words: &[Word]) -> Machine {
         if !word.text.starts_with('-') {
             // Where a script hands its own arguments on.
             if !word.expands {
-                command.machine.leave("a word that belongs to no option");
+                command.machine.skip("a word that belongs to no option");
             }
             continue;
         }
@@ -129,10 +129,10 @@ impl Command {
         }
         let (machine, shown) = (&mut self.machine, one_line(name, 40));
         if value.expands {
-            return machine.leave(format!("--{shown}: it holds something that a shell would expand"));
+            return machine.skip(format!("--{shown}: it holds something that a shell would expand"));
         }
         let Some(pairs) = options::virt(&value.text) else {
-            return machine.leave(format!("--{shown}: a quote in its value is never closed"));
+            return machine.skip(format!("--{shown}: a quote in its value is never closed"));
         };
         if self.of_domain(name, &pairs) || self.of_disks(name, &value.text, &pairs) {
             return;
@@ -176,7 +176,7 @@ impl Command {
             "location" => location(pairs, machine),
             "install" => {
                 machine.boots_medium = pairs.iter().any(|(key, _)| key == "kernel");
-                machine.leave("--install: a SelfInstall ISO is installed from by itself");
+                machine.skip("--install: a SelfInstall ISO is installed from by itself");
             }
             _ => return false,
         }
@@ -214,7 +214,7 @@ fn disk(pairs: &[Pair], machine: &mut Machine) {
     ];
     let mut chain = Element::new("disk", []);
     for key in xpath::device(pairs, &mut chain) {
-        machine.leave(format!("--disk {}", one_line(&key, 60)));
+        machine.skip(format!("--disk {}", one_line(&key, 60)));
     }
     let (backing, backing_format) = domain::backing(&chain);
     let steps = pairs.iter().map(|(key, _)| key.as_str()).filter(|key| xpath::is_step(key));
@@ -224,7 +224,7 @@ fn disk(pairs: &[Pair], machine: &mut Machine) {
         let path = first(pairs, "path").filter(|path| *path != "none").map(str::to_owned);
         let removable = matches!(get("device"), Some("cdrom" | "floppy"));
         if path.is_none() && get("size").is_none() && get("backing_store").is_none() {
-            return machine.leave("--disk: neither a path nor a size");
+            return machine.skip("--disk: neither a path nor a size");
         }
         let owned = |text: Option<&str>| text.map(str::to_owned);
         machine.disks.push(Disk {
@@ -260,10 +260,10 @@ fn medium(path: &str, machine: &mut Machine) {
 fn location(pairs: &[Pair], machine: &mut Machine) {
     match first(pairs, "location") {
         Some(path) if path.to_ascii_lowercase().ends_with(".iso") => medium(path, machine),
-        _ => machine.leave("--location: only a SelfInstall ISO can be installed from; its file ends in .iso"),
+        _ => machine.skip("--location: only a SelfInstall ISO can be installed from; its file ends in .iso"),
     }
     if pairs.len() > 1 {
-        machine.leave("--location kernel, initrd: they are found in the ISO");
+        machine.skip("--location kernel, initrd: they are found in the ISO");
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
              --graphics vnc --virt-type qemu --import --disk path=/x/a.qcow2,serial=s,bus=virtio --disk size=20.5,serial=tank \
              --sysinfo type=fwcfg,entry0.name=opt/com.coreos/config,entry0.file=/x/config.ign --noautoconsole",
         );
-        assert_eq!(machine.left, [""; 0]);
+        assert_eq!(machine.skipped, [""; 0]);
         assert_eq!(
             (machine.name.as_deref(), machine.memory, machine.vcpus),
             (Some("nas"), Some(ByteSize::gib(4)), Some(4))
@@ -306,8 +306,8 @@ mod tests {
             assert_eq!(command(spelling).fw_cfg, [(FwCfgName::Ignition, "/x,y".to_owned())], "{spelling}");
         }
         let other = command("--qemu-commandline '-fw_cfg name=opt/other,string=SECRET -device x,password=SECRET'");
-        assert_eq!(other.left.len(), 2);
-        assert!(other.left.iter().all(|line| !line.contains("SECRET")), "{:?}", other.left);
+        assert_eq!(other.skipped.len(), 2);
+        assert!(other.skipped.iter().all(|line| !line.contains("SECRET")), "{:?}", other.skipped);
     }
 
     #[test]
@@ -318,8 +318,8 @@ mod tests {
              --sound ich9,SECRET --cpu host,SECRET --network user,SECRET --xml ./a/@b=SECRET --console file,path=SECRET --events SECRET \
              --tpm emulator,backend.encryption.secret=SECRET",
         );
-        assert!(machine.left.len() >= 7, "{:?}", machine.left);
-        assert!(machine.left.iter().all(|line| !line.contains("SECRET")), "{:?}", machine.left);
+        assert!(machine.skipped.len() >= 7, "{:?}", machine.skipped);
+        assert!(machine.skipped.iter().all(|line| !line.contains("SECRET")), "{:?}", machine.skipped);
         assert_eq!(machine.name, None);
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn known(
         !positional && !keys.contains(&key.as_str())
     });
     for (_, (key, value)) in rest {
-        machine.leave(virt_device::unknown(name, key, value.is_some()));
+        machine.skip(virt_device::unknown(name, key, value.is_some()));
     }
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn of_machine(name: &str, text: &str, pairs: &[Pair], machine: &mut M
         "sysinfo" => sysinfo(pairs, machine),
         "qemu-commandline" => qemu(text, machine),
         "mac" => network_mac(text, machine),
-        "uuid" => machine.leave("--uuid: it follows from the recipe"),
-        _ => machine.leave(format!("--{}", one_line(name, 40))),
+        "uuid" => machine.skip("--uuid: it follows from the recipe"),
+        _ => machine.skip(format!("--{}", one_line(name, 40))),
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn character(name: &str, pairs: &[Pair], machine: &mut Machine) {
         _ => kind == "pty",
     };
     if !ours {
-        machine.leave(format!("--{name} {}", one_line(kind, 40)));
+        machine.skip(format!("--{name} {}", one_line(kind, 40)));
     }
 }
 
@@ -84,7 +84,7 @@ fn network_mac(text: &str, machine: &mut Machine) {
     match MacAddress::parse(text) {
         Ok(mac) => machine.hardware.mac = Some(mac),
         Err(_) if text == "RANDOM" => {}
-        Err(_) => machine.leave("--mac: it is no address of a card"),
+        Err(_) => machine.skip("--mac: it is no address of a card"),
     }
 }
 
@@ -121,7 +121,7 @@ fn vcpus(pairs: &[Pair], machine: &mut Machine) {
         let topology = counts.map(|((sockets, cores), threads)| Topology { sockets, cores, threads });
         match topology.filter(|topology| (1..=1024).contains(&topology.vcpus())) {
             Some(topology) if laid_out => machine.hardware.topology = Some(topology),
-            None if laid_out => machine.leave("--vcpus: a recipe has sockets, cores and threads"),
+            None if laid_out => machine.skip("--vcpus: a recipe has sockets, cores and threads"),
             _ => {}
         }
         match (first(pairs, "vcpus").or_else(|| options::value(pairs, "vcpu")), machine.hardware.topology) {
@@ -143,7 +143,7 @@ fn graphics(pairs: &[Pair], machine: &mut Machine) {
     }
     extras::graphics(&node, machine);
     if pairs.iter().skip(1).any(|(_, value)| value.is_none()) {
-        machine.leave(virt_device::unknown("graphics", "", false));
+        machine.skip(virt_device::unknown("graphics", "", false));
     }
 }
 
@@ -151,7 +151,7 @@ fn virt_type(text: &str, machine: &mut Machine) {
     match text {
         "kvm" => {}
         "qemu" => machine.tcg = true,
-        _ => machine.leave(format!("--virt-type {}", one_line(text, 40))),
+        _ => machine.skip(format!("--virt-type {}", one_line(text, 40))),
     }
 }
 
@@ -220,7 +220,7 @@ fn osinfo(pairs: &[Pair], machine: &mut Machine) {
 
 fn sysinfo(pairs: &[Pair], machine: &mut Machine) {
     if first(pairs, "type") != Some("fwcfg") {
-        return machine.leave("--sysinfo");
+        return machine.skip("--sysinfo");
     }
     for (key, name) in pairs {
         let Some(entry) = key.strip_suffix(".name").filter(|entry| entry.starts_with("entry")) else { continue };
@@ -235,6 +235,6 @@ fn qemu(text: &str, machine: &mut Machine) {
     let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
     match shlex::split(text) {
         Some(words) => machine.take_qemu(&words),
-        None => machine.leave("--qemu-commandline: a quote in its value is never closed"),
+        None => machine.skip("--qemu-commandline: a quote in its value is never closed"),
     }
 }

@@ -21,15 +21,15 @@ pub(crate) fn recipe(
     machine: Option<&Machine>,
     disks: &Disks,
     provision: &Provision,
-    left: &[String],
+    skipped: &[String],
 ) -> String {
     let mut text = Text::default();
     for line in origin {
         text.comment(line);
     }
-    if !left.is_empty() {
+    if !skipped.is_empty() {
         text.comment("Not carried over, or not as it was:");
-        left.iter().for_each(|line| text.comment(&format!("* {line}")));
+        skipped.iter().for_each(|line| text.comment(&format!("* {line}")));
     }
     text.line("format = 1");
     text.key("name", &quoted(name.as_str()));

@@ -29,7 +29,7 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
 
 /// Does what the `xpathN.set=` and `xpathN.create=` of a device's option say; tells which it does not understand.
 pub(crate) fn device(pairs: &[Pair], node: &mut Element) -> Vec<String> {
-    let mut left = vec![];
+    let mut skipped = vec![];
     for (key, text) in pairs.iter().filter(|(key, _)| is_step(key)) {
         let text = text.as_deref().unwrap_or_default();
         let done = match key.rsplit_once('.') {
@@ -43,10 +43,10 @@ pub(crate) fn device(pairs: &[Pair], node: &mut Element) -> Vec<String> {
             _ => None,
         };
         if done.is_none() {
-            left.push(key.clone());
+            skipped.push(key.clone());
         }
     }
-    left
+    skipped
 }
 
 /// Tells whether a key of an option is one of these.
@@ -120,7 +120,7 @@ pub(crate) fn domain(options: &[Vec<Pair>], machine: &mut Machine) {
             _ => false,
         };
         if !done {
-            machine.leave("--xml: a change that is no new element");
+            machine.skip("--xml: a change that is no new element");
         }
     }
     finish(made, machine);
@@ -129,7 +129,7 @@ pub(crate) fn domain(options: &[Vec<Pair>], machine: &mut Machine) {
 
 fn forget(deleted: Option<(String, Option<String>)>, machine: &mut Machine) {
     if deleted.is_some() {
-        machine.leave("--xml xpath.delete: nothing comes in its place");
+        machine.skip("--xml xpath.delete: nothing comes in its place");
     }
 }
 
@@ -197,12 +197,12 @@ mod tests {
             let Written { parent, element, action, by } = edit.clone().into();
             format!("{} {parent} {element} {}", action.as_str(), by.unwrap_or_default())
         };
-        (machine.hardware.xml.iter().map(shown).collect(), machine.left)
+        (machine.hardware.xml.iter().map(shown).collect(), machine.skipped)
     }
 
     #[test]
     fn what_our_commands_say_by_steps_is_read_back() {
-        let (edits, left) = read(&[
+        let (edits, skipped) = read(&[
             "xpath.delete=\"./clock/timer[@name='pit']\"",
             "xpath.create=\"./clock/timer[999]\"",
             "xpath.set=\"./clock/timer[last()]/@name\",xpath.value=pit",
@@ -218,7 +218,7 @@ mod tests {
             "add . <title>a = b</title> ",
             "replace . <pm/> ",
         ];
-        assert_eq!((edits, left), (expected.map(str::to_owned).to_vec(), vec![]));
+        assert_eq!((edits, skipped), (expected.map(str::to_owned).to_vec(), vec![]));
     }
 
     #[test]
@@ -234,8 +234,8 @@ mod tests {
             &["xpath.create=\"./devices[2]/sound[999]\""],
             &["xpath.delete=\"./a[b]\""],
         ] {
-            let (edits, left) = read(options);
-            assert_eq!((edits.len(), left.len()), (0, 1), "{options:?} {left:?}");
+            let (edits, skipped) = read(options);
+            assert_eq!((edits.len(), skipped.len()), (0, 1), "{options:?} {skipped:?}");
         }
         let mut node = Element::default();
         assert_eq!(set(&mut node, "./a[4000000000]/@b", "c"), None);

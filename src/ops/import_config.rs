@@ -6,7 +6,7 @@ use super::Session;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name, Secret};
 use crate::host::files;
-use crate::import_config::{self, Adopted, Given, LIMIT, Wish, same};
+use crate::import_config::{self, ImportOptions, ImportedRecipe, InputFile, LIMIT, same};
 use crate::provision;
 use crate::provision::carried::Known;
 use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath};
@@ -22,13 +22,12 @@ pub(crate) struct ImportedConfig {
     /// Files that were copied beside the recipe.
     pub copied: Vec<PathBuf>,
     /// What could not be carried over, one sentence each.
-    pub left: Vec<String>,
+    pub skipped: Vec<String>,
 }
 
 /// One file that was named, or lies beside a script.
 struct Found {
     path: PathBuf,
-    given: Given,
     /// Whether it lies where the recipe will name it.
     in_place: bool,
 }
@@ -47,33 +46,25 @@ pub(crate) fn import_config(
         Some(parent) => session.absolute(parent),
         None => session.absolute(Path::new("")),
     };
-    let mut found = vec![];
-    for path in with_side_files(session, named)? {
-        let mut one = read(session, &path, &directory)?;
-        one.given.is_side_file = !named.contains(&path);
-        found.push(one);
-    }
-    let given: Vec<_> = found.iter().map(|found| &found.given).map(borrowed).collect();
-    let adopted = exactly(&given, name)?;
+    let paths = with_side_files(session, named)?;
+    let read = |path: &PathBuf| read(session, path, &directory, !named.contains(path));
+    let found = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let (found, inputs): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let imported = exactly(&inputs, name)?;
     let recipe = match output {
         Some(output) => session.absolute(output),
-        None => directory.join(format!("{}.toml", adopted.recipe.name)),
+        None => directory.join(format!("{}.toml", imported.recipe.name)),
     };
     files::refuse_existing(&recipe)?;
-    let copied = copy(&found, &adopted.used, &directory)?;
-    files::write_new_private(&recipe, adopted.text.as_bytes())?;
-    Ok(ImportedConfig { recipe, text: adopted.text, copied, left: adopted.left })
+    let copied = copy(found.iter().zip(&inputs), &imported.used, &directory)?;
+    files::write_new_private(&recipe, imported.text.as_bytes())?;
+    Ok(ImportedConfig { recipe, text: imported.text, copied, skipped: imported.skipped })
 }
 
 fn wanted_name(name: &str) -> Result<Name, Diagnostic> {
     Name::parse(name).map_err(|error| {
         Diagnostic::new(Code::Usage, format!("`{}` is no name for a recipe", one_line(name, 80))).cause(error)
     })
-}
-
-fn borrowed(given: &Given) -> Given {
-    let Given { shown, bytes, path, is_side_file } = given;
-    Given { shown: shown.clone(), bytes: bytes.clone(), path: path.clone(), is_side_file: *is_side_file }
 }
 
 /// Adds what lies in the folder of a script that is laid out as Combustion reads it: `combustion/script` and all beside it.
@@ -95,7 +86,12 @@ fn with_side_files(session: &Session<'_>, named: &[PathBuf]) -> Result<Vec<PathB
     }
 }
 
-fn read(session: &Session<'_>, path: &Path, directory: &Path) -> Result<Found, Diagnostic> {
+fn read(
+    session: &Session<'_>,
+    path: &Path,
+    directory: &Path,
+    is_side_file: bool,
+) -> Result<(Found, InputFile), Diagnostic> {
     let (absolute, shown) = (session.absolute(path), path.display().to_string());
     let bytes = files::read_small(&absolute, LIMIT)?
         .ok_or_else(|| Diagnostic::new(Code::Usage, format!("there is no file `{}`", one_line(&shown, 200))))?;
@@ -110,65 +106,69 @@ fn read(session: &Session<'_>, path: &Path, directory: &Path) -> Result<Found, D
             Diagnostic::new(Code::Usage, format!("`{}` cannot lie beside a recipe", one_line(&shown, 200))).cause(error)
         })?,
     };
-    Ok(Found { path: absolute, given: Given { shown, bytes, path: beside, is_side_file: false }, in_place })
+    Ok((Found { path: absolute, in_place }, InputFile { shown, bytes, path: beside, is_side_file }))
 }
 
 /// Makes the recipe; a config that was taken apart must mean the same when the recipe becomes one, or it stays whole. The
 /// report, which every such recipe brings, is left out of that.
-fn exactly(given: &[Given], name: Option<Name>) -> Result<Adopted, Diagnostics> {
-    let adopted = import_config::adopt(given, &Wish { name: name.clone(), whole: vec![] })?;
-    if !adopted.typed {
-        return Ok(adopted);
+fn exactly(inputs: &[InputFile], name: Option<Name>) -> Result<ImportedRecipe, Diagnostics> {
+    let imported = import_config::import(inputs, &ImportOptions { name: name.clone(), whole: vec![] })?;
+    if !imported.typed {
+        return Ok(imported);
     }
-    let whole = differences(&adopted, given);
-    if whole.is_empty() { Ok(adopted) } else { import_config::adopt(given, &Wish { name, whole }) }
+    let whole = differences(&imported, inputs);
+    if whole.is_empty() { Ok(imported) } else { import_config::import(inputs, &ImportOptions { name, whole }) }
 }
 
-fn silent(adopted: &Adopted) -> Recipe {
-    let mut recipe = adopted.recipe.clone();
+fn silent(imported: &ImportedRecipe) -> Recipe {
+    let mut recipe = imported.recipe.clone();
     recipe.provision.report = Some(false);
     recipe
 }
 
 /// Tells why the recipe would not do what the config did.
-fn differences(adopted: &Adopted, given: &[Given]) -> Vec<String> {
-    let lowered = match provision::lower(&silent(adopted), &beside(adopted, given), &Known::default()) {
+fn differences(imported: &ImportedRecipe, inputs: &[InputFile]) -> Vec<String> {
+    let lowered = match provision::lower(&silent(imported), &beside(imported, inputs), &Known::default()) {
         Ok(lowered) => lowered,
         Err(problems) => return problems.0.into_iter().map(|problem| problem.headline).collect(),
     };
     // A recipe that wants nothing has no config, which is what an empty one means.
     let empty = br#"{"ignition":{"version":"3.2.0"}}"#.to_vec();
     let becomes = lowered.config.map_or(empty, |config| config.expose().clone());
-    let config = given.iter().find(|given| !adopted.used.contains(&given.path) && is_config(given));
+    let config = inputs.iter().find(|input| !imported.used.contains(&input.path) && is_config(input));
     config.map(|config| same::differences(&config.bytes, &becomes)).unwrap_or_default()
 }
 
-fn is_config(given: &Given) -> bool {
-    given.bytes.trim_ascii_start().starts_with(b"{")
+fn is_config(input: &InputFile) -> bool {
+    input.bytes.trim_ascii_start().starts_with(b"{")
 }
 
 /// The files beside the recipe as it will be.
-fn beside(adopted: &Adopted, given: &[Given]) -> LocalFiles {
-    let used = given.iter().filter(|given| adopted.used.contains(&given.path));
-    let file = |given: &Given| LocalFile {
-        digest: Digest::of(&given.bytes),
-        size: crate::base::ByteSize(given.bytes.len() as u64),
-        content: Some(Secret::new(given.bytes.clone())),
+fn beside(imported: &ImportedRecipe, inputs: &[InputFile]) -> LocalFiles {
+    let used = inputs.iter().filter(|input| imported.used.contains(&input.path));
+    let file = |input: &InputFile| LocalFile {
+        digest: Digest::of(&input.bytes),
+        size: crate::base::ByteSize(input.bytes.len() as u64),
+        content: Some(Secret::new(input.bytes.clone())),
     };
-    LocalFiles(used.map(|given| (given.path.clone(), file(given))).collect())
+    LocalFiles(used.map(|input| (input.path.clone(), file(input))).collect())
 }
 
 /// Copies what the recipe names beside it; a file that is there already is right when it is the same.
-fn copy(found: &[Found], used: &[RecipePath], directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+fn copy<'a>(
+    files: impl Iterator<Item = (&'a Found, &'a InputFile)>,
+    used: &[RecipePath],
+    directory: &Path,
+) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut copied = vec![];
-    for found in found.iter().filter(|found| !found.in_place && used.contains(&found.given.path)) {
-        let target = directory.join(found.given.path.as_str());
+    for (found, input) in files.filter(|(found, input)| !found.in_place && used.contains(&input.path)) {
+        let target = directory.join(input.path.as_str());
         if target == found.path
-            || files::read_small(&target, LIMIT).is_ok_and(|there| there.as_ref() == Some(&found.given.bytes))
+            || files::read_small(&target, LIMIT).is_ok_and(|there| there.as_ref() == Some(&input.bytes))
         {
             continue;
         }
-        files::write_new_private(&target, &found.given.bytes)?;
+        files::write_new_private(&target, &input.bytes)?;
         copied.push(target);
     }
     Ok(copied)
@@ -197,9 +197,9 @@ mod tests {
         has_home: bool,
     }
 
-    fn given(bytes: Vec<u8>) -> [Given; 1] {
+    fn input(bytes: Vec<u8>) -> [InputFile; 1] {
         let path = RecipePath::parse("config.ign").unwrap();
-        [Given { shown: "config.ign".into(), bytes, path, is_side_file: false }]
+        [InputFile { shown: "config.ign".into(), bytes, path, is_side_file: false }]
     }
 
     /// Writes an object without the keys that say nothing, in one of the ways to say nothing.
@@ -380,10 +380,10 @@ mod tests {
         #[test]
         fn what_is_imported_means_the_same_when_it_is_built(wanted in wanted()) {
             let config = config(&wanted);
-            let given = given(serde_json::to_vec(&config).unwrap());
-            let adopted = exactly(&given, None).unwrap_or_else(|problems| panic!("{problems}"));
-            prop_assert!(adopted.typed, "it can be said: {:?}", adopted.left);
-            let lowered = provision::lower(&silent(&adopted), &LocalFiles::default(), &Known::default()).unwrap();
+            let input = input(serde_json::to_vec(&config).unwrap());
+            let imported = exactly(&input, None).unwrap_or_else(|problems| panic!("{problems}"));
+            prop_assert!(imported.typed, "it can be said: {:?}", imported.skipped);
+            let lowered = provision::lower(&silent(&imported), &LocalFiles::default(), &Known::default()).unwrap();
             let bytes = lowered.config.map_or_else(|| b"{}".to_vec(), |config| config.expose().clone());
             let becomes: Value = serde_json::from_slice(&bytes).unwrap();
             let users = by(&becomes["passwd"]["users"], "name");
@@ -426,11 +426,11 @@ mod tests {
                 other => panic!("{other}"),
             }
             let bytes = serde_json::to_vec(&config).unwrap();
-            let given = given(bytes.clone());
-            let adopted = exactly(&given, None).unwrap_or_else(|problems| panic!("{problems}"));
-            prop_assert!(!adopted.typed, "{path} {}", adopted.text);
-            let files = beside(&adopted, &given);
-            let lowered = provision::lower(&silent(&adopted), &files, &Known::default()).unwrap();
+            let input = input(bytes.clone());
+            let imported = exactly(&input, None).unwrap_or_else(|problems| panic!("{problems}"));
+            prop_assert!(!imported.typed, "{path} {}", imported.text);
+            let files = beside(&imported, &input);
+            let lowered = provision::lower(&silent(&imported), &files, &Known::default()).unwrap();
             let becomes = lowered.config.unwrap();
             prop_assert_eq!(becomes.expose(), &bytes);
         }
@@ -466,10 +466,10 @@ mod tests {
                 "directories": [{"path": "/etc/d", "mode": 448, "user": {"name": "root"}}, {"path": "/var/lib/e"}],
                 "files": [{"path": "/etc/profile", "append": [{"source": "data:,export%20A%3D1%0A"}]}],
                 "links": [{"path": "/etc/localtime", "target": "../usr/share/zoneinfo/UTC", "overwrite": true}]}});
-        let given = given(serde_json::to_vec(&config).unwrap());
-        let adopted = exactly(&given, None).unwrap();
-        assert!(adopted.typed && adopted.left.is_empty(), "{:?}\n{}", adopted.left, adopted.text);
-        let lowered = provision::lower(&silent(&adopted), &LocalFiles::default(), &Known::default()).unwrap();
+        let input = input(serde_json::to_vec(&config).unwrap());
+        let imported = exactly(&input, None).unwrap();
+        assert!(imported.typed && imported.skipped.is_empty(), "{:?}\n{}", imported.skipped, imported.text);
+        let lowered = provision::lower(&silent(&imported), &LocalFiles::default(), &Known::default()).unwrap();
         let becomes: Value = serde_json::from_slice(lowered.config.unwrap().expose()).unwrap();
         assert_eq!(becomes["kernelArguments"], config["kernelArguments"]);
         assert_eq!(becomes["passwd"]["groups"], config["passwd"]["groups"]);
@@ -486,9 +486,13 @@ mod tests {
     fn what_a_recipe_adds_by_itself_leaves_the_config_whole() {
         let config = json!({"ignition": {"version": "3.2.0"}, "passwd": {"users": [{"name": "ada", "sshAuthorizedKeys": [KEY]}]},
             "storage": {"files": [{"path": "/home/ada/.config/x", "user": {"name": "ada"}, "contents": {"source": "data:,x"}}]}});
-        let given = given(serde_json::to_vec(&config).unwrap());
-        let adopted = exactly(&given, None).unwrap();
-        assert!(!adopted.typed);
-        assert!(adopted.left.iter().any(|line| line.contains("directory `/home/ada/.config`")), "{:?}", adopted.left);
+        let input = input(serde_json::to_vec(&config).unwrap());
+        let imported = exactly(&input, None).unwrap();
+        assert!(!imported.typed);
+        assert!(
+            imported.skipped.iter().any(|line| line.contains("directory `/home/ada/.config`")),
+            "{:?}",
+            imported.skipped
+        );
     }
 }

@@ -17,7 +17,7 @@ use crate::format::openpgp::{Keyring, verify_cleartext, verify_detached};
 use crate::format::packed::Unpacker;
 use crate::format::qcow2::{Image, Limits, gate};
 use crate::format::{archive, checksums, combustion, fat, gpt, ignition, iso, metalink};
-use crate::import_config::{Given, Wish, adopt, same};
+use crate::import_config::{ImportOptions, InputFile, import, same};
 use crate::lock::{Lock, Mirrors, read_answer, resolve};
 use crate::{inspect, recipe};
 
@@ -26,7 +26,7 @@ type Reader = fn(&[u8]);
 
 /// The readers, by the name of their target and their directory of seeds.
 pub const READERS: &[(&str, Reader)] = &[
-    ("adopt", read_adopt),
+    ("import_config", read_import),
     ("archive", read_archive),
     ("checksums", read_checksums),
     ("cleartext", read_cleartext),
@@ -80,13 +80,13 @@ fn length(bytes: &[u8]) -> u64 {
 }
 
 /// A file that people have, of any kind: what it becomes is a recipe, and what is told of it can be shown.
-fn read_adopt(bytes: &[u8]) {
+fn read_import(bytes: &[u8]) {
     let path = recipe::RecipePath::parse("given").expect("a path");
-    let given = [Given { shown: "given".to_owned(), bytes: bytes.to_vec(), path, is_side_file: false }];
-    match adopt(&given, &Wish::default()) {
-        Ok(adopted) => {
-            assert!(adopted.text.starts_with("# Made by") && recipe::parse(&adopted.text, "given.toml").is_ok());
-            assert!(adopted.left.iter().all(|line| !line.chars().any(|c| text::is_unsafe(c) || c == '\n')));
+    let input = [InputFile { shown: "given".to_owned(), bytes: bytes.to_vec(), path, is_side_file: false }];
+    match import(&input, &ImportOptions::default()) {
+        Ok(imported) => {
+            assert!(imported.text.starts_with("# Made by") && recipe::parse(&imported.text, "input.toml").is_ok());
+            assert!(imported.skipped.iter().all(|line| !line.chars().any(|c| text::is_unsafe(c) || c == '\n')));
         }
         Err(problems) => {
             let told = problems.0.iter().flat_map(|problem| {

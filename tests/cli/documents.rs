@@ -67,8 +67,8 @@ impl World {
             std::fs::copy(root().join("tests/fixtures").join(from), path.join(to)).unwrap();
         };
         fixture("doctor/ignition-parse.log", "console.log");
-        fixture("adopt/fuel-ignition/config.ign", "config.ign");
-        fixture("adopt/openqa-domain/domain.xml", "domain.xml");
+        fixture("import_config/fuel-ignition/config.ign", "config.ign");
+        fixture("import_config/openqa-domain/domain.xml", "domain.xml");
         Some(Self { dir, _publisher: publisher, exported: String::new() })
     }
 

@@ -1,7 +1,7 @@
-//! What `import-config` makes of what people have, whole, against the readable copies in `tests/golden/adopt/`.
+//! What `import-config` makes of what people have, whole, against the readable copies in `tests/golden/import_config/`.
 //!
-//! Each directory of `tests/fixtures/adopt/` is one case; the files were written for these tests after what is seen in the field.
-//! `UPDATE_GOLDEN=1 cargo test tests::golden adopt` writes the copies anew.
+//! Each directory of `tests/fixtures/import_config/` is one case; the files were written for these tests after what is seen in the field.
+//! `UPDATE_GOLDEN=1 cargo test tests::golden import_config` writes the copies anew.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn names(directory: &Path) -> Vec<String> {
 
 /// Copies a case into a directory and returns what a person would type.
 fn lay_out(case: &str, to: &Path) -> Vec<String> {
-    let from = at("fixtures/adopt").join(case);
+    let from = at("fixtures/import_config").join(case);
     let mut typed = vec![];
     for name in names(&from) {
         if from.join(&name).is_dir() {
@@ -55,12 +55,12 @@ fn imported(case: &str) -> String {
 
 #[test]
 fn imported_recipes_are_what_they_were_and_can_be_checked() {
-    let cases = names(&at("fixtures/adopt"));
+    let cases = names(&at("fixtures/import_config"));
     assert!(cases.len() >= 10, "{cases:?}");
     let mut changed = vec![];
     for case in cases {
         let text = imported(&case);
-        let kept = at("golden/adopt").join(format!("{case}.toml"));
+        let kept = at("golden/import_config").join(format!("{case}.toml"));
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
             std::fs::write(&kept, &text).unwrap();

@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use crate::base::{BaseKind, MacAddress};
-use crate::import_config::{Adopted, Given, Wish, adopt};
+use crate::import_config::{ImportOptions, ImportedRecipe, InputFile, import};
 use crate::plan::{Machine, Network};
 use crate::recipe::{MachineSpec, Recipe, RecipePath};
 
@@ -13,14 +13,14 @@ use crate::tests::support::machines;
 use crate::tests::support::tools;
 use crate::tests::support::xml;
 
-pub fn adopted(name: &str, bytes: &[u8]) -> Adopted {
+pub fn imported(name: &str, bytes: &[u8]) -> ImportedRecipe {
     let path = RecipePath::parse(name).unwrap();
-    let given = [Given { shown: name.to_owned(), bytes: bytes.to_vec(), path, is_side_file: false }];
-    adopt(&given, &Wish::default()).unwrap_or_else(|problems| panic!("{problems}"))
+    let input = [InputFile { shown: name.to_owned(), bytes: bytes.to_vec(), path, is_side_file: false }];
+    import(&input, &ImportOptions::default()).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-fn imported(name: &str, bytes: &[u8]) -> Recipe {
-    adopted(name, bytes).recipe
+fn recipe_of(name: &str, bytes: &[u8]) -> Recipe {
+    imported(name, bytes).recipe
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn the_xml_that_virt_install_makes_of_a_command_becomes_the_same_recipe() {
         let mut command = Command::new("virt-install");
         command.args(["--connect", &super::virt_install::uri(), "--osinfo", "linux2022"]).args(words);
         let printed = ok(command.args(["--print-xml", "1", "--dry-run"]).output().unwrap());
-        let theirs = imported("x.xml", printed.as_bytes());
-        let ours = imported("x.sh", format!("virt-install {arguments}").as_bytes());
+        let theirs = recipe_of("x.xml", printed.as_bytes());
+        let ours = recipe_of("x.sh", format!("virt-install {arguments}").as_bytes());
         let facts = |recipe: &Recipe| {
             let MachineSpec { memory, vcpus, firmware, accel, network, graphics, .. } = recipe.machine.clone();
             // What virt-install chooses by itself where nothing is said is no matter of the command.
@@ -89,13 +89,13 @@ const OURS: [&str; 10] = [
 ];
 
 /// Neither a disk's size nor a config stands in a domain; whatever else is named is too much.
-fn nothing_is_left(adopted: &Adopted, context: &str) {
+fn nothing_is_skipped(imported: &ImportedRecipe, context: &str) {
     let known = |line: &&String| {
-        let given = line.contains("that the guest gets by fw_cfg") || line.starts_with("the size of the disk");
-        !given && !OURS.iter().any(|known| line.starts_with(known))
+        let input = line.contains("that the guest gets by fw_cfg") || line.starts_with("the size of the disk");
+        !input && !OURS.iter().any(|known| line.starts_with(known))
     };
-    let left: Vec<_> = adopted.left.iter().filter(known).collect();
-    assert!(left.is_empty(), "{context}: {left:#?}");
+    let skipped: Vec<_> = imported.skipped.iter().filter(known).collect();
+    assert!(skipped.is_empty(), "{context}: {skipped:#?}");
 }
 
 /// Puts what a recipe says of a machine into the machine that its domain was made of; the rest of that is no matter of the domain.
@@ -136,20 +136,20 @@ fn domain_of(machine: &Machine, file: &str) -> Vec<String> {
     lines
 }
 
-pub fn same_machine(adopted: &Adopted, machine: &Machine, file: &str, context: &str) {
-    let (again, edited) = (machine_again(&adopted.recipe, machine), !machine.hardware.xml.is_empty());
+pub fn same_machine(imported: &ImportedRecipe, machine: &Machine, file: &str, context: &str) {
+    let (again, edited) = (machine_again(&imported.recipe, machine), !machine.hardware.xml.is_empty());
     if !edited {
         let (again, mut machine) = (keys(&again), keys(machine));
         // Only a command says it.
         machine.hardware.autostart = again.hardware.autostart;
-        assert_eq!(again, machine, "{context}\n{}", adopted.text);
-        assert!(adopted.recipe.machine.hardware.xml.is_empty(), "{context}\n{}", adopted.text);
+        assert_eq!(again, machine, "{context}\n{}", imported.text);
+        assert!(imported.recipe.machine.hardware.xml.is_empty(), "{context}\n{}", imported.text);
     }
     let (ours, theirs) = (domain_of(machine, file), domain_of(&again, file));
     let less = |a: &[String], b: &[String]| a.iter().filter(|line| !b.contains(line)).cloned().collect::<Vec<_>>();
-    let text = &adopted.text;
+    let text = &imported.text;
     assert!(ours == theirs, "{context}\n{text}\nlost: {:#?}\ncame: {:#?}", less(&ours, &theirs), less(&theirs, &ours));
-    nothing_is_left(adopted, context);
+    nothing_is_skipped(imported, context);
 }
 
 #[test]
@@ -157,10 +157,10 @@ fn the_domain_of_a_bundle_becomes_its_machine_again() {
     for (case, machine) in machines::every() {
         let files = machines::files(&machine);
         for file in files.iter().filter(|file| file.name.starts_with("domain-")) {
-            let adopted = adopted("x.xml", &file.bytes);
+            let imported = imported("x.xml", &file.bytes);
             let context = format!("{case} {}", file.name);
-            same_machine(&adopted, &machine, &file.name, &context);
-            let iso = adopted.recipe.base.kind == BaseKind::Iso;
+            same_machine(&imported, &machine, &file.name, &context);
+            let iso = imported.recipe.base.kind == BaseKind::Iso;
             assert_eq!(iso, machine.base == BaseKind::Iso && !file.name.contains("installed"), "{context}");
         }
     }
@@ -182,12 +182,12 @@ fn the_command_of_a_bundle_becomes_its_machine_again() {
             let script = machines::text(&files, &format!("virt-install-{set}.sh"));
             let context = format!("{case} {set}");
             // The whole script says nothing of the disks: they lie where a variable says.
-            let whole = adopted("x.sh", script.as_bytes());
-            let adopted = adopted("x.sh", command_of(&script).as_bytes());
-            assert_eq!(whole.recipe.machine.hardware, adopted.recipe.machine.hardware, "{context}");
-            assert_eq!(adopted.recipe.machine.hardware.autostart, machine.hardware.autostart, "{context}");
-            same_machine(&adopted, &machine, &format!("domain-{set}.xml"), &context);
-            assert_eq!(adopted.recipe.base.kind == BaseKind::Iso, machine.base == BaseKind::Iso, "{context}");
+            let whole = imported("x.sh", script.as_bytes());
+            let imported = imported("x.sh", command_of(&script).as_bytes());
+            assert_eq!(whole.recipe.machine.hardware, imported.recipe.machine.hardware, "{context}");
+            assert_eq!(imported.recipe.machine.hardware.autostart, machine.hardware.autostart, "{context}");
+            same_machine(&imported, &machine, &format!("domain-{set}.xml"), &context);
+            assert_eq!(imported.recipe.base.kind == BaseKind::Iso, machine.base == BaseKind::Iso, "{context}");
         }
     }
 }
@@ -202,8 +202,8 @@ fn the_xml_that_virt_install_makes_of_a_bundles_command_becomes_its_machine_agai
             let printed = ok(super::virt_install::run(&bundle, &script).output().unwrap());
             // Of an installation it prints two: the second is what stays.
             let last = printed.rfind("<domain").unwrap();
-            let adopted = adopted("x.xml", &printed.as_bytes()[last..]);
-            same_machine(&adopted, &machine, &format!("domain-{set}.xml"), &format!("{case} {set}\n{printed}"));
+            let imported = imported("x.xml", &printed.as_bytes()[last..]);
+            same_machine(&imported, &machine, &format!("domain-{set}.xml"), &format!("{case} {set}\n{printed}"));
         }
     }
 }

@@ -105,8 +105,8 @@ fn the_domain_that_libvirt_prints_becomes_its_machine_again() {
     let defined = define(directory.path(), "nas", &texts);
     assert_eq!(defined.len(), texts.len());
     for ((case, machine), printed) in machines.iter().zip(defined) {
-        let adopted = super::import_config::adopted("x.xml", printed.as_bytes());
-        super::import_config::same_machine(&adopted, machine, "domain-disk.xml", &format!("{case}\n{printed}"));
+        let imported = super::import_config::imported("x.xml", printed.as_bytes());
+        super::import_config::same_machine(&imported, machine, "domain-disk.xml", &format!("{case}\n{printed}"));
     }
 }
 
@@ -228,8 +228,8 @@ fn libvirt_starts_a_machine_with_secure_boot_and_a_tpm_by_the_right_firmware() {
         }
         let printed = ok(libvirt.virsh(&["dumpxml", "nas"]));
         let running = xml::parse(&printed).remove(0);
-        let adopted = super::import_config::adopted("x.xml", printed.as_bytes());
-        super::import_config::same_machine(&adopted, &machine, "domain-disk.xml", &printed);
+        let imported = super::import_config::imported("x.xml", printed.as_bytes());
+        super::import_config::same_machine(&imported, &machine, "domain-disk.xml", &printed);
         let told = ok(libvirt.virsh(&["qemu-monitor-command", "nas", "--hmp", "info tpm"]));
         ok(libvirt.virsh(&["destroy", "nas"]));
         let loader = running.at("os/loader");
