@@ -43,9 +43,9 @@
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
 //! | `transfer` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
 //! | `vm` | other programs and the instances they run: nothing that makes a byte of a bundle | base stream format guest_report plan emit | processes, instance directories |
-//! | `ops` | one file per command, each a short story read top to bottom | base inspect guest_report recipe provision lock plan compare emit import_config doctor store fetch host realise bundle transfer vm | through the above |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
-//! | `cli` | flags, help, progress, printing: the only voice on the terminal | base host ops report | terminal |
+//! | `commands` | one file for each command: what it does, and what it prints through `Printer` | base inspect guest_report recipe provision lock plan compare emit import_config doctor store fetch host realise bundle transfer vm report | through the above, terminal |
+//! | `cli` | flags, help, dispatch, completions, the man page | base host report commands | terminal |
 //!
 //! `clippy.toml` fences the effects: everything from `base` to `doctor` is values in, values or bytes out.
 //!
@@ -64,6 +64,7 @@
 pub(crate) mod base;
 pub(crate) mod bundle;
 pub mod cli;
+pub(crate) mod commands;
 pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod emit;
@@ -74,7 +75,6 @@ pub(crate) mod host;
 pub(crate) mod import_config;
 pub(crate) mod inspect;
 pub(crate) mod lock;
-pub(crate) mod ops;
 pub(crate) mod plan;
 pub(crate) mod provision;
 pub(crate) mod realise;

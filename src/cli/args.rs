@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::base::{ByteSize, Digest, Rule, text};
-use crate::ops;
+use crate::commands;
+use crate::commands::context::GlobalOptions;
 use crate::report::EXIT_CODES;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 
@@ -19,42 +20,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub global: Global,
+    pub global: GlobalOptions,
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Flags that every command takes.
-#[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Global {
-    /// Store directory [default: the nearest tagged `cache/` above, else $XDG_CACHE_HOME/arca-build; env: ARCA_CACHE]
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub cache: Option<PathBuf>,
-    /// Configuration file with `[mirrors]` and `keyring` [default: $XDG_CONFIG_HOME/arca-build/config.toml]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub config: Option<PathBuf>,
-    /// Lock file [default: `arca.lock` beside the recipe]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub lock: Option<PathBuf>,
-    /// OpenPGP keys that `update` checks signatures by, besides those of the configuration; may be given several times
-    #[arg(long = "keyring", global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub keyrings: Vec<PathBuf>,
-    /// Change no lock: what would change one is an error (for CI)
-    #[arg(long, global = true)]
-    pub locked: bool,
-    /// Open no socket; what is missing is an error
-    #[arg(long, global = true)]
-    pub offline: bool,
-    /// Print JSON on stdout
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Say nothing but errors
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Say each step
-    #[arg(long, short, global = true)]
-    pub verbose: bool,
 }
 
 /// Recipes to work on.
@@ -233,7 +201,7 @@ pub(crate) enum Command {
         after: PathBuf,
     },
     #[command(flatten)]
-    Here(super::run::HereCommand),
+    Here(super::run::RunCommand),
     /// Look after the store
     Store {
         #[command(subcommand)]
@@ -244,7 +212,7 @@ pub(crate) enum Command {
     /// Make a password hash for a recipe: asks without echo, or reads one line from a pipe
     Passwd {
         /// How often the password is hashed; more make guessing slower, and logging in
-        #[arg(long, value_name = "N", default_value_t = ops::passwd::ROUNDS, value_parser = rounds())]
+        #[arg(long, value_name = "N", default_value_t = commands::passwd::ROUNDS, value_parser = rounds())]
         rounds: u32,
     },
     /// Print completions for a shell
@@ -324,7 +292,7 @@ fn after_help() -> String {
 }
 
 fn rounds() -> clap::builder::RangedI64ValueParser<u32> {
-    let range = ops::passwd::ROUNDS_RANGE;
+    let range = commands::passwd::ROUNDS_RANGE;
     clap::value_parser!(u32).range(i64::from(*range.start())..=i64::from(*range.end()))
 }
 

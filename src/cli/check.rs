@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::out::Voice;
 use crate::base::text::count;
 use crate::base::{Code, Diagnostic, Diagnostics, Rule, Severity};
-use crate::ops::check::Judgement;
+use crate::commands::check::Judgement;
+use crate::commands::printer::Printer;
 use crate::report::{self, rules};
 
 /// In which form findings are told.
@@ -17,33 +17,38 @@ pub(super) enum Form {
 }
 
 /// Explains a rule, or lists all.
-pub(super) fn explain(voice: &Voice, rule: &str) {
+pub(super) fn explain(printer: &Printer, rule: &str) {
     match Rule::parse(rule) {
-        Some(rule) if voice.is_json() => voice.json(&rules::rule_json(rule)),
-        Some(rule) => voice.data(&rules::explain(rule)),
-        None if voice.is_json() => {
-            voice.json(&json!({ "rules": Rule::all().map(rules::rule_json).collect::<Vec<_>>() }))
+        Some(rule) if printer.is_json() => printer.json(&rules::rule_json(rule)),
+        Some(rule) => printer.data(&rules::explain(rule)),
+        None if printer.is_json() => {
+            printer.json(&json!({ "rules": Rule::all().map(rules::rule_json).collect::<Vec<_>>() }))
         }
-        None => voice.data(&rules::list()),
+        None => printer.data(&rules::list()),
     }
 }
 
 /// Tells what there is to say of each recipe; fails where something was refused, or is denied.
-pub(super) fn print(voice: &Voice, judged: &[Judgement], deny: Option<&str>, form: Form) -> Result<(), Diagnostics> {
+pub(super) fn print(
+    printer: &Printer,
+    judged: &[Judgement],
+    deny: Option<&str>,
+    form: Form,
+) -> Result<(), Diagnostics> {
     match form {
-        Form::Sarif => voice.json(&sarif(judged)),
-        Form::Plain if voice.is_json() => voice.json(&document(judged)),
+        Form::Sarif => printer.json(&sarif(judged)),
+        Form::Plain if printer.is_json() => printer.json(&document(judged)),
         Form::Plain => {
-            judged.iter().flat_map(|one| &one.findings).for_each(|finding| voice.finding(finding));
-            judged.iter().for_each(|one| say(voice, one));
+            judged.iter().flat_map(|one| &one.findings).for_each(|finding| printer.finding(finding));
+            judged.iter().for_each(|one| say(printer, one));
         }
     }
     let told = Told::of(judged);
     let problems: Vec<Diagnostic> = judged.iter().flat_map(|one| one.problems.iter().cloned()).collect();
     let denied = told.denied(deny);
     // Where something is refused, the errors come last, and their number with them.
-    if form == Form::Plain && !voice.is_json() && problems.is_empty() {
-        voice.say(&told.summary(judged.len()));
+    if form == Form::Plain && !printer.is_json() && problems.is_empty() {
+        printer.say(&told.summary(judged.len()));
     }
     match (problems.is_empty(), denied) {
         (true, 0) => Ok(()),
@@ -55,10 +60,10 @@ pub(super) fn print(voice: &Voice, judged: &[Judgement], deny: Option<&str>, for
     }
 }
 
-fn say(voice: &Voice, one: &Judgement) {
+fn say(printer: &Printer, one: &Judgement) {
     if let Some(plan) = &one.plan {
         let made = count(plan.outputs.len(), "file");
-        voice.say(&format!("{}: good; plan {}, {made} and the launch files", plan.name, plan.id.short()));
+        printer.say(&format!("{}: good; plan {}, {made} and the launch files", plan.name, plan.id.short()));
     }
 }
 

@@ -1,18 +1,18 @@
-//! What `doctor` prints: the findings as data, their number as the answer. Touches the terminal through its voice.
+//! What `doctor` prints: the findings as data, their number as the answer. Touches the terminal through its printer.
 
 use serde_json::{Map, Value, json};
 
-use super::out::Voice;
 use crate::base::text::{count, sanitise};
 use crate::base::{Code, Diagnostic, Diagnostics};
-use crate::ops::doctor::{Diagnosis, Found, Kind};
+use crate::commands::doctor::{Diagnosis, Found, Kind};
+use crate::commands::printer::Printer;
 
 /// Prints a diagnosis; fails where something must be done, or no boot is seen: silence is no good news.
-pub(super) fn print(voice: &Voice, diagnosis: &Diagnosis) -> Result<(), Diagnostics> {
-    if voice.is_json() {
-        voice.json(&document(diagnosis));
+pub(super) fn print(printer: &Printer, diagnosis: &Diagnosis) -> Result<(), Diagnostics> {
+    if printer.is_json() {
+        printer.json(&document(diagnosis));
     } else {
-        voice.data(&sanitise(&diagnosis.to_string()));
+        printer.data(&sanitise(&diagnosis.to_string()));
     }
     if diagnosis.is_blind() {
         return Err(Diagnostic::new(Code::Lint, diagnosis.blindness()).into());

@@ -1,16 +1,16 @@
-//! `install` and `uninstall`: their flags, and what they print. Touches the terminal through its voice.
+//! `install` and `uninstall`: their flags, and what they print. Touches the terminal through its printer.
 
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 use serde_json::json;
 
-use super::commands::lossy;
-use super::out::Voice;
+use super::dispatch::lossy;
 use crate::base::{ByteSize, Diagnostics, Name, Transport};
-use crate::ops::install::{Installed, State};
-use crate::ops::uninstall::Uninstalled;
-use crate::ops::{self, Session};
+use crate::commands::install::{Installed, State};
+use crate::commands::printer::Printer;
+use crate::commands::uninstall::Uninstalled;
+use crate::commands::{self, Context};
 
 /// The commands about machines that libvirt knows.
 #[derive(Debug, Subcommand)]
@@ -72,30 +72,31 @@ fn transport() -> impl clap::builder::TypedValueParser<Value = Transport> {
 }
 
 /// Runs one of them.
-pub(super) fn dispatch(command: InstallCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostics> {
+pub(super) fn dispatch(command: InstallCommand, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
     match command {
         InstallCommand::Install { target, connect, storage, name, transport, start, dry_run, allow_edits } => {
-            let wish = ops::install::Wish { connect, storage, name, transport, start, dry_run, allow_edits };
-            print(voice, &ops::install::install(session, &target, &wish)?);
+            let options =
+                commands::install::InstallOptions { connect, storage, name, transport, start, dry_run, allow_edits };
+            print(printer, &commands::install::install(context, &target, &options)?);
         }
         InstallCommand::Uninstall { name, storage, connect, delete_data } => {
-            let wish = ops::uninstall::Wish { storage, connect, delete_data };
-            print_gone(voice, &ops::uninstall::uninstall(session, &name, &wish)?);
+            let options = commands::uninstall::UninstallOptions { storage, connect, delete_data };
+            print_gone(printer, &commands::uninstall::uninstall(context, &name, &options)?);
         }
     }
     Ok(())
 }
 
 /// Prints the instance's directory, or what would be done.
-fn print(voice: &Voice, installed: &Installed) {
-    if voice.is_json() {
-        return voice.json(&to_json(installed));
+fn print(printer: &Printer, installed: &Installed) {
+    if printer.is_json() {
+        return printer.json(&to_json(installed));
     }
-    installed.doubts.iter().for_each(|doubt| voice.say(&format!("note: {doubt}")));
+    installed.doubts.iter().for_each(|doubt| printer.say(&format!("note: {doubt}")));
     if installed.state == State::Planned {
-        return print_plan(voice, installed);
+        return print_plan(printer, installed);
     }
-    voice.data(&format!("{}\n", installed.directory.display()));
+    printer.data(&format!("{}\n", installed.directory.display()));
     let mut rows = vec![
         ("instance", installed.directory.display().to_string()),
         ("domain", format!("{}, {}, of {}", installed.name, installed.identity.uuid, installed.connect)),
@@ -106,10 +107,10 @@ fn print(voice: &Voice, installed: &Installed) {
         rows.push(("start it", installed.next.clone()));
     }
     rows.push(("remove it", installed.remove.clone()));
-    voice.say_aligned(&rows);
+    printer.say_aligned(&rows);
 }
 
-fn print_plan(voice: &Voice, installed: &Installed) {
+fn print_plan(printer: &Printer, installed: &Installed) {
     let directory = installed.directory.display();
     let mut lines = vec![];
     for (name, size, is_shared) in &installed.files {
@@ -117,9 +118,9 @@ fn print_plan(voice: &Voice, installed: &Installed) {
         lines.push(format!("write   {directory}/{name}  {}{shared}\n", ByteSize(*size)));
     }
     lines.extend(installed.commands.iter().map(|command| format!("run     {command}\n")));
-    voice.data(&lines.concat());
+    printer.data(&lines.concat());
     let free = installed.free.map_or("unknown".to_owned(), |free| ByteSize(free).to_string());
-    voice.say_aligned(&[
+    printer.say_aligned(&[
         ("domain", format!("{}, {}, of {}", installed.name, installed.identity.uuid, installed.connect)),
         (
             "space",
@@ -156,10 +157,10 @@ fn to_json(installed: &Installed) -> serde_json::Value {
 }
 
 /// Tells what is left, if anything.
-fn print_gone(voice: &Voice, gone: &Uninstalled) {
-    if voice.is_json() {
+fn print_gone(printer: &Printer, gone: &Uninstalled) {
+    if printer.is_json() {
         let paths = |all: &[std::path::PathBuf]| all.iter().map(|path| lossy(path)).collect::<Vec<_>>();
-        return voice.json(&json!({
+        return printer.json(&json!({
             "name": gone.name,
             "directory": lossy(&gone.directory),
             "connect": gone.connect,
@@ -170,13 +171,13 @@ fn print_gone(voice: &Voice, gone: &Uninstalled) {
         }));
     }
     // Each is a path one may hand on.
-    gone.kept.iter().for_each(|path| voice.data(&format!("{}\n", path.display())));
+    gone.kept.iter().for_each(|path| printer.data(&format!("{}\n", path.display())));
     let domain = if gone.undefined { "its domain is undefined" } else { "libvirt knew no domain of it" };
-    voice.say(&format!("`{}` is gone from {}; {domain}", gone.name, gone.connect));
+    printer.say(&format!("`{}` is gone from {}; {domain}", gone.name, gone.connect));
     for path in &gone.foreign {
-        voice.say(&format!("left alone  {} (not made by `install`)", path.display()));
+        printer.say(&format!("left alone  {} (not made by `install`)", path.display()));
     }
     if let Some(delete) = &gone.delete {
-        voice.say(&format!("the guest has written the disks above, so they are kept; `{delete}` deletes them"));
+        printer.say(&format!("the guest has written the disks above, so they are kept; `{delete}` deletes them"));
     }
 }

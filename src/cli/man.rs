@@ -44,7 +44,7 @@ const FILES: &[(&str, &str)] = &[
     ("$XDG_DATA_HOME/arca-build/vms", "Machines that run --keep keeps; ~/.local/share where the variable is not set."),
     (
         "/var/lib/libvirt/images, $XDG_DATA_HOME/arca-build/instances",
-        "Installed machines: those of the system's libvirt, and of one's own session.",
+        "Installed machines: those of the system's libvirt, and of one's own context.",
     ),
 ];
 

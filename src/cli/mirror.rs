@@ -2,46 +2,46 @@
 
 use serde_json::json;
 
-use super::out::Voice;
 use crate::base::ByteSize;
 use crate::base::text::{count, one_line};
-use crate::ops::mirror::{Mirrored, Placed};
+use crate::commands::mirror::{Mirrored, Placed};
+use crate::commands::printer::Printer;
 
 /// The rules go to stdout as they stand in a configuration file; what was done is talk.
-pub(super) fn print_mirrored(voice: &Voice, mirrored: &Mirrored) {
+pub(super) fn print_mirrored(printer: &Printer, mirrored: &Mirrored) {
     let Mirrored { directory, files, skipped, rules, tally } = mirrored;
-    if voice.is_json() {
+    if printer.is_json() {
         let files: Vec<_> = files
             .iter()
             .map(|file| json!({ "path": file.path, "sha256": file.digest, "size": file.size, "state": state(file.placed) }))
             .collect();
         let skipped: Vec<_> =
             skipped.iter().map(|(recipe, input)| json!({ "recipe": recipe, "input": input })).collect();
-        return voice.json(&json!({
+        return printer.json(&json!({
             "directory": directory.to_string_lossy(), "files": files, "skipped": skipped, "mirrors": rules, "work": tally,
         }));
     }
     for (recipe, input) in skipped {
-        voice.say(&format!("{recipe}: `{}` comes from no server; skipped", one_line(input, 200)));
+        printer.say(&format!("{recipe}: `{}` comes from no server; skipped", one_line(input, 200)));
     }
     for file in files.iter().filter(|file| file.placed != Placed::Left) {
-        voice.say(&format!("{:<8} {}  {}", state(file.placed), one_line(&file.path, 400), file.size));
+        printer.say(&format!("{:<8} {}  {}", state(file.placed), one_line(&file.path, 400), file.size));
     }
     if files.is_empty() {
-        return voice.say("nothing to mirror: no input comes from a server; nothing was made");
+        return printer.say("nothing to mirror: no input comes from a server; nothing was made");
     }
     let size = ByteSize(files.iter().map(|file| file.size.0).sum());
     let left = files.iter().filter(|file| file.placed == Placed::Left).count();
     let all = count(files.len(), "file");
-    voice.say(&format!("{all}, {size}, in {}; {left} of them there already", directory.display()));
+    printer.say(&format!("{all}, {size}, in {}; {left} of them there already", directory.display()));
     if rules.is_empty() {
         return;
     }
-    voice.data("[mirrors]\n");
+    printer.data("[mirrors]\n");
     for (prefix, target) in rules {
-        voice.data(&format!("{} = {}\n", quoted(prefix), quoted(target)));
+        printer.data(&format!("{} = {}\n", quoted(prefix), quoted(target)));
     }
-    voice.say(
+    printer.say(
         "put these lines into the configuration file of whoever uses the mirror, with the path or address it has there",
     );
 }

@@ -1,20 +1,18 @@
-//! Flags, help, progress, printing: the only voice on the terminal.
+//! Flags, help, progress, printing: the only printer on the terminal.
 //!
 //! Names `base host ops report`; touches the terminal. stdout is data one can pipe, stderr is talk. Read next: [`args`].
 #![expect(clippy::disallowed_methods, reason = "this floor reads the command line and the clock of the progress bar")]
 
 pub(crate) mod args;
 mod check;
-mod commands;
+mod dispatch;
 mod doctor;
 mod help;
 mod import_config;
 mod install;
 mod man;
 mod mirror;
-mod out;
 mod passwd;
-mod progress;
 mod run;
 mod shell;
 mod store;
@@ -28,17 +26,17 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::base::{Code, Diagnostic, Diagnostics};
+use crate::commands::printer::Printer;
 use crate::host::Environment;
 use crate::report::{self, Severity};
 use args::Cli;
-use out::Voice;
 
 /// Runs the program on the process's own command line.
 pub fn main() -> ExitCode {
     let typed: Vec<_> = std::env::args_os().collect();
     // The copy of this program that becomes QEMU; no command of anybody's.
-    if typed.get(1).is_some_and(|word| word == crate::ops::run::BECOME_QEMU) {
-        let problem = crate::ops::run::become_qemu(typed.get(1..).unwrap_or_default());
+    if typed.get(1).is_some_and(|word| word == crate::commands::run::BECOME_QEMU) {
+        let problem = crate::commands::run::become_qemu(typed.get(1..).unwrap_or_default());
         let _ = writeln!(std::io::stderr(), "{}", report::render(&problem, Severity::Error, false));
         return ExitCode::from(report::exit_code(problem.code));
     }
@@ -48,12 +46,12 @@ pub fn main() -> ExitCode {
     };
     let environment = match Environment::capture() {
         Ok(environment) => environment,
-        Err(problem) => return ExitCode::from(fail(&Voice::new(&cli.global, None), &problem.into())),
+        Err(problem) => return ExitCode::from(fail(&Printer::new(&cli.global, None), &problem.into())),
     };
-    let voice = Voice::new(&cli.global, Some(&environment));
-    match commands::run(cli, environment, &voice) {
+    let printer = Printer::new(&cli.global, Some(&environment));
+    match dispatch::run(cli, environment, &printer) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problems) => ExitCode::from(fail(&voice, &suggest_command(problems, &typed))),
+        Err(problems) => ExitCode::from(fail(&printer, &suggest_command(problems, &typed))),
     }
 }
 
@@ -76,22 +74,22 @@ fn suggest_command(mut problems: Diagnostics, typed: &[std::ffi::OsString]) -> D
 }
 
 /// Tells every problem; the first decides the exit code.
-fn fail(voice: &Voice, problems: &Diagnostics) -> u8 {
-    voice.end_progress();
+fn fail(printer: &Printer, problems: &Diagnostics) -> u8 {
+    printer.end_progress();
     // That two things differ is an answer, which is on stdout already: one document, and no error in it.
     let is_answer = problems.0.iter().all(|problem| problem.code == Code::Differs);
-    if voice.is_json() && is_answer {
+    if printer.is_json() && is_answer {
         return report::exit_code(Code::Differs);
     }
-    if voice.is_json() && !voice.has_document() {
+    if printer.is_json() && !printer.has_document() {
         let all: Vec<_> = problems.0.iter().map(report::to_json).collect();
-        voice.json(&serde_json::json!({ "errors": all }));
+        printer.json(&serde_json::json!({ "errors": all }));
     }
     for problem in &problems.0 {
-        voice.problem(problem, Severity::Error);
+        printer.problem(problem, Severity::Error);
     }
     if problems.0.len() > 1 {
-        voice.say(&format!("{} errors", problems.0.len()));
+        printer.say(&format!("{} errors", problems.0.len()));
     }
     problems.0.first().map_or(70, |problem: &Diagnostic| report::exit_code(problem.code))
 }

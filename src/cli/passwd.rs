@@ -8,17 +8,17 @@ use std::io::{IsTerminal, Read, Write};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::json;
 
-use super::out::Voice;
 use crate::base::{Code, Diagnostic, Secret};
-use crate::ops::passwd;
+use crate::commands::passwd;
+use crate::commands::printer::Printer;
 
 /// Asks, hashes, prints.
-pub(super) fn run(voice: &Voice, rounds: u32) -> Result<(), Diagnostic> {
+pub(super) fn run(printer: &Printer, rounds: u32) -> Result<(), Diagnostic> {
     let hash = passwd::passwd(&password()?, rounds)?;
-    if voice.is_json() {
-        voice.json(&json!({ "password_hash": hash.expose() }));
+    if printer.is_json() {
+        printer.json(&json!({ "password_hash": hash.expose() }));
     } else {
-        voice.data(&format!("{}\n", hash.expose()));
+        printer.data(&format!("{}\n", hash.expose()));
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ fn piped(input: &mut impl Read) -> Result<Secret<Vec<u8>>, Diagnostic> {
 
 /// Asks on the terminal; what is typed is not shown.
 fn ask(prompt: &str) -> Result<Secret<Vec<u8>>, Diagnostic> {
-    let silence = Silence::begin()?;
+    let silence = HiddenInput::begin()?;
     // Asked only once nothing typed is shown any more.
     show(prompt);
     let typed = typed(&mut std::io::stdin().lock());
@@ -93,11 +93,11 @@ fn typed(input: &mut impl Read) -> Result<Secret<Vec<u8>>, Diagnostic> {
 }
 
 /// A terminal that shows nothing of what is typed, until this is dropped.
-struct Silence {
+struct HiddenInput {
     before: Termios,
 }
 
-impl Silence {
+impl HiddenInput {
     fn begin() -> Result<Self, Diagnostic> {
         let failed =
             |error: rustix::io::Errno| Diagnostic::io("the terminal cannot be told to hide a password", &error.into());
@@ -110,7 +110,7 @@ impl Silence {
     }
 }
 
-impl Drop for Silence {
+impl Drop for HiddenInput {
     fn drop(&mut self) {
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.before);
     }

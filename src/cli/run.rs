@@ -2,7 +2,7 @@
 //!
 //! While somebody sits at the console, keys go to the guest as they are typed: echo, line editing and the keyboard's signals
 //! are off (termios(3)), and on again at every end but SIGKILL. What the guest says is not sanitised: it is that guest's own
-//! terminal, as with `virsh console` or ssh. Read next: [`crate::ops::run`].
+//! terminal, as with `virsh console` or ssh. Read next: [`crate::commands::run`].
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -14,20 +14,20 @@ use clap::{ArgGroup, Args, Subcommand, ValueHint};
 use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
-use super::commands::lossy;
-use super::out::Voice;
+use super::dispatch::lossy;
 use crate::base::text::count;
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, DiskSerial, Transport};
+use crate::commands::printer::Printer;
+use crate::commands::run::{Accel, BootFrom, Ran, RunOptions, Terminal};
+use crate::commands::vms::Stopped;
+use crate::commands::{self, Context, vms};
 use crate::host::files;
-use crate::ops::run::{Accel, BootFrom, Ran, Terminal, Wish};
-use crate::ops::vms::Stopped;
-use crate::ops::{self, Session, vms};
 use crate::report::Severity;
 
 /// The commands about machines that run right here.
 #[derive(Debug, Subcommand)]
-pub(crate) enum HereCommand {
+pub(crate) enum RunCommand {
     /// Boot a recipe or bundle right here with QEMU, on throw-away disks, and tell whether it came up as asked
     #[command(
         override_usage = "arca-build run [OPTIONS] <RECIPE|BUNDLE> [-- <QEMU-OPTION>...]\n       arca-build run [OPTIONS] --keep <NAME> [-- <QEMU-OPTION>...]",
@@ -75,15 +75,15 @@ pub(crate) enum HereCommand {
 }
 
 /// Runs one of them.
-pub(super) fn dispatch(command: HereCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostics> {
+pub(super) fn dispatch(command: RunCommand, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
     match command {
-        HereCommand::Run(arguments) => run(*arguments, session, voice)?,
-        HereCommand::Ssh { name, user, place, words } => {
-            vms::ssh(session, place.vms.as_deref(), &name, user.as_deref(), &words)?;
+        RunCommand::Run(arguments) => run(*arguments, context, printer)?,
+        RunCommand::Ssh { name, user, place, words } => {
+            vms::ssh(context, place.vms.as_deref(), &name, user.as_deref(), &words)?;
         }
-        HereCommand::Snapshot { name, label, place } => snapshot(&name, label, &place, session, voice)?,
-        HereCommand::Rollback { name, label, place } => rollback(&name, &label, &place, session, voice)?,
-        HereCommand::Vms { command, place } => vms(command, &place, session, voice)?,
+        RunCommand::Snapshot { name, label, place } => snapshot(&name, label, &place, context, printer)?,
+        RunCommand::Rollback { name, label, place } => rollback(&name, &label, &place, context, printer)?,
+        RunCommand::Vms { command, place } => vms(command, &place, context, printer)?,
     }
     Ok(())
 }
@@ -187,49 +187,50 @@ fn disk(text: &str) -> Result<(ByteSize, Option<DiskSerial>), String> {
 }
 
 /// Runs a machine, and tells how that went.
-fn run(arguments: RunArgs, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostics> {
-    let is_clean = voice.is_json() || voice.is_quiet() || arguments.console.is_some();
+fn run(arguments: RunArgs, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+    let is_clean = printer.is_json() || printer.is_quiet() || arguments.console.is_some();
     let interactive = !is_clean && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let terminal = Terminal {
-        out: out(&arguments, is_clean, session)?,
+        out: out(&arguments, is_clean, context)?,
         keys: interactive.then(|| Box::new(std::io::stdin()) as Box<dyn std::io::Read + Send>),
     };
     let (junit, tested) = (arguments.junit.clone(), arguments.test);
-    let wish = wish(arguments, interactive);
-    let ran = go(&wish, terminal, session, voice);
-    let written = junit.map_or(Ok(()), |file| write_junit(&session.environment.directory().join(file), &wish, &ran));
+    let options = options(arguments, interactive);
+    let ran = go(&options, terminal, context, printer);
+    let written = junit.map_or(Ok(()), |file| write_junit(&context.environment.directory().join(file), &options, &ran));
     let ran = match (ran, written) {
         (Ok(ran), written) => written.map(|()| ran)?,
         (Err(problems), Ok(())) => return Err(problems),
         (Err(problems), Err(more)) => return Err(Diagnostics(problems.0.into_iter().chain([more]).collect())),
     };
-    print(voice, &ran, tested);
+    print(printer, &ran, tested);
     if let Some(signal) = ran.signal {
         let problem = interrupted(&ran);
-        voice.problem(&problem, Severity::Error);
-        ops::run::end_by(signal);
+        printer.problem(&problem, Severity::Error);
+        commands::run::end_by(signal);
         return Err(problem.into());
     }
     judged(&ran, tested)
 }
 
 /// Runs it, with the terminal set for the guest meanwhile.
-fn go(wish: &Wish, terminal: Terminal, session: &Session<'_>, voice: &Voice) -> Result<Ran, Diagnostics> {
-    let prepared = ops::run::prepare(session, wish)?;
-    voice.end_progress();
-    let _raw = if wish.interactive { Some(Raw::begin()?) } else { None };
-    Ok(prepared.run(session, terminal)?)
+fn go(options: &RunOptions, terminal: Terminal, context: &Context<'_>, printer: &Printer) -> Result<Ran, Diagnostics> {
+    let prepared = commands::run::prepare(context, options)?;
+    printer.end_progress();
+    let _raw = if options.interactive { Some(Raw::begin()?) } else { None };
+    Ok(prepared.run(context, terminal)?)
 }
 
 /// Writes how a test went, whatever came of it: what a CI system does not find it does not show.
-fn write_junit(file: &Path, wish: &Wish, ran: &Result<Ran, Diagnostics>) -> Result<(), Diagnostic> {
-    let named = || wish.keep.clone().or_else(|| wish.target.as_ref().map(|target| lossy(target))).unwrap_or_default();
+fn write_junit(file: &Path, options: &RunOptions, ran: &Result<Ran, Diagnostics>) -> Result<(), Diagnostic> {
+    let named =
+        || options.keep.clone().or_else(|| options.target.as_ref().map(|target| lossy(target))).unwrap_or_default();
     let bytes = match ran {
         Ok(Ran { verdict: Some(verdict), name, .. }) => verdict.junit(name.as_str()),
-        Ok(ran) => ops::run::unreported(ran.name.as_str(), &interrupted(ran).headline),
+        Ok(ran) => commands::run::unreported(ran.name.as_str(), &interrupted(ran).headline),
         Err(problems) => {
             let why: Vec<_> = problems.0.iter().map(|problem| one_line(&problem.headline, 400)).collect();
-            ops::run::unreported(&named(), &why.join("; "))
+            commands::run::unreported(&named(), &why.join("; "))
         }
     };
     files::write_whole(file, &bytes?)
@@ -243,16 +244,16 @@ fn interrupted(ran: &Ran) -> Diagnostic {
     Diagnostic::new(Code::Interrupted, headline)
 }
 
-fn out(arguments: &RunArgs, is_clean: bool, session: &Session<'_>) -> Result<Box<dyn Write + Send>, Diagnostic> {
+fn out(arguments: &RunArgs, is_clean: bool, context: &Context<'_>) -> Result<Box<dyn Write + Send>, Diagnostic> {
     match &arguments.console {
-        Some(file) => files::stream(&session.environment.directory().join(file)).map(|file| Box::new(file) as _),
+        Some(file) => files::stream(&context.environment.directory().join(file)).map(|file| Box::new(file) as _),
         None if is_clean => Ok(Box::new(std::io::sink())),
         None => Ok(Box::new(std::io::stdout())),
     }
 }
 
-fn wish(arguments: RunArgs, interactive: bool) -> Wish {
-    Wish {
+fn options(arguments: RunArgs, interactive: bool) -> RunOptions {
+    RunOptions {
         target: arguments.target,
         keep: arguments.keep,
         vms: arguments.place.vms,
@@ -270,20 +271,20 @@ fn wish(arguments: RunArgs, interactive: bool) -> Wish {
     }
 }
 
-fn print(voice: &Voice, ran: &Ran, tested: bool) {
-    if voice.is_json() {
-        return voice.json(&document(ran, tested));
+fn print(printer: &Printer, ran: &Ran, tested: bool) {
+    if printer.is_json() {
+        return printer.json(&document(ran, tested));
     }
     if let Some(verdict) = ran.verdict.as_ref().filter(|_| tested) {
-        voice.data(&format!("{}\n", verdict.lines().join("\n")));
+        printer.data(&format!("{}\n", verdict.lines().join("\n")));
     }
     if let (Some(directory), Some(again)) = (&ran.directory, &ran.again) {
-        voice.say(&format!("kept     {}; `{again}` starts it again", directory.display()));
+        printer.say(&format!("kept     {}; `{again}` starts it again", directory.display()));
     }
 }
 
 fn document(ran: &Ran, tested: bool) -> Value {
-    let check = |check: &crate::ops::Check| {
+    let check = |check: &crate::commands::Check| {
         json!({
             "what": check.thing(), "fact": check.fact, "passed": check.passed,
             "expected": check.expected, "found": check.found,
@@ -298,7 +299,7 @@ fn document(ran: &Ran, tested: bool) -> Value {
         "reached": ran.reached,
         "off": ran.off,
         "signal": ran.signal,
-        "passed": verdict.map(crate::ops::Verdict::passed),
+        "passed": verdict.map(crate::commands::Verdict::passed),
         "checks": verdict.map(|verdict| verdict.checks.iter().map(check).collect::<Vec<_>>()),
     })
 }
@@ -314,39 +315,39 @@ fn judged(ran: &Ran, tested: bool) -> Result<(), Diagnostics> {
 }
 
 /// Lists, stops or removes kept machines.
-fn vms(command: Option<VmsCommand>, place: &Place, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostic> {
+fn vms(command: Option<VmsCommand>, place: &Place, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostic> {
     let place = place.vms.as_deref();
     match command.unwrap_or(VmsCommand::List) {
-        VmsCommand::List => print_list(voice, &vms::list(session, place)?, place),
+        VmsCommand::List => print_list(printer, &vms::list(context, place)?, place),
         VmsCommand::Stop { name } => {
-            let (how, told) = match vms::stop(session, place, &name)? {
+            let (how, told) = match vms::stop(context, place, &name)? {
                 Stopped::Already => ("already", format!("`{name}` is off already")),
                 Stopped::ByItself => ("by-itself", format!("`{name}` has powered off")),
                 Stopped::Unplugged => ("unplugged", format!("`{name}` is unplugged: it did not power off in time")),
             };
-            done(voice, &json!({ "name": name, "off": how }), &told);
+            done(printer, &json!({ "name": name, "off": how }), &told);
         }
         VmsCommand::Remove { name } => {
-            vms::remove(session, place, &name)?;
-            done(voice, &json!({ "name": name, "removed": true }), &format!("`{name}` is removed"));
+            vms::remove(context, place, &name)?;
+            done(printer, &json!({ "name": name, "removed": true }), &format!("`{name}` is removed"));
         }
     }
     Ok(())
 }
 
-fn print_list(voice: &Voice, all: &[vms::Kept], place: Option<&Path>) {
-    if voice.is_json() {
+fn print_list(printer: &Printer, all: &[vms::Kept], place: Option<&Path>) {
+    if printer.is_json() {
         let show = |one: &vms::Kept| json!({ "name": one.name, "runs": one.runs, "snapshots": one.snapshots, "path": lossy(&one.directory) });
-        return voice.json(&json!({ "machines": all.iter().map(show).collect::<Vec<_>>() }));
+        return printer.json(&json!({ "machines": all.iter().map(show).collect::<Vec<_>>() }));
     }
     for one in all {
         let state = if one.runs { "runs" } else { "off" };
         let snapshots =
             if one.snapshots.is_empty() { String::new() } else { format!("  ({})", one.snapshots.join(", ")) };
-        voice.data(&format!("{}  {state}{}\n", one.name, crate::base::text::sanitise(&snapshots)));
+        printer.data(&format!("{}  {state}{}\n", one.name, crate::base::text::sanitise(&snapshots)));
     }
     if all.is_empty() {
-        voice.say(&format!("no machine is kept; `{}` keeps one", vms::command("run RECIPE --keep NAME", place)));
+        printer.say(&format!("no machine is kept; `{}` keeps one", vms::command("run RECIPE --keep NAME", place)));
     }
 }
 
@@ -355,31 +356,41 @@ fn snapshot(
     name: &str,
     label: Option<String>,
     place: &Place,
-    session: &Session<'_>,
-    voice: &Voice,
+    context: &Context<'_>,
+    printer: &Printer,
 ) -> Result<(), Diagnostic> {
     let place = place.vms.as_deref();
-    let label = label.map_or_else(|| vms::free_label(session, place, name), Ok)?;
-    vms::snapshot(session, place, name, &label)?;
-    if voice.is_json() {
-        voice.json(&json!({ "name": name, "snapshot": label }));
+    let label = label.map_or_else(|| vms::free_label(context, place, name), Ok)?;
+    vms::snapshot(context, place, name, &label)?;
+    if printer.is_json() {
+        printer.json(&json!({ "name": name, "snapshot": label }));
     } else {
-        voice.data(&format!("{label}\n"));
+        printer.data(&format!("{label}\n"));
         let command = vms::command(&format!("rollback {name} {label}"), place);
-        voice.say(&format!("`{command}` brings it back"));
+        printer.say(&format!("`{command}` brings it back"));
     }
     Ok(())
 }
 
 /// Brings a machine's disks back to a snapshot.
-fn rollback(name: &str, label: &str, place: &Place, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostic> {
-    vms::rollback(session, place.vms.as_deref(), name, label)?;
-    done(voice, &json!({ "name": name, "rolled_back_to": label }), &format!("`{name}` is back at snapshot `{label}`"));
+fn rollback(
+    name: &str,
+    label: &str,
+    place: &Place,
+    context: &Context<'_>,
+    printer: &Printer,
+) -> Result<(), Diagnostic> {
+    vms::rollback(context, place.vms.as_deref(), name, label)?;
+    done(
+        printer,
+        &json!({ "name": name, "rolled_back_to": label }),
+        &format!("`{name}` is back at snapshot `{label}`"),
+    );
     Ok(())
 }
 
-fn done(voice: &Voice, document: &Value, told: &str) {
-    if voice.is_json() { voice.json(document) } else { voice.say(told) }
+fn done(printer: &Printer, document: &Value, told: &str) {
+    if printer.is_json() { printer.json(document) } else { printer.say(told) }
 }
 
 /// The terminal while keys go to the guest.

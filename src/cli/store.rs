@@ -1,16 +1,16 @@
-//! `store …`: from flags to commands, and what they print. Touches the terminal through its voice.
+//! `store …`: from flags to commands, and what they print. Touches the terminal through its printer.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::args::{RootCommand, StoreCommand};
-use super::commands::lossy;
-use super::out::Voice;
+use super::dispatch::lossy;
 use crate::base::text::count;
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics};
-use crate::ops::{
-    self, Collect, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, Session, State, Usage,
+use crate::commands::printer::Printer;
+use crate::commands::{
+    self, Collect, Context, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, State, Usage,
     VerifyReport,
 };
 
@@ -18,55 +18,55 @@ use crate::ops::{
 const SHORT: usize = 12;
 
 /// Runs one command of `store`.
-pub(super) fn run(command: StoreCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostics> {
+pub(super) fn run(command: StoreCommand, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
     match command {
         StoreCommand::Path => {
-            let path = ops::store::path(session)?;
-            if voice.is_json() {
-                voice.json(&json!({ "path": lossy(&path) }))
+            let path = commands::store::path(context)?;
+            if printer.is_json() {
+                printer.json(&json!({ "path": lossy(&path) }))
             } else {
-                voice.data(&format!("{}\n", path.display()))
+                printer.data(&format!("{}\n", path.display()))
             }
         }
         StoreCommand::Verify { repair } => {
             let repair = if repair { Repair::Yes } else { Repair::No };
-            print_verified(voice, &ops::store::verify(session, repair)?, repair)?;
+            print_verified(printer, &commands::store::verify(context, repair)?, repair)?;
         }
         StoreCommand::Gc { dry_run, grace, keep_last, max_size, without_roots } => {
             let collect = if dry_run { Collect::DryRun } else { Collect::Remove };
             let rootless = if without_roots { Rootless::Collect } else { Rootless::Refuse };
             let grace = Duration::from_secs(u64::from(grace) * 3600);
             let policy = Policy { grace, keep_last, max_size, rootless };
-            print_collected(voice, &ops::store::gc(session, collect, &policy)?, collect, &policy);
+            print_collected(printer, &commands::store::gc(context, collect, &policy)?, collect, &policy);
         }
         StoreCommand::Du => {
-            let (usage, roots) = ops::store::usage(session)?;
-            print_usage(voice, &usage, &roots);
+            let (usage, roots) = commands::store::usage(context)?;
+            print_usage(printer, &usage, &roots);
         }
-        StoreCommand::Root { command } => roots(command, session, voice)?,
+        StoreCommand::Root { command } => roots(command, context, printer)?,
     }
     Ok(())
 }
 
-fn roots(command: RootCommand, session: &Session<'_>, voice: &Voice) -> Result<(), Diagnostic> {
+fn roots(command: RootCommand, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostic> {
     match command {
-        RootCommand::List => print_roots(voice, &ops::store::roots(session)?),
+        RootCommand::List => print_roots(printer, &commands::store::roots(context)?),
         RootCommand::Add { name, things } => {
-            let root = ops::store::add_root(session, &name, &things)?;
-            if voice.is_json() {
-                voice.json(&root_json(&root));
+            let root = commands::store::add_root(context, &name, &things)?;
+            if printer.is_json() {
+                printer.json(&root_json(&root));
             } else {
                 let what = kept(&root);
-                voice.say(&format!("`{}` keeps {what}", holder(&root.holder)));
+                printer.say(&format!("`{}` keeps {what}", holder(&root.holder)));
             }
         }
         RootCommand::Remove { root } => {
-            let removed = ops::store::remove_root(session, &root)?;
+            let removed = commands::store::remove_root(context, &root)?;
             let shown = removed.root.as_ref().map_or(removed.file_name.clone(), |root| holder(&root.holder));
-            if voice.is_json() {
-                voice.json(&json!({ "removed": shown }));
+            if printer.is_json() {
+                printer.json(&json!({ "removed": shown }));
             } else {
-                voice.say(&format!(
+                printer.say(&format!(
                     "removed the root `{shown}`; what it alone kept goes with the next `arca-build store gc`"
                 ));
             }
@@ -75,19 +75,19 @@ fn roots(command: RootCommand, session: &Session<'_>, voice: &Voice) -> Result<(
     Ok(())
 }
 
-fn print_roots(voice: &Voice, roots: &[Listed]) {
-    if voice.is_json() {
-        return voice.json(&json!({ "roots": roots.iter().map(listed_json).collect::<Vec<_>>() }));
+fn print_roots(printer: &Printer, roots: &[Listed]) {
+    if printer.is_json() {
+        return printer.json(&json!({ "roots": roots.iter().map(listed_json).collect::<Vec<_>>() }));
     }
     for listed in roots {
         let line = match &listed.root {
             Some(root) => format!("{}  {}{}", holder(&root.holder), kept(root), state(listed.state)),
             None => format!("{}  garbled: nobody knows what it keeps", listed.file_name),
         };
-        voice.data(&format!("{}\n", crate::base::text::sanitise(&line)));
+        printer.data(&format!("{}\n", crate::base::text::sanitise(&line)));
     }
     if roots.is_empty() {
-        voice.say("no root: nothing is kept but what is young");
+        printer.say("no root: nothing is kept but what is young");
     }
 }
 
@@ -138,12 +138,12 @@ fn listed_json(listed: &Listed) -> Value {
     value
 }
 
-fn print_verified(voice: &Voice, report: &VerifyReport, repair: Repair) -> Result<(), Diagnostics> {
-    if voice.is_json() {
-        voice.json(&verified_json(report));
+fn print_verified(printer: &Printer, report: &VerifyReport, repair: Repair) -> Result<(), Diagnostics> {
+    if printer.is_json() {
+        printer.json(&verified_json(report));
     } else {
         let damaged = report.damaged.len() + report.damaged_bundles.len() + report.bad_records.len();
-        voice.data(&format!(
+        printer.data(&format!(
             "{}, {}, {}, {}; {damaged} damaged, {} lost, {} healed\n",
             count(report.objects, "object"),
             count(report.bundles, "bundle"),
@@ -152,7 +152,7 @@ fn print_verified(voice: &Voice, report: &VerifyReport, repair: Repair) -> Resul
             report.lost.len(),
             report.healed.len(),
         ));
-        report.healed.iter().for_each(|healed| voice.say(&told(healed)));
+        report.healed.iter().for_each(|healed| printer.say(&told(healed)));
     }
     if report.is_clean() || (repair == Repair::Yes && report.is_whole()) {
         return Ok(());
@@ -256,74 +256,74 @@ fn way_out(report: &VerifyReport, repair: Repair) -> String {
     }
 }
 
-fn print_collected(voice: &Voice, report: &GcReport, collect: Collect, policy: &Policy) {
+fn print_collected(printer: &Printer, report: &GcReport, collect: Collect, policy: &Policy) {
     let is_dry_run = collect == Collect::DryRun;
-    if voice.is_json() {
+    if printer.is_json() {
         let removed: Vec<_> =
             report.removed.iter().map(|removed| json!({ "name": removed.name, "size": removed.size })).collect();
         let unknown: Vec<_> = report.unknown.iter().map(|root| holder(&root.holder)).collect();
-        return voice.json(&json!({
+        return printer.json(&json!({
             "dry_run": is_dry_run, "removed": removed, "freed": report.freed, "kept_objects": report.kept,
             "unknown_roots": unknown, "roots": report.roots, "left": report.left, "rooted": report.rooted,
             "fits": policy.max_size.map(|_| !report.is_too_large),
         }));
     }
     for removed in &report.removed {
-        voice.say(&format!("{:>10}  {}", removed.size.to_string(), removed.name));
+        printer.say(&format!("{:>10}  {}", removed.size.to_string(), removed.name));
     }
     for root in &report.unknown {
-        voice.say(&format!("kept although its link cannot be seen: {}", holder(&root.holder)));
+        printer.say(&format!("kept although its link cannot be seen: {}", holder(&root.holder)));
     }
     let verb = if is_dry_run { "would remove" } else { "removed" };
     let removed = count(report.removed.len(), "file");
     let stay = if report.kept == 1 { "stays" } else { "stay" };
     let kept = count(report.kept, "object");
-    voice.data(&format!("{verb} {removed}, {}; {kept} {stay}, {}\n", report.freed, report.left));
-    voice.say(&match report.roots {
+    printer.data(&format!("{verb} {removed}, {}; {kept} {stay}, {}\n", report.freed, report.left));
+    printer.say(&match report.roots {
         0 => "no root keeps anything".to_owned(),
         1 => format!("1 root keeps {}; `arca-build store root list` shows it", report.rooted),
         many => format!("{many} roots keep {}; `arca-build store root list` shows them", report.rooted),
     });
     if let Some(most) = policy.max_size.filter(|_| report.is_too_large) {
         let over = ByteSize(report.left.0.saturating_sub(most.0));
-        voice.say(&format!(
+        printer.say(&format!(
             "warning: the store stays {over} above {most}: what is left is rooted, young, or among the last of its name"
         ));
     }
 }
 
-fn print_usage(voice: &Voice, usage: &Usage, roots: &[Listed]) {
+fn print_usage(printer: &Printer, usage: &Usage, roots: &[Listed]) {
     let keepers = |bundle: &str| -> Vec<String> {
         let live = roots.iter().filter(|listed| listed.state != State::Dead).filter_map(|listed| listed.root.as_ref());
         live.filter(|root| root.bundle.as_deref() == Some(bundle)).map(|root| holder(&root.holder)).collect()
     };
-    if voice.is_json() {
+    if printer.is_json() {
         let kinds: Vec<_> = usage
             .kinds
             .iter()
             .map(|kind| json!({ "kind": kind.kind, "files": kind.files, "size": kind.size }))
             .collect();
-        let bundle = |one: &ops::BundleUsage| {
+        let bundle = |one: &commands::BundleUsage| {
             let roots = keepers(&one.name);
             json!({ "name": one.name, "files": one.files, "own": one.own, "shared": one.shared, "roots": roots })
         };
         let bundles: Vec<_> = usage.bundles.iter().map(bundle).collect();
-        return voice.json(&json!({ "total": usage.total, "kinds": kinds, "bundles": bundles }));
+        return printer.json(&json!({ "total": usage.total, "kinds": kinds, "bundles": bundles }));
     }
     for kind in usage.kinds.iter().filter(|kind| kind.files > 0 || kind.size.0 > 0) {
-        voice.data(&format!("{:>10}  {} ({})\n", kind.size.to_string(), kind.kind, count(kind.files, "file")));
+        printer.data(&format!("{:>10}  {} ({})\n", kind.size.to_string(), kind.kind, count(kind.files, "file")));
     }
-    voice.data(&format!("{:>10}  together\n", usage.total.to_string()));
+    printer.data(&format!("{:>10}  together\n", usage.total.to_string()));
     if usage.bundles.is_empty() {
         return;
     }
-    voice.data(&format!("\n{:>10}  {:>10}  bundle\n", "own", "shared"));
+    printer.data(&format!("\n{:>10}  {:>10}  bundle\n", "own", "shared"));
     for one in &usage.bundles {
         let keepers = match &keepers(&one.name)[..] {
             [] => "not kept by any root".to_owned(),
             all => all.join(", "),
         };
         let line = format!("{:>10}  {:>10}  {}", one.own.to_string(), one.shared.to_string(), short(&one.name));
-        voice.data(&format!("{line}\n{:>24}{}\n", "", crate::base::text::one_line(&keepers, 400)));
+        printer.data(&format!("{line}\n{:>24}{}\n", "", crate::base::text::one_line(&keepers, 400)));
     }
 }

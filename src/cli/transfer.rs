@@ -1,23 +1,23 @@
-//! What `export`, `import` and `show` print. Touches the terminal through its voice.
+//! What `export`, `import` and `show` print. Touches the terminal through its printer.
 
 use serde_json::json;
 
-use super::out::Voice;
 use crate::base::ByteSize;
 use crate::base::text::{count, one_line};
-use crate::ops::import::Imported;
-use crate::ops::show::Shown;
-use crate::ops::{Index, Packed};
+use crate::commands::import::Imported;
+use crate::commands::printer::Printer;
+use crate::commands::show::Shown;
+use crate::commands::{Index, Packed};
 
 /// One line as `sha256sum` writes it, so that `sha256sum -c` reads it.
-pub(super) fn print_exported(voice: &Voice, path: &std::path::Path, packed: &Packed) {
-    if voice.is_json() {
-        return voice.json(&json!({
+pub(super) fn print_exported(printer: &Printer, path: &std::path::Path, packed: &Packed) {
+    if printer.is_json() {
+        return printer.json(&json!({
             "path": path, "digest": packed.digest, "size": packed.size, "unchanged": packed.unchanged,
         }));
     }
-    voice.data(&format!("{}  {}\n", packed.digest, one_line(&path.to_string_lossy(), 4096)));
-    voice.say_aligned(&[
+    printer.data(&format!("{}  {}\n", packed.digest, one_line(&path.to_string_lossy(), 4096)));
+    printer.say_aligned(&[
         ("archive", format!("{}{}", ByteSize(packed.size), if packed.unchanged { " (nothing to do)" } else { "" })),
         ("holds", holds(&packed.index)),
         ("import", format!("arca-build import {} --expect {}", carried_name(path), packed.digest)),
@@ -43,33 +43,33 @@ fn holds(index: &Index) -> String {
     format!("{recipes}, {files}, {} ({}){there}", count(objects(true), "object"), ByteSize(held))
 }
 
-pub(super) fn print_imported(voice: &Voice, imported: &Imported) {
+pub(super) fn print_imported(printer: &Printer, imported: &Imported) {
     let unpacked = &imported.unpacked;
-    if voice.is_json() {
-        return voice.json(&json!({
+    if printer.is_json() {
+        return printer.json(&json!({
             "directory": imported.directory, "recipes": imported.recipes, "digest": imported.digest,
             "added": unpacked.added, "added_bytes": unpacked.added_bytes, "reused": unpacked.reused, "files": unpacked.files,
         }));
     }
     let directory = &imported.directory;
     for recipe in &imported.recipes {
-        voice.data(&format!("{}\n", one_line(&directory.join(recipe).to_string_lossy(), 4096)));
+        printer.data(&format!("{}\n", one_line(&directory.join(recipe).to_string_lossy(), 4096)));
     }
     let size = ByteSize(unpacked.added_bytes);
-    voice.say(&format!(
+    printer.say(&format!(
         "{} added ({size}), {} there already; {} laid out in {}",
         count(unpacked.added, "object"),
         unpacked.reused,
         count(unpacked.files, "file"),
         directory.display()
     ));
-    voice.say("build them with `arca-build --offline build RECIPE`");
+    printer.say("build them with `arca-build --offline build RECIPE`");
 }
 
-pub(super) fn print_shown(voice: &Voice, shown: &Shown) {
+pub(super) fn print_shown(printer: &Printer, shown: &Shown) {
     let index = &shown.index;
-    if voice.is_json() {
-        return voice.json(&json!({ "digest": shown.digest, "size": shown.size, "index": index }));
+    if printer.is_json() {
+        return printer.json(&json!({ "digest": shown.digest, "size": shown.size, "index": index }));
     }
     let mut lines = vec![format!("sha256:{}  {}", shown.digest, ByteSize(shown.size)), holds(index)];
     for root in &index.roots {
@@ -85,5 +85,5 @@ pub(super) fn print_shown(voice: &Voice, shown: &Shown) {
         let there = if object.held { "" } else { "  (not in this archive)" };
         lines.push(format!("object {}  {}{there}", object.sha256, ByteSize(object.size)));
     }
-    lines.iter().for_each(|line| voice.data(&format!("{}\n", one_line(line, 4096))));
+    lines.iter().for_each(|line| printer.data(&format!("{}\n", one_line(line, 4096))));
 }

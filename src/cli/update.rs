@@ -2,49 +2,49 @@
 
 use serde_json::{Value, json};
 
-use super::commands::lossy;
-use super::out::Voice;
+use super::dispatch::lossy;
 use crate::base::Digest;
-use crate::ops::update::{Change, Outcome, Updated, UpdatedImage, changes, image_changes};
-use crate::ops::{ImagePin, Pin, Source};
+use crate::commands::printer::Printer;
+use crate::commands::update::{Change, ImageUpdate, Outcome, PinUpdate, changes, image_changes};
+use crate::commands::{ImagePin, Pin, Source};
 
 /// Prints what an update did; on stdout stand the locks that were written.
-pub(super) fn print(voice: &Voice, outcome: &Outcome, is_dry_run: bool) {
-    if voice.is_json() {
-        return voice.json(&json(outcome, is_dry_run));
+pub(super) fn print(printer: &Printer, outcome: &Outcome, is_dry_run: bool) {
+    if printer.is_json() {
+        return printer.json(&json(outcome, is_dry_run));
     }
     for path in &outcome.written {
-        voice.data(&format!("{}\n", path.display()));
+        printer.data(&format!("{}\n", path.display()));
     }
-    say(voice, outcome, is_dry_run);
+    say(printer, outcome, is_dry_run);
 }
 
 /// Says what an update did, for people; nothing where JSON is wanted.
-pub(super) fn say(voice: &Voice, outcome: &Outcome, is_dry_run: bool) {
-    if voice.is_json() {
+pub(super) fn say(printer: &Printer, outcome: &Outcome, is_dry_run: bool) {
+    if printer.is_json() {
         return;
     }
     if !outcome.found.is_empty() {
-        voice.say(&format!("recipes here: {}", outcome.found.join(", ")));
+        printer.say(&format!("recipes here: {}", outcome.found.join(", ")));
     }
     for updated in &outcome.pins {
         let changes = changes(updated.before.as_ref(), &updated.after);
-        voice.say(&change(&updated.key, &updated.after.sha256, &changes));
+        printer.say(&change(&updated.key, &updated.after.sha256, &changes));
     }
     for updated in &outcome.images {
         let changes = image_changes(updated.before.as_ref(), &updated.after);
         let key = format!("{} ({})", updated.after.reference, updated.after.arch);
-        voice.say(&change(&key, &updated.after.manifest.digest, &changes));
+        printer.say(&change(&key, &updated.after.manifest.digest, &changes));
     }
     for recipe in &outcome.pinned_themselves {
-        voice.say(&format!("{recipe}: carries its own sha256; nothing to ask"));
+        printer.say(&format!("{recipe}: carries its own sha256; nothing to ask"));
     }
     for note in &outcome.notes {
-        voice.say(&format!("note: {note}"));
+        printer.say(&format!("note: {note}"));
     }
     for path in &outcome.written {
         let verb = if is_dry_run { "would write" } else { "wrote" };
-        voice.say(&format!("{verb} {}", path.display()));
+        printer.say(&format!("{verb} {}", path.display()));
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn json(outcome: &Outcome, is_dry_run: bool) -> Value {
     })
 }
 
-fn updated(updated: &Updated) -> Value {
+fn updated(updated: &PinUpdate) -> Value {
     let changes = changes(updated.before.as_ref(), &updated.after);
     json!({
         "input": updated.key,
@@ -88,11 +88,11 @@ fn updated(updated: &Updated) -> Value {
         "after": pin(&updated.after),
         "unchanged": changes.is_empty(),
         "changes": changes,
-        "voucher": updated.voucher.as_str(),
+        "voucher": updated.authenticity.as_str(),
     })
 }
 
-fn updated_image(updated: &UpdatedImage) -> Value {
+fn updated_image(updated: &ImageUpdate) -> Value {
     let changes = image_changes(updated.before.as_ref(), &updated.after);
     json!({
         "image": updated.after.reference,
@@ -106,7 +106,7 @@ fn updated_image(updated: &UpdatedImage) -> Value {
 }
 
 fn image(image: &ImagePin) -> Value {
-    let blob = |blob: &crate::ops::Blob| json!({ "sha256": blob.digest, "size": blob.size });
+    let blob = |blob: &crate::commands::Blob| json!({ "sha256": blob.digest, "size": blob.size });
     json!({ "manifest": blob(&image.manifest), "blobs": image.blobs.iter().map(blob).collect::<Vec<_>>() })
 }
 

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 
 use clap::error::ErrorKind;
 
-use super::args::Global;
-use super::out::Voice;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic};
+use crate::commands::context::GlobalOptions;
+use crate::commands::printer::Printer;
 use crate::report;
 
 /// Tells a mistake, or what was asked for instead of a command; returns the exit code.
@@ -20,8 +20,8 @@ pub(super) fn tell(error: &clap::Error, typed: &[OsString]) -> u8 {
     }
     // Nothing was parsed, so the flag is looked for among the words.
     if typed.iter().take_while(|word| *word != "--").any(|word| word == "--json") {
-        let voice = Voice::new(&Global { json: true, ..Global::default() }, None);
-        voice.json(&serde_json::json!({ "errors": [report::to_json(&problem(error))] }));
+        let printer = Printer::new(&GlobalOptions { json: true, ..GlobalOptions::default() }, None);
+        printer.json(&serde_json::json!({ "errors": [report::to_json(&problem(error))] }));
     }
     report::exit_code(Code::Usage)
 }

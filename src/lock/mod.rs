@@ -20,7 +20,7 @@ pub(crate) use self::answer::{Answer, CHECKSUMS, Checksums, read_answer, redirec
 pub(crate) use self::config::Config;
 pub(crate) use self::images::ImagePin;
 pub(crate) use self::mirrors::Mirrors;
-// A publisher's answer too: what `ops` reads and writes of it.
+// A publisher's answer too: what `commands` reads and writes of it.
 use crate::base::text::one_line;
 use crate::base::{Arch, ByteSize, Code, Diagnostic, Diagnostics, Digest, Url};
 pub(crate) use crate::format::{metalink, oci};

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::copy::{Copy, Teller};
+use super::copy::{Copy, Progress};
 use super::object::{StoreObject, hash_file, is_planted};
 use super::paced::{Paced, begin_storing};
 use super::repair::is_refused;
@@ -396,8 +396,8 @@ pub(super) fn copy_file(
         return Ok(digest);
     }
     let mut writer = HashingWriter::new(Paced::new(file, 0));
-    let teller = Teller::new(name, size, events);
-    Copy { source, size, patches: &[], teller: &teller }.run(&mut writer, None)?;
+    let progress = Progress::new(name, size, events);
+    Copy { source, size, patches: &[], progress: &progress }.run(&mut writer, None)?;
     let (file, digest, length) = writer.finish()?;
     let file = file.into_inner();
     file.set_len(length)?;

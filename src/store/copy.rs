@@ -32,8 +32,8 @@ impl Store<'_> {
         let source = self.open_object(object)?;
         let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
         let mut base = BackgroundHasher::new();
-        let teller = Teller::new(what, object.size(), self.events);
-        let copy = Copy { source: &source, size: object.size(), patches, teller: &teller };
+        let progress = Progress::new(what, object.size(), self.events);
+        let copy = Copy { source: &source, size: object.size(), patches, progress: &progress };
         copy.run(writer.hashing(), Some(&mut base)).map_err(|error| self.unwritable(Some(object.size()), &error))?;
         let found = base.finish().map_err(|error| self.unreadable(&object.digest(), &error))?;
         if found == object.digest() {
@@ -46,13 +46,13 @@ impl Store<'_> {
 }
 
 /// Tells how far a copy is.
-pub(super) struct Teller<'t> {
+pub(super) struct Progress<'t> {
     what: &'t str,
     told: Cell<u64>,
     events: Events<'t>,
 }
 
-impl<'t> Teller<'t> {
+impl<'t> Progress<'t> {
     /// How many bytes lie between two reports.
     const STEP: u64 = 32 << 20;
 
@@ -69,7 +69,7 @@ impl<'t> Teller<'t> {
     }
 }
 
-impl Drop for Teller<'_> {
+impl Drop for Progress<'_> {
     fn drop(&mut self) {
         (self.events)(Event::Finished { what: self.what.to_owned() });
     }
@@ -80,7 +80,7 @@ pub(super) struct Copy<'c> {
     pub(super) source: &'c File,
     pub(super) size: u64,
     pub(super) patches: &'c [Patch],
-    pub(super) teller: &'c Teller<'c>,
+    pub(super) progress: &'c Progress<'c>,
 }
 
 /// What lies at a place of the source, up to where.
@@ -109,7 +109,7 @@ impl Copy<'_> {
                 Piece::Data(end) => self.copy_data(at, end, into, base.as_deref_mut())?,
                 Piece::Hole(end) => self.copy_hole(at, end, into, base.as_deref_mut())?,
             };
-            self.teller.tell(at);
+            self.progress.tell(at);
         }
         Ok(())
     }
@@ -237,7 +237,7 @@ mod tests {
         let (source, _) = source();
         let mut into = HashingWriter::new(tempfile::tempfile().unwrap());
         let mut base = BackgroundHasher::new();
-        Copy { source: &source, size: 4 << 20, patches, teller: &Teller::new("", 0, &|_| {}) }
+        Copy { source: &source, size: 4 << 20, patches, progress: &Progress::new("", 0, &|_| {}) }
             .run(&mut into, Some(&mut base))
             .unwrap();
         let (mut file, digest, size) = into.finish().unwrap();

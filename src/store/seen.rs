@@ -1,5 +1,5 @@
 //! What was seen of a publisher: the newest snapshot of an address that was ever accepted, so that an older one is noticed
-//! even where no lock remembers. Touches `seen-v1`. Read next: `crate::ops::update`.
+//! even where no lock remembers. Touches `seen-v1`. Read next: `crate::commands::update`.
 //!
 //! ```text
 //! arca-build seen 1

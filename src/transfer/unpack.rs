@@ -1,5 +1,5 @@
 //! Brings a verified archive's objects into the store, then lays its files out. Touches the store, and the directory that is
-//! asked for. Read next: `crate::ops`.
+//! asked for. Read next: `crate::commands`.
 
 use std::io;
 use std::path::Path;

@@ -10,7 +10,7 @@
 //!
 //! The lock is an flock on the storage directory itself: no file of ours stays there, and it dies with its holder. It is
 //! held by whoever changes anything there, so that two never make one name or count the links of one base.
-//! Touches the storage directory. Read next: [`super::copy`], `crate::ops::install`.
+//! Touches the storage directory. Read next: [`super::copy`], `crate::commands::install`.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};

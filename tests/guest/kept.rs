@@ -1,5 +1,5 @@
 //! Machines that `run --keep` keeps, at the ends that nobody wants: an installer that was stopped, disks that cannot be added,
-//! many runs at once. Tiny guests of a few bytes, in software emulation. Read next: `run.rs`, src/ops/run/installer.rs.
+//! many runs at once. Tiny guests of a few bytes, in software emulation. Read next: `run.rs`, src/commands/run/installer.rs.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

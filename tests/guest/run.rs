@@ -1,5 +1,5 @@
 //! `arca-build run` with real guests: what they say, what is left behind at every end, what is kept, snapshots, a lost disk.
-//! Starts QEMU in software emulation. Read next: src/ops/run.rs.
+//! Starts QEMU in software emulation. Read next: src/commands/run.rs.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,5 @@
 //! How a run ends, and what is said of it: by Ctrl-A X and Ctrl-C on a terminal, by the guest, by time, from outside. Starts QEMU
-//! in software emulation, below a terminal that `script` makes. Read next: src/ops/run/awaited.rs.
+//! in software emulation, below a terminal that `script` makes. Read next: src/commands/run/awaited.rs.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,6 +1,6 @@
 //! `arca-build run --test` end to end: from nothing but a recipe, a good machine passes and one that is not as its recipe says
 //! fails with the lines that say why. Boots the stand-in for MicroOS, which starts by itself, in software emulation.
-//! Read next: `bootable.rs`, `report.rs` (every kind of failure), src/ops/run.rs.
+//! Read next: `bootable.rs`, `report.rs` (every kind of failure), src/commands/run.rs.
 
 use std::fs;
 

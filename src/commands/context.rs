@@ -1,0 +1,128 @@
+//! What every command is given: the global options, the environment, and what they open. Read next: [`super::printer`].
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Events};
+use crate::fetch::{Fetch, Http, Offline, Settings};
+use crate::host::Environment;
+use crate::lock::{Config, Mirrors};
+use crate::recipe::Source;
+use crate::store::Store;
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalOptions {
+    /// Store directory [default: the nearest tagged `cache/` above, else $XDG_CACHE_HOME/arca-build; env: ARCA_CACHE]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub cache: Option<PathBuf>,
+    /// Configuration file with `[mirrors]` and `keyring` [default: $XDG_CONFIG_HOME/arca-build/config.toml]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Lock file [default: `arca.lock` beside the recipe]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub lock: Option<PathBuf>,
+    /// OpenPGP keys that `update` checks signatures by, besides those of the configuration; may be given several times
+    #[arg(long = "keyring", global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub keyrings: Vec<PathBuf>,
+    /// Change no lock: what would change one is an error (for CI)
+    #[arg(long, global = true)]
+    pub locked: bool,
+    /// Open no socket; what is missing is an error
+    #[arg(long, global = true)]
+    pub offline: bool,
+    /// Print JSON on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say each step
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// What every command works with.
+pub(crate) struct Context<'a> {
+    pub environment: Environment,
+    pub global: GlobalOptions,
+    pub events: Events<'a>,
+}
+
+/// What stands in realisation records, for people who look.
+pub(crate) const VERSION: &str = concat!("arca-build ", env!("CARGO_PKG_VERSION"));
+/// Writes a word as a shell reads it.
+pub(super) fn quoted(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
+}
+
+/// The largest input taken while its size is not pinned.
+pub(crate) const LARGEST_INPUT: ByteSize = ByteSize::gib(64);
+/// Below this, asking a list of mirrors costs more than it brings.
+pub(crate) const PIECES_FROM: ByteSize = ByteSize::mib(32);
+
+impl Context<'_> {
+    pub(super) fn open_store(&self) -> Result<Store<'_>, Diagnostic> {
+        Store::open(&self.cache_directory()?, self.events)
+    }
+
+    pub(super) fn cache_directory(&self) -> Result<PathBuf, Diagnostic> {
+        self.environment.cache_directory(self.global.cache.as_deref())
+    }
+
+    pub(super) fn fetcher(&self) -> Box<dyn Fetch> {
+        if self.global.offline { Box::new(Offline) } else { Box::new(Http::new(Settings::default())) }
+    }
+
+    /// Reads `[mirrors]`.
+    pub(super) fn mirrors(&self) -> Result<Mirrors, Diagnostics> {
+        self.configuration().map(|config| config.mirrors)
+    }
+
+    /// Reads the configuration file; one that is named on the command line must exist.
+    pub(super) fn configuration(&self) -> Result<Config, Diagnostics> {
+        let Some(path) = self.config_path() else { return Ok(Config::default()) };
+        let text = crate::host::files::read_text(&path).map_err(|problem| match &problem.hint {
+            None => problem.hint("make it readable, or name another file with `--config FILE`"),
+            Some(_) => problem,
+        })?;
+        // As it was named, where it was.
+        let shown = self.global.config.as_ref().unwrap_or(&path).display().to_string();
+        match text {
+            Some(text) => Config::parse(&text, &shown),
+            None if self.global.config.is_some() => {
+                Err(Diagnostic::new(Code::Usage, format!("there is no configuration file `{shown}`")).into())
+            }
+            None => Ok(Config::default()),
+        }
+    }
+
+    /// Returns where the configuration file is, or would be.
+    pub(super) fn config_path(&self) -> Option<PathBuf> {
+        self.global.config.clone().or_else(|| self.environment.config_file()).map(|path| self.absolute(&path))
+    }
+
+    /// Writes the command that a hint tells, for a recipe, with the files that were named for this one.
+    pub(super) fn command(&self, words: &str, recipe: &str) -> String {
+        let named = [("--lock", &self.global.lock), ("--config", &self.global.config)];
+        let named = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)));
+        let keyrings = self.global.keyrings.iter().map(|path| ("--keyring", path));
+        let flags = named.chain(keyrings).map(|(flag, path)| format!(" {flag} {}", quoted(&path.to_string_lossy())));
+        let recipe = quoted(&crate::base::text::one_line(recipe, 200));
+        format!("arca-build {words} {recipe}{}", flags.collect::<String>())
+    }
+
+    /// Lists where to look for a source: mirrors first, then itself.
+    pub(super) fn candidates(mirrors: &Mirrors, source: &Source) -> Vec<Source> {
+        match source {
+            Source::Url(url) => mirrors.apply(url).into_iter().map(Source::Url).collect(),
+            Source::Path(_) => vec![source.clone()],
+        }
+    }
+
+    pub(super) fn absolute(&self, path: &Path) -> PathBuf {
+        self.environment.directory().join(path)
+    }
+}

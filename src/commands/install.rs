@@ -1,0 +1,398 @@
+//! `install`: a bundle becomes an instance, whose domain libvirt knows.
+//!
+//! Read the bundle (or build it), look at all that could fail later, copy under the storage's lock, define the domain.
+//! Read next: `crate::vm::instance` (what lies where), `crate::vm::preflight`.
+
+use std::path::{Path, PathBuf};
+
+use super::Context;
+use super::launch_source::LaunchSource;
+use crate::base::text::one_line;
+use crate::base::{BaseKind, Code, Diagnostic, Diagnostics, Digest, Event, Name, StorageDir, Transport};
+use crate::bundle::{Entry, Manifest};
+use crate::emit::{self, Identity, LaunchFile};
+use crate::host::files;
+use crate::plan::{Machine, XmlEdit, file};
+use crate::recipe::DEFAULT_STORAGE;
+use crate::vm::copy::Work;
+use crate::vm::disks;
+use crate::vm::instance::{Data, Draft, Instance, Kind, Part, Record, Storage, Unfinished};
+use crate::vm::preflight::{self, Findings, Subject};
+use crate::vm::signals::{self, Signals};
+use crate::vm::virsh::{self, Virsh};
+
+/// What a person asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct InstallOptions {
+    pub connect: Option<String>,
+    pub storage: Option<PathBuf>,
+    pub name: Option<Name>,
+    pub transport: Option<Transport>,
+    pub start: bool,
+    pub dry_run: bool,
+    /// Take a bundle whose recipe edits the domain, though it is not one of the store's.
+    pub allow_edits: bool,
+}
+
+/// How far it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nothing was done.
+    Planned,
+    Defined,
+    Running,
+}
+
+/// What was installed, or would be.
+#[derive(Clone, Debug)]
+pub(crate) struct Installed {
+    pub name: Name,
+    pub identity: Identity,
+    pub directory: PathBuf,
+    pub connect: String,
+    pub state: State,
+    /// Of the instance: file name, bytes, and whether other instances may share it.
+    pub files: Vec<(String, u64, bool)>,
+    /// Bytes that are copied at most, and that are free.
+    pub needed: u64,
+    pub free: Option<u64>,
+    /// The commands of virsh, with all their words.
+    pub commands: Vec<String>,
+    /// What a person does next, and what takes it away.
+    pub next: String,
+    pub remove: String,
+    /// What the preflight could not see.
+    pub doubts: Vec<String>,
+}
+
+/// A bundle, and the machine that an instance of it is.
+struct Source {
+    path: PathBuf,
+    manifest: Manifest,
+    machine: Machine,
+    identity: Identity,
+    /// The domains of the instance, the one to start with first.
+    domains: Vec<LaunchFile>,
+}
+
+/// Installs a bundle, or a recipe that is built first.
+pub(crate) fn install(
+    context: &Context<'_>,
+    target: &Path,
+    options: &InstallOptions,
+) -> Result<Installed, Diagnostics> {
+    let connect = context.environment.libvirt_uri(options.connect.as_deref());
+    virsh::refuse_remote(&connect)?;
+    let source = LaunchSource::unverified(context, target)?;
+    let edits = &source.machine.hardware.xml;
+    if !edits.is_empty() && !options.allow_edits && !source.is_in_store(context) {
+        return Err(edited(edits).into());
+    }
+    let LaunchSource { path, manifest, machine, .. } = source;
+    let (storage, makes_storage) = storage(context, options.storage.as_deref(), &machine, &connect)?;
+    let machine = Machine {
+        name: options.name.clone().unwrap_or(machine.name),
+        transport: options.transport.unwrap_or(machine.transport),
+        storage,
+        ..machine
+    };
+    let source = Source::new(path, manifest, machine)?;
+    let search = context.environment.variable("PATH").map(AsRef::as_ref);
+    let virsh = Virsh::find(search, &connect);
+    let parts = source.parts()?;
+    let findings = look(&source, &parts, makes_storage, &virsh, search);
+    let mut installed = source.planned(&parts, &findings, &connect, context);
+    installed.commands.extend(options.start.then(|| installed.next.clone()));
+    if !findings.problems.is_empty() {
+        return Err(Diagnostics(findings.problems));
+    }
+    if options.dry_run {
+        return Ok(installed);
+    }
+    if makes_storage {
+        files::make_directories(Path::new(source.machine.storage.as_str()))?;
+    }
+    interruptible(context, |work| {
+        let virsh = virsh.clone()?.heeding(work.signals);
+        put(&source, &parts, &virsh, work)?;
+        installed.state = State::Defined;
+        if options.start {
+            start(&source, &installed, &virsh)?;
+            installed.state = State::Running;
+        }
+        Ok(())
+    })?;
+    Ok(installed)
+}
+
+/// Refuses what a bundle of unknown origin has its domain do: an edit can name any file of the host.
+fn edited(edits: &[XmlEdit]) -> Diagnostic {
+    let problem = Diagnostic::new(Code::Preflight, "the bundle's recipe edits the domain by `[[machine.xml]]`").cause(
+        "such an edit can share any file of this host with the guest, and this bundle is not one of your store's",
+    );
+    let shown = edits.iter().map(|edit| {
+        let parent = if edit.parent().is_empty() { ".".to_owned() } else { edit.parent().join("/") };
+        one_line(&format!("{} in {parent}", edit.element().to_text()), 300)
+    });
+    shown
+        .fold(problem, |problem, edit| problem.fact("edit", edit))
+        .hint("install from the recipe, or, where you know who made the bundle, say `--allow-edits`")
+}
+
+/// Does something that a signal ends tidily; then the process ends by the signal.
+pub(super) fn interruptible<T>(
+    context: &Context<'_>,
+    act: impl FnOnce(&Work<'_>) -> Result<T, Diagnostic>,
+) -> Result<T, Diagnostic> {
+    let noted = Signals::note()?;
+    let done = act(&Work { events: context.events, signals: &noted });
+    if let Some(signal) = noted.take().filter(|_| done.is_err()) {
+        signals::end_by(signal);
+    }
+    done
+}
+
+/// Chooses the storage directory, and tells whether it is ours to make.
+fn storage(
+    context: &Context<'_>,
+    asked: Option<&Path>,
+    machine: &Machine,
+    connect: &str,
+) -> Result<(StorageDir, bool), Diagnostic> {
+    let own = || context.environment.instances_directory().filter(|_| virsh::is_session(connect));
+    let (path, is_own) = match asked {
+        Some(asked) => (context.absolute(asked), false),
+        None if machine.storage.as_str() != DEFAULT_STORAGE => return Ok((machine.storage.clone(), false)),
+        None => match own() {
+            Some(own) => (own, true),
+            None => return Ok((machine.storage.clone(), false)),
+        },
+    };
+    let shown = path.to_string_lossy();
+    let storage = StorageDir::parse(&shown).map_err(|error| {
+        Diagnostic::new(Code::Preflight, format!("`{}` is no storage directory", one_line(&shown, 200)))
+            .cause(error)
+            .hint("name a directory with a plain path by `--storage DIR`")
+    })?;
+    Ok((storage, is_own))
+}
+
+fn look(
+    source: &Source,
+    parts: &[(Part, u32)],
+    makes_storage: bool,
+    virsh: &Result<Virsh, Diagnostic>,
+    search: Option<&std::ffi::OsStr>,
+) -> Findings {
+    let path = |part: &Part| source.path.join(&part.path);
+    let copies = parts.iter().filter(|(part, _)| part.kind != Kind::Base).map(|(part, _)| path(part));
+    let copies: Vec<_> = copies.collect();
+    let base = parts.iter().find(|(part, _)| part.kind == Kind::Base).map(|(part, _)| (path(part), part.sha256));
+    let machine = &source.machine;
+    let subject = Subject {
+        machine,
+        uuid: &source.identity.uuid,
+        copies: &copies,
+        base: base.as_ref().map(|(path, digest)| (path.as_path(), *digest)),
+        virt_type: emit::virt_type(machine.accel),
+        machine_type: emit::machine_type(machine.arch),
+        makes_storage,
+    };
+    preflight::look(&subject, virsh, search)
+}
+
+/// Makes the instance and defines its domain; either both or none of it stays.
+fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
+    let machine = &source.machine;
+    let storage = Storage::open(Path::new(machine.storage.as_str()), work)?;
+    recover(&storage, virsh, work);
+    if let Some(there) = storage.find(&machine.name)? {
+        // Another run was faster, while we looked or waited.
+        return Err(Diagnostic::new(Code::OutputExists, format!("`{}` exists already", there.directory.display())));
+    }
+    let bundle = Digest::of(source.manifest.to_text().as_bytes());
+    let uuid = source.identity.uuid.clone();
+    let record = Record::new(machine.name.clone(), source.manifest.plan, bundle, uuid, virsh.uri().to_owned());
+    let mut draft = storage.begin(record)?;
+    source.fill(&mut draft, parts, work)?;
+    let unfinished = draft.publish()?;
+    match define(source, &unfinished, virsh, work) {
+        Ok(()) => unfinished.finish().map(drop),
+        Err(problem) => {
+            let undone = undo(&storage, &unfinished.0, virsh, work);
+            Err(match undone {
+                Ok(()) => problem.note("nothing stays installed"),
+                Err(more) => problem.cause(format!("and it could not be taken away again: {more}")),
+            })
+        }
+    }
+}
+
+fn define(source: &Source, unfinished: &Unfinished, virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
+    work.goes_on()?;
+    let alone = virsh.alone(work)?;
+    let uuid = &source.identity.uuid;
+    if virsh.knows(uuid)? {
+        // Another run was faster, in another storage.
+        return Err(Diagnostic::new(Code::Preflight, format!("libvirt knows `{uuid}` already"))
+            .cause("one plan and name have one UUID, in whatever storage")
+            .hint("install it under another name by `--name NAME`"));
+    }
+    virsh.define(&unfinished.0.directory.join(source.stays()))?;
+    drop(alone);
+    if source.machine.hardware.autostart {
+        virsh.autostart(uuid)?;
+    }
+    work.goes_on()
+}
+
+/// Takes an instance away that was never finished, with the domain that may have come of it.
+fn undo(storage: &Storage, instance: &Instance, virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
+    // Who ends the work by a signal wants it undone all the same.
+    let signals = Signals::default();
+    let work = Work { signals: &signals, ..*work };
+    let virsh = virsh.clearing();
+    if virsh.uses(&instance.record.uuid, &instance.directory)? {
+        virsh.undefine(&instance.record.uuid)?;
+    }
+    storage.remove(instance, Data::Keep, &work).map(drop)
+}
+
+/// Finishes or takes away what killed runs left in place; what cannot be told stays.
+pub(super) fn recover(storage: &Storage, virsh: &Virsh, work: &Work<'_>) {
+    for instance in storage.unfinished() {
+        let other = virsh.at(&instance.record.connect);
+        let done = other.uses(&instance.record.uuid, &instance.directory).and_then(|is_defined| match is_defined {
+            // The person may have started it meanwhile.
+            true => instance.finish(),
+            false => storage.remove(&instance, Data::Keep, work).map(drop),
+        });
+        if let Err(problem) = done {
+            let text = format!(
+                "`{}` is half an instance that could not be taken away: {problem}",
+                instance.directory.display()
+            );
+            (work.events)(Event::Warning { text });
+        }
+    }
+}
+
+fn start(source: &Source, installed: &Installed, virsh: &Virsh) -> Result<(), Diagnostic> {
+    let started = match source.machine.base {
+        BaseKind::Iso => virsh.create(&installed.directory.join(file::DOMAIN)),
+        BaseKind::Qcow2 | BaseKind::Raw => virsh.start(&source.identity.uuid),
+    };
+    started.map_err(|problem| {
+        problem.note("it is installed and defined, and not started").hint(format!("next: `{}`", installed.next))
+    })
+}
+
+impl Source {
+    fn new(path: PathBuf, manifest: Manifest, machine: Machine) -> Result<Self, Diagnostic> {
+        let identity = Identity::new(&manifest.plan, &machine.name);
+        let mut domains = emit::launch_files(&machine, &identity)?;
+        let installed = file::DOMAIN.replace(".xml", "-installed.xml");
+        domains.retain(|launch| launch.name == file::DOMAIN || launch.name == installed);
+        domains.sort_by_key(|launch| launch.name.len());
+        Ok(Self { path, manifest, machine, identity, domains })
+    }
+
+    /// Returns the file name of the domain that stays defined: after an installer, the one without it.
+    fn stays(&self) -> &str {
+        self.domains.last().map_or(file::DOMAIN, |launch| &launch.name)
+    }
+
+    /// Lists the bundle's files that the instance needs, and the mode that each gets: the guest writes disks, and
+    /// configurations hold secrets.
+    fn parts(&self) -> Result<Vec<(Part, u32)>, Diagnostic> {
+        let machine = &self.machine;
+        let mut wanted = vec![(file::SYSTEM.to_owned(), Kind::Part, 0o600)];
+        wanted.extend(machine.data_files().map(|(_, name)| (name, Kind::Data, 0o600)));
+        wanted.extend(machine.backing_file().map(|name| (name.to_owned(), Kind::Base, 0o444)));
+        wanted.extend((machine.base == BaseKind::Iso).then(|| (file::BASE_ISO.to_owned(), Kind::Part, 0o444)));
+        wanted.extend(machine.payload.then(|| (file::PAYLOAD.to_owned(), Kind::Part, 0o600)));
+        let fw_cfg = match machine.transport {
+            Transport::Disk => {
+                wanted.extend(machine.config_disk.map(|_| (file::CONFIG_QCOW2.to_owned(), Kind::Part, 0o600)));
+                &machine.mixed
+            }
+            Transport::FwCfg => &machine.fw_cfg,
+        };
+        wanted.extend(fw_cfg.iter().map(|(_, name)| (name.to_string(), Kind::Part, 0o600)));
+        wanted.into_iter().map(|(path, kind, mode)| Ok((self.part(path, kind)?, mode))).collect()
+    }
+
+    fn part(&self, path: String, kind: Kind) -> Result<Part, Diagnostic> {
+        match self.manifest.files.iter().find(|entry| entry.path == path) {
+            Some(Entry { sha256, size, .. }) => Ok(Part { path, kind, sha256: *sha256, size: *size }),
+            None => Err(Diagnostic::new(Code::Hash, format!("the bundle's manifest lists no `{path}`"))),
+        }
+    }
+
+    fn fill(&self, draft: &mut Draft<'_>, parts: &[(Part, u32)], work: &Work<'_>) -> Result<(), Diagnostic> {
+        for (part, mode) in parts {
+            let from = self.path.join(&part.path);
+            match part.kind {
+                Kind::Base => draft.share(&from, part.clone(), *mode, work)?,
+                Kind::Data | Kind::Part => draft.copy(&from, part.clone(), *mode, work)?,
+            }
+            // A bundle may be a stranger's, whose digests are right and whose images name files of this host.
+            if part.path.ends_with(".qcow2") {
+                let backing = if part.path == file::SYSTEM { self.machine.backing_file() } else { None };
+                disks::judge(&draft.path(&part.path), backing)?;
+            }
+        }
+        if self.machine.base == BaseKind::Iso {
+            for name in [emit::KERNEL, emit::INITRD] {
+                let inside = format!("{}/{name}", emit::loader_directory(self.machine.arch));
+                draft.extract(file::BASE_ISO, &inside, name, work)?;
+            }
+        }
+        self.domains.iter().try_for_each(|launch| draft.write(&launch.name, &launch.bytes, 0o600))
+    }
+
+    fn planned(&self, parts: &[(Part, u32)], findings: &Findings, connect: &str, context: &Context<'_>) -> Installed {
+        let machine = &self.machine;
+        let directory = Path::new(machine.storage.as_str()).join(machine.name.as_str());
+        let mut files: Vec<_> =
+            parts.iter().map(|(part, _)| (part.path.clone(), part.size, part.kind == Kind::Base)).collect();
+        files.extend(self.domains.iter().map(|launch| (launch.name.clone(), launch.bytes.len() as u64, false)));
+        let virsh = |words: &str| format!("virsh -c {} {words}", shlex::try_quote(connect).unwrap_or_default());
+        let xml = |name: &str| directory.join(name).display().to_string();
+        let next = match machine.base {
+            BaseKind::Iso => virsh(&format!("create {}", xml(file::DOMAIN))),
+            BaseKind::Qcow2 | BaseKind::Raw => virsh(&format!("start {}", machine.name)),
+        };
+        let mut commands = vec![virsh(&format!("define --validate {}", xml(self.stays())))];
+        commands.extend(machine.hardware.autostart.then(|| virsh(&format!("autostart {}", self.identity.uuid))));
+        let storage = if found_by_itself(context, &machine.storage) {
+            String::new()
+        } else {
+            format!(" --storage {}", machine.storage)
+        };
+        Installed {
+            name: machine.name.clone(),
+            identity: self.identity.clone(),
+            connect: connect.to_owned(),
+            state: State::Planned,
+            files,
+            needed: findings.needed,
+            free: findings.free,
+            commands,
+            next,
+            remove: format!("arca-build uninstall {}{storage}", machine.name),
+            doubts: findings.doubts.clone(),
+            directory,
+        }
+    }
+}
+
+/// Tells whether `uninstall` looks there without being told.
+fn found_by_itself(context: &Context<'_>, storage: &StorageDir) -> bool {
+    places(context).iter().any(|place| place == Path::new(storage.as_str()))
+}
+
+/// Lists where instances lie that nobody named a storage for.
+pub(super) fn places(context: &Context<'_>) -> Vec<PathBuf> {
+    context.environment.instances_directory().into_iter().chain([PathBuf::from(DEFAULT_STORAGE)]).collect()
+}

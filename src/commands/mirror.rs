@@ -1,0 +1,367 @@
+//! `mirror`: the inputs of recipes as a plain directory, which any web server or USB stick makes a mirror for others.
+//!
+//! `DIR/<host>/<path>/<immutable name>`: the publisher's own paths, so that one line of `[mirrors]` leads there. Beside
+//! each file lie `.sha256` files, for its own and for the moving name, and a `.meta4` with pieces where the pin names one:
+//! so `update` finds in the mirror what it finds at the publisher.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::build::{Placement, outside, plan_all, workshop};
+use super::update::PublisherQuery;
+use super::{Context, Loaded, moved};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Event, Events, Url};
+use crate::host::files;
+pub(crate) use crate::host::shelf::Placed;
+use crate::host::shelf::Shelf;
+use crate::lock::{self, Pinned, PinnedImage, metalink};
+use crate::plan::Plan;
+use crate::realise::{self, Realised, Tally};
+use crate::recipe::Source;
+use crate::store::{Store, StoreObject};
+
+/// The shortest pieces of a list; longer where a list would become long.
+const PIECE: u64 = 1 << 20;
+/// The most pieces of a list: about 1.3 MiB of it.
+const PIECES: u64 = 16 << 10;
+
+/// What was laid out.
+#[derive(Debug)]
+pub(crate) struct Mirrored {
+    /// In its one spelling.
+    pub directory: PathBuf,
+    pub files: Vec<Laid>,
+    /// Inputs that come from no server: recipe, and the input as it is written there.
+    pub skipped: Vec<(String, String)>,
+    /// `[mirrors]`: the beginning of an address, and the directory that stands for it.
+    pub rules: BTreeMap<String, String>,
+    pub tally: Tally,
+}
+
+/// One file of the mirror.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Laid {
+    /// Beneath the directory.
+    pub path: String,
+    pub digest: Digest,
+    pub size: ByteSize,
+    pub placed: Placed,
+}
+
+/// One input that lies on a server.
+struct Wanted {
+    /// Of the immutable name.
+    url: Url,
+    /// As the recipe writes it.
+    moving: Url,
+    digest: Digest,
+    metalink: Option<Url>,
+    /// Whether its name is its digest: then no checksum beside it says more.
+    by_digest: bool,
+}
+
+/// What shall stand under a path.
+#[derive(Clone)]
+enum Content {
+    Object(StoreObject),
+    Text(String),
+}
+
+/// Brings what lacks, then lays all out; what cannot be laid out is told before anything is done.
+pub(crate) fn mirror(context: &Context<'_>, recipes: &[PathBuf], directory: &Path) -> Result<Mirrored, Diagnostics> {
+    let planned = plan_all(context, recipes)?;
+    let store = context.open_store()?;
+    outside(context, &store, &Placement::Copy(directory.to_owned()))?;
+    let directory = files::one_spelling(&context.absolute(directory));
+    let mut mirrored =
+        Mirrored { directory, files: vec![], skipped: vec![], rules: BTreeMap::new(), tally: Tally::default() };
+    let mut wanted = vec![];
+    for (loaded, _) in &planned {
+        let inputs = mirrored.wanted(loaded)?;
+        inputs.iter().try_for_each(|input| path(&input.url).map(drop))?;
+        wanted.push(inputs);
+    }
+    let mut contents = Contents::default();
+    for ((loaded, plan), inputs) in planned.iter().zip(&wanted).filter(|(_, inputs)| !inputs.is_empty()) {
+        let realised = bring(context, &store, loaded, plan)?;
+        mirrored.tally.add(&realised.tally);
+        for input in inputs {
+            contents.add(input, &realised, &store, context.events)?;
+            let (prefix, host) = (origin(&input.url), host(&input.url));
+            let target = mirrored.directory.join(host).display().to_string();
+            mirrored.rules.insert(prefix, format!("{target}/"));
+        }
+    }
+    if !contents.0.is_empty() {
+        mirrored.lay(&contents, &store, context.events)?;
+    }
+    Ok(mirrored)
+}
+
+fn bring(context: &Context<'_>, store: &Store<'_>, loaded: &Loaded, plan: &Plan) -> Result<Realised, Diagnostic> {
+    let mirrors = context.mirrors().map_err(first)?;
+    let fetcher = context.fetcher();
+    let rewrite = |source: &Source| Context::candidates(&mirrors, source);
+    let workshop = workshop(context, store, fetcher.as_ref(), &loaded.beside, &rewrite);
+    realise::realise_inputs(plan, &workshop).map_err(|problem| {
+        let query = PublisherQuery { context, fetch: fetcher.as_ref(), mirrors: &mirrors, loaded };
+        moved::explain(problem, loaded, &query)
+    })
+}
+
+fn first(problems: Diagnostics) -> Diagnostic {
+    problems.0.into_iter().next().unwrap_or_else(|| Diagnostic::new(Code::Bug, "no problem"))
+}
+
+impl Mirrored {
+    /// Lists the inputs of a recipe that lie on servers, and notes the others.
+    fn wanted(&mut self, loaded: &Loaded) -> Result<Vec<Wanted>, Diagnostics> {
+        let pinned = lock::resolve(&loaded.recipe, &loaded.lock)?;
+        let mut wanted = vec![];
+        for (nth, input) in loaded.recipe.inputs().into_iter().enumerate() {
+            let key = lock::key(&input.source.value);
+            let pinned: Option<&Pinned> = if nth == 0 { Some(&pinned.base) } else { pinned.others.get(&key) };
+            let resolved = pinned.and_then(|pinned| Some((pinned, remote(pinned.urls.first()?)?)));
+            match (remote(&input.source.value), resolved) {
+                (Some(moving), Some((pinned, url))) => wanted.push(Wanted {
+                    url: url.without_secrets(),
+                    moving: moving.without_secrets(),
+                    digest: pinned.digest,
+                    metalink: pinned.metalink.clone(),
+                    by_digest: false,
+                }),
+                _ => self.skipped.push((loaded.recipe.file.clone(), key)),
+            }
+        }
+        for part in pinned.images.values().flat_map(PinnedImage::parts) {
+            let url = part.urls.first().and_then(remote).map(Url::without_secrets);
+            wanted.extend(url.map(|url| Wanted {
+                moving: url.clone(),
+                url,
+                digest: part.digest,
+                metalink: None,
+                by_digest: true,
+            }));
+        }
+        Ok(wanted)
+    }
+
+    fn lay(&mut self, contents: &Contents, store: &Store<'_>, events: Events<'_>) -> Result<(), Diagnostic> {
+        let shelf = Shelf::open(&self.directory)?;
+        // The files before what tells of them: a full stick or a kill leaves no checksum of what is not there.
+        let (objects, texts): (Vec<_>, Vec<_>) =
+            contents.0.iter().partition(|(_, content)| matches!(content, Content::Object(_)));
+        for (path, content) in objects.into_iter().chain(texts) {
+            let (digest, size) = content.measure();
+            let what = format!("copying {}", path.rsplit('/').next().unwrap_or_default());
+            events(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
+            let placed = shelf.put(path, size, &digest, || content.open(store, &what, events));
+            events(Event::Finished { what });
+            self.files.push(Laid { path: path.clone(), digest, size: ByteSize(size), placed: placed? });
+        }
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(())
+    }
+}
+
+fn remote(source: &Source) -> Option<&Url> {
+    match source {
+        Source::Url(url) if url.is_remote() => Some(url),
+        Source::Url(_) | Source::Path(_) => None,
+    }
+}
+
+/// Returns where an address is laid out: its host, then its path with every part decoded.
+fn path(url: &Url) -> Result<String, Diagnostic> {
+    let refused = |why: &str| {
+        Diagnostic::new(Code::OutputPath, format!("`{url}` {why}"))
+            .note("nothing was laid out")
+            .hint("a mirror holds what `[mirrors]` can lead to: addresses whose parts are plain file names")
+    };
+    let parts = url.decoded_path().ok_or_else(|| refused("has a part that is no name of a file"))?;
+    if parts.iter().any(String::is_empty) {
+        return Err(refused("has an empty part"));
+    }
+    Ok(format!("{}/{}", host(url), parts.join("/")))
+}
+
+/// Returns the directory of a host; no `:`, which FAT and other systems refuse in a name.
+fn host(url: &Url) -> String {
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']).replace(':', "-");
+    url.port().map_or(host.clone(), |port| format!("{host}+{port}"))
+}
+
+/// Returns the beginning of an address that a rule of `[mirrors]` names.
+fn origin(url: &Url) -> String {
+    let path = url.path();
+    let whole = url.without_secrets();
+    let whole = whole.expose();
+    format!("{}/", whole.strip_suffix(path).unwrap_or(whole))
+}
+
+/// All that shall be there, by path.
+#[derive(Default)]
+struct Contents(BTreeMap<String, Content>);
+
+impl Contents {
+    /// Adds an input, what `update` reads of it, and its list of pieces.
+    fn add(
+        &mut self,
+        input: &Wanted,
+        realised: &Realised,
+        store: &Store<'_>,
+        events: Events<'_>,
+    ) -> Result<(), Diagnostic> {
+        let object = realised.objects.values().find(|object| object.digest() == input.digest);
+        let object = object.ok_or_else(|| Diagnostic::new(Code::Bug, format!("`{}` was not brought", input.url)))?;
+        let (place, moving) = (path(&input.url)?, path(&input.moving)?);
+        if input.by_digest {
+            return self.insert(place, Content::Object(object.clone()), &input.url);
+        }
+        let name = place.rsplit('/').next().unwrap_or_default();
+        let sidecar = Content::Text(format!("{}  {name}\n", input.digest));
+        // What stands in a `.sha256` is a name in the same directory.
+        let is_beside =
+            |other: &str| other.strip_suffix(other.rsplit('/').next().unwrap_or_default()) == place.strip_suffix(name);
+        if is_beside(&moving) {
+            self.insert(format!("{moving}.sha256"), sidecar.clone(), &input.moving)?;
+        }
+        self.insert(format!("{place}.sha256"), sidecar, &input.url)?;
+        if let Some(list) = &input.metalink {
+            let list_place = path(&list.without_secrets())?;
+            if !self.0.contains_key(&list_place) {
+                let text = list_of(name, &input.url, object, store, events)?;
+                self.insert(list_place, Content::Text(text), list)?;
+            }
+        }
+        self.insert(place, Content::Object(object.clone()), &input.url)
+    }
+
+    fn insert(&mut self, path: String, content: Content, url: &Url) -> Result<(), Diagnostic> {
+        match self.0.get(&path) {
+            Some(other) if other.measure().0 != content.measure().0 => {
+                Err(Diagnostic::new(Code::Usage, format!("two recipes pin `{url}` to different bytes"))
+                    .fact("first", format!("sha256:{}", other.measure().0))
+                    .fact("second", format!("sha256:{}", content.measure().0))
+                    .note("nothing was laid out; a mirror has one file for each address")
+                    .hint("run `arca-build update` for both, or mirror them into two directories"))
+            }
+            _ => {
+                self.0.insert(path, content);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Content {
+    fn measure(&self) -> (Digest, u64) {
+        match self {
+            Self::Object(object) => (object.digest(), object.size()),
+            Self::Text(text) => (Digest::of(text.as_bytes()), text.len() as u64),
+        }
+    }
+
+    /// Opens what is laid out; an object fails at its end unless its bytes were right.
+    fn open<'c>(
+        &'c self,
+        store: &'c Store<'_>,
+        what: &str,
+        events: Events<'c>,
+    ) -> Result<Box<dyn Read + 'c>, Diagnostic> {
+        match self {
+            Self::Object(object) => {
+                let reader = store.reader(object)?;
+                Ok(Box::new(Told { reader, what: what.to_owned(), done: 0, told: 0, events }))
+            }
+            Self::Text(text) => Ok(Box::new(text.as_bytes())),
+        }
+    }
+}
+
+/// Writes the list of an object's pieces, with the publisher's own address.
+fn list_of(
+    name: &str,
+    url: &Url,
+    object: &StoreObject,
+    store: &Store<'_>,
+    events: Events<'_>,
+) -> Result<String, Diagnostic> {
+    let length = (0..).map(|doubled| PIECE << doubled).find(|length| object.size().div_ceil(*length) <= PIECES);
+    let length = length.unwrap_or(PIECE);
+    let what = format!("hashing the pieces of {name}");
+    events(Event::Started { what: what.clone(), total: Some(ByteSize(object.size())) });
+    let mut reader = Told { reader: store.reader(object)?, what: what.clone(), done: 0, told: 0, events };
+    let mut digests = vec![];
+    let mut piece = vec![];
+    loop {
+        piece.clear();
+        let read = reader.by_ref().take(length).read_to_end(&mut piece);
+        match read.map_err(|error| store.told(&object.digest(), error))? {
+            0 => break,
+            _ => digests.push(Digest::of(&piece)),
+        }
+    }
+    events(Event::Finished { what });
+    let mirror = metalink::Mirror { url: url.clone(), priority: 1, location: None };
+    let file = metalink::File {
+        name: name.to_owned(),
+        size: Some(object.size()),
+        sha256: Some(object.digest()),
+        pieces: Some(metalink::Pieces { length, digests }),
+        mirrors: vec![mirror],
+    };
+    Ok(file.print())
+}
+
+/// Tells how far reading is.
+struct Told<'e, R> {
+    reader: R,
+    what: String,
+    done: u64,
+    told: u64,
+    events: Events<'e>,
+}
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.done += count as u64;
+        if self.done - self.told >= 16 << 20 {
+            self.told = self.done;
+            (self.events)(Event::Progress { what: self.what.clone(), done: ByteSize(self.done) });
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_laid_out_by_host_and_path_and_odd_ones_not_at_all() {
+        let of = |url: &str| path(&Url::parse(url).unwrap()).map_err(|problem| problem.code);
+        let origin = |url: &str| origin(&Url::parse(url).unwrap());
+        for (url, laid, begins) in [
+            ("https://h.example/a/b%2Bc.qcow2?token=x", "h.example/a/b+c.qcow2", "https://h.example/"),
+            ("http://user:pw@h.example:8080/x", "h.example+8080/x", "http://h.example:8080/"),
+            ("https://h.example:443/x", "h.example/x", "https://h.example/"),
+            ("http://[fd00::1]:81/x", "fd00--1+81/x", "http://[fd00::1]:81/"),
+        ] {
+            assert_eq!((of(url).as_deref(), origin(url).as_str()), (Ok(laid), begins), "{url}");
+        }
+        for bad in [
+            "https://h/",
+            "https://h/a/",
+            "https://h/a//b",
+            "https://h/a%2fb",
+            "https://h/..%2f..%2fetc",
+            "https://h/%00",
+            "https://h/a%0ab",
+        ] {
+            assert_eq!(of(bad), Err(Code::OutputPath), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Why an input's bytes are not what was pinned: often the publisher has moved on. Nothing is ever accepted instead.
+
+use super::Loaded;
+use super::update::PublisherQuery;
+use crate::base::{Code, Diagnostic};
+use crate::fetch;
+use crate::lock::{self, Pin};
+use crate::realise::INPUT;
+use crate::recipe::carried::container_title;
+use crate::recipe::{Input, Source};
+
+/// Adds the way out to a failed fetch; asks the publisher, where that can tell more, what the moving name means today.
+///
+/// `E_UPSTREAM_MOVED` takes the place of the failure only when the publisher names other bytes than the pin does.
+pub(super) fn explain(problem: Diagnostic, loaded: &Loaded, query: &PublisherQuery<'_>) -> Diagnostic {
+    if !matches!(problem.code, Code::Hash | Code::NetStatus | Code::NetSize) {
+        return problem;
+    }
+    let recipe = &loaded.recipe;
+    let failed = problem.facts.iter().find(|(label, _)| *label == INPUT).map(|(_, title)| title.clone());
+    let inputs = recipe.inputs();
+    let input = inputs.iter().find(|input| failed.as_ref().is_none_or(|title| *title == input.what));
+    let Some(input) = input else { return explain_image(problem, failed.as_deref(), loaded, query) };
+    let place = &input.source.place;
+    let problem = problem.fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column));
+    let command = query.context.command("update", &recipe.file);
+    if let Some((before, now)) = today(input, loaded, query) {
+        return moved(problem, noun(input), &before, &now, &command);
+    }
+    if problem.code != Code::Hash {
+        return with_command(problem, input, &command);
+    }
+    let noun = noun(input);
+    problem.hint(match input.sha256 {
+        None => {
+            format!("if the publisher has a new {noun}, run `{command}` and review the change")
+        }
+        Some(_) => format!("if the publisher has a new {noun}, review it and change `sha256` in the recipe"),
+    })
+}
+
+/// Says where a part of a container image was named, and what helps where its registry has it no more.
+fn explain_image(problem: Diagnostic, part: Option<&str>, loaded: &Loaded, query: &PublisherQuery<'_>) -> Diagnostic {
+    let recipe = &loaded.recipe;
+    let is_part = |container| part.is_some_and(|part| part.starts_with(&format!("{},", container_title(container))));
+    let Some((_, reference)) = recipe.images().find(|(container, _)| is_part(container)) else { return problem };
+    let place = &reference.place;
+    let problem = problem
+        .fact("image", &reference.value)
+        .fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column));
+    if !fetch::is_absent(&problem) {
+        return problem;
+    }
+    let command = query.context.command("update", &recipe.file);
+    problem.hint(match reference.value.digest() {
+        None => format!("the registry may have deleted this image: `{command}` pins the current one"),
+        Some(_) => "the registry may have deleted this image: name another in the recipe".to_owned(),
+    })
+}
+
+/// Says what helps where there is no such file; `fetch`, who tells it, knows no recipe.
+fn with_command(problem: Diagnostic, input: &Input<'_>, command: &str) -> Diagnostic {
+    if !fetch::is_absent(&problem) {
+        return problem;
+    }
+    problem.hint(match input.sha256 {
+        Some(_) => "the publisher may have deleted this snapshot: name another `url` with its `sha256` in the recipe"
+            .to_owned(),
+        None => format!("the publisher may have deleted this snapshot: `{command}` pins the current one"),
+    })
+}
+
+/// Asks what a pinned moving name means today; returns the pin and the answer where they differ.
+fn today(input: &Input<'_>, loaded: &Loaded, query: &PublisherQuery<'_>) -> Option<(Pin, Pin)> {
+    let question = lock::questions(&loaded.recipe).into_iter().find(|question| match &question.source {
+        Source::Url(url) => url.is_remote() && question.source == input.source.value,
+        Source::Path(_) => false,
+    })?;
+    let before = loaded.lock.pins.get(&question.key)?.clone();
+    let now = query.ask(&question).ok()?;
+    (now.sha256 != before.sha256).then_some((before, now))
+}
+
+/// Names what an input is.
+fn noun(input: &Input<'_>) -> &'static str {
+    if input.what == "base" { "image" } else { "file" }
+}
+
+fn moved(failure: Diagnostic, noun: &str, before: &Pin, now: &Pin, command: &str) -> Diagnostic {
+    let mut problem = Diagnostic::new(
+        Code::UpstreamMoved,
+        format!("the publisher has another {noun} by now than the one that is pinned"),
+    )
+    .fact("pinned", show(before))
+    .fact("today", show(now));
+    problem.facts.extend(failure.facts.iter().filter(|(label, _)| *label == "recipe").cloned());
+    problem
+        .cause(failure)
+        .note("nothing was accepted in its place; the lock is as it was")
+        .hint(format!("run `{command}` and review the change"))
+}
+
+fn show(pin: &Pin) -> String {
+    let name = match &pin.resolved {
+        Source::Url(url) => url.file_name().to_owned(),
+        Source::Path(path) => path.as_str().to_owned(),
+    };
+    format!("{}, sha256:{}", crate::base::text::one_line(&name, 200), pin.sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_names_the_recipe_and_is_no_way_out_for_one_that_pins_by_itself() {
+        let hint = |pin: &str, hint: &str| {
+            let text = format!("format = 1\nname = \"x\"\n[base]\nurl = \"https://h.example/x.qcow2\"\n{pin}");
+            let recipe = crate::recipe::parse(&text, "a/x.toml").unwrap();
+            let problem = Diagnostic::new(Code::NetStatus, "404").hint(hint);
+            with_command(problem, &recipe.base.input(), "arca-build update a/x.toml").hint.unwrap()
+        };
+        let absent = "the publisher may have deleted this snapshot: `arca-build update` pins the current one";
+        assert!(hint("", absent).ends_with("`arca-build update a/x.toml` pins the current one"));
+        let pinned = hint(&format!("sha256 = \"{}\"\n", "0".repeat(64)), absent);
+        assert!(pinned.contains("`sha256` in the recipe") && !pinned.contains("update"), "{pinned}");
+        assert_eq!(hint("", "another way"), "another way");
+    }
+}

@@ -1,0 +1,411 @@
+//! `run`: boots a bundle right here, on disks that are thrown away or kept, and tells whether it came up as asked.
+//!
+//! Nothing of the bundle is written. Read next: `vm::directory` (the directory), `vm::watch` (the run itself).
+
+mod awaited;
+mod disks;
+mod installer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Context;
+use super::launch_source::LaunchSource;
+use crate::base::{Arch, ByteSize, Code, Diagnostic, Diagnostics, DiskSerial, Event, Name, Transport};
+use crate::emit::{Identity, Launch, argv};
+pub(crate) use crate::guest_report::unreported;
+use crate::guest_report::{Expectation, Verdict};
+use crate::host::files;
+pub(crate) use crate::plan::Accel;
+use crate::plan::{Machine, Network, file};
+use crate::store::{Holder, Root};
+use crate::vm::accel::{self, Chosen};
+pub(crate) use crate::vm::console::Terminal;
+use crate::vm::directory::{CONSOLE_LOG, Reach, Record, State, Vm, with_added};
+use crate::vm::disks::{BUNDLE, DISKS, VARIABLES, firmware, furnish};
+use crate::vm::qemu::Child;
+pub(crate) use crate::vm::qemu::{WORD as BECOME_QEMU, become_qemu};
+use crate::vm::signals::Signals;
+pub(crate) use crate::vm::signals::end_by;
+use crate::vm::watch::{self, Running, Start, Until};
+use crate::vm::{Program, medium, tpm};
+
+/// What a bundle expects of its guest's report.
+const EXPECTATION: &str = file::REPORT;
+
+pub(crate) use installer::BootFrom;
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RunOptions {
+    /// A bundle or a recipe; may be left out where `keep` names an instance that is there.
+    pub target: Option<PathBuf>,
+    /// The name to keep it under.
+    pub keep: Option<String>,
+    /// Where instances are kept; see [`super::vms::directory`].
+    pub vms: Option<PathBuf>,
+    pub accel: Option<Accel>,
+    pub transport: Option<Transport>,
+    /// Whether to wait until provisioning is done.
+    pub wait: bool,
+    /// Wait for this text on the console instead.
+    pub wait_for: Option<String>,
+    /// How long to wait for it.
+    pub timeout: Option<Duration>,
+    /// Whether the guest's report is held to the bundle's expectation.
+    pub test: bool,
+    /// Blank disks to add: size, and the serial where one was given.
+    pub data: Vec<(ByteSize, Option<DiskSerial>)>,
+    /// Disks to leave out in this run.
+    pub detach: Vec<DiskSerial>,
+    /// Where a machine that an ISO installs boots from, where its state does not tell.
+    pub boot_from: Option<BootFrom>,
+    /// Further options for QEMU.
+    pub options: Vec<String>,
+    /// Whether somebody sits at the console, so that the machine goes on after what was waited for.
+    pub interactive: bool,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub name: Name,
+    pub accel: Accel,
+    pub ssh_port: Option<u16>,
+    /// Where the instance is kept.
+    pub directory: Option<PathBuf>,
+    /// What was waited for and came: `report`, `text`, `ssh`.
+    pub reached: Option<&'static str>,
+    /// What was waited for, in words, where a signal came first.
+    pub missed: Option<String>,
+    /// The command that starts it again, where it is kept.
+    pub again: Option<String>,
+    /// How the machine went off, in QEMU's words, such as `guest-shutdown`; `None` where we ended it.
+    pub off: Option<String>,
+    pub verdict: Option<Verdict>,
+    /// The signal that ended the run, if one did.
+    pub signal: Option<i32>,
+}
+
+/// A machine about to run: all is decided, nothing of the instance is made.
+#[derive(Debug)]
+pub(crate) struct Prepared<'w> {
+    options: &'w RunOptions,
+    source: LaunchSource,
+    /// The name it is kept under, and where.
+    keep: Option<(Name, PathBuf)>,
+    name: Name,
+    until: Until,
+    expectation: Option<Expectation>,
+    qemu: Program,
+    signals: Signals,
+}
+
+/// Finds or builds the bundle and decides how it runs. From its return on a signal no longer ends the process but the run, in order.
+pub(crate) fn prepare<'w>(context: &Context<'_>, options: &'w RunOptions) -> Result<Prepared<'w>, Diagnostics> {
+    Prepared::new(context, options)
+}
+
+impl<'w> Prepared<'w> {
+    /// Runs the machine to its end, or until what is waited for comes.
+    pub(crate) fn run(self, context: &Context<'_>, terminal: Terminal) -> Result<Ran, Diagnostic> {
+        let (vm, state) = self.directory(context)?;
+        self.go(context, &vm, state, terminal)
+    }
+
+    fn new(context: &Context<'_>, options: &'w RunOptions) -> Result<Self, Diagnostics> {
+        let keep = match &options.keep {
+            Some(name) => Some((super::vms::name(name)?, super::vms::directory(context, options.vms.as_deref())?)),
+            None => None,
+        };
+        let source = match (&options.target, &keep) {
+            (Some(target), _) => LaunchSource::of(context, target)?,
+            (None, Some((name, vms))) => {
+                let link = vms.join(name.as_str()).join(BUNDLE);
+                if !files::exists(&link) {
+                    return Err(super::vms::unknown(vms, name, options.vms.as_deref()).into());
+                }
+                if !files::is_directory(&link) {
+                    return Err(gone(name, options.vms.as_deref()).into());
+                }
+                LaunchSource::verified(context, &link)?
+            }
+            (None, None) => {
+                return Err(Diagnostic::new(Code::Usage, "what shall run?").hint("name a recipe or a bundle").into());
+            }
+        };
+        let machine = &source.machine;
+        let expectation = expectation(&source, options)?;
+        let until = until(options, machine, source.has(EXPECTATION))?;
+        let name = keep.as_ref().map_or_else(|| machine.name.clone(), |(name, _)| name.clone());
+        let qemu = qemu(context, machine.arch)?;
+        Ok(Self { options, keep, name, until, expectation, qemu, source, signals: Signals::note()? })
+    }
+
+    /// Makes the directory, or takes up the one that is kept; all is judged before anything is made or changed.
+    ///
+    /// Also returns the state to go back to where the machine does not start.
+    fn directory(&self, context: &Context<'_>) -> Result<(Vm, State), Diagnostic> {
+        let firmware = self.firmware(context)?;
+        let variables = firmware.as_ref().map(|(_, variables)| variables.as_path());
+        let kept = match &self.keep {
+            Some((name, vms)) => super::vms::open_in(vms, name, self.options.vms.as_deref())?,
+            None => None,
+        };
+        kept.as_ref().map_or(Ok(()), |vm| self.is_same(vm))?;
+        let before = kept.as_ref().map_or_else(|| Ok(State::default()), Vm::state)?;
+        let state = self.settled(kept.as_ref(), self.with_asked(&before)?)?;
+        let furnish = |vm: &Vm| {
+            vm.link(&self.source.path)?;
+            furnish(vm.directory(), &self.source.machine, variables)
+        };
+        let vm = match (kept, &self.keep) {
+            (Some(vm), _) => vm,
+            (None, Some((name, vms))) => Vm::create(vms, &self.record(name), furnish)?,
+            (None, None) => {
+                let vm = Vm::throw_away(&temporary(context))?;
+                furnish(&vm)?;
+                vm
+            }
+        };
+        if self.keep.is_some() {
+            self.root(context, &vm)?;
+        }
+        disks::go_to(&vm, &before, &state)?;
+        Ok((vm, before))
+    }
+
+    fn record(&self, name: &Name) -> Record {
+        Record { format: 1, name: name.clone(), plan: self.source.manifest.plan, bundle: self.source.digest }
+    }
+
+    /// Refuses another bundle under the same name: its disks are written over the first one's.
+    fn is_same(&self, vm: &Vm) -> Result<(), Diagnostic> {
+        let record = vm.record()?;
+        if record.bundle == self.source.digest {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(Diagnostic::new(Code::OutputExists, format!("`{name}` is an instance of another bundle"))
+            .fact("kept", format!("sha256:{}", record.bundle))
+            .fact("asked", format!("sha256:{}", self.source.digest))
+            .note("nothing was changed")
+            .hint(format!(
+                "`{}` goes on with it, `{}` lets it go, another name keeps both",
+                self.about(&format!("run --keep {name}")),
+                self.about(&format!("vms remove {name}"))
+            )))
+    }
+
+    /// Writes a command about the kept machine as a person types it.
+    fn about(&self, words: &str) -> String {
+        super::vms::command(words, self.options.vms.as_deref())
+    }
+
+    /// Keeps the bundle from collection as long as the instance is there.
+    fn root(&self, context: &Context<'_>, vm: &Vm) -> Result<(), Diagnostic> {
+        let path = &self.source.path;
+        let Ok(store) = context.open_store() else { return Ok(()) };
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if !files::one_spelling(path).starts_with(files::one_spelling(store.dir())) || !store.holds_bundle(name) {
+            return Ok(());
+        }
+        let objects = self.source.manifest.files.iter().map(|entry| entry.sha256).collect();
+        let holder = Holder::Link(files::one_spelling(&vm.directory().join(BUNDLE)));
+        super::store::keep(context, &store, &Root { holder, bundle: Some(name.to_owned()), objects })
+    }
+
+    fn firmware(&self, context: &Context<'_>) -> Result<Option<(PathBuf, PathBuf)>, Diagnostic> {
+        let named = |name: &str| context.environment.variable(name).map(PathBuf::from);
+        firmware(&self.source.machine, named("OVMF_CODE").zip(named("OVMF_VARS")))
+    }
+
+    fn go(&self, context: &Context<'_>, vm: &Vm, before: State, terminal: Terminal) -> Result<Ran, Diagnostic> {
+        let (chosen, mut running, _tpm) = self.start(context, vm, terminal).inspect_err(|_| {
+            // What never ran holds nothing, and the same command shall do once the cause is gone.
+            let _ = vm.state().and_then(|state| disks::go_to(vm, &state, &before));
+        })?;
+        let mut ran = Ran {
+            name: self.name.clone(),
+            accel: chosen.accel,
+            ssh_port: running.ssh_port,
+            directory: self.keep.as_ref().map(|_| vm.directory().to_owned()),
+            again: self.keep.as_ref().map(|(name, _)| self.about(&format!("run --keep {name}"))),
+            reached: None,
+            missed: None,
+            off: None,
+            verdict: None,
+            signal: None,
+        };
+        self.tell_reach(context, vm, &ran)?;
+        self.look_after(context, &mut running, &mut ran).map(|()| ran)
+    }
+
+    /// Starts the machine, and what it needs beside it.
+    fn start(
+        &self,
+        context: &Context<'_>,
+        vm: &Vm,
+        terminal: Terminal,
+    ) -> Result<(Chosen, Running, Option<Child>), Diagnostic> {
+        let state = vm.state()?;
+        let machine = Machine { name: self.name.clone(), ..with_added(&self.source.machine, &state) };
+        let chosen = accel::choose(self.options.accel, machine.accel, machine.arch, &self.qemu, vm.directory())?;
+        tell_accel(context, &chosen);
+        let report = self.source.has(EXPECTATION);
+        let tpm = self.tpm(context, &machine, vm)?;
+        let start = Start {
+            qemu: &self.qemu,
+            directory: vm.directory(),
+            arguments: self.arguments(context, &machine, &state, vm, chosen.accel, report)?,
+            terminal,
+            until: &self.until,
+            network: machine.network != Network::None,
+            report,
+            mark: self.mark(vm, &state),
+            signals: self.signals.clone(),
+        };
+        Ok((chosen, Running::start(start)?, tpm))
+    }
+
+    /// Starts what emulates the machine's TPM, where it has one; it ends when the value goes.
+    fn tpm(&self, context: &Context<'_>, machine: &Machine, vm: &Vm) -> Result<Option<Child>, Diagnostic> {
+        if !machine.hardware.security.tpm {
+            return Ok(None);
+        }
+        let path = context.environment.variable("PATH").map(AsRef::as_ref);
+        let swtpm = Program::find("swtpm", path, "install swtpm; it emulates the TPM of this machine")?;
+        tpm::start(&swtpm, vm.directory()).map(Some)
+    }
+
+    fn arguments(
+        &self,
+        context: &Context<'_>,
+        machine: &Machine,
+        state: &State,
+        vm: &Vm,
+        accel: Accel,
+        report: bool,
+    ) -> Result<Vec<String>, Diagnostic> {
+        let firmware = self.firmware(context)?;
+        let code = firmware.map(|(code, _)| code.to_string_lossy().into_owned());
+        let identity = Identity::new(&self.source.manifest.plan, &self.name);
+        let variables = format!("{DISKS}/{VARIABLES}");
+        let mut launch = Launch {
+            machine,
+            identity: &identity,
+            transport: self.options.transport.unwrap_or(machine.transport),
+            installed: state.installed,
+            accel: &[accel],
+            files: BUNDLE,
+            disks: Some(DISKS),
+            detached: &self.options.detach,
+            firmware: code.as_deref().map(|code| (code, variables.as_str())),
+            kernel: None,
+            tpm: machine.hardware.security.tpm.then_some(tpm::SOCKET),
+            console: &watch::console_options(CONSOLE_LOG),
+        };
+        if launch.is_installing() {
+            medium::extract(vm.directory(), machine.arch)?;
+            launch.kernel = Some((medium::KERNEL, medium::INITRD));
+        }
+        let mut arguments = argv(&launch);
+        if report {
+            arguments.extend(watch::report_options());
+        }
+        arguments.extend(self.options.options.iter().cloned());
+        Ok(arguments)
+    }
+
+    /// Tells how to reach the guest, here and to `arca-build ssh`.
+    fn tell_reach(&self, context: &Context<'_>, vm: &Vm, ran: &Ran) -> Result<(), Diagnostic> {
+        let tell = |text: String| (context.events)(Event::Told { text });
+        let user = self.source.user();
+        if let Some(port) = ran.ssh_port {
+            tell(match &self.keep {
+                Some((name, _)) => {
+                    let command = self.about(&format!("ssh {name}"));
+                    format!("ssh      {command}    (port {port} of this machine)")
+                }
+                None => format!(
+                    "ssh      ssh -p {port} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null {user}@127.0.0.1"
+                ),
+            });
+        }
+        if let Some(line) = self.wait_line() {
+            tell(line);
+        }
+        if self.options.interactive {
+            tell(self.console_line());
+        }
+        if self.keep.is_some() {
+            vm.set_reach(&Reach { ssh_port: ran.ssh_port, user })?;
+        }
+        Ok(())
+    }
+}
+
+/// Decides what the end of provisioning is known by.
+fn until(options: &RunOptions, machine: &Machine, reports: bool) -> Result<Until, Diagnostic> {
+    match (&options.wait_for, options.wait || options.test) {
+        (Some(text), _) if !options.test => Ok(Until::Pattern(text.clone())),
+        (_, false) => Ok(Until::Off),
+        _ if reports => Ok(Until::Report),
+        _ if machine.network != Network::None => Ok(Until::Ssh),
+        _ => Err(Diagnostic::new(Code::Usage, format!("nothing tells when `{}` is done", machine.name))
+            .cause("its recipe has no report, and the machine no network to ask its ssh server by")
+            .hint("set `report = true` below `[provision]`, or wait for a text on the console: `--wait-for TEXT`")),
+    }
+}
+
+/// Reads what the bundle expects, where it is to be tested.
+fn expectation(source: &LaunchSource, options: &RunOptions) -> Result<Option<Expectation>, Diagnostic> {
+    if !source.has(EXPECTATION) {
+        return if options.test { Err(no_report(&source.machine.name)) } else { Ok(None) };
+    }
+    let bytes = files::read_small(&source.path.join(EXPECTATION), ByteSize::mib(16))?.unwrap_or_default();
+    Expectation::parse(&bytes).map(Some)
+}
+
+fn no_report(name: &Name) -> Diagnostic {
+    Diagnostic::new(Code::Usage, format!("`{name}` cannot be tested: its guest does not report"))
+        .cause("the recipe says `report = false`, or provisions nothing that could report")
+        .hint("set `report = true` below `[provision]` and build it again")
+}
+
+/// Tells that a kept machine's bundle is not there any more.
+fn gone(name: &Name, vms: Option<&Path>) -> Diagnostic {
+    let again = super::vms::command(&format!("run RECIPE --keep {name}"), vms);
+    Diagnostic::new(Code::Usage, format!("the bundle of `{name}` is gone"))
+        .cause("it was removed, or collected from the store; the machine's disks are as they were")
+        .hint(format!("`{again}` with the recipe that it came from builds it again"))
+}
+
+fn qemu(context: &Context<'_>, arch: Arch) -> Result<Program, Diagnostic> {
+    let path = context.environment.variable("PATH").map(AsRef::as_ref);
+    let hint = format!(
+        "install QEMU for {arch}: `qemu-system-{}` or `qemu-{arch}`, by the name of your distribution",
+        package(arch)
+    );
+    Program::find(&format!("qemu-system-{arch}"), path, &hint)
+}
+
+const fn package(arch: Arch) -> &'static str {
+    match arch {
+        Arch::X86_64 => "x86",
+        Arch::Aarch64 => "arm",
+    }
+}
+
+/// Where throw-away disks lie: not in `/tmp`, which may be memory.
+fn temporary(context: &Context<'_>) -> PathBuf {
+    context.environment.variable("TMPDIR").map_or_else(|| Path::new("/var/tmp").to_owned(), PathBuf::from)
+}
+
+fn tell_accel(context: &Context<'_>, chosen: &Chosen) {
+    let word = match chosen.accel {
+        Accel::Kvm => "KVM",
+        Accel::Tcg => "software emulation, which is slow",
+    };
+    (context.events)(Event::Told { text: format!("accel    {word}: {}", chosen.why) });
+}

@@ -1,0 +1,173 @@
+//! What a run waits for: how it comes, how it fails to come, and what happens then.
+//!
+//! Read next: `vm::watch` (the loop that hears the machine).
+
+use std::time::Duration;
+
+use super::{Prepared, Ran};
+use crate::base::text::one_line;
+use crate::base::{Code, Diagnostic, Event};
+use crate::commands::{Context, vms};
+use crate::guest_report;
+use crate::vm::watch::{Notice, Outcome, Running, Until};
+
+impl Prepared<'_> {
+    /// Waits for what is asked for, then for the machine's end, or ends it.
+    pub(super) fn look_after(
+        &self,
+        context: &Context<'_>,
+        running: &mut Running,
+        ran: &mut Ran,
+    ) -> Result<(), Diagnostic> {
+        if self.until != Until::Off {
+            let limit = self.options.timeout;
+            match running.watch(&self.until, limit)? {
+                Outcome::Reached(notice) => self.reached(context, notice, ran),
+                Outcome::Off(reason) => return Err(self.too_early(running, &reason)),
+                Outcome::Quit => return Err(running.quit().err().unwrap_or_else(|| self.given_up(running))),
+                Outcome::TimedOut => {
+                    let problem = self.too_late(running, limit.unwrap_or_default());
+                    self.end(context, running, ran)?;
+                    return Err(problem);
+                }
+                Outcome::Interrupted(signal) => {
+                    ran.missed = Some(self.awaited());
+                    return self.interrupted(context, running, signal, ran);
+                }
+            }
+            if !self.goes_on() {
+                return self.end(context, running, ran);
+            }
+            running.give_ctrl_c();
+        }
+        match running.watch(&Until::Off, None)? {
+            Outcome::Off(reason) => ran.off = Some(reason),
+            Outcome::Interrupted(signal) => return self.interrupted(context, running, signal, ran),
+            // Ctrl-A X is the plug, as in QEMU.
+            _ => return running.quit(),
+        }
+        Ok(())
+    }
+
+    /// Tells what is waited for, and how long; nothing where nothing is.
+    pub(super) fn wait_line(&self) -> Option<String> {
+        let limit = self.options.timeout.filter(|_| self.until != Until::Off)?.as_secs();
+        Some(format!("wait     at most {limit} s for {} (`--timeout`)", self.awaited()))
+    }
+
+    /// Tells whom the keys are for, to somebody who sits at the console.
+    pub(super) fn console_line(&self) -> String {
+        match self.until {
+            Until::Off => "console  Ctrl-A X ends the machine; Ctrl-C goes to the guest".to_owned(),
+            _ if self.goes_on() => {
+                let awaited = self.awaited();
+                format!(
+                    "console  Ctrl-A X ends the machine; so does Ctrl-C until {awaited} came, then it goes to the guest"
+                )
+            }
+            _ => "console  Ctrl-A X or Ctrl-C ends the machine".to_owned(),
+        }
+    }
+
+    /// Tells whether somebody goes on to work with the machine when what was waited for is there.
+    const fn goes_on(&self) -> bool {
+        self.options.interactive && !self.options.test
+    }
+
+    fn reached(&self, context: &Context<'_>, notice: Notice, ran: &mut Ran) {
+        let (word, mut told) = match notice {
+            Notice::Report(stream) => {
+                ran.verdict = self.expectation.as_ref().map(|expectation| guest_report::judge(expectation, &stream));
+                ("report", "the guest has reported: provisioning is done".to_owned())
+            }
+            Notice::Ssh(banner) => ("ssh", format!("the guest's ssh server answers: {banner}")),
+            _ => ("text", format!("{} was said on the console", self.awaited())),
+        };
+        ran.reached = Some(word);
+        if self.goes_on() {
+            told += "; the machine goes on: Ctrl-A X ends it, Ctrl-C goes to the guest now";
+        }
+        (context.events)(Event::Told { text: told });
+    }
+
+    fn interrupted(
+        &self,
+        context: &Context<'_>,
+        running: &mut Running,
+        signal: i32,
+        ran: &mut Ran,
+    ) -> Result<(), Diagnostic> {
+        ran.signal = Some(signal);
+        self.end(context, running, ran)
+    }
+
+    /// Ends the machine: what is thrown away need not be written properly, what is kept is asked first.
+    fn end(&self, context: &Context<'_>, running: &mut Running, ran: &Ran) -> Result<(), Diagnostic> {
+        if self.keep.is_none() {
+            return running.quit();
+        }
+        let again = if ran.signal.is_some() { " again" } else { "" };
+        let text = format!("{}; Ctrl-C{again} unplugs it now", vms::asked(&self.name));
+        running.power_off(|| (context.events)(Event::Told { text })).map(drop)
+    }
+
+    fn too_early(&self, running: &Running, reason: &str) -> Diagnostic {
+        let problem = Diagnostic::new(Code::Guest, format!("`{}` went off before {} came", self.name, self.awaited()));
+        self.with_last(problem.fact("reason", in_words(reason)), running, false)
+    }
+
+    fn too_late(&self, running: &Running, limit: Duration) -> Diagnostic {
+        let (seconds, awaited) = (limit.as_secs(), self.awaited());
+        let headline = format!("`{}` is not done after {seconds} seconds: {awaited} did not come", self.name);
+        self.with_last(Diagnostic::new(Code::Guest, headline), running, true)
+    }
+
+    /// Whoever ends it must not learn from success that the machine is as asked.
+    fn given_up(&self, running: &Running) -> Diagnostic {
+        let headline = format!("`{}` was ended from the terminal before {} came", self.name, self.awaited());
+        let problem = Diagnostic::new(Code::Guest, headline).cause("so nothing is known of how it came up");
+        self.with_last(problem, running, false)
+    }
+
+    fn awaited(&self) -> String {
+        match &self.until {
+            Until::Report => "its report".to_owned(),
+            Until::Ssh => "an answer of its ssh server".to_owned(),
+            Until::Pattern(text) => format!("`{}`", one_line(text, 80)),
+            Until::Off => "its end".to_owned(),
+        }
+    }
+
+    /// Adds what the guest said last, and where to look further; more time helps only where it ran out.
+    fn with_last(&self, problem: Diagnostic, running: &Running, is_late: bool) -> Diagnostic {
+        let last = running.last_line();
+        let problem = problem.fact("said last", if last.is_empty() { "nothing".into() } else { last });
+        let longer = if is_late { "`--timeout SECONDS` gives it longer; " } else { "" };
+        match &self.keep {
+            Some((name, _)) => {
+                let doctor = self.about(&format!("doctor {name}"));
+                let hint = format!("{longer}`{doctor}` reads its console for known failures");
+                problem.note("the instance is kept as it is").hint(hint)
+            }
+            None => {
+                let hint = "`--console FILE` keeps what it says, for `arca-build doctor FILE`";
+                problem.hint(format!("{longer}{hint}"))
+            }
+        }
+    }
+}
+
+/// Says QEMU's reason in words (QEMU, `qapi/run-state.json`, `ShutdownCause`).
+fn in_words(reason: &str) -> &str {
+    match reason {
+        "" => "not told",
+        "guest-shutdown" => "the guest switched itself off",
+        "guest-reset" => "the guest restarted, which ends this run",
+        "guest-panic" => "the guest's kernel panicked",
+        "host-qmp-quit" => "it was unplugged from outside",
+        "host-signal" => "a signal ended its QEMU",
+        "host-ui" => "its window was closed",
+        "host-error" => "QEMU had an error",
+        other => other,
+    }
+}
