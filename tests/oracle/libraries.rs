@@ -93,17 +93,3 @@ fn qcow2_rs_alone_takes_an_encrypted_image_for_a_plain_one() {
     let refused = crate::format::qcow2::gate(&mut Cursor::new(bytes), &Default::default());
     assert!(refused.is_err(), "our gate lets an encrypted image pass");
 }
-
-#[test]
-fn pgp_alone_believes_a_key_that_is_signed_by_sha_1() {
-    use pgp::composed::{Deserializable, SignedPublicKey};
-    // openSUSE's key as it was before its renewal: every signature of its owner on it is by SHA-1.
-    let old = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/openpgp/opensuse-2022.asc")).unwrap();
-    let (key, _) = SignedPublicKey::from_armor_single(Cursor::new(&old)).unwrap();
-    assert!(key.verify_bindings().is_ok(), "pgp refuses SHA-1 by now: that part of the policy can go");
-    // Two keys in one file: the reader of one takes the first and is content.
-    let new = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/openpgp/opensuse-2026.asc")).unwrap();
-    let both = [old, new].concat();
-    let (keys, _) = SignedPublicKey::from_armor_many(Cursor::new(&both)).unwrap();
-    assert_eq!(keys.count(), 1, "pgp reads every block by now: ours can go");
-}

@@ -5,14 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use pgp::packet::{Packet, PacketHeader, Signature};
-use pgp::types::Tag;
-
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic};
 
 use super::armour::{self, ArmourError};
 use super::certificate::{Certificate, Maker};
+use super::packet::{self, Key, Signature, tag};
 
 /// The largest keyring file read.
 pub(crate) const MAX_LENGTH: usize = 4 << 20;
@@ -81,7 +79,7 @@ impl Keyring {
     }
 
     /// Finds the keys that a signature says it was made by.
-    pub(super) fn makers(&self, signature: &Signature) -> Vec<(&Certificate, Maker<'_>)> {
+    pub(crate) fn makers(&self, signature: &Signature) -> Vec<(&Certificate, Maker<'_>)> {
         let of = |certificate| Certificate::makers(certificate, signature).into_iter().map(move |it| (certificate, it));
         self.certificates.values().flat_map(of).collect()
     }
@@ -109,7 +107,7 @@ fn read(bytes: &[u8]) -> Result<Keyring, KeyringError> {
     let mut certificates = vec![];
     for block in blocks {
         let mut reading = Reading::default();
-        for packet in packets(&block, None, MAX_PACKETS) {
+        for packet in packets(&block, MAX_PACKETS) {
             reading.take(packet?)?;
         }
         certificates.append(&mut reading.certificates);
@@ -121,40 +119,28 @@ fn read(bytes: &[u8]) -> Result<Keyring, KeyringError> {
     if keyring.is_empty() { Err(KeyringError::Empty) } else { Ok(keyring) }
 }
 
-/// Reads packets one after the other, each of a definite length and read to its last octet.
-///
-/// The library's own reader takes a file that ends inside a header for one that ends before it.
-pub(super) fn packets(
-    mut bytes: &[u8],
-    only: Option<Tag>,
-    limit: usize,
-) -> impl Iterator<Item = Result<(usize, Packet), KeyringError>> {
+/// A packet's number, its tag, and its body or why there is none.
+pub(crate) type Numbered<'a> = (usize, u8, Result<&'a [u8], KeyringError>);
+
+/// Reads packets one after the other, to the first that cannot be read.
+pub(crate) fn packets(mut bytes: &[u8], limit: usize) -> impl Iterator<Item = Result<Numbered<'_>, KeyringError>> {
     let mut count = 0;
     std::iter::from_fn(move || {
         if bytes.is_empty() {
             return None;
         }
         count += 1;
-        let read = if count > limit { Err(KeyringError::TooManyPackets) } else { packet(&mut bytes, only, count) };
-        if read.is_err() {
+        let unreadable = KeyringError::Packet(count);
+        let read = match packet::next(&mut bytes) {
+            _ if count > limit => Err(KeyringError::TooManyPackets),
+            Some((tag, body)) => Ok((count, tag, body.ok_or(unreadable))),
+            None => Err(unreadable),
+        };
+        if !matches!(read, Ok((_, _, Ok(_)))) {
             bytes = &[];
         }
-        Some(read.map(|packet| (count, packet)))
+        Some(read)
     })
-}
-
-fn packet(bytes: &mut &[u8], only: Option<Tag>, number: usize) -> Result<Packet, KeyringError> {
-    let unreadable = || KeyringError::Packet(number);
-    let header = PacketHeader::try_from_reader(&mut *bytes).map_err(|_| unreadable())?;
-    if only.is_some_and(|tag| header.tag() != tag) {
-        return Err(KeyringError::Stray(number));
-    }
-    let length = header.packet_length().maybe_len().ok_or_else(unreadable)?;
-    let length = usize::try_from(length).map_err(|_| unreadable())?;
-    let (mut body, rest) = bytes.split_at_checked(length).ok_or_else(unreadable)?;
-    let packet = Packet::from_reader(header, &mut body).map_err(|_| unreadable())?;
-    *bytes = rest;
-    Ok(packet)
 }
 
 /// A keyring half read: to what the next signature belongs.
@@ -175,30 +161,35 @@ enum Part {
 }
 
 impl Reading {
-    fn take(&mut self, (number, packet): (usize, Packet)) -> Result<(), KeyringError> {
-        match packet {
-            Packet::PublicKey(primary) => {
-                let certificate = Certificate { primary, direct: vec![], users: vec![], subkeys: vec![] };
+    fn take(&mut self, (number, tag, body): Numbered<'_>) -> Result<(), KeyringError> {
+        let body = body?;
+        let key = || Key::parse(body).ok_or(KeyringError::Packet(number));
+        match tag {
+            tag::PUBLIC_KEY => {
+                let certificate = Certificate { primary: key()?, direct: vec![], users: vec![], subkeys: vec![] };
                 self.certificates.push(certificate);
                 self.part = Part::Primary;
                 return Ok(());
             }
-            Packet::SecretKey(_) | Packet::SecretSubkey(_) => return Err(KeyringError::Secret),
-            Packet::Trust(_) | Packet::Marker(_) | Packet::Padding(_) => return Ok(()),
+            tag::SECRET_KEY | tag::SECRET_SUBKEY => return Err(KeyringError::Secret),
+            tag::TRUST | tag::MARKER | tag::PADDING => return Ok(()),
             _ => {}
         }
         let certificate = self.certificates.last_mut().ok_or(KeyringError::Stray(number))?;
-        match packet {
-            Packet::UserId(id) => {
-                certificate.users.push((id, vec![]));
+        match tag {
+            tag::USER_ID => {
+                certificate.users.push((body.to_vec(), vec![]));
                 self.part = Part::User;
             }
-            Packet::UserAttribute(_) => self.part = Part::Other,
-            Packet::PublicSubkey(key) => {
-                certificate.subkeys.push((key, vec![]));
+            tag::USER_ATTRIBUTE => self.part = Part::Other,
+            tag::PUBLIC_SUBKEY => {
+                certificate.subkeys.push((key()?, vec![]));
                 self.part = Part::Subkey;
             }
-            Packet::Signature(signature) => attach(certificate, self.part, signature),
+            tag::SIGNATURE => {
+                let signature = Signature::parse(body).ok_or(KeyringError::Packet(number))?;
+                attach(certificate, self.part, signature);
+            }
             _ => return Err(KeyringError::Stray(number)),
         }
         Ok(())
@@ -212,5 +203,7 @@ fn attach(certificate: &mut Certificate, part: Part, signature: Signature) {
         Part::Subkey => certificate.subkeys.last_mut().map(|(_, all)| all),
         Part::Other => None,
     };
-    signatures.into_iter().for_each(|all| all.push(signature.clone()));
+    if let Some(all) = signatures {
+        all.push(signature);
+    }
 }

@@ -1,11 +1,11 @@
 //! OpenPGP signatures: is a file what a publisher whom the user trusts has signed? Touches nothing.
 //!
-//! Format: RFC 9580. Packets, keys and arithmetic are the library's (`pgp`); what to believe is ours, because the
-//! library verifies with SHA-1, with expired and with revoked keys, and leaves that to its users:
+//! Format: RFC 9580, of which this reads what a publisher's key and signature have; the arithmetic is libraries'
+//! (`algorithm`). What is believed:
 //!
 //! * Keys come only from a keyring that the user names. [`KNOWN`] fingerprints are shown, never trusted.
-//! * A signature is over a binary or text document (types 0 and 1), by a digest of at least 256 bits of SHA-2 or SHA-3,
-//!   and by RSA of 2048 bits or more, ECDSA over a NIST curve, or EdDSA. DSA is never believed.
+//! * A signature is over a binary or text document (types 0 and 1), by SHA-2 of 256 bits or more, and by RSA of
+//!   2048 to 8192 bits, ECDSA over a NIST curve, or Ed25519. DSA is never believed.
 //! * A key must have existed when it signed and must not have expired, neither then nor since: when a signature was made
 //!   is only its maker's word, and whoever finds a key after its end could date his signature back.
 //! * A revoked key's signatures are refused, except where the owner said that the key was merely superseded or retired,
@@ -20,20 +20,21 @@
 //!
 //! Errors have the codes `E_SIG_…`. Read next: `verify`, then `certificate`.
 
+mod algorithm;
 mod armour;
 mod certificate;
 mod cleartext;
 mod keyring;
 mod known;
+mod packet;
 mod policy;
 mod verify;
-
-use pgp::packet::SignatureType;
 
 use crate::base::{Code, Diagnostic};
 
 use armour::ArmourError;
 use cleartext::CleartextError;
+use packet::kind;
 use verify::Document;
 
 pub(crate) use cleartext::is_cleartext;
@@ -72,7 +73,7 @@ pub(crate) fn verify_detached(
         true => signature.to_vec(),
         false => armour::only(signature, "SIGNATURE").map_err(armour_problem)?,
     };
-    let document = Document { bytes: data, types: &[SignatureType::Binary, SignatureType::Text] };
+    let document = Document { bytes: data, kinds: &[kind::BINARY, kind::TEXT] };
     verify::verify(keyring, document, &packets, now)
 }
 
@@ -88,8 +89,8 @@ pub(crate) fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> 
         return Err(verify::missing());
     }
     let parts = cleartext::parse(document).map_err(cleartext_problem)?;
-    // A text signature is made over lines that end in CR LF; the library writes them so.
-    let signed = Document { bytes: &parts.text, types: &[SignatureType::Text] };
+    // A text signature is made over lines that end in CR LF; they are made so where it is verified.
+    let signed = Document { bytes: &parts.text, kinds: &[kind::TEXT] };
     let signer = verify::verify(keyring, signed, &parts.signature, now)?;
     Ok((parts.text, signer))
 }

@@ -1,19 +1,15 @@
-//! What is too weak, too old, or not understood: the rules that the library leaves to its users. Touches nothing.
+//! What is too weak, too old, or not understood. Touches nothing.
 //!
 //! RFC 9580, sections 5.2.3.7 (critical subpackets), 9 (algorithms) and 12 (how weak is too weak).
 
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::packet::{Signature, SubpacketData};
-use pgp::ser::Serialize;
-use pgp::types::{EcdsaPublicParams, EddsaLegacyPublicParams, KeyDetails, KeyVersion, PublicParams};
-
-use super::certificate::created;
+use super::algorithm::{self, Material};
+use super::packet::{Key, Signature, sub};
 
 /// How far ahead of ours a signer's clock may be, in seconds.
 pub(crate) const SKEW: u64 = 600;
 
-/// The smallest RSA key believed, in bits.
-const RSA_BITS: u16 = 2048;
+/// The sizes of an RSA key that are believed, in bits; what is larger is not computed.
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// Why a key is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,70 +36,50 @@ pub(crate) enum Flaw {
     NotForSigning,
 }
 
-/// Demands a digest that nobody can forge: at least 256 bits of SHA-2 or SHA-3. Returns the name of a weaker one.
-pub(crate) fn digest(signature: &Signature) -> Result<(), String> {
-    use HashAlgorithm::{Sha3_256, Sha3_512, Sha256, Sha384, Sha512};
-    match signature.hash_alg() {
-        Some(Sha256 | Sha384 | Sha512 | Sha3_256 | Sha3_512) => Ok(()),
-        Some(other) => Err(other.to_string()),
-        None => Err("unknown".to_owned()),
-    }
+/// Demands a digest that nobody can forge: SHA-2 of at least 256 bits. Returns the name of another one.
+pub(crate) fn digest(signature: &Signature) -> Result<(), &'static str> {
+    // SHA-256, SHA-384 and SHA-512 (section 9.5).
+    if matches!(signature.digest, 8..=10) { Ok(()) } else { Err(algorithm::digest_name(signature.digest)) }
 }
 
 /// Demands a key of 2048 bits of RSA or more, or on a curve of a NIST or Edwards kind.
-pub(crate) fn key(key: &impl KeyDetails) -> Result<(), Flaw> {
-    use PublicParams::{ECDSA, Ed448, Ed25519, EdDSALegacy, RSA};
-    if !matches!(key.version(), KeyVersion::V4 | KeyVersion::V6) {
-        return Err(Flaw::WeakKey("a key of version 2 or 3 is named by an MD5 digest".to_owned()));
-    }
-    match key.public_params() {
-        RSA(params) => rsa(&params.to_bytes().unwrap_or_default()),
-        Ed25519(_) | Ed448(_) | EdDSALegacy(EddsaLegacyPublicParams::Ed25519 { .. }) => Ok(()),
-        ECDSA(EcdsaPublicParams::P256 { .. } | EcdsaPublicParams::P384 { .. } | EcdsaPublicParams::P521 { .. }) => {
-            Ok(())
-        }
-        _ => Err(Flaw::WeakKey(format!("{:?} keys are not believed", key.algorithm()))),
-    }
-}
-
-/// Takes the length of the modulus from its written form, which begins with it (section 3.2).
-fn rsa(params: &[u8]) -> Result<(), Flaw> {
-    let bits = params.first_chunk().map_or(0, |bits| u16::from_be_bytes(*bits));
-    if bits < RSA_BITS { Err(Flaw::WeakKey(format!("RSA of {bits} bits"))) } else { Ok(()) }
+pub(crate) fn key(key: &Key) -> Result<(), Flaw> {
+    let Material::Rsa { n, .. } = &key.material else {
+        return match key.material {
+            Material::Other => Err(Flaw::WeakKey(format!("{} keys are not believed", algorithm::name(key.algorithm)))),
+            _ => Ok(()),
+        };
+    };
+    let bits = n.len() * 8 - n.first().map_or(0, |first| first.leading_zeros() as usize);
+    if RSA_BITS.contains(&bits) { Ok(()) } else { Err(Flaw::WeakKey(format!("RSA of {bits} bits"))) }
 }
 
 /// Tells whether a signature is neither from the future nor expired, by its own word.
 pub(crate) fn in_force(signature: &Signature, now: u64) -> bool {
-    let lasts = signature.signature_expiration_time().map_or(0, |lasts| u64::from(lasts.as_secs()));
+    let lasts = signature.seconds(sub::EXPIRES).unwrap_or(0);
     let is_begun = |when: u64| when <= now.saturating_add(SKEW);
-    created(signature).is_some_and(|when| is_begun(when) && (lasts == 0 || now < when + lasts))
+    signature.created().is_some_and(|when| is_begun(when) && (lasts == 0 || now < when + lasts))
 }
+
+/// What we act upon where a signature calls it critical.
+const UNDERSTOOD: [u8; 9] = [
+    sub::CREATED,
+    sub::EXPIRES,
+    sub::KEY_EXPIRES,
+    sub::REVOKER,
+    sub::ISSUER,
+    sub::FLAGS,
+    sub::REASON,
+    sub::EMBEDDED,
+    sub::FINGERPRINT,
+];
+
+/// What says nothing to us, critical or not: the primary user id, the signer's user id, and what others are asked to
+/// prefer when they write to the key (ciphers, digests, compression, key server, features, modes).
+const PASSED_OVER: [u8; 8] = [25, 28, 11, 21, 22, 23, 30, 39];
 
 /// Tells whether everything that a signature calls critical is something that we act upon.
 pub(crate) fn understood(signature: &Signature) -> bool {
-    use SubpacketData::*;
-    let packets = signature.config().into_iter().flat_map(|config| config.hashed_subpackets());
-    packets.filter(|packet| packet.is_critical).all(|packet| {
-        matches!(
-            packet.data,
-            SignatureCreationTime(_)
-                | SignatureExpirationTime(_)
-                | KeyExpirationTime(_)
-                | IssuerKeyId(_)
-                | IssuerFingerprint(_)
-                | KeyFlags(_)
-                | IsPrimary(_)
-                | RevocationKey(_)
-                | RevocationReason(..)
-                | EmbeddedSignature(_)
-                | SignersUserID(_)
-                // What others are asked to prefer when they write to the key: we write to nobody.
-                | Features(_)
-                | PreferredSymmetricAlgorithms(_)
-                | PreferredHashAlgorithms(_)
-                | PreferredCompressionAlgorithms(_)
-                | PreferredAeadAlgorithms(_)
-                | KeyServerPreferences(_)
-        )
-    })
+    let is_known = |kind| UNDERSTOOD.contains(kind) || PASSED_OVER.contains(kind);
+    signature.hashed.iter().all(|it| !it.is_critical || is_known(&it.kind))
 }

@@ -3,16 +3,14 @@
 //!
 //! Format: RFC 9580, sections 5.2 and 10.4. Read next: `certificate` (whether a key can be believed), `policy`.
 
-use pgp::packet::{Packet, Signature, SignatureType, SignatureVersion};
-use pgp::types::{KeyDetails, Tag};
-
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic};
 
 use super::Signer;
-use super::certificate::{Certificate, Maker, Moments, created, hex};
+use super::certificate::{Certificate, Moments, hex};
 use super::keyring::{self, Keyring, KeyringError};
 use super::known::known;
+use super::packet::{Key, Signature, kind, sub, tag};
 use super::policy::{self, Flaw};
 
 /// How many signatures a file may hold; real ones hold one or two.
@@ -22,7 +20,7 @@ const MAX_SIGNATURES: usize = 16;
 #[derive(Clone, Copy)]
 pub(crate) struct Document<'a> {
     pub bytes: &'a [u8],
-    pub types: &'a [SignatureType],
+    pub kinds: &'a [u8],
 }
 
 /// Judges the packets of a signature file.
@@ -71,15 +69,14 @@ pub(crate) fn unreadable(why: impl std::fmt::Display) -> Diagnostic {
 
 fn read(packets: &[u8]) -> Result<Vec<Signature>, Diagnostic> {
     let mut signatures = vec![];
-    for packet in keyring::packets(packets, Some(Tag::Signature), MAX_SIGNATURES) {
-        match packet {
-            Ok((_, Packet::Signature(signature))) => signatures.push(signature),
-            Ok(_) | Err(KeyringError::Stray(_)) => {
-                let scope = "the signature file holds more than signatures";
-                return Err(Diagnostic::new(Code::SigScope, scope).hint("use the publisher's detached signature"));
-            }
-            Err(error) => return Err(unreadable(error)),
+    for packet in keyring::packets(packets, MAX_SIGNATURES) {
+        let (number, tag, body) = packet.map_err(unreadable)?;
+        if tag != tag::SIGNATURE {
+            let scope = "the signature file holds more than signatures";
+            return Err(Diagnostic::new(Code::SigScope, scope).hint("use the publisher's detached signature"));
         }
+        let read = body.and_then(|body| Signature::parse(body).ok_or(KeyringError::Packet(number)));
+        signatures.push(read.map_err(unreadable)?);
     }
     if signatures.is_empty() { Err(missing()) } else { Ok(signatures) }
 }
@@ -95,8 +92,9 @@ fn judge(keyring: &Keyring, document: Document<'_>, signature: &Signature, now: 
     let mut last = None;
     for (certificate, maker) in makers {
         // Before the arithmetic, so that no weak key's is ever run.
-        let strength = maker.strength(certificate);
-        if strength.is_ok() && !is_made_by(certificate, maker, document, signature) {
+        let key = maker.key(certificate);
+        let strength = policy::key(key);
+        if strength.is_ok() && !is_made_by(key, document, signature) {
             continue;
         }
         match strength.and_then(|()| certificate.believe(maker, moments)) {
@@ -113,15 +111,15 @@ fn judge(keyring: &Keyring, document: Document<'_>, signature: &Signature, now: 
 /// and over a document it can be mistaken for no other version: where the one ends in 0x00 or 0x01 and a time, the
 /// others end in 0xFF and a length.
 fn form(document: Document<'_>, signature: &Signature) -> Result<(), Diagnostic> {
-    if !matches!(signature.version(), SignatureVersion::V3 | SignatureVersion::V4 | SignatureVersion::V6) {
+    if !matches!(signature.version, 3 | 4 | 6) {
         return Err(Diagnostic::new(Code::SigWeak, "the signature is of a version that is not believed"));
     }
-    if !signature.typ().is_some_and(|typ| document.types.contains(&typ)) {
+    if !signature.kind.is_some_and(|kind| document.kinds.contains(&kind)) {
         return Err(Diagnostic::new(Code::SigScope, "the signature is not one over such a document"));
     }
     policy::digest(signature).map_err(|digest| {
         let weak = format!("the signature's digest is too weak: {digest}");
-        Diagnostic::new(Code::SigWeak, weak).note("SHA-2 or SHA-3 of 256 bits or more is demanded")
+        Diagnostic::new(Code::SigWeak, weak).note("SHA-2 of 256 bits or more is demanded")
     })?;
     if !policy::understood(signature) {
         return Err(Diagnostic::new(Code::SigScope, "the signature has a critical part that is not understood"));
@@ -131,7 +129,7 @@ fn form(document: Document<'_>, signature: &Signature) -> Result<(), Diagnostic>
 
 /// Demands that a signature says when it was made, is not from the future and has not expired.
 fn moments(signature: &Signature, now: u64) -> Result<Moments, Diagnostic> {
-    let Some(signed) = created(signature) else {
+    let Some(signed) = signature.created() else {
         return Err(Diagnostic::new(Code::SigBad, "the signature does not say when it was made"));
     };
     if signed > now.saturating_add(policy::SKEW) {
@@ -145,12 +143,20 @@ fn moments(signature: &Signature, now: u64) -> Result<Moments, Diagnostic> {
     Ok(Moments { signed, now })
 }
 
-fn is_made_by(by: &Certificate, maker: Maker<'_>, document: Document<'_>, signature: &Signature) -> bool {
-    let is_of = |algorithm| signature.config().is_some_and(|config| config.pub_alg == algorithm);
-    match maker {
-        Maker::Primary => is_of(by.primary.algorithm()) && signature.verify(&by.primary, document.bytes).is_ok(),
-        Maker::Subkey(key, _) => is_of(key.algorithm()) && signature.verify(key, document.bytes).is_ok(),
-    }
+fn is_made_by(key: &Key, document: Document<'_>, signature: &Signature) -> bool {
+    let text = (signature.kind == Some(kind::TEXT)).then(|| with_crlf(document.bytes));
+    signature.is_by(key, &[text.as_deref().unwrap_or(document.bytes)]) == Some(true)
+}
+
+/// Ends every line in CR LF, as a text's signature is made (section 5.2.1.2).
+fn with_crlf(text: &[u8]) -> Vec<u8> {
+    let mut last = 0;
+    let ends = |byte: &u8| {
+        let is_bare = *byte == b'\n' && last != b'\r';
+        last = *byte;
+        [is_bare.then_some(b'\r'), Some(*byte)]
+    };
+    text.iter().flat_map(ends).flatten().collect()
 }
 
 fn signer(certificate: &Certificate, user: &str, at: Moments) -> Signer {
@@ -165,9 +171,8 @@ fn bad(signature: &Signature) -> Diagnostic {
 
 /// Names who a signature says made it.
 fn name(signature: &Signature) -> String {
-    let fingerprint = signature.issuer_fingerprint().first().map(|it| hex(it));
-    let id = || signature.issuer_key_id().first().map(|id| id.to_string().to_uppercase());
-    fingerprint.or_else(id).unwrap_or_else(|| "not told".to_owned())
+    let mut all = signature.issuers(sub::FINGERPRINT).chain(signature.issuers(sub::ISSUER));
+    all.next().map_or_else(|| "not told".to_owned(), hex)
 }
 
 fn unknown_key(keyring: &Keyring, signature: &Signature) -> Diagnostic {
