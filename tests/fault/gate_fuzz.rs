@@ -8,8 +8,9 @@
 //!
 //! Run full, every input is read twice: by this program, built with its checks of arithmetic on, where a giant may take fifteen
 //! seconds; and by `target/release/examples/fuzz-reader`, built as what is shipped is, where nothing may take more than one.
-//! Run small, only the former. `ARCA_FUZZ_TIMES=N` reads N times as many. `ARCA_FUZZ_SEEDS=DIR` writes the seeds for
-//! `cargo fuzz` there. Touches child processes, `target/tmp`. Read next: `gate_fuzz/child.rs`, `seeds.rs`, `mutate.rs`.
+//! A short run reads every seed, and an eighth of the bent copies, others for another `ARCA_SEED`, by the former alone.
+//! `ARCA_FUZZ_TIMES=N` reads N times as many. `ARCA_FUZZ_SEEDS=DIR` writes the seeds for `cargo fuzz` there. Touches child
+//! processes, `target/tmp`. Read next: `gate_fuzz/child.rs`, `seeds.rs`, `mutate.rs`.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use super::gate::{Scale, grouped, report};
+use super::gate::{Scale, grouped, program, report};
 use crate::testing::child::{self, Job};
 use crate::testing::readers::READERS;
 use crate::testing::{monsters, seeds};
@@ -30,6 +31,9 @@ use crate::tests::support::skip;
 const SILENCE: Duration = Duration::from_secs(60);
 /// Parts that a reader's inputs are dealt into, each read by a process of its own.
 const PARTS: usize = 4;
+
+/// The part of them that a short run reads.
+const SHORT: usize = 8;
 
 /// What lets this program read a job.
 const OURSELVES: &[&str] = &[
@@ -85,16 +89,18 @@ fn img_07_gate_no_reader_panics_hangs_or_hoards_on_stored_or_bent_bytes() {
     let Some(programs) = programs(scale) else { return };
     programs.iter().for_each(judge_is_awake);
     let times = std::env::var("ARCA_FUZZ_TIMES").map_or(1, |text| text.parse().unwrap());
-    let count = |reader| if scale == Scale::Full { share(reader) * times } else { share(reader) / scale.step() };
-    let jobs: Vec<_> = READERS.iter().flat_map(|(name, _)| Job::parts(name, count(name), PARTS)).collect();
-    let jobs: Vec<_> = Job::parts(child::MONSTERS, monsters::MONSTERS.len(), PARTS).into_iter().chain(jobs).collect();
+    let count = |reader| if scale.is_full() { share(reader) * times } else { share(reader) * times / SHORT };
+    let first = scale.offset(1_000_000) * 16_000;
+    let jobs = READERS.iter().flat_map(|(name, _)| Job::parts(name, count(name), PARTS, first));
+    let giants = Job::parts(child::MONSTERS, monsters::MONSTERS.len(), PARTS, 0);
+    let jobs: Vec<_> = giants.into_iter().chain(jobs).collect();
     let outcomes: Vec<_> = programs.iter().map(|program| (program, all(program, &jobs))).collect();
     let told: Vec<_> = outcomes.iter().map(|(program, outcome)| told_of(program, outcome)).collect();
     report("fuzz", scale, &format!("{} readers; {}", READERS.len(), told.join("; ")), begun);
     for (program, outcome) in outcomes {
         let complaints = &outcome.complaints;
         assert!(complaints.is_empty(), "{}: {} wrong:\n{}", program.name, complaints.len(), complaints.join("\n"));
-        scale.demand("inputs", outcome.inputs, 260_000);
+        scale.demand("inputs", outcome.inputs, 260_000, 30_000);
     }
 }
 
@@ -109,8 +115,8 @@ struct Program {
 fn programs(scale: Scale) -> Option<Vec<Program>> {
     let path = std::env::current_exe().unwrap();
     let mut programs = vec![Program { name: "checked", path, arguments: OURSELVES }];
-    if scale == Scale::Full {
-        let path = scale.program()?.with_file_name("examples/fuzz-reader");
+    if scale.is_full() {
+        let path = program().parent()?.with_file_name("release/examples/fuzz-reader");
         if !path.exists() {
             skip("the release reader (cargo build --release --example fuzz-reader)");
             return None;
@@ -143,7 +149,7 @@ fn judge_is_awake(program: &Program) {
         ("control-abort", 2, "ends its process"),
         ("control-stack", 2, "ends its process"),
     ] {
-        let outcome = all(program, &Job::parts(name, inputs, 1));
+        let outcome = all(program, &Job::parts(name, inputs, 1, 0));
         let found = outcome.complaints.iter().filter(|complaint| complaint.contains(words)).count();
         let expected = if words.is_empty() { 0 } else { 1 };
         assert_eq!((outcome.complaints.len(), found), (expected, expected), "{name}: {:?}", outcome.complaints);

@@ -5,7 +5,7 @@
 //! A point counts when the command ended with a code of its own. Then nothing wrong has a final name, and with the limit
 //! gone the plain command ends well, in the world without one. `helper` is no test: it is this program again, inside the
 //! namespace where it may mount. The control: where writes and reservations on a full disk say that they did their work, the
-//! same judge must say no.
+//! same judge must say no. A short run takes some of the limits, and more room at a time.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +15,7 @@ use super::gate::judge::{Picture, Reference};
 use super::gate::trace;
 use super::gate::trace::{Ended, run};
 use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World, remove_tree};
-use super::gate::{Scale, arena, grouped, preload, report};
+use super::gate::{Scale, arena, grouped, preload, program, report};
 use crate::tests::support::{output, skip, tool};
 
 const PLACE: &str = "ARCA_GATE_PLACE";
@@ -40,12 +40,12 @@ fn is_swept(scenario: &Scenario) -> bool {
 
 #[test]
 fn cas_04_gate_a_disk_that_is_full_at_any_stage_is_a_typed_error_and_loses_nothing() {
-    sweep("full disks", 300);
+    sweep("full disks", [300, 50]);
 }
 
 #[test]
 fn cas_17_gate_a_limit_of_descriptors_memory_or_file_size_is_a_typed_error_and_loses_nothing() {
-    sweep("limits", 150);
+    sweep("limits", [150, 40]);
 }
 
 #[test]
@@ -53,28 +53,26 @@ fn cas_04_gate_the_judge_says_no_where_a_full_disk_says_that_all_was_written() {
     let (Some(cc), Some(_)) = (tool("cc"), tool("strace")) else { return };
     let (scale, arena, begun) = (Scale::chosen(), arena(), Instant::now());
     let lie = preload(&cc, "full.c", arena.path());
-    let Some(counted) = apart("lies", scale, arena.path(), &lie) else { return };
+    let Some(counted) = apart("lies", arena.path(), &lie) else { return };
     report("full disks that lie", scale, &format!("{} of {} commands wrong", counted, LIED_TO.len()), begun);
     assert_eq!(counted, LIED_TO.len());
 }
 
 /// Runs [`helper`], and reports what it counted.
-fn sweep(what: &str, bound: usize) {
+fn sweep(what: &str, bounds: [usize; 2]) {
     let (scale, begun, arena) = (Scale::chosen(), Instant::now(), arena());
-    let Some(counted) = apart(what, scale, arena.path(), Path::new("")) else { return };
+    let Some(counted) = apart(what, arena.path(), Path::new("")) else { return };
     report(what, scale, &format!("{} points, 0 wrong, nothing lost", grouped(counted)), begun);
-    scale.demand(what, counted, bound);
+    scale.demand(what, counted, bounds[0], bounds[1]);
 }
 
 /// Runs [`helper`] where it may mount, and returns what it counted; `None` after telling that the test is skipped.
-fn apart(what: &str, scale: Scale, arena: &Path, lie: &Path) -> Option<usize> {
-    let (Some(unshare), Some(_), Some(program)) = (tool("unshare"), tool("mount"), scale.program()) else {
-        return None;
-    };
+fn apart(what: &str, arena: &Path, lie: &Path) -> Option<usize> {
+    let (unshare, _) = (tool("unshare")?, tool("mount")?);
     let mut command = Command::new(unshare);
     command.args(["-Urm", "--"]).arg(std::env::current_exe().unwrap());
     command.args(["--exact", "gate_limits::helper", "--ignored", "--nocapture", "--test-threads=1"]);
-    command.env(PLACE, arena).env(WHAT, what).env(PROGRAM, program).env(LIE, lie);
+    command.env(PLACE, arena).env(WHAT, what).env(PROGRAM, program()).env(LIE, lie);
     let told = output(&mut command);
     if told.stdout.contains("may not mount") || told.stderr.contains("unshare failed") {
         skip("a user namespace that may mount");
@@ -157,7 +155,7 @@ fn deceive(
 fn limit_all(world: &World<'_>, scenario: &Scenario, reference: &Reference, scale: Scale) -> usize {
     let mut refused = 0;
     for (flag, bounds) in LIMITS {
-        for bound in bounds.iter().step_by(if scale == Scale::Full { 1 } else { 5 }) {
+        for bound in scale.sample(3, bounds) {
             refused += usize::from(limit(world, scenario, reference, flag, *bound));
         }
     }
@@ -179,7 +177,7 @@ fn resize(arena: &Path, options: &str) {
 fn fill(world: &World<'_>, arena: &Path, scenario: &Scenario, reference: &Reference, scale: Scale) -> usize {
     let mut refused = 0;
     for (what, most, step) in [("size", 3 << 20, 32 << 10), ("nr_inodes", 90, 3)] {
-        for more in (0..most).step_by(if scale == Scale::Full { step } else { step * 20 }) {
+        for more in scale.sample(5, (0..most).step_by(step)) {
             world.enter(scenario.state);
             let found = rustix::fs::statvfs(arena).unwrap();
             let used = if what == "size" {

@@ -19,15 +19,15 @@ use std::time::{Duration, Instant};
 use crate::base::{ByteSize, Digest};
 use crate::format::qcow2;
 
-use super::gate::{Scale, report};
+use super::gate::{Scale, program, report};
 use crate::tests::support::{Bin, Running, output, skip, tool, tools};
 
-/// Cuts on each file system.
-const CUTS: usize = 112;
+/// Cuts on each file system in a full run, and in a short one.
+const CUTS: [usize; 2] = [112, 28];
 /// Cuts on one file system until it is made anew: every cut copies it, and looks through all that was promised on it.
 const ROUND: usize = 28;
 /// Cuts of the control.
-const CONTROL_CUTS: usize = 12;
+const CONTROL_CUTS: [usize; 2] = [12, 6];
 /// Says to the test that it runs in the namespace.
 const INSIDE: &str = "ARCA_POWER_CUTS_INSIDE";
 
@@ -66,9 +66,8 @@ fn inside() {
     let place = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
     let place = tempfile::Builder::new().prefix("arca-power-").tempdir_in(place).unwrap();
     let scale = Scale::chosen();
-    let Some(program) = scale.program() else { return };
-    let cuts = (CUTS / scale.step()).max(8);
-    let world = World::prepare(&program, &place.path().join("reference"), cuts);
+    let [cuts, control_cuts] = [CUTS, CONTROL_CUTS].map(|[full, short]| if scale.is_full() { full } else { short });
+    let world = World::prepare(&program(), &place.path().join("reference"), cuts, scale);
     let mut failed = vec![];
     for (system, size, options) in SYSTEMS {
         let begun = Instant::now();
@@ -77,7 +76,7 @@ fn inside() {
         for (round, jobs) in world.jobs.chunks(ROUND).enumerate() {
             told.add(make(&format!("{system}-{round}")).run(&world, jobs, Syncs::Real));
         }
-        let jobs = &world.jobs[..CONTROL_CUTS.min(world.jobs.len())];
+        let jobs = &world.jobs[..control_cuts];
         let without = make(&format!("{system}-control")).run(&world, jobs, Syncs::Answered);
         let figures = format!(
             "{} cuts ({} inside a command, {} after its success), {} promises, {} wrong; \
@@ -91,7 +90,7 @@ fn inside() {
             without.cuts,
         );
         report(&format!("power {system}"), scale, &figures, begun);
-        scale.demand("cuts", told.cuts, 100);
+        scale.demand("cuts", told.cuts, 100, 28);
         for wrong in &told.wrong {
             failed.push(format!("{system}: {wrong}"));
         }
@@ -117,6 +116,8 @@ struct World {
     program: PathBuf,
     dir: PathBuf,
     jobs: Vec<Job>,
+    /// Where the moments of the cuts begin.
+    seed: u64,
 }
 
 /// One command and what holds once it has succeeded.
@@ -129,10 +130,11 @@ struct Job {
 }
 
 impl World {
-    fn prepare(program: &Path, dir: &Path, count: usize) -> Self {
+    fn prepare(program: &Path, dir: &Path, count: usize, scale: Scale) -> Self {
         std::fs::create_dir_all(dir).unwrap();
-        let jobs = (0..count.max(CONTROL_CUTS)).map(|number| job(program, dir, number)).collect();
-        Self { program: program.to_owned(), dir: dir.to_owned(), jobs }
+        let jobs = (0..count).map(|number| job(program, dir, number)).collect();
+        let seed = 0x5eed ^ scale.offset(1 << 31) as u64;
+        Self { program: program.to_owned(), dir: dir.to_owned(), jobs, seed }
     }
 }
 
@@ -225,7 +227,7 @@ impl Rig {
     fn run(&self, world: &World, jobs: &[Job], syncs: Syncs) -> Told {
         let mut told = Told::default();
         let mut done: Vec<&Job> = vec![];
-        let mut random = 0x5eed_u64 ^ Digest::of(jobs[0].words.join(" ").as_bytes()).as_bytes()[0] as u64;
+        let mut random = world.seed ^ Digest::of(jobs[0].words.join(" ").as_bytes()).as_bytes()[0] as u64;
         let mut usual = Duration::from_millis(60);
         std::fs::create_dir_all(self.mount.join("work")).unwrap();
         // What was there before the first command is no matter of ours.

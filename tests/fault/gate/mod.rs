@@ -1,9 +1,8 @@
 //! What the gates share: how large they run, worlds to break ([`world`]), what a world may hold ([`judge`]), and
 //! strace ([`trace`]). Touches temporary directories, in memory where there is room. Read next: `world.rs`.
 //!
-//! A gate is a sweep that must reach a size: `tests/run` (and so CI) runs it full, with the release binary. A plain
-//! `cargo test` runs a twentieth of it with the debug binary, and its line says so. `ARCA_GATE=full` or `ARCA_GATE=small`
-//! decides otherwise (full takes the release binary as it lies there: build it first).
+//! A gate is a sweep that must reach a size. `ARCA_FULL=1` (`tests/run --full`) runs it whole; otherwise it runs a part that is
+//! chosen by a seed, and its line tells both the seed and how to repeat it (`ARCA_SEED`).
 
 pub mod judge;
 pub mod trace;
@@ -13,61 +12,69 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Instant, UNIX_EPOCH};
 
 /// How much of a gate runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
     Full,
-    /// Every twentieth point.
-    Small,
+    /// A part, which one is the seed's to say.
+    Short {
+        seed: usize,
+    },
 }
 
 impl Scale {
-    /// Reads the environment; see the header.
+    /// Reads the environment; see the header. Without a seed there, today's date is one.
     pub fn chosen() -> Self {
-        match std::env::var("ARCA_GATE").as_deref() {
-            Ok("full") => Self::Full,
-            Ok("small") => Self::Small,
-            Ok(other) => panic!("ARCA_GATE is `full` or `small`, not `{other}`"),
-            Err(_) if std::env::var("ARCA_REQUIRE_TOOLS").is_ok_and(|value| value == "1") => Self::Full,
-            Err(_) => Self::Small,
+        if crate::tests::support::is_full() {
+            return Self::Full;
         }
+        let today = || UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() as usize / 86_400);
+        let given = std::env::var("ARCA_SEED").ok();
+        let seed = given.map_or_else(today, |text| text.parse().expect("ARCA_SEED is a number"));
+        Self::Short { seed }
     }
 
-    /// How far one point that is run lies from the next.
-    pub const fn step(self) -> usize {
+    pub const fn is_full(self) -> bool {
+        matches!(self, Self::Full)
+    }
+
+    /// The seed of a short run, less than `below`; a full run begins at 0.
+    pub const fn offset(self, below: usize) -> usize {
         match self {
-            Self::Full => 1,
-            Self::Small => 20,
+            Self::Full => 0,
+            Self::Short { seed } => seed % below,
         }
     }
 
-    /// The program under test; `None` after telling that the test is skipped.
-    pub fn program(self) -> Option<PathBuf> {
-        let debug = Path::new(crate::tests::support::program());
-        if self == Self::Small {
-            return Some(debug.to_owned());
-        }
-        let release = debug.parent()?.parent()?.join("release/arca-build");
-        if !release.exists() {
-            crate::tests::support::skip("the release binary (cargo build --release)");
-            return None;
-        }
-        Some(release)
+    /// Returns all points in a full run; in a short one every `nth`, beginning where the seed says.
+    ///
+    /// Points often come in groups of two, three or six (errors, modes): a prime `nth` meets every place in a group.
+    pub fn sample<T>(self, nth: usize, points: impl IntoIterator<Item = T>) -> Vec<T> {
+        let nth = if self.is_full() { 1 } else { nth };
+        points.into_iter().skip(self.offset(nth)).step_by(nth).collect()
     }
 
-    /// Holds a figure against the bound of a full run, or its part of it.
+    /// Holds a figure against the bound of a full or of a short run.
     #[track_caller]
-    pub fn demand(self, what: &str, figure: usize, bound: usize) {
-        let bound = bound / self.step();
+    pub fn demand(self, what: &str, figure: usize, full: usize, short: usize) {
+        let bound = if self.is_full() { full } else { short };
         assert!(figure >= bound, "only {figure} {what}, where {bound} are demanded");
     }
 }
 
+/// The program under test.
+pub fn program() -> PathBuf {
+    PathBuf::from(crate::tests::support::program())
+}
+
 /// Prints a gate's one line, also when the test passes.
 pub fn report(gate: &str, scale: Scale, text: &str, begun: Instant) {
-    let part = if scale == Scale::Small { " (small: ARCA_GATE=full for all)" } else { "" };
+    let part = match scale {
+        Scale::Full => String::new(),
+        Scale::Short { seed } => format!(" (a part, ARCA_SEED={seed}; ARCA_FULL=1 for all)"),
+    };
     let line = format!("gate {gate}: {text}, {} s{part}\n", begun.elapsed().as_secs());
     // Not eprintln!, which the test harness swallows when a test passes.
     let _ = std::io::stderr().write_all(line.as_bytes());
