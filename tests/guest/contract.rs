@@ -10,6 +10,7 @@ fn script(guest: &MicroOs, text: &str) -> Boot {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_script_that_writes_where_nothing_is_mounted_loses_its_files_and_one_that_mounts_keeps_them() {
     let Some(guest) = MicroOs::prepare() else { return };
     let boot = script(
@@ -29,6 +30,7 @@ fn a_script_that_writes_where_nothing_is_mounted_loses_its_files_and_one_that_mo
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_script_that_fails_ends_the_boot_and_what_it_did_is_rolled_back() {
     let Some(guest) = MicroOs::prepare() else { return };
     let boot = script(&guest, "#!/bin/sh\necho half >/etc/half\nexit 3\n");
@@ -37,6 +39,7 @@ fn a_script_that_fails_ends_the_boot_and_what_it_did_is_rolled_back() {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_script_runs_first_in_the_initrd_where_its_flags_say_so_and_fails_the_boot_there() {
     let Some(guest) = MicroOs::prepare() else { return };
     let text =
@@ -47,6 +50,7 @@ fn a_script_runs_first_in_the_initrd_where_its_flags_say_so_and_fails_the_boot_t
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_config_that_ignition_refuses_ends_the_boot() {
     let Some(guest) = MicroOs::prepare() else { return };
     // In Ignition's eyes only: a group that the guest lacks.

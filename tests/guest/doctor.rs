@@ -5,6 +5,7 @@ use crate::tests::guest::microos::MicroOs;
 use crate::tests::support::{Bin, workdir};
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn what_ails_a_kept_machine_is_told_by_its_name_and_a_good_one_has_nothing() {
     let Some(guest) = MicroOs::prepare() else { return };
     let dir = workdir();

@@ -32,15 +32,20 @@ fn facts(boot: &Boot) -> String {
 }
 
 #[test]
-fn the_same_recipe_through_either_engine_by_either_transport_makes_the_same_guest() {
-    let Some(guest) = MicroOs::prepare() else { return };
-    let mut told = reports(&guest, EVERYTHING, &["disk", "fw_cfg"]);
-    let machine = guest.machine(&format!("engine = \"both\"\n{EVERYTHING}"), &[]);
-    let boot = machine.run("disk");
-    whole(&machine, &boot, "both by disk");
-    told.push((format!("both by disk in {:?}", boot.wall), facts(&boot)));
-    told.iter().for_each(|(how, facts)| eprintln!("{how}: {} lines", facts.lines().count()));
-    hold(&told, "everything.report");
+fn the_broad_recipe_through_ignition_by_disk_makes_the_guest_of_the_report() {
+    hold(&reports(EVERYTHING, &[("ignition", "disk")]), "everything.report");
+}
+
+#[test]
+fn the_broad_recipe_through_combustion_by_fw_cfg_makes_the_guest_of_the_report() {
+    hold(&reports(EVERYTHING, &[("combustion", "fw_cfg")]), "everything.report");
+}
+
+#[test]
+#[ignore = "full: three boots"]
+fn the_broad_recipe_by_the_other_ways_makes_the_same_guest() {
+    let ways = [("ignition", "fw_cfg"), ("combustion", "disk"), ("both", "disk")];
+    hold(&reports(EVERYTHING, &ways), "everything.report");
 }
 
 /// Demands that the guest tells of everything that the recipe wants, as it wants it.
@@ -52,33 +57,33 @@ fn whole(machine: &Machine, boot: &Boot, how: &str) {
     eprintln!("{how}: {}", verdict.lines().pop().unwrap());
 }
 
-/// Boots a recipe through each engine by each of these transports.
-fn reports(guest: &MicroOs, recipe: &str, transports: &[&str]) -> Vec<(String, String)> {
-    let mut told = vec![];
-    for engine in ["ignition", "combustion"] {
+/// Boots a recipe in each of these ways (engine, transport); nothing where the guest cannot be had.
+fn reports(recipe: &str, ways: &[(&str, &str)]) -> Vec<(String, String)> {
+    let Some(guest) = MicroOs::prepare() else { return vec![] };
+    let report = |(engine, transport): &(&str, &str)| {
         let machine = guest.machine(&format!("engine = \"{engine}\"\n{recipe}"), &[]);
-        for transport in transports {
-            let boot = machine.run(transport);
-            whole(&machine, &boot, &format!("{engine} by {transport}"));
-            told.push((format!("{engine} by {transport} in {:?}", boot.wall), facts(&boot)));
-        }
-    }
-    told
+        let (boot, how) = (machine.run(transport), format!("{engine} by {transport}"));
+        whole(&machine, &boot, &how);
+        let facts = facts(&boot);
+        eprintln!("{how} in {:?}: {} lines", boot.wall, facts.lines().count());
+        (how, facts)
+    };
+    ways.iter().map(report).collect()
 }
 
 #[test]
+#[ignore = "full: two boots"]
 fn files_on_every_subvolume_arrive_by_either_engine_where_ignition_is_patched_as_opensuses_is() {
     // Debian's Ignition takes one entry for a device: the stand-in gives each further one another name of the same device.
-    let Some(guest) = MicroOs::prepare() else { return };
-    hold(&reports(&guest, SUBVOLUMES, &["disk"]), "subvolumes.report");
+    hold(&reports(SUBVOLUMES, &[("ignition", "disk"), ("combustion", "disk")]), "subvolumes.report");
 }
 
 /// Holds reports, each with what made it, to the one that stands beside the recipe, and so to each other.
 #[track_caller]
 fn hold(told: &[(String, String)], golden: &str) {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guest/fixtures").join(golden);
-    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|value| value == "1") {
-        std::fs::write(&golden, &told[0].1).unwrap();
+    if let (Some((_, first)), Some("1")) = (told.first(), std::env::var("UPDATE_GOLDEN").ok().as_deref()) {
+        std::fs::write(&golden, first).unwrap();
     }
     let expected = std::fs::read_to_string(golden).unwrap_or_default();
     let lines = |a: &str, b: &str| -> String {

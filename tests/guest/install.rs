@@ -222,6 +222,7 @@ fn reported(xml: &str) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn an_installed_machine_comes_up_and_its_report_matches_by_each_transport() {
     let Some(()) = tools(&libvirtd::TOOLS).and_then(|()| tools(&["qemu-system-x86_64"])) else { return };
     let Some(image) = bootable::prepare() else { return };

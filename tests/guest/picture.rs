@@ -8,6 +8,7 @@ use crate::tests::guest::bootable;
 use crate::tests::support::{output, tools, workdir};
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn the_picture_shows_what_is_printed_today() {
     let (Some(()), Some(image)) = (tools(&["python3", "qemu-system-x86_64"]), bootable::prepare()) else { return };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

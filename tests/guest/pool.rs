@@ -41,6 +41,7 @@ fn failures(machine: &Machine, boot: &Boot) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_pool_is_made_survives_a_second_boot_and_a_new_system_and_mounts_and_tells_when_a_member_is_missing() {
     let Some(guest) = MicroOs::prepare() else { return };
     let disks = guest.disks(&SERIALS);
@@ -94,6 +95,7 @@ fn a_pool_is_made_survives_a_second_boot_and_a_new_system_and_mounts_and_tells_w
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_disk_that_is_not_blank_is_left_as_it_is_and_told_of_and_the_guest_boots() {
     let Some(guest) = MicroOs::prepare() else { return };
     let disks = guest.disks(&SERIALS);

@@ -44,6 +44,7 @@ fn change(text: &str, old: &str, new: &str) -> String {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_sabotaged_config_fails_with_the_lines_that_were_sabotaged() {
     let Some(guest) = MicroOs::prepare() else { return };
     let machine = guest.machine(&format!("engine = \"ignition\"\n{WISH}"), &[]).copy();
@@ -87,6 +88,7 @@ fn a_sabotaged_config_fails_with_the_lines_that_were_sabotaged() {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_script_of_combustion_that_was_changed_fails_with_the_line_that_was_changed() {
     let Some(guest) = MicroOs::prepare() else { return };
     let machine = guest.machine(&format!("engine = \"combustion\"\n{WISH}"), &[]).copy();

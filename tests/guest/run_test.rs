@@ -66,16 +66,19 @@ fn passes(options: &[&str]) {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_good_recipe_passes_with_its_config_on_a_disk() {
     passes(&["--transport", "disk"]);
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_good_recipe_passes_with_its_config_by_fw_cfg() {
     passes(&["--transport", "fw_cfg"]);
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn a_recipe_whose_script_undoes_its_config_fails_with_the_lines_that_say_so() {
     let script = "printf other >/etc/ours\nusermod --shell /bin/bash ann\n";
     let Some((ran, junit)) = held(script, &[]) else { return };

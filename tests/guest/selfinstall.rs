@@ -138,6 +138,7 @@ fn installs_and_comes_up(log: &str, transport: &str, bundle: &Path) {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn run_qemu_installs_unattended_and_the_first_boot_finds_everything_by_each_transport() {
     let (Some(()), Some(medium)) = (tools(&["sha256sum"]), Medium::prepare()) else { return };
     let built = build(&medium, &DATA);
@@ -164,6 +165,7 @@ fn run_installs_unattended_and_the_first_boot_finds_everything() {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn libvirt_takes_an_installing_machine_through_both_boots_with_the_config_on_a_disk() {
     let Some(machine) = Instance::prepare() else { return };
     machine.installs("disk", |log| machine.creates("domain-disk.xml", log));
@@ -171,6 +173,7 @@ fn libvirt_takes_an_installing_machine_through_both_boots_with_the_config_on_a_d
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn libvirt_takes_an_installing_machine_through_both_boots_with_the_config_by_fw_cfg() {
     let Some(machine) = Instance::prepare() else { return };
     machine.installs("fw_cfg", |log| machine.creates("domain-fwcfg.xml", log));
@@ -178,6 +181,7 @@ fn libvirt_takes_an_installing_machine_through_both_boots_with_the_config_by_fw_
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn libvirt_takes_an_installing_machine_with_uefi_through_both_boots() {
     if !Path::new(OVMF).exists() {
         return skip(OVMF);
@@ -188,6 +192,7 @@ fn libvirt_takes_an_installing_machine_with_uefi_through_both_boots() {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn virt_install_takes_an_installing_machine_through_both_boots() {
     let (Some(()), Some(machine)) = (tools(&["virt-install"]), Instance::prepare()) else { return };
     machine.installs("disk", |log| {
@@ -341,6 +346,7 @@ fn asked(built: &Built, transport: &str, arguments: &str) -> String {
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn an_installer_that_is_not_told_the_disk_asks_and_one_told_a_wrong_disk_refuses() {
     let Some(medium) = Medium::prepare() else { return };
     let untold = "root=install:CDLABEL=INSTALL console=tty0 console=ttyS0,115200";
@@ -358,6 +364,7 @@ fn an_installer_that_is_not_told_the_disk_asks_and_one_told_a_wrong_disk_refuses
 }
 
 #[test]
+#[ignore = "full: boots guests for a minute or more"]
 fn an_installer_refuses_a_medium_whose_image_is_damaged() {
     let Some(medium) = Medium::prepare() else { return };
     let dir = workdir();
