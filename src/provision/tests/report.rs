@@ -39,11 +39,15 @@ fn the_unit_the_script_and_the_list_are_the_same_by_either_engine() {
     let text = script(&combustion);
     for (name, path) in [
         ("arca-report.service", "/etc/systemd/system/arca-report.service"),
-        ("report.sh", "/etc/arca-build/report.sh"),
         ("report.list", "/etc/arca-build/report.list"),
     ] {
         golden(name, &format!("{}\n", written(&text, path)));
     }
+    let program = written(&text, "/etc/arca-build/report.sh");
+    assert!(
+        program.starts_with("#!/bin/sh\n") && program.ends_with(include_str!("../report.sh").trim_end()),
+        "{program}"
+    );
     let ignition = by("ignition", WISH);
     let told: serde_json::Value = serde_json::from_str(&config(&ignition)).unwrap();
     let unit = told["systemd"]["units"].as_array().unwrap().iter().find(|unit| unit["name"] == "arca-report.service");
