@@ -37,7 +37,7 @@ const SYSTEM_DIRS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 /// Finds a program on `PATH` or among the system's own; `None` after telling that the test is skipped.
 ///
 /// # Panics
-/// When `ARCA_REQUIRE_TOOLS=1`, as `tests/run` sets it: there, a missing tool is a failure.
+/// When `ARCA_REQUIRE_TOOLS=1`, as `.ci/run` sets it: there, a missing tool is a failure.
 pub fn tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
@@ -84,6 +84,11 @@ fn test_name() -> String {
     std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or(thread)
 }
 
+/// Tells whether everything runs at full size: `tests/run --full` sets it.
+pub fn is_full() -> bool {
+    std::env::var_os("ARCA_FULL").is_some_and(|value| value == "1")
+}
+
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
@@ -92,14 +97,15 @@ fn is_executable(path: &Path) -> bool {
 /// The program of this build, beside the test binary.
 ///
 /// # Panics
-/// Where it is not there, or older than a source that it is made from: `cargo test --lib` does not build it.
+/// Where it is not there, or older than a source that it is made from: `cargo test --lib` does not build it. The list of sources
+/// comes from `cargo build`; where only `cargo test` ran there is none, and nothing is compared.
 pub fn program() -> &'static str {
     static PROGRAM: LazyLock<String> = LazyLock::new(|| {
         let tests = std::env::current_exe().expect("the test binary");
         let program = tests.parent().and_then(Path::parent).expect("target/<profile>").join("arca-build");
         let changed = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
         let built = changed(&program).expect("the program; build it by `cargo build`");
-        let sources = std::fs::read_to_string(program.with_extension("d")).expect("the list of the program's sources");
+        let sources = std::fs::read_to_string(program.with_extension("d")).unwrap_or_default();
         let newer = sources.split_whitespace().skip(1).find(|source| changed(Path::new(source)) > Some(built));
         assert!(newer.is_none(), "{} is newer than the program; build it by `cargo build`", newer.unwrap_or_default());
         program.into_os_string().into_string().expect("a path in UTF-8")
