@@ -25,7 +25,7 @@ use super::gate::{Scale, grouped, program, report};
 use crate::testing::child::{self, Job};
 use crate::testing::readers::READERS;
 use crate::testing::{monsters, seeds};
-use crate::tests::support::skip;
+use crate::tests::support::{ourselves, skip};
 
 /// Whoever says nothing for so long is ended.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -34,14 +34,6 @@ const PARTS: usize = 4;
 
 /// The part of them that a short run reads.
 const SHORT: usize = 8;
-
-/// What lets this program read a job.
-const OURSELVES: &[&str] = &[
-    "--exact",
-    "--nocapture",
-    "--test-threads=1",
-    "gate_fuzz::img_07_gate_no_reader_panics_hangs_or_hoards_on_stored_or_bent_bytes",
-];
 
 /// How many inputs each reader is given when the gate runs full.
 const fn share(reader: &str) -> usize {
@@ -108,20 +100,21 @@ fn img_07_gate_no_reader_panics_hangs_or_hoards_on_stored_or_bent_bytes() {
 struct Program {
     name: &'static str,
     path: PathBuf,
-    arguments: &'static [&'static str],
+    arguments: Vec<String>,
 }
 
 /// This program, and where all is run the other one; `None` after telling that it is not built.
 fn programs(scale: Scale) -> Option<Vec<Program>> {
-    let path = std::env::current_exe().unwrap();
-    let mut programs = vec![Program { name: "checked", path, arguments: OURSELVES }];
+    let test = "img_07_gate_no_reader_panics_hangs_or_hoards_on_stored_or_bent_bytes";
+    let mut words = ourselves(module_path!(), test);
+    let mut programs = vec![Program { name: "checked", path: words.remove(0).into(), arguments: words }];
     if scale.is_full() {
         let path = program().parent()?.with_file_name("release/examples/fuzz-reader");
         if !path.exists() {
             skip("the release reader (cargo build --release --example fuzz-reader)");
             return None;
         }
-        programs.push(Program { name: "as shipped", path, arguments: &[] });
+        programs.push(Program { name: "as shipped", path, arguments: vec![] });
     }
     Some(programs)
 }
@@ -193,7 +186,7 @@ fn whole(program: &Program, job: &Job) -> Outcome {
 /// Runs a process over a job; tells the input at which it ended too early, and how.
 fn part(program: &Program, job: &Job) -> (Outcome, Option<(usize, String)>) {
     let mut command = Command::new(&program.path);
-    command.args(program.arguments);
+    command.args(&program.arguments);
     command.envs(job.environment()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let pipe = BufReader::new(child.stdout.take().unwrap());

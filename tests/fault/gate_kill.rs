@@ -15,7 +15,7 @@ use super::gate::{Scale, arena, demand_none, grouped, program, report, work};
 use crate::tests::support::tool;
 
 /// Kills of a full run, and of one at the calls that may change what is on disk.
-const BOUNDS: [usize; 2] = [10_000, 2_000];
+const BOUNDS: [usize; 2] = [10_000, 1_500];
 
 #[test]
 fn cas_01_gate_a_kill_at_every_system_call_leaves_nothing_wrong_and_nothing_to_do_by_hand() {

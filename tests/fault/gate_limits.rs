@@ -16,7 +16,7 @@ use super::gate::trace;
 use super::gate::trace::{Ended, run};
 use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World, remove_tree};
 use super::gate::{Scale, arena, grouped, preload, program, report};
-use crate::tests::support::{output, skip, tool};
+use crate::tests::support::{ourselves, output, skip, tool};
 
 const PLACE: &str = "ARCA_GATE_PLACE";
 const WHAT: &str = "ARCA_GATE_WHAT";
@@ -70,8 +70,7 @@ fn sweep(what: &str, bounds: [usize; 2]) {
 fn apart(what: &str, arena: &Path, lie: &Path) -> Option<usize> {
     let (unshare, _) = (tool("unshare")?, tool("mount")?);
     let mut command = Command::new(unshare);
-    command.args(["-Urm", "--"]).arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "gate_limits::helper", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.args(["-Urm", "--"]).args(ourselves(module_path!(), "helper"));
     command.env(PLACE, arena).env(WHAT, what).env(PROGRAM, program()).env(LIE, lie);
     let told = output(&mut command);
     if told.stdout.contains("may not mount") || told.stderr.contains("unshare failed") {

@@ -12,6 +12,7 @@ use crate::base::{Code, Diagnostic, Url};
 use crate::fetch::{Fetch, Http, Proxy, Settings};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
+use crate::tests::support::ourselves;
 use crate::tests::support::relay::{Port, fixture, tls_config};
 use crate::tests::support::server::Server;
 
@@ -153,8 +154,9 @@ fn net_14_ssl_cert_file_names_the_authorities() {
     }
     let url = serve("good.pem", hello());
     let ask = |file: &str| {
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "net_tls::net_14_ssl_cert_file_names_the_authorities", "--nocapture"])
+        let words = ourselves(module_path!(), "net_14_ssl_cert_file_names_the_authorities");
+        let output = std::process::Command::new(&words[0])
+            .args(&words[1..])
             .env_clear()
             .env("SSL_CERT_FILE", fixture(file))
             .env(ASKED, &url)

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use crate::provision::{carried::Known, lower};
 use crate::recipe::{LocalFiles, parse};
 
-use crate::tests::support::{Output, output, skip, tool, tools, workdir};
+use crate::tests::support::{Output, ourselves, output, skip, tool, tools, workdir};
 
 /// Says to a test that it runs in its namespace.
 const INSIDE: &str = "ARCA_POOL_INSIDE";
@@ -34,8 +34,8 @@ fn is_inside(test: &str) -> bool {
         ["unshare", "mount", "umount", "mknod", "losetup", "mkfs.btrfs", "btrfs", "wipefs", "blkid", "dash", "bash"];
     let (Some(()), Some(unshare)) = (tools(&needed), tool("unshare")) else { return false };
     let mut command = Command::new(unshare);
-    command.args(["--mount", "--propagation", "private", "--"]).arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "--nocapture", test]).env(INSIDE, "1").stdin(Stdio::null());
+    command.args(["--mount", "--propagation", "private", "--"]).args(ourselves(module_path!(), test));
+    command.env(INSIDE, "1").stdin(Stdio::null());
     let status = command.status().unwrap();
     assert!(status.success(), "{test} failed in its namespace: see above");
     false
@@ -275,7 +275,7 @@ const THREE: [&str; 3] = ["data1", "data2", "data3"];
 
 #[test]
 fn pool_1_blank_disks_become_a_pool_once_and_it_is_found_again_with_its_data() {
-    let test = "pool::pool_1_blank_disks_become_a_pool_once_and_it_is_found_again_with_its_data";
+    let test = "pool_1_blank_disks_become_a_pool_once_and_it_is_found_again_with_its_data";
     if !is_inside(test) {
         return;
     }
@@ -316,7 +316,7 @@ fn pool_1_blank_disks_become_a_pool_once_and_it_is_found_again_with_its_data() {
 
 #[test]
 fn pool_2_a_missing_disk_is_told_by_name_and_the_way_out_that_is_told_works() {
-    if !is_inside("pool::pool_2_a_missing_disk_is_told_by_name_and_the_way_out_that_is_told_works") {
+    if !is_inside("pool_2_a_missing_disk_is_told_by_name_and_the_way_out_that_is_told_works") {
         return;
     }
     for shell in SHELLS {
@@ -351,7 +351,7 @@ fn pool_2_a_missing_disk_is_told_by_name_and_the_way_out_that_is_told_works() {
 
 #[test]
 fn pool_3_a_disk_that_carries_anything_is_refused_by_name_and_no_byte_changes() {
-    if !is_inside("pool::pool_3_a_disk_that_carries_anything_is_refused_by_name_and_no_byte_changes") {
+    if !is_inside("pool_3_a_disk_that_carries_anything_is_refused_by_name_and_no_byte_changes") {
         return;
     }
     let Some(()) = tools(&["mkfs.ext4", "mkfs.xfs", "mkswap", "sfdisk", "sgdisk"]) else { return };
@@ -397,7 +397,7 @@ fn pool_3_a_disk_that_carries_anything_is_refused_by_name_and_no_byte_changes() 
 
 #[test]
 fn pool_4_what_was_made_once_is_never_made_again_unless_it_is_allowed() {
-    if !is_inside("pool::pool_4_what_was_made_once_is_never_made_again_unless_it_is_allowed") {
+    if !is_inside("pool_4_what_was_made_once_is_never_made_again_unless_it_is_allowed") {
         return;
     }
     let guest = Guest::new(SHELLS[0], &THREE, RAID1);
@@ -432,7 +432,7 @@ fn pool_4_what_was_made_once_is_never_made_again_unless_it_is_allowed() {
 
 #[test]
 fn pool_2_a_pool_that_cannot_live_without_the_lost_disk_is_told_and_not_mounted() {
-    if !is_inside("pool::pool_2_a_pool_that_cannot_live_without_the_lost_disk_is_told_and_not_mounted") {
+    if !is_inside("pool_2_a_pool_that_cannot_live_without_the_lost_disk_is_told_and_not_mounted") {
         return;
     }
     let guest = Guest::new(
@@ -450,7 +450,7 @@ fn pool_2_a_pool_that_cannot_live_without_the_lost_disk_is_told_and_not_mounted(
 
 #[test]
 fn pool_5_strangers_beside_a_pool_are_told_and_namesakes_refused() {
-    if !is_inside("pool::pool_5_strangers_beside_a_pool_are_told_and_namesakes_refused") {
+    if !is_inside("pool_5_strangers_beside_a_pool_are_told_and_namesakes_refused") {
         return;
     }
     let guest = Guest::new(SHELLS[0], &["data1", "data2", "data3", "data4"], RAID1);
@@ -476,7 +476,7 @@ fn pool_5_strangers_beside_a_pool_are_told_and_namesakes_refused() {
 
 #[test]
 fn pool_6_a_disk_that_errs_fails_the_daily_check_loudly_and_a_scrub_mends_what_it_can() {
-    if !is_inside("pool::pool_6_a_disk_that_errs_fails_the_daily_check_loudly_and_a_scrub_mends_what_it_can") {
+    if !is_inside("pool_6_a_disk_that_errs_fails_the_daily_check_loudly_and_a_scrub_mends_what_it_can") {
         return;
     }
     let guest = Guest::new(SHELLS[0], &["data1", "data2"], "disks = [\"data1\", \"data2\"]");
@@ -506,7 +506,7 @@ fn pool_6_a_disk_that_errs_fails_the_daily_check_loudly_and_a_scrub_mends_what_i
 
 #[test]
 fn pool_7_every_profile_is_made_as_it_was_asked() {
-    if !is_inside("pool::pool_7_every_profile_is_made_as_it_was_asked") {
+    if !is_inside("pool_7_every_profile_is_made_as_it_was_asked") {
         return;
     }
     for (disks, said, data, metadata) in [

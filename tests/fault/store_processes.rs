@@ -30,7 +30,7 @@ fn task(cache: &Path, task: &str) -> Command {
 
 fn by(program: &Path, cache: &Path, task: &str) -> Command {
     let mut command = Command::new(program);
-    command.args(["--exact", "store_processes::helper", "--ignored", "--nocapture", "--test-threads=1"]);
+    command.args(&support::ourselves(module_path!(), "helper")[1..]);
     command.env(TASK, task).env(CACHE, cache).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

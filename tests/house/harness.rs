@@ -53,16 +53,16 @@ fn a_killed_run_takes_its_children_along() {
 
 #[test]
 fn a_missing_tool_is_told_where_skipping_is_allowed_and_fails_where_it_is_not() {
-    let binary = std::env::current_exe().unwrap();
+    let words = support::ourselves(module_path!(), "needs_what_nobody_has");
     let ask = |require: &str| {
         let dir = support::workdir();
         let log = dir.path().join("log");
-        let mut command = Command::new(&binary);
-        command.args(["--exact", "harness::needs_what_nobody_has", "--ignored"]);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         command.env("ARCA_REQUIRE_TOOLS", require).env("ARCA_SKIP_LOG", &log).env("ARCA_TEST_OF_SKIPPING", "1");
         (support::output(&mut command), std::fs::read_to_string(&log).unwrap())
     };
-    let line = "SKIPPED harness::needs_what_nobody_has: needs no-such-tool\n";
+    let line = "SKIPPED tests::house::harness::needs_what_nobody_has: needs no-such-tool\n";
     let (allowed, log) = ask("0");
     assert_eq!((allowed.code, log.as_str()), (0, line));
     assert!(allowed.stderr.contains(line), "{allowed}");

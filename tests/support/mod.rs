@@ -113,6 +113,21 @@ pub fn program() -> &'static str {
     &PROGRAM
 }
 
+/// The words by which this test binary runs one of its own tests, in a process of its own; `module` is that test's `module_path!()`.
+///
+/// # Panics
+/// Where it has no such test: the child would run none, and end well.
+pub fn ourselves(module: &str, test: &str) -> Vec<String> {
+    let binary = std::env::current_exe().expect("the test binary");
+    let (_, module) = module.split_once("::").expect("a module of this crate");
+    let name = format!("{module}::{test}");
+    let words = ["--exact", &name, "--include-ignored"];
+    let listed = output(Command::new(&binary).args(words).arg("--list")).success().stdout;
+    assert!(listed.contains(&format!("{name}: test")), "there is no test `{name}`");
+    let binary = binary.to_str().expect("a path in UTF-8");
+    [&[binary], &words[..], &["--nocapture", "--test-threads=1"]].concat().into_iter().map(str::to_owned).collect()
+}
+
 /// A directory below `target/` that outlives a run: what is costly to make stays there.
 pub fn target_tmp() -> &'static Path {
     static PLACE: LazyLock<PathBuf> = LazyLock::new(|| {
