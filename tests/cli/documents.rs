@@ -263,9 +263,10 @@ fn the_documents_of_json_have_the_keys_that_the_table_lists() {
 }
 
 #[test]
-fn readme_is_short() {
+fn readme_is_short_and_names_the_oldest_rust() {
     let text = std::fs::read_to_string(root().join("README.md")).unwrap();
     assert!(text.lines().count() <= 150);
+    assert!(text.contains(concat!("Rust ", env!("CARGO_PKG_RUST_VERSION"), " or newer")));
 }
 
 #[test]
