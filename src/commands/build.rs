@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::update::PublisherQuery;
-use super::{Context, LARGEST_INPUT, Loaded, PIECES_FROM, VERSION, moved};
+use super::{Context, LARGEST_INPUT, Loaded, VERSION, moved};
 use crate::base::{Code, Diagnostic, Diagnostics, Digest, Event, Name};
 use crate::bundle;
 use crate::host::{Beside, files};
@@ -169,8 +169,8 @@ pub(super) fn workshop<'a>(
     beside: &'a Beside,
     rewrite: realise::Rewrite<'a>,
 ) -> Workshop<'a> {
-    let (events, version, largest, pieces_from) = (context.events, VERSION, LARGEST_INPUT, PIECES_FROM);
-    Workshop { store, fetch, beside, rewrite, events, version, largest, pieces_from }
+    let (events, version, largest) = (context.events, VERSION, LARGEST_INPUT);
+    Workshop { store, fetch, beside, rewrite, events, version, largest }
 }
 
 fn build_one(

@@ -60,8 +60,6 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The largest input taken while its size is not pinned.
 pub(crate) const LARGEST_INPUT: ByteSize = ByteSize::gib(64);
-/// Below this, asking a list of mirrors costs more than it brings.
-pub(crate) const PIECES_FROM: ByteSize = ByteSize::mib(32);
 
 impl Context<'_> {
     pub(super) fn open_store(&self) -> Result<Store<'_>, Diagnostic> {

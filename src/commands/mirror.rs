@@ -1,7 +1,7 @@
 //! `mirror`: the inputs of recipes as a plain directory, which any web server or USB stick makes a mirror for others.
 //!
 //! `DIR/<host>/<path>/<immutable name>`: the publisher's own paths, so that one line of `[mirrors]` leads there. Beside
-//! each file lie `.sha256` files, for its own and for the moving name, and a `.meta4` with pieces where the pin names one:
+//! each file lie `.sha256` files, for its own and for the moving name, and a `.meta4` where the pin names one:
 //! so `update` finds in the mirror what it finds at the publisher.
 
 use std::collections::BTreeMap;
@@ -20,11 +20,6 @@ use crate::plan::Plan;
 use crate::realise::{self, Realised, Tally};
 use crate::recipe::Source;
 use crate::store::{Store, StoreObject};
-
-/// The shortest pieces of a list; longer where a list would become long.
-const PIECE: u64 = 1 << 20;
-/// The most pieces of a list: about 1.3 MiB of it.
-const PIECES: u64 = 16 << 10;
 
 /// What was laid out.
 #[derive(Debug)]
@@ -87,7 +82,7 @@ pub(crate) fn mirror(context: &Context<'_>, recipes: &[PathBuf], directory: &Pat
         let realised = bring(context, &store, loaded, plan)?;
         mirrored.tally.add(&realised.tally);
         for input in inputs {
-            contents.add(input, &realised, &store, context.events)?;
+            contents.add(input, &realised)?;
             let (prefix, host) = (origin(&input.url), host(&input.url));
             let target = mirrored.directory.join(host).display().to_string();
             mirrored.rules.insert(prefix, format!("{target}/"));
@@ -205,14 +200,8 @@ fn origin(url: &Url) -> String {
 struct Contents(BTreeMap<String, Content>);
 
 impl Contents {
-    /// Adds an input, what `update` reads of it, and its list of pieces.
-    fn add(
-        &mut self,
-        input: &Wanted,
-        realised: &Realised,
-        store: &Store<'_>,
-        events: Events<'_>,
-    ) -> Result<(), Diagnostic> {
+    /// Adds an input, and what `update` reads of it.
+    fn add(&mut self, input: &Wanted, realised: &Realised) -> Result<(), Diagnostic> {
         let object = realised.objects.values().find(|object| object.digest() == input.digest);
         let object = object.ok_or_else(|| Diagnostic::new(Code::Bug, format!("`{}` was not brought", input.url)))?;
         let (place, moving) = (path(&input.url)?, path(&input.moving)?);
@@ -231,8 +220,7 @@ impl Contents {
         if let Some(list) = &input.metalink {
             let list_place = path(&list.without_secrets())?;
             if !self.0.contains_key(&list_place) {
-                let text = list_of(name, &input.url, object, store, events)?;
-                self.insert(list_place, Content::Text(text), list)?;
+                self.insert(list_place, Content::Text(list_of(name, &input.url, object)), list)?;
             }
         }
         self.insert(place, Content::Object(object.clone()), &input.url)
@@ -280,39 +268,11 @@ impl Content {
     }
 }
 
-/// Writes the list of an object's pieces, with the publisher's own address.
-fn list_of(
-    name: &str,
-    url: &Url,
-    object: &StoreObject,
-    store: &Store<'_>,
-    events: Events<'_>,
-) -> Result<String, Diagnostic> {
-    let length = (0..).map(|doubled| PIECE << doubled).find(|length| object.size().div_ceil(*length) <= PIECES);
-    let length = length.unwrap_or(PIECE);
-    let what = format!("hashing the pieces of {name}");
-    events(Event::Started { what: what.clone(), total: Some(ByteSize(object.size())) });
-    let mut reader = Told { reader: store.reader(object)?, what: what.clone(), done: 0, told: 0, events };
-    let mut digests = vec![];
-    let mut piece = vec![];
-    loop {
-        piece.clear();
-        let read = reader.by_ref().take(length).read_to_end(&mut piece);
-        match read.map_err(|error| store.told(&object.digest(), error))? {
-            0 => break,
-            _ => digests.push(Digest::of(&piece)),
-        }
-    }
-    events(Event::Finished { what });
-    let mirror = metalink::Mirror { url: url.clone(), priority: 1, location: None };
-    let file = metalink::File {
-        name: name.to_owned(),
-        size: Some(object.size()),
-        sha256: Some(object.digest()),
-        pieces: Some(metalink::Pieces { length, digests }),
-        mirrors: vec![mirror],
-    };
-    Ok(file.print())
+/// Writes the list of an object's one mirror: the publisher's own address.
+fn list_of(name: &str, url: &Url, object: &StoreObject) -> String {
+    let mirrors = vec![metalink::Mirror { url: url.clone(), priority: 1 }];
+    let (size, sha256) = (Some(object.size()), Some(object.digest()));
+    metalink::File { name: name.to_owned(), size, sha256, mirrors }.print()
 }
 
 /// Tells how far reading is.

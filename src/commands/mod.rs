@@ -49,5 +49,5 @@ pub(crate) use crate::store::{
 };
 pub(crate) use crate::transfer::{Index, Packed, Unpacked};
 pub(crate) use context::Context;
-use context::{LARGEST_INPUT, PIECES_FROM, VERSION, quoted};
+use context::{LARGEST_INPUT, VERSION, quoted};
 pub(crate) use recipe_file::Loaded;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap, HeaderName};
 
+use super::Bounds;
 use super::failure::{Failure, PROXY_CREDENTIALS, Retry};
-use super::{Bounds, Span};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic};
 
@@ -119,30 +119,6 @@ impl Head {
     fn judge_unsatisfiable(&self, asked: Asked<'_>) -> Verdict {
         let total = asked.bounds.size.or(self.range.and_then(|range| range.total));
         if total == Some(asked.offset) { Verdict::Complete } else { Verdict::Anew }
-    }
-
-    /// Demands that the answer is just the part that was asked for, of a file of the known size.
-    ///
-    /// A shorter part is taken (RFC 9110 §14.2 allows it); a server that ignores ranges is of no use for pieces.
-    pub(super) fn judge_span(&self, span: Span) -> Result<(), Failure> {
-        let odd = |why: &str| Failure::from(Diagnostic::new(Code::NetProtocol, why));
-        match self.status {
-            206 => {}
-            200 => return Err(odd("the server does not give parts of files")),
-            416 => return Err(odd("the server's file is shorter than the pinned one")),
-            status => return Err(self.refusal(status)),
-        }
-        let Some(ContentRange { span: Some((first, last)), total: Some(total) }) = self.range else {
-            return Err(odd("the server does not say which part it gives"));
-        };
-        if total != span.total {
-            return Err(self.other_size(span.total, total));
-        }
-        let framed = self.length.is_none_or(|length| length == last - first + 1);
-        if first != span.from || last - first >= span.length || !framed || self.content_encoding.is_some() {
-            return Err(odd("the server gives another part than was asked for"));
-        }
-        Ok(())
     }
 
     fn refusal(&self, status: u16) -> Failure {
@@ -330,36 +306,6 @@ mod tests {
             assert_eq!(head(200, &[("etag", weak)], None).etag, None, "{weak}");
         }
         assert_eq!(head(200, &[("etag", &format!("\"{}\"", "a".repeat(300)))], None).etag, None);
-    }
-
-    #[test]
-    fn net_13_a_piece_is_taken_only_where_just_that_part_is_given() {
-        let span = Span { from: 40, length: 20, total: 100 };
-        let judge =
-            |status, range: &str, length| match head(status, &[("content-range", range)], length).judge_span(span) {
-                Ok(()) => "taken".to_owned(),
-                Err(failure) => format!("{} {:?}", failure.problem.code, failure.retry),
-            };
-        for (status, range, length, told) in [
-            (206, "bytes 40-59/100", Some(20), "taken"),
-            (206, "bytes 40-59/100", None, "taken"),
-            (206, "bytes 40-49/100", Some(10), "taken"),
-            (206, "bytes 40-60/100", Some(21), "E_NET_PROTOCOL Never"),
-            (206, "bytes 41-59/100", Some(19), "E_NET_PROTOCOL Never"),
-            (206, "bytes 0-19/100", Some(20), "E_NET_PROTOCOL Never"),
-            (206, "bytes 40-59/100", Some(21), "E_NET_PROTOCOL Never"),
-            (206, "bytes 40-59/*", Some(20), "E_NET_PROTOCOL Never"),
-            (206, "bytes 40-59/101", Some(20), "E_NET_SIZE Never"),
-            (206, "", Some(20), "E_NET_PROTOCOL Never"),
-            (200, "", Some(100), "E_NET_PROTOCOL Never"),
-            (416, "bytes */30", None, "E_NET_PROTOCOL Never"),
-            (404, "", None, "E_NET_STATUS Never"),
-            (503, "", None, "E_NET_STATUS Soon"),
-        ] {
-            assert_eq!(judge(status, range, length), told, "{status} {range}");
-        }
-        let coded = [("content-range", "bytes 40-59/100"), ("content-encoding", "gzip")];
-        assert!(head(206, &coded, Some(20)).judge_span(span).is_err());
     }
 
     #[test]

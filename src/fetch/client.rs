@@ -15,7 +15,7 @@ use super::failure::Failure;
 use super::redirect::{self, Route, Rules};
 use super::registry::{self, Repository, Tokens};
 use super::transfer::{self, Transfer};
-use super::{Arrived, Beginning, Bounds, Fetch, Missed, Proxy, Settings, Span, Text, beginning, range};
+use super::{Arrived, Beginning, Bounds, Fetch, Proxy, Settings, Text, beginning};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Events, Secret, Url};
 use crate::stream::Sink;
@@ -231,15 +231,5 @@ impl Fetch for Http {
 
     fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Diagnostic> {
         beginning::beginning(self, url, count)
-    }
-
-    fn range(
-        &self,
-        url: &Url,
-        span: Span,
-        stop: &dyn Fn() -> bool,
-        take: &mut dyn FnMut(&[u8]) -> Result<(), Diagnostic>,
-    ) -> Result<(), Missed> {
-        range::range(self, url, span, stop, take)
     }
 }

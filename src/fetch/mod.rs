@@ -11,7 +11,6 @@ mod beginning;
 mod client;
 mod failure;
 mod pace;
-mod range;
 mod redirect;
 mod registry;
 mod transfer;
@@ -146,27 +145,6 @@ pub(crate) struct Beginning {
     pub from: Url,
 }
 
-/// A part of a file whose size is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    /// The first byte.
-    pub from: u64,
-    /// How many, at least one.
-    pub length: u64,
-    /// The size of the whole file; a server that tells another has another file.
-    pub total: u64,
-}
-
-/// Why a part of a file did not come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Missed {
-    pub problem: Diagnostic,
-    /// How long to wait before this server is asked again; none where that cannot help.
-    pub pause: Option<Duration>,
-    /// Whether it is the taker of the bytes that failed, and no server.
-    pub ours: bool,
-}
-
 /// Brings bytes from an address.
 pub(crate) trait Fetch: Sync {
     /// Downloads `url` into `sink`, resuming what is there, until it is complete or hope is lost.
@@ -196,21 +174,6 @@ pub(crate) trait Fetch: Sync {
     /// # Errors
     /// `E_NET_*` or `E_OFFLINE`.
     fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Diagnostic>;
-
-    /// Asks once for a part of a file, and hands its bytes to `take` in order, never one more than were asked for.
-    ///
-    /// Ends early, well, when `stop` says so; that is asked several times a second, whatever the server does.
-    ///
-    /// # Errors
-    /// A server that does not give just this part of a file of this size; a failure of `take`. What was taken before
-    /// counts.
-    fn range(
-        &self,
-        url: &Url,
-        span: Span,
-        stop: &dyn Fn() -> bool,
-        take: &mut dyn FnMut(&[u8]) -> Result<(), Diagnostic>,
-    ) -> Result<(), Missed>;
 }
 
 /// Opens no socket: every request is refused with the name of what is missing.
@@ -249,16 +212,6 @@ impl Fetch for Offline {
 
     fn text(&self, what: &str, url: &Url, _: u64, _: Events<'_>) -> Result<Text, Diagnostic> {
         Err(Self::refuse_to_ask(what, url))
-    }
-
-    fn range(
-        &self,
-        url: &Url,
-        _: Span,
-        _: &dyn Fn() -> bool,
-        _: &mut dyn FnMut(&[u8]) -> Result<(), Diagnostic>,
-    ) -> Result<(), Missed> {
-        Err(Missed { problem: Self::refuse(url.file_name(), url), pause: None, ours: false })
     }
 
     fn beginning(&self, url: &Url, _: usize) -> Result<Beginning, Diagnostic> {

@@ -43,7 +43,7 @@ pub(crate) struct Pin {
     pub size: Option<ByteSize>,
     /// Who vouched for the digest: fingerprint and name of the key that signed it; none where nobody did.
     pub signer: Option<String>,
-    /// Where the publisher lists mirrors and the digests of pieces (RFC 5854).
+    /// Where the publisher lists mirrors (RFC 5854).
     pub metalink: Option<Url>,
     pub image: ImageFacts,
 }

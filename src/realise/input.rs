@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::io::Read;
 
 use super::build::named;
-use super::pieces::Several;
 use super::{Tally, Walk, Workshop};
 use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Digest, Event, Url};
 use crate::fetch::Bounds;
@@ -18,7 +17,7 @@ use crate::stream::Sink;
 /// The label of the fact that names the input which failed, where it is not the base.
 pub(crate) const INPUT: &str = "input";
 
-pub(super) const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
+const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 
 impl Walk<'_> {
     /// Brings a fixed output, unless the store has it.
@@ -59,45 +58,32 @@ impl Walk<'_> {
         }
     }
 
-    /// Tries one address after the other; where several mirrors are known, all together before the first remote one.
+    /// Tries one address after the other, at last the mirrors that the publisher lists.
     fn bring_pinned(
         &self,
         job: &Job<'_>,
         sources: &[Source],
-        metalink: Option<&Url>,
+        mut list: Option<&Url>,
     ) -> Result<(StoreObject, Tally), Diagnostic> {
         let mut failures: Vec<Diagnostic> = vec![];
+        let mut tried = vec![];
         let mut places: VecDeque<_> = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).collect();
-        let mut metalink = metalink.filter(|_| job.size.is_some_and(|size| size > self.workshop.pieces_from));
-        let mut liars = vec![];
         while let Some(source) = places.pop_front() {
-            if is_remote(&source)
-                && let Some(list) = metalink.take()
+            let failure = match self.bring_from(job, &source) {
+                Err(failure) if !is_final(&failure) => failure,
+                ended => return ended,
+            };
+            tried.push(source);
+            if places.is_empty()
+                && let Some(list) = list.take()
             {
-                let several = self.bring_in_pieces(job, sources, list)?;
-                match several {
-                    Several::Brought(brought) => return Ok(brought),
-                    Several::Failed(failed) => {
-                        failures.extend(failed.failures);
-                        liars = failed.liars;
-                        places.extend(failed.others);
-                    }
-                }
+                places.extend(self.mirrors(job, sources, list).into_iter().filter(|place| !tried.contains(place)));
             }
-            if liars.contains(&source) {
-                continue;
+            if !places.is_empty() {
+                let text = format!("{}{}; trying the next address", told(&failure, job), from(&failure));
+                (self.workshop.events)(Event::Warning { text });
             }
-            match self.bring_from(job, &source) {
-                Ok(brought) => return Ok(brought),
-                Err(failure) if is_final(&failure) => return Err(failure),
-                Err(failure) => {
-                    if places.iter().any(|place| !liars.contains(place)) {
-                        let text = format!("{}{}; trying the next address", told(&failure, job), from(&failure));
-                        (self.workshop.events)(Event::Warning { text });
-                    }
-                    failures.push(failure);
-                }
-            }
+            failures.push(failure);
         }
         Err(all_failed(failures, job))
     }
@@ -217,17 +203,13 @@ fn came(mut problem: Diagnostic, what: &str, from: &str, coding: Option<String>)
 
 impl Job<'_> {
     /// Passes the bytes through the gate of what they shall be.
-    pub(super) fn pass(&self, file: &mut std::fs::File) -> Result<(), Diagnostic> {
+    fn pass(&self, file: &mut std::fs::File) -> Result<(), Diagnostic> {
         gate(file, self.gate)
     }
 
     fn cap(&self, workshop: &Workshop<'_>) -> u64 {
         self.size.unwrap_or(workshop.largest).0
     }
-}
-
-fn is_remote(source: &Source) -> bool {
-    matches!(source, Source::Url(url) if url.is_remote())
 }
 
 /// Tells whether the pinned bytes came, and are no image that may be used: everywhere else they are the same.
@@ -244,7 +226,7 @@ fn is_refused(failure: &Diagnostic) -> bool {
 }
 
 /// Tells whether another address cannot help.
-pub(super) fn is_final(failure: &Diagnostic) -> bool {
+fn is_final(failure: &Diagnostic) -> bool {
     matches!(
         failure.code,
         Code::NoSpace | Code::CacheReadOnly | Code::CachePerm | Code::CacheLock | Code::Interrupted | Code::Bug

@@ -2,7 +2,7 @@
 //!
 //! The only place where effects meet: the store keeps, `fetch` brings what is remote, `host` reads what is local, the
 //! pure floors make the bytes. Nothing here decides what to build. Read next: [`build`] (one function a builder),
-//! [`input`] (how fixed-output bytes are brought), [`pieces`] (from several mirrors at once), [`unpack`] (compressed and
+//! [`input`] (how fixed-output bytes are brought), [`mirrors`] (where else they may be), [`unpack`] (compressed and
 //! raw bases), [`check`](mod@check) (the same again, compared), then `bundle`.
 
 mod build;
@@ -10,7 +10,7 @@ mod carry;
 mod check;
 mod input;
 mod learn;
-mod pieces;
+mod mirrors;
 mod unpack;
 
 use std::collections::BTreeMap;
@@ -40,8 +40,6 @@ pub(crate) struct Workshop<'a> {
     pub version: &'a str,
     /// The largest input without a pinned size that is taken.
     pub largest: ByteSize,
-    /// Inputs larger than this come in pieces from several mirrors at once, where the publisher lists them.
-    pub pieces_from: ByteSize,
 }
 
 impl std::fmt::Debug for Workshop<'_> {

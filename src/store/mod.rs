@@ -38,8 +38,8 @@
 //!
 //! So what stands under a final name is whole and right, or was damaged later. Realisations and roots are written the same
 //! way, replacing by rename. Stamps are not synced: losing one costs a hash. Downloads keep their part under
-//! `tmp/partial-<digest>`, locked by the one who fills it; others wait, and the lock dies with its holder. One that is
-//! filled in any order has a journal beside it, `.pieces`; who continues it in order first cuts it at its first gap.
+//! `tmp/partial-<digest>`, locked by the one who fills it; others wait, and the lock dies with its holder. One with a
+//! `.pieces` beside it was filled in any order by an earlier version, and is removed.
 //!
 //! # How an object is read
 //!
@@ -49,7 +49,7 @@
 //! A store that may not be written serves all it holds without a single write.
 //!
 //! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `draft`,
-//! `partial` (downloads), `pieced` (the same in any order), `paced` (early write-back), `bundle`, `out`, `root`, `gc`,
+//! `partial` (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`,
 //! `policy`, `usage`, `verify`, `repair`.
 
 #![expect(clippy::disallowed_methods, reason = "the store is the address of every effect in the cache directory")]
@@ -66,7 +66,6 @@ mod object;
 mod out;
 mod paced;
 mod partial;
-mod pieced;
 mod policy;
 mod realisation;
 mod repair;
@@ -89,7 +88,6 @@ pub(crate) use gc::{Collect, GcReport};
 pub(crate) use object::{ObjectReader, StoreObject};
 pub(crate) use out::Copied;
 pub(crate) use partial::{Claim, Partial};
-pub(crate) use pieced::{Cut, Filler, Pieced, PiecedClaim};
 pub(crate) use policy::{Policy, Rootless};
 pub(crate) use root::{Holder, Listed, Root, State};
 pub(crate) use seen::Seen;
@@ -166,7 +164,7 @@ impl<'e> Store<'e> {
         let store = Self { tree, lock, read_only, hashed: None, patience, events };
         if store.read_only.is_none() {
             meta::mend_tag(&store.tree, events);
-            let is_left = |name: &OsStr| !partial::is_partial(name) || partial::is_orphan(&store.tree, name);
+            let is_left = |name: &OsStr| !partial::is_partial(name) || partial::is_abandoned(&store.tree, name);
             temp::sweep(&store.tree, temp::TMP, is_left);
         }
         Ok(store)

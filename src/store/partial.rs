@@ -1,5 +1,5 @@
 //! Downloads: one at a time for each digest, kept across runs. Touches `tmp/partial-<digest>` and its `.etag`.
-//! Read next: `super::pieced`, the same in any order; `crate::stream::Sink`, which this implements, and `crate::fetch`, which feeds it.
+//! Read next: `crate::stream::Sink`, which this implements, and `crate::fetch`, which feeds it.
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
@@ -12,7 +12,6 @@ use rustix::fs::{Mode, OFlags};
 
 use super::object::StoreObject;
 use super::paced::Paced;
-use super::pieced;
 use super::temp::{self, PARTIAL, TMP, TempFile};
 use super::tree::Tree;
 use super::writer::{self, Gate, Privacy};
@@ -42,13 +41,13 @@ pub(crate) enum Claim<'s, 'e> {
 ///
 /// Dropped before [`Partial::finish`] it keeps what was received, for the next run to resume.
 pub(crate) struct Partial<'s, 'e> {
-    pub(super) store: &'s Store<'e>,
+    store: &'s Store<'e>,
     expected: Digest,
-    pub(super) temp: TempFile<'s>,
-    /// `None` behind a failed restart, and where pieces come in any order.
+    temp: TempFile<'s>,
+    /// `None` behind a failed restart.
     writer: Option<HashingWriter<Paced>>,
     /// `None` where locks do not work: such a download is private and is not kept.
-    pub(super) name: Option<PathBuf>,
+    name: Option<PathBuf>,
     cap: u64,
     is_resumed: bool,
     /// When all that had come was last in the file.
@@ -60,14 +59,16 @@ pub(super) fn is_partial(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PARTIAL.as_bytes())
 }
 
-/// Tells whether a name in `tmp/` is a validator whose download is there no more: a kill came between the two.
+/// Returns whether a kept download in `tmp/` is of no use to anybody: a validator whose download is gone, as a kill came
+/// between the two, or a file with gaps, which an earlier version filled in any order (`.pieces` lists what is there).
 ///
-/// Taking away one that is another process's by then only costs that one a restart.
-pub(super) fn is_orphan(tree: &Tree, name: &OsStr) -> bool {
+/// Removing a validator that is another process's by then only costs that one a restart.
+pub(super) fn is_abandoned(tree: &Tree, name: &OsStr) -> bool {
     let path = Path::new(TMP).join(name);
-    is_partial(name)
-        && path.extension().is_some()
-        && tree.look(path.with_extension("")).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    match path.extension() {
+        Some(_) => tree.look(path.with_extension("")).is_err_and(|error| error.kind() == ErrorKind::NotFound),
+        None => tree.look(path.with_extension("pieces")).is_ok(),
+    }
 }
 
 fn validator_name(partial: &Path) -> PathBuf {
@@ -80,20 +81,8 @@ impl<'e> Store<'e> {
     /// While another process brings the same object this waits, and gives up (`E_CACHE_LOCK`) when that one makes no
     /// progress for minutes. What an earlier run received is hashed once, here.
     pub(crate) fn claim(&self, expected: &Digest, what: &str) -> Result<Claim<'_, 'e>, Diagnostic> {
-        match self.seize(expected, what)? {
-            Seized::Ready(object) => Ok(Claim::Ready(object)),
-            Seized::Unnamed => self.begin(expected, None, None).map(Claim::Partial),
-            Seized::File(name, file) => {
-                pieced::flatten(&self.tree, &name, &file).map_err(|error| self.unwritable(None, &error))?;
-                self.begin(expected, Some(name), Some(file)).map(Claim::Partial)
-            }
-        }
-    }
-
-    /// Waits for the right to bring an object.
-    pub(super) fn seize(&self, expected: &Digest, what: &str) -> Result<Seized, Diagnostic> {
         if let Some(object) = self.find(expected)? {
-            return Ok(Seized::Ready(object));
+            return Ok(Claim::Ready(object));
         }
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(None, &error);
@@ -106,7 +95,7 @@ impl<'e> Store<'e> {
                     if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
                         self.forget_partial(&name);
                     }
-                    return Ok(Seized::Unnamed);
+                    return self.begin(expected, None).map(Claim::Partial);
                 }
                 Held::Changed => continue,
                 Held::Ours => {}
@@ -117,9 +106,9 @@ impl<'e> Store<'e> {
             }
             if let Some(object) = self.find(expected)? {
                 self.forget_partial(&name);
-                return Ok(Seized::Ready(object));
+                return Ok(Claim::Ready(object));
             }
-            return Ok(Seized::File(name, file));
+            return self.begin(expected, Some((name, file))).map(Claim::Partial);
         }
     }
 
@@ -170,10 +159,8 @@ impl<'e> Store<'e> {
             if last.1.is_none() {
                 (self.events)(Event::Waiting { what: one_line(what, 200) });
             }
-            // Pieces may come in any order, so that the length alone tells nothing.
-            let now = (found.len(), found.mtime(), found.mtime_nsec());
-            if last.1 != Some(now) {
-                last = (Instant::now(), Some(now));
+            if last.1 != Some(found.len()) {
+                last = (Instant::now(), Some(found.len()));
             }
             if last.0.elapsed() >= self.patience.user {
                 return Err(stuck(what, file, self.dir()));
@@ -187,16 +174,11 @@ impl<'e> Store<'e> {
     }
 
     /// Begins or resumes a download whose file we hold.
-    fn begin(
-        &self,
-        expected: &Digest,
-        name: Option<PathBuf>,
-        file: Option<File>,
-    ) -> Result<Partial<'_, 'e>, Diagnostic> {
+    fn begin(&self, expected: &Digest, held: Option<(PathBuf, File)>) -> Result<Partial<'_, 'e>, Diagnostic> {
         let told = |error: io::Error| self.unwritable(None, &error);
-        let mut temp = match (&name, file) {
-            (Some(name), Some(file)) => TempFile::adopt(&self.tree, file, name.clone()),
-            _ => TempFile::create(&self.tree).map_err(told)?,
+        let (name, mut temp) = match held {
+            Some((name, file)) => (Some(name.clone()), TempFile::adopt(&self.tree, file, name)),
+            None => (None, TempFile::create(&self.tree).map_err(told)?),
         };
         let kept = temp.file.metadata().map_err(told)?.len();
         let file = Paced::new(temp.file.try_clone().map_err(told)?, kept);
@@ -206,30 +188,10 @@ impl<'e> Store<'e> {
         Ok(Partial { store: self, expected, temp, writer, name, cap: u64::MAX, is_resumed, flushed: Instant::now() })
     }
 
-    /// Takes hold of a download that is filled in any order, without hashing what is there.
-    pub(super) fn begin_unordered(&self, expected: &Digest, held: Seized) -> io::Result<Partial<'_, 'e>> {
-        let (name, temp) = match held {
-            Seized::File(name, file) => (Some(name.clone()), TempFile::adopt(&self.tree, file, name)),
-            _ => (None, TempFile::create(&self.tree)?),
-        };
-        let (expected, flushed) = (*expected, Instant::now());
-        Ok(Partial { store: self, expected, temp, writer: None, name, cap: 0, is_resumed: false, flushed })
-    }
-
     fn forget_partial(&self, name: &Path) {
         let _ = self.tree.remove_all(validator_name(name));
         let _ = self.tree.remove(name);
-        let _ = self.tree.remove(pieced::journal_name(name));
     }
-}
-
-/// What waiting for the right to bring an object gave.
-pub(super) enum Seized {
-    Ready(StoreObject),
-    /// The file is ours alone.
-    File(PathBuf, File),
-    /// Where locks do not work: a download without a name.
-    Unnamed,
 }
 
 enum Held {
@@ -277,17 +239,6 @@ impl Partial<'_, '_> {
     pub(crate) fn finish(mut self, size: Option<u64>, gate: Option<Gate<'_>>) -> Result<StoreObject, Diagnostic> {
         let finished = self.writer.take().ok_or(ErrorKind::InvalidInput.into()).and_then(HashingWriter::finish);
         let (_, digest, received) = finished.map_err(|error| self.store.unwritable(None, &error))?;
-        self.settle(digest, received, size, gate)
-    }
-
-    /// Compares, gates and publishes what hashes to `digest`.
-    pub(super) fn settle(
-        mut self,
-        digest: Digest,
-        received: u64,
-        size: Option<u64>,
-        gate: Option<Gate<'_>>,
-    ) -> Result<StoreObject, Diagnostic> {
         let judged = writer::compare(&self.expected, size, &digest, received)
             .map_err(|problem| looks_like_html(&self.temp.file, problem))
             .and_then(|()| writer::pass(gate, &mut self.temp.file, received));
@@ -317,8 +268,6 @@ impl Partial<'_, '_> {
         if temp::is_named(&self.store.tree, name, &self.temp.file).unwrap_or(false) {
             let _ = self.store.tree.remove(name);
         }
-        // Behind the file: while that is there, the journal tells which of its bytes are any.
-        let _ = self.store.tree.remove(pieced::journal_name(name));
         self.temp.keep();
     }
 

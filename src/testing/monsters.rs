@@ -15,7 +15,7 @@ use crate::testing::readers::{self, all_files, gpt_with_sums, whole_file};
 type Monster = fn() -> Box<dyn Fn()>;
 
 /// By the reader whose memory each may take.
-pub const MONSTERS: [(&str, &str, Monster); 20] = [
+pub const MONSTERS: [(&str, &str, Monster); 19] = [
     ("fat", "a directory of many files eight names deep", deep_directory),
     ("fat", "files that are all the whole volume", crossed_files),
     ("inspect", "many partitions that are one volume", one_volume),
@@ -40,7 +40,6 @@ pub const MONSTERS: [(&str, &str, Monster); 20] = [
         whole("combustion", "# combustion: network\n".repeat((1 << 20) / 22))
     }),
     ("root", "a root of 16 MiB", large_root),
-    ("journal", "a journal of 8 MiB", large_journal),
     ("record", "a record of 1 MiB", large_record),
     ("xz", "a dictionary of 96 MiB that is filled", || {
         filled(Compression::Xz, "xz/zeros-behind-a-dictionary-of-96-MiB")
@@ -61,13 +60,6 @@ fn large_root() -> Box<dyn Fn()> {
     let text = format!("arca-build root 1\nname nas\n{objects}end\n");
     assert!((15 << 20..16 << 20).contains(&text.len()), "{}", text.len());
     whole("root", text)
-}
-
-fn large_journal() -> Box<dyn Fn()> {
-    let lines: String = (0..1_060_000).map(|number| format!("{number}\n")).collect();
-    let text = format!("pieces 1 18446744073709551615\n{lines}");
-    assert!((7 << 20..8 << 20).contains(&text.len()), "{}", text.len());
-    whole("journal", text)
 }
 
 fn large_record() -> Box<dyn Fn()> {

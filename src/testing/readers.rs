@@ -37,7 +37,6 @@ pub const READERS: &[(&str, Reader)] = &[
     ("ignition", read_ignition),
     ("inspect", read_inspect),
     ("iso", read_iso),
-    ("journal", records::read_journal),
     ("keyring", read_keyring),
     ("lock", read_lock),
     ("log", read_log),

@@ -8,12 +8,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::base::{Code, DerivationId, Digest, Event, Name};
-use crate::store::{BundleEntry, Claim, Cut, Holder, PiecedClaim, Privacy, Root, Seen, Source, Store};
-use crate::stream::Sink;
+use crate::store::{BundleEntry, Holder, Privacy, Root, Seen, Source, Store};
 
 const BYTES: &[u8] = b"what the object holds";
 const URL: &str = "https://h.example/d/X.qcow2";
-const CUT: Cut = Cut { size: 1000, piece: 100 };
 
 /// A store of one object, one bundle, and one record of each kind.
 pub struct Desk {
@@ -59,8 +57,7 @@ impl Desk {
             "stamp" => format!("stamps-v1/{}", self.object),
             "record" => format!("stamps-v1/{}", self.bundle),
             "root" => format!("roots-v1/{}", Digest::of(format!("name {}", name()).as_bytes())),
-            "seen" => format!("seen-v1/{}", Digest::of(URL.as_bytes())),
-            _ => format!("tmp/partial-{}.pieces", Digest::of(b"journal")),
+            _ => format!("seen-v1/{}", Digest::of(URL.as_bytes())),
         };
         self.cache().join(below)
     }
@@ -158,30 +155,8 @@ pub fn read_seen(bytes: &[u8]) {
     });
 }
 
-/// The journal of a download that was filled in any order; then the same download is gone on with in order.
-pub fn read_journal(bytes: &[u8]) {
-    at_desk("journal", bytes, |desk, bytes| {
-        let (digest, path) = (Digest::of(b"journal"), desk.file("journal"));
-        let lay_part = || std::fs::write(path.with_extension(""), [7; 950]).unwrap();
-        lay_part();
-        match desk.store.claim_pieces(&digest, "base", CUT).unwrap() {
-            PiecedClaim::Pieced(pieced) => assert!(pieced.kept().iter().all(|index| *index < CUT.count())),
-            PiecedClaim::Ready(_) => panic!("nobody brought it"),
-        }
-        lay_part();
-        std::fs::write(&path, bytes).unwrap();
-        match desk.store.claim(&digest, "base").unwrap() {
-            Claim::Partial(partial) => assert!(partial.position() <= 950),
-            Claim::Ready(_) => panic!("nobody brought it"),
-        }
-    });
-}
-
 /// A right file of each kind, as the store writes it.
 pub fn made(kind: &str) -> Vec<u8> {
-    if kind == "journal" {
-        return b"pieces 100 1000\n0\n1\n2\n5\n9\n".to_vec();
-    }
     let desk = Desk::new();
     std::fs::read(desk.file(kind)).unwrap()
 }

@@ -61,7 +61,7 @@ fn made(reader: &str) -> Vec<Made> {
             ("qcow2 of fat", small_qcow2(&small_fat())),
             ("qcow2 of gpt", small_qcow2(&small_gpt(&small_fat()))),
         ],
-        "journal" | "meta" | "realisation" | "record" | "root" | "seen" | "stamp" => {
+        "meta" | "realisation" | "record" | "root" | "seen" | "stamp" => {
             vec![("ours", records::made(reader))]
         }
         _ if reader.starts_with("control-") => vec![("control", b"control".to_vec())],

@@ -41,7 +41,7 @@ const fn share(reader: &str) -> usize {
         b"cleartext" | b"signature" | b"keyring" => 6_000,
         b"inspect" | b"iso" | b"gpt" | b"fat" | b"qcow2" => 12_000,
         // Each is laid into a store.
-        b"journal" | b"meta" | b"realisation" | b"record" | b"root" | b"seen" | b"stamp" => 4_000,
+        b"meta" | b"realisation" | b"record" | b"root" | b"seen" | b"stamp" => 4_000,
         b"gzip" | b"xz" | b"zstd" => 4_000,
         _ => 16_000,
     }

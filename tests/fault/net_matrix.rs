@@ -248,7 +248,6 @@ fn bring(store: &Store<'_>, proxy: &Proxy, sources: &[&str], told: &Mutex<Vec<Ev
         events: &|event| told.lock().unwrap().push(event),
         version: "test",
         largest: ByteSize::gib(1),
-        pieces_from: ByteSize(u64::MAX),
     };
     realise_inputs(&planned(sources), &workshop)
 }

@@ -402,6 +402,29 @@ fn net_01_what_was_received_is_kept_resumed_and_hashed_once_more() {
 }
 
 #[test]
+fn gc_04_a_file_that_an_earlier_version_filled_in_any_order_goes_with_its_journal_and_not_from_under_its_holder() {
+    let (_place, cache) = world();
+    drop(Store::open(&cache, &deaf).unwrap());
+    let [dead, living, whole] =
+        [b"dead", b"live", b"whol"].map(|name| cache.join(format!("tmp/partial-{}", Digest::of(name))));
+    for path in [&dead, &living] {
+        std::fs::write(path, [7; 950]).unwrap();
+        std::fs::write(path.with_extension("pieces"), "pieces 100 1000\n0\n9\n").unwrap();
+    }
+    std::fs::write(&whole, [7; 950]).unwrap();
+    let holder = std::fs::File::open(&living).unwrap();
+    holder.lock().unwrap();
+    drop(Store::open(&cache, &deaf).unwrap());
+    let exists = |path: &Path| [path.exists(), path.with_extension("pieces").exists()];
+    assert_eq!([&dead, &living, &whole].map(|path| exists(path)[0]), [false, true, true]);
+    assert!(!exists(&dead)[1]);
+    drop(holder);
+    let store = Store::open(&cache, &deaf).unwrap();
+    assert_eq!(exists(&living), [false, false]);
+    assert_eq!(partial(&store, &Digest::of(b"live")).position(), 0);
+}
+
+#[test]
 fn net_11_a_download_with_other_bytes_is_dropped_and_the_next_try_begins_anew() {
     let (_place, cache) = world();
     let store = Store::open(&cache, &deaf).unwrap();

@@ -1,7 +1,6 @@
-//! Metalink lists (`.meta4`): where else a file is found, its digest, and the digests of its pieces. Touches nothing.
+//! Metalink lists (`.meta4`): where else a file is found, and its digest. Touches nothing.
 //!
-//! Format: RFC 5854, The Metalink Download Description Format; §4.1 (elements), §4.2.6 (`hash`), §4.2.11 (`pieces`),
-//! §4.2.16 (`url`). Read as XML 1.0 without DTD and without entities but the five predefined ones. A list is a stranger's
+//! Format: RFC 5854, The Metalink Download Description Format; §4.1 (elements), §4.2.6 (`hash`), §4.2.16 (`url`). Read as XML 1.0 without DTD and without entities but the five predefined ones. A list is a stranger's
 //! word: nothing in it is believed until it names the digest that is pinned, and then only as far as bytes prove it.
 //! Read next: `read.rs`, then `crate::realise`, which asks the mirrors.
 
@@ -16,12 +15,10 @@ pub(crate) use read::parse;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Digest, Url};
 
-/// The largest list that is read; a DVD's with pieces of 256 KiB has about 1.5 MiB.
+/// The largest list that is read; a DVD's, with the pieces that we pass over, has about 1.5 MiB.
 pub(crate) const MAX_LENGTH: u64 = 4 << 20;
 /// The most mirrors of one list.
 pub(crate) const MAX_URLS: usize = 4096;
-/// The most pieces of one list.
-pub(crate) const MAX_PIECES: usize = 1_000_000;
 /// The most files of one list.
 pub(crate) const MAX_FILES: usize = 1024;
 /// The lowest priority, which a mirror without one has (RFC 5854, §4.2.16.1).
@@ -77,17 +74,8 @@ pub(crate) struct File {
     pub name: String,
     pub size: Option<u64>,
     pub sha256: Option<Digest>,
-    pub pieces: Option<Pieces>,
     /// In the order of the list; see [`File::by_priority`].
     pub mirrors: Vec<Mirror>,
-}
-
-/// The digests of a file cut into equal parts, of which the last may be shorter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pieces {
-    /// In bytes, at least 1.
-    pub length: u64,
-    pub digests: Vec<Digest>,
 }
 
 /// One address of a file, `http` or `https`.
@@ -96,8 +84,6 @@ pub(crate) struct Mirror {
     pub url: Url,
     /// 1 is asked first.
     pub priority: u32,
-    /// An ISO 3166-1 country, as `de`.
-    pub location: Option<String>,
 }
 
 impl Metalink {
@@ -141,26 +127,10 @@ impl File {
         if let Some(digest) = self.sha256 {
             let _ = writeln!(text, "    <hash type=\"sha-256\">{digest}</hash>");
         }
-        if let Some(pieces) = &self.pieces {
-            let _ = writeln!(text, "    <pieces type=\"sha-256\" length=\"{}\">", pieces.length);
-            for digest in &pieces.digests {
-                let _ = writeln!(text, "      <hash>{digest}</hash>");
-            }
-            text.push_str("    </pieces>\n");
-        }
-        for Mirror { url, priority, location } in &self.mirrors {
-            let location = location.as_ref().map(|place| format!(" location=\"{}\"", escaped(place)));
-            let (location, url) = (location.unwrap_or_default(), escaped(url.expose()));
-            let _ = writeln!(text, "    <url{location} priority=\"{priority}\">{url}</url>");
+        for Mirror { url, priority } in &self.mirrors {
+            let _ = writeln!(text, "    <url priority=\"{priority}\">{}</url>", escaped(url.expose()));
         }
         text + "  </file>\n</metalink>\n"
-    }
-}
-
-impl Pieces {
-    /// Tells whether the pieces cover a file of so many bytes exactly.
-    pub(crate) fn cover(&self, size: u64) -> bool {
-        self.length > 0 && size.div_ceil(self.length) == self.digests.len() as u64
     }
 }
 

@@ -5,9 +5,7 @@ use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 
-use super::{
-    File, LAST, MAX_FILES, MAX_LENGTH, MAX_PIECES, MAX_URLS, Metalink, MetalinkError, Mirror, NAMESPACE, Pieces,
-};
+use super::{File, LAST, MAX_FILES, MAX_LENGTH, MAX_URLS, Metalink, MetalinkError, Mirror, NAMESPACE};
 use crate::base::text::one_line;
 use crate::base::{Digest, Url};
 
@@ -23,8 +21,6 @@ enum At {
     File,
     Size,
     Hash,
-    Pieces,
-    Piece,
     Url,
     Elsewhere,
 }
@@ -86,10 +82,8 @@ struct State {
     file: File,
     /// Of the element that is open, where it is one of sha-256.
     is_sha256: bool,
-    pieces: Option<Pieces>,
-    mirror: Option<(u32, Option<String>)>,
+    priority: u32,
     urls: usize,
-    piece_count: usize,
 }
 
 impl State {
@@ -101,9 +95,7 @@ impl State {
             (Some(At::Metalink), "file") => At::File,
             (Some(At::File), "size") => At::Size,
             (Some(At::File), "hash") => At::Hash,
-            (Some(At::File), "pieces") => At::Pieces,
             (Some(At::File), "url") => At::Url,
-            (Some(At::Pieces), "hash") => At::Piece,
             _ => At::Elsewhere,
         };
         if self.path.is_empty() && (self.seen || at != At::Metalink) {
@@ -125,26 +117,18 @@ impl State {
                 self.file = File { name, ..File::default() };
             }
             At::Hash => self.is_sha256 = is_sha256(element)?,
-            At::Pieces => {
-                let length = attribute(element, "length")?.unwrap_or_default();
-                self.pieces = match is_sha256(element)? {
-                    true => Some(Pieces { length: number(&length, "length of pieces")?.max(1), digests: vec![] }),
-                    false => None,
-                };
-            }
             At::Url => {
                 let priority = attribute(element, "priority")?.and_then(|text| text.trim().parse().ok());
-                let location = attribute(element, "location")?.map(|text| one_line(&text, 16));
-                self.mirror = Some((priority.unwrap_or(LAST).clamp(1, LAST), location));
+                self.priority = priority.unwrap_or(LAST).clamp(1, LAST);
             }
-            At::Metalink | At::Size | At::Piece | At::Elsewhere => {}
+            At::Metalink | At::Size | At::Elsewhere => {}
         }
         Ok(())
     }
 
     /// Takes text; what is longer than any value of ours is cut one byte behind the bound, so that it fits nothing.
     fn hear(&mut self, text: &str) {
-        if matches!(self.path.last(), Some(At::Size | At::Hash | At::Piece | At::Url)) && self.text.len() <= MAX_TEXT {
+        if matches!(self.path.last(), Some(At::Size | At::Hash | At::Url)) && self.text.len() <= MAX_TEXT {
             self.text.extend(text.chars().take(MAX_TEXT + 1 - self.text.len()));
         }
     }
@@ -155,11 +139,6 @@ impl State {
         match self.path.pop() {
             Some(At::Size) => once(&mut self.file.size, number(text, "size")?, "sizes"),
             Some(At::Hash) if self.is_sha256 => once(&mut self.file.sha256, digest(text)?, "sha-256 digests"),
-            Some(At::Piece) => self.take_piece(text),
-            Some(At::Pieces) => match self.pieces.take() {
-                Some(pieces) => once(&mut self.file.pieces, pieces, "lists of sha-256 pieces"),
-                None => Ok(()),
-            },
             Some(At::Url) => self.take_mirror(text),
             Some(At::File) if self.list.files.len() >= MAX_FILES => Err(MetalinkError::TooMany("files")),
             Some(At::File) => {
@@ -170,25 +149,14 @@ impl State {
         }
     }
 
-    fn take_piece(&mut self, text: &str) -> Result<(), MetalinkError> {
-        let Some(pieces) = &mut self.pieces else { return Ok(()) };
-        self.piece_count += 1;
-        if self.piece_count > MAX_PIECES {
-            return Err(MetalinkError::TooMany("pieces"));
-        }
-        pieces.digests.push(digest(text)?);
-        Ok(())
-    }
-
     /// Takes an address of the kinds we ask; others, as `ftp` and `rsync`, are as good as unknown.
     fn take_mirror(&mut self, text: &str) -> Result<(), MetalinkError> {
         self.urls += 1;
         if self.urls > MAX_URLS {
             return Err(MetalinkError::TooMany("addresses"));
         }
-        let Some((priority, location)) = self.mirror.take() else { return Ok(()) };
         if let Some(url) = Url::parse(text).ok().filter(|url| url.is_remote() && !url.has_credentials()) {
-            self.file.mirrors.push(Mirror { url, priority, location });
+            self.file.mirrors.push(Mirror { url, priority: self.priority });
         }
         Ok(())
     }

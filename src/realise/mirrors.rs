@@ -1,11 +1,13 @@
-//! Reads the list, and chooses whom to ask: first where the user says the files are, then the pinned addresses, then the
-//! list's own.
+//! The mirrors that a publisher lists (`.meta4`): where an input is looked for when none of its own addresses gave it.
+//!
+//! The list proves nothing: it is used where it names the pinned digest and size, and what a mirror sends is compared with
+//! the pin, as everything is. Read next: `super::input`.
 
 use std::io::Read;
 
-use super::super::Walk;
-use super::super::input::{Job, file_path};
-use crate::base::{Code, Diagnostic, Url};
+use super::Walk;
+use super::input::{Job, file_path};
+use crate::base::{Code, Diagnostic, Event, Url};
 use crate::format::metalink::{self, File, MAX_LENGTH, MetalinkError};
 use crate::host::files;
 use crate::recipe::Source;
@@ -14,9 +16,9 @@ use crate::recipe::Source;
 const ASKED: usize = 64;
 
 impl Walk<'_> {
-    /// Reads the list and finds in it what it says of the pinned bytes; that there is none is no more than a note.
-    pub(super) fn read_list(&self, job: &Job<'_>, sources: &[Source], list: &Url) -> Option<File> {
-        let name = file_name(sources.first()?)?;
+    /// Lists the mirrors of an input, best first; a list that cannot be used is no more than a warning.
+    pub(super) fn mirrors(&self, job: &Job<'_>, sources: &[Source], list: &Url) -> Vec<Source> {
+        let Some(name) = sources.first().and_then(file_name) else { return vec![] };
         let own = Source::Url(list.clone());
         let mut places = (self.workshop.rewrite)(&own);
         // Whoever says where a site is found has no use for the site's own list, and perhaps no way to it.
@@ -25,19 +27,19 @@ impl Walk<'_> {
         }
         let mut failure = None;
         for place in places {
-            match self.read_list_at(&place, job, &name) {
-                Ok(file) => return Some(file),
+            match self.read_list(&place, job, &name) {
+                Ok(file) => return self.reachable(&file),
                 Err(problem) => failure = Some(problem),
             }
         }
-        // Offline, the plain way says what is missing.
         if let Some(failure) = failure.filter(|failure| failure.code != Code::Offline) {
-            self.warn(job, &format!("the list of mirrors is not used: {}", failure.headline));
+            let text = format!("`{}`: the list of mirrors is not used: {}", job.what, failure.headline);
+            (self.workshop.events)(Event::Warning { text });
         }
-        None
+        vec![]
     }
 
-    fn read_list_at(&self, place: &Source, job: &Job<'_>, name: &str) -> Result<File, Diagnostic> {
+    fn read_list(&self, place: &Source, job: &Job<'_>, name: &str) -> Result<File, Diagnostic> {
         let bytes = match place {
             Source::Url(url) if url.is_remote() => {
                 let what = format!("{} (list of mirrors)", job.what);
@@ -55,43 +57,16 @@ impl Walk<'_> {
         read().map_err(|error| Diagnostic::new(Code::NetProtocol, error.to_string()))
     }
 
-    /// Lists whom to ask, best first: only who may have just this file under its immutable name.
-    pub(super) fn mirrors(&self, sources: &[Source], file: &File) -> Vec<Url> {
-        let named = |source: &&Source| file_name(source).as_deref() == Some(&file.name);
-        let pinned: Vec<&Url> = sources.iter().filter(named).filter_map(remote).collect();
-        let mut own = vec![];
-        for source in pinned.iter().copied() {
-            own.extend(self.rewritten(source));
-        }
-        own.extend(pinned.into_iter().cloned());
-        for mirror in file.by_priority().into_iter().take(ASKED) {
-            let places = self.rewritten(&mirror.url);
+    /// Returns the places of a list's mirrors: where the configuration says they are, else their own public addresses.
+    fn reachable(&self, file: &File) -> Vec<Source> {
+        let places = |url: &Url| {
+            let own = Source::Url(url.clone());
+            let (own, elsewhere): (Vec<_>, Vec<_>) =
+                (self.workshop.rewrite)(&own).into_iter().partition(|place| *place == own);
             // Whoever says where a site is found does not mean the site itself.
-            match places.is_empty() {
-                true => own.extend(Some(mirror.url.clone()).filter(is_public)),
-                false => own.extend(places),
-            }
-        }
-        let mut mirrors: Vec<Url> = vec![];
-        own.into_iter().for_each(|url| {
-            if !mirrors.contains(&url) {
-                mirrors.push(url)
-            }
-        });
-        mirrors
-    }
-
-    /// Returns where else the user says an address is found, over the network.
-    fn rewritten(&self, url: &Url) -> Vec<Url> {
-        let places = (self.workshop.rewrite)(&Source::Url(url.clone()));
-        places.iter().filter_map(remote).filter(|place| *place != url).cloned().collect()
-    }
-}
-
-fn remote(source: &Source) -> Option<&Url> {
-    match source {
-        Source::Url(url) if url.is_remote() => Some(url),
-        Source::Url(_) | Source::Path(_) => None,
+            if elsewhere.is_empty() && is_public(url) { own } else { elsewhere }
+        };
+        file.by_priority().into_iter().take(ASKED).flat_map(|mirror| places(&mirror.url)).collect()
     }
 }
 

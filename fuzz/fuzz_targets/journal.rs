@@ -1,4 +1,0 @@
-//! libFuzzer against the reader `journal`; see tests/support/readers.rs.
-#![no_main]
-use arca_build::testing::readers;
-libfuzzer_sys::fuzz_target!(|data: &[u8]| readers::run("journal", data));
