@@ -17,7 +17,7 @@ use crate::commands::import::Trust;
 use crate::commands::printer::Printer;
 use crate::commands::rebuild::Rebuilt;
 use crate::commands::update::{Outcome, UpdateOptions};
-use crate::commands::{self, Context, Differences, Plan, Tally, Verified};
+use crate::commands::{self, BuildStats, Context, Differences, Plan, Verified};
 use crate::host::Environment;
 
 /// Runs one command.
@@ -44,7 +44,7 @@ fn dispatch(command: Command, context: &Context<'_>, printer: &Printer) -> Resul
         }
         Command::Build { recipes, out, no_link, dry_run: false, check: false, update, verify } => {
             let placement = placement(out, no_link, recipes.recipes.len())?;
-            let stamps = if verify { Stamps::Doubted } else { Stamps::Trusted };
+            let stamps = if verify { Stamps::Verify } else { Stamps::Trusted };
             let updated = update.then(|| commands::update::update(context, &recipes.recipes, UpdateOptions::default()));
             let updated = updated.transpose()?;
             updated.iter().for_each(|outcome| update::say(printer, outcome, false));
@@ -220,15 +220,15 @@ fn work(built: &Built) -> String {
     if built.unchanged {
         return "everything was there already".to_owned();
     }
-    let tally = &built.tally;
-    if *tally == Tally::default() {
+    let stats = &built.stats;
+    if *stats == BuildStats::default() {
         return "copied from the store".to_owned();
     }
-    let fetched = match tally.fetched {
+    let fetched = match stats.fetched {
         0 => "nothing fetched".to_owned(),
-        count => format!("{count} fetched ({})", ByteSize(tally.fetched_bytes)),
+        count => format!("{count} fetched ({})", ByteSize(stats.fetched_bytes)),
     };
-    format!("{} reused, {} built, {fetched}", tally.reused, tally.built)
+    format!("{} reused, {} built, {fetched}", stats.reused, stats.built)
 }
 
 fn built_json(built: &Built) -> serde_json::Value {
@@ -239,13 +239,13 @@ fn built_json(built: &Built) -> serde_json::Value {
         "path": lossy(&built.path),
         "link": built.link.as_deref().map(lossy),
         "unchanged": built.unchanged,
-        "work": built.tally,
+        "work": built.stats,
         "run": built.run,
         "install": built.install,
     })
 }
 
-fn print_fetched(printer: &Printer, (fetched, tally): &(Vec<commands::fetch::Fetched>, Tally)) {
+fn print_fetched(printer: &Printer, (fetched, stats): &(Vec<commands::fetch::Fetched>, BuildStats)) {
     if printer.is_json() {
         let inputs: Vec<_> = fetched
             .iter()
@@ -253,13 +253,13 @@ fn print_fetched(printer: &Printer, (fetched, tally): &(Vec<commands::fetch::Fet
                 |input| json!({ "input": input.title, "sha256": input.digest, "size": input.size, "path": lossy(&input.path) }),
             )
             .collect();
-        return printer.json(&json!({ "inputs": inputs, "work": tally }));
+        return printer.json(&json!({ "inputs": inputs, "work": stats }));
     }
     for input in fetched {
         printer.data(&format!("{}\n", input.path.display()));
         printer.say(&format!("{}  sha256:{}  {}", input.title, input.digest.short(), input.size));
     }
-    printer.say(&format!("{} reused, {} fetched ({})", tally.reused, tally.fetched, ByteSize(tally.fetched_bytes)));
+    printer.say(&format!("{} reused, {} fetched ({})", stats.reused, stats.fetched, ByteSize(stats.fetched_bytes)));
 }
 
 fn print_verified(printer: &Printer, verified: &Verified) {

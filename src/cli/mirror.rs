@@ -4,12 +4,12 @@ use serde_json::json;
 
 use crate::base::ByteSize;
 use crate::base::text::{count, one_line};
-use crate::commands::mirror::{Mirrored, Placed};
+use crate::commands::mirror::{FileOutcome, MirrorReport};
 use crate::commands::printer::Printer;
 
 /// The rules go to stdout as they stand in a configuration file; what was done is talk.
-pub(super) fn print_mirrored(printer: &Printer, mirrored: &Mirrored) {
-    let Mirrored { directory, files, skipped, rules, tally } = mirrored;
+pub(super) fn print_mirrored(printer: &Printer, mirrored: &MirrorReport) {
+    let MirrorReport { directory, files, skipped, rules, stats } = mirrored;
     if printer.is_json() {
         let files: Vec<_> = files
             .iter()
@@ -18,20 +18,20 @@ pub(super) fn print_mirrored(printer: &Printer, mirrored: &Mirrored) {
         let skipped: Vec<_> =
             skipped.iter().map(|(recipe, input)| json!({ "recipe": recipe, "input": input })).collect();
         return printer.json(&json!({
-            "directory": directory.to_string_lossy(), "files": files, "skipped": skipped, "mirrors": rules, "work": tally,
+            "directory": directory.to_string_lossy(), "files": files, "skipped": skipped, "mirrors": rules, "work": stats,
         }));
     }
     for (recipe, input) in skipped {
         printer.say(&format!("{recipe}: `{}` comes from no server; skipped", one_line(input, 200)));
     }
-    for file in files.iter().filter(|file| file.placed != Placed::Left) {
+    for file in files.iter().filter(|file| file.placed != FileOutcome::Left) {
         printer.say(&format!("{:<8} {}  {}", state(file.placed), one_line(&file.path, 400), file.size));
     }
     if files.is_empty() {
         return printer.say("nothing to mirror: no input comes from a server; nothing was made");
     }
     let size = ByteSize(files.iter().map(|file| file.size.0).sum());
-    let left = files.iter().filter(|file| file.placed == Placed::Left).count();
+    let left = files.iter().filter(|file| file.placed == FileOutcome::Left).count();
     let all = count(files.len(), "file");
     printer.say(&format!("{all}, {size}, in {}; {left} of them there already", directory.display()));
     if rules.is_empty() {
@@ -51,10 +51,10 @@ fn quoted(text: &str) -> String {
     json!(one_line(text, 4096)).to_string()
 }
 
-const fn state(placed: Placed) -> &'static str {
+const fn state(placed: FileOutcome) -> &'static str {
     match placed {
-        Placed::Made => "made",
-        Placed::Left => "left",
-        Placed::Replaced => "replaced",
+        FileOutcome::Made => "made",
+        FileOutcome::Left => "left",
+        FileOutcome::Replaced => "replaced",
     }
 }

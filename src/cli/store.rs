@@ -10,8 +10,8 @@ use crate::base::text::count;
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics};
 use crate::commands::printer::Printer;
 use crate::commands::{
-    self, Collect, Context, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, State, Usage,
-    VerifyReport,
+    self, Collect, Context, Damage, EmptyRoots, GcReport, Holder, Listed, Policy, Repair, RepairOutcome, Root, State,
+    Usage, VerifyReport,
 };
 
 /// How many digits of a plan's id tell bundles apart on a terminal.
@@ -34,9 +34,9 @@ pub(super) fn run(command: StoreCommand, context: &Context<'_>, printer: &Printe
         }
         StoreCommand::Gc { dry_run, grace, keep_last, max_size, without_roots } => {
             let collect = if dry_run { Collect::DryRun } else { Collect::Remove };
-            let rootless = if without_roots { Rootless::Collect } else { Rootless::Refuse };
+            let empty_roots = if without_roots { EmptyRoots::Collect } else { EmptyRoots::Refuse };
             let grace = Duration::from_secs(u64::from(grace) * 3600);
-            let policy = Policy { grace, keep_last, max_size, rootless };
+            let policy = Policy { grace, keep_last, max_size, empty_roots };
             print_collected(printer, &commands::store::gc(context, collect, &policy)?, collect, &policy);
         }
         StoreCommand::Du => {
@@ -160,11 +160,11 @@ fn print_verified(printer: &Printer, report: &VerifyReport, repair: Repair) -> R
     Err(problem(report, repair).into())
 }
 
-fn told(healed: &Healed) -> String {
+fn told(healed: &RepairOutcome) -> String {
     match healed {
-        Healed::Object(digest) => format!("healed: object sha256:{digest}, from a good copy in a bundle"),
-        Healed::Bundle(name) => format!("healed: bundle {name}, from good copies of its files"),
-        Healed::Record(name) => format!("healed: {name}, which named nothing or names what is there again"),
+        RepairOutcome::Object(digest) => format!("healed: object sha256:{digest}, from a good copy in a bundle"),
+        RepairOutcome::Bundle(name) => format!("healed: bundle {name}, from good copies of its files"),
+        RepairOutcome::Record(name) => format!("healed: {name}, which named nothing or names what is there again"),
     }
 }
 
@@ -172,10 +172,10 @@ fn verified_json(report: &VerifyReport) -> Value {
     let digests = |all: &[crate::base::Digest]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
     let bundles: Vec<_> =
         report.damaged_bundles.iter().map(|one| json!({ "name": one.name, "file": one.file })).collect();
-    let flaw = |flaw: Flaw| match flaw {
-        Flaw::Garbled => "garbled",
-        Flaw::Dangling => "names what is not there",
-        Flaw::GarbledRoot => "garbled root",
+    let flaw = |flaw: Damage| match flaw {
+        Damage::Garbled => "garbled",
+        Damage::Dangling => "names what is not there",
+        Damage::GarbledRoot => "garbled root",
     };
     let records: Vec<_> =
         report.bad_records.iter().map(|one| json!({ "name": one.name, "flaw": flaw(one.what) })).collect();
@@ -183,9 +183,9 @@ fn verified_json(report: &VerifyReport) -> Value {
         .healed
         .iter()
         .map(|one| match one {
-            Healed::Object(digest) => json!({ "object": digest.to_string() }),
-            Healed::Bundle(name) => json!({ "bundle": name }),
-            Healed::Record(name) => json!({ "record": name }),
+            RepairOutcome::Object(digest) => json!({ "object": digest.to_string() }),
+            RepairOutcome::Bundle(name) => json!({ "bundle": name }),
+            RepairOutcome::Record(name) => json!({ "record": name }),
         })
         .collect();
     json!({
@@ -203,14 +203,14 @@ fn problem(report: &VerifyReport, repair: Repair) -> Diagnostic {
         Repair::Yes => "the store held damaged things, and not all could be mended from what it holds",
     };
     let mut problem = Diagnostic::new(Code::CacheCorrupt, headline);
-    let healed = |healed: &Healed| report.healed.contains(healed);
-    for digest in report.damaged.iter().filter(|digest| !healed(&Healed::Object(**digest))) {
+    let healed = |healed: &RepairOutcome| report.healed.contains(healed);
+    for digest in report.damaged.iter().filter(|digest| !healed(&RepairOutcome::Object(**digest))) {
         problem = problem.fact("damaged", format!("sha256:{digest}"));
     }
-    for digest in report.lost.iter().filter(|digest| !healed(&Healed::Object(**digest))) {
+    for digest in report.lost.iter().filter(|digest| !healed(&RepairOutcome::Object(**digest))) {
         problem = problem.fact("lost", format!("sha256:{digest}"));
     }
-    for bundle in report.damaged_bundles.iter().filter(|bundle| !healed(&Healed::Bundle(bundle.name.clone()))) {
+    for bundle in report.damaged_bundles.iter().filter(|bundle| !healed(&RepairOutcome::Bundle(bundle.name.clone()))) {
         problem = problem.fact("damaged", format!("bundle {}, file `{}`", short(&bundle.name), bundle.file));
     }
     for record in report.unhealed() {
@@ -228,7 +228,7 @@ fn note(report: &VerifyReport) -> String {
 }
 
 fn way_out(report: &VerifyReport, repair: Repair) -> String {
-    if report.bad_records.iter().any(|record| record.what == Flaw::GarbledRoot) {
+    if report.bad_records.iter().any(|record| record.what == Damage::GarbledRoot) {
         return "build the recipe again whose result a garbled root kept, or let it go with `arca-build store root remove FILE`"
             .into();
     }

@@ -7,10 +7,10 @@ use super::update::PublisherQuery;
 use super::{Context, LARGEST_INPUT, Loaded, VERSION, moved};
 use crate::base::{Code, Diagnostic, Diagnostics, Digest, Event, Name};
 use crate::bundle;
-use crate::host::{Beside, files};
+use crate::host::{RecipeDir, files};
 use crate::lock;
 use crate::plan::{Builder, Plan, file};
-use crate::realise::{self, Tally, Workshop};
+use crate::realise::{self, BuildContext, BuildStats};
 use crate::recipe::Source;
 use crate::store::{Bundle, Copied, Holder, Root, Store};
 
@@ -38,7 +38,7 @@ pub(crate) struct Built {
     pub link: Option<PathBuf>,
     /// Whether the bundle was there already.
     pub unchanged: bool,
-    pub tally: Tally,
+    pub stats: BuildStats,
     /// Commands that launch the machine, from the working directory: at once, and through libvirt.
     pub run: String,
     pub install: String,
@@ -59,7 +59,7 @@ pub(crate) enum Stamps {
     /// A file that is as it was when it was hashed last holds what it held then.
     Trusted,
     /// Every object and every file of a bundle that the build uses is hashed again: `--verify`.
-    Doubted,
+    Verify,
 }
 
 /// As [`build`], with or without trust in stamps.
@@ -72,13 +72,13 @@ pub(crate) fn build_with(
     let planned = plan_all(context, recipes)?;
     let mirrors = context.mirrors()?;
     let store = context.open_store()?;
-    let store = if stamps == Stamps::Doubted { store.doubting() } else { store };
+    let store = if stamps == Stamps::Verify { store.rehash() } else { store };
     outside(context, &store, placement)?;
     let fetch = context.fetcher();
     let rewrite = |source: &Source| Context::candidates(&mirrors, source);
     let build_one = |(loaded, plan): &(Loaded, Plan)| {
-        let workshop = workshop(context, &store, fetch.as_ref(), &loaded.beside, &rewrite);
-        let built = build_one(context, plan, &workshop, placement).and_then(|built| {
+        let build = build_context(context, &store, fetch.as_ref(), &loaded.beside, &rewrite);
+        let built = build_one(context, plan, &build, placement).and_then(|built| {
             super::fetch::move_root(context, &store, loaded, plan)?;
             Ok(built)
         });
@@ -162,24 +162,24 @@ pub(super) fn twins(name: &Name, first: &str, second: &str) -> Diagnostic {
         .hint("give one of them another `name`")
 }
 
-pub(super) fn workshop<'a>(
+pub(super) fn build_context<'a>(
     context: &'a Context<'_>,
     store: &'a Store<'a>,
     fetch: &'a dyn crate::fetch::Fetch,
-    beside: &'a Beside,
+    beside: &'a RecipeDir,
     rewrite: realise::Rewrite<'a>,
-) -> Workshop<'a> {
+) -> BuildContext<'a> {
     let (events, version, largest) = (context.events, VERSION, LARGEST_INPUT);
-    Workshop { store, fetch, beside, rewrite, events, version, largest }
+    BuildContext { store, fetch, beside, rewrite, events, version, largest }
 }
 
 fn build_one(
     context: &Context<'_>,
     plan: &Plan,
-    workshop: &Workshop<'_>,
+    build: &BuildContext<'_>,
     placement: &Placement,
 ) -> Result<Built, Diagnostic> {
-    let (bundle, unchanged, tally) = make(plan, workshop)?;
+    let (bundle, unchanged, stats) = make(plan, build)?;
     let mut built = Built {
         name: plan.name.clone(),
         plan: plan.id,
@@ -189,24 +189,24 @@ fn build_one(
         path: bundle.path().to_owned(),
         link: None,
         unchanged,
-        tally,
+        stats,
     };
-    place(context, plan, &bundle, workshop, placement, &mut built)?;
+    place(context, plan, &bundle, build, placement, &mut built)?;
     Ok(built)
 }
 
 /// Finds the bundle of a plan in the store, or builds it; tells whether it was there.
-pub(super) fn make(plan: &Plan, workshop: &Workshop<'_>) -> Result<(Bundle, bool, Tally), Diagnostic> {
-    let there = workshop.store.bundle(&plan.id, &plan.name)?;
+pub(super) fn make(plan: &Plan, build: &BuildContext<'_>) -> Result<(Bundle, bool, BuildStats), Diagnostic> {
+    let there = build.store.bundle(&plan.id, &plan.name)?;
     let was_there = there.is_some();
-    if let Some(bundle) = there.filter(|_| !workshop.store.is_doubting()) {
-        return Ok((bundle, true, Tally::default()));
+    if let Some(bundle) = there.filter(|_| !build.store.is_rehashing()) {
+        return Ok((bundle, true, BuildStats::default()));
     }
-    let realised = realise::realise(plan, workshop)?;
+    let realised = realise::realise(plan, build)?;
     let entries = bundle::entries(plan, &realised)?;
-    let tally = realised.tally;
-    let unchanged = was_there && tally.built == 0 && tally.fetched == 0;
-    Ok((bundle::publish(&entries, plan, workshop.store)?, unchanged, tally))
+    let stats = realised.stats;
+    let unchanged = was_there && stats.built == 0 && stats.fetched == 0;
+    Ok((bundle::publish(&entries, plan, build.store)?, unchanged, stats))
 }
 
 /// Makes the link or the copy, and writes down what the link keeps.
@@ -214,11 +214,11 @@ fn place(
     context: &Context<'_>,
     plan: &Plan,
     bundle: &Bundle,
-    workshop: &Workshop<'_>,
+    build: &BuildContext<'_>,
     placement: &Placement,
     built: &mut Built,
 ) -> Result<(), Diagnostic> {
-    let store = workshop.store;
+    let store = build.store;
     let shown = match placement {
         Placement::Link => {
             let file_name = format!("result-{}", built.name);

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::build::{make, plan_all, workshop};
+use super::build::{build_context, make, plan_all};
 use super::update::PublisherQuery;
 use super::{Context, Loaded, Packed, moved};
 use crate::base::{Diagnostic, Diagnostics};
 use crate::plan::{Origin, Plan};
-use crate::realise::{self, Workshop};
+use crate::realise::{self, BuildContext};
 use crate::recipe::Source;
 use crate::transfer::{self, Piece};
 
@@ -35,9 +35,9 @@ pub(crate) fn export(
     let rewrite = |source: &Source| Context::candidates(&mirrors, source);
     let mut pieces = vec![];
     for (loaded, plan) in &planned {
-        let workshop = workshop(context, &store, fetcher.as_ref(), &loaded.beside, &rewrite);
+        let build = build_context(context, &store, fetcher.as_ref(), &loaded.beside, &rewrite);
         let query = PublisherQuery { context, fetch: fetcher.as_ref(), mirrors: &mirrors, loaded };
-        pieces.push(piece(&query, plan, &workshop, options.bundles)?);
+        pieces.push(piece(&query, plan, &build, options.bundles)?);
     }
     let mut closure = transfer::gather(&pieces)?;
     if let Some(there) = &there {
@@ -49,15 +49,15 @@ pub(crate) fn export(
 fn piece<'a>(
     query: &PublisherQuery<'a>,
     plan: &'a Plan,
-    workshop: &Workshop<'_>,
+    build: &BuildContext<'_>,
     with_bundle: bool,
 ) -> Result<Piece<'a>, Diagnostics> {
     let loaded = query.loaded;
     let told = |problem| moved::explain(problem, loaded, query);
-    let realised = realise::realise_inputs(plan, workshop).map_err(told)?;
+    let realised = realise::realise_inputs(plan, build).map_err(told)?;
     let pinned = plan.origins.iter().filter(|(_, origin)| matches!(origin, Origin::Pinned { .. }));
     let inputs = pinned.map(|(id, _)| realised.object(id).cloned()).collect::<Result<_, Diagnostic>>()?;
-    let bundle = if with_bundle { Some(make(plan, workshop).map_err(told)?.0) } else { None };
+    let bundle = if with_bundle { Some(make(plan, build).map_err(told)?.0) } else { None };
     let files = loaded.local_files()?;
     let (text, recipe, lock) = (loaded.text.as_str(), &loaded.recipe, &loaded.lock);
     Ok(Piece { file_name: file_name(loaded), text, recipe, lock, files, plan, inputs, bundle })

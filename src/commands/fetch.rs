@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use super::Context;
-use super::build::{inputs, plan_all, workshop};
+use super::build::{build_context, inputs, plan_all};
 use super::store::keep;
 use super::update::PublisherQuery;
 use super::{Loaded, moved};
 use crate::base::{ByteSize, Diagnostic, Diagnostics, Digest};
 use crate::host::files;
 use crate::plan::Plan;
-use crate::realise::{self, Tally};
+use crate::realise::{self, BuildStats};
 use crate::recipe::Source;
 use crate::store::{Holder, Root, Store};
 
@@ -24,26 +24,26 @@ pub(crate) struct Fetched {
 }
 
 /// Realises the inputs of every recipe.
-pub(crate) fn fetch(context: &Context<'_>, recipes: &[PathBuf]) -> Result<(Vec<Fetched>, Tally), Diagnostics> {
+pub(crate) fn fetch(context: &Context<'_>, recipes: &[PathBuf]) -> Result<(Vec<Fetched>, BuildStats), Diagnostics> {
     let planned = plan_all(context, recipes)?;
     let mirrors = context.mirrors()?;
     let store = context.open_store()?;
     let fetcher = context.fetcher();
     let rewrite = |source: &Source| Context::candidates(&mirrors, source);
     let mut fetched = vec![];
-    let mut tally = Tally::default();
+    let mut stats = BuildStats::default();
     for (loaded, plan) in &planned {
-        let workshop = workshop(context, &store, fetcher.as_ref(), &loaded.beside, &rewrite);
-        let realised = realise::realise_inputs(plan, &workshop).map_err(|problem| {
+        let build = build_context(context, &store, fetcher.as_ref(), &loaded.beside, &rewrite);
+        let realised = realise::realise_inputs(plan, &build).map_err(|problem| {
             let query = PublisherQuery { context, fetch: fetcher.as_ref(), mirrors: &mirrors, loaded };
             moved::explain(problem, loaded, &query)
         })?;
         if let Some(root) = root(context, loaded, plan) {
             keep(context, &store, &root)?;
         }
-        tally.reused += realised.tally.reused;
-        tally.fetched += realised.tally.fetched;
-        tally.fetched_bytes += realised.tally.fetched_bytes;
+        stats.reused += realised.stats.reused;
+        stats.fetched += realised.stats.fetched;
+        stats.fetched_bytes += realised.stats.fetched_bytes;
         for (derivation, _) in plan.pinned() {
             let object = realised.object(&derivation.id)?;
             fetched.push(Fetched {
@@ -54,7 +54,7 @@ pub(crate) fn fetch(context: &Context<'_>, recipes: &[PathBuf]) -> Result<(Vec<F
             });
         }
     }
-    Ok((fetched, tally))
+    Ok((fetched, stats))
 }
 
 /// Returns the root that keeps a recipe's inputs as long as the recipe's file is there.

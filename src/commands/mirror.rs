@@ -8,44 +8,44 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::build::{Placement, outside, plan_all, workshop};
+use super::build::{Placement, build_context, outside, plan_all};
 use super::update::PublisherQuery;
 use super::{Context, Loaded, moved};
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Event, Events, Url};
 use crate::host::files;
-pub(crate) use crate::host::shelf::Placed;
-use crate::host::shelf::Shelf;
+pub(crate) use crate::host::shelf::FileOutcome;
+use crate::host::shelf::MirrorDir;
 use crate::lock::{self, Pinned, PinnedImage, metalink};
 use crate::plan::Plan;
-use crate::realise::{self, Realised, Tally};
+use crate::realise::{self, BuildStats, Realised};
 use crate::recipe::Source;
 use crate::store::{Store, StoreObject};
 
 /// What was laid out.
 #[derive(Debug)]
-pub(crate) struct Mirrored {
+pub(crate) struct MirrorReport {
     /// In its one spelling.
     pub directory: PathBuf,
-    pub files: Vec<Laid>,
+    pub files: Vec<MirroredFile>,
     /// Inputs that come from no server: recipe, and the input as it is written there.
     pub skipped: Vec<(String, String)>,
     /// `[mirrors]`: the beginning of an address, and the directory that stands for it.
     pub rules: BTreeMap<String, String>,
-    pub tally: Tally,
+    pub stats: BuildStats,
 }
 
 /// One file of the mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Laid {
+pub(crate) struct MirroredFile {
     /// Beneath the directory.
     pub path: String,
     pub digest: Digest,
     pub size: ByteSize,
-    pub placed: Placed,
+    pub placed: FileOutcome,
 }
 
 /// One input that lies on a server.
-struct Wanted {
+struct RemoteInput {
     /// Of the immutable name.
     url: Url,
     /// As the recipe writes it.
@@ -64,13 +64,22 @@ enum Content {
 }
 
 /// Brings what lacks, then lays all out; what cannot be laid out is told before anything is done.
-pub(crate) fn mirror(context: &Context<'_>, recipes: &[PathBuf], directory: &Path) -> Result<Mirrored, Diagnostics> {
+pub(crate) fn mirror(
+    context: &Context<'_>,
+    recipes: &[PathBuf],
+    directory: &Path,
+) -> Result<MirrorReport, Diagnostics> {
     let planned = plan_all(context, recipes)?;
     let store = context.open_store()?;
     outside(context, &store, &Placement::Copy(directory.to_owned()))?;
     let directory = files::one_spelling(&context.absolute(directory));
-    let mut mirrored =
-        Mirrored { directory, files: vec![], skipped: vec![], rules: BTreeMap::new(), tally: Tally::default() };
+    let mut mirrored = MirrorReport {
+        directory,
+        files: vec![],
+        skipped: vec![],
+        rules: BTreeMap::new(),
+        stats: BuildStats::default(),
+    };
     let mut wanted = vec![];
     for (loaded, _) in &planned {
         let inputs = mirrored.wanted(loaded)?;
@@ -80,7 +89,7 @@ pub(crate) fn mirror(context: &Context<'_>, recipes: &[PathBuf], directory: &Pat
     let mut contents = Contents::default();
     for ((loaded, plan), inputs) in planned.iter().zip(&wanted).filter(|(_, inputs)| !inputs.is_empty()) {
         let realised = bring(context, &store, loaded, plan)?;
-        mirrored.tally.add(&realised.tally);
+        mirrored.stats.add(&realised.stats);
         for input in inputs {
             contents.add(input, &realised)?;
             let (prefix, host) = (origin(&input.url), host(&input.url));
@@ -98,8 +107,8 @@ fn bring(context: &Context<'_>, store: &Store<'_>, loaded: &Loaded, plan: &Plan)
     let mirrors = context.mirrors().map_err(first)?;
     let fetcher = context.fetcher();
     let rewrite = |source: &Source| Context::candidates(&mirrors, source);
-    let workshop = workshop(context, store, fetcher.as_ref(), &loaded.beside, &rewrite);
-    realise::realise_inputs(plan, &workshop).map_err(|problem| {
+    let build = build_context(context, store, fetcher.as_ref(), &loaded.beside, &rewrite);
+    realise::realise_inputs(plan, &build).map_err(|problem| {
         let query = PublisherQuery { context, fetch: fetcher.as_ref(), mirrors: &mirrors, loaded };
         moved::explain(problem, loaded, &query)
     })
@@ -109,9 +118,9 @@ fn first(problems: Diagnostics) -> Diagnostic {
     problems.0.into_iter().next().unwrap_or_else(|| Diagnostic::new(Code::Bug, "no problem"))
 }
 
-impl Mirrored {
+impl MirrorReport {
     /// Lists the inputs of a recipe that lie on servers, and notes the others.
-    fn wanted(&mut self, loaded: &Loaded) -> Result<Vec<Wanted>, Diagnostics> {
+    fn wanted(&mut self, loaded: &Loaded) -> Result<Vec<RemoteInput>, Diagnostics> {
         let pinned = lock::resolve(&loaded.recipe, &loaded.lock)?;
         let mut wanted = vec![];
         for (nth, input) in loaded.recipe.inputs().into_iter().enumerate() {
@@ -119,7 +128,7 @@ impl Mirrored {
             let pinned: Option<&Pinned> = if nth == 0 { Some(&pinned.base) } else { pinned.others.get(&key) };
             let resolved = pinned.and_then(|pinned| Some((pinned, remote(pinned.urls.first()?)?)));
             match (remote(&input.source.value), resolved) {
-                (Some(moving), Some((pinned, url))) => wanted.push(Wanted {
+                (Some(moving), Some((pinned, url))) => wanted.push(RemoteInput {
                     url: url.without_secrets(),
                     moving: moving.without_secrets(),
                     digest: pinned.digest,
@@ -131,7 +140,7 @@ impl Mirrored {
         }
         for part in pinned.images.values().flat_map(PinnedImage::parts) {
             let url = part.urls.first().and_then(remote).map(Url::without_secrets);
-            wanted.extend(url.map(|url| Wanted {
+            wanted.extend(url.map(|url| RemoteInput {
                 moving: url.clone(),
                 url,
                 digest: part.digest,
@@ -143,7 +152,7 @@ impl Mirrored {
     }
 
     fn lay(&mut self, contents: &Contents, store: &Store<'_>, events: Events<'_>) -> Result<(), Diagnostic> {
-        let shelf = Shelf::open(&self.directory)?;
+        let shelf = MirrorDir::open(&self.directory)?;
         // The files before what tells of them: a full stick or a kill leaves no checksum of what is not there.
         let (objects, texts): (Vec<_>, Vec<_>) =
             contents.0.iter().partition(|(_, content)| matches!(content, Content::Object(_)));
@@ -153,7 +162,7 @@ impl Mirrored {
             events(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
             let placed = shelf.put(path, size, &digest, || content.open(store, &what, events));
             events(Event::Finished { what });
-            self.files.push(Laid { path: path.clone(), digest, size: ByteSize(size), placed: placed? });
+            self.files.push(MirroredFile { path: path.clone(), digest, size: ByteSize(size), placed: placed? });
         }
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(())
@@ -201,7 +210,7 @@ struct Contents(BTreeMap<String, Content>);
 
 impl Contents {
     /// Adds an input, and what `update` reads of it.
-    fn add(&mut self, input: &Wanted, realised: &Realised) -> Result<(), Diagnostic> {
+    fn add(&mut self, input: &RemoteInput, realised: &Realised) -> Result<(), Diagnostic> {
         let object = realised.objects.values().find(|object| object.digest() == input.digest);
         let object = object.ok_or_else(|| Diagnostic::new(Code::Bug, format!("`{}` was not brought", input.url)))?;
         let (place, moving) = (path(&input.url)?, path(&input.moving)?);

@@ -41,11 +41,11 @@ pub(crate) use crate::lock::oci::Blob;
 pub(crate) use crate::lock::{ImagePin, Pin};
 pub(crate) use crate::plan::Plan;
 pub(crate) use crate::provision::explain::Explanation;
-pub(crate) use crate::realise::Tally;
+pub(crate) use crate::realise::BuildStats;
 pub(crate) use crate::recipe::Source;
 pub(crate) use crate::store::{
-    BundleUsage, Collect, Flaw, GcReport, Healed, Holder, Listed, Policy, Repair, Root, Rootless, State, Usage,
-    VerifyReport,
+    BundleUsage, Collect, Damage, EmptyRoots, GcReport, Holder, Listed, Policy, Repair, RepairOutcome, Root, State,
+    Usage, VerifyReport,
 };
 pub(crate) use crate::transfer::{Index, Packed, Unpacked};
 pub(crate) use context::Context;

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::build::{plan_all, workshop};
+use super::build::{build_context, plan_all};
 use super::update::PublisherQuery;
 use super::{Context, Source, moved};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name};
 use crate::plan::Plan;
-use crate::realise::{self, Workshop};
+use crate::realise::{self, BuildContext};
 use crate::{bundle, realise::Difference};
 
 /// A recipe whose every byte came out the same again.
@@ -32,8 +32,8 @@ pub(crate) fn rebuild(context: &Context<'_>, recipes: &[PathBuf]) -> Result<Vec<
     let mut rebuilt = vec![];
     let mut problems = vec![];
     for (loaded, plan) in &planned {
-        let workshop = workshop(context, &store, fetch.as_ref(), &loaded.beside, &rewrite);
-        match rebuild_one(context, plan, &workshop) {
+        let build = build_context(context, &store, fetch.as_ref(), &loaded.beside, &rewrite);
+        match rebuild_one(context, plan, &build) {
             Ok(one) => rebuilt.push(one),
             Err(more) => {
                 let query = PublisherQuery { context, fetch: fetch.as_ref(), mirrors: &mirrors, loaded };
@@ -44,14 +44,14 @@ pub(crate) fn rebuild(context: &Context<'_>, recipes: &[PathBuf]) -> Result<Vec<
     if problems.is_empty() { Ok(rebuilt) } else { Err(Diagnostics(problems)) }
 }
 
-fn rebuild_one(context: &Context<'_>, plan: &Plan, workshop: &Workshop<'_>) -> Result<Rebuilt, Diagnostics> {
-    let store = workshop.store;
+fn rebuild_one(context: &Context<'_>, plan: &Plan, build: &BuildContext<'_>) -> Result<Rebuilt, Diagnostics> {
+    let store = build.store;
     let place = store.bundle_place(&plan.id, &plan.name);
     let is_known = plan.derivations.iter().any(|derivation| store.recorded(&derivation.id).is_some());
     if place.is_none() && !is_known {
         return Err(never_built(plan).into());
     }
-    let checked = realise::check(plan, workshop)?;
+    let checked = realise::check(plan, build)?;
     let entries = bundle::entries(plan, &checked.realised)?;
     let mut problems: Vec<_> = checked.differences.iter().map(|one| of_derivation(plan, one)).collect();
     if let Some(directory) = &place {

@@ -6,7 +6,7 @@ use super::Context;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Event, Finding, Secret, Severity};
 use crate::bundle;
-use crate::host::{Beside, files};
+use crate::host::{RecipeDir, files};
 use crate::lock::{self, Lock, PinnedInputs, facts};
 use crate::plan::{self, Plan};
 use crate::provision::carried::{Knowledge, Known};
@@ -21,7 +21,7 @@ pub(crate) struct Loaded {
     pub recipe: Recipe,
     /// What `recipe` was parsed from.
     pub text: String,
-    pub beside: Beside,
+    pub beside: RecipeDir,
     pub lock: Lock,
     /// Where the lock is written; none for a recipe inside the program.
     pub lock_path: Option<PathBuf>,
@@ -44,8 +44,8 @@ impl Loaded {
         let embedded = recipe::embedded(&shown);
         let text = if embedded.is_some() && files::is_directory(&path) { None } else { files::read_text(&path)? };
         let (text, beside) = match (text, embedded) {
-            (Some(text), _) => (text, Beside::open(&path)?),
-            (None, Some(embedded)) => (embedded.text.to_owned(), Beside::Embedded(embedded.files)),
+            (Some(text), _) => (text, RecipeDir::open(&path)?),
+            (None, Some(embedded)) => (embedded.text.to_owned(), RecipeDir::Embedded(embedded.files)),
             (None, None) => return Err(missing(&shown, &path, "recipe").into()),
         };
         let recipe = recipe::parse(&text, &shown).map_err(|problems| or_bundle(problems, named, &path))?;

@@ -21,13 +21,13 @@ use crate::plan::{Machine, Network, file};
 use crate::store::{Holder, Root};
 use crate::vm::accel::{self, Chosen};
 pub(crate) use crate::vm::console::Terminal;
-use crate::vm::directory::{CONSOLE_LOG, Reach, Record, State, Vm, with_added};
+use crate::vm::directory::{CONSOLE_LOG, Record, SshEndpoint, State, Vm, with_added};
 use crate::vm::disks::{BUNDLE, DISKS, VARIABLES, firmware, furnish};
 use crate::vm::qemu::Child;
 pub(crate) use crate::vm::qemu::{WORD as BECOME_QEMU, become_qemu};
 use crate::vm::signals::Signals;
 pub(crate) use crate::vm::signals::end_by;
-use crate::vm::watch::{self, Running, Start, Until};
+use crate::vm::watch::{self, Running, Start, WaitFor};
 use crate::vm::{Program, medium, tpm};
 
 /// What a bundle expects of its guest's report.
@@ -95,7 +95,7 @@ pub(crate) struct Prepared<'w> {
     /// The name it is kept under, and where.
     keep: Option<(Name, PathBuf)>,
     name: Name,
-    until: Until,
+    until: WaitFor,
     expectation: Option<Expectation>,
     qemu: Program,
     signals: Signals,
@@ -339,19 +339,19 @@ impl<'w> Prepared<'w> {
             tell(self.console_line());
         }
         if self.keep.is_some() {
-            vm.set_reach(&Reach { ssh_port: ran.ssh_port, user })?;
+            vm.set_reach(&SshEndpoint { ssh_port: ran.ssh_port, user })?;
         }
         Ok(())
     }
 }
 
 /// Decides what the end of provisioning is known by.
-fn until(options: &RunOptions, machine: &Machine, reports: bool) -> Result<Until, Diagnostic> {
+fn until(options: &RunOptions, machine: &Machine, reports: bool) -> Result<WaitFor, Diagnostic> {
     match (&options.wait_for, options.wait || options.test) {
-        (Some(text), _) if !options.test => Ok(Until::Pattern(text.clone())),
-        (_, false) => Ok(Until::Off),
-        _ if reports => Ok(Until::Report),
-        _ if machine.network != Network::None => Ok(Until::Ssh),
+        (Some(text), _) if !options.test => Ok(WaitFor::Pattern(text.clone())),
+        (_, false) => Ok(WaitFor::Off),
+        _ if reports => Ok(WaitFor::Report),
+        _ if machine.network != Network::None => Ok(WaitFor::Ssh),
         _ => Err(Diagnostic::new(Code::Usage, format!("nothing tells when `{}` is done", machine.name))
             .cause("its recipe has no report, and the machine no network to ask its ssh server by")
             .hint("set `report = true` below `[provision]`, or wait for a text on the console: `--wait-for TEXT`")),

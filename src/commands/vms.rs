@@ -7,7 +7,7 @@ use super::Context;
 use crate::base::{Code, Diagnostic, Event, Name};
 use crate::host::files;
 use crate::store::{Holder, Listed};
-use crate::vm::directory::{self, Reach, Vm};
+use crate::vm::directory::{self, SshEndpoint, Vm};
 use crate::vm::disks::BUNDLE;
 use crate::vm::{Program, ssh, watch};
 
@@ -167,7 +167,7 @@ pub(super) fn open_in(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<O
     })
 }
 
-fn running(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<Reach, Diagnostic> {
+fn running(vms: &Path, name: &Name, asked: Option<&Path>) -> Result<SshEndpoint, Diagnostic> {
     if !vms.join(name.as_str()).is_dir() {
         return Err(unknown(vms, name, asked));
     }

@@ -13,7 +13,7 @@ const IDENTITIES: [&str; 4] = ["path", "name", "serial", "device"];
 
 /// What may be shown.
 #[derive(Clone, Copy)]
-pub(crate) enum Lens {
+pub(crate) enum Redaction {
     /// Everything: the text is public.
     Open,
     /// Ignition's config: keys that the schema knows, flags and whole numbers, which are what the schema says they are.
@@ -24,7 +24,7 @@ pub(crate) enum Lens {
     Closed,
 }
 
-impl Lens {
+impl Redaction {
     /// Looks at an Ignition config.
     pub(crate) const fn ignition() -> Self {
         Self::Schema(&schema::CONFIG)
@@ -79,13 +79,13 @@ fn quoted(name: &str) -> String {
 }
 
 /// Lists every key whose values differ, in the order of the keys.
-pub(crate) fn diff(before: &Value, after: &Value, lens: Lens) -> Vec<What> {
+pub(crate) fn diff(before: &Value, after: &Value, lens: Redaction) -> Vec<What> {
     let mut found = vec![];
     walk("", Some(before), Some(after), lens, &mut found);
     found
 }
 
-fn walk(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Lens, found: &mut Vec<What>) {
+fn walk(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Redaction, found: &mut Vec<What>) {
     match (before, after) {
         (before, after) if before == after => {}
         (Some(Value::Object(_)), Some(Value::Object(_))) => objects(at, before, after, lens, found),
@@ -98,7 +98,7 @@ fn walk(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Lens, fou
     }
 }
 
-fn objects(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Lens, found: &mut Vec<What>) {
+fn objects(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Redaction, found: &mut Vec<What>) {
     let of = |side: Option<&Value>| side.and_then(Value::as_object).cloned().unwrap_or_default();
     let (before, after) = (of(before), of(after));
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
@@ -109,7 +109,7 @@ fn objects(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Lens, 
     }
 }
 
-fn lists(at: &str, before: &[Value], after: &[Value], lens: Lens, found: &mut Vec<What>) {
+fn lists(at: &str, before: &[Value], after: &[Value], lens: Redaction, found: &mut Vec<What>) {
     let place = |list: &[Value], index: usize| format!("{at}[{}]", lens.place(list, index));
     let pairs = pairs(before, after);
     for (old, new) in &pairs {
@@ -164,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(before: &Value, after: &Value, lens: Lens) -> String {
+    fn shown(before: &Value, after: &Value, lens: Redaction) -> String {
         diff(before, after, lens).iter().map(ToString::to_string).collect()
     }
 
@@ -192,7 +192,7 @@ mod tests {
             (json!({"a": 1}), json!({"a": 1}), ""),
         ] {
             let expected = expected.replace("[] in order", " in order");
-            assert_eq!(shown(&before, &after, Lens::Open), expected, "{before} {after}");
+            assert_eq!(shown(&before, &after, Redaction::Open), expected, "{before} {after}");
         }
     }
 
@@ -207,7 +207,7 @@ mod tests {
                 mark: {mark: 1},
             })
         };
-        let found = shown(&config("canary1", json!(420)), &config("canary2", json!(384)), Lens::ignition());
+        let found = shown(&config("canary1", json!(420)), &config("canary2", json!(384)), Redaction::ignition());
         assert!(!found.contains("canary"), "{found}");
         for line in [
             "  ignition.proxy.httpProxy: *** -> ***\n",
@@ -222,11 +222,11 @@ mod tests {
             assert!(found.contains(line), "lacks {line:?}\n{found}");
         }
         // A value of another type than the schema's is no flag and no number.
-        let found = shown(&config("x", json!("canary3")), &config("x", json!(["canary4"])), Lens::ignition());
+        let found = shown(&config("x", json!("canary3")), &config("x", json!(["canary4"])), Redaction::ignition());
         assert_eq!(found, "  storage.files[0].mode: *** -> ***\n");
         let version = |text: &str| json!({"ignition": {"version": text}});
-        let found = shown(&version("3.2.0"), &version("3.4.0"), Lens::ignition());
+        let found = shown(&version("3.2.0"), &version("3.4.0"), Redaction::ignition());
         assert_eq!(found, "  ignition.version: \"3.2.0\" -> \"3.4.0\"\n");
-        assert!(!shown(&version("3.2.0"), &version("canary5"), Lens::ignition()).contains("canary"));
+        assert!(!shown(&version("3.2.0"), &version("canary5"), Redaction::ignition()).contains("canary"));
     }
 }

@@ -143,8 +143,8 @@ fn opaque(before: u64, after: u64) -> What {
 pub(crate) fn text(name: &str, before: &[u8], after: &[u8]) -> Vec<What> {
     let parse = |bytes: &[u8]| serde_json::from_slice(bytes).ok();
     let found = match (name, parse(before), parse(after)) {
-        (file::CONFIG_IGN, Some(before), Some(after)) => json::diff(&before, &after, json::Lens::ignition()),
-        (file::MANIFEST, Some(before), Some(after)) => json::diff(&before, &after, json::Lens::Open),
+        (file::CONFIG_IGN, Some(before), Some(after)) => json::diff(&before, &after, json::Redaction::ignition()),
+        (file::MANIFEST, Some(before), Some(after)) => json::diff(&before, &after, json::Redaction::Open),
         (file::SCRIPT, ..) => lines::hidden(before, after),
         _ => vec![],
     };

@@ -12,7 +12,7 @@ use super::{Differences, json};
 /// shows where it was made and not in everything that hangs on it.
 pub(crate) fn plans(before: &Value, after: &Value) -> Differences {
     let mut differences = Differences::default();
-    differences.add("plan", None, json::diff(&titled(before), &titled(after), json::Lens::Open));
+    differences.add("plan", None, json::diff(&titled(before), &titled(after), json::Redaction::Open));
     differences
 }
 

@@ -16,7 +16,7 @@ use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, Events};
 
 /// Where the files beside a recipe are.
 #[derive(Debug)]
-pub(crate) enum Beside {
+pub(crate) enum RecipeDir {
     /// In a directory, held open.
     Directory { path: PathBuf, handle: OwnedFd },
     /// Inside this program.
@@ -37,7 +37,7 @@ pub(crate) struct FileContent {
     pub bytes: Vec<u8>,
 }
 
-impl Beside {
+impl RecipeDir {
     /// Opens the directory that a recipe lies in.
     pub(crate) fn open(recipe: &Path) -> Result<Self, Diagnostic> {
         let path = match recipe.parent() {
@@ -400,11 +400,11 @@ mod tests {
 
     use super::*;
 
-    fn tree() -> (tempfile::TempDir, Beside) {
+    fn tree() -> (tempfile::TempDir, RecipeDir) {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("sub")).unwrap();
         std::fs::write(dir.path().join("sub/file"), b"content").unwrap();
-        let beside = Beside::open(&dir.path().join("recipe.toml")).unwrap();
+        let beside = RecipeDir::open(&dir.path().join("recipe.toml")).unwrap();
         (dir, beside)
     }
 

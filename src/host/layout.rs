@@ -56,7 +56,7 @@ impl Write for NewFile {
 
 /// What shall lie in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct ExpectedFile {
     /// Relative, `/` between parts, none of them `.` or `..`.
     pub path: String,
     pub size: u64,
@@ -71,7 +71,7 @@ pub(crate) fn sweep(path: &Path) {
 }
 
 /// Tells which files are wanted and not there yet; one that is there with other content is `E_OUTPUT_EXISTS`.
-pub(crate) fn missing<'w>(directory: &Path, wanted: &'w [Wanted]) -> Result<Vec<&'w Wanted>, Diagnostic> {
+pub(crate) fn missing<'w>(directory: &Path, wanted: &'w [ExpectedFile]) -> Result<Vec<&'w ExpectedFile>, Diagnostic> {
     let handle = match open_directory(directory) {
         Ok(handle) => handle,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(wanted.iter().collect()),
@@ -89,7 +89,7 @@ pub(crate) fn missing<'w>(directory: &Path, wanted: &'w [Wanted]) -> Result<Vec<
     Ok(missing)
 }
 
-fn is_there(directory: &OwnedFd, wanted: &Wanted) -> io::Result<bool> {
+fn is_there(directory: &OwnedFd, wanted: &ExpectedFile) -> io::Result<bool> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let file = File::from(rustix::fs::openat2(directory, &wanted.path, flags, Mode::empty(), resolve)?);
@@ -122,7 +122,7 @@ impl Stage {
     }
 
     /// Writes one file, durably.
-    pub(crate) fn write(&mut self, wanted: &Wanted, content: &mut dyn Read) -> Result<(), Diagnostic> {
+    pub(crate) fn write(&mut self, wanted: &ExpectedFile, content: &mut dyn Read) -> Result<(), Diagnostic> {
         let path = self.temporary.path().join(&wanted.path);
         let mut write = || -> io::Result<()> {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent(&path))?;
@@ -243,8 +243,8 @@ fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
 mod tests {
     use super::*;
 
-    fn wanted(path: &str, bytes: &[u8]) -> Wanted {
-        Wanted { path: path.into(), size: bytes.len() as u64, digest: Digest::of(bytes), mode: 0o600 }
+    fn wanted(path: &str, bytes: &[u8]) -> ExpectedFile {
+        ExpectedFile { path: path.into(), size: bytes.len() as u64, digest: Digest::of(bytes), mode: 0o600 }
     }
 
     fn lay(directory: &Path, all: &[(&str, &[u8])]) -> Result<(), Diagnostic> {

@@ -12,4 +12,4 @@ pub(crate) mod shelf;
 mod sibling;
 
 pub(crate) use environment::Environment;
-pub(crate) use files::Beside;
+pub(crate) use files::RecipeDir;

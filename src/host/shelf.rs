@@ -17,14 +17,14 @@ use crate::base::{Code, Diagnostic, Digest};
 
 /// A directory held open.
 #[derive(Debug)]
-pub(crate) struct Shelf {
+pub(crate) struct MirrorDir {
     path: PathBuf,
     handle: OwnedFd,
 }
 
 /// What was done with one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Placed {
+pub(crate) enum FileOutcome {
     /// It was not there.
     Made,
     /// It was there with just these bytes.
@@ -35,7 +35,7 @@ pub(crate) enum Placed {
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-impl Shelf {
+impl MirrorDir {
     /// Opens a directory, making it (0755) where its parent exists and it does not.
     pub(crate) fn open(path: &Path) -> Result<Self, Diagnostic> {
         let open = || -> io::Result<OwnedFd> {
@@ -64,11 +64,11 @@ impl Shelf {
         size: u64,
         digest: &Digest,
         content: impl FnOnce() -> Result<Box<dyn Read + 'c>, Diagnostic>,
-    ) -> Result<Placed, Diagnostic> {
+    ) -> Result<FileOutcome, Diagnostic> {
         let told = |error: &io::Error| unwritable(&self.path.join(path), error);
         let (directory, name) = self.enter(path).map_err(|error| told(&error))?;
         let found = look(&directory, name, size, digest);
-        if found == Placed::Left {
+        if found == FileOutcome::Left {
             let _ = rustix::fs::unlinkat(&directory, hidden(name), AtFlags::empty());
             return Ok(found);
         }
@@ -104,21 +104,21 @@ impl Shelf {
 }
 
 /// Tells what stands under a name: nothing, just these bytes, or something else.
-fn look(directory: &OwnedFd, name: &str, size: u64, digest: &Digest) -> Placed {
+fn look(directory: &OwnedFd, name: &str, size: u64, digest: &Digest) -> FileOutcome {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
         Ok(file) => File::from(file),
-        Err(Errno::NOENT) => return Placed::Made,
-        Err(_) => return Placed::Replaced,
+        Err(Errno::NOENT) => return FileOutcome::Made,
+        Err(_) => return FileOutcome::Replaced,
     };
     let is_file = file.metadata().is_ok_and(|found| found.is_file() && found.len() == size);
     let right =
         is_file && files::hash_all(&mut (&file).take(size + 1), &mut |_| {}).is_ok_and(|found| found.digest == *digest);
     if !right {
-        return Placed::Replaced;
+        return FileOutcome::Replaced;
     }
     let _ = rustix::fs::fchmod(&file, Mode::from_raw_mode(0o644));
-    Placed::Left
+    FileOutcome::Left
 }
 
 fn hidden(name: &str) -> String {
@@ -212,7 +212,7 @@ fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
 mod tests {
     use super::*;
 
-    fn put(shelf: &Shelf, path: &str, bytes: &'static [u8]) -> Result<Placed, Diagnostic> {
+    fn put(shelf: &MirrorDir, path: &str, bytes: &'static [u8]) -> Result<FileOutcome, Diagnostic> {
         shelf.put(path, bytes.len() as u64, &Digest::of(bytes), || Ok(Box::new(bytes)))
     }
 
@@ -221,11 +221,11 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let place = tempfile::tempdir().unwrap();
         let dir = place.path().join("shelf");
-        let shelf = Shelf::open(&dir).unwrap();
-        assert_eq!(put(&shelf, "h/a/x", b"one"), Ok(Placed::Made));
-        assert_eq!(put(&shelf, "h/a/x", b"one"), Ok(Placed::Left));
+        let shelf = MirrorDir::open(&dir).unwrap();
+        assert_eq!(put(&shelf, "h/a/x", b"one"), Ok(FileOutcome::Made));
+        assert_eq!(put(&shelf, "h/a/x", b"one"), Ok(FileOutcome::Left));
         std::fs::write(dir.join("h/a/x"), "two").unwrap();
-        assert_eq!(put(&shelf, "h/a/x", b"one"), Ok(Placed::Replaced));
+        assert_eq!(put(&shelf, "h/a/x", b"one"), Ok(FileOutcome::Replaced));
         assert_eq!(std::fs::read(dir.join("h/a/x")).unwrap(), b"one");
         for (path, mode) in [("", 0o755), ("h", 0o755), ("h/a", 0o755), ("h/a/x", 0o644)] {
             assert_eq!(std::fs::metadata(dir.join(path)).unwrap().permissions().mode() & 0o777, mode, "{path}");
@@ -244,20 +244,20 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let (dir, outside) = (place.path().join("shelf"), place.path().join("outside"));
         std::fs::create_dir(&outside).unwrap();
-        let shelf = Shelf::open(&dir).unwrap();
+        let shelf = MirrorDir::open(&dir).unwrap();
         std::fs::write(dir.join(hidden("x")), "half of something").unwrap();
-        assert_eq!(put(&shelf, "x", b"one"), Ok(Placed::Made));
+        assert_eq!(put(&shelf, "x", b"one"), Ok(FileOutcome::Made));
         std::fs::write(dir.join(hidden("x")), "half of something").unwrap();
-        assert_eq!(put(&shelf, "x", b"one"), Ok(Placed::Left));
+        assert_eq!(put(&shelf, "x", b"one"), Ok(FileOutcome::Left));
         assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
         std::os::unix::fs::symlink(&outside, dir.join("h")).unwrap();
         assert!(put(&shelf, "h/x", b"one").is_err());
         std::os::unix::fs::symlink(outside.join("y"), dir.join("y")).unwrap();
-        assert_eq!(put(&shelf, "y", b"one"), Ok(Placed::Replaced));
+        assert_eq!(put(&shelf, "y", b"one"), Ok(FileOutcome::Replaced));
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
         for bad in ["../x", "a/../x", "./x"] {
             assert!(put(&shelf, bad, b"one").is_err(), "{bad}");
         }
-        assert!(Shelf::open(&place.path().join("no/where")).is_err());
+        assert!(MirrorDir::open(&place.path().join("no/where")).is_err());
     }
 }

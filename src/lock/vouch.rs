@@ -92,7 +92,7 @@ pub(crate) struct Allowed {
 
 /// What was accepted before under the same address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Earlier<'a> {
+pub(crate) struct Previous<'a> {
     /// How it is called to the person: `pinned` or `seen`.
     pub what: &'static str,
     pub snapshot: Option<&'a str>,
@@ -118,7 +118,7 @@ pub(crate) fn compare_signers(before: &Pin, after: &Pin, allowed: Allowed) -> Re
 
 /// Refuses to go back in time, unless that is allowed.
 pub(crate) fn compare_times(
-    earlier: &Earlier<'_>,
+    earlier: &Previous<'_>,
     after: &Pin,
     signed_at: Option<u64>,
     allowed: Allowed,
@@ -204,7 +204,8 @@ mod tests {
             ((Some("2"), Some(9)), (None, Some(8)), false, true),
         ] {
             let today = pin(None, after.0, if same { "a" } else { "b" });
-            let earlier = Earlier { what: "pinned", snapshot: before.0, signed_at: before.1, digest: Digest::of(b"a") };
+            let earlier =
+                Previous { what: "pinned", snapshot: before.0, signed_at: before.1, digest: Digest::of(b"a") };
             let compare = |allowed| compare_times(&earlier, &today, after.1, allowed).err().map(|problem| problem.code);
             assert_eq!(compare(Allowed::default()), older.then_some(Code::SigOlder), "{before:?} {after:?} {same}");
             assert_eq!(compare(Allowed { older: true, ..Allowed::default() }), None);

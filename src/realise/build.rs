@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Workshop;
+use super::BuildContext;
 use super::unpack::Packed;
 use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Digest, DiskLabel};
 use crate::format::{fat, gpt, qcow2};
@@ -19,33 +19,33 @@ pub(super) fn build(
     derivation: &Derivation,
     inputs: &Inputs,
     privacy: Privacy,
-    workshop: &Workshop<'_>,
+    context: &BuildContext<'_>,
 ) -> Result<StoreObject, Diagnostic> {
-    let bench = Bench { inputs, privacy, workshop };
+    let builders = Builders { inputs, privacy, context };
     let title = derivation.title.as_str();
     match &derivation.builder {
         Builder::Fixed { .. } => Err(Diagnostic::new(Code::Bug, "a fixed output is brought, not built")),
         Builder::Unpack { input, compression, kind, size } => {
-            bench.unpack(&Packed { title, input, compression: *compression, size: *size }, *kind)
+            builders.unpack(&Packed { title, input, compression: *compression, size: *size }, *kind)
         }
         Builder::Qcow2FromDisk { input, compression, size } => {
-            bench.qcow2_from_disk(&Packed { title, input, compression: *compression, size: *size })
+            builders.qcow2_from_disk(&Packed { title, input, compression: *compression, size: *size })
         }
-        Builder::FatVolume { label, epoch, files } => bench.fat_volume(&derivation.id, *label, *epoch, files),
+        Builder::FatVolume { label, epoch, files } => builders.fat_volume(&derivation.id, *label, *epoch, files),
         Builder::Qcow2FromRaw { raw } => {
-            let raw = bench.read(raw)?;
-            bench.put(&qcow2::from_raw(&raw)?)
+            let raw = builders.read(raw)?;
+            builders.put(&qcow2::from_raw(&raw)?)
         }
-        Builder::GptDisk { volume, label } => bench.gpt_disk(&derivation.id, volume, *label),
+        Builder::GptDisk { volume, label } => builders.gpt_disk(&derivation.id, volume, *label),
         Builder::Overlay { base, backing_file, size } => {
-            let size = at_least(*size, bench.gate(base)?.virtual_size)?;
-            bench.put(&qcow2::overlay(backing_file, size)?)
+            let size = at_least(*size, builders.gate(base)?.virtual_size)?;
+            builders.put(&qcow2::overlay(backing_file, size)?)
         }
-        Builder::Grow { base, size } => bench.grow(title, base, *size),
-        Builder::Blank { size } => bench.put(&qcow2::blank(*size)?),
-        Builder::Filled { pieces } => bench.filled(&derivation.title, pieces),
-        Builder::PayloadTar { files } => bench.payload(&derivation.title, files),
-        Builder::OciArchive { name, manifest, blobs } => bench.oci_archive(&derivation.title, name, manifest, blobs),
+        Builder::Grow { base, size } => builders.grow(title, base, *size),
+        Builder::Blank { size } => builders.put(&qcow2::blank(*size)?),
+        Builder::Filled { pieces } => builders.filled(&derivation.title, pieces),
+        Builder::PayloadTar { files } => builders.payload(&derivation.title, files),
+        Builder::OciArchive { name, manifest, blobs } => builders.oci_archive(&derivation.title, name, manifest, blobs),
     }
 }
 
@@ -63,24 +63,24 @@ fn at_least(asked: Option<ByteSize>, base: ByteSize) -> Result<ByteSize, Diagnos
 }
 
 /// Inputs, and what a builder works with.
-pub(super) struct Bench<'a> {
+pub(super) struct Builders<'a> {
     inputs: &'a Inputs,
     pub(super) privacy: Privacy,
-    pub(super) workshop: &'a Workshop<'a>,
+    pub(super) context: &'a BuildContext<'a>,
 }
 
-impl Bench<'_> {
+impl Builders<'_> {
     pub(super) fn input(&self, id: &DerivationId) -> Result<&StoreObject, Diagnostic> {
         self.inputs.get(id).ok_or_else(|| Diagnostic::new(Code::Bug, format!("input {id} was not realised")))
     }
 
     /// Reads an input whole, its digest checked on the way.
     pub(super) fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Diagnostic> {
-        self.workshop.store.read(self.input(id)?, VOLUME_LIMIT + (4 << 20))
+        self.context.store.read(self.input(id)?, VOLUME_LIMIT + (4 << 20))
     }
 
     pub(super) fn put(&self, bytes: &[u8]) -> Result<StoreObject, Diagnostic> {
-        self.workshop.store.put(bytes, self.privacy)
+        self.context.store.put(bytes, self.privacy)
     }
 
     fn fat_volume(
@@ -106,7 +106,7 @@ impl Bench<'_> {
 
     /// Reads the base's header by our own strict gate, before anything else does.
     fn gate(&self, base: &DerivationId) -> Result<qcow2::ImageInfo, Diagnostic> {
-        let mut file = self.workshop.store.open_object(self.input(base)?)?;
+        let mut file = self.context.store.open_object(self.input(base)?)?;
         Ok(qcow2::gate(&mut file, &qcow2::Limits::default())?)
     }
 
@@ -115,8 +115,8 @@ impl Bench<'_> {
         let size = at_least(size, info.virtual_size)?;
         let object = self.input(base)?;
         let patches: Vec<_> = qcow2::grow(&info, size)?.into_iter().map(|patch| (patch.offset, patch.bytes)).collect();
-        let mut writer = self.workshop.store.create(self.privacy, None)?;
-        self.workshop.store.copy_verified(object, &mut writer, &patches, title)?;
+        let mut writer = self.context.store.create(self.privacy, None)?;
+        self.context.store.copy_verified(object, &mut writer, &patches, title)?;
         writer.finish(None, None)
     }
 }

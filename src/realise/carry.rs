@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 
 use base64::Engine as _;
 
-use super::build::{Bench, named};
+use super::build::{Builders, named};
 use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Event};
 use crate::format::archive::{ArchiveError, Stream};
 use crate::format::oci;
@@ -20,7 +20,7 @@ const FILLED_LIMIT: usize = 32 << 20;
 /// The payload disk's size is a multiple of this, so that every layer above may take it for a disk.
 const DISK_UNIT: u64 = 1 << 20;
 
-impl Bench<'_> {
+impl Builders<'_> {
     /// Puts a text together from its pieces.
     pub(super) fn filled(&self, title: &str, pieces: &[Piece]) -> Result<StoreObject, Diagnostic> {
         let mut text = vec![];
@@ -68,7 +68,7 @@ impl Bench<'_> {
         blobs: &[DerivationId],
     ) -> Result<StoreObject, Diagnostic> {
         let object = self.input(manifest)?;
-        let oci::Document::Image(image) = oci::read(&self.workshop.store.read(object, oci::DOCUMENT_LIMIT)?)? else {
+        let oci::Document::Image(image) = oci::read(&self.context.store.read(object, oci::DOCUMENT_LIMIT)?)? else {
             return Err(Diagnostic::new(Code::Recipe, format!("`{title}` is pinned as an index, not as an image"))
                 .hint("run `arca-build update` again"));
         };
@@ -95,9 +95,9 @@ impl Bench<'_> {
 
     /// Streams members into one tar, each verified on the way.
     fn tar(&self, title: &str, members: &BTreeMap<String, Member<'_>>, unit: u64) -> Result<StoreObject, Diagnostic> {
-        let store = self.workshop.store;
+        let store = self.context.store;
         let length = Stream::<Vec<u8>>::length(members.values().map(Member::size), unit);
-        (self.workshop.events)(Event::Started { what: title.to_owned(), total: Some(ByteSize(length)) });
+        (self.context.events)(Event::Started { what: title.to_owned(), total: Some(ByteSize(length)) });
         let mut writer = store.create(self.privacy, Some(length))?;
         let mut stream = Stream::begin(&mut writer);
         for (path, member) in members {
@@ -106,7 +106,7 @@ impl Bench<'_> {
                 (ArchiveError::Write(error), _) => Diagnostic::io(format!("cannot write `{title}`"), &error),
                 (other, _) => Diagnostic::new(Code::Provision, format!("`{path}` cannot be carried")).cause(other),
             };
-            let tell = |done| (self.workshop.events)(Event::Progress { what: title.to_owned(), done: ByteSize(done) });
+            let tell = |done| (self.context.events)(Event::Progress { what: title.to_owned(), done: ByteSize(done) });
             let inner: Box<dyn Read + '_> = match member {
                 Member::Object(object) => Box::new(store.reader(object)?),
                 Member::Text(text) => Box::new(*text),
@@ -115,7 +115,7 @@ impl Bench<'_> {
             stream.add(path, member.size(), &mut reader).map_err(told)?;
         }
         let finished = stream.finish(unit).and_then(|writer| writer.flush().map_err(ArchiveError::Write));
-        (self.workshop.events)(Event::Finished { what: title.to_owned() });
+        (self.context.events)(Event::Finished { what: title.to_owned() });
         finished.map_err(|error| Diagnostic::new(Code::Io, format!("cannot write `{title}`")).cause(error))?;
         writer.finish(None, None)
     }

@@ -3,7 +3,7 @@
 //! Touches the store only: a result that is there already is left as it is, one that differs is one object more, which
 //! nothing names. Read next: `crate::bundle::compare`.
 
-use super::{Habit, Realised, Walk, Workshop};
+use super::{BuildContext, CachePolicy, Realised, Scheduler};
 use crate::base::{Diagnostic, Digest};
 use crate::plan::{Builder, Plan};
 use crate::store::{Store, StoreObject};
@@ -30,16 +30,16 @@ pub(crate) struct Difference {
 /// Makes every derivation of the plan from its inputs anew and compares the results with the records.
 ///
 /// No record is believed or written. Inputs are hashed whole; one that is missing is brought as for any build.
-pub(crate) fn check(plan: &Plan, workshop: &Workshop<'_>) -> Result<Checked, Diagnostic> {
-    let mut walk = Walk::new(plan, workshop, Habit::Doubt);
+pub(crate) fn check(plan: &Plan, context: &BuildContext<'_>) -> Result<Checked, Diagnostic> {
+    let mut scheduler = Scheduler::new(plan, context, CachePolicy::Recheck);
     for derivation in &plan.derivations {
-        walk.rank(&derivation.id)?;
+        scheduler.rank(&derivation.id)?;
     }
-    let realised = walk.run()?;
+    let realised = scheduler.run()?;
     let mut checked = Checked { realised, compared: 0, differences: vec![] };
     let made = plan.derivations.iter().filter(|one| !matches!(one.builder, Builder::Fixed { .. }));
     for derivation in made {
-        let Some((recorded, _)) = workshop.store.recorded(&derivation.id) else { continue };
+        let Some((recorded, _)) = context.store.recorded(&derivation.id) else { continue };
         let rebuilt = checked.realised.object(&derivation.id)?.digest();
         checked.compared += 1;
         if recorded != rebuilt {

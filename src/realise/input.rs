@@ -4,37 +4,41 @@ use std::collections::VecDeque;
 use std::io::Read;
 
 use super::build::named;
-use super::{Tally, Walk, Workshop};
+use super::{BuildContext, BuildStats, Scheduler};
 use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Digest, Event, Url};
 use crate::fetch::Bounds;
 use crate::format::{iso, qcow2, raw};
 use crate::host::files;
 use crate::plan::{Derivation, Origin};
 use crate::recipe::Source;
-use crate::store::{Claim, Partial, StoreObject};
+use crate::store::{DownloadLock, Partial, StoreObject};
 use crate::stream::Sink;
 
 /// The label of the fact that names the input which failed, where it is not the base.
 pub(crate) const INPUT: &str = "input";
 
-const REUSED: Tally = Tally { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
+const REUSED: BuildStats = BuildStats { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 
-impl Walk<'_> {
+impl Scheduler<'_> {
     /// Brings a fixed output, unless the store has it.
-    pub(super) fn bring(&self, derivation: &Derivation, digest: &Digest) -> Result<(StoreObject, Tally), Diagnostic> {
+    pub(super) fn bring(
+        &self,
+        derivation: &Derivation,
+        digest: &Digest,
+    ) -> Result<(StoreObject, BuildStats), Diagnostic> {
         let origin = self
             .plan
             .origins
             .get(&derivation.id)
             .ok_or_else(|| Diagnostic::new(Code::Bug, format!("`{}` has no origin", derivation.title)))?;
-        let Workshop { store, events, .. } = self.workshop;
+        let BuildContext { store, events, .. } = self.context;
         if let Origin::Text(content) = origin {
             // Also where the store has it: an object that turns out to hold provisioning becomes private.
-            return Ok((store.put(content.expose(), self.privacy(&derivation.id))?, Tally::default()));
+            return Ok((store.put(content.expose(), self.privacy(&derivation.id))?, BuildStats::default()));
         }
         if let Some(object) = store.find(digest)? {
             length_again(&object, origin, derivation)?;
-            gate_again(self.workshop, &object, origin)?;
+            gate_again(self.context, &object, origin)?;
             events(Event::Reused { what: derivation.title.clone(), digest: *digest });
             return Ok((object, REUSED));
         }
@@ -49,10 +53,10 @@ impl Walk<'_> {
             }
             Origin::Beside { path, size } => {
                 let mut writer = store.create(self.privacy(&derivation.id), Some(size.0))?;
-                let mut reader = self.workshop.beside.reader(path.as_str())?;
+                let mut reader = self.context.beside.reader(path.as_str())?;
                 std::io::copy(&mut reader, &mut writer)
                     .map_err(|error| Diagnostic::io(format!("cannot read `{}`", path.as_str()), &error))?;
-                Ok((writer.finish(Some((digest, Some(size.0))), None)?, Tally::default()))
+                Ok((writer.finish(Some((digest, Some(size.0))), None)?, BuildStats::default()))
             }
             Origin::Text(_) => Err(Diagnostic::new(Code::Bug, "text is put, not brought")),
         }
@@ -64,10 +68,10 @@ impl Walk<'_> {
         job: &Job<'_>,
         sources: &[Source],
         mut list: Option<&Url>,
-    ) -> Result<(StoreObject, Tally), Diagnostic> {
+    ) -> Result<(StoreObject, BuildStats), Diagnostic> {
         let mut failures: Vec<Diagnostic> = vec![];
         let mut tried = vec![];
-        let mut places: VecDeque<_> = sources.iter().flat_map(|source| (self.workshop.rewrite)(source)).collect();
+        let mut places: VecDeque<_> = sources.iter().flat_map(|source| (self.context.rewrite)(source)).collect();
         while let Some(source) = places.pop_front() {
             let failure = match self.bring_from(job, &source) {
                 Err(failure) if !is_final(&failure) => failure,
@@ -81,7 +85,7 @@ impl Walk<'_> {
             }
             if !places.is_empty() {
                 let text = format!("{}{}; trying the next address", told(&failure, job), from(&failure));
-                (self.workshop.events)(Event::Warning { text });
+                (self.context.events)(Event::Warning { text });
             }
             failures.push(failure);
         }
@@ -89,7 +93,7 @@ impl Walk<'_> {
     }
 
     /// Brings an input from one address; a kept part that turns out wrong gets one fresh try.
-    fn bring_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, Tally), Diagnostic> {
+    fn bring_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, BuildStats), Diagnostic> {
         match self.try_from(job, source) {
             Err((failure, true)) if failure.code == Code::Hash => {
                 self.try_from(job, source).map_err(|(failure, _)| failure)
@@ -99,15 +103,15 @@ impl Walk<'_> {
     }
 
     /// Transfers, compares, gates and publishes; a failure comes with whether a part of an earlier run was in it.
-    fn try_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, Tally), (Diagnostic, bool)> {
+    fn try_from(&self, job: &Job<'_>, source: &Source) -> Result<(StoreObject, BuildStats), (Diagnostic, bool)> {
         let fresh = |problem| (problem, false);
-        let mut partial = match self.workshop.store.claim(job.digest, job.what).map_err(fresh)? {
-            Claim::Ready(object) => return Ok((object, REUSED)),
-            Claim::Partial(partial) => partial,
+        let mut partial = match self.context.store.lock_download(job.digest, job.what).map_err(fresh)? {
+            DownloadLock::Ready(object) => return Ok((object, REUSED)),
+            DownloadLock::Ours(partial) => partial,
         };
         let resumed = partial.is_resumed();
         let told = |problem| (problem, resumed);
-        partial.set_cap(job.cap(self.workshop)).map_err(told)?;
+        partial.set_cap(job.cap(self.context)).map_err(told)?;
         if let Some(size) = job.size {
             partial.reserve(size.0).map_err(told)?;
         }
@@ -116,16 +120,16 @@ impl Walk<'_> {
         let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
         let object = finished.map_err(|problem| told(came(problem, job.what, &from, coding)))?;
         let size = ByteSize(object.size());
-        (self.workshop.events)(Event::Fetched { what: job.what.to_owned(), from, size });
-        Ok((object, Tally { fetched: 1, fetched_bytes: received, ..Tally::default() }))
+        (self.context.events)(Event::Fetched { what: job.what.to_owned(), from, size });
+        Ok((object, BuildStats { fetched: 1, fetched_bytes: received, ..BuildStats::default() }))
     }
 
     /// Streams one source into the partial object.
     fn transfer(&self, job: &Job<'_>, source: &Source, partial: &mut Partial<'_, '_>) -> Result<Brought, Diagnostic> {
         match source {
             Source::Url(url) if url.is_remote() => {
-                let bounds = Bounds { size: job.size.map(|size| size.0), cap: job.cap(self.workshop) };
-                let arrived = self.workshop.fetch.download(job.what, url, &bounds, partial, self.workshop.events)?;
+                let bounds = Bounds { size: job.size.map(|size| size.0), cap: job.cap(self.context) };
+                let arrived = self.context.fetch.download(job.what, url, &bounds, partial, self.context.events)?;
                 let (from, coding) = (arrived.from.to_string(), arrived.content_encoding);
                 Ok(Brought { from, received: arrived.received, coding })
             }
@@ -134,7 +138,7 @@ impl Walk<'_> {
                 self.copy(job, &mut file, partial, url.to_string())
             }
             Source::Path(path) => {
-                let mut file = self.workshop.beside.reader(path.as_str())?;
+                let mut file = self.context.beside.reader(path.as_str())?;
                 self.copy(job, &mut *file, partial, path.as_str().to_owned())
             }
         }
@@ -149,7 +153,7 @@ impl Walk<'_> {
         from: String,
     ) -> Result<Brought, Diagnostic> {
         partial.restart()?;
-        let events = self.workshop.events;
+        let events = self.context.events;
         events(Event::Started { what: job.what.to_owned(), total: job.size });
         let mut buffer = vec![0; 256 << 10];
         let mut told = 0;
@@ -207,8 +211,8 @@ impl Job<'_> {
         gate(file, self.gate)
     }
 
-    fn cap(&self, workshop: &Workshop<'_>) -> u64 {
-        self.size.unwrap_or(workshop.largest).0
+    fn cap(&self, context: &BuildContext<'_>) -> u64 {
+        self.size.unwrap_or(context.largest).0
     }
 }
 
@@ -265,9 +269,9 @@ fn length_again(object: &StoreObject, origin: &Origin, derivation: &Derivation) 
 }
 
 /// An object may have come into the store as something else; as a base it passes the gate each time.
-fn gate_again(workshop: &Workshop<'_>, object: &StoreObject, origin: &Origin) -> Result<(), Diagnostic> {
+fn gate_again(context: &BuildContext<'_>, object: &StoreObject, origin: &Origin) -> Result<(), Diagnostic> {
     match origin {
-        Origin::Pinned { gate: kind, .. } => gate(&mut workshop.store.open_object(object)?, *kind),
+        Origin::Pinned { gate: kind, .. } => gate(&mut context.store.open_object(object)?, *kind),
         Origin::Beside { .. } | Origin::Text(_) => Ok(()),
     }
 }

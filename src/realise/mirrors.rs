@@ -5,7 +5,7 @@
 
 use std::io::Read;
 
-use super::Walk;
+use super::Scheduler;
 use super::input::{Job, file_path};
 use crate::base::{Code, Diagnostic, Event, Url};
 use crate::format::metalink::{self, File, MAX_LENGTH, MetalinkError};
@@ -15,12 +15,12 @@ use crate::recipe::Source;
 /// The most mirrors of a list that are asked: a list of thousands that do not answer would take days to fail.
 const ASKED: usize = 64;
 
-impl Walk<'_> {
+impl Scheduler<'_> {
     /// Lists the mirrors of an input, best first; a list that cannot be used is no more than a warning.
     pub(super) fn mirrors(&self, job: &Job<'_>, sources: &[Source], list: &Url) -> Vec<Source> {
         let Some(name) = sources.first().and_then(file_name) else { return vec![] };
         let own = Source::Url(list.clone());
-        let mut places = (self.workshop.rewrite)(&own);
+        let mut places = (self.context.rewrite)(&own);
         // Whoever says where a site is found has no use for the site's own list, and perhaps no way to it.
         if places.len() > 1 {
             places.retain(|place| *place != own);
@@ -34,7 +34,7 @@ impl Walk<'_> {
         }
         if let Some(failure) = failure.filter(|failure| failure.code != Code::Offline) {
             let text = format!("`{}`: the list of mirrors is not used: {}", job.what, failure.headline);
-            (self.workshop.events)(Event::Warning { text });
+            (self.context.events)(Event::Warning { text });
         }
         vec![]
     }
@@ -43,7 +43,7 @@ impl Walk<'_> {
         let bytes = match place {
             Source::Url(url) if url.is_remote() => {
                 let what = format!("{} (list of mirrors)", job.what);
-                self.workshop.fetch.text(&what, url, MAX_LENGTH, self.workshop.events)?.body
+                self.context.fetch.text(&what, url, MAX_LENGTH, self.context.events)?.body
             }
             Source::Url(url) => read_file(url)?,
             Source::Path(_) => return Err(Diagnostic::new(Code::Bug, "a list of mirrors has no path")),
@@ -62,7 +62,7 @@ impl Walk<'_> {
         let places = |url: &Url| {
             let own = Source::Url(url.clone());
             let (own, elsewhere): (Vec<_>, Vec<_>) =
-                (self.workshop.rewrite)(&own).into_iter().partition(|place| *place == own);
+                (self.context.rewrite)(&own).into_iter().partition(|place| *place == own);
             // Whoever says where a site is found does not mean the site itself.
             if elsewhere.is_empty() && is_public(url) { own } else { elsewhere }
         };

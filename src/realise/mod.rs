@@ -18,7 +18,7 @@ use std::thread::ScopedJoinHandle;
 
 use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Event, Events};
 use crate::fetch::Fetch;
-use crate::host::Beside;
+use crate::host::RecipeDir;
 use crate::plan::{Builder, Derivation, Origin, Plan};
 use crate::store::{Privacy, Store, StoreObject};
 pub(crate) use check::{Difference, check};
@@ -28,12 +28,12 @@ pub(crate) use learn::{head, learn};
 /// Rewrites an address to the places to ask, in order; what a configuration's mirrors say.
 pub(crate) type Rewrite<'a> = &'a (dyn Fn(&crate::recipe::Source) -> Vec<crate::recipe::Source> + Sync);
 
-/// What a walk works with.
-pub(crate) struct Workshop<'a> {
+/// What a build works with.
+pub(crate) struct BuildContext<'a> {
     pub store: &'a Store<'a>,
     pub fetch: &'a dyn Fetch,
     /// Where the recipe's side files are.
-    pub beside: &'a Beside,
+    pub beside: &'a RecipeDir,
     pub rewrite: Rewrite<'a>,
     pub events: Events<'a>,
     /// Said in realisation records.
@@ -42,9 +42,9 @@ pub(crate) struct Workshop<'a> {
     pub largest: ByteSize,
 }
 
-impl std::fmt::Debug for Workshop<'_> {
+impl std::fmt::Debug for BuildContext<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Workshop").field("store", &self.store.dir()).finish_non_exhaustive()
+        f.debug_struct("BuildContext").field("store", &self.store.dir()).finish_non_exhaustive()
     }
 }
 
@@ -53,12 +53,12 @@ impl std::fmt::Debug for Workshop<'_> {
 pub(crate) struct Realised {
     /// By derivation: inputs that were looked at, and every output.
     pub objects: BTreeMap<DerivationId, StoreObject>,
-    pub tally: Tally,
+    pub stats: BuildStats,
 }
 
-/// What a walk did.
+/// What a build did.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Tally {
+pub(crate) struct BuildStats {
     pub reused: u32,
     pub built: u32,
     pub fetched: u32,
@@ -76,52 +76,52 @@ impl Realised {
 /// Makes every output of the plan exist.
 ///
 /// # Errors
-/// The first failure in the plan's order ends the walk; what was finished stays in the store and is reused next time.
-pub(crate) fn realise(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Diagnostic> {
-    let mut walk = Walk::new(plan, workshop, Habit::Trust);
+/// The first failure in the plan's order ends the build; what was finished stays in the store and is reused next time.
+pub(crate) fn realise(plan: &Plan, context: &BuildContext<'_>) -> Result<Realised, Diagnostic> {
+    let mut scheduler = Scheduler::new(plan, context, CachePolicy::Use);
     let outputs: Vec<_> = plan.outputs.values().map(|output| output.derivation).collect();
     for id in &outputs {
-        walk.rank(id)?;
+        scheduler.rank(id)?;
     }
-    walk.run()
+    scheduler.run()
 }
 
 /// Brings only the inputs that come from outside: what `fetch` does.
-pub(crate) fn realise_inputs(plan: &Plan, workshop: &Workshop<'_>) -> Result<Realised, Diagnostic> {
-    let mut walk = Walk::new(plan, workshop, Habit::Trust);
+pub(crate) fn realise_inputs(plan: &Plan, context: &BuildContext<'_>) -> Result<Realised, Diagnostic> {
+    let mut scheduler = Scheduler::new(plan, context, CachePolicy::Use);
     for (id, _) in plan.origins.iter().filter(|(_, origin)| !matches!(origin, Origin::Text(_))) {
-        walk.rank(id)?;
+        scheduler.rank(id)?;
     }
-    walk.run()
+    scheduler.run()
 }
 
 /// How many derivations are made at once. They wait for the disk far more than for a processor, and a file system that
 /// syncs several files together writes its journal once for all of them.
 const AT_ONCE: usize = 8;
 
-struct Walk<'a> {
+struct Scheduler<'a> {
     plan: &'a Plan,
-    workshop: &'a Workshop<'a>,
-    habit: Habit,
+    context: &'a BuildContext<'a>,
+    policy: CachePolicy,
     /// What is there.
     objects: BTreeMap<DerivationId, StoreObject>,
     /// What must be made: how many steps of making lie between it and the ground.
     ranks: BTreeMap<DerivationId, usize>,
-    tally: Tally,
+    stats: BuildStats,
 }
 
-/// What a walk thinks of earlier ones.
+/// Whether earlier builds are believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Habit {
+enum CachePolicy {
     /// What they recorded is taken, and what is made is recorded.
-    Trust,
+    Use,
     /// Nothing is taken but inputs, and those are hashed; nothing is recorded.
-    Doubt,
+    Recheck,
 }
 
-impl<'a> Walk<'a> {
-    fn new(plan: &'a Plan, workshop: &'a Workshop<'a>, habit: Habit) -> Self {
-        Self { plan, workshop, habit, objects: BTreeMap::new(), ranks: BTreeMap::new(), tally: Tally::default() }
+impl<'a> Scheduler<'a> {
+    fn new(plan: &'a Plan, context: &'a BuildContext<'a>, policy: CachePolicy) -> Self {
+        Self { plan, context, policy, objects: BTreeMap::new(), ranks: BTreeMap::new(), stats: BuildStats::default() }
     }
 
     fn derivation(&self, id: &DerivationId) -> Result<&'a Derivation, Diagnostic> {
@@ -150,12 +150,12 @@ impl<'a> Walk<'a> {
     }
 
     fn reuse(&mut self, derivation: &Derivation) -> bool {
-        if self.habit == Habit::Doubt {
+        if self.policy == CachePolicy::Recheck {
             return false;
         }
-        let Some(object) = self.workshop.store.realisation(&derivation.id) else { return false };
-        self.tally.reused += 1;
-        (self.workshop.events)(Event::Reused { what: derivation.title.clone(), digest: object.digest() });
+        let Some(object) = self.context.store.realisation(&derivation.id) else { return false };
+        self.stats.reused += 1;
+        (self.context.events)(Event::Reused { what: derivation.title.clone(), digest: object.digest() });
         self.objects.insert(derivation.id, object);
         true
     }
@@ -170,44 +170,49 @@ impl<'a> Walk<'a> {
                 self.make_together(some)?;
             }
         }
-        Ok(Realised { objects: self.objects, tally: self.tally })
+        Ok(Realised { objects: self.objects, stats: self.stats })
     }
 
     /// Makes some derivations at once; results are taken in the plan's order, so no thread order shows anywhere.
     fn make_together(&mut self, some: &[&Derivation]) -> Result<(), Diagnostic> {
-        let walk = &*self;
+        let scheduler = &*self;
         let made: Vec<_> = std::thread::scope(|scope| {
             // A system that gives no more threads gets the work done all the same, one after the other.
             let mut running = vec![];
             for one in some {
-                running.push(std::thread::Builder::new().spawn_scoped(scope, move || walk.make(one)).map_err(|_| one));
+                running.push(
+                    std::thread::Builder::new().spawn_scoped(scope, move || scheduler.make(one)).map_err(|_| one),
+                );
             }
-            running.into_iter().map(|one| one.map_or_else(|one| Ok(walk.make(one)), ScopedJoinHandle::join)).collect()
+            running
+                .into_iter()
+                .map(|one| one.map_or_else(|one| Ok(scheduler.make(one)), ScopedJoinHandle::join))
+                .collect()
         });
         for (derivation, made) in some.iter().zip(made) {
-            let (object, tally) = made.map_err(|_| Diagnostic::new(Code::Bug, "a thread of the build died"))??;
-            self.tally.add(&tally);
+            let (object, stats) = made.map_err(|_| Diagnostic::new(Code::Bug, "a thread of the build died"))??;
+            self.stats.add(&stats);
             self.objects.insert(derivation.id, object);
         }
         Ok(())
     }
 
     /// Makes one derivation whose inputs are there.
-    fn make(&self, derivation: &Derivation) -> Result<(StoreObject, Tally), Diagnostic> {
+    fn make(&self, derivation: &Derivation) -> Result<(StoreObject, BuildStats), Diagnostic> {
         if let Builder::Fixed { digest } = &derivation.builder {
-            let (object, tally) = self.bring(derivation, digest)?;
-            if self.habit == Habit::Doubt {
-                check::hash(self.workshop.store, &object)?;
+            let (object, stats) = self.bring(derivation, digest)?;
+            if self.policy == CachePolicy::Recheck {
+                check::hash(self.context.store, &object)?;
             }
-            return Ok((object, tally));
+            return Ok((object, stats));
         }
         let privacy = self.privacy(&derivation.id);
-        let object = build::build(derivation, &self.objects, privacy, self.workshop)?;
-        if self.habit == Habit::Trust {
-            self.workshop.store.record(&derivation.id, &object, self.workshop.version)?;
+        let object = build::build(derivation, &self.objects, privacy, self.context)?;
+        if self.policy == CachePolicy::Use {
+            self.context.store.record(&derivation.id, &object, self.context.version)?;
         }
-        (self.workshop.events)(Event::Built { what: derivation.title.clone(), digest: object.digest() });
-        Ok((object, Tally { built: 1, ..Tally::default() }))
+        (self.context.events)(Event::Built { what: derivation.title.clone(), digest: object.digest() });
+        Ok((object, BuildStats { built: 1, ..BuildStats::default() }))
     }
 
     fn privacy(&self, id: &DerivationId) -> Privacy {
@@ -215,8 +220,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Tally {
-    /// Adds what another part of the walk did.
+impl BuildStats {
+    /// Adds what another part of the build did.
     pub(crate) fn add(&mut self, other: &Self) {
         self.reused += other.reused;
         self.built += other.built;

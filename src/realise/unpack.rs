@@ -6,7 +6,7 @@
 
 use std::io::{self, Read, Write};
 
-use super::build::Bench;
+use super::build::Builders;
 use super::input::gate;
 use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Diagnostic, Event, Events};
 use crate::format::packed::{PackedError, Unpacker};
@@ -35,11 +35,11 @@ pub(super) struct Packed<'a> {
 
 type Stream<'a, 's> = Unpacker<Told<'a, ObjectReader<'s, 'a>>>;
 
-impl Bench<'_> {
+impl Builders<'_> {
     /// Unpacks an image whose bytes a bundle uses as they are.
     pub(super) fn unpack(&self, packed: &Packed<'_>, kind: BaseKind) -> Result<StoreObject, Diagnostic> {
         let mut stream = self.open(packed)?;
-        let mut writer = self.workshop.store.create(self.privacy, packed.size.map(|size| size.0))?;
+        let mut writer = self.context.store.create(self.privacy, packed.size.map(|size| size.0))?;
         let mut block = vec![0; BLOCK];
         loop {
             let count = match read_block(&mut stream, &mut block) {
@@ -59,7 +59,7 @@ impl Bench<'_> {
     /// Makes a raw disk a qcow2.
     pub(super) fn qcow2_from_disk(&self, packed: &Packed<'_>) -> Result<StoreObject, Diagnostic> {
         let mut stream = self.open(packed)?;
-        let mut draft = self.workshop.store.draft(self.privacy)?;
+        let mut draft = self.context.store.draft(self.privacy)?;
         match qcow2::from_disk(&mut stream, &mut draft) {
             Ok(size) => whole(packed, size.0)?,
             Err(DiskError::Read(error)) => return Err(self.failed(packed, stream, error)),
@@ -73,15 +73,15 @@ impl Bench<'_> {
     fn open(&self, packed: &Packed<'_>) -> Result<Stream<'_, '_>, Diagnostic> {
         let object = self.input(packed.input)?;
         self.preflight(object)?;
-        let reader = self.workshop.store.reader(object)?;
-        let reader = Told::new(reader, packed.title, object.size(), self.workshop.events);
-        Unpacker::new(packed.compression, reader, limit(packed, object.size(), self.workshop.largest))
+        let reader = self.context.store.reader(object)?;
+        let reader = Told::new(reader, packed.title, object.size(), self.context.events);
+        Unpacker::new(packed.compression, reader, limit(packed, object.size(), self.context.largest))
             .map_err(|error| Diagnostic::io("cannot begin to unpack", &error))
     }
 
     /// Refuses what cannot end well: an image is hardly smaller than the file it comes out of.
     fn preflight(&self, object: &StoreObject) -> Result<(), Diagnostic> {
-        match self.workshop.store.free() {
+        match self.context.store.free() {
             Some(free) if free.0 < object.size() => {
                 Err(Diagnostic::new(Code::NoSpace, "there is no room in the store to unpack the base")
                     .fact("needed", format!("more than {}", ByteSize(object.size())))
@@ -115,7 +115,7 @@ impl Bench<'_> {
 
     fn unreadable(&self, packed: &Packed<'_>, error: io::Error) -> Diagnostic {
         match self.input(packed.input) {
-            Ok(object) => self.workshop.store.told(&object.digest(), error),
+            Ok(object) => self.context.store.told(&object.digest(), error),
             Err(problem) => problem,
         }
     }

@@ -97,7 +97,7 @@ impl<'e> Store<'e> {
             Ok(found) if found.is_dir() => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Ok(_) => {
-                self.put_away(&name, "something that is no directory");
+                self.quarantine_bundle(&name, "something that is no directory");
                 return Ok(None);
             }
             Err(error) => return Err(fail::read("cannot look at a bundle", self.dir(), &error)),
@@ -106,7 +106,7 @@ impl<'e> Store<'e> {
         match self.tree.sub(&place).and_then(|dir| first_difference(&dir, &files)) {
             Ok(None) => match self.first_rotten(&place, &files) {
                 Some(file) => {
-                    self.put_away(&name, &format!("`{file}` holds other bytes"));
+                    self.quarantine_bundle(&name, &format!("`{file}` holds other bytes"));
                     Ok(None)
                 }
                 None => Ok(Some(self.as_bundle(name, files))),
@@ -120,7 +120,7 @@ impl<'e> Store<'e> {
                 Ok(Some(self.as_bundle(name, files)))
             }
             Ok(Some(file)) => {
-                self.put_away(&name, &format!("`{file}` was changed"));
+                self.quarantine_bundle(&name, &format!("`{file}` was changed"));
                 Ok(None)
             }
             Err(error) => Err(fail::read("cannot look at a bundle", self.dir(), &error)),
@@ -147,7 +147,7 @@ impl<'e> Store<'e> {
             }
             right
         };
-        let wrong = files.iter().filter(|_| self.is_doubting()).find(|file| !is_right(file))?;
+        let wrong = files.iter().filter(|_| self.is_rehashing()).find(|file| !is_right(file))?;
         Some(wrong.file_name.clone())
     }
 
@@ -216,7 +216,7 @@ impl<'e> Store<'e> {
                         Ok(true) => return Ok(files),
                         // A process without a descriptor or a right left has not seen damage.
                         Err(error) if !is_planted(&error) => return Err(error),
-                        Ok(false) | Err(_) => self.put_away(name, "other files"),
+                        Ok(false) | Err(_) => self.quarantine_bundle(name, "other files"),
                     }
                 }
                 Err(error) => return Err(error),
@@ -284,12 +284,12 @@ impl<'e> Store<'e> {
             return Ok(());
         }
         let found = format!("sha256:{found}");
-        self.condemn(&object.digest(), Some(&metadata), &found);
+        self.quarantine_object(&object.digest(), Some(&metadata), &found);
         Err(fail::corrupt(&object.digest(), found, self.dir()))
     }
 
     /// Puts a bundle that is not what it was into quarantine, with a warning.
-    pub(super) fn put_away(&self, name: &str, found: &str) {
+    pub(super) fn quarantine_bundle(&self, name: &str, found: &str) {
         let place = Path::new(BUNDLES).join(name);
         // Without its write bit a directory cannot be moved by anyone but root (rename(2), EACCES).
         if self.read_only.is_none()
@@ -298,7 +298,7 @@ impl<'e> Store<'e> {
             let _ = dir.set_mode(0o700);
         }
         let _ = self.tree.remove_all(Path::new(STAMPS).join(name));
-        let moved = self.quarantine(&place, None);
+        let moved = self.move_to_quarantine(&place, None);
         let kept = if moved { "it is kept in `quarantine`" } else { "it could not be moved away" };
         let text = format!("bundle `{name}` in the store was damaged ({found}); {kept}");
         (self.events)(Event::Warning { text });

@@ -21,7 +21,7 @@ impl Store<'_> {
     /// Writes an object's bytes with patches applied, reading it once: the grown copy of a disk.
     ///
     /// The base is hashed on one thread and the copy on another while this one reads and writes; holes stay holes. When
-    /// the base turns out damaged this is `E_CACHE_CORRUPT`, it is condemned, and the writer must be dropped.
+    /// the base turns out damaged this is `E_CACHE_CORRUPT`, it is moved to quarantine, and the writer must be dropped.
     pub(crate) fn copy_verified(
         &self,
         object: &StoreObject,
@@ -40,7 +40,7 @@ impl Store<'_> {
             return Ok(());
         }
         let found = format!("sha256:{found}");
-        self.condemn(&object.digest(), Some(&metadata), &found);
+        self.quarantine_object(&object.digest(), Some(&metadata), &found);
         Err(fail::corrupt(&object.digest(), found, self.dir()))
     }
 }

@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::time::SystemTime;
 
-use super::links::Going;
+use super::links::LinkCounts;
 use super::object::is_planted;
-use super::policy::{Age, Moment, Policy, Rootless};
+use super::policy::{Age, EmptyRoots, Moment, Policy};
 use super::root::{Root, State};
 use super::temp::{self, TMP};
 use super::usage::blocks;
@@ -64,7 +64,7 @@ pub(crate) enum Collect {
 }
 
 /// What roots keep, and how the directory of roots looked when they were read.
-struct Kept {
+struct LiveSet {
     bundles: BTreeSet<String>,
     objects: BTreeSet<Digest>,
     dead: Vec<OsString>,
@@ -76,12 +76,12 @@ struct Kept {
 
 /// What goes, with the space each frees, in order of removal; and how many objects stay.
 struct Chosen {
-    plan: Vec<(Doomed, u64)>,
+    plan: Vec<(GcItem, u64)>,
     stay: usize,
 }
 
 /// Something to be removed.
-enum Doomed {
+enum GcItem {
     Root(OsString),
     Bundle(String),
     Realisation(DerivationId),
@@ -123,18 +123,18 @@ impl Store<'_> {
         let mut kept = self.kept().map_err(|problem| problem.note("nothing was removed"))?;
         let used = self.usage()?.total;
         let Chosen { plan, stay } = self.choose(&kept, policy, age, used.0)?;
-        self.refuse_rootless(&kept, &plan, policy, collect)?;
+        self.refuse_empty_roots(&kept, &plan, policy, collect)?;
         let mut report =
             GcReport { kept: stay, unknown: kept.unknown.clone(), roots: kept.live, ..GcReport::default() };
-        for (doomed, size) in plan {
+        for (item, size) in plan {
             if collect == Collect::Remove {
                 kept = self.kept_now(kept).map_err(|problem| problem.note("nothing more was removed"))?;
-                if kept.spares(&doomed) || !self.remove_doomed(&doomed)? {
+                if kept.spares(&item) || !self.remove_item(&item)? {
                     continue;
                 }
             }
             report.freed.0 += size;
-            report.removed.push(Removed { name: doomed.name(), size: ByteSize(size) });
+            report.removed.push(Removed { name: item.name(), size: ByteSize(size) });
         }
         report.left = ByteSize(used.0.saturating_sub(report.freed.0));
         report.rooted = self.rooted(&kept);
@@ -143,16 +143,16 @@ impl Store<'_> {
     }
 
     /// Stops where no root is recorded: perhaps they were lost, and then everything anybody built would go.
-    fn refuse_rootless(
+    fn refuse_empty_roots(
         &self,
-        kept: &Kept,
-        plan: &[(Doomed, u64)],
+        kept: &LiveSet,
+        plan: &[(GcItem, u64)],
         policy: &Policy,
         collect: Collect,
     ) -> Result<(), Diagnostic> {
-        let matters = |doomed: &Doomed| matches!(doomed, Doomed::Bundle(_) | Doomed::Object(_));
+        let matters = |item: &GcItem| matches!(item, GcItem::Bundle(_) | GcItem::Object(_));
         let has_roots = kept.live > 0 || !kept.dead.is_empty();
-        if has_roots || policy.rootless == Rootless::Collect || !plan.iter().any(|(doomed, _)| matters(doomed)) {
+        if has_roots || policy.empty_roots == EmptyRoots::Collect || !plan.iter().any(|(item, _)| matters(item)) {
             return Ok(());
         }
         if collect == Collect::DryRun {
@@ -167,7 +167,7 @@ impl Store<'_> {
     }
 
     /// Adds up what roots keep.
-    fn rooted(&self, kept: &Kept) -> ByteSize {
+    fn rooted(&self, kept: &LiveSet) -> ByteSize {
         let mut inodes = BTreeMap::new();
         let mut add = |found: std::io::Result<Metadata>| {
             if let Ok(found) = found {
@@ -185,15 +185,15 @@ impl Store<'_> {
     }
 
     /// Reads the roots again if one came or went.
-    fn kept_now(&self, kept: Kept) -> Result<Kept, Diagnostic> {
+    fn kept_now(&self, kept: LiveSet) -> Result<LiveSet, Diagnostic> {
         if self.roots_seen()? == kept.seen { Ok(kept) } else { self.kept() }
     }
 
     /// Reads the roots; fails when one cannot be understood.
-    fn kept(&self) -> Result<Kept, Diagnostic> {
+    fn kept(&self) -> Result<LiveSet, Diagnostic> {
         let seen = self.roots_seen()?;
         let (bundles, objects) = (BTreeSet::new(), BTreeSet::new());
-        let mut kept = Kept { bundles, objects, dead: vec![], unknown: vec![], live: 0, seen };
+        let mut kept = LiveSet { bundles, objects, dead: vec![], unknown: vec![], live: 0, seen };
         for (name, root) in self.read_roots()? {
             let Some(root) = root else { return Err(self.garbled(&name)) };
             match self.state_of(&root) {
@@ -227,8 +227,8 @@ impl Store<'_> {
     /// Chooses what goes, with the space each frees, in order of removal.
     ///
     /// The order is: what names something goes before what it names.
-    fn choose(&self, kept: &Kept, policy: &Policy, age: &Age, used: u64) -> Result<Chosen, Diagnostic> {
-        let mut names = Going::default();
+    fn choose(&self, kept: &LiveSet, policy: &Policy, age: &Age, used: u64) -> Result<Chosen, Diagnostic> {
+        let mut names = LinkCounts::default();
         let others = self.choose_others(age, &mut names)?;
         let objects = self.list_objects()?;
         let candidates = self.candidates(kept, policy, age, &objects)?;
@@ -240,7 +240,7 @@ impl Store<'_> {
                 break;
             }
             let freed = match candidate {
-                Doomed::Object(digest) => {
+                GcItem::Object(digest) => {
                     let Ok(found) = self.tree.look(object_name(&digest)) else { continue };
                     // Only where room is wanted: else a link that a broken run left would keep it for one collection more.
                     if policy.max_size.is_some() && !names.is_last(&found) {
@@ -250,9 +250,9 @@ impl Store<'_> {
                     going.insert(digest, size);
                     size
                 }
-                Doomed::Bundle(name) => {
+                GcItem::Bundle(name) => {
                     let size = names.add_all(&self.tree, &Path::new(BUNDLES).join(&name));
-                    bundles.push((Doomed::Bundle(name), size));
+                    bundles.push((GcItem::Bundle(name), size));
                     size
                 }
                 _ => 0,
@@ -262,10 +262,10 @@ impl Store<'_> {
         let stay = objects.len() - going.len();
         // The last of them stay as long as any object does: they show that the roots were let go, not lost.
         let dead = kept.dead.iter().filter(|_| kept.live > 0 || stay == 0);
-        let mut plan: Vec<_> = dead.map(|name| (Doomed::Root(name.clone()), 0)).collect();
+        let mut plan: Vec<_> = dead.map(|name| (GcItem::Root(name.clone()), 0)).collect();
         plan.extend(bundles);
         plan.extend(self.choose_realisations(&going, age)?);
-        plan.extend(going.into_iter().map(|(digest, size)| (Doomed::Object(digest), size)));
+        plan.extend(going.into_iter().map(|(digest, size)| (GcItem::Object(digest), size)));
         plan.extend(others);
         Ok(Chosen { plan, stay })
     }
@@ -275,11 +275,11 @@ impl Store<'_> {
     /// An object was used whenever a bundle that holds it was, so it comes behind that bundle.
     fn candidates(
         &self,
-        kept: &Kept,
+        kept: &LiveSet,
         policy: &Policy,
         age: &Age,
         objects: &[Digest],
-    ) -> Result<Vec<(Moment, Doomed)>, Diagnostic> {
+    ) -> Result<Vec<(Moment, GcItem)>, Diagnostic> {
         let names = self.names(BUNDLES)?;
         let bundles: Vec<String> = names.iter().filter_map(|name| name.to_str().map(str::to_owned)).collect();
         let last = self.last_of_each_name(&bundles, policy.keep_last);
@@ -297,19 +297,19 @@ impl Store<'_> {
                 let moment = used_by.entry(digest).or_insert(used);
                 *moment = used.max(*moment);
             });
-            candidates.push((used, Doomed::Bundle(name)));
+            candidates.push((used, GcItem::Bundle(name)));
         }
         for digest in objects.iter().filter(|digest| !wanted.contains(digest)) {
             if self.is_old(&object_name(digest), age) {
                 let used = self.object_used(digest).max(used_by.get(digest).copied().unwrap_or_default());
-                candidates.push((used, Doomed::Object(*digest)));
+                candidates.push((used, GcItem::Object(*digest)));
             }
         }
-        candidates.sort_by_key(|(used, doomed)| (*used, matches!(doomed, Doomed::Object(_))));
+        candidates.sort_by_key(|(used, item)| (*used, matches!(item, GcItem::Object(_))));
         Ok(candidates)
     }
 
-    fn choose_realisations(&self, going: &BTreeMap<Digest, u64>, age: &Age) -> Result<Vec<(Doomed, u64)>, Diagnostic> {
+    fn choose_realisations(&self, going: &BTreeMap<Digest, u64>, age: &Age) -> Result<Vec<(GcItem, u64)>, Diagnostic> {
         let mut plan = Vec::new();
         for name in self.names(REALISATIONS)? {
             let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
@@ -323,20 +323,20 @@ impl Store<'_> {
             let is_gone = |error: io::Error| error.kind() == ErrorKind::NotFound;
             let absent = output.is_none_or(|digest| self.tree.look(object_name(&digest)).is_err_and(is_gone));
             if goes || (absent && self.is_old(&Path::new(REALISATIONS).join(&name), age)) {
-                plan.push((Doomed::Realisation(id), 0));
+                plan.push((GcItem::Realisation(id), 0));
             }
         }
         Ok(plan)
     }
 
     /// Chooses kept downloads, things in quarantine and stamps of nothing.
-    fn choose_others(&self, age: &Age, names: &mut Going) -> Result<Vec<(Doomed, u64)>, Diagnostic> {
+    fn choose_others(&self, age: &Age, names: &mut LinkCounts) -> Result<Vec<(GcItem, u64)>, Diagnostic> {
         let mut plan = Vec::new();
         for name in self.names(TMP)?.into_iter().filter(|name| partial::is_partial(name)) {
             let path = Path::new(TMP).join(name);
             if self.is_old(&path, age) {
                 let size = names.add_all(&self.tree, &path);
-                plan.push((Doomed::Other(path), size));
+                plan.push((GcItem::Other(path), size));
             }
         }
         for name in self.names(QUARANTINE)? {
@@ -346,14 +346,14 @@ impl Store<'_> {
                 && age.is_old(found.ctime())
             {
                 let size = names.add_all(&self.tree, &path);
-                plan.push((Doomed::Other(path), size));
+                plan.push((GcItem::Other(path), size));
             }
         }
         for name in self.names(STAMPS)? {
             let object = name.to_str().and_then(|name| Digest::parse(name).ok()).map(|digest| object_name(&digest));
             let of = object.unwrap_or_else(|| Path::new(BUNDLES).join(&name));
             if self.tree.look(of).is_err() && self.is_old(&Path::new(STAMPS).join(&name), age) {
-                plan.push((Doomed::Other(Path::new(STAMPS).join(name)), 0));
+                plan.push((GcItem::Other(Path::new(STAMPS).join(name)), 0));
             }
         }
         Ok(plan)
@@ -369,20 +369,20 @@ impl Store<'_> {
     }
 
     /// Removes one thing; `false` when it turned out to be in use.
-    fn remove_doomed(&self, doomed: &Doomed) -> Result<bool, Diagnostic> {
-        let told = |error| fail::write(format!("cannot remove `{}`", doomed.name()), self.dir(), &error);
-        match doomed {
-            Doomed::Root(name) => self.tree.remove(Path::new(ROOTS).join(name)).map_err(told)?,
-            Doomed::Realisation(id) => {
+    fn remove_item(&self, item: &GcItem) -> Result<bool, Diagnostic> {
+        let told = |error| fail::write(format!("cannot remove `{}`", item.name()), self.dir(), &error);
+        match item {
+            GcItem::Root(name) => self.tree.remove(Path::new(ROOTS).join(name)).map_err(told)?,
+            GcItem::Realisation(id) => {
                 self.tree.remove(Path::new(REALISATIONS).join(id.to_string())).map_err(told)?;
             }
-            Doomed::Object(digest) => {
+            GcItem::Object(digest) => {
                 self.unstamp(digest);
                 self.tree.remove_all(object_name(digest)).map_err(told)?;
             }
-            Doomed::Bundle(name) => self.remove_bundle(name).map_err(told)?,
-            Doomed::Other(path) if path.starts_with(TMP) => return Ok(temp::sweep_one(&self.tree, path)),
-            Doomed::Other(path) => self.tree.remove_all(path).map_err(told)?,
+            GcItem::Bundle(name) => self.remove_bundle(name).map_err(told)?,
+            GcItem::Other(path) if path.starts_with(TMP) => return Ok(temp::sweep_one(&self.tree, path)),
+            GcItem::Other(path) => self.tree.remove_all(path).map_err(told)?,
         }
         Ok(true)
     }
@@ -402,18 +402,18 @@ impl Store<'_> {
     }
 }
 
-impl Kept {
-    fn spares(&self, doomed: &Doomed) -> bool {
-        match doomed {
-            Doomed::Root(name) => !self.dead.contains(name),
-            Doomed::Bundle(name) => self.bundles.contains(name),
-            Doomed::Object(digest) => self.objects.contains(digest),
-            Doomed::Realisation(_) | Doomed::Other(_) => false,
+impl LiveSet {
+    fn spares(&self, item: &GcItem) -> bool {
+        match item {
+            GcItem::Root(name) => !self.dead.contains(name),
+            GcItem::Bundle(name) => self.bundles.contains(name),
+            GcItem::Object(digest) => self.objects.contains(digest),
+            GcItem::Realisation(_) | GcItem::Other(_) => false,
         }
     }
 }
 
-impl Doomed {
+impl GcItem {
     fn name(&self) -> String {
         let path = match self {
             Self::Root(name) => Path::new(ROOTS).join(name),

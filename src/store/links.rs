@@ -11,9 +11,9 @@ use super::usage::blocks;
 
 /// How many names of each file go, by device and inode.
 #[derive(Debug, Default)]
-pub(super) struct Going(BTreeMap<(u64, u64), u64>);
+pub(super) struct LinkCounts(BTreeMap<(u64, u64), u64>);
 
-impl Going {
+impl LinkCounts {
     /// Counts a name among those that go, and returns the space that this frees.
     pub(super) fn add(&mut self, found: &Metadata) -> u64 {
         let is_freed = self.is_last(found);

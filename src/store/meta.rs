@@ -95,7 +95,7 @@ pub(super) fn check_owner(tree: &Tree, fresh: bool) -> Result<(), Diagnostic> {
 }
 
 /// What the metadata says about using the store.
-pub(super) enum Standing {
+pub(super) enum StoreState {
     /// There is none: the directory is no store yet, or its making was cut short.
     Absent,
     Usable,
@@ -104,17 +104,17 @@ pub(super) enum Standing {
 }
 
 /// Reads `meta.json`; a file that is no JSON is put into quarantine and counts as absent.
-pub(super) fn standing(tree: &Tree, events: Events) -> Result<Standing, Diagnostic> {
+pub(super) fn state(tree: &Tree, events: Events) -> Result<StoreState, Diagnostic> {
     let bytes = match tree.read_small(META, 64 << 10) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Standing::Absent),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(StoreState::Absent),
         Err(error) if is_planted(&error) => Vec::new(),
         Err(error) => return Err(fail::read("cannot read `meta.json` of the store", tree.path(), &error)),
     };
     if !is_whole(&bytes) {
         events(Event::Warning { text: "`meta.json` of the store was damaged; it is written anew".into() });
         tree.remove_all(META).map_err(|error| fail::write("cannot mend `meta.json`", tree.path(), &error))?;
-        return Ok(Standing::Absent);
+        return Ok(StoreState::Absent);
     }
     judge(&bytes).map_err(|why| {
         Diagnostic::new(Code::CacheVersion, format!("the store `{}` is not for this version", fail::path(tree.path())))
@@ -124,7 +124,7 @@ pub(super) fn standing(tree: &Tree, events: Events) -> Result<Standing, Diagnost
     })
 }
 
-fn judge(bytes: &[u8]) -> Result<Standing, String> {
+fn judge(bytes: &[u8]) -> Result<StoreState, String> {
     let meta: Meta = serde_json::from_slice(bytes).map_err(|error| one_line(&error.to_string(), 200))?;
     if meta.format != FORMAT {
         return Err(format!("its format is {}, this program knows {FORMAT}", meta.format));
@@ -132,7 +132,7 @@ fn judge(bytes: &[u8]) -> Result<Standing, String> {
     if let Some(name) = meta.features.required.first() {
         return Err(format!("it needs the feature `{}`, which this program does not know", one_line(name, 80)));
     }
-    Ok(meta.features.read_only.first().map_or(Standing::Usable, |name| Standing::ReadOnly(one_line(name, 80))))
+    Ok(meta.features.read_only.first().map_or(StoreState::Usable, |name| StoreState::ReadOnly(one_line(name, 80))))
 }
 
 /// Turns a directory into a store; what is there already from an earlier attempt stays. `meta.json` comes last.
@@ -221,9 +221,9 @@ mod tests {
 
     fn verdict(text: &str) -> &'static str {
         match judge(text.as_bytes()) {
-            Ok(Standing::Usable) => "usable",
-            Ok(Standing::ReadOnly(_)) => "read only",
-            Ok(Standing::Absent) => "absent",
+            Ok(StoreState::Usable) => "usable",
+            Ok(StoreState::ReadOnly(_)) => "read only",
+            Ok(StoreState::Absent) => "absent",
             Err(_) => "refused",
         }
     }

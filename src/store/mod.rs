@@ -44,7 +44,7 @@
 //! # How an object is read
 //!
 //! `openat2` beneath the store, no link followed; a regular file of the right size; hashed while its bytes are handed on,
-//! and condemned (quarantine) when they differ. Who only links or names an object may trust its stamp instead.
+//! and moved to quarantine when they differ. Who only links or names an object may trust its stamp instead.
 //!
 //! A store that may not be written serves all it holds without a single write.
 //!
@@ -87,12 +87,12 @@ pub(crate) use bundle::{Bundle, BundleEntry, BundleFile, Source};
 pub(crate) use gc::{Collect, GcReport};
 pub(crate) use object::{ObjectReader, StoreObject};
 pub(crate) use out::Copied;
-pub(crate) use partial::{Claim, Partial};
-pub(crate) use policy::{Policy, Rootless};
+pub(crate) use partial::{DownloadLock, Partial};
+pub(crate) use policy::{EmptyRoots, Policy};
 pub(crate) use root::{Holder, Listed, Root, State};
-pub(crate) use seen::Seen;
+pub(crate) use seen::RollbackRecord;
 pub(crate) use usage::{BundleUsage, Usage};
-pub(crate) use verify::{DamagedBundle, Flaw, Healed, Repair, VerifyReport};
+pub(crate) use verify::{Damage, DamagedBundle, Repair, RepairOutcome, VerifyReport};
 pub(crate) use writer::{ObjectWriter, Privacy};
 
 use crate::base::{Code, Diagnostic, Digest, Events};
@@ -146,19 +146,19 @@ impl<'e> Store<'e> {
 
     fn open_with(dir: &Path, patience: Patience, events: Events<'e>) -> Result<Self, Diagnostic> {
         let tree = open_directory(dir)?;
-        let mut standing = meta::standing(&tree, events)?;
-        let fresh = matches!(standing, meta::Standing::Absent);
+        let mut state = meta::state(&tree, events)?;
+        let fresh = matches!(state, meta::StoreState::Absent);
         if fresh {
             meta::refuse_foreign(&tree)?;
         }
         meta::check_owner(&tree, fresh)?;
         if fresh {
             meta::initialise(&tree)?;
-            standing = meta::standing(&tree, events)?;
+            state = meta::state(&tree, events)?;
         }
-        let read_only = match standing {
-            meta::Standing::ReadOnly(feature) => Some(feature),
-            meta::Standing::Absent | meta::Standing::Usable => None,
+        let read_only = match state {
+            meta::StoreState::ReadOnly(feature) => Some(feature),
+            meta::StoreState::Absent | meta::StoreState::Usable => None,
         };
         let lock = lock::share(&tree, patience.user, events)?;
         let store = Self { tree, lock, read_only, hashed: None, patience, events };
@@ -180,13 +180,13 @@ impl<'e> Store<'e> {
 
     /// Trusts no stamp from now on: what is used is hashed, once.
     #[must_use]
-    pub(crate) fn doubting(mut self) -> Self {
+    pub(crate) fn rehash(mut self) -> Self {
         self.hashed = Some(stamp::Hashed::default());
         self
     }
 
     /// Tells whether stamps are doubted.
-    pub(crate) fn is_doubting(&self) -> bool {
+    pub(crate) fn is_rehashing(&self) -> bool {
         self.hashed.is_some()
     }
 

@@ -44,24 +44,24 @@ impl<'e> Store<'e> {
         if self.is_stamped(digest, &metadata) {
             return Ok(Some(StoreObject::new(*digest, metadata.len())));
         }
-        self.rehash(digest, file, &metadata)
+        self.hash_named(digest, file, &metadata)
     }
 
     /// Hashes what stands under an object's name, stamp or not.
     pub(super) fn find_hashed(&self, digest: &Digest) -> Result<Option<StoreObject>, Diagnostic> {
         match self.open_named(digest)? {
-            Some((file, metadata)) => self.rehash(digest, file, &metadata),
+            Some((file, metadata)) => self.hash_named(digest, file, &metadata),
             None => Ok(None),
         }
     }
 
-    fn rehash(&self, digest: &Digest, file: File, metadata: &Metadata) -> Result<Option<StoreObject>, Diagnostic> {
+    fn hash_named(&self, digest: &Digest, file: File, metadata: &Metadata) -> Result<Option<StoreObject>, Diagnostic> {
         let (found, size) = hash_file(file).map_err(|error| self.unreadable(digest, &error))?;
         if found == *digest && size == metadata.len() {
             self.stamp(digest, metadata);
             return Ok(Some(StoreObject::new(*digest, size)));
         }
-        self.condemn(digest, Some(metadata), &format!("sha256:{found}, {size} bytes"));
+        self.quarantine_object(digest, Some(metadata), &format!("sha256:{found}, {size} bytes"));
         Ok(None)
     }
 
@@ -71,7 +71,7 @@ impl<'e> Store<'e> {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) if is_planted(&error) => {
-                self.condemn(digest, None, "something that is no regular file");
+                self.quarantine_object(digest, None, "something that is no regular file");
                 Ok(None)
             }
             Err(error) => Err(self.unreadable(digest, &error)),
@@ -92,7 +92,7 @@ impl<'e> Store<'e> {
             return Ok(file);
         }
         let found = format!("{} bytes instead of {}", metadata.len(), object.size);
-        self.condemn(&object.digest, Some(&metadata), &found);
+        self.quarantine_object(&object.digest, Some(&metadata), &found);
         Err(fail::corrupt(&object.digest, found, self.dir()))
     }
 
@@ -130,19 +130,19 @@ impl<'e> Store<'e> {
     /// Puts what stands under an object's name into quarantine, with a warning.
     ///
     /// `bad` is what was looked at: when another process has put a good file there meanwhile, that one stays.
-    pub(super) fn condemn(&self, digest: &Digest, bad: Option<&Metadata>, found: &str) {
+    pub(super) fn quarantine_object(&self, digest: &Digest, bad: Option<&Metadata>, found: &str) {
         self.unstamp(digest);
         let name = object_name(digest);
         let fan_out = name.parent().unwrap_or(Path::new("."));
         let is_dir = self.tree.look(fan_out).is_ok_and(|found| found.is_dir());
-        let moved = if is_dir { self.quarantine(&name, bad) } else { self.quarantine(fan_out, None) };
+        let moved = if is_dir { self.move_to_quarantine(&name, bad) } else { self.move_to_quarantine(fan_out, None) };
         let kept = if moved { "it is kept in `quarantine`" } else { "it could not be moved away" };
         let text = format!("object `{}` in the store was damaged (found {found}); {kept}", digest.short());
         (self.events)(Event::Warning { text });
     }
 
     /// Moves something beneath the store into `quarantine/`; tells whether the name is free now.
-    pub(super) fn quarantine(&self, name: &Path, bad: Option<&Metadata>) -> bool {
+    pub(super) fn move_to_quarantine(&self, name: &Path, bad: Option<&Metadata>) -> bool {
         if self.read_only.is_some() {
             return false;
         }
@@ -201,7 +201,7 @@ impl Read for ObjectReader<'_, '_> {
         self.inner.read(buffer).map_err(|error| match error.downcast::<Mismatch>() {
             Ok(mismatch) => {
                 let found = format!("sha256:{}, {} bytes", mismatch.received, mismatch.received_size);
-                self.store.condemn(&self.object.digest, Some(&self.metadata), &found);
+                self.store.quarantine_object(&self.object.digest, Some(&self.metadata), &found);
                 let problem = fail::corrupt(&self.object.digest, found, self.store.dir());
                 io::Error::new(ErrorKind::InvalidData, problem)
             }

@@ -64,7 +64,7 @@ impl Store<'_> {
         let damaged = |found: String| {
             // The object behind a hard link is hashed anew when it is next wanted.
             self.unstamp(&file.digest);
-            self.put_away(bundle.name(), &format!("`{}` was changed", file.file_name));
+            self.quarantine_bundle(bundle.name(), &format!("`{}` was changed", file.file_name));
             fail::corrupt(&file.digest, found, self.dir()).fact("file", &file.file_name)
         };
         let (open, metadata) = match source.regular(&file.file_name) {

@@ -28,13 +28,13 @@ const LINGER: Duration = Duration::from_millis(50);
 /// How often a waiter tells how far the other is.
 const PACE: Duration = Duration::from_millis(250);
 
-/// What [`Store::claim`] found.
+/// What [`Store::lock_download`] found.
 #[expect(clippy::large_enum_variant, reason = "one is made for each download, and moved once")]
-pub(crate) enum Claim<'s, 'e> {
+pub(crate) enum DownloadLock<'s, 'e> {
     /// The object is there; perhaps another process brought it while we waited.
     Ready(StoreObject),
     /// It must be brought, and nobody else does.
-    Partial(Partial<'s, 'e>),
+    Ours(Partial<'s, 'e>),
 }
 
 /// A download that this process alone fills.
@@ -80,9 +80,9 @@ impl<'e> Store<'e> {
     ///
     /// While another process brings the same object this waits, and gives up (`E_CACHE_LOCK`) when that one makes no
     /// progress for minutes. What an earlier run received is hashed once, here.
-    pub(crate) fn claim(&self, expected: &Digest, what: &str) -> Result<Claim<'_, 'e>, Diagnostic> {
+    pub(crate) fn lock_download(&self, expected: &Digest, what: &str) -> Result<DownloadLock<'_, 'e>, Diagnostic> {
         if let Some(object) = self.find(expected)? {
-            return Ok(Claim::Ready(object));
+            return Ok(DownloadLock::Ready(object));
         }
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(None, &error);
@@ -90,15 +90,15 @@ impl<'e> Store<'e> {
         loop {
             let Some(file) = self.open_partial(&name).map_err(told)? else { continue };
             match self.hold(&file, what)? {
-                Held::Unsupported => {
+                LockOutcome::Unsupported => {
                     // Unlocked, two could write into one file; so each has its own, without a name.
                     if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
                         self.forget_partial(&name);
                     }
-                    return self.begin(expected, None).map(Claim::Partial);
+                    return self.begin(expected, None).map(DownloadLock::Ours);
                 }
-                Held::Changed => continue,
-                Held::Ours => {}
+                LockOutcome::Changed => continue,
+                LockOutcome::Ours => {}
             }
             // The one before us may have finished, or given up and removed the file.
             if !temp::is_named(&self.tree, &name, &file).map_err(told)? {
@@ -106,9 +106,9 @@ impl<'e> Store<'e> {
             }
             if let Some(object) = self.find(expected)? {
                 self.forget_partial(&name);
-                return Ok(Claim::Ready(object));
+                return Ok(DownloadLock::Ready(object));
             }
-            return self.begin(expected, Some((name, file))).map(Claim::Partial);
+            return self.begin(expected, Some((name, file))).map(DownloadLock::Ours);
         }
     }
 
@@ -138,7 +138,7 @@ impl<'e> Store<'e> {
     }
 
     /// Takes the lock of a partial file, waiting as long as its holder makes progress, and telling of it.
-    fn hold(&self, file: &File, what: &str) -> Result<Held, Diagnostic> {
+    fn hold(&self, file: &File, what: &str) -> Result<LockOutcome, Diagnostic> {
         let mut last = (Instant::now(), None);
         let mut told = Instant::now();
         loop {
@@ -147,14 +147,14 @@ impl<'e> Store<'e> {
                     if last.1.is_some() {
                         (self.events)(Event::Finished { what: one_line(what, 200) });
                     }
-                    return Ok(Held::Ours);
+                    return Ok(LockOutcome::Ours);
                 }
-                Err(TryLockError::Error(_)) => return Ok(Held::Unsupported),
+                Err(TryLockError::Error(_)) => return Ok(LockOutcome::Unsupported),
                 Err(TryLockError::WouldBlock) => {}
             }
             let found = file.metadata().map_err(|error| self.unwritable(None, &error))?;
             if found.nlink() == 0 {
-                return Ok(Held::Changed);
+                return Ok(LockOutcome::Changed);
             }
             if last.1.is_none() {
                 (self.events)(Event::Waiting { what: one_line(what, 200) });
@@ -194,7 +194,7 @@ impl<'e> Store<'e> {
     }
 }
 
-enum Held {
+enum LockOutcome {
     Ours,
     /// The file lost its name while we waited.
     Changed,

@@ -18,12 +18,12 @@ pub(crate) struct Policy {
     pub keep_last: usize,
     /// Where set, only as much goes as is needed to come down to it, what was used longest ago first.
     pub max_size: Option<ByteSize>,
-    pub rootless: Rootless,
+    pub empty_roots: EmptyRoots,
 }
 
 /// What to do when there is no root at all, so that everything may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rootless {
+pub(crate) enum EmptyRoots {
     /// Perhaps the roots were lost: remove nothing.
     Refuse,
     /// The person knows.
@@ -34,7 +34,7 @@ impl Policy {
     #[cfg(test)]
     /// Makes the plain policy: all that is older than `grace` and not kept goes, unless there is no root.
     pub(crate) const fn new(grace: Duration) -> Self {
-        Self { grace, keep_last: 0, max_size: None, rootless: Rootless::Refuse }
+        Self { grace, keep_last: 0, max_size: None, empty_roots: EmptyRoots::Refuse }
     }
 }
 

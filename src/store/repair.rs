@@ -13,7 +13,7 @@ use super::bundle::{BundleFile, copy_file};
 use super::object::StoreObject;
 use super::stamp::write_derivable;
 use super::temp::{TMP, TempDir};
-use super::verify::{DamagedBundle, Good, Healed, Recorded, Repair};
+use super::verify::{DamagedBundle, Good, Recorded, Repair, RepairOutcome};
 use super::{BUNDLES, OBJECTS, STAMPS, Store, VerifyReport, bundle, fail, object_name};
 use crate::base::{Diagnostic, Digest};
 
@@ -33,10 +33,10 @@ impl Store<'_> {
             let files = bundles.iter().find(|(name, _)| *name == damaged.name).map(|(_, files)| files);
             match files.filter(|_| repair == Repair::Yes) {
                 Some(files) if self.put_together(damaged, files, &good)? => {
-                    report.healed.push(Healed::Bundle(damaged.name.clone()));
+                    report.healed.push(RepairOutcome::Bundle(damaged.name.clone()));
                 }
                 Some(_) => {}
-                None => self.put_away(&damaged.name, &told(damaged)),
+                None => self.quarantine_bundle(&damaged.name, &told(damaged)),
             }
         }
         if repair == Repair::Yes {
@@ -66,7 +66,7 @@ impl Store<'_> {
             }
             self.tree.look(&name).map(|metadata| self.stamp(&digest, &metadata)).map_err(told)?;
             good.insert(digest, name);
-            report.healed.push(Healed::Object(digest));
+            report.healed.push(RepairOutcome::Object(digest));
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Store<'_> {
         let problem = |error: io::Error| fail::write("cannot mend a bundle", self.dir(), &error);
         let places: Option<Vec<&PathBuf>> = files.iter().map(|file| good.get(&file.digest)).collect();
         let Some(places) = places else {
-            self.put_away(&damaged.name, &why);
+            self.quarantine_bundle(&damaged.name, &why);
             return Ok(false);
         };
         let mut temp = TempDir::create(&self.tree, TMP, "bundle-").map_err(problem)?;
@@ -95,7 +95,7 @@ impl Store<'_> {
             match self.tree.link(place, &temp.dir, &file.file_name) {
                 // It lay in another bundle that was put away meanwhile.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    self.put_away(&damaged.name, &why);
+                    self.quarantine_bundle(&damaged.name, &why);
                     return Ok(false);
                 }
                 Err(error) if is_refused(&error) => self.copy_into(file, place, &temp).map_err(problem)?,
@@ -103,7 +103,7 @@ impl Store<'_> {
             }
         }
         temp.dir.sync_dir(".").map_err(problem)?;
-        self.put_away(&damaged.name, &why);
+        self.quarantine_bundle(&damaged.name, &why);
         temp.publish(&self.tree, Path::new(BUNDLES).join(&damaged.name), 0o500).map_err(problem)?;
         self.tree.sync_dir(BUNDLES).map_err(problem)?;
         let mut files = files.to_vec();
@@ -125,14 +125,14 @@ impl Store<'_> {
         let problem = |error: io::Error| fail::write("cannot remove a record", self.dir(), &error);
         for record in &report.bad_records {
             let names_something = match record.what {
-                super::Flaw::GarbledRoot => continue,
-                super::Flaw::Garbled => false,
-                super::Flaw::Dangling => self.names_an_object(Path::new(&record.name)),
+                super::Damage::GarbledRoot => continue,
+                super::Damage::Garbled => false,
+                super::Damage::Dangling => self.names_an_object(Path::new(&record.name)),
             };
             if !names_something {
                 self.tree.remove_all(&record.name).map_err(problem)?;
             }
-            report.healed.push(Healed::Record(record.name.clone()));
+            report.healed.push(RepairOutcome::Record(record.name.clone()));
         }
         for digest in &report.lost {
             if self.tree.look(object_name(digest)).is_err() {
@@ -152,7 +152,7 @@ impl Store<'_> {
 
     /// Puts a bundle away that its own manifest convicts; see [`VerifyReport::unrecorded`].
     pub(crate) fn condemn_bundle(&self, name: &str, found: &str) {
-        self.put_away(name, found);
+        self.quarantine_bundle(name, found);
     }
 }
 

@@ -24,7 +24,7 @@ const UNKNOWN: &str = "-";
 
 /// The newest that one signer gave under an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct RollbackRecord {
     /// Fingerprint of the signing key; none where nobody signed.
     pub signer: Option<String>,
     /// The snapshot's number, such as `20240427`.
@@ -40,7 +40,7 @@ fn name(url: &str) -> PathBuf {
 
 impl Store<'_> {
     /// Returns what was seen under an address, once for each signer.
-    pub(crate) fn seen(&self, url: &str) -> Vec<Seen> {
+    pub(crate) fn seen(&self, url: &str) -> Vec<RollbackRecord> {
         let bytes = self.tree.read_small(name(url), CAP).ok();
         bytes.and_then(|bytes| parse(&bytes, url)).unwrap_or_default()
     }
@@ -48,7 +48,7 @@ impl Store<'_> {
     /// Records durably what was accepted, in place of what the same signer gave before.
     ///
     /// Fields hold no white space; a record that would be too long forgets the signers that sort last.
-    pub(crate) fn record_seen(&self, url: &str, seen: &Seen) -> Result<(), Diagnostic> {
+    pub(crate) fn record_seen(&self, url: &str, seen: &RollbackRecord) -> Result<(), Diagnostic> {
         let mut all = self.seen(url);
         if all.contains(seen) {
             return Ok(());
@@ -66,8 +66,8 @@ impl Store<'_> {
     }
 }
 
-fn print(url: &str, all: &[Seen]) -> String {
-    let line = |seen: &Seen| {
+fn print(url: &str, all: &[RollbackRecord]) -> String {
+    let line = |seen: &RollbackRecord| {
         let signed_at = seen.signed_at.map_or_else(|| UNKNOWN.to_owned(), |at| at.to_string());
         let signer = seen.signer.as_deref().unwrap_or(NOBODY);
         let snapshot = seen.snapshot.as_deref().unwrap_or(UNKNOWN);
@@ -76,7 +76,7 @@ fn print(url: &str, all: &[Seen]) -> String {
     format!("{HEADER}\nurl {url}\n{}end\n", all.iter().map(line).collect::<String>())
 }
 
-fn parse(bytes: &[u8], url: &str) -> Option<Vec<Seen>> {
+fn parse(bytes: &[u8], url: &str) -> Option<Vec<RollbackRecord>> {
     let text = std::str::from_utf8(bytes).ok()?;
     // The last line shows that nothing was cut off.
     let mut lines = text.strip_suffix("end\n")?.lines();
@@ -86,11 +86,11 @@ fn parse(bytes: &[u8], url: &str) -> Option<Vec<Seen>> {
     lines.map(line).collect()
 }
 
-fn line(line: &str) -> Option<Seen> {
+fn line(line: &str) -> Option<RollbackRecord> {
     let words: Vec<&str> = line.strip_prefix("by ")?.split(' ').collect();
     let [signer, snapshot, signed_at, digest] = words[..] else { return None };
     let signed_at = if signed_at == UNKNOWN { None } else { Some(signed_at.parse().ok()?) };
-    Some(Seen {
+    Some(RollbackRecord {
         signer: (signer != NOBODY).then(|| signer.to_owned()),
         snapshot: (snapshot != UNKNOWN).then(|| snapshot.to_owned()),
         signed_at,
@@ -104,9 +104,14 @@ mod tests {
 
     const URL: &str = "https://h/x.qcow2";
 
-    fn seen(signer: Option<&str>, snapshot: &str) -> Seen {
+    fn seen(signer: Option<&str>, snapshot: &str) -> RollbackRecord {
         let digest = Digest::of(snapshot.as_bytes());
-        Seen { signer: signer.map(Into::into), snapshot: Some(snapshot.into()), signed_at: signer.map(|_| 7), digest }
+        RollbackRecord {
+            signer: signer.map(Into::into),
+            snapshot: Some(snapshot.into()),
+            signed_at: signer.map(|_| 7),
+            digest,
+        }
     }
 
     #[test]

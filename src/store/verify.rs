@@ -43,7 +43,7 @@ pub(crate) struct VerifyReport {
     /// Those that are garbled, or name what is not there.
     pub bad_records: Vec<BadRecord>,
     /// What was mended.
-    pub healed: Vec<Healed>,
+    pub healed: Vec<RepairOutcome>,
     /// Roots that still lack something, which the next build, fetch or import brings.
     pub wanting: Vec<Root>,
 }
@@ -62,12 +62,12 @@ pub(crate) struct DamagedBundle {
 pub(crate) struct BadRecord {
     /// Its path beneath the store.
     pub name: String,
-    pub what: Flaw,
+    pub what: Damage,
 }
 
 /// What is wrong with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Flaw {
+pub(crate) enum Damage {
     Garbled,
     /// It names an object that is not there.
     Dangling,
@@ -77,7 +77,7 @@ pub(crate) enum Flaw {
 
 /// One thing that was mended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Healed {
+pub(crate) enum RepairOutcome {
     /// An object has its name again, from a good copy in a bundle.
     Object(Digest),
     /// A bundle was put together again from what is good.
@@ -110,7 +110,8 @@ impl VerifyReport {
 
     /// Lists what could not be mended here; where no root wants it, it is only missing.
     pub(crate) fn unhealed(&self) -> Vec<&BadRecord> {
-        let gone = |name: &str| self.healed.iter().any(|healed| matches!(healed, Healed::Record(path) if path == name));
+        let gone =
+            |name: &str| self.healed.iter().any(|healed| matches!(healed, RepairOutcome::Record(path) if path == name));
         self.bad_records.iter().filter(|record| !gone(&record.name)).collect()
     }
 }
@@ -173,11 +174,11 @@ impl Store<'_> {
         let work = self.work(bundles)?;
         let total = work.iter().map(|item| item.size).sum();
         (self.events)(Event::Started { what: WHAT.into(), total: Some(ByteSize(total)) });
-        let tally = Tally { store: self, state: Mutex::new(State::default()) };
-        let result = tally.run(&work);
+        let verifier = Verifier { store: self, state: Mutex::new(State::default()) };
+        let result = verifier.run(&work);
         (self.events)(Event::Finished { what: WHAT.into() });
         result?;
-        let State { mut report, good, right, .. } = tally.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let State { mut report, good, right, .. } = verifier.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         report.damaged.sort();
         for (name, files) in bundles {
             if let Some(file) = self.first_wrong(name, files, &right) {
@@ -233,10 +234,10 @@ impl Store<'_> {
             let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
             report.records += 1;
             let what = match self.recorded(&id) {
-                None => Flaw::Garbled,
+                None => Damage::Garbled,
                 Some((digest, _)) if self.tree.look(object_name(&digest)).is_err() => {
                     report.lost.push(digest);
-                    Flaw::Dangling
+                    Damage::Dangling
                 }
                 Some(_) => continue,
             };
@@ -246,7 +247,7 @@ impl Store<'_> {
             report.records += 1;
             if listed.root.is_none() {
                 let name = format!("{}/{}", super::ROOTS, listed.file_name);
-                report.bad_records.push(BadRecord { name, what: Flaw::GarbledRoot });
+                report.bad_records.push(BadRecord { name, what: Damage::GarbledRoot });
             }
         }
         Ok(())
@@ -308,12 +309,12 @@ struct State {
     told: Option<Instant>,
 }
 
-struct Tally<'a, 'e> {
+struct Verifier<'a, 'e> {
     store: &'a Store<'e>,
     state: Mutex<State>,
 }
 
-impl Tally<'_, '_> {
+impl Verifier<'_, '_> {
     fn run(&self, work: &[Item]) -> Result<(), Diagnostic> {
         let next = AtomicUsize::new(0);
         let cores = std::thread::available_parallelism().map_or(1, usize::from).min(work.len());
@@ -363,7 +364,7 @@ impl Tally<'_, '_> {
             self.store.stamp(digest, &metadata);
             self.with(|state| state.add(digest, &metadata));
         } else {
-            self.store.condemn(digest, Some(&metadata), &format!("sha256:{found}, {size} bytes"));
+            self.store.quarantine_object(digest, Some(&metadata), &format!("sha256:{found}, {size} bytes"));
             self.with(|state| state.report.damaged.push(*digest));
         }
         self.with(|state| state.report.objects += 1);

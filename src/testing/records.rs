@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::base::{Code, DerivationId, Digest, Event, Name};
-use crate::store::{BundleEntry, Holder, Privacy, Root, Seen, Source, Store};
+use crate::store::{BundleEntry, Holder, Privacy, RollbackRecord, Root, Source, Store};
 
 const BYTES: &[u8] = b"what the object holds";
 const URL: &str = "https://h.example/d/X.qcow2";
@@ -43,8 +43,12 @@ impl Desk {
         let bundle = store.publish_bundle(&Digest::of(b"plan"), &name(), &entries).unwrap().name().to_owned();
         let objects = BTreeSet::from([object.digest(), Digest::of(b"other")]);
         store.add_root(&Root { holder: holder(), bundle: Some(bundle.clone()), objects }).unwrap();
-        let seen =
-            Seen { signer: None, snapshot: Some("20261120".into()), signed_at: Some(7), digest: object.digest() };
+        let seen = RollbackRecord {
+            signer: None,
+            snapshot: Some("20261120".into()),
+            signed_at: Some(7),
+            digest: object.digest(),
+        };
         store.record_seen(URL, &seen).unwrap();
         Self { place, store, object: object.digest(), bundle }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Opened;
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Events};
 use crate::format::archive::{ArchiveError, Member, ObjectEntry};
-use crate::host::layout::{self, Stage, Wanted};
+use crate::host::layout::{self, ExpectedFile, Stage};
 use crate::store::{Privacy, Store};
 
 /// What an import did.
@@ -53,8 +53,8 @@ pub(crate) fn unpack(
 }
 
 /// Lists what shall lie in the directory.
-fn wanted(opened: &Opened) -> Vec<Wanted> {
-    let files = opened.index.files.iter().map(|file| Wanted {
+fn wanted(opened: &Opened) -> Vec<ExpectedFile> {
+    let files = opened.index.files.iter().map(|file| ExpectedFile {
         path: file.path.clone(),
         size: file.size,
         digest: file.sha256,
@@ -64,7 +64,7 @@ fn wanted(opened: &Opened) -> Vec<Wanted> {
         opened.index.objects.iter().find(|object| object.sha256 == *digest).map_or(0, |object| object.size)
     };
     let bundles = opened.index.roots.iter().flat_map(|root| {
-        root.bundle.iter().map(move |file| Wanted {
+        root.bundle.iter().map(move |file| ExpectedFile {
             path: root.place(file),
             size: size(&file.sha256),
             digest: file.sha256,
@@ -150,7 +150,7 @@ const fn privacy(object: &ObjectEntry) -> Privacy {
     if object.private { Privacy::Provisioning } else { Privacy::Public }
 }
 
-fn lay_out(opened: &Opened, store: &Store<'_>, dir: &Path, missing: &[&Wanted]) -> Result<(), Diagnostic> {
+fn lay_out(opened: &Opened, store: &Store<'_>, dir: &Path, missing: &[&ExpectedFile]) -> Result<(), Diagnostic> {
     let mut stage = Stage::begin(dir)?;
     for wanted in missing {
         match opened.files.get(&wanted.path) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::watch::Notice;
+use super::watch::VmEvent;
 use crate::base::text::one_line;
 
 /// Where the console goes and what is typed comes from.
@@ -73,7 +73,7 @@ pub(crate) fn pump(
     mut out: Box<dyn Write + Send>,
     pattern: Option<&str>,
     last: &LastLine,
-    tell: &Sender<Notice>,
+    tell: &Sender<VmEvent>,
 ) {
     let mut finder = pattern.map(|text| Finder { wanted: text.as_bytes().to_vec(), tail: vec![] });
     let mut line = vec![];
@@ -97,10 +97,10 @@ pub(crate) fn pump(
         last.set(&line);
         if finder.as_mut().is_some_and(|finder| finder.found(bytes)) {
             finder = None;
-            let _ = tell.send(Notice::Pattern);
+            let _ = tell.send(VmEvent::Pattern);
         }
     }
-    let _ = tell.send(Notice::ConsoleClosed);
+    let _ = tell.send(VmEvent::ConsoleClosed);
 }
 
 /// What typed bytes mean: what goes to the guest, and whether the person asks for the end.
@@ -111,14 +111,14 @@ struct Keys {
 
 impl Keys {
     /// Reads what was typed; `ours` tells whether Ctrl-C is for us.
-    fn read(&mut self, typed: &[u8], ours: bool) -> (Vec<u8>, Option<Notice>) {
+    fn read(&mut self, typed: &[u8], ours: bool) -> (Vec<u8>, Option<VmEvent>) {
         let (mut bytes, mut asked) = (vec![], None);
         for &byte in typed {
             match (std::mem::take(&mut self.escaped), byte) {
                 (false, ESCAPE) => self.escaped = true,
-                (false, INTERRUPT) if ours => asked = Some(Notice::Interrupt),
+                (false, INTERRUPT) if ours => asked = Some(VmEvent::Interrupt),
                 (false, _) | (true, ESCAPE) => bytes.push(byte),
-                (true, b'x' | b'X') => asked = Some(Notice::Quit),
+                (true, b'x' | b'X') => asked = Some(VmEvent::Quit),
                 (true, _) => {}
             }
         }
@@ -128,7 +128,7 @@ impl Keys {
 
 /// Passes keys on to the guest; Ctrl-A X asks for the end, Ctrl-A Ctrl-A is one Ctrl-A. So does Ctrl-C as long as `ours` is set;
 /// else it is the guest's like every key.
-pub(crate) fn type_into(mut to: UnixStream, mut keys: Box<dyn Read + Send>, ours: &AtomicBool, tell: &Sender<Notice>) {
+pub(crate) fn type_into(mut to: UnixStream, mut keys: Box<dyn Read + Send>, ours: &AtomicBool, tell: &Sender<VmEvent>) {
     let (mut meaning, mut buffer) = (Keys::default(), [0; 256]);
     while let Ok(count @ 1..) = keys.read(&mut buffer) {
         let (bytes, asked) = meaning.read(&buffer[..count], ours.load(Ordering::Relaxed));
@@ -162,9 +162,9 @@ mod tests {
         for (typed, ours, bytes, asked) in [
             (&b"ls\r"[..], true, &b"ls\r"[..], None),
             (b"\x03", false, b"\x03", None),
-            (b"a\x03b", true, b"ab", Some(Notice::Interrupt)),
-            (b"\x01x", false, b"", Some(Notice::Quit)),
-            (b"a\x01Xb", true, b"ab", Some(Notice::Quit)),
+            (b"a\x03b", true, b"ab", Some(VmEvent::Interrupt)),
+            (b"\x01x", false, b"", Some(VmEvent::Quit)),
+            (b"a\x01Xb", true, b"ab", Some(VmEvent::Quit)),
             (b"\x01\x01", true, b"\x01", None),
             (b"\x01c", false, b"", None),
         ] {

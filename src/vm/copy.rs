@@ -61,7 +61,7 @@ fn interrupted() -> Diagnostic {
 
 /// What a file must hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct ExpectedFile {
     pub digest: Digest,
     /// Bytes.
     pub size: u64,
@@ -72,7 +72,7 @@ pub(crate) struct Wanted {
 /// # Errors
 ///
 /// `E_HASH` where the bytes are not those wanted, `E_INTERRUPTED` after a signal; an incomplete copy may stay.
-pub(crate) fn copy(from: &Path, to: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
+pub(crate) fn copy(from: &Path, to: &Path, wanted: ExpectedFile, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
     let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let source = open(from).map_err(|error| Diagnostic::io(format!("cannot read `{}`", from.display()), &error))?;
     let size = source.metadata().map(|found| found.len()).unwrap_or_default();
@@ -104,7 +104,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Diagnost
 }
 
 /// Hashes a file that is there; `None` where there is none or it is no regular file.
-pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<Wanted>, Diagnostic> {
+pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<ExpectedFile>, Diagnostic> {
     let told = |error: &io::Error| Diagnostic::io(format!("cannot read `{}`", path.display()), error);
     let file = match open(path) {
         Ok(file) => file,
@@ -116,7 +116,7 @@ pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<Wanted>, Dia
     (work.events)(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
     let digest = hash(&file, size, &what, work);
     (work.events)(Event::Finished { what });
-    Ok(Some(Wanted { digest: digest?.map_err(|error| told(&error))?, size }))
+    Ok(Some(ExpectedFile { digest: digest?.map_err(|error| told(&error))?, size }))
 }
 
 /// Writes a directory's entries to disk.
@@ -125,7 +125,7 @@ pub(crate) fn sync(directory: &Path) -> Result<(), Diagnostic> {
     synced.map_err(|error| Diagnostic::io(format!("cannot sync `{}`", directory.display()), &error))
 }
 
-fn other(name: &str, wanted: Wanted, found: &str) -> Diagnostic {
+fn other(name: &str, wanted: ExpectedFile, found: &str) -> Diagnostic {
     Diagnostic::new(Code::Hash, format!("`{name}` is not what the manifest says"))
         .fact("expected", format!("sha256:{} ({} bytes)", wanted.digest, wanted.size))
         .fact("found", found)
@@ -277,8 +277,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let from = place.path().join("from");
         std::fs::write(&from, b"bytes").unwrap();
-        let good = Wanted { digest: Digest::of(b"bytes"), size: 5 };
-        for wanted in [Wanted { digest: Digest::of(b"other"), ..good }, Wanted { size: 6, ..good }] {
+        let good = ExpectedFile { digest: Digest::of(b"bytes"), size: 5 };
+        for wanted in [ExpectedFile { digest: Digest::of(b"other"), ..good }, ExpectedFile { size: 6, ..good }] {
             let to = place.path().join(format!("to-{}", wanted.size));
             assert_eq!(work(|work| copy(&from, &to, wanted, 0o444, work)).unwrap_err().code, Code::Hash);
         }
@@ -297,7 +297,7 @@ mod tests {
         std::fs::write(&from, b"bytes").unwrap();
         let signals = Signals::of(2);
         let work = Work { events: &|_| {}, signals: &signals };
-        let wanted = Wanted { digest: Digest::of(b"bytes"), size: 5 };
+        let wanted = ExpectedFile { digest: Digest::of(b"bytes"), size: 5 };
         let ended = copy(&from, &place.path().join("to"), wanted, 0o444, &work);
         // A clone is hashed before it is believed, so it notices as well.
         assert_eq!(ended.unwrap_err().code, Code::Interrupted);

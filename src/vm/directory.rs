@@ -66,7 +66,7 @@ pub(crate) struct State {
 
 /// How to reach it while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Reach {
+pub(crate) struct SshEndpoint {
     pub ssh_port: Option<u16>,
     pub user: String,
 }
@@ -174,12 +174,12 @@ impl Vm {
     }
 
     /// Returns what notes in this state that the installer is done.
-    pub(crate) fn mark(&self, state: &State) -> Mark {
-        Mark { directory: self.directory.clone(), state: State { installed: true, ..state.clone() } }
+    pub(crate) fn mark(&self, state: &State) -> InstalledMarker {
+        InstalledMarker { directory: self.directory.clone(), state: State { installed: true, ..state.clone() } }
     }
 
     /// Tells others how to reach it while it runs.
-    pub(crate) fn set_reach(&self, reach: &Reach) -> Result<(), Diagnostic> {
+    pub(crate) fn set_reach(&self, reach: &SshEndpoint) -> Result<(), Diagnostic> {
         self.write_json(RUN, reach)
     }
 
@@ -247,12 +247,12 @@ impl Vm {
 
 /// What notes that an installer is done, while its machine still runs.
 #[derive(Clone, Debug)]
-pub(crate) struct Mark {
+pub(crate) struct InstalledMarker {
     directory: PathBuf,
     state: State,
 }
 
-impl Mark {
+impl InstalledMarker {
     /// Writes it, to last.
     pub(crate) fn write(&self) -> Result<(), Diagnostic> {
         write_json(&self.directory, &format!("{DISKS}/{STATE}"), &self.state)
@@ -322,7 +322,7 @@ pub(crate) fn wait_until_free(vms: &Path, name: &Name) -> Result<(), Diagnostic>
 }
 
 /// Tells how to reach an instance; `None` where it does not run.
-pub(crate) fn reach(vms: &Path, name: &Name) -> Option<Reach> {
+pub(crate) fn reach(vms: &Path, name: &Name) -> Option<SshEndpoint> {
     if is_held(vms, name) { read_json(&vms.join(name.as_str()).join(RUN)).ok() } else { None }
 }
 
@@ -496,7 +496,7 @@ mod tests {
     fn run_5_the_port_of_a_killed_run_is_forgotten() {
         let vms = tempfile::tempdir().unwrap();
         let vm = made(vms.path(), "play");
-        vm.set_reach(&Reach { ssh_port: Some(22), user: "root".into() }).unwrap();
+        vm.set_reach(&SshEndpoint { ssh_port: Some(22), user: "root".into() }).unwrap();
         let name = Name::parse("play").unwrap();
         assert_eq!(reach(vms.path(), &name).unwrap().ssh_port, Some(22));
         let left = std::fs::read(vms.path().join("play/run.json")).unwrap();

@@ -21,7 +21,7 @@ use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, fcntl_lock, renameat_
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::copy::{self, Wanted, Work};
+use super::copy::{self, ExpectedFile, Work};
 use crate::base::{Code, Diagnostic, Digest, Event, Name};
 use crate::format::iso;
 
@@ -288,7 +288,7 @@ impl Draft<'_> {
 
     /// Copies a file of the bundle.
     pub(crate) fn copy(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
-        let wanted = Wanted { digest: part.sha256, size: part.size };
+        let wanted = ExpectedFile { digest: part.sha256, size: part.size };
         copy::copy(from, &self.directory.join(&part.path), wanted, mode, work)?;
         self.record.files.push(part);
         Ok(())
@@ -310,7 +310,7 @@ impl Draft<'_> {
         let target = self.directory.join(name);
         copy::save(&mut medium.take(extent.size), &target, 0o600, work)?;
         match copy::digest(&target, work)? {
-            Some(Wanted { digest, size }) if size == extent.size => {
+            Some(ExpectedFile { digest, size }) if size == extent.size => {
                 let part = Part { path: name.to_owned(), kind: Kind::Part, sha256: digest, size };
                 self.record.files.push(part);
                 Ok(())
@@ -332,7 +332,7 @@ impl Draft<'_> {
     /// Where it cannot be linked (a file system without links; a base that libvirt gave to its own user) the instance gets
     /// a copy of its own.
     pub(crate) fn share(&mut self, from: &Path, part: Part, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
-        let wanted = Wanted { digest: part.sha256, size: part.size };
+        let wanted = ExpectedFile { digest: part.sha256, size: part.size };
         let shared = shared(&self.storage.path, &part.sha256);
         self.storage.vouch(from, &shared, wanted, mode, work)?;
         match std::fs::hard_link(&shared, self.directory.join(&part.path)) {
@@ -402,7 +402,14 @@ pub(crate) fn shared(storage: &Path, digest: &Digest) -> PathBuf {
 
 impl Storage {
     /// Makes sure that the shared base is there and right; a damaged one makes room, as instances keep their own link.
-    fn vouch(&self, from: &Path, shared: &Path, wanted: Wanted, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
+    fn vouch(
+        &self,
+        from: &Path,
+        shared: &Path,
+        wanted: ExpectedFile,
+        mode: u32,
+        work: &Work<'_>,
+    ) -> Result<(), Diagnostic> {
         match copy::digest(shared, work) {
             Ok(Some(found)) if found == wanted => return Ok(()),
             Ok(None) => {}

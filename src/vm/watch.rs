@@ -1,7 +1,7 @@
 //! A machine while it runs: started, looked after until what was waited for comes, and ended. Starts QEMU and threads.
 //!
 //! QEMU starts with its processors stopped; only when monitor, console and report are connected may it go on, so that
-//! nothing the guest says is missed. Every source then tells a [`Notice`], and one loop hears them all.
+//! nothing the guest says is missed. Every source then tells a [`VmEvent`], and one loop hears them all.
 //! Read next: [`super::qemu`], [`super::qmp`], [`super::console`].
 #![expect(clippy::disallowed_types, reason = "asks on loopback whether the guest's ssh answers, and for a free port")]
 
@@ -22,7 +22,7 @@ use signal_hook::consts::SIGINT;
 
 use super::Program;
 use super::console::{self, LastLine, Terminal};
-use super::directory::Mark;
+use super::directory::InstalledMarker;
 use super::qemu::Child;
 use super::qmp::Qmp;
 use super::signals::Signals;
@@ -44,7 +44,7 @@ const PORTS: usize = 8;
 
 /// What one of the sources has to tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Notice {
+pub(crate) enum VmEvent {
     /// QEMU closed the console: it ends.
     ConsoleClosed,
     /// The text that was waited for was said.
@@ -67,7 +67,7 @@ pub(crate) enum Notice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// What was waited for came.
-    Reached(Notice),
+    Reached(VmEvent),
     /// The machine is off: QEMU's reason, such as `guest-shutdown` or `guest-reset`.
     Off(String),
     /// A signal asked for the end, or Ctrl-C while it was for us.
@@ -80,7 +80,7 @@ pub(crate) enum Outcome {
 
 /// What a watch waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Until {
+pub(crate) enum WaitFor {
     /// That the machine goes off.
     Off,
     /// That the guest has reported.
@@ -91,11 +91,11 @@ pub(crate) enum Until {
     Ssh,
 }
 
-impl Until {
-    fn is(&self, notice: &Notice) -> bool {
+impl WaitFor {
+    fn is(&self, notice: &VmEvent) -> bool {
         matches!(
             (self, notice),
-            (Self::Report, Notice::Report(_)) | (Self::Pattern(_), Notice::Pattern) | (Self::Ssh, Notice::Ssh(_))
+            (Self::Report, VmEvent::Report(_)) | (Self::Pattern(_), VmEvent::Pattern) | (Self::Ssh, VmEvent::Ssh(_))
         )
     }
 }
@@ -131,12 +131,12 @@ pub(crate) fn report_options() -> Vec<String> {
 pub(crate) struct Running {
     qemu: Child,
     qmp: Qmp,
-    notices: Receiver<Notice>,
+    notices: Receiver<VmEvent>,
     signals: Signals,
     last: LastLine,
     reason: String,
     /// What to note once the installed system is known to be there; `None` where it is noted, or nothing is installed.
-    mark: Option<Mark>,
+    mark: Option<InstalledMarker>,
     /// Whether the power button was pressed.
     pressed: bool,
     /// Set when the watching threads shall stop asking.
@@ -155,13 +155,13 @@ pub(crate) struct Start<'a> {
     pub directory: &'a Path,
     pub arguments: Vec<String>,
     pub terminal: Terminal,
-    pub until: &'a Until,
+    pub until: &'a WaitFor,
     /// Whether there is a network to forward ssh through.
     pub network: bool,
     /// Whether QEMU has the report's port.
     pub report: bool,
     /// What to note once an installer's new system is known to be there.
-    pub mark: Option<Mark>,
+    pub mark: Option<InstalledMarker>,
     pub signals: Signals,
 }
 
@@ -184,12 +184,12 @@ impl Running {
         let console = socket(&mut qemu, "console.sock")?;
         let report = if start.report { Some(socket(&mut qemu, "report.sock")?) } else { None };
         let last = LastLine::default();
-        let ctrl_c = Arc::new(AtomicBool::new(*start.until != Until::Off));
+        let ctrl_c = Arc::new(AtomicBool::new(*start.until != WaitFor::Off));
         type_into(&console, start.terminal.keys, &ctrl_c, &sender)?;
         listen(console, report, start.terminal.out, start.until, &last, &sender);
         let over = Arc::new(AtomicBool::new(false));
         // That a new system answers is worth knowing even where nobody waits for it.
-        let is_asked = *start.until == Until::Ssh || start.mark.is_some();
+        let is_asked = *start.until == WaitFor::Ssh || start.mark.is_some();
         if let (Some(port), true) = (ssh_port, is_asked) {
             let (tell, over) = (sender, Arc::clone(&over));
             std::thread::spawn(move || ask_ssh(port, &tell, &over));
@@ -200,7 +200,7 @@ impl Running {
     }
 
     /// Hears everything until what is waited for comes, the machine goes off, the person asks for the end, or `limit` is over.
-    pub(crate) fn watch(&mut self, until: &Until, limit: Option<Duration>) -> Result<Outcome, Diagnostic> {
+    pub(crate) fn watch(&mut self, until: &WaitFor, limit: Option<Duration>) -> Result<Outcome, Diagnostic> {
         let begun = Instant::now();
         loop {
             if let Some(signal) = self.signals.take() {
@@ -212,10 +212,10 @@ impl Running {
             let heard = self.notices.recv_timeout(TICK);
             self.consider(heard.as_ref().ok());
             match heard {
-                Ok(Notice::ConsoleClosed) => return self.off(until),
-                Ok(Notice::Shutdown(reason)) => self.reason = reason,
-                Ok(Notice::Quit) => return Ok(Outcome::Quit),
-                Ok(Notice::Interrupt) => return Ok(Outcome::Interrupted(SIGINT)),
+                Ok(VmEvent::ConsoleClosed) => return self.off(until),
+                Ok(VmEvent::Shutdown(reason)) => self.reason = reason,
+                Ok(VmEvent::Quit) => return Ok(Outcome::Quit),
+                Ok(VmEvent::Interrupt) => return Ok(Outcome::Interrupted(SIGINT)),
                 Ok(notice) if until.is(&notice) => return Ok(Outcome::Reached(notice)),
                 Ok(_) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.off(until),
@@ -242,7 +242,7 @@ impl Running {
         self.ctrl_c.store(true, Ordering::Relaxed);
         self.qmp.execute("system_powerdown", &Value::Null)?;
         asked();
-        match self.watch(&Until::Off, Some(GRACE))? {
+        match self.watch(&WaitFor::Off, Some(GRACE))? {
             Outcome::Off(_) => Ok(true),
             _ => self.quit().map(|()| false),
         }
@@ -263,14 +263,14 @@ impl Running {
     }
 
     /// Hears what is left to hear: a guest may report with its last breath.
-    fn off(&mut self, until: &Until) -> Result<Outcome, Diagnostic> {
+    fn off(&mut self, until: &WaitFor) -> Result<Outcome, Diagnostic> {
         self.over.store(true, Ordering::Relaxed);
         self.qemu.end_within(LAST_BREATH);
         let mut reached = None;
         while let Ok(notice) = self.notices.recv_timeout(4 * TICK) {
             self.consider(Some(&notice));
             match notice {
-                Notice::Shutdown(reason) => self.reason = reason,
+                VmEvent::Shutdown(reason) => self.reason = reason,
                 notice if until.is(&notice) => reached = Some(notice),
                 _ => {}
             }
@@ -285,10 +285,10 @@ impl Running {
 
 impl Running {
     /// Notes that the installed system is there as soon as it speaks. Where that cannot be written, the end tries again.
-    fn consider(&mut self, heard: Option<&Notice>) {
+    fn consider(&mut self, heard: Option<&VmEvent>) {
         match heard {
-            Some(Notice::Button) => self.pressed = true,
-            Some(Notice::Report(_) | Notice::Ssh(_)) => {
+            Some(VmEvent::Button) => self.pressed = true,
+            Some(VmEvent::Report(_) | VmEvent::Ssh(_)) => {
                 self.mark = self.mark.take().filter(|mark| mark.write().is_err());
             }
             _ => {}
@@ -322,7 +322,7 @@ pub(crate) fn stop(directory: &Path, asked: impl FnOnce()) -> Result<bool, Diagn
     while begun.elapsed() < GRACE {
         // The sender goes with QEMU.
         match notices.recv_timeout(TICK) {
-            Ok(Notice::Shutdown(_)) | Err(RecvTimeoutError::Disconnected) => return Ok(true),
+            Ok(VmEvent::Shutdown(_)) | Err(RecvTimeoutError::Disconnected) => return Ok(true),
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
         }
     }
@@ -353,11 +353,11 @@ fn connect(qemu: &mut Child, path: &str) -> Result<UnixStream, Diagnostic> {
 }
 
 /// Hears an event (QEMU, `qapi/run-state.json`).
-fn hear(event: &str, data: &Value, tell: &Sender<Notice>) {
+fn hear(event: &str, data: &Value, tell: &Sender<VmEvent>) {
     let reason = || crate::base::text::one_line(data["reason"].as_str().unwrap_or_default(), 40);
     let notice = match event {
-        "SHUTDOWN" => Notice::Shutdown(reason()),
-        "POWERDOWN" => Notice::Button,
+        "SHUTDOWN" => VmEvent::Shutdown(reason()),
+        "POWERDOWN" => VmEvent::Button,
         _ => return,
     };
     let _ = tell.send(notice);
@@ -385,7 +385,7 @@ fn type_into(
     console: &UnixStream,
     keys: Option<Box<dyn Read + Send>>,
     ctrl_c: &Arc<AtomicBool>,
-    sender: &Sender<Notice>,
+    sender: &Sender<VmEvent>,
 ) -> Result<(), Diagnostic> {
     let Some(keys) = keys else { return Ok(()) };
     let keyboard = console.try_clone().map_err(|error| Diagnostic::io("the console cannot be written", &error))?;
@@ -398,18 +398,18 @@ fn listen(
     console: UnixStream,
     report: Option<UnixStream>,
     out: Box<dyn Write + Send>,
-    until: &Until,
+    until: &WaitFor,
     last: &LastLine,
-    sender: &Sender<Notice>,
+    sender: &Sender<VmEvent>,
 ) {
-    let pattern = if let Until::Pattern(text) = until { Some(text.clone()) } else { None };
+    let pattern = if let WaitFor::Pattern(text) = until { Some(text.clone()) } else { None };
     let (last, tell) = (last.clone(), sender.clone());
     std::thread::spawn(move || console::pump(console, out, pattern.as_deref(), &last, &tell));
     if let Some(stream) = report {
         let tell = sender.clone();
         std::thread::spawn(move || {
             if let Some(text) = read_report(BufReader::new(stream)) {
-                let _ = tell.send(Notice::Report(text));
+                let _ = tell.send(VmEvent::Report(text));
             }
         });
     }
@@ -435,10 +435,10 @@ fn read_report(mut stream: impl BufRead) -> Option<Vec<u8>> {
 }
 
 /// Asks once a second whether an ssh server answers; QEMU takes the connection before the guest can.
-fn ask_ssh(port: u16, tell: &Sender<Notice>, over: &AtomicBool) {
+fn ask_ssh(port: u16, tell: &Sender<VmEvent>, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
         if let Some(banner) = ssh_banner(port) {
-            let _ = tell.send(Notice::Ssh(banner));
+            let _ = tell.send(VmEvent::Ssh(banner));
             return;
         }
         std::thread::sleep(Duration::from_secs(1));

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use crate::base::text::is_unsafe;
 use crate::base::{BaseKind, ByteSize, Diagnostic, Digest, Event, Url};
 use crate::fetch::{Http, Proxy, Settings};
-use crate::host::Beside;
+use crate::host::RecipeDir;
 use crate::plan::{Origin, Plan};
-use crate::realise::{Realised, Workshop, realise_inputs};
+use crate::realise::{BuildContext, Realised, realise_inputs};
 use crate::recipe::{LocalFiles, Source};
 use crate::store::Store;
 use crate::{lock, plan, provision, recipe};
@@ -240,16 +240,16 @@ fn planned(sources: &[&str]) -> Plan {
 /// Brings the inputs of a plan; what was told on the way is added to `told`.
 fn bring(store: &Store<'_>, proxy: &Proxy, sources: &[&str], told: &Mutex<Vec<Event>>) -> Result<Realised, Diagnostic> {
     let http = Http::new(quick(proxy.clone()));
-    let workshop = Workshop {
+    let context = BuildContext {
         store,
         fetch: &http,
-        beside: &Beside::Embedded(&[]),
+        beside: &RecipeDir::Embedded(&[]),
         rewrite: &|source| vec![source.clone()],
         events: &|event| told.lock().unwrap().push(event),
         version: "test",
         largest: ByteSize::gib(1),
     };
-    realise_inputs(&planned(sources), &workshop)
+    realise_inputs(&planned(sources), &context)
 }
 
 /// Leaves the first bytes of the file in the store, as a run that was cut short does.

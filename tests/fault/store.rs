@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::base::{Code, DerivationId, Diagnostic, Digest, Event};
-use crate::store::{Claim, Partial, Privacy, Store};
+use crate::store::{DownloadLock, Partial, Privacy, Store};
 use crate::stream::Sink;
 
 /// What the store said, for tests that ask.
@@ -77,9 +77,9 @@ pub fn code<T>(result: Result<T, Diagnostic>) -> Code {
 }
 
 pub fn partial<'s, 'e>(store: &'s Store<'e>, digest: &Digest) -> Partial<'s, 'e> {
-    match store.claim(digest, "base").unwrap() {
-        Claim::Partial(partial) => partial,
-        Claim::Ready(_) => panic!("it is there already"),
+    match store.lock_download(digest, "base").unwrap() {
+        DownloadLock::Ours(partial) => partial,
+        DownloadLock::Ready(_) => panic!("it is there already"),
     }
 }
 
@@ -396,7 +396,7 @@ fn net_01_what_was_received_is_kept_resumed_and_hashed_once_more() {
     let object = second.finish(Some(900_000), None).unwrap();
     assert_eq!(store.read(&object, 1 << 20).unwrap(), bytes);
     assert!(files_in(&cache.join("tmp")).is_empty());
-    assert!(matches!(store.claim(&digest, "base").unwrap(), Claim::Ready(found) if found == object));
+    assert!(matches!(store.lock_download(&digest, "base").unwrap(), DownloadLock::Ready(found) if found == object));
     let m = std::fs::metadata(store.path(&object)).unwrap();
     assert_eq!((m.mode() & 0o777, m.nlink()), (0o444, 1));
 }
@@ -523,7 +523,7 @@ fn gc_05_a_store_of_a_newer_format_is_left_alone() {
                 assert_eq!(store.read(&store.find(&object.digest()).unwrap().unwrap(), 9).unwrap(), b"old");
                 assert_eq!(code(store.put(b"new", Privacy::Public)), expected);
                 assert_eq!(code(store.create(Privacy::Public, None)), expected);
-                assert_eq!(code(store.claim(&Digest::of(b"x"), "x")), expected);
+                assert_eq!(code(store.lock_download(&Digest::of(b"x"), "x")), expected);
             }
         }
         assert_eq!(snapshot(&cache), before, "{text}");

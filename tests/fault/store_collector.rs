@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::base::{ByteSize, Code, DerivationId, Digest, Name};
-use crate::store::{Bundle, Collect, GcReport, Holder, Policy, Privacy, Root, Rootless, Store};
+use crate::store::{Bundle, Collect, EmptyRoots, GcReport, Holder, Policy, Privacy, Root, Store};
 use crate::stream::Sink;
 
 use super::store::{Heard, code, deaf, files_in, object_path, partial, snapshot, world};
@@ -216,7 +216,7 @@ fn gc_01_bytes_with_a_name_in_quarantine_are_freed_with_their_last_name_and_told
         let store = Store::open(&cache, &deaf).unwrap();
         spoil(&store, &publish(&store));
         assert_eq!(files_in(&cache.join("quarantine")).len(), 1);
-        let policy = Policy { max_size, rootless: Rootless::Collect, ..Policy::new(DAY) };
+        let policy = Policy { max_size, empty_roots: EmptyRoots::Collect, ..Policy::new(DAY) };
         let before = store.usage().unwrap().total.0;
         let told = store.collect_garbage(Collect::DryRun, &policy, later()).unwrap();
         let done = store.collect_garbage(Collect::Remove, &policy, later()).unwrap();
@@ -236,7 +236,7 @@ fn gc_01_what_a_bundle_in_quarantine_frees_counts_before_an_object_must_go() {
     let store = Store::open(&cache, &deaf).unwrap();
     put_bundle_away(&store, &publish(&store));
     let most = ByteSize(store.usage().unwrap().total.0 - 1);
-    let policy = Policy { max_size: Some(most), rootless: Rootless::Collect, ..Policy::new(DAY) };
+    let policy = Policy { max_size: Some(most), empty_roots: EmptyRoots::Collect, ..Policy::new(DAY) };
     let done = store.collect_garbage(Collect::Remove, &policy, later()).unwrap();
     assert_eq!((done.kept, done.is_too_large), (2, false), "{done:?}");
     assert!(done.left <= most && files_in(&cache.join("quarantine")).is_empty(), "{done:?}");
@@ -256,6 +256,6 @@ fn bytes_that_quarantine_names_too_are_none_that_a_bundles_removal_frees() {
 }
 
 fn collect_rootless(store: &Store) {
-    let policy = Policy { rootless: Rootless::Collect, ..Policy::new(DAY) };
+    let policy = Policy { empty_roots: EmptyRoots::Collect, ..Policy::new(DAY) };
     store.collect_garbage(Collect::Remove, &policy, later()).unwrap();
 }

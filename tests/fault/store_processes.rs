@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::base::{Code, DerivationId, Diagnostic, Digest};
-use crate::store::{BundleEntry, Claim, Collect, Privacy, Source, Store};
+use crate::store::{BundleEntry, Collect, DownloadLock, Privacy, Source, Store};
 use crate::stream::Sink;
 
 use super::store::{Heard, code, deaf, files_in, noise, object_path, partial, snapshot, world};
@@ -50,7 +50,7 @@ fn succeed(command: &mut Command) -> String {
 fn spine(store: &Store) -> Result<(), Diagnostic> {
     let bytes = noise(400_000, 21);
     let digest = Digest::of(&bytes);
-    if let Claim::Partial(mut partial) = store.claim(&digest, "base")? {
+    if let DownloadLock::Ours(mut partial) = store.lock_download(&digest, "base")? {
         if partial.position() > 400_000 {
             partial.restart()?;
         }
@@ -189,9 +189,9 @@ fn cas_07_of_many_claims_one_brings_and_the_others_wait() {
     let brought = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..32 {
-            scope.spawn(|| match store.claim(&Digest::of(&bytes), "base").unwrap() {
-                Claim::Ready(object) => assert_eq!(object.size(), 300_000),
-                Claim::Partial(mut partial) => {
+            scope.spawn(|| match store.lock_download(&Digest::of(&bytes), "base").unwrap() {
+                DownloadLock::Ready(object) => assert_eq!(object.size(), 300_000),
+                DownloadLock::Ours(mut partial) => {
                     brought.fetch_add(1, Ordering::Relaxed);
                     std::thread::sleep(Duration::from_millis(60));
                     partial.append(&bytes).unwrap();
@@ -211,7 +211,7 @@ fn cas_07_a_waiter_takes_over_what_a_killed_holder_received() {
     let mut holder = task(&cache, "bring slowly").spawn().unwrap();
     wait_for_line(&mut holder, "holding");
     let store = Store::open_patiently(&cache, Duration::from_millis(100), &deaf).unwrap();
-    let problem = match store.claim(&Digest::of(b"slow bytes"), "base") {
+    let problem = match store.lock_download(&Digest::of(b"slow bytes"), "base") {
         Err(problem) => problem,
         Ok(_) => panic!("two hold it"),
     };
@@ -251,7 +251,7 @@ fn read_only(store: &Store) {
     spine(store).unwrap();
     assert_eq!(code(store.put(b"new", Privacy::Public)), Code::CacheReadOnly);
     assert_eq!(code(store.create(Privacy::Public, None)), Code::CacheReadOnly);
-    assert_eq!(code(store.claim(&Digest::of(b"new"), "new")), Code::CacheReadOnly);
+    assert_eq!(code(store.lock_download(&Digest::of(b"new"), "new")), Code::CacheReadOnly);
     let id = DerivationId(Digest::of(b"other"));
     assert_eq!(code(store.record(&id, &object, "0")), Code::CacheReadOnly);
     let entries = [BundleEntry { file_name: "x".into(), source: Source::Object(object) }];

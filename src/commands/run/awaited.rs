@@ -9,7 +9,7 @@ use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Event};
 use crate::commands::{Context, vms};
 use crate::guest_report;
-use crate::vm::watch::{Notice, Outcome, Running, Until};
+use crate::vm::watch::{Outcome, Running, VmEvent, WaitFor};
 
 impl Prepared<'_> {
     /// Waits for what is asked for, then for the machine's end, or ends it.
@@ -19,7 +19,7 @@ impl Prepared<'_> {
         running: &mut Running,
         ran: &mut Ran,
     ) -> Result<(), Diagnostic> {
-        if self.until != Until::Off {
+        if self.until != WaitFor::Off {
             let limit = self.options.timeout;
             match running.watch(&self.until, limit)? {
                 Outcome::Reached(notice) => self.reached(context, notice, ran),
@@ -40,7 +40,7 @@ impl Prepared<'_> {
             }
             running.give_ctrl_c();
         }
-        match running.watch(&Until::Off, None)? {
+        match running.watch(&WaitFor::Off, None)? {
             Outcome::Off(reason) => ran.off = Some(reason),
             Outcome::Interrupted(signal) => return self.interrupted(context, running, signal, ran),
             // Ctrl-A X is the plug, as in QEMU.
@@ -51,14 +51,14 @@ impl Prepared<'_> {
 
     /// Tells what is waited for, and how long; nothing where nothing is.
     pub(super) fn wait_line(&self) -> Option<String> {
-        let limit = self.options.timeout.filter(|_| self.until != Until::Off)?.as_secs();
+        let limit = self.options.timeout.filter(|_| self.until != WaitFor::Off)?.as_secs();
         Some(format!("wait     at most {limit} s for {} (`--timeout`)", self.awaited()))
     }
 
     /// Tells whom the keys are for, to somebody who sits at the console.
     pub(super) fn console_line(&self) -> String {
         match self.until {
-            Until::Off => "console  Ctrl-A X ends the machine; Ctrl-C goes to the guest".to_owned(),
+            WaitFor::Off => "console  Ctrl-A X ends the machine; Ctrl-C goes to the guest".to_owned(),
             _ if self.goes_on() => {
                 let awaited = self.awaited();
                 format!(
@@ -74,13 +74,13 @@ impl Prepared<'_> {
         self.options.interactive && !self.options.test
     }
 
-    fn reached(&self, context: &Context<'_>, notice: Notice, ran: &mut Ran) {
+    fn reached(&self, context: &Context<'_>, notice: VmEvent, ran: &mut Ran) {
         let (word, mut told) = match notice {
-            Notice::Report(stream) => {
+            VmEvent::Report(stream) => {
                 ran.verdict = self.expectation.as_ref().map(|expectation| guest_report::judge(expectation, &stream));
                 ("report", "the guest has reported: provisioning is done".to_owned())
             }
-            Notice::Ssh(banner) => ("ssh", format!("the guest's ssh server answers: {banner}")),
+            VmEvent::Ssh(banner) => ("ssh", format!("the guest's ssh server answers: {banner}")),
             _ => ("text", format!("{} was said on the console", self.awaited())),
         };
         ran.reached = Some(word);
@@ -131,10 +131,10 @@ impl Prepared<'_> {
 
     fn awaited(&self) -> String {
         match &self.until {
-            Until::Report => "its report".to_owned(),
-            Until::Ssh => "an answer of its ssh server".to_owned(),
-            Until::Pattern(text) => format!("`{}`", one_line(text, 80)),
-            Until::Off => "its end".to_owned(),
+            WaitFor::Report => "its report".to_owned(),
+            WaitFor::Ssh => "an answer of its ssh server".to_owned(),
+            WaitFor::Pattern(text) => format!("`{}`", one_line(text, 80)),
+            WaitFor::Off => "its end".to_owned(),
         }
     }
 

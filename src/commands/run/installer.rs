@@ -6,7 +6,7 @@
 use super::Prepared;
 use crate::base::{BaseKind, Code, Diagnostic};
 use crate::plan::file;
-use crate::vm::directory::{Mark, State, Vm};
+use crate::vm::directory::{InstalledMarker, State, Vm};
 use crate::vm::disks::{DISKS, is_written};
 
 /// What boots.
@@ -58,7 +58,7 @@ impl Prepared<'_> {
     }
 
     /// Returns what notes that the installer is done, where that is to be learnt.
-    pub(super) fn mark(&self, vm: &Vm, state: &State) -> Option<Mark> {
+    pub(super) fn mark(&self, vm: &Vm, state: &State) -> Option<InstalledMarker> {
         let is_installing = self.source.machine.base == BaseKind::Iso && !state.installed;
         (is_installing && self.keep.is_some()).then(|| vm.mark(state))
     }

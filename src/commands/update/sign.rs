@@ -8,10 +8,10 @@ use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Event, Url};
 use crate::commands::Context;
 use crate::host::files;
-use crate::lock::vouch::{self, Allowed, Earlier, Keyring};
+use crate::lock::vouch::{self, Allowed, Keyring, Previous};
 use crate::lock::{Config, Pin};
 use crate::recipe::Source;
-use crate::store::{Seen, Store};
+use crate::store::{RollbackRecord, Store};
 
 /// The most a keyring may hold.
 const KEYRING_LIMIT: ByteSize = ByteSize::mib(4);
@@ -111,19 +111,19 @@ impl<'a> PinPolicy<'a> {
             return Ok(heard);
         }
         for earlier in self.seen(&heard.pin) {
-            let earlier = Earlier { what: "seen", ..earlier_of(&earlier) };
+            let earlier = Previous { what: "seen", ..earlier_of(&earlier) };
             vouch::compare_times(&earlier, &heard.pin, heard.signed_at, allowed).map_err(told)?;
         }
         if let Some(before) = before {
             let snapshot = before.image.snapshot.as_deref();
-            let earlier = Earlier { what: "pinned", snapshot, signed_at: None, digest: before.sha256 };
+            let earlier = Previous { what: "pinned", snapshot, signed_at: None, digest: before.sha256 };
             vouch::compare_times(&earlier, &heard.pin, heard.signed_at, allowed).map_err(told)?;
         }
         Ok(heard)
     }
 
     /// Returns what was seen under the same address: of the same signer, or of anybody where nobody signed today.
-    fn seen(&self, pin: &Pin) -> Vec<Seen> {
+    fn seen(&self, pin: &Pin) -> Vec<RollbackRecord> {
         let is_there = self.context.cache_directory().is_ok_and(|directory| files::is_directory(&directory));
         let store = match is_there.then(|| self.store()) {
             Some(Ok(store)) => store,
@@ -145,7 +145,7 @@ impl<'a> PinPolicy<'a> {
         if updated.authenticity == Authenticity::Local {
             return;
         }
-        let seen = Seen {
+        let seen = RollbackRecord {
             // Whom the pin names signed these bytes, perhaps on another day.
             signer: pin.signer.as_deref().map(|signer| vouch::fingerprint(signer).to_owned()),
             snapshot: pin.image.snapshot.clone(),
@@ -153,10 +153,12 @@ impl<'a> PinPolicy<'a> {
             digest: pin.sha256,
         };
         let recorded = self.store().and_then(|store| {
-            let known = |seen: &Seen, other: &Seen| seen.signer == other.signer && seen.digest == other.digest;
+            let known = |seen: &RollbackRecord, other: &RollbackRecord| {
+                seen.signer == other.signer && seen.digest == other.digest
+            };
             // Nothing new, and perhaps less: a run without a keyring does not know when it was signed, and an older
             // signature over the same bytes must not make room for other bytes under one that is older, too.
-            let lowers = |other: &Seen| seen.signed_at.is_none() || seen.signed_at < other.signed_at;
+            let lowers = |other: &RollbackRecord| seen.signed_at.is_none() || seen.signed_at < other.signed_at;
             let is_less = store.seen(&pin.url).iter().any(|other| known(&seen, other) && lowers(other));
             if is_less { Ok(()) } else { store.record_seen(&pin.url, &seen) }
         });
@@ -182,8 +184,8 @@ impl<'a> PinPolicy<'a> {
     }
 }
 
-fn earlier_of(seen: &Seen) -> Earlier<'_> {
-    Earlier { what: "seen", snapshot: seen.snapshot.as_deref(), signed_at: seen.signed_at, digest: seen.digest }
+fn earlier_of(seen: &RollbackRecord) -> Previous<'_> {
+    Previous { what: "seen", snapshot: seen.snapshot.as_deref(), signed_at: seen.signed_at, digest: seen.digest }
 }
 
 /// The bytes are the same, so what was known of them stays true: who signed them, how long they are, what is in them.

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::base::{ByteSize, Digest};
 use crate::format::qcow2;
-use crate::store::{Claim, Store};
+use crate::store::{DownloadLock, Store};
 use crate::stream::Sink;
 
 use super::judge::{Picture, Reference};
@@ -230,7 +230,7 @@ impl<'p> World<'p> {
     fn receive_half(&self) {
         let store = Store::open(&self.root.join("cache"), &drop).unwrap();
         let image = &self.publisher.image;
-        let Claim::Partial(mut partial) = store.claim(&Digest::of(image), "tiny").unwrap() else {
+        let DownloadLock::Ours(mut partial) = store.lock_download(&Digest::of(image), "tiny").unwrap() else {
             panic!("it is there")
         };
         partial.set_validator(Some(&crate::tests::support::server::etag(image))).unwrap();
