@@ -36,15 +36,17 @@
 //! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base plan | nothing |
 //! | `import_config` | an existing config, script, command line or domain XML → recipe text | base format recipe | nothing |
 //! | `doctor` | a serial log → the known failures of a first boot in it, with the cure; the knowledge is a table | base | nothing |
-//! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream | cache directory |
+//! | `fs` | the one way files appear: temporary, synced, renamed, swept; sparse copies that hash | base stream | files its caller owns |
+//! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream fs | cache directory |
 //! | `fetch` | the only door to the network: HTTP(S), resume, and `Offline`, which refuses | base stream | network |
-//! | `host` | this machine: environment, clock, randomness, files the user named | base | those |
+//! | `host` | this machine: environment, clock, randomness, files the user named | base stream fs | those |
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
 //! | `transfer` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
-//! | `vm` | other programs and the instances they run: nothing that makes a byte of a bundle | base stream format guest_report plan emit | processes, instance directories |
+//! | `vm` | other programs and the machines QEMU runs and keeps: nothing that makes a byte of a bundle | base stream fs format guest_report plan emit | processes, instance directories |
+//! | `libvirt` | domains that libvirt runs: preflight, what was installed, virsh | base format plan vm fs | processes, instance directories |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
-//! | `commands` | one file for each command: what it does, and what it prints through `Printer` | base inspect guest_report recipe provision lock plan compare emit import_config doctor store fetch host realise bundle transfer vm report | through the above, terminal |
+//! | `commands` | one file for each command: what it does, and what it prints through `Printer` | base stream inspect guest_report recipe provision lock plan compare emit import_config doctor store fetch host realise bundle transfer vm libvirt report | through the above, terminal |
 //! | `cli` | flags, help, dispatch, completions, the man page | base host report commands | terminal |
 //!
 //! `clippy.toml` fences the effects: everything from `base` to `doctor` is values in, values or bytes out.
@@ -70,10 +72,12 @@ pub(crate) mod doctor;
 pub(crate) mod emit;
 pub(crate) mod fetch;
 pub(crate) mod format;
+pub(crate) mod fs;
 pub(crate) mod guest_report;
 pub(crate) mod host;
 pub(crate) mod import_config;
 pub(crate) mod inspect;
+pub(crate) mod libvirt;
 pub(crate) mod lock;
 pub(crate) mod plan;
 pub(crate) mod provision;

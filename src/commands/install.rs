@@ -1,7 +1,7 @@
 //! `install`: a bundle becomes an instance, whose domain libvirt knows.
 //!
 //! Read the bundle (or build it), look at all that could fail later, copy under the storage's lock, define the domain.
-//! Read next: `crate::vm::instance` (what lies where), `crate::vm::preflight`.
+//! Read next: `crate::libvirt::instance` (what lies where), `crate::libvirt::preflight`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,14 @@ use crate::base::{BaseKind, Code, Diagnostic, Diagnostics, Digest, Event, Name, 
 use crate::bundle::{Entry, Manifest};
 use crate::emit::{self, Identity, LaunchFile};
 use crate::host::files;
+use crate::libvirt::instance::{Data, Draft, Instance, Kind, Part, Record, Storage, Unfinished};
+use crate::libvirt::preflight::{self, Findings, Subject};
+use crate::libvirt::virsh::{self, Virsh};
 use crate::plan::{Machine, XmlEdit, file};
 use crate::recipe::DEFAULT_STORAGE;
 use crate::vm::copy::Work;
 use crate::vm::disks;
-use crate::vm::instance::{Data, Draft, Instance, Kind, Part, Record, Storage, Unfinished};
-use crate::vm::preflight::{self, Findings, Subject};
 use crate::vm::signals::{self, Signals};
-use crate::vm::virsh::{self, Virsh};
 
 /// What a person asks for.
 #[derive(Clone, Debug, Default)]

@@ -7,19 +7,21 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::build::{Placement, build_context, outside, plan_all};
 use super::update::PublisherQuery;
 use super::{Context, Loaded, moved};
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Event, Events, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Events, Url};
 use crate::host::files;
-pub(crate) use crate::host::shelf::FileOutcome;
-use crate::host::shelf::MirrorDir;
+pub(crate) use crate::host::mirror_dir::FileOutcome;
+use crate::host::mirror_dir::MirrorDir;
 use crate::lock::{self, Pinned, PinnedImage, metalink};
 use crate::plan::Plan;
 use crate::realise::{self, BuildStats, Realised};
 use crate::recipe::Source;
 use crate::store::{Store, StoreObject};
+use crate::stream::{Progress, ProgressReader};
 
 /// What was laid out.
 #[derive(Debug)]
@@ -152,17 +154,16 @@ impl MirrorReport {
     }
 
     fn lay(&mut self, contents: &Contents, store: &Store<'_>, events: Events<'_>) -> Result<(), Diagnostic> {
-        let shelf = MirrorDir::open(&self.directory)?;
+        let mirror = MirrorDir::open(&self.directory)?;
         // The files before what tells of them: a full stick or a kill leaves no checksum of what is not there.
         let (objects, texts): (Vec<_>, Vec<_>) =
             contents.0.iter().partition(|(_, content)| matches!(content, Content::Object(_)));
         for (path, content) in objects.into_iter().chain(texts) {
             let (digest, size) = content.measure();
             let what = format!("copying {}", path.rsplit('/').next().unwrap_or_default());
-            events(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
-            let placed = shelf.put(path, size, &digest, || content.open(store, &what, events));
-            events(Event::Finished { what });
-            self.files.push(MirroredFile { path: path.clone(), digest, size: ByteSize(size), placed: placed? });
+            let progress = Rc::new(Progress::new(what, Some(size), events));
+            let placed = mirror.put(path, size, &digest, || content.open(store, &progress))?;
+            self.files.push(MirroredFile { path: path.clone(), digest, size: ByteSize(size), placed });
         }
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(())
@@ -261,17 +262,9 @@ impl Content {
     }
 
     /// Opens what is laid out; an object fails at its end unless its bytes were right.
-    fn open<'c>(
-        &'c self,
-        store: &'c Store<'_>,
-        what: &str,
-        events: Events<'c>,
-    ) -> Result<Box<dyn Read + 'c>, Diagnostic> {
+    fn open<'c>(&'c self, store: &'c Store<'_>, progress: &Rc<Progress<'c>>) -> Result<Box<dyn Read + 'c>, Diagnostic> {
         match self {
-            Self::Object(object) => {
-                let reader = store.reader(object)?;
-                Ok(Box::new(Told { reader, what: what.to_owned(), done: 0, told: 0, events }))
-            }
+            Self::Object(object) => Ok(Box::new(ProgressReader::within(store.reader(object)?, 0, progress.clone()))),
             Self::Text(text) => Ok(Box::new(text.as_bytes())),
         }
     }
@@ -282,27 +275,6 @@ fn list_of(name: &str, url: &Url, object: &StoreObject) -> String {
     let mirrors = vec![metalink::Mirror { url: url.clone(), priority: 1 }];
     let (size, sha256) = (Some(object.size()), Some(object.digest()));
     metalink::File { name: name.to_owned(), size, sha256, mirrors }.print()
-}
-
-/// Tells how far reading is.
-struct Told<'e, R> {
-    reader: R,
-    what: String,
-    done: u64,
-    told: u64,
-    events: Events<'e>,
-}
-
-impl<R: Read> Read for Told<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.done += count as u64;
-        if self.done - self.told >= 16 << 20 {
-            self.told = self.done;
-            (self.events)(Event::Progress { what: self.what.clone(), done: ByteSize(self.done) });
-        }
-        Ok(count)
-    }
 }
 
 #[cfg(test)]

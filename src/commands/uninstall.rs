@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::install::{interruptible, places, recover};
 use crate::base::{Code, Diagnostic, Name};
-use crate::vm::instance::{self, Data, Instance, Storage};
-use crate::vm::virsh::Virsh;
+use crate::libvirt::instance::{self, Data, Instance, Storage};
+use crate::libvirt::virsh::Virsh;
 
 /// What a person asks for.
 #[derive(Clone, Debug, Default)]

@@ -4,15 +4,16 @@
 //! never leaves the recipe's directory (openat2 with `RESOLVE_BENEATH`).
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
-use sha2::Digest as _;
 
-use super::sibling;
-use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, Events};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Events};
+use crate::fs::temp_path::{self, parent};
+use crate::fs::whole::{self, Taken};
+use crate::stream::{BackgroundHasher, ProgressReader};
 
 /// Where the files beside a recipe are.
 #[derive(Debug)]
@@ -64,8 +65,8 @@ impl RecipeDir {
 
     /// Hashes a file without keeping its bytes; says how far it is.
     pub(crate) fn summarise(&self, path: &str, events: Events<'_>) -> Result<FileSummary, Diagnostic> {
-        let mut reader = self.reader(path)?;
-        hash(&mut reader, path, None, events).map_err(|error| Diagnostic::io(format!("cannot read `{path}`"), &error))
+        hash(self.reader(path)?, path, None, events)
+            .map_err(|error| Diagnostic::io(format!("cannot read `{path}`"), &error))
     }
 
     /// Reads a file of at most `cap` bytes whole.
@@ -199,9 +200,9 @@ fn read_capped(reader: &mut impl Read, path: &str, cap: ByteSize) -> Result<Vec<
 
 /// Hashes a file the user named; says how far it is.
 pub(crate) fn summarise(path: &Path, events: Events<'_>) -> Result<FileSummary, Diagnostic> {
-    let mut file = open(path)?;
+    let file = open(path)?;
     let (what, size) = (path.file_name().unwrap_or_default().to_string_lossy(), length(&file)?);
-    hash(&mut file, &what, Some(ByteSize(size)), events)
+    hash(file, &what, Some(size), events)
         .map_err(|error| Diagnostic::io(format!("cannot read `{}`", path.display()), &error))
 }
 
@@ -227,49 +228,22 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<String>, Diagnostic> {
     read().map_err(|error| Diagnostic::io(format!("cannot list `{}`", directory.display()), &error))
 }
 
-/// How many bytes are hashed between two reports.
-const REPORT: u64 = 64 << 20;
-
-fn hash(
-    reader: &mut impl Read,
-    what: &str,
-    total: Option<ByteSize>,
-    events: Events<'_>,
-) -> std::io::Result<FileSummary> {
-    let what = format!("hashing {what}");
-    events(Event::Started { what: what.clone(), total });
-    let summary = hash_all(reader, &mut |done| events(Event::Progress { what: what.clone(), done: ByteSize(done) }));
-    events(Event::Finished { what });
-    summary
+fn hash(reader: impl Read, what: &str, total: Option<u64>, events: Events<'_>) -> std::io::Result<FileSummary> {
+    hash_all(ProgressReader::new(reader, &format!("hashing {what}"), total, events))
 }
 
-/// Hashes what a reader gives; reports the number of bytes now and then.
-pub(super) fn hash_all(reader: &mut impl Read, report: &mut dyn FnMut(u64)) -> std::io::Result<FileSummary> {
-    let mut hasher = sha2::Sha256::new();
-    let mut buffer = vec![0; 256 << 10];
-    let mut size = 0;
-    loop {
-        match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                size += count as u64;
-                if size / REPORT != (size - count as u64) / REPORT {
-                    report(size);
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(FileSummary { digest: Digest::from_bytes(hasher.finalize().into()), size: ByteSize(size) })
+/// Hashes what a reader gives.
+pub(super) fn hash_all(mut reader: impl Read) -> std::io::Result<FileSummary> {
+    let mut hasher = BackgroundHasher::new();
+    let size = ByteSize(hasher.drain(&mut reader)?);
+    Ok(FileSummary { digest: hasher.finish()?, size })
 }
 
 /// Returns a file's path with its directory in the one spelling that it has without links, `.` and `..`.
 ///
 /// A directory that is not there keeps its spelling; writing into it will tell.
 pub(crate) fn one_spelling(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent(path);
     match (std::fs::canonicalize(parent), path.file_name()) {
         (Ok(parent), Some(name)) => parent.join(name),
         _ => path.to_owned(),
@@ -285,14 +259,13 @@ pub(crate) fn destination(path: &Path) -> Option<PathBuf> {
 ///
 /// `None` where that cannot be had: then two writers only overtake each other, as without it.
 pub(crate) fn hold_directory(path: &Path) -> Option<File> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let directory = File::open(parent).ok()?;
+    let directory = File::open(parent(path)).ok()?;
     directory.lock().ok().map(|()| directory)
 }
 
-/// Writes a file whole or not at all: a sibling temporary, synced, renamed over the old one.
+/// Writes a file whole or not at all, over the old one.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
-    write_sibling(path, bytes, 0o644, |temporary| temporary.persist(path).map(drop).map_err(|error| error.error))
+    write(path, bytes, 0o644, Taken::Replace)
 }
 
 /// Writes a new file; one that is there already is left alone and told.
@@ -326,26 +299,12 @@ fn taken(path: &Path) -> Diagnostic {
 
 fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Diagnostic> {
     refuse_existing(path)?;
-    write_sibling(path, bytes, mode, |temporary| {
-        temporary.persist_noclobber(path).map(drop).map_err(|error| error.error)
-    })
+    write(path, bytes, mode, Taken::Refuse)
 }
 
-fn write_sibling(
-    path: &Path,
-    bytes: &[u8],
-    mode: u32,
-    persist: impl FnOnce(tempfile::NamedTempFile) -> std::io::Result<()>,
-) -> Result<(), Diagnostic> {
-    let parent = sibling::parent(path);
-    let write = || -> std::io::Result<()> {
-        let mut temporary = sibling::file(path, mode).map_err(|error| nameless(&error))?;
-        temporary.write_all(bytes)?;
-        temporary.as_file().sync_all()?;
-        persist(temporary)?;
-        File::open(parent)?.sync_all()
-    };
-    write().map_err(|error| Diagnostic::io(format!("cannot write `{}`", path.display()), &error))
+fn write(path: &Path, bytes: &[u8], mode: u32, taken: Taken) -> Result<(), Diagnostic> {
+    whole::write(path, bytes, mode, taken)
+        .map_err(|error| Diagnostic::io(format!("cannot write `{}`", path.display()), &error))
 }
 
 /// Makes `link` a symbolic link to `target`, replacing an older link of ours but nothing else.
@@ -368,7 +327,7 @@ pub(crate) fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) ->
         },
         Err(_) => {}
     }
-    sibling::link(target, link).map_err(|error| {
+    temp_path::link(target, link).map_err(|error| {
         Diagnostic::io(format!("cannot make the link `{shown}`"), &error)
             .note("the bundle is in the store; only the link was not made")
             .hint("build where you may write, or with `--no-link` or `--out DIR`")
@@ -380,8 +339,7 @@ pub(crate) fn link_result(link: &Path, target: &Path, is_ours: impl Fn(&Path) ->
 ///
 /// A directory that cannot be opened, which may still be written, is left to the kernel.
 fn sync_parent(path: &Path) -> Result<(), Diagnostic> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match File::open(parent) {
+    match File::open(parent(path)) {
         Ok(directory) => directory
             .sync_all()
             .map_err(|error| Diagnostic::io(format!("cannot sync the directory of `{}`", path.display()), &error)),
@@ -389,16 +347,13 @@ fn sync_parent(path: &Path) -> Result<(), Diagnostic> {
     }
 }
 
-/// Takes the random name of a temporary out of a message: the person named another file.
-fn nameless(error: &std::io::Error) -> std::io::Error {
-    error.kind().into()
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::base::Event;
+    use crate::stream::progress::STEP as REPORT;
 
     fn tree() -> (tempfile::TempDir, RecipeDir) {
         let dir = tempfile::tempdir().unwrap();

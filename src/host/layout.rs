@@ -8,49 +8,50 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 
-use super::sibling::parent;
-use super::{files, sibling};
+use super::files;
 use crate::base::{Code, Diagnostic, Digest};
+use crate::fs::temp_path::{self, parent};
+use crate::fs::{TempDir, TempFile, Tree};
 
 /// A file being written under a temporary name beside its final one; dropped before [`NewFile::publish`] it is gone.
 #[derive(Debug)]
 pub(crate) struct NewFile {
-    temporary: tempfile::NamedTempFile,
+    temporary: TempFile,
     path: PathBuf,
 }
 
 impl NewFile {
     /// Begins a file of mode 0600.
     pub(crate) fn begin(path: &Path) -> Result<Self, Diagnostic> {
-        let temporary = sibling::file(path, 0o600).map_err(|error| unwritable(path, &error))?;
+        let temporary = temp_path::file(path, 0o600).map_err(|error| unwritable(path, &error))?;
         Ok(Self { temporary, path: path.to_owned() })
     }
 
     /// Makes the file last under its name, which must be free.
     pub(crate) fn publish(self) -> Result<(), Diagnostic> {
-        let Self { temporary, path } = self;
+        let Self { mut temporary, path } = self;
         let told = |error: &io::Error| unwritable(&path, error);
-        temporary.as_file().sync_all().map_err(|error| told(&error))?;
-        match temporary.persist_noclobber(&path) {
-            Ok(_) => sync(parent(&path)).map_err(|error| {
+        temporary.file.sync_all().map_err(|error| told(&error))?;
+        match temporary.publish(path.file_name().unwrap_or_default()) {
+            Ok(()) => temporary.tree().sync_dir(".").map_err(|error| {
                 let _ = std::fs::remove_file(&path);
                 told(&error)
             }),
-            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Err(exists(&path, "other content")),
-            Err(error) => Err(told(&error.error)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists(&path, "other content")),
+            Err(error) => Err(told(&error)),
         }
     }
 }
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.temporary.write(bytes)
+        self.temporary.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.temporary.flush()
+        self.temporary.file.flush()
     }
 }
 
@@ -67,12 +68,12 @@ pub(crate) struct ExpectedFile {
 
 /// Removes what killed runs left beside a path; for a run that finds its work done and makes no temporary.
 pub(crate) fn sweep(path: &Path) {
-    sibling::sweep(path);
+    temp_path::sweep(path);
 }
 
 /// Tells which files are wanted and not there yet; one that is there with other content is `E_OUTPUT_EXISTS`.
 pub(crate) fn missing<'w>(directory: &Path, wanted: &'w [ExpectedFile]) -> Result<Vec<&'w ExpectedFile>, Diagnostic> {
-    let handle = match open_directory(directory) {
+    let handle = match Tree::open(directory) {
         Ok(handle) => handle,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(wanted.iter().collect()),
         Err(_) => return Err(exists(directory, "no directory")),
@@ -89,24 +90,20 @@ pub(crate) fn missing<'w>(directory: &Path, wanted: &'w [ExpectedFile]) -> Resul
     Ok(missing)
 }
 
-fn is_there(directory: &OwnedFd, wanted: &ExpectedFile) -> io::Result<bool> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-    let file = File::from(rustix::fs::openat2(directory, &wanted.path, flags, Mode::empty(), resolve)?);
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() != wanted.size {
-        return Ok(false);
-    }
-    Ok(files::hash_all(&mut file.take(wanted.size + 1), &mut |_| {})?.digest == wanted.digest)
+fn is_there(directory: &Tree, wanted: &ExpectedFile) -> io::Result<bool> {
+    let (file, metadata) = match directory.regular(&wanted.path) {
+        Err(error) if error.kind() == ErrorKind::InvalidData => return Ok(false),
+        other => other?,
+    };
+    Ok(metadata.len() == wanted.size && files::hash_all(file.take(wanted.size + 1))?.digest == wanted.digest)
 }
 
 /// Files being written into a temporary directory beside the final one; dropped before [`Stage::publish`] it is gone.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    temporary: tempfile::TempDir,
+    temporary: TempDir,
     directory: PathBuf,
     staged: Vec<String>,
-    _lock: File,
 }
 
 impl Stage {
@@ -116,14 +113,13 @@ impl Stage {
             let shown = directory.display();
             return Err(Diagnostic::new(Code::OutputPath, format!("`{shown}` does not end in a name")));
         }
-        let made = sibling::directory(directory).map_err(|error| unwritable(directory, &error))?;
-        let (temporary, lock) = made;
-        Ok(Self { temporary, directory: directory.to_owned(), staged: vec![], _lock: lock })
+        let temporary = temp_path::directory(directory).map_err(|error| unwritable(directory, &error))?;
+        Ok(Self { temporary, directory: directory.to_owned(), staged: vec![] })
     }
 
     /// Writes one file, durably.
     pub(crate) fn write(&mut self, wanted: &ExpectedFile, content: &mut dyn Read) -> Result<(), Diagnostic> {
-        let path = self.temporary.path().join(&wanted.path);
+        let path = self.temporary.dir.path().join(&wanted.path);
         let mut write = || -> io::Result<()> {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(parent(&path))?;
             let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
@@ -140,24 +136,20 @@ impl Stage {
     }
 
     /// Gives everything its final name: the whole directory at once, or file by file into one that is there.
-    pub(crate) fn publish(self) -> Result<(), Diagnostic> {
-        let told = |error: &io::Error| unwritable(&self.directory, error);
-        let parents = self.staged.iter().map(|path| parent(&self.temporary.path().join(path)).to_owned());
+    pub(crate) fn publish(mut self) -> Result<(), Diagnostic> {
+        let path = self.directory.clone();
+        let told = |error: &io::Error| unwritable(&path, error);
+        let parents = self.staged.iter().map(|path| parent(&self.temporary.dir.path().join(path)).to_owned());
         let parents: std::collections::BTreeSet<_> = parents.collect();
         parents.iter().rev().try_for_each(|parent| sync(parent)).map_err(|error| told(&error))?;
-        // A rename never replaces a directory that holds something (rename(2)).
-        match std::fs::rename(self.temporary.path(), &self.directory) {
-            Ok(()) => {
-                if let Err(error) = sync(parent(&self.directory)) {
-                    // Back to where it goes away with its temporary.
-                    let _ = std::fs::rename(&self.directory, self.temporary.path());
-                    return Err(told(&error));
-                }
-                let _ = self.temporary.keep();
-                return Ok(());
-            }
+        match self.temporary.publish_beside(path.file_name().unwrap_or_default()) {
+            Ok(()) => return Ok(()),
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {}
             Err(error) => return Err(told(&error)),
+        }
+        // Neither into a file nor through a link.
+        if !path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+            return Err(told(&ErrorKind::NotADirectory.into()));
         }
         let mut made = Made::default();
         self.merge(&mut made).map_err(|error| {
@@ -167,7 +159,7 @@ impl Stage {
     }
 
     fn merge(&self, made: &mut Made) -> io::Result<()> {
-        let stage = open_directory(self.temporary.path())?;
+        let stage = open_directory(self.temporary.dir.path())?;
         for path in &self.staged {
             let mut directory = open_directory(&self.directory)?;
             let mut parts: Vec<_> = path.split('/').collect();
@@ -280,7 +272,7 @@ mod tests {
         }
         lay(&dir, &[("a", b"1")]).unwrap();
         let exists = |name: &str| place.path().join(name).exists();
-        assert!(!exists(".nas.arca-dead01") && exists(".other.arca-dead01") && living.temporary.path().exists());
+        assert!(!exists(".nas.arca-dead01") && exists(".other.arca-dead01") && living.temporary.dir.path().exists());
     }
 
     #[test]

@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::BuildContext;
+use super::builders::{Builders, Inputs};
+use super::context::BuildContext;
 use super::unpack::Packed;
-use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Digest, DiskLabel};
+use crate::base::{ByteSize, Code, DerivationId, Diagnostic, DiskLabel};
 use crate::format::{fat, gpt, qcow2};
 use crate::plan::{Builder, Derivation};
 use crate::store::{Privacy, StoreObject};
-
-/// The most that all files of a config disk may hold together.
-const VOLUME_LIMIT: u64 = 64 << 20;
-
-type Inputs = BTreeMap<DerivationId, StoreObject>;
 
 /// Runs a derivation's builder over its realised inputs.
 pub(super) fn build(
@@ -62,27 +58,7 @@ fn at_least(asked: Option<ByteSize>, base: ByteSize) -> Result<ByteSize, Diagnos
     }
 }
 
-/// Inputs, and what a builder works with.
-pub(super) struct Builders<'a> {
-    inputs: &'a Inputs,
-    pub(super) privacy: Privacy,
-    pub(super) context: &'a BuildContext<'a>,
-}
-
 impl Builders<'_> {
-    pub(super) fn input(&self, id: &DerivationId) -> Result<&StoreObject, Diagnostic> {
-        self.inputs.get(id).ok_or_else(|| Diagnostic::new(Code::Bug, format!("input {id} was not realised")))
-    }
-
-    /// Reads an input whole, its digest checked on the way.
-    pub(super) fn read(&self, id: &DerivationId) -> Result<Vec<u8>, Diagnostic> {
-        self.context.store.read(self.input(id)?, VOLUME_LIMIT + (4 << 20))
-    }
-
-    pub(super) fn put(&self, bytes: &[u8]) -> Result<StoreObject, Diagnostic> {
-        self.context.store.put(bytes, self.privacy)
-    }
-
     fn fat_volume(
         &self,
         id: &DerivationId,
@@ -119,11 +95,6 @@ impl Builders<'_> {
         self.context.store.copy_verified(object, &mut writer, &patches, title)?;
         writer.finish(None, None)
     }
-}
-
-/// Names a digest as facts show it.
-pub(super) fn named(digest: &Digest) -> String {
-    format!("sha256:{digest}")
 }
 
 #[cfg(test)]

@@ -3,16 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::rc::Rc;
 
 use base64::Engine as _;
 
-use super::build::{Builders, named};
-use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Event};
+use super::builders::Builders;
+use super::context::named;
+use crate::base::{ByteSize, Code, DerivationId, Diagnostic};
 use crate::format::archive::{ArchiveError, Stream};
 use crate::format::oci;
 use crate::plan::Piece;
 use crate::recipe::CONTENT_LIMIT;
 use crate::store::StoreObject;
+use crate::stream::{Progress, ProgressReader};
 
 /// The most that a config with bytes inside may hold: what a config disk has room for.
 const FILLED_LIMIT: usize = 32 << 20;
@@ -97,7 +100,7 @@ impl Builders<'_> {
     fn tar(&self, title: &str, members: &BTreeMap<String, Member<'_>>, unit: u64) -> Result<StoreObject, Diagnostic> {
         let store = self.context.store;
         let length = Stream::<Vec<u8>>::length(members.values().map(Member::size), unit);
-        (self.context.events)(Event::Started { what: title.to_owned(), total: Some(ByteSize(length)) });
+        let progress = Rc::new(Progress::new(title, Some(length), self.context.events));
         let mut writer = store.create(self.privacy, Some(length))?;
         let mut stream = Stream::begin(&mut writer);
         for (path, member) in members {
@@ -106,16 +109,15 @@ impl Builders<'_> {
                 (ArchiveError::Write(error), _) => Diagnostic::io(format!("cannot write `{title}`"), &error),
                 (other, _) => Diagnostic::new(Code::Provision, format!("`{path}` cannot be carried")).cause(other),
             };
-            let tell = |done| (self.context.events)(Event::Progress { what: title.to_owned(), done: ByteSize(done) });
             let inner: Box<dyn Read + '_> = match member {
                 Member::Object(object) => Box::new(store.reader(object)?),
                 Member::Text(text) => Box::new(*text),
             };
-            let mut reader = Telling { inner, done: stream.at(), told: stream.at(), tell };
+            let mut reader = ProgressReader::within(inner, stream.at(), progress.clone());
             stream.add(path, member.size(), &mut reader).map_err(told)?;
         }
         let finished = stream.finish(unit).and_then(|writer| writer.flush().map_err(ArchiveError::Write));
-        (self.context.events)(Event::Finished { what: title.to_owned() });
+        drop(progress);
         finished.map_err(|error| Diagnostic::new(Code::Io, format!("cannot write `{title}`")).cause(error))?;
         writer.finish(None, None)
     }
@@ -133,29 +135,6 @@ impl Member<'_> {
             Self::Object(object) => object.size(),
             Self::Text(text) => text.len() as u64,
         }
-    }
-}
-
-/// Hands bytes on and tells from time to time how many there were.
-struct Telling<R, F> {
-    inner: R,
-    done: u64,
-    told: u64,
-    tell: F,
-}
-
-/// How many bytes lie between two reports.
-const STEP: u64 = 32 << 20;
-
-impl<R: Read, F: Fn(u64)> Read for Telling<R, F> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.done += count as u64;
-        if self.done - self.told >= STEP {
-            self.told = self.done;
-            (self.tell)(self.done);
-        }
-        Ok(count)
     }
 }
 

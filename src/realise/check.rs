@@ -3,10 +3,10 @@
 //! Touches the store only: a result that is there already is left as it is, one that differs is one object more, which
 //! nothing names. Read next: `crate::bundle::compare`.
 
-use super::{BuildContext, CachePolicy, Realised, Scheduler};
+use super::context::{BuildContext, Realised};
+use super::scheduler::{CachePolicy, Scheduler};
 use crate::base::{Diagnostic, Digest};
 use crate::plan::{Builder, Plan};
-use crate::store::{Store, StoreObject};
 
 /// What building everything anew gave.
 #[derive(Debug)]
@@ -47,10 +47,4 @@ pub(crate) fn check(plan: &Plan, context: &BuildContext<'_>) -> Result<Checked, 
         }
     }
     Ok(checked)
-}
-
-/// Reads an object to its end, whatever its stamp says.
-pub(super) fn hash(store: &Store<'_>, object: &StoreObject) -> Result<(), Diagnostic> {
-    let copied = std::io::copy(&mut store.reader(object)?, &mut std::io::sink());
-    copied.map(drop).map_err(|error| store.told(&object.digest(), error))
 }

@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 use std::io::Read;
 
-use super::build::named;
-use super::{BuildContext, BuildStats, Scheduler};
+use super::context::{BuildContext, BuildStats, named};
+use super::gate::gate;
+use super::scheduler::Scheduler;
 use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Digest, Event, Url};
 use crate::fetch::Bounds;
-use crate::format::{iso, qcow2, raw};
 use crate::host::files;
 use crate::plan::{Derivation, Origin};
 use crate::recipe::Source;
 use crate::store::{DownloadLock, Partial, StoreObject};
-use crate::stream::Sink;
+use crate::stream::{Progress, Sink};
 
 /// The label of the fact that names the input which failed, where it is not the base.
 pub(crate) const INPUT: &str = "input";
@@ -153,10 +153,8 @@ impl Scheduler<'_> {
         from: String,
     ) -> Result<Brought, Diagnostic> {
         partial.restart()?;
-        let events = self.context.events;
-        events(Event::Started { what: job.what.to_owned(), total: job.size });
+        let progress = Progress::new(job.what, job.size.map(|size| size.0), self.context.events);
         let mut buffer = vec![0; 256 << 10];
-        let mut told = 0;
         loop {
             let count = match reader.read(&mut buffer) {
                 Ok(0) => break,
@@ -165,12 +163,8 @@ impl Scheduler<'_> {
                 Err(error) => return Err(Diagnostic::io(format!("cannot read the source of `{}`", job.what), &error)),
             };
             partial.append(&buffer[..count]).map_err(|problem| problem.fact("from", &from))?;
-            if partial.position() - told >= 64 << 20 {
-                told = partial.position();
-                events(Event::Progress { what: job.what.to_owned(), done: ByteSize(told) });
-            }
+            progress.at(partial.position());
         }
-        events(Event::Finished { what: job.what.to_owned() });
         Ok(Brought { from, received: partial.position(), coding: None })
     }
 }
@@ -242,16 +236,6 @@ pub(super) fn file_path(url: &Url) -> Result<std::path::PathBuf, Diagnostic> {
     url.to_file_path().ok_or_else(|| {
         Diagnostic::new(Code::Recipe, format!("`{url}` names no file")).hint("write file:///absolute/path")
     })
-}
-
-/// Refuses a base that is not what the recipe says, before it has a final name.
-pub(super) fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Diagnostic> {
-    match kind {
-        Some(BaseKind::Qcow2) => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Diagnostic::from),
-        Some(BaseKind::Raw) => raw::gate(file).map_err(Diagnostic::from),
-        Some(BaseKind::Iso) => iso::gate(file).map(drop).map_err(Diagnostic::from),
-        None => Ok(()),
-    }
 }
 
 /// A plan is made from the pinned size, so a wrong one must not pass only because the bytes were there already.

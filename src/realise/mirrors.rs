@@ -5,8 +5,8 @@
 
 use std::io::Read;
 
-use super::Scheduler;
 use super::input::{Job, file_path};
+use super::scheduler::Scheduler;
 use crate::base::{Code, Diagnostic, Event, Url};
 use crate::format::metalink::{self, File, MAX_LENGTH, MetalinkError};
 use crate::host::files;

@@ -6,20 +6,19 @@
 
 use std::io::{self, Read, Write};
 
-use super::build::Builders;
-use super::input::gate;
-use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Diagnostic, Event, Events};
+use super::builders::Builders;
+use super::gate::gate;
+use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Diagnostic};
 use crate::format::packed::{PackedError, Unpacker};
 use crate::format::qcow2::{self, DiskError};
 use crate::store::{ObjectReader, StoreObject};
+use crate::stream::ProgressReader;
 
 /// How often larger than the file an image may be that says no size. Disk images, empty space and all, unpack to up to
 /// some 100 times their files; a bomb of zeros to 1,000 (gzip), 7,000 (xz) and 30,000 times (zstd).
 const RATIO: u64 = 256;
 /// This much is taken of any file: small disks of little content are harmless.
 const SMALL: ByteSize = ByteSize::mib(512);
-/// How many bytes pass between two words about progress; they are those of the file, whose number is known.
-const STEP: u64 = 8 << 20;
 /// What is handed on at once, and the unit in which zeros become holes.
 const BLOCK: usize = 64 << 10;
 static ZEROS: [u8; BLOCK] = [0; BLOCK];
@@ -33,7 +32,7 @@ pub(super) struct Packed<'a> {
     pub(super) size: Option<ByteSize>,
 }
 
-type Stream<'a, 's> = Unpacker<Told<'a, ObjectReader<'s, 'a>>>;
+type Stream<'a, 's> = Unpacker<ProgressReader<'a, ObjectReader<'s, 'a>>>;
 
 impl Builders<'_> {
     /// Unpacks an image whose bytes a bundle uses as they are.
@@ -74,7 +73,7 @@ impl Builders<'_> {
         let object = self.input(packed.input)?;
         self.preflight(object)?;
         let reader = self.context.store.reader(object)?;
-        let reader = Told::new(reader, packed.title, object.size(), self.context.events);
+        let reader = ProgressReader::new(reader, packed.title, Some(object.size()), self.context.events);
         Unpacker::new(packed.compression, reader, limit(packed, object.size(), self.context.largest))
             .map_err(|error| Diagnostic::io("cannot begin to unpack", &error))
     }
@@ -162,40 +161,6 @@ fn read_block(reader: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-/// A reader that tells how far it is.
-struct Told<'e, R> {
-    inner: R,
-    what: String,
-    events: Events<'e>,
-    done: u64,
-    told: u64,
-}
-
-impl<'e, R> Told<'e, R> {
-    fn new(inner: R, what: &str, total: u64, events: Events<'e>) -> Self {
-        events(Event::Started { what: what.to_owned(), total: Some(ByteSize(total)) });
-        Self { inner, what: what.to_owned(), events, done: 0, told: 0 }
-    }
-}
-
-impl<R: Read> Read for Told<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.done += count as u64;
-        if self.done >= self.told + STEP {
-            self.told = self.done;
-            (self.events)(Event::Progress { what: self.what.clone(), done: ByteSize(self.done) });
-        }
-        Ok(count)
-    }
-}
-
-impl<R> Drop for Told<'_, R> {
-    fn drop(&mut self) {
-        (self.events)(Event::Finished { what: self.what.clone() });
-    }
 }
 
 #[cfg(test)]

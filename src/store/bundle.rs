@@ -15,18 +15,22 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::Mode;
 
-use super::copy::{Copy, Progress};
-use super::object::{StoreObject, hash_file, is_planted};
-use super::paced::{Paced, begin_storing};
-use super::repair::is_refused;
-use super::stamp::{Stamp, write_derivable};
-use super::temp::{TMP, TempDir};
-use super::tree::Tree;
-use super::{BUNDLES, STAMPS, Store, fail, object_name};
+use super::fail;
+use super::handle::Store;
+use super::layout::TMP;
+use super::layout::{BUNDLES, STAMPS, object_name};
+use super::object::{StoreObject, hash_file};
+use super::stamp::Stamp;
 use crate::base::{Code, Diagnostic, Digest, Event, Events, Name};
-use crate::stream::HashingWriter;
+use crate::fs::TempDir;
+use crate::fs::Tree;
+use crate::fs::paced::begin_storing;
+use crate::fs::tree::is_planted;
+use crate::fs::tree::is_refused;
+use crate::fs::{copy, whole};
+use crate::stream::Progress;
 
 const HEADER: &str = "arca-build bundle 1";
 /// The most bytes a record may have: a few thousand files.
@@ -115,7 +119,7 @@ impl<'e> Store<'e> {
             Ok(Some(_)) if self.is_the_same(&place, &mut files) => {
                 if self.read_only.is_none() {
                     let record = Path::new(STAMPS).join(&name);
-                    let _ = write_derivable(&self.tree, &record, print(&files).as_bytes());
+                    let _ = self.write_derivable(&record, print(&files).as_bytes());
                 }
                 Ok(Some(self.as_bundle(name, files)))
             }
@@ -184,7 +188,7 @@ impl<'e> Store<'e> {
         let name = format!("{plan}-{name}");
         let files = self.publish_directory(&mut temp, &name, files).map_err(told)?;
         // Losing the record costs composing the bundle again.
-        let _ = write_derivable(&self.tree, &Path::new(STAMPS).join(&name), print(&files).as_bytes());
+        let _ = self.write_derivable(&Path::new(STAMPS).join(&name), print(&files).as_bytes());
         Ok(self.as_bundle(name, files))
     }
 
@@ -280,12 +284,7 @@ impl<'e> Store<'e> {
         let mode = mode.unwrap_or(metadata.mode() & 0o777);
         let found = copy_file(&source, object.size(), dir, file_name, mode, self.events)
             .map_err(|error| self.unwritable(Some(object.size()), &error))?;
-        if found == object.digest() {
-            return Ok(());
-        }
-        let found = format!("sha256:{found}");
-        self.quarantine_object(&object.digest(), Some(&metadata), &found);
-        Err(fail::corrupt(&object.digest(), found, self.dir()))
+        self.check_copied(object, &metadata, &found)
     }
 
     /// Puts a bundle that is not what it was into quarantine, with a warning.
@@ -360,23 +359,12 @@ pub(super) fn holds_exactly(dir: &Tree, files: &[BundleFile]) -> io::Result<bool
     Ok(true)
 }
 
-/// Makes a new file in a directory (0600 until it is whole).
-fn new_file(dir: &Tree, name: &str) -> io::Result<File> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
-    Ok(dir.open_at(name, flags, Mode::RUSR | Mode::WUSR)?.into())
-}
-
 /// Writes a new file, not yet durable.
 fn write_file(dir: &Tree, name: &str, bytes: &[u8], mode: u32) -> io::Result<File> {
-    let mut file = new_file(dir, name)?;
+    let mut file = dir.new_file(name)?;
     file.write_all(bytes)?;
     rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
     Ok(file)
-}
-
-fn finish_file(file: &File, mode: u32) -> io::Result<()> {
-    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
-    file.sync_all()
 }
 
 /// Copies a file into a directory with its holes, by reflink where the file system can, and returns what was copied.
@@ -388,20 +376,10 @@ pub(super) fn copy_file(
     mode: u32,
     events: Events<'_>,
 ) -> io::Result<Digest> {
-    let file = new_file(dir, name)?;
-    // The clone is ours alone, so what is hashed below is what stays there.
-    if rustix::fs::ioctl_ficlone(&file, source).is_ok() {
-        let (digest, _) = hash_file(file.try_clone()?)?;
-        finish_file(&file, mode)?;
-        return Ok(digest);
-    }
-    let mut writer = HashingWriter::new(Paced::new(file, 0));
-    let progress = Progress::new(name, size, events);
-    Copy { source, size, patches: &[], progress: &progress }.run(&mut writer, None)?;
-    let (file, digest, length) = writer.finish()?;
-    let file = file.into_inner();
-    file.set_len(length)?;
-    finish_file(&file, mode)?;
+    let file = dir.new_file(name)?;
+    let progress = Progress::new(name, Some(size), events);
+    let digest = copy::fill(source, size, &file, &|at| progress.tell(at))?;
+    whole::finish(&file, mode)?;
     Ok(digest)
 }
 

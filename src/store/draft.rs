@@ -2,11 +2,13 @@
 
 use std::io::{self, Seek, SeekFrom, Write};
 
+use super::fail;
+use super::handle::Store;
+use super::layout::TMP;
 use super::object::{StoreObject, hash_file};
-use super::temp::TempFile;
 use super::writer::{Gate, Privacy, pass};
-use super::{Store, fail};
 use crate::base::Diagnostic;
+use crate::fs::TempFile;
 
 impl<'e> Store<'e> {
     /// Begins an object that may be written in any order, and is hashed when it is whole.
@@ -14,7 +16,7 @@ impl<'e> Store<'e> {
     /// Reading it again costs time: what is written from its beginning on goes through [`Store::create`].
     pub(crate) fn draft(&self, privacy: Privacy) -> Result<ObjectDraft<'_, 'e>, Diagnostic> {
         self.check_writable()?;
-        let temp = TempFile::create(&self.tree).map_err(|error| self.unwritable(None, &error))?;
+        let temp = TempFile::create(&self.tree, TMP).map_err(|error| self.unwritable(None, &error))?;
         Ok(ObjectDraft { store: self, temp, privacy })
     }
 }
@@ -22,7 +24,7 @@ impl<'e> Store<'e> {
 /// An object being written; dropped before [`ObjectDraft::finish`] it leaves nothing.
 pub(crate) struct ObjectDraft<'s, 'e> {
     store: &'s Store<'e>,
-    temp: TempFile<'s>,
+    temp: TempFile,
     privacy: Privacy,
 }
 

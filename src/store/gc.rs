@@ -15,15 +15,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::time::SystemTime;
 
+use super::handle::Store;
+use super::layout::TMP;
+use super::layout::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, object_name};
 use super::links::LinkCounts;
-use super::object::is_planted;
 use super::policy::{Age, EmptyRoots, Moment, Policy};
 use super::root::{Root, State};
-use super::temp::{self, TMP};
 use super::usage::blocks;
-use super::verify::absent_is_empty;
-use super::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, Store, fail, lock, object_name, partial, realisation};
+use super::{fail, lock, partial, realisation};
 use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Digest, Event, text::one_line};
+use crate::fs::temp;
+use crate::fs::tree::absent_is_empty;
+use crate::fs::tree::is_planted;
 
 /// One thing that was removed, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]

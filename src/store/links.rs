@@ -6,8 +6,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::tree::Tree;
 use super::usage::blocks;
+use crate::fs::Tree;
 
 /// How many names of each file go, by device and inode.
 #[derive(Debug, Default)]

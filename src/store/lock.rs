@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Mode, OFlags};
 
 use super::fail;
-use super::object::is_planted;
-use super::tree::Tree;
 use crate::base::{Code, Diagnostic, Event, Events};
+use crate::fs::Tree;
+use crate::fs::tree::is_planted;
 
 const LOCK: &str = "lock";
 /// How often a waiter looks again.

@@ -9,11 +9,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::object::is_planted;
-use super::temp::{TMP, TempFile};
-use super::tree::Tree;
-use super::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, SEEN, STAMPS, fail};
+use super::fail;
+use super::layout::TMP;
+use super::layout::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, SEEN, STAMPS};
 use crate::base::{Code, Diagnostic, Digest, Event, Events, text::one_line};
+use crate::fs::TempFile;
+use crate::fs::Tree;
+use crate::fs::tree::is_planted;
 
 const TAG: &str = "CACHEDIR.TAG";
 const META: &str = "meta.json";
@@ -190,7 +192,7 @@ pub(super) fn mend_tag(tree: &Tree, events: Events) {
 }
 
 fn write_new(tree: &Tree, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let mut temp = TempFile::create(tree)?;
+    let mut temp = TempFile::create(tree, TMP)?;
     temp.file.write_all(bytes)?;
     temp.file.sync_all()?;
     match temp.publish(name) {

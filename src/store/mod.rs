@@ -48,184 +48,44 @@
 //!
 //! A store that may not be written serves all it holds without a single write.
 //!
-//! Read next: `tree` (names and descriptors), `temp`, `object` (find, read), `writer` (create, put, publish), `draft`,
-//! `partial` (downloads), `paced` (early write-back), `bundle`, `out`, `root`, `gc`,
+//! Read next: `crate::fs` (names, temporaries), `handle` and `open`, `object` (find, read), `writer` (create, put, publish),
+//! `draft`, `partial` (downloads), `bundle`, `out`, `root`, `gc`,
 //! `policy`, `usage`, `verify`, `repair`.
 
 #![expect(clippy::disallowed_methods, reason = "the store is the address of every effect in the cache directory")]
 
 mod bundle;
-mod copy;
 mod draft;
 mod fail;
 mod gc;
+mod handle;
+mod layout;
 mod links;
 mod lock;
 mod meta;
 mod object;
+mod open;
 mod out;
-mod paced;
 mod partial;
 mod policy;
 mod realisation;
 mod repair;
+mod rollback;
 mod root;
-mod seen;
 mod stamp;
-mod temp;
-mod tree;
 mod usage;
 mod verify;
 mod writer;
 
-use std::ffi::OsStr;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 pub(crate) use bundle::{Bundle, BundleEntry, BundleFile, Source};
 pub(crate) use gc::{Collect, GcReport};
+pub(crate) use handle::Store;
 pub(crate) use object::{ObjectReader, StoreObject};
 pub(crate) use out::Copied;
 pub(crate) use partial::{DownloadLock, Partial};
 pub(crate) use policy::{EmptyRoots, Policy};
+pub(crate) use rollback::RollbackRecord;
 pub(crate) use root::{Holder, Listed, Root, State};
-pub(crate) use seen::RollbackRecord;
 pub(crate) use usage::{BundleUsage, Usage};
 pub(crate) use verify::{Damage, DamagedBundle, Repair, RepairOutcome, VerifyReport};
 pub(crate) use writer::{ObjectWriter, Privacy};
-
-use crate::base::{Code, Diagnostic, Digest, Events};
-use tree::Tree;
-
-const OBJECTS: &str = "objects-v1";
-const REALISATIONS: &str = "realisations-v1";
-const BUNDLES: &str = "bundles-v1";
-const STAMPS: &str = "stamps-v1";
-const ROOTS: &str = "roots-v1";
-const SEEN: &str = "seen-v1";
-const QUARANTINE: &str = "quarantine";
-
-/// An open store; while it is held, the collector takes nothing.
-pub(crate) struct Store<'e> {
-    tree: Tree,
-    lock: Option<File>,
-    /// The feature that forbids this program to write.
-    read_only: Option<String>,
-    /// What was hashed by this program; `None` where stamps are trusted.
-    hashed: Option<stamp::Hashed>,
-    patience: Patience,
-    events: Events<'e>,
-}
-
-/// How long to wait for others.
-#[derive(Clone, Copy, Debug)]
-struct Patience {
-    /// For a collector to end, and for a download elsewhere that makes no progress.
-    user: Duration,
-    /// For users to end, before collecting is given up.
-    collector: Duration,
-}
-
-impl<'e> Store<'e> {
-    /// Opens the store in a directory, and makes it where there is none.
-    ///
-    /// Refuses a directory that others can write (`E_CACHE_PERM`), that holds something else (`E_USAGE`) or a newer format
-    /// (`E_CACHE_VERSION`). Waits for a running collector. Removes temporaries whose holders died. Opening a store that
-    /// exists writes and syncs nothing else.
-    pub(crate) fn open(dir: &Path, events: Events<'e>) -> Result<Self, Diagnostic> {
-        let patience = Patience { user: Duration::from_secs(300), collector: Duration::from_secs(10) };
-        Self::open_with(dir, patience, events)
-    }
-
-    #[cfg(test)]
-    /// Opens the store, waiting at most so long wherever others must be waited for.
-    pub(crate) fn open_patiently(dir: &Path, patience: Duration, events: Events<'e>) -> Result<Self, Diagnostic> {
-        Self::open_with(dir, Patience { user: patience, collector: patience }, events)
-    }
-
-    fn open_with(dir: &Path, patience: Patience, events: Events<'e>) -> Result<Self, Diagnostic> {
-        let tree = open_directory(dir)?;
-        let mut state = meta::state(&tree, events)?;
-        let fresh = matches!(state, meta::StoreState::Absent);
-        if fresh {
-            meta::refuse_foreign(&tree)?;
-        }
-        meta::check_owner(&tree, fresh)?;
-        if fresh {
-            meta::initialise(&tree)?;
-            state = meta::state(&tree, events)?;
-        }
-        let read_only = match state {
-            meta::StoreState::ReadOnly(feature) => Some(feature),
-            meta::StoreState::Absent | meta::StoreState::Usable => None,
-        };
-        let lock = lock::share(&tree, patience.user, events)?;
-        let store = Self { tree, lock, read_only, hashed: None, patience, events };
-        if store.read_only.is_none() {
-            meta::mend_tag(&store.tree, events);
-            let is_left = |name: &OsStr| !partial::is_partial(name) || partial::is_abandoned(&store.tree, name);
-            temp::sweep(&store.tree, temp::TMP, is_left);
-        }
-        Ok(store)
-    }
-
-    /// Tells whether a directory is missing or empty, so that who only asks need not make a store of it.
-    pub(crate) fn is_absent(dir: &Path) -> bool {
-        match std::fs::read_dir(dir) {
-            Ok(mut entries) => entries.next().is_none(),
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
-        }
-    }
-
-    /// Trusts no stamp from now on: what is used is hashed, once.
-    #[must_use]
-    pub(crate) fn rehash(mut self) -> Self {
-        self.hashed = Some(stamp::Hashed::default());
-        self
-    }
-
-    /// Tells whether stamps are doubted.
-    pub(crate) fn is_rehashing(&self) -> bool {
-        self.hashed.is_some()
-    }
-
-    /// Returns the absolute path of the store.
-    pub(crate) fn dir(&self) -> &Path {
-        self.tree.path()
-    }
-
-    /// Tells whether this program may write here at all, as far as permissions, mount and format tell.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.read_only.is_none() && [temp::TMP, ROOTS].iter().all(|name| self.tree.may_write(name))
-    }
-
-    /// Fails when this program must not write here; the system's own refusals come from the calls themselves.
-    fn check_writable(&self) -> Result<(), Diagnostic> {
-        match &self.read_only {
-            None => Ok(()),
-            Some(feature) => Err(Diagnostic::new(Code::CacheReadOnly, "the store may only be read by this version")
-                .fact("feature", feature)
-                .fact("store", fail::path(self.dir()))
-                .hint("use the newer arca-build that wrote it, or name another store with `--cache DIR`")),
-        }
-    }
-}
-
-/// Opens the directory, making it when it is missing, under its absolute path.
-fn open_directory(dir: &Path) -> Result<Tree, Diagnostic> {
-    let told = |error: &std::io::Error| fail::write(format!("cannot make the store `{}`", fail::path(dir)), dir, error);
-    if !dir.exists() {
-        meta::make_directory(dir).map_err(|error| told(&error))?;
-    }
-    let absolute = std::fs::canonicalize(dir).map_err(|error| told(&error))?;
-    Tree::open(&absolute)
-        .map_err(|error| fail::read(format!("cannot open the store `{}`", fail::path(dir)), dir, &error))
-}
-
-/// Returns the name of an object beneath the store.
-fn object_name(digest: &Digest) -> PathBuf {
-    let digits = digest.to_string();
-    let (first, rest) = digits.split_at(2);
-    Path::new(OBJECTS).join(first).join(rest)
-}

@@ -5,8 +5,11 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{QUARANTINE, Store, fail, object_name};
+use super::fail;
+use super::handle::Store;
+use super::layout::{QUARANTINE, object_name};
 use crate::base::{Diagnostic, Digest, Event};
+use crate::fs::tree::is_planted;
 use crate::stream::{BackgroundHasher, Mismatch, VerifyingReader};
 
 /// A file in the store whose bytes had this digest and size when they were last hashed.
@@ -168,14 +171,6 @@ impl<'e> Store<'e> {
         }
         true
     }
-}
-
-/// Tells whether an error means that something other than our own regular file or directory stands there.
-pub(super) fn is_planted(error: &io::Error) -> bool {
-    let link = error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
-    // A socket cannot be opened at all (open(2): ENXIO).
-    let socket = error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error());
-    link || socket || matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::NotADirectory)
 }
 
 /// Hashes a file from where it stands to its end.

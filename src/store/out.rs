@@ -6,10 +6,12 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::bundle::{self, Bundle, BundleFile};
-use super::temp::{self, TempDir};
-use super::tree::Tree;
-use super::{BUNDLES, Store, fail};
+use super::fail;
+use super::handle::Store;
+use super::layout::BUNDLES;
 use crate::base::{Code, Diagnostic};
+use crate::fs::Tree;
+use crate::fs::temp_path;
 
 /// What [`Store::copy_bundle`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +35,7 @@ impl Store<'_> {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(told(error)),
         }
-        let prefix = format!(".{}.arca-", name.to_string_lossy());
-        temp::sweep(&parent, ".", |name| name.as_encoded_bytes().starts_with(prefix.as_bytes()));
-        let mut temp = TempDir::create(&parent, ".", &prefix).map_err(told)?;
+        let mut temp = temp_path::directory(out).map_err(told)?;
         let source = self.tree.sub(Path::new(BUNDLES).join(bundle.name()));
         let source = source.map_err(|error| fail::read("cannot open a bundle", self.dir(), &error))?;
         for file in bundle.files() {

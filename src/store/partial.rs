@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::handle::Store;
+use super::layout::{PARTIAL, TMP};
 use super::object::StoreObject;
-use super::paced::Paced;
-use super::temp::{self, PARTIAL, TMP, TempFile};
-use super::tree::Tree;
 use super::writer::{self, Gate, Privacy};
-use super::{Store, fail, lock};
+use super::{fail, lock};
 use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, text::one_line};
+use crate::fs::Tree;
+use crate::fs::paced::Paced;
+use crate::fs::{TempFile, temp};
 use crate::stream::{HashingWriter, Sink};
 
 /// The longest validator that is kept; a longer one only costs a restart.
@@ -43,7 +45,7 @@ pub(crate) enum DownloadLock<'s, 'e> {
 pub(crate) struct Partial<'s, 'e> {
     store: &'s Store<'e>,
     expected: Digest,
-    temp: TempFile<'s>,
+    temp: TempFile,
     /// `None` behind a failed restart.
     writer: Option<HashingWriter<Paced>>,
     /// `None` where locks do not work: such a download is private and is not kept.
@@ -178,7 +180,7 @@ impl<'e> Store<'e> {
         let told = |error: io::Error| self.unwritable(None, &error);
         let (name, mut temp) = match held {
             Some((name, file)) => (Some(name.clone()), TempFile::adopt(&self.tree, file, name)),
-            None => (None, TempFile::create(&self.tree).map_err(told)?),
+            None => (None, TempFile::create(&self.tree, TMP).map_err(told)?),
         };
         let kept = temp.file.metadata().map_err(told)?.len();
         let file = Paced::new(temp.file.try_clone().map_err(told)?, kept);
@@ -320,7 +322,7 @@ impl Sink for Partial<'_, '_> {
         let Some(name) = self.name.as_deref().map(validator_name) else { return Ok(()) };
         let kept = validator.filter(|text| text.len() <= VALIDATOR);
         let done = match kept {
-            Some(text) => super::stamp::write_derivable(&self.store.tree, &name, text.as_bytes()),
+            Some(text) => self.store.write_derivable(&name, text.as_bytes()),
             None => self.store.tree.remove_all(name),
         };
         done.map_err(|error| self.told(&error))

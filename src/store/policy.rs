@@ -6,7 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::{BUNDLES, STAMPS, Store, object_name};
+use super::handle::Store;
+use super::layout::{BUNDLES, STAMPS, object_name};
 use crate::base::{ByteSize, Digest};
 
 /// What may be collected.

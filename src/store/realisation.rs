@@ -11,8 +11,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::stamp::write_durable;
-use super::{REALISATIONS, Store, StoreObject, fail};
+use super::fail;
+use super::handle::Store;
+use super::layout::REALISATIONS;
+use super::object::StoreObject;
 use crate::base::{DerivationId, Diagnostic, Digest, text::one_line};
 
 const HEADER: &str = "arca-build realisation 1";
@@ -40,7 +42,7 @@ impl Store<'_> {
         }
         self.check_writable()?;
         let text = print(id, object, note);
-        write_durable(&self.tree, &name(id), text.as_bytes())
+        self.write_durable(&name(id), text.as_bytes())
             .map_err(|error| fail::write("cannot record a realisation", self.dir(), &error))
     }
 

@@ -7,15 +7,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 use super::bundle::{BundleFile, copy_file};
+use super::handle::Store;
+use super::layout::TMP;
+use super::layout::{BUNDLES, OBJECTS, STAMPS, object_name};
 use super::object::StoreObject;
-use super::stamp::write_derivable;
-use super::temp::{TMP, TempDir};
+use super::verify::VerifyReport;
 use super::verify::{DamagedBundle, Good, Recorded, Repair, RepairOutcome};
-use super::{BUNDLES, OBJECTS, STAMPS, Store, VerifyReport, bundle, fail, object_name};
+use super::{bundle, fail};
 use crate::base::{Diagnostic, Digest};
+use crate::fs::TempDir;
+use crate::fs::tree::is_refused;
 
 impl Store<'_> {
     /// Puts damaged bundles away; before that, where it is wished, mends what can be mended.
@@ -75,7 +77,7 @@ impl Store<'_> {
         use std::os::unix::fs::MetadataExt;
         let (mut file, metadata) = self.tree.regular(place).map_err(|error| self.unreadable(digest, &error))?;
         let is_private = metadata.mode() & 0o044 == 0;
-        let privacy = if is_private { super::Privacy::Provisioning } else { super::Privacy::Public };
+        let privacy = if is_private { super::writer::Privacy::Provisioning } else { super::writer::Privacy::Public };
         let mut writer = self.create(privacy, None)?;
         io::copy(&mut file, &mut writer).map_err(|error| writer.told(&error))?;
         writer.finish(Some((digest, Some(metadata.len()))), None).map(drop)
@@ -108,13 +110,12 @@ impl Store<'_> {
         self.tree.sync_dir(BUNDLES).map_err(problem)?;
         let mut files = files.to_vec();
         if bundle::restamp(&temp.dir, &mut files).map_err(problem)? {
-            let _ =
-                write_derivable(&self.tree, &Path::new(STAMPS).join(&damaged.name), bundle::print(&files).as_bytes());
+            let _ = self.write_derivable(&Path::new(STAMPS).join(&damaged.name), bundle::print(&files).as_bytes());
         }
         Ok(true)
     }
 
-    fn copy_into(&self, file: &BundleFile, place: &Path, temp: &TempDir<'_>) -> io::Result<()> {
+    fn copy_into(&self, file: &BundleFile, place: &Path, temp: &TempDir) -> io::Result<()> {
         let (source, _) = self.tree.regular(place)?;
         copy_file(&source, file.size, &temp.dir, &file.file_name, file.mode, self.events).map(drop)
     }
@@ -125,9 +126,9 @@ impl Store<'_> {
         let problem = |error: io::Error| fail::write("cannot remove a record", self.dir(), &error);
         for record in &report.bad_records {
             let names_something = match record.what {
-                super::Damage::GarbledRoot => continue,
-                super::Damage::Garbled => false,
-                super::Damage::Dangling => self.names_an_object(Path::new(&record.name)),
+                super::verify::Damage::GarbledRoot => continue,
+                super::verify::Damage::Garbled => false,
+                super::verify::Damage::Dangling => self.names_an_object(Path::new(&record.name)),
             };
             if !names_something {
                 self.tree.remove_all(&record.name).map_err(problem)?;
@@ -158,10 +159,4 @@ impl Store<'_> {
 
 fn told(damaged: &DamagedBundle) -> String {
     format!("`{}` is missing, new or holds other bytes", damaged.file)
-}
-
-/// Tells whether a file system refuses to give a file a second name.
-pub(super) fn is_refused(error: &io::Error) -> bool {
-    let refusals = [Errno::XDEV, Errno::PERM, Errno::ACCESS, Errno::MLINK, Errno::OPNOTSUPP, Errno::NOSYS];
-    refusals.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }

@@ -17,10 +17,11 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::object::is_planted;
-use super::stamp::write_durable;
-use super::{BUNDLES, ROOTS, Store, fail};
+use super::fail;
+use super::handle::Store;
+use super::layout::{BUNDLES, ROOTS};
 use crate::base::{Code, Diagnostic, Digest, Name};
+use crate::fs::tree::is_planted;
 
 const HEADER: &str = "arca-build root 1";
 /// The most bytes a root may have: about two hundred thousand objects.
@@ -80,7 +81,7 @@ impl Store<'_> {
             return Ok(());
         }
         self.check_writable()?;
-        write_durable(&self.tree, &name, text.as_bytes())
+        self.write_durable(&name, text.as_bytes())
             .map_err(|error| fail::write("cannot record a root", self.dir(), &error))
     }
 

@@ -9,10 +9,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::temp::TMP;
-use super::verify::absent_is_empty;
-use super::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, STAMPS, Store, fail, partial};
+use super::handle::Store;
+use super::layout::TMP;
+use super::layout::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, STAMPS};
+use super::{fail, partial};
 use crate::base::{ByteSize, Diagnostic};
+use crate::fs::tree::absent_is_empty;
 
 /// What the store occupies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

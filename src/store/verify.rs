@@ -12,9 +12,12 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use super::bundle::BundleFile;
+use super::fail;
+use super::handle::Store;
+use super::layout::{BUNDLES, OBJECTS, REALISATIONS, STAMPS, object_name};
 use super::root::Root;
-use super::{BUNDLES, OBJECTS, REALISATIONS, STAMPS, Store, fail, object_name};
 use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Digest, Event, text::one_line};
+use crate::fs::tree::{absent_is_empty, is_planted};
 use crate::stream::HashingReader;
 
 const WHAT: &str = "store";
@@ -246,7 +249,7 @@ impl Store<'_> {
         for listed in self.list_roots()? {
             report.records += 1;
             if listed.root.is_none() {
-                let name = format!("{}/{}", super::ROOTS, listed.file_name);
+                let name = format!("{}/{}", super::layout::ROOTS, listed.file_name);
                 report.bad_records.push(BadRecord { name, what: Damage::GarbledRoot });
             }
         }
@@ -273,7 +276,7 @@ impl Store<'_> {
         let mut digests = Vec::new();
         for first in absent_is_empty(self.tree.list(OBJECTS)).map_err(told)? {
             let names = match self.tree.list(Path::new(OBJECTS).join(&first)) {
-                Err(error) if super::object::is_planted(&error) => continue,
+                Err(error) if is_planted(&error) => continue,
                 other => absent_is_empty(other).map_err(told)?,
             };
             let whole = |rest: &std::ffi::OsString| Some(format!("{}{}", first.to_str()?, rest.to_str()?));
@@ -281,14 +284,6 @@ impl Store<'_> {
             digests.extend(shown.filter_map(|digits| Digest::parse(&digits).ok()));
         }
         Ok(digests)
-    }
-}
-
-/// Takes a directory that is not there for an empty one.
-pub(super) fn absent_is_empty<T>(listed: io::Result<Vec<T>>) -> io::Result<Vec<T>> {
-    match listed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        other => other,
     }
 }
 

@@ -1,19 +1,24 @@
 //! Writing objects: the protocol of the module header, steps 1 to 6. Touches `tmp`, `objects-v1`, `stamps-v1`.
 //! Read next: `super::partial`.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::Mode;
 
-use super::object::{StoreObject, is_planted};
-use super::paced::Paced;
-use super::temp::{self, TempFile};
-use super::{OBJECTS, Store, fail, object_name};
+use super::fail;
+use super::handle::Store;
+use super::layout::TMP;
+use super::layout::{OBJECTS, object_name};
+use super::object::StoreObject;
 use crate::base::{ByteSize, Code, Diagnostic, Digest};
-use crate::stream::HashingWriter;
+use crate::fs::copy::{Copy, Patch};
+use crate::fs::paced::Paced;
+use crate::fs::tree::is_planted;
+use crate::fs::{TempFile, temp};
+use crate::stream::{BackgroundHasher, HashingWriter, Progress};
 
 /// Who may read an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +52,48 @@ impl<'e> Store<'e> {
     pub(crate) fn create(&self, privacy: Privacy, size_hint: Option<u64>) -> Result<ObjectWriter<'_, 'e>, Diagnostic> {
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(size_hint, &error);
-        let temp = TempFile::create(&self.tree).map_err(told)?;
+        let temp = TempFile::create(&self.tree, TMP).map_err(told)?;
         temp::reserve(&temp.file, 0, size_hint.unwrap_or(0)).map_err(told)?;
         let writer = HashingWriter::new(Paced::new(temp.file.try_clone().map_err(told)?, 0));
         Ok(ObjectWriter { store: self, temp, writer, privacy })
+    }
+
+    /// Writes an object's bytes with patches applied, reading it once: the grown copy of a disk.
+    ///
+    /// The base is hashed on one thread and the copy on another while this one reads and writes; holes stay holes. When
+    /// the base turns out damaged this is `E_CACHE_CORRUPT`, it is moved to quarantine, and the writer must be dropped.
+    pub(crate) fn copy_verified(
+        &self,
+        object: &StoreObject,
+        writer: &mut ObjectWriter<'_, '_>,
+        patches: &[Patch],
+        what: &str,
+    ) -> Result<(), Diagnostic> {
+        let source = self.open_object(object)?;
+        let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
+        let mut base = BackgroundHasher::new();
+        let progress = Progress::new(what, Some(object.size()), self.events);
+        let tell = |at| progress.tell(at);
+        let copy = Copy { source: &source, size: object.size(), patches, tell: &tell };
+        let copied = copy.run(&mut writer.writer, Some(&mut base));
+        copied.map_err(|error| self.unwritable(Some(object.size()), &error))?;
+        let found = base.finish().map_err(|error| self.unreadable(&object.digest(), &error))?;
+        self.check_copied(object, &metadata, &found)
+    }
+
+    /// Compares what was read of an object on the way with its name.
+    pub(super) fn check_copied(
+        &self,
+        object: &StoreObject,
+        metadata: &Metadata,
+        found: &Digest,
+    ) -> Result<(), Diagnostic> {
+        if *found == object.digest() {
+            return Ok(());
+        }
+        let found = format!("sha256:{found}");
+        self.quarantine_object(&object.digest(), Some(metadata), &found);
+        Err(fail::corrupt(&object.digest(), found, self.dir()))
     }
 
     /// Stores bytes held in memory; long runs of zeros become holes.
@@ -62,7 +105,7 @@ impl<'e> Store<'e> {
         }
         self.check_writable()?;
         let told = |error: io::Error| self.unwritable(None, &error);
-        let mut temp = TempFile::create(&self.tree).map_err(told)?;
+        let mut temp = TempFile::create(&self.tree, TMP).map_err(told)?;
         write_sparse(&temp.file, bytes).map_err(told)?;
         self.publish(&mut temp, StoreObject::new(digest, bytes.len() as u64), privacy)
     }
@@ -126,17 +169,6 @@ impl<'e> Store<'e> {
         }
     }
 
-    pub(super) fn unwritable(&self, size: Option<u64>, error: &io::Error) -> Diagnostic {
-        let problem = fail::write("cannot write an object to the store", self.dir(), error);
-        let problem = match size {
-            Some(size) if problem.code == Code::NoSpace => {
-                problem.fact("needed", ByteSize(size)).fact("free", self.free().map_or("?".into(), |f| f.to_string()))
-            }
-            _ => problem,
-        };
-        if problem.note.is_some() { problem } else { problem.note("nothing was added to the store") }
-    }
-
     /// Returns how much room is left for a user without privileges, where the file system says.
     pub(crate) fn free(&self) -> Option<ByteSize> {
         let found = rustix::fs::fstatvfs(&self.tree).ok()?;
@@ -147,7 +179,7 @@ impl<'e> Store<'e> {
 /// An object being written; dropped before [`ObjectWriter::finish`] it leaves nothing.
 pub(crate) struct ObjectWriter<'s, 'e> {
     store: &'s Store<'e>,
-    temp: TempFile<'s>,
+    temp: TempFile,
     writer: HashingWriter<Paced>,
     privacy: Privacy,
 }
@@ -161,10 +193,6 @@ impl ObjectWriter<'_, '_> {
     /// Returns how many bytes, holes included, were written so far.
     pub(crate) fn length(&self) -> u64 {
         self.writer.length()
-    }
-
-    pub(super) fn hashing(&mut self) -> &mut HashingWriter<Paced> {
-        &mut self.writer
     }
 
     /// Compares, gates and publishes: the object exists and lasts when this returns it, else nothing was added.

@@ -2,13 +2,15 @@
 //!
 //! Everything here works on `Read` and `Write` values that someone else opened. [`hasher`] hashes on a second thread
 //! through a few reused buffers, so memory does not grow with the stream; [`writer`] puts it beside a file being
-//! written; [`reader`] holds the small adaptors. Read next: `crate::store`, which is made of these.
+//! written; [`reader`] holds the small adaptors, [`progress`] says how far something is. Read next: `crate::store`, which is made of these.
 
 pub(crate) mod hasher;
+pub(crate) mod progress;
 pub(crate) mod reader;
 pub(crate) mod writer;
 
 pub(crate) use hasher::BackgroundHasher;
+pub(crate) use progress::{Progress, ProgressReader};
 pub(crate) use reader::{HashingReader, Mismatch, VerifyingReader};
 pub(crate) use writer::HashingWriter;
 

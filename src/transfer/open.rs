@@ -6,14 +6,13 @@ use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
-use super::Told;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Digest, Events};
 use crate::format::archive::{self, Index, Member, Reader};
 use crate::host::files;
 use crate::lock::{self, Lock};
 use crate::recipe::{self, Use};
-use crate::stream::HashingReader;
+use crate::stream::{HashingReader, ProgressReader};
 
 /// An archive whose every byte is what its index says.
 #[derive(Debug)]
@@ -36,7 +35,12 @@ pub(crate) fn open(path: &Path, events: Events<'_>) -> Result<Opened, Diagnostic
 fn read(path: &Path, events: Events<'_>) -> Result<Opened, Diagnostic> {
     let file = files::open(path)?;
     let size = files::length(&file)?;
-    let source = HashingReader::new(Told::new(BufReader::with_capacity(256 << 10, &file), "archive", size, events));
+    let source = HashingReader::new(ProgressReader::new(
+        BufReader::with_capacity(256 << 10, &file),
+        "archive",
+        Some(size),
+        events,
+    ));
     let mut reader = Reader::open(source, size)?;
     let index = reader.index().clone();
     let mut files = BTreeMap::new();
@@ -63,7 +67,7 @@ pub(crate) fn listed(path: &Path) -> Result<BTreeSet<Digest>, Diagnostic> {
 }
 
 /// The archive's file, with progress told.
-pub(super) type Again<'a> = Told<'a, BufReader<&'a File>>;
+pub(super) type Again<'a> = ProgressReader<'a, BufReader<&'a File>>;
 
 impl Opened {
     /// Begins reading the archive again, from its start.
@@ -71,7 +75,7 @@ impl Opened {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(0)).map_err(|error| Diagnostic::io("cannot read the archive again", &error))?;
         let source = BufReader::with_capacity(256 << 10, &self.file);
-        let reader = Reader::open(Told::new(source, "import", self.size, events), self.size)?;
+        let reader = Reader::open(ProgressReader::new(source, "import", Some(self.size), events), self.size)?;
         if *reader.index() == self.index {
             return Ok(reader);
         }

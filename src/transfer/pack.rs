@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::Told;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Digest, Events};
 use crate::format::archive::{self, BundleFile, FileEntry, Index, Member, ObjectEntry, Root, Writer};
@@ -14,7 +13,7 @@ use crate::lock::{self, Lock};
 use crate::plan::Plan;
 use crate::recipe::{LocalFiles, Recipe, RecipePath};
 use crate::store::{Bundle, Store, StoreObject};
-use crate::stream::HashingWriter;
+use crate::stream::{HashingWriter, ProgressReader};
 
 /// One recipe and what belongs to it.
 #[derive(Debug)]
@@ -221,7 +220,7 @@ impl Closure {
                     let read = |problem| archive::ArchiveError::Read(io::Error::other(problem));
                     let content = self.object(&object.sha256, store).map_err(read)?;
                     let what = object.sha256.short();
-                    writer.add(&member, &mut Told::new(content, &what, object.size, events))?;
+                    writer.add(&member, &mut ProgressReader::new(content, &what, Some(object.size), events))?;
                 }
             }
         }

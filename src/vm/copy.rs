@@ -1,22 +1,22 @@
 //! Files of a bundle as files of an instance: shared blocks where the file system can, else with their holes, and every
-//! byte hashed on the way. Touches the two files it is given. Read next: `super::instance`.
+//! byte hashed on the way. Touches the two files it is given. Read next: `crate::libvirt::instance`.
 
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{OFlags, SeekFrom};
+use rustix::fs::OFlags;
 
 use super::signals::Signals;
-use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, Events};
-use crate::stream::{BackgroundHasher, HashingWriter};
+use crate::base::{Code, Diagnostic, Digest, Event, Events};
+use crate::fs::copy::{fill, hash};
+use crate::fs::whole::{create, finish};
+use crate::stream::Progress;
 
 /// How many bytes are handled at a time.
-const BLOCK: u64 = 256 << 10;
-/// How many bytes lie between two reports.
-const STEP: u64 = 32 << 20;
+const BLOCK: usize = 256 << 10;
 /// How long a lock that another holds is left alone.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -31,6 +31,12 @@ impl Work<'_> {
     /// Ends in `E_INTERRUPTED` once a signal came; the caller takes away what it made.
     pub(crate) fn goes_on(&self) -> Result<(), Diagnostic> {
         if self.signals.came() { Err(interrupted()) } else { Ok(()) }
+    }
+
+    /// Reports how far a copy is; the error of an interruption carries its diagnostic.
+    fn at(&self, progress: &Progress<'_>, done: u64) -> io::Result<()> {
+        progress.at(done);
+        self.goes_on().map_err(io::Error::other)
     }
 }
 
@@ -82,11 +88,9 @@ pub(crate) fn copy(from: &Path, to: &Path, wanted: ExpectedFile, mode: u32, work
     }
     let told = |error: &io::Error| Diagnostic::io(format!("cannot write `{}`", to.display()), error);
     let target = create(to).map_err(|error| told(&error))?;
-    let what = format!("copying {name}");
-    (work.events)(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
-    let copied = fill(&source, &target, size, &what, work);
-    (work.events)(Event::Finished { what });
-    let digest = copied?.map_err(|error| told(&error))?;
+    let progress = Progress::new(format!("copying {name}"), Some(size), work.events);
+    let digest = fill(&source, size, &target, &|at| work.at(&progress, at)).map_err(|error| carried(error, told))?;
+    drop(progress);
     if digest != wanted.digest {
         return Err(other(&name, wanted, &format!("sha256:{digest}")));
     }
@@ -103,6 +107,11 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Diagnost
     write().map_err(|error| Diagnostic::io(format!("cannot write `{}`", path.display()), &error))
 }
 
+/// Takes out the diagnostic that an error carries.
+fn carried(error: io::Error, told: impl Fn(&io::Error) -> Diagnostic) -> Diagnostic {
+    error.downcast().unwrap_or_else(|error| told(&error))
+}
+
 /// Hashes a file that is there; `None` where there is none or it is no regular file.
 pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<ExpectedFile>, Diagnostic> {
     let told = |error: &io::Error| Diagnostic::io(format!("cannot read `{}`", path.display()), error);
@@ -113,10 +122,9 @@ pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<ExpectedFile
     };
     let size = file.metadata().map_err(|error| told(&error))?.len();
     let what = format!("hashing {}", path.file_name().unwrap_or_default().to_string_lossy());
-    (work.events)(Event::Started { what: what.clone(), total: Some(ByteSize(size)) });
-    let digest = hash(&file, size, &what, work);
-    (work.events)(Event::Finished { what });
-    Ok(Some(ExpectedFile { digest: digest?.map_err(|error| told(&error))?, size }))
+    let progress = Progress::new(what, Some(size), work.events);
+    let digest = hash(&file, size, &|at| work.at(&progress, at)).map_err(|error| carried(error, told))?;
+    Ok(Some(ExpectedFile { digest, size }))
 }
 
 /// Writes a directory's entries to disk.
@@ -140,101 +148,11 @@ fn open(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW.bits().cast_signed();
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).custom_flags(flags).open(path)
-}
-
-fn finish(file: &File, mode: u32) -> io::Result<()> {
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.sync_all()
-}
-
-/// The outer error is an interruption, the inner one of the file system.
-type Outcome<T> = Result<io::Result<T>, Diagnostic>;
-
-/// Fills an empty file; a clone is hashed afterwards, as it is ours alone by then.
-fn fill(source: &File, target: &File, size: u64, what: &str, work: &Work<'_>) -> Outcome<Digest> {
-    if rustix::fs::ioctl_ficlone(target, source).is_ok() {
-        return hash(target, size, what, work);
-    }
-    let mut writer = HashingWriter::new(target);
-    if let Err(error) = by_pieces(source, size, what, work, &mut |at, piece| match piece {
-        Piece::Hole(end) => writer.skip(end - at),
-        Piece::Data(bytes) => writer.write_all(bytes),
-    })? {
-        return Ok(Err(error));
-    }
-    Ok(writer.finish().and_then(|(file, digest, length)| file.set_len(length).map(|()| digest)))
-}
-
-fn hash(file: &File, size: u64, what: &str, work: &Work<'_>) -> Outcome<Digest> {
-    let mut hasher = BackgroundHasher::new();
-    if let Err(error) = by_pieces(file, size, what, work, &mut |at, piece| match piece {
-        Piece::Hole(end) => hasher.zeros(end - at),
-        Piece::Data(mut bytes) => hasher.drain(&mut bytes).map(drop),
-    })? {
-        return Ok(Err(error));
-    }
-    Ok(hasher.finish())
-}
-
-/// What lies at a place of a file: nothing up to where, or these bytes.
-enum Piece<'p> {
-    Hole(u64),
-    Data(&'p [u8]),
-}
-
-/// Reads a file from its beginning to `size`, its holes as such.
-fn by_pieces(
-    file: &File,
-    size: u64,
-    what: &str,
-    work: &Work<'_>,
-    take: &mut dyn FnMut(u64, Piece<'_>) -> io::Result<()>,
-) -> Outcome<()> {
-    let mut buffer = vec![0; BLOCK as usize];
-    let (mut at, mut data_end, mut told) = (0, 0, 0);
-    while at < size {
-        work.goes_on()?;
-        if at >= told + STEP {
-            told = at;
-            (work.events)(Event::Progress { what: what.to_owned(), done: ByteSize(at) });
-        }
-        let next = if at < data_end { Ok((at, data_end)) } else { data(file, at, size) };
-        let step = next.and_then(|(from, to)| {
-            if from > at {
-                return take(at, Piece::Hole(from)).map(|()| (from, to));
-            }
-            let length = (to - at).min(BLOCK) as usize;
-            file.read_exact_at(&mut buffer[..length], at)?;
-            take(at, Piece::Data(&buffer[..length])).map(|()| (at + length as u64, to))
-        });
-        match step {
-            Ok((next, end)) => (at, data_end) = (next, end),
-            Err(error) => return Ok(Err(error)),
-        }
-    }
-    Ok(Ok(()))
-}
-
-/// Finds where the next data begins and ends; a file system that knows no holes shows data (lseek(2), `SEEK_DATA`).
-fn data(file: &File, at: u64, size: u64) -> io::Result<(u64, u64)> {
-    match rustix::fs::seek(file, SeekFrom::Data(at)) {
-        Ok(from) => {
-            let to = rustix::fs::seek(file, SeekFrom::Hole(from)).unwrap_or(size);
-            Ok((from.min(size), to.min(size)))
-        }
-        Err(rustix::io::Errno::NXIO) => Ok((size, size)),
-        Err(_) => Ok((at, size)),
-    }
-}
-
 /// Copies what a reader gives to a new file, of `mode` and on disk.
 pub(crate) fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
     let told = |error: &io::Error| Diagnostic::io(format!("cannot write `{}`", path.display()), error);
     let mut file = create(path).map_err(|error| told(&error))?;
-    let mut buffer = vec![0; BLOCK as usize];
+    let mut buffer = vec![0; BLOCK];
     loop {
         work.goes_on()?;
         match reader.read(&mut buffer).and_then(|count| file.write_all(&buffer[..count]).map(|()| count)) {
@@ -247,7 +165,7 @@ pub(crate) fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::fs::{FileExt, MetadataExt};
 
     use super::*;
 

@@ -23,8 +23,9 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
-use super::disks::{self, DISKS, names, unreadable, unwritable, write_new};
+use super::disks::{self, DISKS, names, unreadable, unwritable};
 use crate::base::{Code, Diagnostic, Digest, Name};
+use crate::fs::whole::{self, Taken};
 use crate::plan::{DataDisk, Machine};
 
 const LOCK: &str = "lock";
@@ -263,12 +264,7 @@ impl InstalledMarker {
 fn write_json(directory: &Path, name: &str, value: &impl Serialize) -> Result<(), Diagnostic> {
     let path = directory.join(name);
     let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
-    let temporary = directory.join(format!("{TEMPORARY}json"));
-    let _ = std::fs::remove_file(&temporary);
-    write_new(&temporary, text.as_bytes())?;
-    let last = |file: File| file.sync_all().and_then(|()| std::fs::rename(&temporary, &path));
-    File::open(&temporary).and_then(last).map_err(|error| unwritable(&path, &error))?;
-    disks::sync(path.parent().unwrap_or(directory))
+    whole::write(&path, text.as_bytes(), 0o600, Taken::Replace).map_err(|error| unwritable(&path, &error))
 }
 
 impl Drop for Vm {

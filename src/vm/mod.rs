@@ -1,4 +1,4 @@
-//! Other programs (qemu, virsh, ssh) and the instances they run. No byte of a bundle comes from here.
+//! Other programs (qemu, ssh) and the instances they run. No byte of a bundle comes from here.
 //!
 //! May start processes and touch the directories of instances. A program is found in `PATH`, started without a shell with
 //! an argument list, and its output is bounded; where it is missing the error says which package brings it. Read next:
@@ -10,16 +10,13 @@ pub(crate) mod console;
 pub(crate) mod copy;
 pub(crate) mod directory;
 pub(crate) mod disks;
-pub(crate) mod instance;
 pub(crate) mod medium;
-pub(crate) mod preflight;
 pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod qmp;
 pub(crate) mod signals;
 pub(crate) mod ssh;
 pub(crate) mod tpm;
-pub(crate) mod virsh;
 pub(crate) mod watch;
 
 pub(crate) use program::Program;

@@ -27,7 +27,7 @@ impl Signals {
 
     /// Begins as if a signal had come.
     #[cfg(test)]
-    pub(super) fn of(signal: usize) -> Self {
+    pub(crate) fn of(signal: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(signal)))
     }
 

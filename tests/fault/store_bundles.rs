@@ -207,9 +207,9 @@ fn out_15_a_dead_copy_is_swept_by_the_next_and_a_strangers_file_is_not() {
     let (place, cache) = world();
     let store = Store::open(&cache, &deaf).unwrap();
     let bundle = publish(&store);
-    for leftover in [".out.arca-dead", ".other.arca-dead", "out.arca-x"] {
+    for leftover in [".out.arca-dead01", ".other.arca-dead01", "out.arca-x"] {
         std::fs::create_dir(place.path().join(leftover)).unwrap();
     }
     store.copy_bundle(&bundle, &place.path().join("out")).unwrap();
-    assert_eq!(files_in(place.path()), [".other.arca-dead", "cache", "out", "out.arca-x"]);
+    assert_eq!(files_in(place.path()), [".other.arca-dead01", "cache", "out", "out.arca-x"]);
 }

@@ -12,8 +12,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::stamp::write_durable;
-use super::{SEEN, Store, fail};
+use super::fail;
+use super::handle::Store;
+use super::layout::SEEN;
 use crate::base::{Diagnostic, Digest};
 
 const HEADER: &str = "arca-build seen 1";
@@ -61,7 +62,7 @@ impl Store<'_> {
             let last = all.iter().rposition(|other| other != seen).unwrap_or(0);
             all.remove(last);
         }
-        write_durable(&self.tree, &name(url), print(url, &all).as_bytes())
+        self.write_durable(&name(url), print(url, &all).as_bytes())
             .map_err(|error| fail::write("cannot record what was seen", self.dir(), &error))
     }
 }

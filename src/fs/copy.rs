@@ -1,6 +1,5 @@
-//! Copies that are hashed on the way and keep their holes. Touches open files only. Read next: `super::out`.
+//! Copies that are hashed on the way and keep their holes. Touches open files only. Read next: `super::paced`.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::FileExt;
@@ -8,79 +7,43 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
-use super::object::StoreObject;
-use super::{ObjectWriter, Store, fail};
-use crate::base::{ByteSize, Diagnostic, Event, Events};
+use super::paced::Paced;
+use crate::base::Digest;
 use crate::stream::hasher::BUFFER;
 use crate::stream::{BackgroundHasher, HashingWriter};
 
 /// Bytes that replace or follow those of the source, and where; of two that overlap the later one wins.
 pub(crate) type Patch = (u64, Vec<u8>);
 
-impl Store<'_> {
-    /// Writes an object's bytes with patches applied, reading it once: the grown copy of a disk.
-    ///
-    /// The base is hashed on one thread and the copy on another while this one reads and writes; holes stay holes. When
-    /// the base turns out damaged this is `E_CACHE_CORRUPT`, it is moved to quarantine, and the writer must be dropped.
-    pub(crate) fn copy_verified(
-        &self,
-        object: &StoreObject,
-        writer: &mut ObjectWriter<'_, '_>,
-        patches: &[Patch],
-        what: &str,
-    ) -> Result<(), Diagnostic> {
-        let source = self.open_object(object)?;
-        let metadata = source.metadata().map_err(|error| self.unreadable(&object.digest(), &error))?;
-        let mut base = BackgroundHasher::new();
-        let progress = Progress::new(what, object.size(), self.events);
-        let copy = Copy { source: &source, size: object.size(), patches, progress: &progress };
-        copy.run(writer.hashing(), Some(&mut base)).map_err(|error| self.unwritable(Some(object.size()), &error))?;
-        let found = base.finish().map_err(|error| self.unreadable(&object.digest(), &error))?;
-        if found == object.digest() {
-            return Ok(());
-        }
-        let found = format!("sha256:{found}");
-        self.quarantine_object(&object.digest(), Some(&metadata), &found);
-        Err(fail::corrupt(&object.digest(), found, self.dir()))
+/// Is told how far a copy is, and may end it.
+pub(crate) type Tell<'t> = &'t dyn Fn(u64) -> io::Result<()>;
+
+/// Fills an empty file with a copy, by shared blocks where the file system can, and returns what was copied.
+pub(crate) fn fill(source: &File, size: u64, target: &File, tell: Tell<'_>) -> io::Result<Digest> {
+    // The clone is ours alone, so what is hashed is what stays there.
+    if rustix::fs::ioctl_ficlone(target, source).is_ok() {
+        return hash(target, target.metadata()?.len(), tell);
     }
+    let mut writer = HashingWriter::new(Paced::new(target.try_clone()?, 0));
+    Copy { source, size, patches: &[], tell }.run(&mut writer, None)?;
+    let (_, digest, length) = writer.finish()?;
+    target.set_len(length)?;
+    Ok(digest)
 }
 
-/// Tells how far a copy is.
-pub(super) struct Progress<'t> {
-    what: &'t str,
-    told: Cell<u64>,
-    events: Events<'t>,
-}
-
-impl<'t> Progress<'t> {
-    /// How many bytes lie between two reports.
-    const STEP: u64 = 32 << 20;
-
-    pub(super) fn new(what: &'t str, total: u64, events: Events<'t>) -> Self {
-        events(Event::Started { what: what.to_owned(), total: Some(ByteSize(total)) });
-        Self { what, told: Cell::new(0), events }
-    }
-
-    fn tell(&self, at: u64) {
-        if at >= self.told.get() + Self::STEP {
-            self.told.set(at);
-            (self.events)(Event::Progress { what: self.what.to_owned(), done: ByteSize(at) });
-        }
-    }
-}
-
-impl Drop for Progress<'_> {
-    fn drop(&mut self) {
-        (self.events)(Event::Finished { what: self.what.to_owned() });
-    }
+/// Hashes a file of known size; its holes are not read.
+pub(crate) fn hash(file: &File, size: u64, tell: Tell<'_>) -> io::Result<Digest> {
+    let mut writer = HashingWriter::new(io::empty());
+    Copy { source: file, size, patches: &[], tell }.run(&mut writer, None)?;
+    Ok(writer.finish()?.1)
 }
 
 /// A file of known size, and what shall differ in its copy.
-pub(super) struct Copy<'c> {
-    pub(super) source: &'c File,
-    pub(super) size: u64,
-    pub(super) patches: &'c [Patch],
-    pub(super) progress: &'c Progress<'c>,
+pub(crate) struct Copy<'c> {
+    pub(crate) source: &'c File,
+    pub(crate) size: u64,
+    pub(crate) patches: &'c [Patch],
+    pub(crate) tell: Tell<'c>,
 }
 
 /// What lies at a place of the source, up to where.
@@ -91,7 +54,7 @@ enum Piece {
 
 impl Copy<'_> {
     /// Copies into a writer that stands at its start; `base` gets the source's bytes as they were.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         into: &mut HashingWriter<impl Write + Seek>,
         mut base: Option<&mut BackgroundHasher>,
@@ -109,7 +72,7 @@ impl Copy<'_> {
                 Piece::Data(end) => self.copy_data(at, end, into, base.as_deref_mut())?,
                 Piece::Hole(end) => self.copy_hole(at, end, into, base.as_deref_mut())?,
             };
-            self.progress.tell(at);
+            (self.tell)(at)?;
         }
         Ok(())
     }
@@ -218,7 +181,6 @@ mod tests {
     use std::os::unix::fs::MetadataExt;
 
     use super::*;
-    use crate::base::Digest;
 
     /// A file with data, holes of two sizes, data, and a hole at its end.
     fn source() -> (File, Vec<u8>) {
@@ -237,9 +199,7 @@ mod tests {
         let (source, _) = source();
         let mut into = HashingWriter::new(tempfile::tempfile().unwrap());
         let mut base = BackgroundHasher::new();
-        Copy { source: &source, size: 4 << 20, patches, progress: &Progress::new("", 0, &|_| {}) }
-            .run(&mut into, Some(&mut base))
-            .unwrap();
+        Copy { source: &source, size: 4 << 20, patches, tell: &|_| Ok(()) }.run(&mut into, Some(&mut base)).unwrap();
         let (mut file, digest, size) = into.finish().unwrap();
         file.set_len(size).unwrap();
         let blocks = file.metadata().unwrap().blocks();

@@ -1,5 +1,5 @@
 //! Temporary files and directories: nameless where the system can, else with a random name and a lock that shows they
-//! are in use. Touches `tmp/` of the store, or a directory the caller names. Read next: `super::object`.
+//! are in use. Touches the directory that the caller names. Read next: `super::temp_path`, `super::whole`.
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
@@ -10,58 +10,66 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::repair::is_refused;
-use super::tree::Tree;
-
-/// Where temporaries of the store lie: on its own file system, so publishing is one link or rename.
-pub(super) const TMP: &str = "tmp";
-/// How the names of kept downloads begin; the sweep leaves them, gc does not.
-pub(super) const PARTIAL: &str = "partial-";
+use super::tree::{Tree, is_refused};
 
 const OWN: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// A file that has no final name yet and vanishes when dropped before it gets one.
-pub(super) struct TempFile<'t> {
-    tree: &'t Tree,
-    pub(super) file: File,
+#[derive(Debug)]
+pub(crate) struct TempFile {
+    tree: Tree,
+    pub(crate) file: File,
+    /// Where it was made, or would have been.
+    parent: PathBuf,
     name: Option<PathBuf>,
 }
 
-impl<'t> TempFile<'t> {
-    /// Makes an empty file (0600): nameless (`O_TMPFILE`), so that a kill leaves nothing, else named.
-    pub(super) fn create(tree: &'t Tree) -> io::Result<Self> {
-        match in_tmp(tree, || tree.open_at(TMP, OFlags::TMPFILE | OFlags::RDWR, OWN)) {
-            Ok(fd) => Ok(Self { tree, file: fd.into(), name: None }),
-            Err(error) if is_unsupported(&error) => Self::named(tree),
+impl TempFile {
+    /// Makes an empty file (0600) in a directory beneath: nameless (`O_TMPFILE`), so that a kill leaves nothing, else named.
+    pub(crate) fn create(tree: &Tree, parent: &str) -> io::Result<Self> {
+        match in_parent(tree, parent, || tree.open_at(parent, OFlags::TMPFILE | OFlags::RDWR, OWN)) {
+            Ok(fd) => Ok(Self { tree: tree.clone(), file: fd.into(), parent: parent.into(), name: None }),
+            Err(error) if is_unsupported(&error) => Self::named(tree, parent),
             Err(error) => Err(error),
         }
     }
 
     /// Makes an empty file (0600) with a random name, locked as long as it is held.
-    pub(super) fn named(tree: &'t Tree) -> io::Result<Self> {
-        let make = |name: &Path| Ok(tree.open_at(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, OWN)?.into());
-        let (name, file) = in_tmp(tree, || unique(tree, Path::new(TMP), "file-", make))?;
-        Ok(Self { tree, file, name: Some(name) })
+    pub(crate) fn named(tree: &Tree, parent: &str) -> io::Result<Self> {
+        Self::named_as(tree, parent, "file-", OWN)
+    }
+
+    /// The same with a prefix, and a mode of which the umask takes its part.
+    pub(crate) fn named_as(tree: &Tree, parent: &str, prefix: &str, mode: Mode) -> io::Result<Self> {
+        let make = |name: &Path| Ok(tree.open_at(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, mode)?.into());
+        let (name, file) = in_parent(tree, parent, || unique(tree, Path::new(parent), prefix, make))?;
+        Ok(Self { tree: tree.clone(), file, parent: parent.into(), name: Some(name) })
     }
 
     /// Takes over a file that has a name already.
-    pub(super) fn adopt(tree: &'t Tree, file: File, name: PathBuf) -> Self {
-        Self { tree, file, name: Some(name) }
+    pub(crate) fn adopt(tree: &Tree, file: File, name: PathBuf) -> Self {
+        let parent = name.parent().unwrap_or(Path::new(".")).to_owned();
+        Self { tree: tree.clone(), file, parent, name: Some(name) }
+    }
+
+    /// Returns the directory that names are relative to.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     /// Keeps the file under its temporary name for a later run.
-    pub(super) fn keep(&mut self) {
+    pub(crate) fn keep(&mut self) {
         self.name = None;
     }
 
     /// Gives the file a free final name; `AlreadyExists` when it is taken, and nothing has changed then.
-    pub(super) fn publish(&mut self, to: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn publish(&mut self, to: impl AsRef<Path>) -> io::Result<()> {
         match &self.name {
             None => match self.tree.link_file(&self.file, &to) {
                 Err(error) if is_refused(&error) => self.move_copy(to.as_ref()),
                 other => other,
             },
-            Some(name) => self.tree.rename_new(name, self.tree, to).map(|()| self.name = None),
+            Some(name) => self.tree.rename_new(name, &self.tree, to).map(|()| self.name = None),
         }
     }
 
@@ -69,7 +77,7 @@ impl<'t> TempFile<'t> {
     ///
     /// The copy has the mode, is synced, and takes this file's place.
     fn move_copy(&mut self, to: &Path) -> io::Result<()> {
-        let mut copy = Self::named(self.tree)?;
+        let mut copy = Self::named(&self.tree, &self.parent.to_string_lossy())?;
         let metadata = self.file.metadata()?;
         let mut buffer = vec![0; 64 << 10];
         let mut at = 0;
@@ -92,13 +100,13 @@ impl<'t> TempFile<'t> {
     }
 
     /// Gives the file a final name in place of whatever file has it; only for files made with [`TempFile::named`].
-    pub(super) fn replace(&mut self, to: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn replace(&mut self, to: impl AsRef<Path>) -> io::Result<()> {
         let name = self.name.as_ref().ok_or(ErrorKind::InvalidInput)?;
         self.tree.rename_over(name, to).map(|()| self.name = None)
     }
 }
 
-impl Drop for TempFile<'_> {
+impl Drop for TempFile {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
             // The next sweep tries again.
@@ -108,41 +116,55 @@ impl Drop for TempFile<'_> {
 }
 
 /// A directory that is being filled and vanishes when dropped before it is published.
-pub(super) struct TempDir<'t> {
-    tree: &'t Tree,
+#[derive(Debug)]
+pub(crate) struct TempDir {
+    tree: Tree,
     name: PathBuf,
-    pub(super) dir: Tree,
+    pub(crate) dir: Tree,
     published: bool,
     _lock: File,
 }
 
-impl<'t> TempDir<'t> {
+impl TempDir {
     /// Makes an empty directory (0700) with a random name in `parent`, locked as long as it is held.
-    pub(super) fn create(tree: &'t Tree, parent: &str, prefix: &str) -> io::Result<Self> {
+    pub(crate) fn create(tree: &Tree, parent: &str, prefix: &str) -> io::Result<Self> {
         let make = |name: &Path| {
             if !tree.make_dir(name)? {
                 return Err(ErrorKind::AlreadyExists.into());
             }
             Ok(tree.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?.into())
         };
-        let begin = || unique(tree, Path::new(parent), prefix, make);
-        let (name, lock) = if parent == TMP { in_tmp(tree, begin) } else { begin() }?;
+        let (name, lock) = in_parent(tree, parent, || unique(tree, Path::new(parent), prefix, make))?;
         let dir = tree.sub(&name)?;
-        Ok(Self { tree, name, dir, published: false, _lock: lock })
+        Ok(Self { tree: tree.clone(), name, dir, published: false, _lock: lock })
     }
 
     /// Moves the directory to a free final name, then takes its write bits away when `mode` says so.
     ///
     /// Moving a directory to another parent writes its `..`, which needs the write bit on the directory itself
     /// (rename(2), EACCES), so the mode is set behind the move.
-    pub(super) fn publish(&mut self, into: &Tree, to: impl AsRef<Path>, mode: u32) -> io::Result<()> {
+    pub(crate) fn publish(&mut self, into: &Tree, to: impl AsRef<Path>, mode: u32) -> io::Result<()> {
         self.tree.rename_new(&self.name, into, to)?;
         self.published = true;
         self.dir.set_mode(mode)
     }
 }
 
-impl Drop for TempDir<'_> {
+impl TempDir {
+    /// Moves the directory to a free name beside it, and makes that last; taken back where it cannot.
+    pub(crate) fn publish_beside(&mut self, to: impl AsRef<Path>) -> io::Result<()> {
+        self.tree.rename_new(&self.name, &self.tree, &to)?;
+        let synced = self.tree.sync_dir(".");
+        match &synced {
+            Ok(()) => self.published = true,
+            // Back to where it goes away with this value.
+            Err(_) => drop(self.tree.rename_new(to, &self.tree, &self.name)),
+        }
+        synced
+    }
+}
+
+impl Drop for TempDir {
     fn drop(&mut self) {
         if !self.published {
             let _ = self.tree.remove_all(&self.name);
@@ -150,11 +172,11 @@ impl Drop for TempDir<'_> {
     }
 }
 
-/// Runs `make`, once more behind making `tmp/` when that is missing.
-fn in_tmp<T>(tree: &Tree, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+/// Runs `make`, once more behind making the directory when that is missing.
+fn in_parent<T>(tree: &Tree, parent: &str, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
     match make() {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            tree.make_dir(TMP)?;
+        Err(error) if error.kind() == ErrorKind::NotFound && parent != "." => {
+            tree.make_dir(parent)?;
             make()
         }
         other => other,
@@ -171,7 +193,9 @@ fn unique(
     loop {
         let made =
             tempfile::Builder::new().prefix(prefix).rand_bytes(16).disable_cleanup(true).make_in("/", |path| {
-                let name = parent.join(path.file_name().unwrap_or_default());
+                let random = Path::new(path.file_name().unwrap_or_default());
+                // Without `openat2` names are walked part by part, and `.` is none.
+                let name = if parent == Path::new(".") { random.to_owned() } else { parent.join(random) };
                 Ok((make(&name)?, name))
             })?;
         let (file, name) = made.into_parts().0;
@@ -183,7 +207,7 @@ fn unique(
 }
 
 /// Tells whether the open file still has the name.
-pub(super) fn is_named(tree: &Tree, name: &Path, file: &File) -> io::Result<bool> {
+pub(crate) fn is_named(tree: &Tree, name: &Path, file: &File) -> io::Result<bool> {
     let open = file.metadata()?;
     match tree.look(name) {
         Ok(found) => Ok((found.ino(), found.dev()) == (open.ino(), open.dev())),
@@ -195,7 +219,7 @@ pub(super) fn is_named(tree: &Tree, name: &Path, file: &File) -> io::Result<bool
 /// Removes the temporaries in `parent` whose name passes and whose lock nobody holds; what fails is left for later.
 ///
 /// Neither age nor process ids decide: a lock dies with its holder, a clock and a process id lie.
-pub(super) fn sweep(tree: &Tree, parent: &str, passes: impl Fn(&OsStr) -> bool) {
+pub(crate) fn sweep(tree: &Tree, parent: &str, passes: impl Fn(&OsStr) -> bool) {
     for name in tree.list(parent).unwrap_or_default() {
         if passes(&name) {
             sweep_one(tree, &Path::new(parent).join(name));
@@ -204,7 +228,7 @@ pub(super) fn sweep(tree: &Tree, parent: &str, passes: impl Fn(&OsStr) -> bool) 
 }
 
 /// Removes one temporary if nobody holds its lock; tells whether it is gone.
-pub(super) fn sweep_one(tree: &Tree, name: &Path) -> bool {
+pub(crate) fn sweep_one(tree: &Tree, name: &Path) -> bool {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     match tree.open_at(name, flags, Mode::empty()) {
         Ok(fd) => {
@@ -218,7 +242,7 @@ pub(super) fn sweep_one(tree: &Tree, name: &Path) -> bool {
 }
 
 /// Reserves space where that is possible, so that a full disk shows before the work; holes stay where nothing is asked.
-pub(super) fn reserve(file: impl AsFd, offset: u64, length: u64) -> io::Result<()> {
+pub(crate) fn reserve(file: impl AsFd, offset: u64, length: u64) -> io::Result<()> {
     if length == 0 {
         return Ok(());
     }
@@ -229,7 +253,7 @@ pub(super) fn reserve(file: impl AsFd, offset: u64, length: u64) -> io::Result<(
 }
 
 /// Tells whether an error means that the file system or kernel lacks the call.
-pub(super) fn is_unsupported(error: &io::Error) -> bool {
+pub(crate) fn is_unsupported(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let lacking = [Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL, Errno::ISDIR];
     error.raw_os_error().is_some_and(|code| lacking.iter().any(|errno| errno.raw_os_error() == code))
@@ -241,6 +265,8 @@ mod tests {
 
     use super::*;
 
+    const TMP: &str = "tmp";
+
     fn tree() -> (tempfile::TempDir, Tree) {
         let place = tempfile::tempdir().unwrap();
         let tree = Tree::open(place.path()).unwrap();
@@ -251,7 +277,7 @@ mod tests {
     fn both_kinds_of_file_get_a_free_name_and_no_taken_one() {
         let (_place, tree) = tree();
         for (name, is_named) in [("a", false), ("b", true)] {
-            let make = || if is_named { TempFile::named(&tree) } else { TempFile::create(&tree) };
+            let make = || if is_named { TempFile::named(&tree, TMP) } else { TempFile::create(&tree, TMP) };
             let mut first = make().unwrap();
             first.file.write_all(b"first").unwrap();
             first.publish(name).unwrap();
@@ -266,13 +292,13 @@ mod tests {
     #[test]
     fn gc_04_the_sweep_takes_the_dead_and_leaves_the_living_and_the_partial() {
         let (_place, tree) = tree();
-        let living = (TempFile::named(&tree).unwrap(), TempDir::create(&tree, TMP, "bundle-").unwrap());
+        let living = (TempFile::named(&tree, TMP).unwrap(), TempDir::create(&tree, TMP, "bundle-").unwrap());
         std::fs::write(tree.path().join("tmp/file-dead"), b"x").unwrap();
         std::fs::write(tree.path().join("tmp/partial-ab"), b"x").unwrap();
         std::fs::create_dir(tree.path().join("tmp/bundle-dead")).unwrap();
         std::fs::write(tree.path().join("tmp/bundle-dead/disk"), b"x").unwrap();
         std::os::unix::fs::symlink("/etc", tree.path().join("tmp/planted")).unwrap();
-        sweep(&tree, TMP, |name| !name.as_encoded_bytes().starts_with(PARTIAL.as_bytes()));
+        sweep(&tree, TMP, |name| !name.as_encoded_bytes().starts_with(b"partial-"));
         let left = tree.list(TMP).unwrap();
         assert_eq!(left.len(), 3, "{left:?}");
         assert!(is_named(&tree, living.0.name.as_ref().unwrap(), &living.0.file).unwrap());

@@ -1,12 +1,15 @@
 //! Temporaries beside what they become: named after it, and locked while they are used, so that the next run can tell
-//! what a killed one left there and takes it away. Touches the directory of the path. Read next: `super::layout`.
+//! what a killed one left there and takes it away. Touches the directory of the path. Read next: `super::temp`.
 
-use std::fs::{File, Permissions, TryLockError};
+use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::Mode;
+
+use super::temp::{self, TempDir, TempFile};
+use super::tree::Tree;
 
 /// Of a long name only the beginning is used: with what is added it must stay a name.
 const NAME: usize = 60;
@@ -14,36 +17,28 @@ const NAME: usize = 60;
 const TRIES: usize = 1000;
 
 /// Makes an empty file.
-pub(super) fn file(path: &Path, mode: u32) -> io::Result<tempfile::NamedTempFile> {
-    sweep(path);
-    loop {
-        let permissions = Permissions::from_mode(mode);
-        let made = tempfile::Builder::new().prefix(&prefix(path)).permissions(permissions).tempfile_in(parent(path))?;
-        if is_held(made.as_file(), made.path()) {
-            return Ok(made);
-        }
-    }
+pub(crate) fn file(path: &Path, mode: u32) -> io::Result<TempFile> {
+    file_in(&Tree::open(parent(path))?, path.file_name().unwrap_or_default(), mode)
 }
 
-/// Makes an empty directory (0700), and returns what holds its lock.
-pub(super) fn directory(path: &Path) -> io::Result<(tempfile::TempDir, File)> {
-    sweep(path);
-    loop {
-        let private = Permissions::from_mode(0o700);
-        let made = tempfile::Builder::new().prefix(&prefix(path)).permissions(private).tempdir_in(parent(path))?;
-        match open(made.path()) {
-            Ok(lock) if is_held(&lock, made.path()) => return Ok((made, lock)),
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
+/// Makes an empty file in an open directory, beside the name that it gets.
+pub(crate) fn file_in(directory: &Tree, name: &OsStr, mode: u32) -> io::Result<TempFile> {
+    sweep_in(directory, name);
+    TempFile::named_as(directory, ".", &prefix(name), Mode::from_raw_mode(mode))
+}
+
+/// Makes an empty directory (0700).
+pub(crate) fn directory(path: &Path) -> io::Result<TempDir> {
+    let (tree, name) = (Tree::open(parent(path))?, path.file_name().unwrap_or_default());
+    sweep_in(&tree, name);
+    TempDir::create(&tree, ".", &prefix(name))
 }
 
 /// Makes a symbolic link in place of what has the name.
 ///
 /// A link cannot be locked, so its temporary has one name for all: the next run finds it and uses or removes it.
-pub(super) fn link(target: &Path, path: &Path) -> io::Result<()> {
-    let temporary = parent(path).join(format!("{}link", prefix(path)));
+pub(crate) fn link(target: &Path, path: &Path) -> io::Result<()> {
+    let temporary = parent(path).join(format!("{}link", prefix(path.file_name().unwrap_or_default())));
     for _ in 0..TRIES {
         match symlink(target, &temporary) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -68,51 +63,33 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 }
 
 /// Removes what killed runs left for this path; neither age nor process ids decide, as a lock dies with its holder.
-pub(super) fn sweep(path: &Path) {
-    let prefix = prefix(path);
-    let names = std::fs::read_dir(parent(path)).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    for name in names.filter(|name| is_ours(&name.to_string_lossy(), &prefix)) {
-        let left = parent(path).join(name);
-        if let Ok(file) = open(&left)
-            && file.try_lock().is_ok()
-            && is_named(&file, &left)
-        {
-            // Best effort: the next run tries again.
-            let _ = if left.is_dir() { std::fs::remove_dir_all(&left) } else { std::fs::remove_file(&left) };
-        }
+pub(crate) fn sweep(path: &Path) {
+    if let Ok(tree) = Tree::open(parent(path)) {
+        sweep_in(&tree, path.file_name().unwrap_or_default());
     }
 }
 
-/// The names that `tempfile` makes: six letters or digits behind the prefix.
+/// The same in an open directory.
+pub(crate) fn sweep_in(directory: &Tree, name: &OsStr) {
+    let prefix = prefix(name);
+    // A link with such a name is not a temporary, and the directory is the user's.
+    let is_link = |left: &OsStr| directory.look(left).is_ok_and(|found| found.is_symlink());
+    temp::sweep(directory, ".", |left| is_ours(&left.to_string_lossy(), &prefix) && !is_link(left));
+}
+
+/// Returns whether a name is a temporary's: 16 random letters or digits behind the prefix, of earlier versions six.
 fn is_ours(name: &str, prefix: &str) -> bool {
     let random = name.strip_prefix(prefix);
-    random.is_some_and(|random| random.len() == 6 && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    random
+        .is_some_and(|random| matches!(random.len(), 6 | 16) && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Takes the lock; `false` when a sweep took the new thing for dead before it was locked.
-///
-/// Where locks do not work nobody sweeps.
-fn is_held(file: &File, path: &Path) -> bool {
-    !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) && is_named(file, path)
-}
-
-fn is_named(file: &File, path: &Path) -> bool {
-    let place = |found: &std::fs::Metadata| (found.dev(), found.ino());
-    matches!((file.metadata(), path.symlink_metadata()), (Ok(open), Ok(named)) if place(&open) == place(&named))
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)
-}
-
-fn prefix(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    format!(".{}.arca-", name.chars().take(NAME).collect::<String>())
+fn prefix(name: &OsStr) -> String {
+    format!(".{}.arca-", name.to_string_lossy().chars().take(NAME).collect::<String>())
 }
 
 /// Returns the directory that a path lies in.
-pub(super) fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -137,10 +114,12 @@ mod tests {
         std::fs::write(at(".nas.arca-bbbbbb/x"), b"dead").unwrap();
         let stays = [".nas.arca-", ".nas.arca-notes.txt", ".other.arca-aaaaaa", "nas.arca-aaaaaa"];
         stays.iter().for_each(|name| std::fs::write(at(name), b"not ours").unwrap());
-        let living = file(&at("nas"), 0o600).unwrap();
-        let (directory, _lock) = directory(&at("nas")).unwrap();
+        let _living = file(&at("nas"), 0o600).unwrap();
+        let directory = directory(&at("nas")).unwrap();
         let mut expected: Vec<_> = stays.iter().map(|name| at(name)).collect();
-        expected.extend([living.path().to_owned(), directory.path().to_owned()]);
+        let left: Vec<_> = names(place.path()).into_iter().filter(|name| !expected.contains(name)).collect();
+        assert!(left.len() == 2 && left.contains(&directory.dir.path().to_owned()), "{left:?}");
+        expected.extend(left);
         expected.sort();
         assert_eq!(names(place.path()), expected);
         // A link with such a name is none of ours, and what it leads to least of all.
@@ -153,7 +132,7 @@ mod tests {
     fn a_long_name_still_has_room_for_a_temporary() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("ä".repeat(127));
-        file(&path, 0o600).unwrap().persist(&path).unwrap();
+        file(&path, 0o600).unwrap().replace(path.file_name().unwrap()).unwrap();
         assert!(path.exists());
     }
 

@@ -10,7 +10,7 @@
 //!
 //! The lock is an flock on the storage directory itself: no file of ours stays there, and it dies with its holder. It is
 //! held by whoever changes anything there, so that two never make one name or count the links of one base.
-//! Touches the storage directory. Read next: [`super::copy`], `crate::commands::install`.
+//! Touches the storage directory. Read next: `crate::vm::copy`, `crate::commands::install`.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -21,9 +21,11 @@ use rustix::fs::{CWD, FlockOperation, OFlags, RenameFlags, fcntl_lock, renameat_
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::copy::{self, ExpectedFile, Work};
 use crate::base::{Code, Diagnostic, Digest, Event, Name};
 use crate::format::iso;
+use crate::fs::temp_path;
+use crate::fs::whole::{self, Taken};
+use crate::vm::copy::{self, ExpectedFile, Work};
 
 /// The version of `instance.json`.
 const FORMAT: u32 = 1;
@@ -170,6 +172,7 @@ impl Storage {
             gone(&directory.join(&part.path))?;
         }
         gone(&directory.join(UNFINISHED))?;
+        temp_path::sweep(&directory.join(RECORD));
         let paths = kept.iter().map(|part| directory.join(&part.path)).collect::<Vec<_>>();
         let foreign = names(directory).into_iter().map(|name| directory.join(name));
         let foreign: Vec<_> =
@@ -434,11 +437,8 @@ impl Storage {
 }
 
 fn replace_record(directory: &Path, record: &Record) -> Result<(), Diagnostic> {
-    let (path, new) = (directory.join(RECORD), directory.join(".instance.json.new"));
-    gone(&new)?;
-    copy::write(&new, record.to_text().as_bytes(), 0o600)?;
-    std::fs::rename(&new, &path).map_err(|error| unwritable(&path, &error))?;
-    copy::sync(directory)
+    let path = directory.join(RECORD);
+    whole::write(&path, record.to_text().as_bytes(), 0o600, Taken::Replace).map_err(|error| unwritable(&path, &error))
 }
 
 /// Lists the names in a directory, sorted; none where it cannot be read.

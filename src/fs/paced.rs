@@ -14,7 +14,7 @@ const STRIDE: u64 = 16 << 20;
 /// The kernel would keep the pages until the final `fsync`, which then waits for all of them while nothing else happens.
 /// `POSIX_FADV_DONTNEED` makes it begin at once and without waiting (Linux: mm/fadvise.c starts writeback of the range
 /// first); pages still being written stay cached. Only time depends on it, so errors do not matter.
-pub(super) struct Paced {
+pub(crate) struct Paced {
     file: File,
     at: u64,
     begun: u64,
@@ -22,13 +22,8 @@ pub(super) struct Paced {
 
 impl Paced {
     /// Takes a file that stands at `at`.
-    pub(super) fn new(file: File, at: u64) -> Self {
+    pub(crate) fn new(file: File, at: u64) -> Self {
         Self { file, at, begun: at }
-    }
-
-    /// Returns the file.
-    pub(super) fn into_inner(self) -> File {
-        self.file
     }
 
     fn pace(&mut self) {
@@ -40,7 +35,7 @@ impl Paced {
 }
 
 /// Asks the system to begin storing a range (length 0: to the end), without waiting.
-pub(super) fn begin_storing(file: &File, from: u64, length: u64) {
+pub(crate) fn begin_storing(file: &File, from: u64, length: u64) {
     let _ = rustix::fs::fadvise(file, from, NonZeroU64::new(length), Advice::DontNeed);
 }
 

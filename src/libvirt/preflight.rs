@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Access;
 
 use super::instance;
-use super::program::Program;
 use super::virsh::Virsh;
 use crate::base::{ByteSize, Code, Diagnostic, Digest, Name};
 use crate::plan::{Accel, Firmware, Machine, Network};
+use crate::vm::Program;
 
 /// What is about to be installed.
 #[derive(Clone, Copy, Debug)]

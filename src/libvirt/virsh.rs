@@ -5,17 +5,17 @@
 //! anywhere. What a call costs more (30 to 40 ms against 10) is nothing beside the copy of a disk. `virsh` is there
 //! wherever libvirt is used, speaks to whichever daemon that host has, and shows a person the very commands. What we ask
 //! of it is answered by exit status and by lists of names, which are stable; messages are handed on, never judged.
-//! Read next: [`super::preflight`], [`super::program`].
+//! Read next: [`super::preflight`], `crate::vm::program`.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::copy::{Work, lock};
-use super::program::{Finished, Program};
-use super::signals::Signals;
 use crate::base::{Code, Diagnostic};
+use crate::vm::copy::{Work, lock};
+use crate::vm::program::{Finished, Program};
+use crate::vm::signals::Signals;
 
 /// How long a command may take that clears up.
 const CLEARING: Duration = Duration::from_secs(20);

@@ -10,18 +10,19 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
 
 /// A directory, and the path under which it was opened.
-#[derive(Debug)]
-pub(super) struct Tree {
-    fd: OwnedFd,
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    fd: Arc<OwnedFd>,
     path: PathBuf,
     /// Leaves no trace of reading.
-    quiet: AtomicBool,
+    quiet: Arc<AtomicBool>,
 }
 
 /// Reading flags that cannot block on a FIFO, take a terminal or follow a last symbolic link.
@@ -29,36 +30,37 @@ const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY
 
 impl Tree {
     /// Opens a directory by its path, links allowed: where the store is is the user's choice.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::open(path, flags, Mode::empty())?;
-        Ok(Self { fd, path: path.to_owned(), quiet: AtomicBool::new(false) })
+        Ok(Self { fd: Arc::new(fd), path: path.to_owned(), quiet: Arc::default() })
     }
 
     /// Opens a directory beneath this one.
-    pub(super) fn sub(&self, name: impl AsRef<Path>) -> io::Result<Self> {
+    pub(crate) fn sub(&self, name: impl AsRef<Path>) -> io::Result<Self> {
         let name = name.as_ref();
         let fd = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
-        Ok(Self { fd, path: self.path.join(name), quiet: AtomicBool::new(self.quiet.load(Ordering::Relaxed)) })
+        let quiet = Arc::new(AtomicBool::new(self.quiet.load(Ordering::Relaxed)));
+        Ok(Self { fd: Arc::new(fd), path: self.path.join(name), quiet })
     }
 
     /// Leaves access times alone from now on: to look after the store is not to use what is in it.
-    pub(super) fn be_quiet(&self) {
+    pub(crate) fn be_quiet(&self) {
         self.quiet.store(true, Ordering::Relaxed);
     }
 
     /// Returns the path under which the directory was opened.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Returns owner, mode and times of the directory itself.
-    pub(super) fn metadata(&self) -> io::Result<Metadata> {
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
         File::from(self.fd.try_clone()?).metadata()
     }
 
     /// Opens something beneath, following no link.
-    pub(super) fn open_at(&self, name: impl AsRef<Path>, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+    pub(crate) fn open_at(&self, name: impl AsRef<Path>, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let name = name.as_ref();
         let is_reading = !flags.intersects(OFlags::PATH | OFlags::CREATE | OFlags::RDWR);
         if is_reading && self.quiet.load(Ordering::Relaxed) {
@@ -113,19 +115,19 @@ impl Tree {
     }
 
     /// Looks at something beneath without opening it; a symbolic link is itself.
-    pub(super) fn look(&self, name: impl AsRef<Path>) -> io::Result<Metadata> {
+    pub(crate) fn look(&self, name: impl AsRef<Path>) -> io::Result<Metadata> {
         File::from(self.open_at(name, OFlags::PATH, Mode::empty())?).metadata()
     }
 
     /// Opens a regular file for reading, with what it is; anything else is `InvalidData`.
-    pub(super) fn regular(&self, name: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
+    pub(crate) fn regular(&self, name: impl AsRef<Path>) -> io::Result<(File, Metadata)> {
         let file = File::from(self.open_at(name, READ, Mode::empty())?);
         let metadata = file.metadata()?;
         if metadata.is_file() { Ok((file, metadata)) } else { Err(ErrorKind::InvalidData.into()) }
     }
 
     /// Reads a small regular file, of which more than `cap` bytes are `InvalidData`.
-    pub(super) fn read_small(&self, name: impl AsRef<Path>, cap: u64) -> io::Result<Vec<u8>> {
+    pub(crate) fn read_small(&self, name: impl AsRef<Path>, cap: u64) -> io::Result<Vec<u8>> {
         let (file, _) = self.regular(name)?;
         let mut bytes = Vec::new();
         file.take(cap + 1).read_to_end(&mut bytes)?;
@@ -133,7 +135,7 @@ impl Tree {
     }
 
     /// Lists the names in a directory beneath (`.` is this one), sorted.
-    pub(super) fn list(&self, name: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
+    pub(crate) fn list(&self, name: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
         let fd = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
         let mut names = Vec::new();
         for entry in Dir::new(fd)? {
@@ -147,8 +149,14 @@ impl Tree {
         Ok(names)
     }
 
+    /// Makes a new file beneath (0600 until it is whole).
+    pub(crate) fn new_file(&self, name: impl AsRef<Path>) -> io::Result<File> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        Ok(self.open_at(name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+
     /// Makes a directory (0700) where there is none; tells whether it did.
-    pub(super) fn make_dir(&self, name: impl AsRef<Path>) -> io::Result<bool> {
+    pub(crate) fn make_dir(&self, name: impl AsRef<Path>) -> io::Result<bool> {
         let (parent, last) = self.parent(name.as_ref())?;
         match rustix::fs::mkdirat(&parent, last, Mode::RWXU) {
             Ok(()) => Ok(true),
@@ -158,26 +166,26 @@ impl Tree {
     }
 
     /// Tells whether the permissions, and the mount, let this process write into a directory.
-    pub(super) fn may_write(&self, name: impl AsRef<Path>) -> bool {
+    pub(crate) fn may_write(&self, name: impl AsRef<Path>) -> bool {
         rustix::fs::accessat(&self.fd, name.as_ref(), rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::EACCESS)
             .is_ok()
     }
 
     /// Makes the entries of a directory beneath (`.` is this one) survive a power cut.
-    pub(super) fn sync_dir(&self, name: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn sync_dir(&self, name: impl AsRef<Path>) -> io::Result<()> {
         let fd = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
         Ok(rustix::fs::fsync(fd)?)
     }
 
     /// Gives a second name to something beneath; never replaces.
-    pub(super) fn link(&self, from: impl AsRef<Path>, into: &Self, to: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn link(&self, from: impl AsRef<Path>, into: &Self, to: impl AsRef<Path>) -> io::Result<()> {
         let (from, old) = self.parent(from.as_ref())?;
         let (to, new) = into.parent(to.as_ref())?;
         Ok(rustix::fs::linkat(&from, old, &to, new, AtFlags::empty())?)
     }
 
     /// Gives a first name to a file opened with `O_TMPFILE`; never replaces.
-    pub(super) fn link_file(&self, file: &File, to: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn link_file(&self, file: &File, to: impl AsRef<Path>) -> io::Result<()> {
         use std::os::fd::AsRawFd;
         let (parent, name) = self.parent(to.as_ref())?;
         // The form that needs no capability (open(2), O_TMPFILE).
@@ -190,7 +198,7 @@ impl Tree {
     }
 
     /// Moves something beneath to a name that is free; never replaces.
-    pub(super) fn rename_new(&self, from: impl AsRef<Path>, into: &Self, to: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn rename_new(&self, from: impl AsRef<Path>, into: &Self, to: impl AsRef<Path>) -> io::Result<()> {
         let (from, old) = self.parent(from.as_ref())?;
         let (to, new) = into.parent(to.as_ref())?;
         match rustix::fs::renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
@@ -208,14 +216,14 @@ impl Tree {
     }
 
     /// Moves a file beneath over whatever file has the name.
-    pub(super) fn rename_over(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn rename_over(&self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<()> {
         let (from, old) = self.parent(from.as_ref())?;
         let (to, new) = self.parent(to.as_ref())?;
         Ok(rustix::fs::renameat(&from, old, &to, new)?)
     }
 
     /// Removes a file; none is as good.
-    pub(super) fn remove(&self, name: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: impl AsRef<Path>) -> io::Result<()> {
         let (parent, last) = self.parent(name.as_ref())?;
         match rustix::fs::unlinkat(&parent, last, AtFlags::empty()) {
             Err(Errno::NOENT) => Ok(()),
@@ -224,7 +232,7 @@ impl Tree {
     }
 
     /// Removes whatever has the name: a file, a link, or a directory of files with its write bit off.
-    pub(super) fn remove_all(&self, name: impl AsRef<Path>) -> io::Result<()> {
+    pub(crate) fn remove_all(&self, name: impl AsRef<Path>) -> io::Result<()> {
         let name = name.as_ref();
         match self.remove(name) {
             Err(error) if matches!(error.kind(), ErrorKind::IsADirectory | ErrorKind::PermissionDenied) => {}
@@ -240,7 +248,7 @@ impl Tree {
     }
 
     /// Sets the mode of this directory.
-    pub(super) fn set_mode(&self, mode: u32) -> io::Result<()> {
+    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
         Ok(rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(mode))?)
     }
 }
@@ -248,6 +256,27 @@ impl Tree {
 impl AsFd for Tree {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+/// Returns whether an error means that something other than a regular file or directory of ours has the name.
+pub(crate) fn is_planted(error: &io::Error) -> bool {
+    // A symbolic link, or a socket, which cannot be opened at all (open(2): ENXIO).
+    let odd = [Errno::LOOP, Errno::NXIO].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()));
+    odd || matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::NotADirectory)
+}
+
+/// Returns whether a file system refuses to give a file a second name.
+pub(crate) fn is_refused(error: &io::Error) -> bool {
+    let refusals = [Errno::XDEV, Errno::PERM, Errno::ACCESS, Errno::MLINK, Errno::OPNOTSUPP, Errno::NOSYS];
+    refusals.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// Takes a directory that is not there for an empty one.
+pub(crate) fn absent_is_empty<T>(listed: io::Result<Vec<T>>) -> io::Result<Vec<T>> {
+    match listed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        other => other,
     }
 }
 
