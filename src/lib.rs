@@ -29,12 +29,13 @@
 //! | `inspect` | what a file is and holds; bounded readers only | base format | nothing |
 //! | `guest_report` | what a guest's report should say, and a judgement of what it says | base | nothing |
 //! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base format | nothing |
+//! | `machine` | a machine in libvirt's, virt-install's and QEMU's words: one row for each hardware key, read in both directions | base format recipe | nothing |
 //! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base guest_report format recipe | nothing |
 //! | `lock` | what each input was when we last asked: `Pin`, `Lock`, `Question`; reading what a publisher answers | base format recipe | nothing |
 //! | `plan` | (`Recipe`, pins, `LocalFiles`) → `Plan`: derivations, canonical encoding, ids | base guest_report recipe provision lock | nothing |
 //! | `compare` | what differs between two bundles' files or two plans: the file in the volume, the key, the line | base format plan | nothing |
-//! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base plan | nothing |
-//! | `import_config` | an existing config, script, command line or domain XML → recipe text | base format recipe | nothing |
+//! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base format machine plan | nothing |
+//! | `import_config` | an existing config, script, command line or domain XML → recipe text | base format guest_report recipe machine | nothing |
 //! | `doctor` | a serial log → the known failures of a first boot in it, with the cure; the knowledge is a table | base | nothing |
 //! | `fs` | the one way files appear: temporary, synced, renamed, swept; sparse copies that hash | base stream | files its caller owns |
 //! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream fs | cache directory |
@@ -79,6 +80,7 @@ pub(crate) mod import_config;
 pub(crate) mod inspect;
 pub(crate) mod libvirt;
 pub(crate) mod lock;
+pub(crate) mod machine;
 pub(crate) mod plan;
 pub(crate) mod provision;
 pub(crate) mod realise;

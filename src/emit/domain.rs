@@ -1,14 +1,15 @@
 //! Domain XML (libvirt: formatdomain, <https://libvirt.org/formatdomain.html>). Touches nothing.
 //!
-//! What virt-install adds without being asked (timers, power management, the tablet of a graphical machine) is written
-//! here too, so that the two ways to start a machine give the same one. Read next: [`super::form`],
+//! What the hardware's keys stand for, and what every domain has, is written by [`crate::machine`]. Read next: [`super::form`],
 //! [`super::virt_install`].
 
 use super::edit;
 use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role, Stage};
-use super::xml::{Element, element};
 use crate::base::{Arch, ByteSize, Diagnostic};
-use crate::plan::{Firmware, Forward, Graphics, Machine, MemoryOptions, Network, REPORT_PORT};
+use crate::format::xml::{Element, element, fixed};
+use crate::machine::keys::elements;
+use crate::machine::standing::{VIDEO, standing};
+use crate::plan::{Firmware, Forward, Graphics, Machine, Network, REPORT_PORT};
 
 /// Writes the domain of a form.
 ///
@@ -18,180 +19,118 @@ use crate::plan::{Firmware, Forward, Graphics, Machine, MemoryOptions, Network, 
 pub(crate) fn write(form: &Form) -> Result<Vec<u8>, Diagnostic> {
     let mut domain = domain(form);
     edit::apply(form, &mut domain)?;
-    domain.document().map_err(|error| Diagnostic::io("cannot write domain XML", &error))
+    Ok(domain.to_document().into_bytes())
 }
 
-fn domain(form: &Form) -> Element {
+/// Returns the domain without the recipe's edits.
+pub(crate) fn domain(form: &Form) -> Element {
     let machine = form.machine;
-    let kib = |size: ByteSize| (size.0 >> 10).to_string();
+    let text = |name, text: &str| element(name).with_text(text);
+    let kib = |name, size: ByteSize| text(name, &(size.0 >> 10).to_string()).with("unit", "KiB");
     let most = machine.hardware.memory.max.unwrap_or(machine.memory);
+    let backing = element("memoryBacking").containing(elements("memoryBacking", &form.spec()));
+    let on_reboot = if form.stage == Stage::Installing { "destroy" } else { "restart" };
+    let mut standing = standing("domain", machine.arch);
+    standing.insert(1, text("on_reboot", on_reboot));
     element("domain")
-        .attribute("type", form::virt_type(machine.accel))
-        .child(element("name").text(machine.name.as_str()))
-        .child(element("uuid").text(&form.identity.uuid))
-        .children(machine.description.iter().map(|text| element("description").text(text)))
-        .child(element("memory").attribute("unit", "KiB").text(kib(most)))
-        .child(element("currentMemory").attribute("unit", "KiB").text(kib(machine.memory)))
-        .children(memory_backing(machine.hardware.memory))
-        .child(element("vcpu").text(machine.vcpus.to_string()))
-        .children(sysinfo(form))
-        .child(os(form))
-        .child(features(machine))
-        .child(cpu(machine))
-        .child(clock(machine.arch))
-        .child(element("on_poweroff").text("destroy"))
-        .child(element("on_reboot").text(if form.stage == Stage::Installing { "destroy" } else { "restart" }))
-        .child(element("on_crash").text("destroy"))
-        .children(power_management(machine.arch))
-        .child(devices(form))
+        .with("type", form::virt_type(machine.accel))
+        .containing([text("name", machine.name.as_str()), text("uuid", &form.identity.uuid)])
+        .containing(machine.description.iter().map(|description| text("description", description)))
+        .containing([kib("memory", most), kib("currentMemory", machine.memory)])
+        .containing((!backing.children.is_empty()).then_some(backing))
+        .containing([text("vcpu", &machine.vcpus.to_string())])
+        .containing(sysinfo(form))
+        .containing([os(form), features(form), cpu(machine), clock(machine.arch)])
+        .containing(standing)
+        .containing([devices(form)])
 }
 
 /// `file=` always: libvirt 9 hands an inline value to QEMU with its XML escapes in it.
 fn sysinfo(form: &Form) -> Option<Element> {
-    let entries = form.fw_cfg();
-    (!entries.is_empty()).then(|| {
-        element("sysinfo").attribute("type", "fwcfg").children(
-            entries.iter().map(|(key, name)| {
-                element("entry").attribute("name", key.as_str()).attribute("file", path(form, name))
-            }),
-        )
-    })
+    let entry = |(key, name): &(crate::base::FwCfgName, &str)| {
+        element("entry").with("name", key.as_str()).with("file", path(form, name))
+    };
+    let entries: Vec<_> = form.fw_cfg().iter().map(entry).collect();
+    (!entries.is_empty()).then(|| element("sysinfo").with("type", "fwcfg").containing(entries))
 }
 
 fn os(form: &Form) -> Element {
     let machine = form.machine;
-    let kind =
-        element("type").attribute("arch", machine.arch.as_str()).attribute("machine", form::machine_type(machine.arch));
-    let os = element("os");
+    let kind = element("type").with("arch", machine.arch).with("machine", form::machine_type(machine.arch));
+    let kind = kind.with_text("hvm");
+    let feature = |(name, enabled): &(&str, &str)| element("feature").with("enabled", enabled).with("name", name);
     let os = match machine.firmware {
-        Firmware::Bios => os.child(kind.text("hvm")),
-        Firmware::Uefi => {
-            os.attribute("firmware", "efi")
-                .child(kind.text("hvm"))
-                .child(element("firmware").children(
-                    form::firmware_features(machine).iter().map(|(name, enabled)| {
-                        element("feature").attribute("enabled", *enabled).attribute("name", *name)
-                    }),
-                ))
-                .children(machine.hardware.security.secure_boot.then(|| element("loader").attribute("secure", "yes")))
-        }
+        Firmware::Bios => element("os").containing([kind]),
+        Firmware::Uefi => element("os")
+            .with("firmware", "efi")
+            .containing([kind])
+            .containing([element("firmware").containing(form::firmware_features(machine).iter().map(feature))])
+            .containing(machine.hardware.security.secure_boot.then(|| fixed("<loader secure='yes'/>"))),
     };
-    match form.kernel() {
-        None => os,
-        Some(arguments) => os
-            .child(element("kernel").text(path(form, KERNEL)))
-            .child(element("initrd").text(path(form, INITRD)))
-            .child(element("cmdline").text(arguments)),
-    }
+    os.containing(form.kernel().into_iter().flat_map(|arguments| {
+        [("kernel", path(form, KERNEL)), ("initrd", path(form, INITRD)), ("cmdline", arguments)]
+            .map(|(name, text)| element(name).with_text(text))
+    }))
 }
 
-/// Huge pages and sharing go together: virtiofs wants the second and profits from the first.
-fn memory_backing(memory: MemoryOptions) -> Option<Element> {
-    let shared = [element("source").attribute("type", "memfd"), element("access").attribute("mode", "shared")];
-    (memory.hugepages || memory.shared).then(|| {
-        element("memoryBacking")
-            .children(memory.hugepages.then(|| element("hugepages")))
-            .children(shared.into_iter().filter(|_| memory.shared))
-    })
-}
-
-/// ACPI is what QEMU's fw_cfg device is announced by; system management mode keeps the variables of secure boot.
-fn features(machine: &Machine) -> Element {
-    let features = element("features").child(element("acpi"));
-    let smm = machine.hardware.security.secure_boot.then(|| element("smm").attribute("state", "on"));
-    match machine.arch {
-        Arch::X86_64 => {
-            features.child(element("apic")).child(element("vmport").attribute("state", "off")).children(smm)
-        }
-        Arch::Aarch64 => features,
-    }
+fn features(form: &Form) -> Element {
+    let standing = standing("features", form.machine.arch);
+    element("features").containing(standing).containing(elements("features", &form.spec()))
 }
 
 fn cpu(machine: &Machine) -> Element {
     let cpu = match form::cpu(machine) {
-        Cpu::Mode(mode) => element("cpu").attribute("mode", mode.as_str()),
+        Cpu::Mode(mode) => element("cpu").with("mode", mode),
         Cpu::Model(name) => {
-            let custom = element("cpu").attribute("mode", "custom").attribute("match", "exact");
-            custom.child(element("model").text(name.as_str()))
+            let custom = element("cpu").with("mode", "custom").with("match", "exact");
+            custom.containing([element("model").with_text(name.as_str())])
         }
     };
-    let count = |name, count: u32| (name, count.to_string());
-    cpu.children(machine.hardware.topology.map(|topology| {
+    cpu.containing(machine.hardware.topology.map(|topology| {
         // libvirt and virt-install fill `dies` in.
-        let counts = [count("sockets", topology.sockets), count("dies", 1), count("cores", topology.cores)];
-        let counts = counts.into_iter().chain([count("threads", topology.threads)]);
-        counts.fold(element("topology"), |topology, (name, count)| topology.attribute(name, count))
+        let sockets = element("topology").with("sockets", topology.sockets).with("dies", 1);
+        sockets.with("cores", topology.cores).with("threads", topology.threads)
     }))
 }
 
 fn clock(arch: Arch) -> Element {
-    let timer = |name: &str, key, value: &str| element("timer").attribute("name", name).attribute(key, value);
-    let clock = element("clock").attribute("offset", "utc");
-    match arch {
-        Arch::X86_64 => clock
-            .child(timer("rtc", "tickpolicy", "catchup"))
-            .child(timer("pit", "tickpolicy", "delay"))
-            .child(timer("hpet", "present", "no")),
-        Arch::Aarch64 => clock,
-    }
-}
-
-fn power_management(arch: Arch) -> Option<Element> {
-    let off = |name| element(name).attribute("enabled", "no");
-    (arch == Arch::X86_64).then(|| element("pm").child(off("suspend-to-mem")).child(off("suspend-to-disk")))
+    element("clock").with("offset", "utc").containing(standing("clock", arch))
 }
 
 fn devices(form: &Form) -> Element {
     let machine = form.machine;
     let drives = form.drives();
     element("devices")
-        .children(drives.iter().map(|drive| disk(form, drive)))
-        .children(controllers(machine.arch, &drives))
-        .children(interface(form))
-        .child(element("serial").attribute("type", "pty"))
-        .child(
-            element("console")
-                .attribute("type", "pty")
-                .child(element("target").attribute("type", "serial").attribute("port", "0")),
-        )
-        .child(channel("unix", "org.qemu.guest_agent.0"))
-        .children(machine.report.then(|| channel("unix", REPORT_PORT)))
-        .children(screen(machine.graphics, machine.arch))
-        .children(tpm(machine))
-        .children(
-            machine.hardware.watchdog.map(|action| {
-                element("watchdog").attribute("model", form::WATCHDOG).attribute("action", action.as_str())
-            }),
-        )
-        .child(element("memballoon").attribute("model", "virtio"))
-        .child(
-            element("rng")
-                .attribute("model", "virtio")
-                .child(element("backend").attribute("model", "random").text("/dev/urandom")),
-        )
+        .containing(drives.iter().map(|drive| disk(form, drive)))
+        .containing(controllers(machine.arch, &drives))
+        .containing(interface(form))
+        .containing([
+            fixed("<serial type='pty'/>"),
+            fixed("<console type='pty'><target type='serial' port='0'/></console>"),
+            channel("unix", "org.qemu.guest_agent.0"),
+        ])
+        .containing(machine.report.then(|| channel("unix", REPORT_PORT)))
+        .containing(screen(machine.graphics, machine.arch))
+        .containing(elements("devices", &form.spec()))
+        .containing(standing("devices", machine.arch))
 }
 
 fn disk(form: &Form, drive: &Drive) -> Element {
     let medium = drive.role == Role::Medium;
     let bus = if medium { form::cd_bus(form.machine.arch) } else { "virtio" };
-    let driver = element("driver").attribute("name", "qemu").attribute("type", drive.format);
-    let driver = if drive.is_readonly() { driver } else { driver.attribute("discard", "unmap") };
+    let driver = element("driver").with("name", "qemu").with("type", drive.format);
+    let driver = if drive.is_readonly() { driver } else { driver.with("discard", "unmap") };
+    let source = element("source").with("file", path(form, &drive.file));
+    // The medium may be deleted once it has installed.
+    let source = if medium { source.with("startupPolicy", "optional") } else { source };
+    let target = element("target").with("dev", &drive.target).with("bus", bus);
     element("disk")
-        .attribute("type", "file")
-        .attribute("device", if medium { "cdrom" } else { "disk" })
-        .child(driver)
-        .child(source(form, drive))
-        .child(backing(form, drive))
-        .child(element("target").attribute("dev", &drive.target).attribute("bus", bus))
-        .children(drive.is_readonly().then(|| element("readonly")))
-        .children(drive.serial.as_ref().map(|serial| element("serial").text(serial)))
-        .children(drive.role.boot_order().map(|order| element("boot").attribute("order", order)))
-}
-
-/// The medium may be deleted once it has installed.
-fn source(form: &Form, drive: &Drive) -> Element {
-    let source = element("source").attribute("file", path(form, &drive.file));
-    if drive.role == Role::Medium { source.attribute("startupPolicy", "optional") } else { source }
+        .with("type", "file")
+        .with("device", if medium { "cdrom" } else { "disk" })
+        .containing([driver, source, backing(form, drive), target])
+        .containing(drive.is_readonly().then(|| element("readonly")))
+        .containing(drive.serial.as_ref().map(|serial| element("serial").with_text(serial)))
+        .containing(drive.role.boot_order().map(|order| element("boot").with("order", order)))
 }
 
 /// Spells the chain of backing files out and ends it, so that libvirt never looks for one inside a disk.
@@ -199,74 +138,57 @@ fn backing(form: &Form, drive: &Drive) -> Element {
     let end = element("backingStore");
     match drive.backing {
         None => end,
-        Some(base) => element("backingStore")
-            .attribute("type", "file")
-            .child(element("format").attribute("type", "qcow2"))
-            .child(element("source").attribute("file", path(form, base)))
-            .child(end),
+        Some(base) => {
+            let source = element("source").with("file", path(form, base));
+            element("backingStore").with("type", "file").containing([fixed("<format type='qcow2'/>"), source, end])
+        }
     }
 }
 
 fn controllers(arch: Arch, drives: &[Drive]) -> Vec<Element> {
-    let usb = element("controller").attribute("type", "usb").attribute("model", "qemu-xhci").attribute("ports", "15");
-    let scsi = element("controller").attribute("type", "scsi").attribute("model", "virtio-scsi");
     let cd = drives.iter().any(|drive| drive.role == Role::Medium);
-    [Some(usb), (cd && form::cd_bus(arch) == "scsi").then_some(scsi)].into_iter().flatten().collect()
+    let scsi = cd && form::cd_bus(arch) == "scsi";
+    let usb = fixed("<controller type='usb' model='qemu-xhci' ports='15'/>");
+    [usb].into_iter().chain(scsi.then(|| fixed("<controller type='scsi' model='virtio-scsi'/>"))).collect()
 }
 
 fn interface(form: &Form) -> Option<Element> {
+    let named = |kind, name: &crate::base::Name| (kind, Some(element("source").with(kind, name)));
     let (kind, source) = match &form.machine.network {
         Network::None => return None,
         Network::User | Network::Passt => ("user", None),
-        Network::Network(name) => ("network", Some(element("source").attribute("network", name.as_str()))),
-        Network::Bridge(name) => ("bridge", Some(element("source").attribute("bridge", name.as_str()))),
+        Network::Network(name) => named("network", name),
+        Network::Bridge(name) => named("bridge", name),
     };
-    Some(
-        element("interface")
-            .attribute("type", kind)
-            .child(element("mac").attribute("address", form.mac()))
-            .children(source)
-            .child(element("model").attribute("type", "virtio"))
-            .children((form.machine.network == Network::Passt).then(|| element("backend").attribute("type", "passt")))
-            .children(form.machine.hardware.ports.iter().map(port_forward)),
-    )
+    let passt = (form.machine.network == Network::Passt).then(|| fixed("<backend type='passt'/>"));
+    let mac = element("mac").with("address", form.mac());
+    let interface = element("interface").with("type", kind).containing([mac]).containing(source);
+    let interface = interface.containing([fixed("<model type='virtio'/>")]).containing(passt);
+    Some(interface.containing(form.machine.hardware.ports.iter().map(port_forward)))
 }
 
 fn port_forward(forward: &Forward) -> Element {
-    let forwarded = element("portForward").attribute("proto", forward.protocol.as_str());
-    let addressed = match forward.address {
-        Some(address) => forwarded.attribute("address", address.to_string()),
-        None => forwarded,
-    };
-    let (host, guest) = (forward.host.to_string(), forward.guest.to_string());
-    addressed.child(element("range").attribute("start", host).attribute("to", guest))
+    let range = element("range").with("start", forward.host).with("to", forward.guest);
+    let mut forwarded = element("portForward").with("proto", forward.protocol).containing([range]);
+    if let Some(address) = forward.address {
+        forwarded.set("address", &address.to_string());
+    }
+    forwarded
 }
 
 fn channel(kind: &str, name: &str) -> Element {
-    let target = element("target").attribute("type", "virtio").attribute("name", name);
-    element("channel").attribute("type", kind).child(target)
+    let target = element("target").with("type", "virtio").with("name", name);
+    element("channel").with("type", kind).containing([target])
 }
 
 fn screen(graphics: Graphics, arch: Arch) -> Vec<Element> {
-    let input = |kind: &str| element("input").attribute("type", kind).attribute("bus", "usb");
-    let kind = match graphics {
-        Graphics::None => return vec![],
-        Graphics::Vnc | Graphics::Spice => graphics.as_str(),
-    };
+    if graphics == Graphics::None {
+        return vec![];
+    }
     let agent = (graphics == Graphics::Spice).then(|| channel("spicevmc", "com.redhat.spice.0"));
-    let keyboard = (arch == Arch::Aarch64).then(|| input("keyboard"));
-    let model = element("model").attribute("type", "virtio");
-    let screen =
-        [element("graphics").attribute("type", kind).attribute("autoport", "yes"), element("video").child(model)];
-    agent.into_iter().chain([input("tablet")]).chain(keyboard).chain(screen).collect()
-}
-
-fn tpm(machine: &Machine) -> Option<Element> {
-    machine.hardware.security.tpm.then(|| {
-        element("tpm")
-            .attribute("model", form::tpm_model(machine.arch))
-            .child(element("backend").attribute("type", "emulator").attribute("version", "2.0"))
-    })
+    let keyboard = (arch == Arch::Aarch64).then(|| fixed("<input type='keyboard' bus='usb'/>"));
+    let screen = [element("graphics").with("type", graphics).with("autoport", "yes"), fixed(VIDEO)];
+    agent.into_iter().chain([fixed("<input type='tablet' bus='usb'/>")]).chain(keyboard).chain(screen).collect()
 }
 
 /// Returns where a file of the instance lies.

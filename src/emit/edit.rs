@@ -6,12 +6,11 @@
 //! The rules stand in `recipe/xml.rs`.
 
 use super::form::Form;
-use super::script::Word;
-use super::virt_install::{Options, option};
-use super::xml::Element;
+use super::script::{Options, Word, option};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic};
-use crate::plan::{XmlEdit, XmlElement};
+use crate::format::xml::{Element, element};
+use crate::plan::XmlEdit;
 
 /// Does every edit of the machine to its domain, in the order of the recipe.
 pub(crate) fn apply(form: &Form, domain: &mut Element) -> Result<(), Diagnostic> {
@@ -28,34 +27,32 @@ fn refuse(number: usize, edit: &XmlEdit, why: &str) -> Diagnostic {
 }
 
 fn one(edit: &XmlEdit, domain: &mut Element) -> Result<(), String> {
-    let children = edit.parent().iter().try_fold(domain, |node, name| step(node, name))?.children_mut();
+    let children = edit.parent().iter().try_fold(domain, |node, name| step(node, name))?;
+    let children = &mut children.children;
     if edit.is_replacing() {
         let is_meant = |child: &Element| {
-            child.name() == edit.element().name() && edit.by().is_none_or(|(name, value)| child.says(name, value))
+            child.name == edit.element().name
+                && edit.by().is_none_or(|(name, value)| child.attribute(name) == Some(value))
         };
         let found: Vec<usize> = (0..children.len()).filter(|index| is_meant(&children[*index])).collect();
         let [index] = found.as_slice() else {
-            return Err(format!(
-                "there are {} elements `{}` that it could replace",
-                found.len(),
-                edit.element().name()
-            ));
+            return Err(format!("there are {} elements `{}` that it could replace", found.len(), edit.element().name));
         };
         // In its place: libxml2 wants what the schema holds together, like the events, side by side.
-        children.splice(index..=index, [Element::from(edit.element())]);
+        children.splice(index..=index, [edit.element().clone()]);
         return Ok(());
     }
-    children.push(Element::from(edit.element()));
+    children.push(edit.element().clone());
     Ok(())
 }
 
 /// Goes to the child of a name, which is made where there is none.
 fn step<'a>(node: &'a mut Element, name: &str) -> Result<&'a mut Element, String> {
-    let children = node.children_mut();
-    let found: Vec<usize> = (0..children.len()).filter(|index| children[*index].name() == name).collect();
+    let children = &mut node.children;
+    let found: Vec<usize> = (0..children.len()).filter(|index| children[*index].name == *name).collect();
     let index = match found.as_slice() {
         [] => {
-            children.push(Element::named(name.to_owned()));
+            children.push(element(name));
             children.len() - 1
         }
         [index] => *index,
@@ -75,30 +72,32 @@ fn edit_options(edit: &XmlEdit) -> Vec<Vec<Word>> {
     let mut lines = vec![];
     if edit.is_replacing() {
         let condition = edit.by().map(|(name, value)| format!("[@{name}='{value}']")).unwrap_or_default();
-        let path = format!("{parent}/{}{condition}", edit.element().name());
+        let path = format!("{parent}/{}{condition}", edit.element().name);
         lines.push(option("--xml", Options::new("").set("xpath.delete", &path)));
     }
     add(&parent, edit.element(), &mut lines);
     lines
 }
 
-fn add(parent: &str, written: &XmlElement, lines: &mut Vec<Vec<Word>>) {
-    let path = |which: &str| format!("{parent}/{}[{which}]", written.name());
+fn add(parent: &str, written: &Element, lines: &mut Vec<Vec<Word>>) {
+    let path = |which: &str| format!("{parent}/{}[{which}]", written.name);
     lines.push(option("--xml", Options::new("").set("xpath.create", &path("999"))));
     let last = path("last()");
     let mut set = |path: &str, value: &str| {
         lines.push(option("--xml", Options::new("").set("xpath.set", path).set("xpath.value", value)));
     };
     written.attributes().for_each(|(name, value)| set(&format!("{last}/@{name}"), value));
-    written.text().into_iter().for_each(|text| set(&last, text));
-    written.children().iter().for_each(|child| add(&last, child, lines));
+    if !written.text.is_empty() {
+        set(&last, &written.text);
+    }
+    written.children.iter().for_each(|child| add(&last, child, lines));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::emit::script::line;
-    use crate::emit::xml::element;
+    use crate::format::xml::fixed;
 
     fn xml_edit(parent: &str, element: &str, action: &str, by: Option<&str>) -> XmlEdit {
         let written = serde_json::json!({"parent": parent, "element": element, "action": action, "match": by});
@@ -106,15 +105,14 @@ mod tests {
     }
 
     fn domain() -> Element {
-        let timer = |name: &str| element("timer").attribute("name", name);
-        let clock = element("clock").child(timer("rtc")).child(timer("pit"));
-        element("domain").child(clock).child(element("devices").child(element("rng")))
+        let text = "<clock><timer name='rtc'/><timer name='pit'/></clock>";
+        element("domain").containing([text, "<devices><rng/></devices>"].map(fixed))
     }
 
     fn done(edits: &[XmlEdit]) -> Result<String, String> {
         let mut domain = domain();
         edits.iter().try_for_each(|edit| one(edit, &mut domain))?;
-        Ok(String::from_utf8(domain.document().unwrap()).unwrap().split_whitespace().collect::<Vec<_>>().join(" "))
+        Ok(domain.to_document().split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! Domain XML, virt-install's options and QEMU's are all written from [`Form::drives`] and [`Form::kernel`].
 //! Touches nothing.
 
-use super::Identity;
+use super::identity::Identity;
 use crate::base::{Arch, BaseKind, FwCfgName, MacAddress, Name, Transport};
+use crate::machine::keys::Spec;
 use crate::plan::{Accel, CONFIG_SERIAL, CpuMode, Machine, PAYLOAD_SERIAL, SYSTEM_SERIAL, file};
 
 /// The kernel and initrd that `install.sh` takes out of `base.iso`, by their names in the instance's directory.
@@ -87,6 +88,11 @@ impl Drive {
 }
 
 impl Form<'_> {
+    /// Returns what the hardware's keys are written for.
+    pub(crate) fn spec(&self) -> Spec<'_> {
+        Spec { arch: self.machine.arch, memory: self.machine.memory, hardware: &self.machine.hardware }
+    }
+
     /// Lists the drives: system, data in the recipe's order, payload, config, medium.
     ///
     /// The config disk follows the others so that these have the same names in both sets, and the data disks keep theirs
@@ -203,25 +209,6 @@ pub(crate) const fn firmware_features(machine: &Machine) -> &'static [(&'static 
         &[("enrolled-keys", "yes"), ("secure-boot", "yes")]
     } else {
         &[("secure-boot", "no")]
-    }
-}
-
-/// The watchdog that both machine types can have (a PCI device; q35's own is known to libvirt since 9.1 only).
-pub(crate) const WATCHDOG: &str = "i6300esb";
-
-/// Returns the TPM's interface: `virt` has no CRB.
-pub(crate) const fn tpm_model(arch: Arch) -> &'static str {
-    match arch {
-        Arch::X86_64 => "tpm-crb",
-        Arch::Aarch64 => "tpm-tis",
-    }
-}
-
-/// Returns QEMU's own name of that device: of the TIS it has two, one for an ISA bus and one for `virt`.
-pub(crate) const fn tpm_device(arch: Arch) -> &'static str {
-    match arch {
-        Arch::X86_64 => "tpm-crb",
-        Arch::Aarch64 => "tpm-tis-device",
     }
 }
 

@@ -29,7 +29,6 @@ pub(crate) mod quote;
 mod script;
 mod scripts;
 mod virt_install;
-pub(crate) mod xml;
 
 pub(crate) use form::{INITRD, KERNEL, loader_directory, machine_type, virt_type};
 pub(crate) use identity::Identity;

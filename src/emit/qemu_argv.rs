@@ -3,11 +3,12 @@
 //! `run-qemu.sh` says the same in shell; `tests/oracle/qemu_argv.rs` compares the two for every golden machine. Touches
 //! nothing. Source of the options: QEMU, `qemu-options.hx`. Read next: `vm::qemu`, which starts it.
 
-use super::Identity;
-use super::form::{Drive, Form, Role, Stage, installer_arguments, tpm_device};
+use super::form::{Drive, Form, Role, Stage, installer_arguments};
+use super::identity::Identity;
 use super::quote::qemu_option;
 use super::scripts;
 use crate::base::{Arch, BaseKind, DiskSerial, Transport};
+use crate::machine::keys::{self, tpm_device};
 use crate::plan::{Accel, Firmware, Machine, Network};
 
 /// A machine as QEMU shall start it.
@@ -57,6 +58,7 @@ impl Launch<'_> {
 pub(crate) fn argv(launch: &Launch<'_>) -> Vec<String> {
     let form = launch.form();
     let mut words = main_arguments(launch);
+    words.extend(keys::qemu(&form.spec()).iter().flat_map(|options| options.split(' ').map(str::to_owned)));
     words.extend(launch.accel.iter().flat_map(|accel| pair("-accel", accel.as_str())));
     if let Some(socket) = launch.tpm {
         words.extend(pair("-chardev", format!("socket,id=tpm0,path={}", qemu_option(socket))));
@@ -134,7 +136,6 @@ fn main_arguments(launch: &Launch<'_>) -> Vec<String> {
     words.extend(pair("-boot", "strict=on"));
     words.extend(pair("-object", "rng-random,id=rng0,filename=/dev/urandom"));
     words.extend(pair("-device", "virtio-rng-pci,rng=rng0"));
-    words.extend(scripts::further(machine).iter().flat_map(|options| options.split(' ').map(str::to_owned)));
     words
 }
 

@@ -1,6 +1,6 @@
 //! Words and lines of POSIX shell, and the templates they are put into. Touches nothing.
 
-use super::quote;
+use super::quote::{self, virt_option};
 
 /// One word of a command line, parts of which are known only when the script runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +74,49 @@ impl Piece {
             Self::Variable(name) => format!("\"${name}\""),
         }
     }
+}
+
+/// The shell variable that holds the instance's directory; it is vetted before, so it needs no encoding for virt-install.
+const DIRECTORY: &str = "directory";
+
+/// An option's value being put together: `a=…,b=…`.
+pub(crate) struct Options(Word);
+
+impl Options {
+    pub(crate) fn new(first: &str) -> Self {
+        Self(Word::text(first))
+    }
+
+    fn key(self, key: &str) -> Word {
+        let separator = if self.0 == Word::text("") { "" } else { "," };
+        self.0.then(format!("{separator}{key}="))
+    }
+
+    pub(crate) fn set(self, key: &str, value: &str) -> Self {
+        Self(self.key(key).then(virt_option(value)))
+    }
+
+    /// Sets a key to a file of the instance.
+    pub(crate) fn file(self, key: &str, name: &str) -> Self {
+        Self(self.key(key).variable(DIRECTORY).then(format!("/{name}")))
+    }
+
+    /// Sets a node of the device's XML to a file of the instance.
+    pub(crate) fn node_file(self, index: usize, path: &str, name: &str) -> Self {
+        let key = self.key(&format!("xpath{index}.set")).then(format!("{path}="));
+        Self(key.variable(DIRECTORY).then(format!("/{name}")))
+    }
+
+    /// Makes or sets a node of the device's XML: `path` or `path=value`.
+    pub(crate) fn node(self, index: usize, path: &str) -> Self {
+        let verb = if path.contains('=') { "set" } else { "create" };
+        self.set(&format!("xpath{index}.{verb}"), path)
+    }
+}
+
+/// Returns an option of a command and its value.
+pub(crate) fn option(name: &str, options: Options) -> Vec<Word> {
+    vec![Word::text(name), options.0]
 }
 
 /// Writes words in one line.

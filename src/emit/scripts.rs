@@ -4,12 +4,13 @@
 //! on the machine comes in at places like `@NAME@`, each encoded for the shell. Read next: the `.sh.in` files,
 //! [`mod@super::script`].
 
-use super::Identity;
 use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role, Stage, installer_arguments, loader_directory};
+use super::identity::Identity;
 use super::quote::shell;
 use super::script::{Word, fill, line};
 use super::virt_install;
 use crate::base::{Arch, BaseKind, Transport};
+use crate::machine::keys;
 use crate::plan::{Accel, Firmware, Forward, Machine, Network, REPORT_PORT, file};
 
 const COMMON: &str = include_str!("common.sh.in");
@@ -129,7 +130,7 @@ pub(crate) fn run_qemu(machine: &Machine, identity: &Identity) -> String {
         ("EXTRACT", if iso { format!("{}\n\n", EXTRACT.trim_end()) } else { String::new() }),
         ("ACCEL", if machine.accel == Accel::Tcg { "tcg" } else { "auto" }.to_owned()),
         ("QEMU", format!("qemu-system-{}", machine.arch)),
-        ("MACHINE", main_arguments(machine, identity)),
+        ("MACHINE", main_arguments(&form(Transport::Disk))),
         ("DRIVES", drives(machine.arch, &plain)),
         ("CONFIG_DISK", config_disk),
         ("CONFIG_FW_CFG", fw_cfg(&form(Transport::FwCfg))),
@@ -160,7 +161,10 @@ fn report(machine: &Machine) -> [(&'static str, String); 7] {
     .map(|(name, text)| (name, if machine.report { text.to_owned() } else { String::new() }))
 }
 
-fn main_arguments(machine: &Machine, identity: &Identity) -> String {
+fn main_arguments(form: &Form) -> String {
+    let (machine, identity) = (form.machine, form.identity);
+    // Each on a line of its own.
+    let further: String = keys::qemu(&form.spec()).iter().map(|words| format!(" \\\n    {words}")).collect();
     let screen = if machine.arch == Arch::X86_64 { "-vga std " } else { "" };
     format!(
         "-name {} -uuid {} -machine {} -cpu {} -m {}M -smp {} -rtc base=utc \\\n    \
@@ -172,7 +176,7 @@ fn main_arguments(machine: &Machine, identity: &Identity) -> String {
         cpu(machine),
         machine.memory.0 >> 20,
         processors(machine),
-        devices(machine),
+        further,
     )
 }
 
@@ -185,9 +189,7 @@ pub(super) fn cpu(machine: &Machine) -> &str {
 }
 
 pub(super) fn machine_options(machine: &Machine) -> String {
-    let smm = if machine.hardware.security.secure_boot { ",smm=on" } else { "" };
-    let memory = if machine.hardware.memory.shared { ",memory-backend=memory0" } else { "" };
-    format!("{}{smm}{memory}", form::machine_type(machine.arch))
+    format!("{}{}", form::machine_type(machine.arch), keys::qemu_machine(&machine.hardware))
 }
 
 pub(super) fn processors(machine: &Machine) -> String {
@@ -196,23 +198,6 @@ pub(super) fn processors(machine: &Machine) -> String {
         .topology
         .map(|topology| format!(",sockets={},cores={},threads={}", topology.sockets, topology.cores, topology.threads));
     format!("{}{}", machine.vcpus, layout.unwrap_or_default())
-}
-
-/// What a machine has beyond the basics, each on a line of its own. Huge pages and autostart are the host's business.
-fn devices(machine: &Machine) -> String {
-    further(machine).iter().map(|words| format!(" \\\n    {words}")).collect()
-}
-
-/// The options for them: words that need no quotes, with one space between two.
-pub(super) fn further(machine: &Machine) -> Vec<String> {
-    let hardware = &machine.hardware;
-    let shared = hardware
-        .memory
-        .shared
-        .then(|| format!("-object memory-backend-memfd,id=memory0,share=on,size={}M", machine.memory.0 >> 20));
-    let secure = hardware.security.secure_boot.then(|| "-global driver=cfi.pflash01,property=secure,value=on".into());
-    let watchdog = hardware.watchdog.map(|action| format!("-device {} -action watchdog={action}", form::WATCHDOG));
-    [shared, secure, watchdog].into_iter().flatten().collect()
 }
 
 /// A line that puts words before those collected so far.
@@ -321,7 +306,7 @@ fn tpm(machine: &Machine) -> String {
     if !machine.hardware.security.tpm {
         return String::new();
     }
-    fill(include_str!("tpm.sh.in"), &[("MODEL", form::tpm_device(machine.arch).to_owned())])
+    fill(include_str!("tpm.sh.in"), &[("MODEL", keys::tpm_device(machine.arch).to_owned())])
 }
 
 /// The installer's kernel must not come back after a reboot, so the run ends there.

@@ -2,50 +2,22 @@
 //!
 //! Everything that virt-install would otherwise choose by osinfo's age is spelt out. `--disk` has no option for an
 //! existing chain of backing files (`backing_store=` makes a new overlay), so the chain is set by `xpath…=` options,
-//! which 4.0, the oldest version that knows `--osinfo`, has. Read next: [`super::domain`], which must say the same.
+//! which 4.0, the oldest version that knows `--osinfo`, has. What the hardware's keys are in the domain is written from there.
+//! Read next: [`super::domain`].
 
-use super::edit;
 use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role};
 use super::quote::virt_option;
-use super::script::Word;
+use super::script::{Options, Word, option};
+use super::{domain, edit};
 use crate::base::{Arch, ByteSize};
-use crate::plan::{CpuMode, Firmware, Forward, Graphics, Machine, MemoryOptions, Network, REPORT_PORT};
-
-/// The shell variable that holds the instance's directory; it is vetted before, so it needs no encoding for virt-install.
-const DIRECTORY: &str = "directory";
-
-/// An option's value being put together: `a=…,b=…`.
-pub(super) struct Options(Word);
-
-impl Options {
-    pub(super) fn new(first: &str) -> Self {
-        Self(Word::text(first))
-    }
-
-    fn key(self, key: &str) -> Word {
-        let separator = if self.0 == Word::text("") { "" } else { "," };
-        self.0.then(format!("{separator}{key}="))
-    }
-
-    pub(super) fn set(self, key: &str, value: &str) -> Self {
-        Self(self.key(key).then(virt_option(value)))
-    }
-
-    /// Sets a key to a file of the instance.
-    fn file(self, key: &str, name: &str) -> Self {
-        Self(self.key(key).variable(DIRECTORY).then(format!("/{name}")))
-    }
-
-    /// Makes or sets a node of the device's XML: `path` or `path=value`.
-    fn node(self, index: usize, path: &str) -> Self {
-        let verb = if path.contains('=') { "set" } else { "create" };
-        self.set(&format!("xpath{index}.{verb}"), path)
-    }
-}
+use crate::format::xml::Element;
+use crate::machine::{keys, options};
+use crate::plan::{CpuMode, Firmware, Forward, Graphics, Machine, Network, REPORT_PORT};
 
 /// Lists the arguments, in lines of one option each.
 pub(crate) fn arguments(form: &Form) -> Vec<Vec<Word>> {
-    let mut lines = machine(form);
+    let domain = domain::domain(form);
+    let mut lines = machine(form, &domain);
     lines.extend(install(form));
     lines.extend(form.drives().iter().map(|drive| option("--disk", disk(form, drive))));
     if form.drives().iter().any(|drive| drive.role == Role::Medium) && form::cd_bus(form.machine.arch) == "scsi" {
@@ -66,18 +38,23 @@ pub(crate) fn arguments(form: &Form) -> Vec<Vec<Word>> {
     lines.extend(form.machine.report.then(|| {
         option("--channel", Options::new("unix").set("target.type", "virtio").set("target.name", REPORT_PORT))
     }));
-    lines.extend(security(form.machine));
+    let devices = keys::elements("devices", &form.spec());
+    lines.extend((!form.machine.hardware.security.tpm).then(|| option("--tpm", Options::new("none"))));
+    lines.extend(devices.iter().filter_map(written));
     lines.extend(screen(form.machine.graphics));
     lines.extend(edit::options(form));
     lines.push(vec![Word::text("--noautoconsole")]);
     lines
 }
 
-pub(super) fn option(name: &str, options: Options) -> Vec<Word> {
-    vec![Word::text(name), options.0]
+/// Writes an element of the domain as the option that virt-install has for it.
+fn written(node: &Element) -> Option<Vec<Word>> {
+    let (name, pairs) = options::of(node)?;
+    let set = |options: Options, (key, value): &(&str, String)| options.set(key, value);
+    Some(option(&format!("--{name}"), pairs.iter().fold(Options::new(""), set)))
 }
 
-fn machine(form: &Form) -> Vec<Vec<Word>> {
+fn machine(form: &Form, domain: &Element) -> Vec<Vec<Word>> {
     let machine = form.machine;
     let plain = |name, value: &str| option(name, Options::new(value));
     let mut lines = vec![plain("--name", machine.name.as_str()), plain("--uuid", &form.identity.uuid)];
@@ -92,12 +69,12 @@ fn machine(form: &Form) -> Vec<Vec<Word>> {
         option("--memory", memory(machine)),
         plain("--vcpus", &machine.vcpus.to_string()),
         option("--cpu", cpu(machine)),
-        plain("--features", features(machine)),
-        plain("--events", "on_poweroff=destroy,on_reboot=restart,on_crash=destroy"),
     ]);
+    lines.extend(domain.child("features").and_then(written));
+    lines.extend([plain("--events", "on_poweroff=destroy,on_reboot=restart,on_crash=destroy")]);
     lines.extend(clock(machine.arch).map(|value| plain("--clock", value)));
     lines.extend((machine.firmware == Firmware::Uefi).then(|| option("--boot", firmware(machine))));
-    lines.extend(memory_backing(machine.hardware.memory));
+    lines.extend(domain.child("memoryBacking").and_then(written));
     lines.extend(machine.hardware.autostart.then(|| vec![Word::text("--autostart")]));
     lines
 }
@@ -109,14 +86,6 @@ fn memory(machine: &Machine) -> Options {
         None => Options::new(&mib(machine.memory)),
         Some(most) => Options::new("").set("memory", &mib(most)).set("currentMemory", &mib(machine.memory)),
     }
-}
-
-fn memory_backing(memory: MemoryOptions) -> Option<Vec<Word>> {
-    let options = Options::new("");
-    let options = if memory.hugepages { options.set("hugepages", "yes") } else { options };
-    let options =
-        if memory.shared { options.set("source.type", "memfd").set("access.mode", "shared") } else { options };
-    (memory.hugepages || memory.shared).then(|| option("--memorybacking", options))
 }
 
 fn firmware(machine: &Machine) -> Options {
@@ -138,27 +107,6 @@ fn cpu(machine: &Machine) -> Options {
     let Some(topology) = machine.hardware.topology else { return options };
     let counts = [("sockets", topology.sockets), ("cores", topology.cores), ("threads", topology.threads)];
     counts.iter().fold(options, |options, (key, count)| options.set(&format!("topology.{key}"), &count.to_string()))
-}
-
-const fn features(machine: &Machine) -> &'static str {
-    match machine.arch {
-        Arch::X86_64 if machine.hardware.security.secure_boot => "acpi=on,apic=on,vmport=off,smm=on",
-        Arch::X86_64 => "acpi=on,apic=on,vmport=off",
-        Arch::Aarch64 => "acpi=on",
-    }
-}
-
-fn security(machine: &Machine) -> Vec<Vec<Word>> {
-    let tpm = Options::new("backend.type=emulator").set("backend.version", "2.0");
-    let tpm = if machine.hardware.security.tpm {
-        tpm.set("model", form::tpm_model(machine.arch))
-    } else {
-        Options::new("none")
-    };
-    let watchdog = machine.hardware.watchdog.map(|action| {
-        option("--watchdog", Options::new("").set("model", form::WATCHDOG).set("action", action.as_str()))
-    });
-    [option("--tpm", tpm)].into_iter().chain(watchdog).collect()
 }
 
 const fn clock(arch: Arch) -> Option<&'static str> {
@@ -203,10 +151,7 @@ fn backing(disk: Options, drive: &Drive) -> Options {
         return disk.node(0, "./backingStore");
     };
     let disk = disk.node(0, "./backingStore/@type=file").node(1, "./backingStore/format/@type=qcow2");
-    let source = Options(
-        disk.key("xpath2.set").then("./backingStore/source/@file=").variable(DIRECTORY).then(format!("/{base}")),
-    );
-    source.node(3, "./backingStore/backingStore")
+    disk.node_file(2, "./backingStore/source/@file", base).node(3, "./backingStore/backingStore")
 }
 
 fn sysinfo(form: &Form) -> Option<Vec<Word>> {

@@ -20,3 +20,4 @@ pub(crate) mod pem;
 pub(crate) mod qcow2;
 pub(crate) mod raw;
 pub(crate) mod toml;
+pub(crate) mod xml;

@@ -4,10 +4,10 @@
 //! over or named. Read next: [`super::extras`].
 
 use super::found::{Disk, Machine};
-use super::xml::{self, Element, XmlError};
-use super::{extras, hardware};
+use super::{LIMIT, extras, hardware};
 use crate::base::ByteSize;
 use crate::base::text::one_line;
+use crate::format::xml::{self, Element, Limits, XmlError};
 use crate::recipe::Network;
 
 /// Why there is no machine.
@@ -21,9 +21,13 @@ pub(crate) enum DomainError {
     Type(String),
 }
 
+/// What a domain may hold: libvirt's are nested ten deep, and one with a hundred disks has a thousand elements.
+pub(crate) const DOMAIN: Limits = Limits { bytes: LIMIT, depth: 64, elements: 20_000, is_plain: false };
+
 /// Reads a domain.
 pub(crate) fn read(bytes: &[u8]) -> Result<Machine, DomainError> {
-    let root = xml::read(bytes)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| XmlError::new("it is not UTF-8"))?;
+    let root = xml::read(text, &DOMAIN)?;
     if root.name != "domain" {
         return Err(DomainError::Other(one_line(&root.name, 60)));
     }
@@ -47,13 +51,13 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Machine, DomainError> {
 
 /// Reads what all else depends upon.
 fn element(node: &Element, machine: &mut Machine) {
-    let text = node.text.trim();
+    let text = &node.text;
     match node.name.as_str() {
         "commandline" if node.is_foreign => commandline(node, machine),
         _ if node.is_foreign => {}
-        "name" => machine.name = Some(text.to_owned()),
-        "description" => machine.description = Some(text.to_owned()),
-        "title" if machine.description.is_none() => machine.description = Some(text.to_owned()),
+        "name" => machine.name = Some(text.clone()),
+        "description" => machine.description = Some(text.clone()),
+        "title" if machine.description.is_none() => machine.description = Some(text.clone()),
         "uuid" => machine.skip("the UUID: it follows from the recipe"),
         "vcpu" => vcpu(node, machine),
         "os" => os(node, machine),
@@ -99,7 +103,7 @@ fn amount(node: &Element, default: &str) -> Option<u64> {
         "T" | "TiB" => 1 << 40,
         _ => return None,
     };
-    node.text.trim().parse::<u64>().ok()?.checked_mul(factor)
+    node.text.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 fn os(node: &Element, machine: &mut Machine) {
@@ -199,7 +203,7 @@ fn disk(node: &Element, machine: &mut Machine) {
         path,
         size: None,
         format: node.of("driver", "type").map(str::to_owned),
-        serial: node.child("serial").map(|serial| serial.text.trim().to_owned()),
+        serial: node.child("serial").map(|serial| serial.text.clone()),
         backing,
         backing_format,
         is_removable: removable,

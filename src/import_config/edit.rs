@@ -4,8 +4,8 @@
 //! kept in public places, so no secret goes into it, and nothing that nobody would read.
 
 use super::found::Machine;
-use super::xml::{self, Element};
 use crate::base::text::one_line;
+use crate::format::xml::Element;
 use crate::recipe::XmlEdit;
 use crate::recipe::xml::{Written, XmlAction};
 
@@ -44,9 +44,14 @@ pub(crate) fn replace(machine: &mut Machine, parent: &str, node: &Element, by: O
 
 /// Brings what differs from our own elements: what we have otherwise is replaced, what we have not is added.
 ///
-/// `ours` is XML; `by` tells those of one name apart.
-pub(crate) fn differ(machine: &mut Machine, parent: &str, theirs: &[Element], ours: &[&str], by: Option<&str>) {
-    let mut ours: Vec<_> = ours.iter().filter_map(|text| xml::read(text.as_bytes()).ok()).collect();
+/// `by` tells those of one name apart.
+pub(crate) fn differ(
+    machine: &mut Machine,
+    parent: &str,
+    theirs: &[Element],
+    mut ours: Vec<Element>,
+    by: Option<&str>,
+) {
     let mut rest = vec![];
     for node in theirs {
         match ours.iter().position(|own| own.is_like(node)) {
@@ -120,11 +125,9 @@ pub(crate) fn bare(node: &Element, machine: &mut Machine) -> Element {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::xml::{self, fixed};
+    use crate::import_config::domain::DOMAIN;
     use crate::recipe::Hardware;
-
-    fn element(text: &str) -> Element {
-        xml::read(text.as_bytes()).unwrap()
-    }
 
     fn edits(machine: &Machine) -> Vec<String> {
         let shown = |edit: &XmlEdit| {
@@ -147,7 +150,7 @@ mod tests {
             "<timer name='hpet' present='no'/>",
         ];
         let mut machine = Machine::default();
-        differ(&mut machine, "clock", &theirs.map(element), &ours, Some("name"));
+        differ(&mut machine, "clock", &theirs.map(fixed), ours.map(fixed).into(), Some("name"));
         let expected = [
             "replace <timer name=\"pit\" tickpolicy=\"discard\"/>",
             "<timer name=\"kvmclock\" present=\"yes\"/>",
@@ -174,7 +177,7 @@ mod tests {
             (format!("<hub>{}</hub>", "<b/>".repeat(201)), "more than 200 elements"),
         ] {
             let mut machine = Machine::default();
-            assert!(!added(&mut machine, "devices", &element(&text)), "{why}");
+            assert!(!added(&mut machine, "devices", &xml::read(&text, &DOMAIN).unwrap()), "{why}");
             assert_eq!((machine.skipped.len(), &machine.hardware), (1, &Hardware::default()), "{why}");
             assert!(
                 machine.skipped[0].contains(why) && !machine.skipped[0].contains("SECRET"),
@@ -183,7 +186,7 @@ mod tests {
             );
         }
         let mut machine = Machine::default();
-        (0..100).for_each(|_| add(&mut machine, "devices", &element("<hub type='usb'/>")));
+        (0..100).for_each(|_| add(&mut machine, "devices", &fixed("<hub type='usb'/>")));
         assert_eq!((machine.hardware.xml.len(), machine.skipped.len()), (MOST, 1), "{:?}", machine.skipped);
     }
 }

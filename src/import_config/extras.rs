@@ -1,13 +1,16 @@
 //! What a domain says besides: the further keys of `[machine]`, and `[[machine.xml]]` for the rest. Touches nothing.
 //!
 //! Most of what `virsh dumpxml` prints nobody wrote: libvirt and virt-install added it, or it is in every machine of ours. Of
-//! that, only what differs from ours is taken; a test holds the lists here to what `emit` writes.
+//! that, only what differs from ours, as [`crate::machine::standing`] has it, is taken.
 
 use super::found::Machine;
-use super::xml::Element;
 use super::{edit, hardware};
-use crate::base::Arch;
 use crate::base::text::one_line;
+use crate::base::{Arch, ByteSize};
+use crate::format::xml::{Element, fixed};
+use crate::guest_report::PORT;
+use crate::machine::keys::{Spec, elements};
+use crate::machine::standing::{VIDEO, named, standing};
 use crate::recipe::Graphics;
 
 /// Elements of a domain that are read elsewhere.
@@ -16,15 +19,12 @@ const READ: [&str; 11] =
 /// Elements in `<os>` that are read elsewhere, or are libvirt's choice.
 const OS: [&str; 10] = ["type", "firmware", "loader", "nvram", "boot", "kernel", "initrd", "cmdline", "init", "dtb"];
 
-/// Where a guest of ours reports; `attest` says the same.
-const PORT: &str = "org.arca_build.report";
-
 /// Takes all that is not read elsewhere.
 pub(crate) fn take(domain: &Element, machine: &mut Machine) {
     let parts = |name: &str| domain.child(name).map(|node| node.children.as_slice()).unwrap_or_default();
-    let arm = machine.arch == Some(Arch::Aarch64);
-    features(parts("features"), arm, machine);
-    edit::differ(machine, "clock", parts("clock"), if arm { &[] } else { &TIMERS }, Some("name"));
+    let arch = machine.arch.unwrap_or(Arch::X86_64);
+    features(parts("features"), arch, machine);
+    edit::differ(machine, "clock", parts("clock"), standing("clock", arch), Some("name"));
     if domain.of("clock", "offset").is_some_and(|offset| offset != "utc") {
         machine.skip("<clock>: the guest's is in UTC");
     }
@@ -32,28 +32,18 @@ pub(crate) fn take(domain: &Element, machine: &mut Machine) {
         os(node, machine);
     }
     for node in domain.children.iter().filter(|node| node.is_foreign || !READ.contains(&node.name.as_str())) {
-        element(node, arm, machine);
+        part(node, arch, machine);
     }
     for node in domain.all("devices") {
-        devices(&node.children, arm, machine);
+        devices(&node.children, arch, machine);
     }
 }
 
-const TIMERS: [&str; 3] = [
-    "<timer name='rtc' tickpolicy='catchup'/>",
-    "<timer name='pit' tickpolicy='delay'/>",
-    "<timer name='hpet' present='no'/>",
-];
-
-fn features(theirs: &[Element], arm: bool, machine: &mut Machine) {
-    let x86 = ["<acpi/>", "<apic/>", "<vmport state='off'/>", "<smm state='on'/>"];
-    let ours = match (arm, machine.hardware.security.secure_boot) {
-        (true, _) => &x86[..1],
-        (false, false) => &x86[..3],
-        (false, true) => &x86,
-    };
+fn features(theirs: &[Element], arch: Arch, machine: &mut Machine) {
+    let mut ours = standing("features", arch);
+    ours.extend(elements("features", &Spec { arch, memory: ByteSize(0), hardware: &machine.hardware }));
     // libvirt puts the host's interrupt controller there.
-    let theirs: Vec<_> = theirs.iter().filter(|node| !(arm && node.name == "gic")).cloned().collect();
+    let theirs: Vec<_> = theirs.iter().filter(|node| arch == Arch::X86_64 || node.name != "gic").cloned().collect();
     edit::differ(machine, "features", &theirs, ours, None);
 }
 
@@ -65,80 +55,73 @@ fn os(node: &Element, machine: &mut Machine) {
     }
 }
 
-fn element(node: &Element, arm: bool, machine: &mut Machine) {
+fn part(node: &Element, arch: Arch, machine: &mut Machine) {
     let alone = std::slice::from_ref(node);
     match node.name.as_str() {
         "commandline" if node.is_foreign => {}
         _ if node.is_foreign => edit::add(machine, ".", node),
         "cpu" => hardware::cpu(node, machine),
-        "memoryBacking" => hardware::memory_backing(node, machine),
-        "on_poweroff" => edit::differ(machine, ".", alone, &["<on_poweroff>destroy</on_poweroff>"], None),
-        "on_crash" => edit::differ(machine, ".", alone, &["<on_crash>destroy</on_crash>"], None),
+        "memoryBacking" => hardware::keys("memoryBacking", node.children.clone(), machine),
         // A machine that installs ends there by itself.
-        "on_reboot" if node.text.trim() == "restart" || machine.boots_medium => {}
+        "on_reboot" if node.text == "restart" || machine.boots_medium => {}
         "on_reboot" => machine.skip("<on_reboot>: the machine starts again"),
-        "pm" => edit::differ(machine, ".", alone, if arm { &[] } else { &[POWER] }, None),
-        "title" if machine.description.as_deref() == Some(node.text.trim()) => {}
+        "title" if machine.description.as_ref() == Some(&node.text) => {}
         "metadata" if node.children.iter().all(|child| child.name == "libosinfo") => {}
         "metadata" => machine.skip("<metadata>: it has name spaces of its own"),
         "genid" => machine.skip("<genid>: it is this machine's own"),
-        "resource" if node.child("partition").is_some_and(|node| node.text.trim() == "/machine") => {}
+        "resource" if node.child("partition").is_some_and(|node| node.text == "/machine") => {}
         "seclabel" if node.attribute("type") == Some("dynamic") => {}
-        _ => edit::add(machine, ".", node),
+        name => edit::differ(machine, ".", alone, named("domain", name, arch), None),
     }
 }
-
-const POWER: &str = "<pm><suspend-to-mem enabled='no'/><suspend-to-disk enabled='no'/></pm>";
 
 /// Devices of which a machine of ours has one, gathered.
 #[derive(Default)]
 struct Gathered {
     video: Vec<Element>,
-    balloon: Vec<Element>,
-    rng: Vec<Element>,
+    standing: Vec<Element>,
     usb: Vec<Element>,
     serials: usize,
 }
 
-fn devices(nodes: &[Element], arm: bool, machine: &mut Machine) {
+fn devices(nodes: &[Element], arch: Arch, machine: &mut Machine) {
     let mut gathered = Gathered::default();
     for node in nodes {
-        device(node, arm, &mut gathered, machine);
+        device(node, arch, &mut gathered, machine);
     }
     let screen = machine.graphics.is_some_and(|graphics| graphics != Graphics::None);
-    let video = ["<video><model type='virtio'/></video>"];
-    edit::differ(machine, "devices", &gathered.video, &video[..usize::from(screen)], None);
-    edit::differ(machine, "devices", &gathered.balloon, &["<memballoon model='virtio'/>"], None);
-    let rng = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>";
-    edit::differ(machine, "devices", &gathered.rng, &[rng], None);
+    edit::differ(machine, "devices", &gathered.video, screen.then(|| fixed(VIDEO)).into_iter().collect(), None);
+    edit::differ(machine, "devices", &gathered.standing, standing("devices", arch), None);
     usb(&gathered.usb, machine);
 }
 
-fn device(node: &Element, arm: bool, gathered: &mut Gathered, machine: &mut Machine) {
+fn device(node: &Element, arch: Arch, gathered: &mut Gathered, machine: &mut Machine) {
     match node.name.as_str() {
         "disk" | "graphics" => {}
         "emulator" => emulator(node, machine),
         "interface" => hardware::interface(node, machine),
-        "tpm" => hardware::tpm(node, machine),
-        "watchdog" => hardware::watchdog(node, machine),
+        // libvirt gives q35 one by itself.
+        "watchdog" if fixed(ITCO).covers(&edit::bare(node, machine)) => {}
         "controller" => controller(node, gathered, machine),
-        "input" => input(node, arm, machine),
+        "input" => input(node, arch == Arch::Aarch64, machine),
         "serial" => serial(node, gathered, machine),
         "console" => console(node, machine),
         "channel" => channel(node, machine),
         "audio" if matches!(node.attribute("type"), Some("none" | "spice")) => {}
         "video" => gathered.video.extend(video(node, machine)),
-        "memballoon" => gathered.balloon.push(edit::bare(node, machine)),
-        "rng" => gathered.rng.push(rng(node, machine)),
+        "memballoon" => gathered.standing.push(edit::bare(node, machine)),
+        "rng" => gathered.standing.push(rng(node, machine)),
         _ => {
             let node = edit::bare(node, machine);
-            edit::add(machine, "devices", &node);
+            hardware::keys("devices", vec![node], machine);
         }
     }
 }
 
+const ITCO: &str = "<watchdog model='itco' action='reset'/>";
+
 fn emulator(node: &Element, machine: &mut Machine) {
-    let file = node.text.trim().rsplit('/').next().unwrap_or_default();
+    let file = node.text.rsplit('/').next().unwrap_or_default();
     if !file.starts_with("qemu") {
         machine.skip("<emulator>: the host's QEMU is");
     }
@@ -159,7 +142,7 @@ fn rng(node: &Element, machine: &mut Machine) -> Element {
     let mut node = edit::bare(node, machine);
     for backend in node.children.iter_mut().filter(|child| child.attribute("model") == Some("random")) {
         // What older versions of virt-install wrote; Linux makes no difference between them any more.
-        if matches!(backend.text.trim(), "" | "/dev/random") {
+        if matches!(backend.text.as_str(), "" | "/dev/random") {
             backend.text = "/dev/urandom".to_owned();
         }
     }

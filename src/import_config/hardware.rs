@@ -5,38 +5,26 @@
 
 use super::edit;
 use super::found::Machine;
-use super::xml::Element;
 use crate::base::text::one_line;
 use crate::base::{Arch, ByteSize, MacAddress, Name};
-use crate::recipe::{CpuMode, Forward, Network, Topology, Watchdog};
+use crate::format::xml::Element;
+use crate::machine::keys;
+use crate::recipe::{CpuMode, Forward, Network, Topology};
 
 /// The most ports that a span is spelt out to; it is what a recipe may forward.
 const PORTS: usize = 64;
 
-/// Takes `<memoryBacking>`.
-pub(crate) fn memory_backing(node: &Element, machine: &mut Machine) {
-    let is = |text: &str| {
-        super::xml::read(text.as_bytes()).is_ok_and(|own| node.children.iter().any(|child| child.is_like(&own)))
-    };
-    let shared = is("<source type='memfd'/>") && is("<access mode='shared'/>");
-    let hugepages = is("<hugepages/>");
-    machine.hardware.memory.shared |= shared;
-    machine.hardware.memory.hugepages |= hugepages;
-    for child in &node.children {
-        let known = match child.name.as_str() {
-            "source" | "access" => shared,
-            "hugepages" => hugepages,
-            _ => false,
-        };
-        if !known {
-            edit::add(machine, "memoryBacking", child);
-        }
+/// Takes what a key of an element stands for; what none does becomes an edit.
+pub(crate) fn keys(parent: &str, nodes: Vec<Element>, machine: &mut Machine) {
+    let arch = machine.arch.unwrap_or(Arch::X86_64);
+    for node in keys::take(parent, nodes, arch, &mut machine.hardware) {
+        edit::add(machine, parent, &node);
     }
 }
 
 /// Takes `<cpu>`: a mode or a model, its topology, and more features; one that says more is replaced whole.
 pub(crate) fn cpu(node: &Element, machine: &mut Machine) {
-    let model = node.child("model").is_some_and(|model| !model.text.trim().is_empty());
+    let model = node.child("model").is_some_and(|model| !model.text.is_empty());
     match (named_cpu(node), is_plain(node)) {
         (Some(name), true) => machine.hardware.cpu = Some(name),
         _ if !model && node.attribute("mode").is_none_or(|mode| mode == "custom") => {
@@ -63,7 +51,7 @@ pub(crate) fn cpu(node: &Element, machine: &mut Machine) {
 
 /// Returns what `cpu` would say: a mode, or the name of a model.
 fn named_cpu(node: &Element) -> Option<Name> {
-    let model = node.child("model").map(|model| model.text.trim()).filter(|text| !text.is_empty());
+    let model = node.child("model").map(|model| model.text.as_str()).filter(|text| !text.is_empty());
     let named = match node.attribute("mode") {
         None | Some("custom") => model?,
         Some(mode) => CpuMode::parse(mode).filter(|_| model.is_none())?.as_str(),
@@ -97,38 +85,6 @@ fn counts(node: &Element) -> Option<Topology> {
         _ => false,
     };
     (node.attributes().all(known) && topology.vcpus() <= 1024).then_some(topology)
-}
-
-/// Takes a TPM; another than ours is added as it is.
-pub(crate) fn tpm(node: &Element, machine: &mut Machine) {
-    let arm = machine.arch == Some(Arch::Aarch64);
-    let node = edit::bare(node, machine);
-    let model = if arm { "tpm-tis" } else { "tpm-crb" };
-    let backend = node.child("backend");
-    let plain = |backend: &Element| {
-        let known = |pair| matches!(pair, ("type", "emulator") | ("version", "2.0"));
-        backend.children.is_empty() && backend.attributes().all(known) && backend.attribute("type").is_some()
-    };
-    let ours = node.attribute("model").is_none_or(|known| known == model)
-        && node.children.len() == 1
-        && backend.is_some_and(plain);
-    if ours && !machine.hardware.security.tpm {
-        machine.hardware.security.tpm = true;
-    } else {
-        edit::add(machine, "devices", &node);
-    }
-}
-
-/// Takes a watchdog. libvirt gives q35 an iTCO by itself.
-pub(crate) fn watchdog(node: &Element, machine: &mut Machine) {
-    let node = edit::bare(node, machine);
-    let action = node.attribute("action").unwrap_or("reset");
-    let known = Watchdog::parse(action).filter(|_| node.children.is_empty() && machine.hardware.watchdog.is_none());
-    match (node.attribute("model"), known) {
-        (Some("itco"), _) if action == "reset" => {}
-        (Some("i6300esb"), Some(action)) => machine.hardware.watchdog = Some(action),
-        _ => edit::add(machine, "devices", &node),
-    }
 }
 
 /// Takes a network card: the first as keys where they can say it, any other as it is.

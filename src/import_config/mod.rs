@@ -20,11 +20,9 @@ mod provision;
 pub(crate) mod same;
 mod virt_device;
 mod virt_install;
-mod virt_keys;
 mod virt_machine;
 mod words;
 mod write;
-mod xml;
 mod xpath;
 
 pub(crate) use join::import;

@@ -4,11 +4,11 @@
 
 use super::found::Machine;
 use super::options::Pair;
-use super::virt_keys::Form::{Answer, Switch, Text, There};
-use super::virt_keys::{CARD, Form, KNOWN, Known, UNTOLD};
-use super::xml::Element;
 use super::xpath;
 use crate::base::text::one_line;
+use crate::format::xml::{Element, element};
+use crate::machine::options::Form::{Answer, Switch, Text, There};
+use crate::machine::options::{CARD, Form, KNOWN, Known, UNTOLD};
 use crate::recipe::Forward;
 
 /// Returns what is known of an option.
@@ -18,7 +18,7 @@ pub(crate) fn known(option: &str) -> Option<&'static Known> {
 
 /// Puts an option's element into the domain; what is not known of it is named.
 pub(crate) fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
-    let mut node = Element::new(known.element, []);
+    let mut node = element(known.element);
     let mut first = known.first.iter();
     for (word, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
         let (key, said) = match (value, first.next()) {
@@ -35,7 +35,7 @@ pub(crate) fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine:
         machine.skip(format!("--{} {}", known.option, one_line(&key, 60)));
     }
     usual(&mut node);
-    let whole = if known.place.is_empty() { domain } else { domain.reach(known.place) };
+    let whole = if known.place.is_empty() { domain } else { domain.child_mut(known.place) };
     whole.children.push(node);
 }
 
@@ -46,9 +46,9 @@ pub(crate) fn unknown(option: &str, key: &str, is_key: bool) -> String {
 
 /// Puts a device of the model `none` into the domain.
 pub(crate) fn take_none(name: &str, domain: &mut Element) {
-    let mut node = Element::new(name, []);
-    node.reach("model").set("type", "none");
-    domain.reach("devices").children.push(node);
+    let mut node = element(name);
+    node.child_mut("model").set("type", "none");
+    domain.child_mut("devices").children.push(node);
 }
 
 /// Sets what is to be written; what is there by its name alone, and switched off, is nothing.
@@ -70,31 +70,25 @@ fn written(form: Form, value: &str) -> Option<Option<&str>> {
         Text => Some(Some(value)),
         Switch => is_on.map(|is_on| Some(if is_on { "on" } else { "off" })),
         Answer => is_on.map(|is_on| Some(if is_on { "yes" } else { "no" })),
-        There => is_on.map(|is_on| is_on.then_some("")),
+        There(_) => is_on.map(|is_on| is_on.then_some("")),
     }
 }
 
 /// Fills in what virt-install does where nothing is said.
 fn usual(node: &mut Element) {
-    let default = |node: &mut Element, name: &str, value: &str| {
-        if node.attribute(name).is_none() {
-            node.set(name, value);
-        }
-    };
     match node.name.as_str() {
         "watchdog" => {
-            default(node, "model", "i6300esb");
-            default(node, "action", "reset");
+            node.set_default("model", "i6300esb");
+            node.set_default("action", "reset");
         }
         "filesystem" => {
-            default(node, "type", "mount");
+            node.set_default("type", "mount");
             if node.of("driver", "type") != Some("virtiofs") {
-                default(node, "accessmode", "mapped");
+                node.set_default("accessmode", "mapped");
             }
         }
         "tpm" => {
-            let backend = node.reach("backend");
-            default(backend, "type", "emulator");
+            node.child_mut("backend").set_default("type", "emulator");
         }
         _ => {}
     }
@@ -102,7 +96,7 @@ fn usual(node: &mut Element) {
 
 /// Makes the element of a network card; `None` where there is to be none.
 pub(crate) fn network(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
-    let mut node = Element::new("interface", []);
+    let mut node = element("interface");
     let pairs = spelt_out(pairs)?;
     for (key, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
         if card(key, value.as_deref().unwrap_or_default(), &mut node).is_none() {
@@ -138,7 +132,7 @@ fn spelt_out(pairs: &[Pair]) -> Option<Vec<Pair>> {
 fn name_source(node: &mut Element) {
     let kind = node.attribute("type").unwrap_or_default().to_owned();
     let Some(name) = node.of("source", UNTOLD).map(str::to_owned) else { return };
-    let source = node.reach("source");
+    let source = node.child_mut("source");
     source.retain_attributes(|name, _| name != UNTOLD);
     source.set(if kind == "direct" { "dev" } else { &kind }, &name);
 }
@@ -147,7 +141,7 @@ fn card(key: &str, value: &str, node: &mut Element) -> Option<()> {
     match key {
         "network" | "bridge" => {
             node.set("type", key);
-            node.reach("source").set(key, value);
+            node.child_mut("source").set(key, value);
             return Some(());
         }
         "mac" | "mac.address" if value == "RANDOM" => return Some(()),
@@ -170,19 +164,18 @@ fn forward(number: &str, value: &str, node: &mut Element) -> Option<()> {
     let (ports, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
     let both = if ports.contains(':') { format!("{ports}/{protocol}") } else { format!("{ports}:{ports}/{protocol}") };
     let forward = Forward::parse(&both).ok()?;
-    let mut made = Element::new("portForward", [("proto", forward.protocol.as_str())]);
+    let mut made = element("portForward").with("proto", forward.protocol);
     if let Some(address) = forward.address {
         made.set("address", &address.to_string());
     }
-    let (host, guest) = (forward.host.to_string(), forward.guest.to_string());
-    made.children.push(Element::new("range", [("start", host.as_str()), ("to", guest.as_str())]));
+    made.children.push(element("range").with("start", forward.host).with("to", forward.guest));
     node.children.push(made);
     Some(())
 }
 
 /// Makes the element of a processor; `None` where virt-install would say nothing of it.
 pub(crate) fn cpu(pairs: &[Pair], machine: &mut Machine) -> Option<Element> {
-    let mut node = Element::new("cpu", []);
+    let mut node = element("cpu");
     for (index, (key, value)) in pairs.iter().enumerate() {
         let done = match value.as_deref() {
             Some(value) => ability(key, value, &mut node),
@@ -215,10 +208,10 @@ fn ability(key: &str, value: &str, node: &mut Element) -> Option<()> {
         "force" | "require" | "optional" | "disable" | "forbid" => feature(key, value, node),
         "mode" | "match" | "check" => node.set(key, value),
         "migratable" => node.set(key, written(Switch, value)??),
-        "model.fallback" | "model_fallback" => node.reach("model").set("fallback", value),
-        "vendor" => value.clone_into(&mut node.reach("vendor").text),
+        "model.fallback" | "model_fallback" => node.child_mut("model").set("fallback", value),
+        "vendor" => value.clone_into(&mut node.child_mut("vendor").text),
         "topology.sockets" | "topology.dies" | "topology.cores" | "topology.threads" => {
-            node.reach("topology").set(key.rsplit_once('.')?.1, value);
+            node.child_mut("topology").set(key.rsplit_once('.')?.1, value);
         }
         _ => return None,
     }
@@ -233,18 +226,18 @@ fn model(name: &str, node: &mut Element) {
         _ => {
             node.set("mode", "custom");
             node.set("match", "exact");
-            name.clone_into(&mut node.reach("model").text);
+            name.clone_into(&mut node.child_mut("model").text);
         }
     }
 }
 
 fn feature(policy: &str, name: &str, node: &mut Element) {
-    node.children.push(Element::new("feature", [("policy", policy), ("name", name)]));
+    node.children.push(element("feature").with("policy", policy).with("name", name));
 }
 
 /// Puts `--clock` into the domain.
 pub(crate) fn clock(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
-    let clock = domain.reach("clock");
+    let clock = domain.child_mut("clock");
     for (key, value) in pairs {
         let value = value.as_deref().unwrap_or_default();
         let timer = key.split_once('_');
@@ -267,7 +260,7 @@ pub(crate) fn clock(pairs: &[Pair], domain: &mut Element, machine: &mut Machine)
 
 fn timer_says(clock: &mut Element, (name, key, value): (&str, &str, &str)) {
     if !clock.children.iter().any(|timer| timer.attribute("name") == Some(name)) {
-        clock.children.push(Element::new("timer", [("name", name)]));
+        clock.children.push(element("timer").with("name", name));
     }
     for timer in clock.children.iter_mut().filter(|timer| timer.attribute("name") == Some(name)) {
         timer.set(key, value);
@@ -279,7 +272,7 @@ pub(crate) fn events(pairs: &[Pair], domain: &mut Element, machine: &mut Machine
     for (key, value) in pairs {
         match (key.as_str(), value) {
             ("on_poweroff" | "on_reboot" | "on_crash" | "on_lockfailure", Some(value)) => {
-                let mut node = Element::new(key, []);
+                let mut node = element(key);
                 value.clone_into(&mut node.text);
                 domain.children.push(node);
             }

@@ -8,10 +8,10 @@ use super::found::{Disk, Machine};
 use super::options::{self, Pair};
 use super::virt_machine::{character, first, known, of_machine};
 use super::words::{self, Word, WordsError};
-use super::xml::Element;
 use super::{domain, extras, hardware, virt_device, xpath};
 use crate::base::ByteSize;
 use crate::base::text::one_line;
+use crate::format::xml::{Element, element};
 use crate::recipe::Network;
 
 /// Options that say how the command runs, or what every machine of ours has.
@@ -86,7 +86,7 @@ struct Command {
 }
 
 fn machine(words: &[Word]) -> Machine {
-    let (machine, domain) = (Machine::default(), Element::new("domain", []));
+    let (machine, domain) = (Machine::default(), element("domain"));
     let mut command = Command { machine, domain, edits: vec![] };
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
@@ -151,7 +151,7 @@ impl Command {
             "network" | "nonetworks" => {
                 let node = (name == "network").then(|| virt_device::network(pairs, machine)).flatten();
                 match node {
-                    Some(node) => domain.reach("devices").children.push(node),
+                    Some(node) => domain.child_mut("devices").children.push(node),
                     None => machine.network = machine.network.take().or(Some(Network::None)),
                 }
             }
@@ -212,7 +212,7 @@ fn disk(pairs: &[Pair], machine: &mut Machine) {
         "target",
         "source.startupPolicy",
     ];
-    let mut chain = Element::new("disk", []);
+    let mut chain = element("disk");
     for key in xpath::device(pairs, &mut chain) {
         machine.skip(format!("--disk {}", one_line(&key, 60)));
     }

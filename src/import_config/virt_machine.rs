@@ -2,10 +2,10 @@
 
 use super::found::Machine;
 use super::options::{self, Pair};
-use super::xml::Element;
 use super::{domain, extras, virt_device};
 use crate::base::text::one_line;
 use crate::base::{MacAddress, Name};
+use crate::format::xml::{Element, element};
 use crate::recipe::Topology;
 
 /// Returns a key's value, or the first word, which needs no key.
@@ -133,7 +133,7 @@ fn vcpus(pairs: &[Pair], machine: &mut Machine) {
 
 /// Takes a screen; its keys are those of the element.
 fn graphics(pairs: &[Pair], machine: &mut Machine) {
-    let mut node = Element::new("graphics", []);
+    let mut node = element("graphics");
     node.set("type", first(pairs, "type").unwrap_or_default());
     for (key, value) in pairs.iter().filter(|(key, value)| value.is_some() && key != "type") {
         match key.as_str() {
@@ -190,12 +190,12 @@ fn boot(pairs: &[Pair], machine: &mut Machine) {
 
 /// Makes `<os>` of what is said of the firmware.
 fn firmware(pairs: &[Pair]) -> Element {
-    let mut os = Element::new("os", []);
+    let mut os = element("os");
     let secure = |(key, value): &Pair| {
         matches!(key.as_str(), "loader_secure" | "loader.secure") && value.as_deref().is_some_and(is_yes)
     };
     if pairs.iter().any(secure) {
-        os.reach("loader").set("secure", "yes");
+        os.child_mut("loader").set("secure", "yes");
     }
     for (key, name) in pairs {
         let Some(feature) = key.strip_suffix(".name").filter(|key| key.starts_with("firmware.feature")) else {
@@ -203,7 +203,7 @@ fn firmware(pairs: &[Pair]) -> Element {
         };
         let enabled = options::value(pairs, &format!("{feature}.enabled")).is_some_and(is_yes);
         let (name, enabled) = (name.as_deref().unwrap_or_default(), if enabled { "yes" } else { "no" });
-        os.reach("firmware").children.push(Element::new("feature", [("name", name), ("enabled", enabled)]));
+        os.child_mut("firmware").children.push(element("feature").with("name", name).with("enabled", enabled));
     }
     os
 }

@@ -6,10 +6,11 @@ use super::disk::Disks;
 use super::found::Machine;
 use super::provision::{Directory, File, Login, Provision, Typed, Unit};
 use crate::base::text::is_unsafe;
-use crate::base::{ByteSize, MacAddress, Name};
+use crate::base::{ByteSize, Name};
 use crate::format::toml::is_refused;
+use crate::machine::keys::{KEYS, Value};
 use crate::recipe::xml::Written;
-use crate::recipe::{Hardware, Watchdog, XmlEdit};
+use crate::recipe::{Hardware, XmlEdit};
 
 /// A comment is for people; what is longer is no sentence.
 const LONGEST_COMMENT: usize = 300;
@@ -188,29 +189,15 @@ impl Text {
         machine.hardware.xml.iter().for_each(|edit| self.edit(edit));
     }
 
-    fn flag(&mut self, key: &str, is_set: bool) {
-        if is_set {
-            self.key(key, "true");
-        }
-    }
-
     fn hardware(&mut self, hardware: &Hardware) {
-        let text = |text: Option<&str>| text.map(str::to_owned);
-        self.text("mac", text(hardware.mac.as_ref().map(MacAddress::as_str)).as_ref());
-        let ports: Vec<_> = hardware.ports.iter().map(ToString::to_string).collect();
-        if !ports.is_empty() {
-            self.key("ports", &list(&ports));
+        for key in KEYS {
+            match (key.value)(hardware) {
+                Some(Value::Flag) => self.key(key.name, "true"),
+                Some(Value::Text(text)) => self.key(key.name, &quoted(&text)),
+                Some(Value::Texts(texts)) => self.key(key.name, &list(&texts)),
+                None => {}
+            }
         }
-        self.flag("autostart", hardware.autostart);
-        self.text("cpu", text(hardware.cpu.as_ref().map(Name::as_str)).as_ref());
-        if let Some(most) = hardware.memory.max {
-            self.key("max_memory", &size(most));
-        }
-        self.flag("hugepages", hardware.memory.hugepages);
-        self.flag("shared_memory", hardware.memory.shared);
-        self.flag("secure_boot", hardware.security.secure_boot);
-        self.flag("tpm", hardware.security.tpm);
-        self.text("watchdog", text(hardware.watchdog.map(Watchdog::as_str)).as_ref());
         if let Some(topology) = hardware.topology {
             self.table("[machine.topology]");
             let counts = [("sockets", topology.sockets), ("cores", topology.cores), ("threads", topology.threads)];

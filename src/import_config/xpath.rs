@@ -6,7 +6,7 @@
 use super::edit;
 use super::found::Machine;
 use super::options::{Pair, value};
-use super::xml::Element;
+use crate::format::xml::{Element, element};
 
 /// What no element has as many of: it makes one more.
 const NEW: &str = "999";
@@ -79,7 +79,7 @@ fn go<'a>(node: &'a mut Element, steps: &[Step<'_>]) -> Option<&'a mut Element> 
         }
         let index = found.get(wanted).copied().unwrap_or(node.children.len());
         if index == node.children.len() {
-            node.children.push(Element::new(name, []));
+            node.children.push(element(*name));
         }
         node.children.get_mut(index)
     })
@@ -158,7 +158,7 @@ fn begin(path: &str, deleted: &mut Option<(String, Option<String>)>) -> Option<M
     let names: Vec<_> = parents.iter().map(|(name, _)| *name).collect();
     let parent = if names.is_empty() { ".".to_owned() } else { names.join("/") };
     let replaces = deleted.take_if(|(gone, _)| gone == stem).map(|(_, by)| by);
-    Some(Made { parent, path: format!("{stem}[last()]"), element: Element::new(name, []), replaces })
+    Some(Made { parent, path: format!("{stem}[last()]"), element: element(*name), replaces })
 }
 
 impl Made {

@@ -5,8 +5,8 @@ use crate::base::{
 };
 pub(crate) use crate::guest_report::PORT as REPORT_PORT;
 pub(crate) use crate::provision::carried::PAYLOAD_SERIAL;
-pub(crate) use crate::recipe::hardware::{CpuMode, Forward, Hardware, MemoryOptions};
-pub(crate) use crate::recipe::xml::{XmlEdit, XmlElement};
+pub(crate) use crate::recipe::hardware::{CpuMode, Forward, Hardware};
+pub(crate) use crate::recipe::xml::XmlEdit;
 pub(crate) use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
 
 /// Fixed file names in a bundle.

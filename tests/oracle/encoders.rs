@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use crate::base::{Code, text};
 use crate::emit::quote::{printable, qemu_option, shell, virt_option};
-use crate::emit::xml::element;
+use crate::format::xml::element;
 use base64::Engine as _;
 
 use crate::tests::support::machines;
@@ -231,8 +231,8 @@ fn out_2_ten_thousand_values_pass_virt_installs_parser_and_its_xml() {
 fn out_6_ten_thousand_texts_and_attributes_pass_libxml2() {
     let Some(()) = tools(&["virt-install"]) else { return };
     let sent = strings(0x5eed_0003, false);
-    let children = sent.iter().map(|value| element("e").attribute("v", value).text(value));
-    let bytes = element("root").children(children).document().unwrap();
+    let children = sent.iter().map(|value| element("e").with("v", value).with_text(value));
+    let bytes = element("root").containing(children).to_document().into_bytes();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/oracle/encoders/read_xml.py");
     let came = split(&fed(Command::new(PYTHON).arg("-I").arg(script), &bytes));
     let twice: Vec<_> = sent.iter().flat_map(|value| [value.clone(), value.clone()]).collect();

@@ -99,7 +99,7 @@ fn the_domain_that_libvirt_prints_becomes_its_machine_again() {
     // libvirt counts it in KiB.
     machines
         .iter_mut()
-        .for_each(|(_, machine)| machine.hardware.xml.retain(|edit| edit.element().name() != "hard_limit"));
+        .for_each(|(_, machine)| machine.hardware.xml.retain(|edit| edit.element().name != "hard_limit"));
     let text = |machine: &Machine| machines::text(&machines::files(machine), "domain-disk.xml");
     let texts: Vec<_> = machines.iter().map(|(_, machine)| text(machine)).collect();
     let defined = define(directory.path(), "nas", &texts);
@@ -120,7 +120,7 @@ fn here(mut machine: Machine) -> Machine {
         machine.network = Network::User;
         machine.hardware.ports = vec![];
     }
-    machine.hardware.xml.retain(|edit| edit.element().name() != "filesystem");
+    machine.hardware.xml.retain(|edit| edit.element().name != "filesystem");
     machine.hardware.cpu = machine.hardware.cpu.filter(|cpu| !cpu.as_str().starts_with("host-"));
     Machine { accel: Accel::Tcg, graphics: vnc(machine.graphics), ..machine }
 }

@@ -5,9 +5,9 @@ use crate::base::{
 };
 use crate::emit::{Identity, LaunchFile, launch_files};
 use crate::plan::{
-    Accel, DataDisk, Firmware, Forward, Graphics, Hardware, Machine, MemoryOptions, Network, SystemMode, XmlEdit, file,
+    Accel, DataDisk, Firmware, Forward, Graphics, Hardware, Machine, Network, SystemMode, XmlEdit, file,
 };
-use crate::recipe::{Security, Topology, Watchdog};
+use crate::recipe::{MemoryOptions, Security, Topology, Watchdog};
 
 pub fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -194,7 +194,7 @@ pub fn edited() -> Vec<(String, Machine)> {
         ),
     ];
     // Into what virt-install adds by itself.
-    let within = |edit: XmlEdit| match edit.element().name() {
+    let within = |edit: XmlEdit| match edit.element().name.as_str() {
         "controller" => add("devices/controller", "<alias name='ua-usb'/>"),
         _ => edit,
     };

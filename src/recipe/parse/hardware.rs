@@ -1,12 +1,13 @@
 //! The further keys of `[machine]`. Touches nothing.
 
-use super::super::xml::{ELEMENT_LIMIT, Written, XmlAction, XmlEdit, XmlElement};
+use super::super::xml::{ELEMENT, Written, XmlAction, XmlEdit};
 use super::super::{Accel, CpuMode, Firmware, Forward, Hardware, MemoryOptions, Network, Security, Topology, Watchdog};
 use super::machine::{MOST_VCPUS, memory, vcpus};
 use super::refuse_unknown;
 use crate::base::text::one_line;
 use crate::base::{Arch, ByteSize, MacAddress, Name};
 use crate::format::toml::{Charset, Table, Value};
+use crate::format::xml;
 
 /// The most forwarded ports.
 const PORT_LIMIT: usize = 64;
@@ -145,8 +146,7 @@ fn edit(table: &Table<'_>) -> Option<XmlEdit> {
     refuse_unknown(table);
     let parent = table.need("parent", "`parent = \"devices\"`").and_then(|value| value.line());
     let element = table.need("element", "`element = \"<hub type='usb'/>\"`");
-    let limit = ByteSize(ELEMENT_LIMIT as u64);
-    let text = element.as_ref().and_then(|value| value.text(Charset::Free, limit));
+    let text = element.as_ref().and_then(|value| value.text(Charset::Free, ELEMENT.bytes));
     let action = match table.get("action") {
         Some(value) => value.word(XmlAction::parse, XmlAction::WORDS),
         None => Some(XmlAction::Add),
@@ -157,12 +157,12 @@ fn edit(table: &Table<'_>) -> Option<XmlEdit> {
     };
     let (element, text) = (element?, text?);
     // Where the text itself is at fault, it is told where in it.
-    if let Err(error) = XmlElement::parse(text) {
+    if let Err(error) = xml::read(text, &ELEMENT) {
         element.refuse_within(error.at, format!("`element` is refused: {}", error.reason));
         return None;
     }
     let written = Written { parent: parent?.to_owned(), element: text.to_owned(), action: action?, by: by? };
-    let refuse = |error: super::super::xml::XmlError| {
+    let refuse = |error: xml::XmlError| {
         table.document.tell(table.problem(format!("the edit is refused: {}", error.reason)));
     };
     XmlEdit::try_from(written).map_err(refuse).ok()

@@ -1,5 +1,9 @@
-//! The keys of virt-install's options, and where in the XML each is written (virtinst/cli.py and virtinst/devices, seen at 4.1).
-//! A table; touches nothing. Read next: [`super::virt_device`].
+//! virt-install's options, and where in the domain each key of theirs stands (virtinst/cli.py and virtinst/devices, seen at 4.1).
+//! Touches nothing.
+
+use Form::{Answer, Switch, Text, There};
+
+use crate::format::xml::Element;
 
 /// How a value is written in XML.
 #[derive(Clone, Copy)]
@@ -9,11 +13,9 @@ pub(crate) enum Form {
     Switch,
     /// `yes` and `no`.
     Answer,
-    /// An element that is there or not.
-    There,
+    /// An element that is there or not, and the word for its being there.
+    There(&'static str),
 }
-
-use Form::{Answer, Switch, Text, There};
 
 /// What is known of one option.
 pub(crate) struct Known {
@@ -23,7 +25,7 @@ pub(crate) struct Known {
     pub element: &'static str,
     /// The keys that the first words need not name.
     pub first: &'static [&'static str],
-    /// Each key, and where its value goes.
+    /// Each key, and where its value goes; of several spellings the first is written.
     pub keys: &'static [(&'static str, &'static str, Form)],
 }
 
@@ -41,10 +43,10 @@ pub(crate) const KNOWN: &[Known] = &[
         "tpm",
         &["type"],
         &[
-            ("type", "./backend/@type", Text),
             ("backend.type", "./backend/@type", Text),
-            ("version", "./backend/@version", Text),
+            ("type", "./backend/@type", Text),
             ("backend.version", "./backend/@version", Text),
+            ("version", "./backend/@version", Text),
             ("model", "./@model", Text),
         ],
     ),
@@ -118,7 +120,7 @@ pub(crate) const KNOWN: &[Known] = &[
             ("driver.type", "./driver/@type", Text),
             ("driver.queue", "./driver/@queue", Text),
             ("binary.path", "./binary/@path", Text),
-            ("readonly", "./readonly", There),
+            ("readonly", "./readonly", There("on")),
         ],
     ),
     Known {
@@ -127,14 +129,14 @@ pub(crate) const KNOWN: &[Known] = &[
         element: "memoryBacking",
         first: &[],
         keys: &[
-            ("hugepages", "./hugepages", There),
-            ("nosharepages", "./nosharepages", There),
-            ("locked", "./locked", There),
-            ("discard", "./discard", There),
-            ("source_type", "./source/@type", Text),
+            ("hugepages", "./hugepages", There("yes")),
+            ("nosharepages", "./nosharepages", There("on")),
+            ("locked", "./locked", There("on")),
+            ("discard", "./discard", There("on")),
             ("source.type", "./source/@type", Text),
-            ("access_mode", "./access/@mode", Text),
+            ("source_type", "./source/@type", Text),
             ("access.mode", "./access/@mode", Text),
+            ("access_mode", "./access/@mode", Text),
             ("allocation.mode", "./allocation/@mode", Text),
         ],
     },
@@ -144,10 +146,10 @@ pub(crate) const KNOWN: &[Known] = &[
         element: "features",
         first: &[],
         keys: &[
-            ("acpi", "./acpi", There),
-            ("apic", "./apic", There),
-            ("pae", "./pae", There),
-            ("hap", "./hap", There),
+            ("acpi", "./acpi", There("on")),
+            ("apic", "./apic", There("on")),
+            ("pae", "./pae", There("on")),
+            ("hap", "./hap", There("on")),
             ("vmport", "./vmport/@state", Switch),
             ("vmport.state", "./vmport/@state", Switch),
             ("smm", "./smm/@state", Switch),
@@ -183,6 +185,29 @@ pub(crate) const KNOWN: &[Known] = &[
         ],
     },
 ];
+
+/// Returns the option that an element of a domain is, with its keys and values.
+pub(crate) fn of(node: &Element) -> Option<(&'static str, Vec<(&'static str, String)>)> {
+    let known = KNOWN.iter().find(|known| known.element == node.name)?;
+    let mut pairs: Vec<(&str, &str, String)> = vec![];
+    for (key, path, form) in known.keys {
+        if pairs.iter().all(|(_, written, _)| written != path) {
+            pairs.extend(value(node, path, *form).map(|value| (*key, *path, value)));
+        }
+    }
+    Some((known.option, pairs.into_iter().map(|(key, _, value)| (key, value)).collect()))
+}
+
+fn value(node: &Element, path: &str, form: Form) -> Option<String> {
+    let path = path.trim_start_matches("./");
+    let (parents, last) = path.rsplit_once('/').unwrap_or(("", path));
+    let node = parents.split('/').filter(|name| !name.is_empty()).try_fold(node, |node, name| node.child(name))?;
+    match (last.strip_prefix('@'), form) {
+        (Some(name), _) => node.attribute(name).map(str::to_owned),
+        (None, There(word)) => node.child(last).map(|_| word.to_owned()),
+        (None, _) => None,
+    }
+}
 
 /// The attribute that holds what `source=` names, until the type of the card is known.
 pub(crate) const UNTOLD: &str = "-";
