@@ -27,7 +27,7 @@
 //! | `stream` | readers and writers that hash, verify, bound and count while bytes pass | base | nothing |
 //! | `format` | other people's formats as pure bytes: TOML with places, FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files, OpenPGP signatures, lists of mirrors, compressed files, our archive | base | nothing |
 //! | `inspect` | what a file is and holds; bounded readers only | base format | nothing |
-//! | `guest_report` | what a guest's report should say, and a judgement of what it says | base | nothing |
+//! | `guest_report` | what a guest's report should say, and a judgement of what it says | base format | nothing |
 //! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base format | nothing |
 //! | `machine` | a machine in libvirt's, virt-install's and QEMU's words: one row for each hardware key, read in both directions | base format recipe | nothing |
 //! | `provision` | what the user wants in the guest → Ignition config and/or Combustion script | base guest_report format recipe | nothing |

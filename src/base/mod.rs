@@ -6,6 +6,7 @@
 pub(crate) mod diagnostic;
 pub(crate) mod digest;
 pub(crate) mod event;
+pub(crate) mod image_name;
 pub(crate) mod location;
 pub(crate) mod name;
 pub(crate) mod rule;

@@ -233,7 +233,7 @@ fn write_junit(file: &Path, options: &RunOptions, ran: &Result<Ran, Diagnostics>
             commands::run::unreported(&named(), &why.join("; "))
         }
     };
-    files::write_whole(file, &bytes?)
+    files::write_whole(file, &bytes)
 }
 
 fn interrupted(ran: &Ran) -> Diagnostic {

@@ -24,6 +24,7 @@ mod domain;
 mod edit;
 mod form;
 mod identity;
+mod qemu;
 mod qemu_argv;
 pub(crate) mod quote;
 mod script;
@@ -32,7 +33,8 @@ mod virt_install;
 
 pub(crate) use form::{INITRD, KERNEL, loader_directory, machine_type, virt_type};
 pub(crate) use identity::Identity;
-pub(crate) use qemu_argv::{Launch, argv, firmware_places, written};
+pub(crate) use qemu::firmware_places;
+pub(crate) use qemu_argv::{Launch, argv, written};
 
 use crate::base::{BaseKind, Diagnostic, Transport};
 use crate::plan::{Machine, file};

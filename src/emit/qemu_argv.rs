@@ -5,11 +5,12 @@
 
 use super::form::{Drive, Form, Role, Stage, installer_arguments};
 use super::identity::Identity;
+use super::qemu;
 use super::quote::qemu_option;
-use super::scripts;
-use crate::base::{Arch, BaseKind, DiskSerial, Transport};
-use crate::machine::keys::{self, tpm_device};
-use crate::plan::{Accel, Firmware, Machine, Network};
+use super::script::Word;
+use crate::base::{BaseKind, DiskSerial, Transport};
+use crate::machine::keys::tpm_device;
+use crate::plan::{Accel, Machine, Network};
 
 /// A machine as QEMU shall start it.
 #[derive(Clone, Debug)]
@@ -57,8 +58,7 @@ impl Launch<'_> {
 /// Returns the arguments, without the program's own name.
 pub(crate) fn argv(launch: &Launch<'_>) -> Vec<String> {
     let form = launch.form();
-    let mut words = main_arguments(launch);
-    words.extend(keys::qemu(&form.spec()).iter().flat_map(|options| options.split(' ').map(str::to_owned)));
+    let mut words = plain(qemu::main(&form, launch.console).concat());
     words.extend(launch.accel.iter().flat_map(|accel| pair("-accel", accel.as_str())));
     if let Some(socket) = launch.tpm {
         words.extend(pair("-chardev", format!("socket,id=tpm0,path={}", qemu_option(socket))));
@@ -77,11 +77,10 @@ pub(crate) fn argv(launch: &Launch<'_>) -> Vec<String> {
     words.extend(network(&form));
     let is_there = |drive: &&Drive| !drive.serial.as_ref().is_some_and(|serial| is_detached(launch, serial));
     let drives = form.drives();
-    let (config, plain): (Vec<&Drive>, Vec<&Drive>) =
+    let (config, others): (Vec<&Drive>, Vec<&Drive>) =
         drives.iter().filter(is_there).partition(|drive| drive.role == Role::Config);
-    words.extend(plain.into_iter().chain(config).flat_map(|drive| drive_arguments(launch, drive)));
-    let entry = |key: &str, name: &str| pair("-fw_cfg", format!("name={key},file={}", path(launch.files, name)));
-    words.extend(form.fw_cfg().iter().flat_map(|(key, name)| entry(key.as_str(), name)));
+    words.extend(others.into_iter().chain(config).flat_map(|drive| drive_arguments(launch, drive)));
+    words.extend(plain(qemu::fw_cfg(&form, &directory(launch.files)).concat()));
     words
 }
 
@@ -93,50 +92,12 @@ pub(crate) fn written(machine: &Machine) -> Vec<(String, String)> {
     drives.filter_map(|drive| Some((drive.serial?, drive.file))).collect()
 }
 
-/// Lists where distributions keep UEFI firmware for a machine (code, empty variable store); none for a BIOS.
-pub(crate) const fn firmware_places(machine: &Machine) -> &'static [(&'static str, &'static str)] {
-    match (machine.firmware, machine.arch) {
-        (Firmware::Bios, _) => &[],
-        (Firmware::Uefi, Arch::X86_64) if machine.hardware.security.secure_boot => scripts::OVMF_SECURE,
-        (Firmware::Uefi, Arch::X86_64) => scripts::OVMF,
-        (Firmware::Uefi, Arch::Aarch64) => scripts::AAVMF,
-    }
-}
-
 fn is_detached(launch: &Launch<'_>, serial: &str) -> bool {
     launch.detached.iter().any(|detached| detached.as_str() == serial)
 }
 
 fn pair(option: &str, value: impl Into<String>) -> [String; 2] {
     [option.to_owned(), value.into()]
-}
-
-fn path(directory: &str, name: &str) -> String {
-    qemu_option(&format!("{directory}/{name}")).into_owned()
-}
-
-fn main_arguments(launch: &Launch<'_>) -> Vec<String> {
-    let machine = launch.machine;
-    let mut words: Vec<String> = [
-        pair("-name", machine.name.as_str()),
-        pair("-uuid", &*launch.identity.uuid),
-        pair("-machine", scripts::machine_options(machine)),
-        pair("-cpu", scripts::cpu(machine)),
-        pair("-m", format!("{}M", machine.memory.0 >> 20)),
-        pair("-smp", scripts::processors(machine)),
-        pair("-rtc", "base=utc"),
-    ]
-    .concat();
-    words.extend(["-nodefaults".into(), "-no-user-config".into()]);
-    words.extend(pair("-display", "none"));
-    if machine.arch == Arch::X86_64 {
-        words.extend(pair("-vga", "std"));
-    }
-    words.extend(launch.console.iter().cloned());
-    words.extend(pair("-boot", "strict=on"));
-    words.extend(pair("-object", "rng-random,id=rng0,filename=/dev/urandom"));
-    words.extend(pair("-device", "virtio-rng-pci,rng=rng0"));
-    words
 }
 
 /// The variables are written where the instance has its own copy of them.
@@ -153,31 +114,23 @@ fn network(form: &Form<'_>) -> Vec<String> {
         return vec![];
     }
     let device = format!("virtio-net-pci,netdev=net0,romfile=,mac={}", form.mac());
-    let backend = format!("user,id=net0{}", scripts::ports(form.machine));
+    let backend = format!("user,id=net0{}", qemu::ports(form.machine));
     [pair("-netdev", backend), pair("-device", device)].concat()
 }
 
+fn plain(words: Vec<Word>) -> Vec<String> {
+    words.iter().map(Word::plain).collect()
+}
+
+fn directory(path: &str) -> Word {
+    Word::text(qemu_option(path))
+}
+
 fn drive_arguments(launch: &Launch<'_>, drive: &Drive) -> Vec<String> {
-    let id = drive.serial.as_ref().map_or("install".to_owned(), |serial| format!("disk-{serial}"));
-    let (keep, directory) = match (drive.is_readonly(), launch.disks) {
+    let (keep, files) = match (drive.is_readonly(), launch.disks) {
         (true, _) => (",readonly=on", launch.files),
         (false, None) => (",snapshot=on", launch.files),
         (false, Some(disks)) => ("", disks),
     };
-    let media = if drive.role == Role::Medium { ",media=cdrom" } else { "" };
-    let file = path(directory, &drive.file);
-    let backend = format!("if=none,id={id},format={}{keep}{media},file={file}", drive.format);
-    let boot = drive.role.boot_order().map(|order| format!(",bootindex={order}")).unwrap_or_default();
-    let mut words = pair("-drive", backend).to_vec();
-    match (&drive.serial, launch.machine.arch) {
-        (Some(serial), _) => {
-            words.extend(pair("-device", format!("virtio-blk-pci,drive={id},serial={serial}{boot}")));
-        }
-        (None, Arch::X86_64) => words.extend(pair("-device", format!("ide-cd,drive={id},bus=ide.0"))),
-        (None, Arch::Aarch64) => {
-            words.extend(pair("-device", "virtio-scsi-pci"));
-            words.extend(pair("-device", format!("scsi-cd,drive={id}")));
-        }
-    }
-    words
+    plain(qemu::drive(launch.machine.arch, drive, keep, directory(files)))
 }

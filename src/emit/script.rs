@@ -36,6 +36,23 @@ impl Word {
         self
     }
 
+    /// Appends another word.
+    #[must_use]
+    pub(crate) fn join(mut self, other: Self) -> Self {
+        for piece in other.0 {
+            match piece {
+                Piece::Text(text) => self = self.then(text),
+                piece => self.0.push(piece),
+            }
+        }
+        self
+    }
+
+    /// Returns the text of a word without variables.
+    pub(crate) fn plain(&self) -> String {
+        self.texts().collect()
+    }
+
     /// Writes the word for the shell, as plainly as is safe: bare, in one pair of double quotes, or piece by piece.
     pub(crate) fn shell(&self) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || ",=./_:@+-".contains(c);

@@ -4,14 +4,17 @@
 //! on the machine comes in at places like `@NAME@`, each encoded for the shell. Read next: the `.sh.in` files,
 //! [`mod@super::script`].
 
-use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role, Stage, installer_arguments, loader_directory};
+use super::form::{Drive, Form, INITRD, KERNEL, Role, Stage, installer_arguments, loader_directory};
 use super::identity::Identity;
 use super::quote::shell;
 use super::script::{Word, fill, line};
-use super::virt_install;
+use super::{qemu, virt_install};
 use crate::base::{Arch, BaseKind, Transport};
 use crate::machine::keys;
-use crate::plan::{Accel, Firmware, Forward, Machine, Network, REPORT_PORT, file};
+use crate::plan::{Accel, Machine, Network, REPORT_PORT, file};
+
+/// Between two lines of one command.
+const BREAK: &str = " \\\n    ";
 
 const COMMON: &str = include_str!("common.sh.in");
 const VET: &str = include_str!("vet.sh.in");
@@ -161,91 +164,44 @@ fn report(machine: &Machine) -> [(&'static str, String); 7] {
     .map(|(name, text)| (name, if machine.report { text.to_owned() } else { String::new() }))
 }
 
-fn main_arguments(form: &Form) -> String {
-    let (machine, identity) = (form.machine, form.identity);
-    // Each on a line of its own.
-    let further: String = keys::qemu(&form.spec()).iter().map(|words| format!(" \\\n    {words}")).collect();
-    let screen = if machine.arch == Arch::X86_64 { "-vga std " } else { "" };
-    format!(
-        "-name {} -uuid {} -machine {} -cpu {} -m {}M -smp {} -rtc base=utc \\\n    \
-         -nodefaults -no-user-config -display none {screen}-serial mon:stdio -boot strict=on \\\n    \
-         -object rng-random,id=rng0,filename=/dev/urandom -device virtio-rng-pci,rng=rng0{}",
-        shell(machine.name.as_str()),
-        identity.uuid,
-        machine_options(machine),
-        cpu(machine),
-        machine.memory.0 >> 20,
-        processors(machine),
-        further,
-    )
-}
-
-/// `max` is all that the accelerator has, on whatever host this runs.
-pub(super) fn cpu(machine: &Machine) -> &str {
-    match form::cpu(machine) {
-        Cpu::Mode(_) => "max",
-        Cpu::Model(name) => name.as_str(),
-    }
-}
-
-pub(super) fn machine_options(machine: &Machine) -> String {
-    format!("{}{}", form::machine_type(machine.arch), keys::qemu_machine(&machine.hardware))
-}
-
-pub(super) fn processors(machine: &Machine) -> String {
-    let layout = machine
-        .hardware
-        .topology
-        .map(|topology| format!(",sockets={},cores={},threads={}", topology.sockets, topology.cores, topology.threads));
-    format!("{}{}", machine.vcpus, layout.unwrap_or_default())
-}
-
 /// A line that puts words before those collected so far.
 fn collect(words: &str) -> String {
     format!("set -- {words} \"$@\"")
 }
 
-fn drives(arch: Arch, drives: &[&Drive]) -> String {
-    if drives.is_empty() {
-        return ":".to_owned();
-    }
-    collect(&drives.iter().map(|drive| drive_arguments(arch, drive)).collect::<Vec<_>>().join(" \\\n    "))
+fn main_arguments(form: &Form) -> String {
+    let console = ["-serial", "mon:stdio"].map(str::to_owned);
+    qemu::main(form, &console).iter().map(|words| line(words)).collect::<Vec<_>>().join(BREAK)
+}
+
+/// Puts options before those collected so far; without any does nothing.
+fn collected(options: &[Vec<Word>]) -> String {
+    let lines: Vec<_> = options.iter().map(|words| line(words)).collect();
+    if lines.is_empty() { ":".to_owned() } else { collect(&lines.join(BREAK)) }
 }
 
 /// `snapshot=on` puts every write into a file that QEMU makes in `TMPDIR` and has unlinked already.
-fn drive_arguments(arch: Arch, drive: &Drive) -> String {
-    let id = drive.serial.as_ref().map_or("install".to_owned(), |serial| format!("disk-{serial}"));
-    let keep = if drive.is_readonly() { "readonly=on" } else { "snapshot=on" };
-    let media = if drive.role == Role::Medium { ",media=cdrom" } else { "" };
-    let backend = Word::text(format!("if=none,id={id},format={},{keep}{media},file=", drive.format));
-    let backend = backend.variable("files").then(format!("/{}", drive.file));
-    let boot = drive.role.boot_order().map(|order| format!(",bootindex={order}")).unwrap_or_default();
-    let device = match (&drive.serial, arch) {
-        (Some(serial), _) => format!("-device virtio-blk-pci,drive={id},serial={serial}{boot}"),
-        (None, Arch::X86_64) => format!("-device ide-cd,drive={id},bus=ide.0"),
-        (None, Arch::Aarch64) => format!("-device virtio-scsi-pci -device scsi-cd,drive={id}"),
-    };
-    format!("-drive {} {device}", backend.shell())
+fn drives(arch: Arch, drives: &[&Drive]) -> String {
+    let keep = |drive: &Drive| if drive.is_readonly() { ",readonly=on" } else { ",snapshot=on" };
+    collected(&drives.iter().map(|drive| qemu::drive(arch, drive, keep(drive), files())).collect::<Vec<_>>())
 }
 
 fn fw_cfg(form: &Form) -> String {
-    if form.fw_cfg().is_empty() {
-        return ":".to_owned();
-    }
-    let item = |key: &str, name: &str| {
-        let word = Word::text(format!("name={key},file=")).variable("files").then(format!("/{name}"));
-        format!("-fw_cfg {}", word.shell())
-    };
-    collect(&form.fw_cfg().iter().map(|(key, name)| item(key.as_str(), name)).collect::<Vec<_>>().join(" \\\n    "))
+    collected(&qemu::fw_cfg(form, &files()))
 }
 
-/// The ports of this machine that lead to the guest's, as `-netdev user` takes them.
-pub(super) fn ports(machine: &Machine) -> String {
-    let address = |forward: &Forward| forward.address.map(|address| address.to_string()).unwrap_or_default();
-    let forwards = machine.hardware.ports.iter().map(|forward| {
-        format!(",hostfwd={}:{}:{}-:{}", forward.protocol, address(forward), forward.host, forward.guest)
-    });
-    forwards.collect()
+/// The directory of the bundle's files, as the script encodes it for QEMU.
+fn files() -> Word {
+    Word::default().variable("files")
+}
+
+fn firmware(machine: &Machine) -> String {
+    let places = qemu::firmware_places(machine);
+    let pairs: Vec<_> = places.iter().map(|(code, vars)| format!("{code} {vars}")).collect();
+    match pairs.is_empty() {
+        true => String::new(),
+        false => fill(include_str!("firmware.sh.in"), &[("PAIRS", pairs.join(BREAK))]),
+    }
 }
 
 fn network(form: &Form) -> String {
@@ -253,54 +209,11 @@ fn network(form: &Form) -> String {
     if machine.network == Network::None {
         return "[ -z \"$ssh_port\" ] || fail 'this machine has no network'".to_owned();
     }
-    let ports = ports(machine);
+    let ports = qemu::ports(machine);
     let (ports, before) = if ports.is_empty() { ("''".to_owned(), "") } else { (ports, "$forward") };
     let values = [("MAC", form.mac().to_owned()), ("PORTS", ports), ("BEFORE", before.to_owned())];
     fill(include_str!("network.sh.in"), &values).trim_end().to_owned()
 }
-
-fn firmware(machine: &Machine) -> String {
-    let candidates = match (machine.firmware, machine.arch) {
-        (Firmware::Bios, _) => return String::new(),
-        (Firmware::Uefi, Arch::X86_64) if machine.hardware.security.secure_boot => OVMF_SECURE,
-        (Firmware::Uefi, Arch::X86_64) => OVMF,
-        (Firmware::Uefi, Arch::Aarch64) => AAVMF,
-    };
-    let pairs: String = candidates.iter().map(|(code, vars)| format!("    {code} {vars} \\\n")).collect();
-    fill(include_str!("firmware.sh.in"), &[("PAIRS", pairs.trim_end().trim_end_matches('\\').trim().to_owned())])
-}
-
-/// Where distributions keep UEFI firmware with secure boot and the variables with Microsoft's keys in them, which sign
-/// the distributions' first boot loader: Debian and Ubuntu, openSUSE, Fedora.
-pub(super) const OVMF_SECURE: &[(&str, &str)] = &[
-    ("/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"),
-    ("/usr/share/OVMF/OVMF_CODE.ms.fd", "/usr/share/OVMF/OVMF_VARS.ms.fd"),
-    ("/usr/share/qemu/ovmf-x86_64-smm-ms-code.bin", "/usr/share/qemu/ovmf-x86_64-smm-ms-vars.bin"),
-    ("/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd"),
-];
-
-/// Where distributions keep UEFI firmware without secure boot and its empty variable store: Debian and Ubuntu, openSUSE,
-/// Fedora, Arch, Alpine, NixOS's QEMU.
-pub(super) const OVMF: &[(&str, &str)] = &[
-    ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
-    ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
-    ("/usr/share/qemu/ovmf-x86_64-4m-code.bin", "/usr/share/qemu/ovmf-x86_64-4m-vars.bin"),
-    ("/usr/share/qemu/ovmf-x86_64-code.bin", "/usr/share/qemu/ovmf-x86_64-vars.bin"),
-    ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
-    ("/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd"),
-    ("/run/current-system/sw/share/qemu/edk2-x86_64-code.fd", "/run/current-system/sw/share/qemu/edk2-i386-vars.fd"),
-    ("/usr/share/qemu/edk2-x86_64-code.fd", "/usr/share/qemu/edk2-i386-vars.fd"),
-];
-
-/// See [`OVMF`].
-pub(super) const AAVMF: &[(&str, &str)] = &[
-    ("/usr/share/AAVMF/AAVMF_CODE.no-secboot.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
-    ("/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
-    ("/usr/share/qemu/aavmf-aarch64-code.bin", "/usr/share/qemu/aavmf-aarch64-vars.bin"),
-    ("/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw", "/usr/share/edk2/aarch64/vars-template-pflash.raw"),
-    ("/run/current-system/sw/share/qemu/edk2-aarch64-code.fd", "/run/current-system/sw/share/qemu/edk2-arm-vars.fd"),
-    ("/usr/share/qemu/edk2-aarch64-code.fd", "/usr/share/qemu/edk2-arm-vars.fd"),
-];
 
 fn tpm(machine: &Machine) -> String {
     if !machine.hardware.security.tpm {

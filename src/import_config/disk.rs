@@ -3,20 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::found::{Disk, Machine};
+use crate::base::image_name::{PUBLISHED, USUAL, published};
 use crate::base::text::one_line;
 use crate::base::{BaseKind, ByteSize, Compression, DiskSerial, Url};
 use crate::recipe::RecipePath;
 
-/// Where the project publishes today's images.
-pub(crate) const PUBLISHED: &str = "https://download.opensuse.org/tumbleweed/appliances/";
-/// The flavours of MicroOS for x86_64 that are published there under a name without a version.
-const FLAVOURS: [&str; 5] = [
-    "ContainerHost-kvm-and-xen.qcow2",
-    "kvm-and-xen.qcow2",
-    "OpenStack-Cloud.qcow2",
-    "SelfInstall.iso",
-    "ContainerHost-SelfInstall.iso",
-];
 /// The most data disks of a recipe.
 const DISK_LIMIT: usize = 24;
 /// Serials that every bundle's own disks have.
@@ -80,10 +71,7 @@ fn installed(system: &Disk, machine: &mut Machine) -> ByteSize {
 
 /// Without a machine nothing tells which image it is.
 pub(crate) fn unknown() -> Base {
-    let comment = format!(
-        "CHANGE IT: nothing said which image; of MicroOS it is {PUBLISHED}openSUSE-MicroOS.x86_64-{}",
-        FLAVOURS[0]
-    );
+    let comment = format!("CHANGE IT: nothing said which image; of MicroOS it is {PUBLISHED}{USUAL}");
     Base { url: "file:///CHANGE-ME.qcow2".to_owned(), kind: None, comment }
 }
 
@@ -203,21 +191,6 @@ fn file_url(path: &str) -> Option<String> {
     }
     let parsed = Url::parse(&url).ok()?;
     (!parsed.file_name().is_empty() && parsed.expose() == url).then_some(url)
-}
-
-/// Returns today's name of a published image: `openSUSE-MicroOS.x86_64[-VERSION]-FLAVOUR[-SnapshotDATE].ENDING`.
-fn published(name: &str) -> Option<String> {
-    let rest = name.strip_prefix("openSUSE-MicroOS.x86_64-")?;
-    let (stem, ending) = rest.rsplit_once('.')?;
-    let (stem, snapshot) = match stem.rsplit_once("-Snapshot") {
-        Some((stem, date)) => (stem, Some(date)),
-        None => (stem, None),
-    };
-    let dated = snapshot.is_none_or(|date| date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()));
-    let numbered =
-        stem.split_once('-').filter(|(version, _)| version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
-    let flavour = format!("{}.{ending}", numbered.map_or(stem, |(_, flavour)| flavour));
-    (dated && FLAVOURS.contains(&flavour.as_str())).then(|| format!("openSUSE-MicroOS.x86_64-{flavour}"))
 }
 
 #[cfg(test)]

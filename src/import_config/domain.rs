@@ -4,7 +4,8 @@
 //! over or named. Read next: [`super::extras`].
 
 use super::found::{Disk, Machine};
-use super::{LIMIT, extras, hardware};
+use super::input::LIMIT;
+use super::{extras, hardware};
 use crate::base::ByteSize;
 use crate::base::text::one_line;
 use crate::format::xml::{self, Element, Limits, XmlError};

@@ -5,7 +5,7 @@
 //! [`super::same`], which knows nothing of this file.
 
 use super::data::decode;
-use super::provision::{Directory, File, Group, Link, Login, Typed, Unit};
+use super::provision::Section;
 use crate::base::text::one_line;
 use crate::format::ignition::{Node, Ready, SPECIAL_MODE_SPEC};
 use crate::recipe::CONTENT_LIMIT;
@@ -34,25 +34,23 @@ impl Notes {
 }
 
 /// Takes a config apart; it counts only where nothing stops it.
-pub(crate) fn typed(ready: &Ready) -> (Typed, Notes) {
+pub(crate) fn typed(ready: &Ready) -> (Vec<Section>, Notes) {
+    let (root, spec) = (&ready.root, ready.spec);
     let mut notes = Notes::default();
-    let root = &ready.root;
     unsaid(root, &mut notes);
     filesystems(root, &mut notes);
-    let mut typed = Typed::default();
-    for node in root.list(&["passwd", "users"]) {
-        let login = login(node, &mut notes);
-        if login.name == "root" { typed.root = Some(login) } else { typed.users.push(login) }
-    }
-    typed.kernel_arguments = texts(root.get("kernelArguments").unwrap_or(root), "shouldExist");
-    typed.groups = root.list(&["passwd", "groups"]).iter().map(|node| group(node, &mut notes)).collect();
-    let directories = root.list(&["storage", "directories"]).iter();
-    typed.directories = directories.map(|node| directory(node, ready.spec, &mut notes)).collect();
-    typed.links = root.list(&["storage", "links"]).iter().map(|node| link(node, &mut notes)).collect();
-    typed.files = root.list(&["storage", "files"]).iter().map(|node| file(node, ready.spec, &mut notes)).collect();
-    let units = root.list(&["systemd", "units"]).iter().map(|node| unit(node, &mut notes));
-    typed.units = units.filter(Unit::changes_something).collect();
-    (typed, notes)
+    let kernel_arguments = texts(root.get("kernelArguments").unwrap_or(root), "shouldExist");
+    let mut sections = vec![Section::default().list("kernel_arguments", &kernel_arguments)];
+    let users = root.list(&["passwd", "users"]);
+    let (admin, users): (Vec<&Node>, Vec<_>) = users.iter().partition(|node| node.text("name") == Some("root"));
+    let nodes = |path: [&'static str; 2]| root.list(&path).iter();
+    sections.extend(nodes(["passwd", "groups"]).map(|node| group(node, &mut notes)));
+    sections.extend(admin.iter().chain(&users).map(|node| login(node, &mut notes)));
+    sections.extend(nodes(["storage", "directories"]).map(|node| directory(node, spec, &mut notes)));
+    sections.extend(nodes(["storage", "files"]).map(|node| file(node, spec, &mut notes)));
+    sections.extend(nodes(["storage", "links"]).map(|node| link(node, &mut notes)));
+    sections.extend(nodes(["systemd", "units"]).flat_map(|node| unit(node, &mut notes)));
+    (sections, notes)
 }
 
 /// Finds whole parts that have no key.
@@ -122,8 +120,7 @@ fn filled(node: &Node, key: &str) -> Option<String> {
     node.text(key).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-fn login(node: &Node, notes: &mut Notes) -> Login {
-    let name = node.text("name").unwrap_or_default().to_owned();
+fn login(node: &Node, notes: &mut Notes) -> Section {
     for key in ["noCreateHome", "noLogInit", "noUserGroup", "primaryGroup"] {
         if node.get(key).is_some_and(says_something) {
             notes.stop(format!("`{key}` of a user has no key in a recipe"));
@@ -132,32 +129,42 @@ fn login(node: &Node, notes: &mut Notes) -> Login {
     if node.flag("shouldExist") == Some(false) {
         notes.stop("a recipe cannot remove a user (`shouldExist`)");
     }
-    let login = Login {
-        hash: filled(node, "passwordHash"),
-        keys: texts(node, "sshAuthorizedKeys").iter().map(|key| key.trim().to_owned()).collect(),
-        uid: node.whole("uid"),
-        groups: texts(node, "groups"),
-        shell: filled(node, "shell"),
-        home: filled(node, "homeDir"),
-        gecos: filled(node, "gecos"),
-        system: node.flag("system") == Some(true),
-        name,
-    };
-    if login.name == "root" && login.is_more_than_an_account() {
+    let name = node.text("name").unwrap_or_default();
+    let is_root = name == "root";
+    let keys: Vec<_> = texts(node, "sshAuthorizedKeys").iter().map(|key| key.trim().to_owned()).collect();
+    let access = Section::new(if is_root { "[provision.root]" } else { "[[provision.user]]" })
+        .text("name", (!is_root).then(|| name.to_owned()))
+        .text("password_hash", filled(node, "passwordHash"))
+        .list("ssh_keys", &keys);
+    let count = access.keys.len();
+    let login = access
+        .with("uid", node.whole("uid").map(|uid| uid.to_string()))
+        .list("groups", &texts(node, "groups"))
+        .text("shell", filled(node, "shell"))
+        .text("home", filled(node, "homeDir"))
+        .text("gecos", filled(node, "gecos"))
+        .flag("system", node.flag("system") == Some(true));
+    if is_root && login.keys.len() > count {
         notes.stop("root has more than a password and keys, which is all that a recipe gives root");
     }
     login
 }
 
-fn group(node: &Node, notes: &mut Notes) -> Group {
+fn group(node: &Node, notes: &mut Notes) -> Section {
     if node.flag("shouldExist") == Some(false) {
         notes.stop("a recipe cannot remove a group (`shouldExist`)");
     }
     if filled(node, "passwordHash").is_some() {
         notes.stop("the password of a group has no key in a recipe");
     }
-    let name = node.text("name").unwrap_or_default().to_owned();
-    Group { name, gid: node.whole("gid"), system: node.flag("system") == Some(true) }
+    Section::new("[[provision.group]]")
+        .text("name", Some(said(node, "name")))
+        .with("gid", node.whole("gid").map(|gid| gid.to_string()))
+        .flag("system", node.flag("system") == Some(true))
+}
+
+fn said(node: &Node, key: &str) -> String {
+    node.text(key).unwrap_or_default().to_owned()
 }
 
 /// Reads permission bits.
@@ -170,18 +177,20 @@ fn mode(node: &Node, default: u32, spec: u8, shown: &str, notes: &mut Notes) -> 
     mode
 }
 
-fn directory(node: &Node, spec: u8, notes: &mut Notes) -> Directory {
-    let path = node.text("path").unwrap_or_default().to_owned();
+fn directory(node: &Node, spec: u8, notes: &mut Notes) -> Section {
+    let path = said(node, "path");
     let shown = one_line(&path, 80);
     if node.flag("overwrite") == Some(true) {
         notes.stop(format!("`{shown}` is emptied (`overwrite`); a recipe's directory keeps what it holds"));
     }
     let (user, group) = (owner(node, "user", &shown, notes), owner(node, "group", &shown, notes));
-    Directory { mode: mode(node, 0o755, spec, &shown, notes), path, user, group }
+    let mode = mode(node, 0o755, spec, &shown, notes);
+    let section = Section::new("[[provision.directory]]").text("path", Some(path)).mode(mode, 0o755);
+    section.text("user", user).text("group", group)
 }
 
-fn link(node: &Node, notes: &mut Notes) -> Link {
-    let path = node.text("path").unwrap_or_default().to_owned();
+fn link(node: &Node, notes: &mut Notes) -> Section {
+    let path = said(node, "path");
     let shown = one_line(&path, 80);
     if node.flag("hard") == Some(true) {
         notes.stop(format!("`{shown}` is a hard link"));
@@ -194,11 +203,11 @@ fn link(node: &Node, notes: &mut Notes) -> Link {
     if node.flag("overwrite") != Some(true) {
         notes.changes.push(format!("`{shown}` replaces what the image may hold; the config failed the boot there"));
     }
-    Link { path, target: node.text("target").unwrap_or_default().to_owned() }
+    Section::new("[[provision.link]]").text("path", Some(path)).text("target", Some(said(node, "target")))
 }
 
-fn file(node: &Node, spec: u8, notes: &mut Notes) -> File {
-    let path = node.text("path").unwrap_or_default().to_owned();
+fn file(node: &Node, spec: u8, notes: &mut Notes) -> Section {
+    let path = said(node, "path");
     let shown = one_line(&path, 80);
     let appends = !node.list(&["append"]).is_empty();
     let text = if appends { appended(node, &shown, notes) } else { content(node.get("contents"), &shown, notes) };
@@ -207,7 +216,12 @@ fn file(node: &Node, spec: u8, notes: &mut Notes) -> File {
     }
     let mode = mode(node, 0o644, spec, &shown, notes);
     let (user, group) = (owner(node, "user", &shown, notes), owner(node, "group", &shown, notes));
-    File { path, text: text.unwrap_or_default(), appends, mode, user, group }
+    let section =
+        Section::new("[[provision.file]]").text("path", Some(path)).lines("text", text.or(Some(String::new())));
+    match appends {
+        true => section.flag("append", true),
+        false => section.mode(mode, 0o644).text("user", user).text("group", group),
+    }
 }
 
 /// Reads what is added to a file: a recipe adds once, and says nothing else of the file.
@@ -251,15 +265,22 @@ fn owner(node: &Node, key: &str, shown: &str, notes: &mut Notes) -> Option<Strin
     filled(owner, "name")
 }
 
-fn unit(node: &Node, notes: &mut Notes) -> Unit {
-    let name = node.text("name").unwrap_or_default().to_owned();
-    let mut dropins = vec![];
+/// Reads a unit and its drop-ins; an entry that does nothing is no unit to a recipe.
+fn unit(node: &Node, notes: &mut Notes) -> Vec<Section> {
+    let name = said(node, "name");
+    let shown = one_line(&name, 80);
+    let unit = Section::new("[[provision.unit]]")
+        .text("name", Some(name))
+        .with("enable", node.flag("enabled").map(|flag| flag.to_string()))
+        .flag("mask", node.flag("mask") == Some(true))
+        .lines("text", filled(node, "contents"));
+    let mut sections = vec![unit];
     for dropin in node.list(&["dropins"]) {
+        let section = Section::new("[[provision.unit.dropin]]").text("name", Some(said(dropin, "name")));
         match filled(dropin, "contents") {
-            Some(text) => dropins.push((dropin.text("name").unwrap_or_default().to_owned(), text)),
-            None => notes.stop(format!("a drop-in of `{}` has no contents", one_line(&name, 80))),
+            Some(text) => sections.push(section.lines("text", Some(text))),
+            None => notes.stop(format!("a drop-in of `{shown}` has no contents")),
         }
     }
-    let mask = node.flag("mask") == Some(true);
-    Unit { enable: node.flag("enabled"), mask, text: filled(node, "contents"), dropins, name }
+    if sections.len() == 1 && sections[0].keys.len() == 1 { vec![] } else { sections }
 }

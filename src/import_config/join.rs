@@ -2,8 +2,10 @@
 
 use super::disk::{self, Disks};
 use super::found::Machine;
+use super::input::{ImportOptions, ImportedRecipe, InputFile};
+use super::kind::{self, Kind};
 use super::provision::Provision;
-use super::{ImportOptions, ImportedRecipe, InputFile, Kind, domain, ignition, kind, virt_install, write};
+use super::{domain, ignition, virt_install, write};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, FwCfgName, Location, Name};
 use crate::format;

@@ -1,6 +1,6 @@
 //! What a file is, by its content. Touches nothing.
 
-use super::{InputFile, LIMIT};
+use super::input::{InputFile, LIMIT};
 use crate::base::{Code, Diagnostic, text::one_line};
 
 /// What can be given.

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 
 use super::ImageFacts;
 use super::answer::{decoded, is_version, split_ending, token};
+use crate::base::image_name::is_tumbleweed;
 use crate::base::{ByteSize, Url};
 use crate::format::qcow2::{self, Header};
 
@@ -35,8 +36,7 @@ const SPECS: [(u32, u8); 5] = [(20_201_013, 2), (20_210_625, 3), (20_230_221, 4)
 /// keeps the snapshot that it follows from, so that a better table needs no new pin.
 pub(crate) fn newest_spec(file_name: &str, snapshot: Option<&str>) -> Option<u8> {
     let name = decoded(file_name);
-    let is_tumbleweed = ["openSUSE-MicroOS", "openSUSE-Tumbleweed"].iter().any(|product| name.starts_with(product));
-    let date: u32 = snapshot.filter(|number| is_tumbleweed && number.len() == 8)?.parse().ok()?;
+    let date: u32 = snapshot.filter(|number| is_tumbleweed(&name) && number.len() == 8)?.parse().ok()?;
     SPECS.iter().rev().find(|(day, _)| date >= *day).map(|(_, spec)| *spec)
 }
 

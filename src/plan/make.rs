@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::encode::Encoder;
 use super::{Builder, Derivation, Machine, Origin, Output, Plan, Role, file};
+use crate::base::image_name::is_rolling;
 use crate::base::{
     BaseKind, ByteSize, Code, Compression, DerivationId, Diagnostic, Digest, FwCfgName, Secret, Transport,
 };
@@ -230,8 +231,7 @@ fn osinfo(source: &Source) -> &'static str {
         Source::Path(path) => path.file_name(),
     };
     let [tumbleweed, other] = super::machine::OSINFO;
-    let rolling = name.contains("MicroOS") || name.contains("Tumbleweed");
-    if rolling && !name.contains("Leap") { tumbleweed } else { other }
+    if is_rolling(name) { tumbleweed } else { other }
 }
 
 /// Hashes all that reaches a byte: outputs, the machine, the revision of the launch files.

@@ -7,7 +7,7 @@
 use super::FW_CFG_SLOW;
 use super::carried::Vehicle;
 use super::facts::BaseFacts;
-use crate::base::{ByteSize, Transport};
+use crate::base::{ByteSize, Transport, image_name};
 use crate::recipe::Recipe;
 
 /// The transport of each engine; that of one which takes no part means nothing.
@@ -62,7 +62,7 @@ impl Freight {
 
 fn auto(facts: &BaseFacts, freight: &Freight) -> Transport {
     let is_small = freight.script.is_some_and(|size| size <= FW_CFG_SLOW) && !freight.has_folder;
-    if facts.says("-sdboot") && !freight.has_config && is_small { Transport::FwCfg } else { Transport::Disk }
+    if facts.says(image_name::SDBOOT) && !freight.has_config && is_small { Transport::FwCfg } else { Transport::Disk }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::super::facts;
 use super::super::ready;
 use super::super::told::Told;
 use super::Sight;
-use crate::base::{BaseKind, ByteSize, Engine, Finding, Rule, Severity};
+use crate::base::{BaseKind, Engine, Finding, Rule, Severity, image_name};
 
 /// Judges a recipe by its image.
 pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
@@ -22,14 +22,17 @@ fn flavour(sight: &Sight<'_>, told: &mut Told) {
         return;
     }
     let place = || Some(facts::place(recipe));
-    if facts.says("-sdboot") && matches!(recipe.provision.engine(), Engine::Ignition | Engine::Both) {
+    if facts.says(image_name::SDBOOT) && matches!(recipe.provision.engine(), Engine::Ignition | Engine::Both) {
         told.warn(Rule::SdbootNoIgnition, "the image's name says sdboot, a flavour without Ignition", place());
     }
-    if !recipe.provision.containers.is_empty() && facts.says("MicroOS") && !facts.says("ContainerHost") {
+    if !recipe.provision.containers.is_empty()
+        && facts.says(image_name::MICROOS)
+        && !facts.says(image_name::CONTAINER_HOST)
+    {
         let text = "the image's name does not say ContainerHost, the flavour that has podman to load containers with";
         told.warn(Rule::ContainerPodman, text, place());
     }
-    if facts.says("OpenStack-Cloud") {
+    if facts.says(image_name::OPENSTACK) {
         let text = "the image's name says OpenStack-Cloud, a flavour that only cloud-init configures";
         told.warn(Rule::OpenstackCloudinit, text, place());
     }
@@ -80,9 +83,6 @@ fn partition_numbers(sight: &Sight<'_>, told: &mut Told) {
     }
 }
 
-/// The virtual size of most images; see `microos.yml` of get-o-o and the image descriptions.
-const USUAL: ByteSize = ByteSize::gib(20);
-
 /// Finds a system disk that the image does not fit on.
 fn size(sight: &Sight<'_>, told: &mut Told) {
     let Some(size) = &sight.recipe.machine.system.size else { return };
@@ -94,23 +94,11 @@ fn size(sight: &Sight<'_>, told: &mut Told) {
         told.tell(Finding::new(Rule::MinDisk, text).at(place).hint(hint));
         return;
     }
-    let usual = published_size(sight);
+    let usual = image_name::published_size(|word| sight.facts.says(word));
     if let (None, Some(usual)) = (known, usual.filter(|usual| size.value < *usual)) {
         let text = format!("the system disk of {} is smaller than the {usual} that such images have", size.value);
         told.tell(Finding::new(Rule::MinDisk, text).at(place).with_severity(Severity::Warning));
     }
-}
-
-/// Returns the size that openSUSE publishes such an image with, by its name.
-fn published_size(sight: &Sight<'_>) -> Option<ByteSize> {
-    let says = |word| sight.facts.says(word);
-    let published = says("openSUSE-MicroOS") || says("openSUSE-Leap-Micro");
-    let size = match () {
-        () if says("MS-HyperV") => ByteSize::gib(30),
-        () if says("VMware") || says("Vagrant") || says("OpenStack-Cloud") => ByteSize::gib(24),
-        () => USUAL,
-    };
-    published.then_some(size)
 }
 
 /// Finds an address that means another image soon, although the very file has an address too.
