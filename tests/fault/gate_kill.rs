@@ -1,6 +1,6 @@
 //! The kill gate (CAS-1, GC-2): SIGKILL before every system call of fetch, build, import, export, gc and verify that may change
 //! what is on disk, in several states each; then the plain command. Between two such calls a kill leaves the same files, so
-//! only the full run kills before all the others too. Touches worlds of its own, strace, loopback. Read next: `gate/mod.rs`.
+//! only the full run kills before all the others too; a short one takes every other point. Touches worlds of its own, strace, loopback. Read next: `gate/mod.rs`.
 //!
 //! A point is a call by name and number in its thread, as strace counts. It counts when SIGKILL was delivered, nothing
 //! wrong or half had a final name, the plain command ended well, and the world is byte for byte the one without a kill.
@@ -14,8 +14,8 @@ use super::gate::world::{Publisher, SCENARIOS, Scenario, State, World};
 use super::gate::{Scale, arena, demand_none, grouped, program, report, work};
 use crate::tests::support::tool;
 
-/// Kills of a full run, and of one at the calls that may change what is on disk.
-const BOUNDS: [usize; 2] = [10_000, 1_500];
+/// Kills of a full and of a short run.
+const BOUNDS: [usize; 2] = [10_000, 750];
 
 #[test]
 fn cas_01_gate_a_kill_at_every_system_call_leaves_nothing_wrong_and_nothing_to_do_by_hand() {
@@ -30,7 +30,7 @@ fn cas_01_gate_a_kill_at_every_system_call_leaves_nothing_wrong_and_nothing_to_d
         let log = arena.path().join("log");
         let points = trace::points(&strace, &log, &also, &first.command(scenario.words));
         let due = points.into_iter().filter(|point| scale.is_full() || point.changes_disk);
-        jobs.extend(due.map(|point| (index, point)));
+        jobs.extend(scale.sample(2, due).into_iter().map(|point| (index, point)));
     }
     let counts: Vec<_> = SCENARIOS.iter().map(|_| AtomicUsize::new(0)).collect();
     let complaints = work(
