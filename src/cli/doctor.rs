@@ -37,12 +37,12 @@ fn document(diagnosis: &Diagnosis) -> Value {
 }
 
 fn finding(found: &Found) -> Value {
-    let ailment = found.ailment;
-    let sources = ailment.sources.iter().map(|(name, url)| json!({ "name": name, "url": url }));
+    let issue = found.issue;
+    let sources = issue.sources.iter().map(|(name, url)| json!({ "name": name, "url": url }));
     let facts: Map<_, _> = found.facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     json!({
-        "id": ailment.id,
-        "kind": ailment.kind,
+        "id": issue.id,
+        "kind": issue.kind,
         "headline": found.headline(),
         "boot": found.boot + 1,
         "line": found.line,
@@ -51,8 +51,9 @@ fn finding(found: &Found) -> Value {
         "after": found.after,
         "facts": facts,
         "said": found.said,
-        "why": ailment.why,
-        "cure": ailment.cure,
+        "why": issue.why,
+        "seen": issue.seen,
+        "fix": issue.fix,
         "sources": sources.collect::<Vec<_>>(),
     })
 }

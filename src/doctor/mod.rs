@@ -1,25 +1,24 @@
-//! What a serial log tells: the known failures of a first boot, by time, the cause before its consequences, with the cure.
+//! What a serial log tells: the known failures of a first boot, by time, the cause before its consequences, with the fix.
 //!
-//! The knowledge is data ([`table`]), the log is hostile ([`log`]). Values in, values out; touches nothing. Read next:
-//! [`table`], then [`log`].
+//! What is known is data ([`known`]), the log is hostile ([`log`]). Values in, values out; touches nothing. Read next:
+//! `known_issues.toml`, then [`log`].
 
+pub(crate) mod known;
 pub(crate) mod log;
-mod pattern;
 mod secret;
 pub(crate) mod stage;
-pub(crate) mod table;
 mod tell;
 
 use std::collections::BTreeMap;
 
+use known::Patterns;
+pub(crate) use known::{KNOWN, Kind, KnownIssue};
 pub(crate) use log::{Line, Log};
-use pattern::{Captures, Pattern};
-use stage::{Marks, Stage};
-pub(crate) use table::{Ailment, Kind};
+use stage::Stage;
 
 use crate::base::text::one_line;
 
-/// How many findings of one ailment in one boot are shown; the others are counted.
+/// How many findings of one issue in one boot are shown; the others are counted.
 const ALIKE: usize = 4;
 /// The longest line that is shown: so much of its beginning and of its end, where Ignition quotes what a program said.
 const SHOWN: (usize, usize) = (160, 260);
@@ -52,10 +51,10 @@ pub(crate) struct Boot {
     begin: usize,
 }
 
-/// An ailment that was found.
+/// A known issue that was found.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub ailment: &'static Ailment,
+    pub issue: &'static KnownIssue,
     /// Which boot, from 0.
     pub boot: usize,
     pub line: usize,
@@ -63,7 +62,7 @@ pub(crate) struct Found {
     pub at: Option<u64>,
     /// What differs from machine to machine.
     pub facts: Vec<(&'static str, String)>,
-    /// The lines that say it, the sign last; nothing in them is secret or unsafe to show.
+    /// The lines that say it, the one that matched last; nothing in them is secret or unsafe to show.
     pub said: Vec<String>,
     /// How often it is said.
     pub times: usize,
@@ -74,7 +73,7 @@ pub(crate) struct Found {
 impl Diagnosis {
     /// Tells whether something must be done.
     pub(crate) fn is_wrong(&self) -> bool {
-        self.findings.iter().any(|found| found.ailment.kind.is_wrong())
+        self.findings.iter().any(|found| found.issue.kind.is_wrong())
     }
 
     /// Tells whether no boot is seen in it, so that nothing can be said.
@@ -84,14 +83,14 @@ impl Diagnosis {
 
     /// Counts findings of a kind.
     pub(crate) fn count(&self, kind: Kind) -> usize {
-        self.findings.iter().filter(|found| found.ailment.kind == kind).count()
+        self.findings.iter().filter(|found| found.issue.kind == kind).count()
     }
 }
 
 impl Found {
     /// Returns the headline, with what was captured in its place.
     pub(crate) fn headline(&self) -> String {
-        let mut headline = self.ailment.headline.to_owned();
+        let mut headline = self.issue.headline.clone();
         for (name, value) in &self.facts {
             headline = headline.replace(&format!("{{{name}}}"), value);
         }
@@ -102,17 +101,16 @@ impl Found {
 /// Looks through a log.
 pub(crate) fn diagnose(log: &Log) -> Diagnosis {
     let mut boots = if log.is_binary { vec![] } else { boots(&log.lines) };
-    let rows: Vec<_> = table::all().map(Row::new).collect();
     let mut findings = vec![];
     for (number, boot) in boots.iter().enumerate() {
         let end = boots.get(number + 1).map_or(log.lines.len(), |next| next.begin);
         let lines = &log.lines[boot.begin..end];
-        let mut found: Vec<_> = rows.iter().flat_map(|row| row.look(lines, number)).collect();
-        found.sort_by_key(|found| (found.line, rank(found.ailment)));
+        let mut found: Vec<_> = KNOWN.issues.iter().flat_map(|issue| issue.look(lines, number)).collect();
+        found.sort_by_key(|found| (found.line, rank(found.issue)));
         lead(&mut found);
         findings.extend(found);
     }
-    // Any text makes a boot to look for ailments in; one that tells of nothing at all is none.
+    // Any text makes a boot to look for issues in; one that tells of nothing at all is none.
     if findings.is_empty() && boots.iter().all(|boot| boot.reached == Stage::Nowhere) {
         boots.clear();
     }
@@ -121,50 +119,29 @@ pub(crate) fn diagnose(log: &Log) -> Diagnosis {
 }
 
 /// Of two in one line, the cause comes first.
-const fn rank(ailment: &Ailment) -> bool {
-    ailment.is_symptom
+fn rank(issue: &KnownIssue) -> bool {
+    issue.symptom
 }
 
 /// Says of each failure which one came first; nothing follows from what is harmless.
 fn lead(found: &mut [Found]) {
-    let first = found.iter().find(|found| found.ailment.kind.is_wrong()).map(|found| (found.ailment.id, found.line));
+    let first =
+        found.iter().find(|found| found.issue.kind.is_wrong()).map(|found| (found.issue.id.as_str(), found.line));
     let Some((first, _)) = first else { return };
     let mut is_past = false;
     for one in found {
-        if is_past && (one.ailment.kind.is_wrong()) {
+        if is_past && (one.issue.kind.is_wrong()) {
             one.after = Some(first);
         }
-        is_past |= one.ailment.kind.is_wrong();
+        is_past |= one.issue.kind.is_wrong();
     }
 }
 
-/// A row of the table with its patterns taken apart.
-struct Row {
-    ailment: &'static Ailment,
-    signs: Vec<Pattern>,
-    except: Vec<Pattern>,
-    needs: Vec<Pattern>,
-    unless: Vec<Pattern>,
-    until: Vec<Pattern>,
-}
-
-impl Row {
-    fn new(ailment: &'static Ailment) -> Self {
-        let patterns = |texts: &[&'static str]| texts.iter().map(|text| Pattern::new(text)).collect();
-        Self {
-            ailment,
-            signs: patterns(ailment.signs),
-            except: patterns(ailment.except),
-            needs: patterns(ailment.needs),
-            unless: patterns(ailment.unless),
-            until: patterns(ailment.until),
-        }
-    }
-
-    /// Looks for the ailment in the lines of one boot; what is said several times with the same facts is one.
-    fn look(&self, lines: &[Line], boot: usize) -> Vec<Found> {
+impl KnownIssue {
+    /// Looks for the issue in the lines of one boot; what is said several times with the same facts is one.
+    fn look(&'static self, lines: &[Line], boot: usize) -> Vec<Found> {
         let mut signs =
-            lines.iter().enumerate().filter_map(|(index, line)| Some((index, self.sign(&line.text)?))).peekable();
+            lines.iter().enumerate().filter_map(|(index, line)| Some((index, self.find(&line.text)?))).peekable();
         if signs.peek().is_none() || !self.applies(lines) {
             return vec![];
         }
@@ -184,35 +161,26 @@ impl Row {
                 }
             }
         }
-        let is_over = lines[last..].iter().skip(1).any(|line| has(&self.until, &line.text));
+        let is_over = lines[last..].iter().skip(1).any(|line| self.until.is_in(&line.text));
         if is_over { vec![] } else { found }
-    }
-
-    fn sign<'l>(&self, text: &'l str) -> Option<Captures<'l>> {
-        let captures = self.signs.iter().find_map(|sign| sign.find(text))?;
-        (!has(&self.except, text)).then_some(captures)
     }
 
     /// Tells whether the boot has what must be there and nothing that must not.
     fn applies(&self, lines: &[Line]) -> bool {
-        let is_there = |patterns: &[Pattern]| lines.iter().any(|line| has(patterns, &line.text));
+        let is_there = |patterns: &Patterns| lines.iter().any(|line| patterns.is_in(&line.text));
         (self.needs.is_empty() || is_there(&self.needs)) && !is_there(&self.unless)
     }
 
-    fn found(&self, lines: &[Line], index: usize, boot: usize, facts: Vec<(&'static str, String)>) -> Found {
+    fn found(&'static self, lines: &[Line], index: usize, boot: usize, facts: Vec<(&'static str, String)>) -> Found {
         let sign = &lines[index];
-        let mut said = before(&lines[..index], sign, self.ailment.before);
+        let mut said = before(&lines[..index], sign, self.context);
         said.push(shown(&sign.text));
         let at = sign.at;
-        Found { ailment: self.ailment, boot, line: sign.number, at, facts, said, times: 1, after: None }
+        Found { issue: self, boot, line: sign.number, at, facts, said, times: 1, after: None }
     }
 }
 
-fn has(patterns: &[Pattern], text: &str) -> bool {
-    patterns.iter().any(|pattern| pattern.find(text).is_some())
-}
-
-fn facts(captures: &Captures<'_>) -> Vec<(&'static str, String)> {
+fn facts(captures: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     captures.iter().map(|(name, value)| (*name, one_line(&secret::hushed(value), 120))).collect()
 }
 
@@ -249,16 +217,12 @@ fn is_status(line: &Line) -> bool {
 
 /// Parts a log into boots: where a kernel or a firmware begins anew, or the kernel's clock goes back.
 fn boots(lines: &[Line]) -> Vec<Boot> {
-    let marks = Marks::new();
-    let begins =
-        ["^Linux version ", "SeaBIOS (version", "-- Reboot --", "-- Boot ", "UEFI firmware (version"].map(Pattern::new);
     let mut boots: Vec<Boot> = vec![];
     let mut clock = 0;
     for (index, line) in lines.iter().enumerate() {
         let reached = boots.last().map_or(Stage::Nowhere, |boot| boot.reached);
         let is_back = line.at.is_some_and(|at| at + 3000 < clock && at < 30_000);
-        let is_begun =
-            reached >= Stage::Kernel && begins.iter().any(|begin| begin.find(&line.text).is_some()) && clock > 0;
+        let is_begun = reached >= Stage::Kernel && clock > 0 && KNOWN.begins.is_in(&line.text);
         if boots.is_empty() || is_back || is_begun {
             boots.push(Boot { first: line.number, last: line.number, reached: Stage::Nowhere, begin: index });
             clock = 0;
@@ -267,7 +231,7 @@ fn boots(lines: &[Line]) -> Vec<Boot> {
         if let Some(boot) = boots.last_mut() {
             boot.last = line.number;
             let least = if line.at.is_some() { boot.reached.max(Stage::Kernel) } else { boot.reached };
-            boot.reached = marks.after(least, &line.text).unwrap_or(least);
+            boot.reached = KNOWN.stage_after(least, &line.text).unwrap_or(least);
         }
     }
     boots

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::stage::Stage;
-use super::{Boot, Diagnosis, Found, Kind};
+use super::{Boot, Diagnosis, Found, KNOWN, Kind};
 use crate::base::ByteSize;
 use crate::base::text::{count, wrapped};
 
@@ -24,9 +24,9 @@ impl fmt::Display for Diagnosis {
             self.found(f, found)?;
         }
         match (self.boots.last(), self.is_wrong()) {
-            (Some(boot), false) => paragraph(f, "\nlook at", boot.reached.advice()),
+            (Some(boot), false) => paragraph(f, "\nlook at", KNOWN.advice(boot.reached)),
             (None, _) if self.is_binary => paragraph(f, "\nlook at", NO_TEXT),
-            (None, _) => paragraph(f, "\nlook at", Stage::Nowhere.advice()),
+            (None, _) => paragraph(f, "\nlook at", KNOWN.advice(Stage::Nowhere)),
             _ => Ok(()),
         }
     }
@@ -72,24 +72,25 @@ impl Diagnosis {
     }
 
     fn found(&self, f: &mut fmt::Formatter<'_>, found: &Found) -> fmt::Result {
-        let ailment = found.ailment;
-        writeln!(f, "{}[{}]: {}", ailment.kind.as_str(), ailment.id, found.headline())?;
+        let issue = found.issue;
+        writeln!(f, "{}[{}]: {}", issue.kind.as_str(), issue.id, found.headline())?;
         writeln!(f, "  {}{}", self.place(found), order(found, self))?;
         for (index, line) in found.said.iter().enumerate() {
             let mark = if index + 1 == found.said.len() { '>' } else { '|' };
             writeln!(f, "  {mark} {line}")?;
         }
-        // Told in full where it began; what follows from it is not the place to mend.
-        if found.after.is_some() && ailment.is_symptom {
+        // Told in full where it began; what follows from it is not the place to fix.
+        if found.after.is_some() && issue.symptom {
             return Ok(());
         }
-        if ailment.kind == Kind::Harmless {
-            return paragraph(f, "  cure", ailment.cure);
+        if issue.kind == Kind::Harmless {
+            return paragraph(f, "  fix", &issue.fix);
         }
-        paragraph(f, "  why", ailment.why)?;
-        paragraph(f, "  cure", ailment.cure)?;
-        let sources: Vec<_> = ailment.sources.iter().map(|(name, _)| *name).collect();
-        paragraph(f, "  by", &sources.join("; "))
+        paragraph(f, "  why", &issue.why)?;
+        paragraph(f, "  fix", &issue.fix)?;
+        let sources: Vec<_> = issue.sources.iter().map(|(name, _)| name.as_str()).collect();
+        let unseen = if issue.seen { "" } else { " (not yet seen in a real log)" };
+        paragraph(f, "  by", &format!("{}{unseen}", sources.join("; ")))
     }
 
     fn place(&self, found: &Found) -> String {
@@ -105,11 +106,12 @@ impl Diagnosis {
 
 /// Says whether it is the first failure, or comes after one.
 fn order(found: &Found, all: &Diagnosis) -> String {
-    let later = all.findings.iter().any(|other| other.boot == found.boot && other.after == Some(found.ailment.id));
+    let later =
+        all.findings.iter().any(|other| other.boot == found.boot && other.after == Some(found.issue.id.as_str()));
     match found.after {
-        Some(first) if found.ailment.is_symptom => format!("; it follows from {first}"),
+        Some(first) if found.issue.symptom => format!("; it follows from {first}"),
         Some(first) => format!("; after {first}, from which it may follow"),
-        None if later && found.ailment.kind.is_wrong() => {
+        None if later && found.issue.kind.is_wrong() => {
             "; the first failure: what comes after may follow from it".to_owned()
         }
         None => String::new(),

@@ -10,7 +10,7 @@ fn of(text: &str) -> Diagnosis {
 }
 
 fn ids(diagnosis: &Diagnosis) -> Vec<&str> {
-    diagnosis.findings.iter().map(|found| found.ailment.id).collect()
+    diagnosis.findings.iter().map(|found| found.issue.id.as_str()).collect()
 }
 
 #[test]
@@ -141,23 +141,14 @@ fn an_empty_log_says_what_to_look_at() {
     assert!(found.boots.is_empty() && found.to_string().contains("console=ttyS0"), "{found}");
 }
 
-/// Text as logs are made of: signs of every row with anything in the place of what they capture, control sequences between.
+/// Text as logs are made of: lines that match every issue with anything in the place of what they capture, control sequences between.
 fn logs() -> impl Strategy<Value = Vec<u8>> {
-    let signs: Vec<&'static str> =
-        table::all().flat_map(|row| row.signs.iter().chain(row.needs).chain(row.until)).copied().collect();
-    let line = (0..signs.len(), "\\PC{0,12}").prop_map(move |(sign, filling)| {
-        let text = signs[sign].trim_start_matches('^').trim_end_matches('$');
-        let mut line = String::new();
-        for (index, piece) in text.split('{').enumerate() {
-            let piece = if index == 0 {
-                piece
-            } else {
-                line.push_str(&filling);
-                piece.split_once('}').map_or(piece, |(_, rest)| rest)
-            };
-            line.push_str(piece);
-        }
-        line.into_bytes()
+    let lists = KNOWN.issues.iter().flat_map(|issue| [&issue.patterns, &issue.needs, &issue.until]);
+    let expressions: Vec<&'static str> = lists.flat_map(known::Patterns::expressions).collect();
+    let hole = regex::Regex::new(r"\(\?<\w+>\.\*\??\)|\.\*\?").unwrap();
+    let line = (0..expressions.len(), "\\PC{0,12}").prop_map(move |(expression, filling)| {
+        let text = expressions[expression].trim_start_matches('^').trim_end_matches('$');
+        hole.replace_all(text, regex::NoExpand(&filling)).replace('\\', "").into_bytes()
     });
     let noise = proptest::collection::vec(any::<u8>(), 0..40);
     let part = prop_oneof![

@@ -1,13 +1,13 @@
-//! `doctor`: every ailment has a log and every log its findings, to the last; text and JSON; where a log is looked for.
+//! `doctor`: every issue has a log and every log its findings, to the last; text and JSON; where a log is looked for.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::doctor::{Log, diagnose, table};
+use crate::doctor::{KNOWN, Log, diagnose};
 
 use crate::tests::support::{Bin, workdir};
 
-/// What is found in a log, in its order, where that is more than the ailment it is named by.
+/// What is found in a log, in its order, where that is more than the issue it is named by.
 const BESIDE: &[(&str, &[&str])] = &[
     ("carried-changed", &["carried-changed", "script-failed", "emergency"]),
     ("carried-missing", &["carried-missing", "script-failed", "emergency"]),
@@ -51,7 +51,7 @@ const BESIDE: &[(&str, &[&str])] = &[
     ("several", &["unit-failed", "run-failed", "sshd-down", "device-late"]),
     ("transaction-failed", &["transaction-failed", "emergency"]),
 ];
-/// Logs that are named by no ailment.
+/// Logs that are named by no issue.
 const OTHERS: [&str; 2] = ["clean", "several"];
 /// Logs whose whole text is pinned.
 const PINNED: [&str; 4] = ["clean", "ignition-parse", "script-failed", "several"];
@@ -70,16 +70,22 @@ fn logs() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_ailment_has_a_log_and_every_log_is_named_by_one_and_says_where_it_is_from() {
-    let ailments: BTreeSet<String> =
-        table::all().map(|row| row.id.to_owned()).chain(OTHERS.map(str::to_owned)).collect();
-    assert_eq!(logs(), ailments);
+fn every_issue_has_a_log_and_every_log_is_named_by_one_and_says_where_it_is_from() {
+    let issues: BTreeSet<String> =
+        KNOWN.issues.iter().map(|issue| issue.id.clone()).chain(OTHERS.map(str::to_owned)).collect();
+    assert_eq!(logs(), issues);
     let readme = std::fs::read_to_string(folder().join("README")).unwrap();
     for id in logs() {
         let row =
             readme.split_once(&format!("\n{id}.log\n    ")).unwrap_or_else(|| panic!("README tells nothing of {id}")).1;
         let (kind, from) = row.lines().next().unwrap().split_once(": ").unwrap();
         assert!(["real", "written"].contains(&kind) && from.len() > 5, "{id}: {row}");
+        let seen = KNOWN.issues.iter().find(|issue| issue.id == id).is_none_or(|issue| issue.seen);
+        assert_eq!(
+            seen,
+            kind == "real" || OTHERS.contains(&id.as_str()),
+            "{id}: `seen` and tests/fixtures/doctor/README differ"
+        );
     }
 }
 
@@ -88,7 +94,7 @@ fn each_log_gives_exactly_its_findings() {
     let mut wrong = vec![];
     for id in logs() {
         let found = diagnose(&Log::read(log(&id).as_slice()).unwrap());
-        let found: Vec<_> = found.findings.iter().map(|found| found.ailment.id).collect();
+        let found: Vec<_> = found.findings.iter().map(|found| found.issue.id.as_str()).collect();
         let own = [id.as_str()];
         let meant = BESIDE.iter().find(|(name, _)| *name == id).map_or(&own[..], |(_, meant)| meant);
         if found != meant {
@@ -124,7 +130,7 @@ fn json_tells_all_of_it_and_harmless_things_are_no_failure() {
         (&parse["kind"], &parse["facts"]["line"], &parse["facts"]["column"]),
         (&"failure".into(), &"3".into(), &"23".into())
     );
-    for key in ["headline", "cure", "why"] {
+    for key in ["headline", "fix", "why"] {
         assert!(parse[key].as_str().unwrap().len() > 10, "{key}");
     }
     assert!(parse["sources"][0]["url"].as_str().unwrap().starts_with("https://"));

@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{PackedError, Source};
+use super::source::{PackedError, Source};
 use crate::base::{Compression, text::one_line};
 
 /// A decoder of all members of a file.

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use liblzma::stream::{Action, CONCATENATED, Error, Status, Stream, TELL_UNSUPPORTED_CHECK};
 
-use super::{PackedError, Source, XZ_MEMORY};
+use super::source::{PackedError, Source, XZ_MEMORY};
 use crate::base::Compression;
 
 /// A decoder of all streams of a file.

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use zstd_safe::{DCtx, DParameter, ErrorCode, InBuffer, OutBuffer, get_error_name};
 
-use super::{PackedError, Source, ZSTD_WINDOW_LOG};
+use super::source::{PackedError, Source, ZSTD_WINDOW_LOG};
 use crate::base::{ByteSize, Compression, text::one_line};
 
 /// `ZSTD_error_frameParameter_windowTooLarge` and `ZSTD_error_memory_allocation` (zstd_errors.h, whose numbers below 100
