@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{HIDDEN, What};
+use super::what::{HIDDEN, What};
 use crate::base::text::one_line;
 use crate::format::ignition::schema::{self, Shape};
 

@@ -2,7 +2,7 @@
 
 use similar::{DiffOp, TextDiff};
 
-use super::{HIDDEN, What};
+use super::what::{HIDDEN, What};
 use crate::base::text::one_line;
 
 /// Compares texts that anybody may read.

@@ -7,7 +7,9 @@
 pub(crate) mod json;
 pub(crate) mod lines;
 pub(crate) mod plan;
+mod text;
 pub(crate) mod volume;
+mod what;
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -18,11 +20,9 @@ use crate::format::gpt;
 use crate::format::qcow2::{self, Header, Image};
 use crate::plan::file;
 pub(crate) use plan::plans;
-
-/// Stands for what may be a secret.
-pub(crate) const HIDDEN: &str = "***";
-/// Larger texts are only told to differ.
-const TEXT_LIMIT: u64 = 256 << 10;
+use text::{TEXT_LIMIT, text};
+use what::opaque;
+pub(crate) use what::{HIDDEN, What};
 
 /// One place where two things differ.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -33,23 +33,6 @@ pub(crate) struct Change {
     pub inside: Option<String>,
     #[serde(flatten)]
     pub what: What,
-}
-
-/// What differs there; a side that lacks it is `None`.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(untagged)]
-pub(crate) enum What {
-    /// A value with a name: a JSON key's path, a header's field, `file` or `content` of the whole file.
-    Value { at: String, before: Option<String>, after: Option<String> },
-    /// Lines, numbered from 1; where a side has none, the number is that of the line they stand before on the other.
-    Lines { before_line: usize, before: Vec<String>, after_line: usize, after: Vec<String> },
-}
-
-impl What {
-    /// Tells a value of both sides.
-    pub(crate) fn value(at: impl Into<String>, before: impl Into<String>, after: impl Into<String>) -> Self {
-        Self::Value { at: at.into(), before: Some(before.into()), after: Some(after.into()) }
-    }
 }
 
 /// Everything that differs, in order of the files.
@@ -134,23 +117,6 @@ impl Differences {
     }
 }
 
-/// Tells that bytes differ which are not looked into.
-fn opaque(before: u64, after: u64) -> What {
-    What::value("content", format!("{before} bytes"), format!("{after} other bytes"))
-}
-
-/// Compares one of the texts whose form is known by its name.
-pub(crate) fn text(name: &str, before: &[u8], after: &[u8]) -> Vec<What> {
-    let parse = |bytes: &[u8]| serde_json::from_slice(bytes).ok();
-    let found = match (name, parse(before), parse(after)) {
-        (file::CONFIG_IGN, Some(before), Some(after)) => json::diff(&before, &after, json::Redaction::ignition()),
-        (file::MANIFEST, Some(before), Some(after)) => json::diff(&before, &after, json::Redaction::Open),
-        (file::SCRIPT, ..) => lines::hidden(before, after),
-        _ => vec![],
-    };
-    if found.is_empty() { vec![opaque(before.len() as u64, after.len() as u64)] } else { found }
-}
-
 fn length(reader: &mut impl Seek) -> io::Result<u64> {
     reader.seek(SeekFrom::End(0))
 }
@@ -211,23 +177,6 @@ impl fmt::Display for Differences {
             change.what.fmt(f)?;
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Value { at, before: Some(before), after: Some(after) } => writeln!(f, "  {at}: {before} -> {after}"),
-            Self::Value { at, before, after } => {
-                before.iter().try_for_each(|before| writeln!(f, "- {at}: {before}"))?;
-                after.iter().try_for_each(|after| writeln!(f, "+ {at}: {after}"))
-            }
-            Self::Lines { before_line, before, after_line, after } => {
-                writeln!(f, "@@ -{before_line},{} +{after_line},{} @@", before.len(), after.len())?;
-                before.iter().try_for_each(|line| writeln!(f, "-{line}"))?;
-                after.iter().try_for_each(|line| writeln!(f, "+{line}"))
-            }
-        }
     }
 }
 

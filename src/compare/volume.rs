@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
 
-use super::{What, opaque, text};
+use super::text::{TEXT_LIMIT, text};
+use super::what::{What, opaque};
 use crate::base::text::one_line;
 use crate::format::fat::{ReadError, Tree, read::Node};
 use crate::plan::file;
@@ -83,7 +84,7 @@ fn contents(path: &str, before: Result<Vec<u8>, ReadError>, after: Result<Vec<u8
     };
     match (before, after) {
         (Ok(before), Ok(after)) if before == after => vec![],
-        (Ok(before), Ok(after)) if before.len().max(after.len()) as u64 > super::TEXT_LIMIT => {
+        (Ok(before), Ok(after)) if before.len().max(after.len()) as u64 > TEXT_LIMIT => {
             vec![opaque(before.len() as u64, after.len() as u64)]
         }
         (Ok(before), Ok(after)) => text(name, &before, &after),
