@@ -21,8 +21,8 @@ use crate::format::qcow2::{self, Header, Image};
 use crate::plan::file;
 pub(crate) use plan::plans;
 use text::{TEXT_LIMIT, text};
+pub(crate) use what::What;
 use what::opaque;
-pub(crate) use what::{HIDDEN, What};
 
 /// One place where two things differ.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

@@ -14,11 +14,9 @@ use super::answer::Head;
 use super::failure::Failure;
 use super::redirect::{self, Route, Rules};
 use super::registry::{self, Repository, Tokens};
-use super::transfer::{self, Transfer};
-use super::{Arrived, Beginning, Bounds, Fetch, Proxy, Settings, Text, beginning};
+use super::{Proxy, Settings};
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Events, Secret, Url};
-use crate::stream::Sink;
+use crate::base::{Code, Diagnostic, Secret, Url};
 
 /// Fetches over HTTP and HTTPS.
 ///
@@ -204,32 +202,4 @@ fn body_length(method: &Method, response: &Response) -> Option<u64> {
         return response.content_length();
     }
     response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-impl Fetch for Http {
-    fn download(
-        &self,
-        what: &str,
-        url: &Url,
-        bounds: &Bounds,
-        sink: &mut dyn Sink,
-        events: Events<'_>,
-    ) -> Result<Arrived, Diagnostic> {
-        Transfer::new(self, what, url, *bounds, events).told().run(sink)
-    }
-
-    fn text(&self, what: &str, url: &Url, cap: u64, events: Events<'_>) -> Result<Text, Diagnostic> {
-        let mut memory = transfer::Memory::default();
-        let arrived = Transfer::new(self, what, url, Bounds::at_most(cap), events).whole().run(&mut memory)?;
-        match arrived.content_encoding {
-            Some(coding) => Err(Diagnostic::new(Code::NetProtocol, format!("cannot read `{what}`: it came encoded"))
-                .fact("coding", coding)
-                .fact("from", url)),
-            None => Ok(Text { body: memory.into_bytes(), from: arrived.from }),
-        }
-    }
-
-    fn beginning(&self, url: &Url, count: usize) -> Result<Beginning, Diagnostic> {
-        beginning::beginning(self, url, count)
-    }
 }

@@ -10,6 +10,7 @@ mod answer;
 mod beginning;
 mod client;
 mod failure;
+mod http;
 mod pace;
 mod redirect;
 mod registry;
