@@ -99,6 +99,8 @@ fn the_map_names_every_module_and_no_row_names_one_below_it() {
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir())
         .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        // What programs outside read; the crate names it nowhere.
+        .filter(|name| name != "testing")
         .collect();
     folders.sort();
     let mut known = order.clone();

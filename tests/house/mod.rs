@@ -2,6 +2,7 @@
 
 mod arrows;
 mod ci;
+mod circles;
 mod dependencies;
 mod documents;
 mod harness;

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long a guest may take: some need two seconds on a free core and minutes on a busy one.
 pub const BOOT_LIMIT: Duration = Duration::from_secs(420);
@@ -103,11 +103,9 @@ pub fn program() -> &'static str {
     static PROGRAM: LazyLock<String> = LazyLock::new(|| {
         let tests = std::env::current_exe().expect("the test binary");
         let program = tests.parent().and_then(Path::parent).expect("target/<profile>").join("arca-build");
-        let changed = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
         let built = changed(&program).expect("the program; build it by `cargo build`");
-        let sources = std::fs::read_to_string(program.with_extension("d")).unwrap_or_default();
-        let newer = sources.split_whitespace().skip(1).find(|source| changed(Path::new(source)) > Some(built));
-        assert!(newer.is_none(), "{} is newer than the program; build it by `cargo build`", newer.unwrap_or_default());
+        let newer = newer(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), built);
+        assert!(newer.is_none(), "{newer:?} is newer than the program; build it by `cargo build`");
         program.into_os_string().into_string().expect("a path in UTF-8")
     });
     &PROGRAM
@@ -126,6 +124,23 @@ pub fn ourselves(module: &str, test: &str) -> Vec<String> {
     assert!(listed.contains(&format!("{name}: test")), "there is no test `{name}`");
     let binary = binary.to_str().expect("a path in UTF-8");
     [&[binary], &words[..], &["--nocapture", "--test-threads=1"]].concat().into_iter().map(str::to_owned).collect()
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|meta| meta.modified()).ok()
+}
+
+/// Finds a source of the program that changed after `built`; files of tests alone are none.
+fn newer(directory: &Path, built: SystemTime) -> Option<PathBuf> {
+    let mut entries = std::fs::read_dir(directory).expect("the sources").flatten().map(|entry| entry.path());
+    entries.find_map(|path| {
+        let name = path.file_name()?.to_str()?;
+        match path.is_dir() {
+            _ if name == "tests" || name.ends_with("tests.rs") => None,
+            true => newer(&path, built),
+            false => (changed(&path)? > built).then_some(path),
+        }
+    })
 }
 
 /// A directory below `target/` that outlives a run: what is costly to make stays there.
