@@ -17,20 +17,11 @@ pub(crate) fn decode(source: &str, gzip: bool, limit: u64) -> Option<Vec<u8>> {
     (bytes.len() as u64 <= limit).then_some(bytes)
 }
 
+/// Undoes percent-encoding; `None` where a `%` has no two digits behind it.
 fn percent(data: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(data.len());
-    let mut rest = data.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => (digit(rest.next()?)? << 4) | digit(rest.next()?)?,
-            byte => byte,
-        });
-    }
-    Some(bytes)
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    let digits =
+        |part: &str| part.as_bytes().first_chunk::<2>().is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
+    data.split('%').skip(1).all(digits).then(|| percent_encoding::percent_decode_str(data).collect())
 }
 
 /// A few bytes of gzip can stand for gigabytes.

@@ -160,18 +160,7 @@ pub(super) fn is_version(part: &str) -> bool {
 
 /// Undoes percent-encoding; what is no UTF-8 then fits no name.
 pub(super) fn decoded(name: &str) -> String {
-    let bytes = name.as_bytes();
-    let mut plain = vec![];
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let digits = (*byte == b'%').then(|| name.get(at + 1..at + 3)).flatten();
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(escaped) => plain.push(escaped),
-            None => plain.push(*byte),
-        }
-        at += if digits.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&plain).into_owned()
+    percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 //!
 //! Source: OASIS, Static Analysis Results Interchange Format 2.1.0 (section numbers below). Touches nothing.
 
+use percent_encoding::percent_encode;
 use serde_json::{Value, json};
 
-use crate::base::text::wrapped;
+use crate::base::text::{URI_PATH, wrapped};
 use crate::base::{Code, Diagnostic, Finding, Location, Rule, Severity};
 
 /// How wide the text of a reason is.
@@ -147,15 +148,8 @@ fn location(place: &Location) -> Value {
 
 /// Writes a file's name as a reference to a URI (RFC 3986), relative where the name is.
 fn uri(file: &str) -> String {
-    let mut uri = if file.starts_with('/') { "file://".to_owned() } else { String::new() };
-    for byte in file.bytes() {
-        match byte {
-            b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
-            byte => uri.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    uri
+    let scheme = if file.starts_with('/') { "file://" } else { "" };
+    format!("{scheme}{}", percent_encode(file.as_bytes(), URI_PATH))
 }
 
 #[cfg(test)]

@@ -12,10 +12,12 @@
 //! In the path, `%`, white space, control characters and bytes above 126 are written as `%XX`.
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 
 use super::fail;
 use super::handle::Store;
@@ -186,7 +188,7 @@ fn file_name(holder: &Holder) -> String {
 
 fn print(root: &Root) -> String {
     let mut text = match &root.holder {
-        Holder::Link(path) => format!("{HEADER}\nlink {}\n", escape(path.as_os_str())),
+        Holder::Link(path) => format!("{HEADER}\nlink {}\n", percent_encode(path.as_os_str().as_bytes(), ESCAPED)),
         Holder::Named(name) => format!("{HEADER}\nname {name}\n"),
     };
     text.extend(root.bundle.iter().map(|bundle| format!("bundle {bundle}\n")));
@@ -202,7 +204,7 @@ fn parse(bytes: &[u8]) -> Option<Root> {
         return None;
     }
     let holder = match lines.next()?.split_once(' ')? {
-        ("link", path) => Holder::Link(unescape(path)?),
+        ("link", path) => Holder::Link(unescape(path)),
         ("name", name) => Holder::Named(Name::parse(name).ok()?),
         _ => return None,
     };
@@ -211,23 +213,11 @@ fn parse(bytes: &[u8]) -> Option<Root> {
     Some(Root { holder, bundle, objects: objects.collect::<Option<_>>()? })
 }
 
-fn escape(path: &OsStr) -> String {
-    let shown = |byte: &u8| match byte {
-        b'%' | 0..=b' ' | 127.. => format!("%{byte:02X}"),
-        _ => char::from(*byte).to_string(),
-    };
-    path.as_bytes().iter().map(shown).collect()
-}
+/// What is not written as it is: it must stay on its line, and `%` be known for what it is.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 
-fn unescape(text: &str) -> Option<PathBuf> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut parts = text.split('%');
-    bytes.extend(parts.next()?.bytes());
-    for part in parts {
-        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
-        bytes.extend(part[2..].bytes());
-    }
-    Some(PathBuf::from(OsString::from_vec(bytes)))
+fn unescape(text: &str) -> PathBuf {
+    PathBuf::from(OsString::from_vec(percent_decode_str(text).collect()))
 }
 
 #[cfg(test)]

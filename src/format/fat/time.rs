@@ -3,6 +3,7 @@
 //! Specification: fatgen103, "Date and Time Formats": 1980 to 2107, in steps of two seconds, UTC here.
 
 use std::cell::Cell;
+use std::time::{Duration, UNIX_EPOCH};
 
 use fatfs::{Date, DateTime, Time, TimeProvider};
 
@@ -12,32 +13,12 @@ const LAST: u64 = 4_354_819_198;
 
 /// Turns seconds since 1970 into FAT's date and time, clamped to what it can say.
 pub(crate) fn date_time(epoch: u64) -> DateTime {
-    let seconds = epoch.clamp(FIRST, LAST);
-    let (year, month, day) = civil(seconds / 86_400);
-    let rest = seconds % 86_400;
-    let time =
-        Time { hour: (rest / 3600) as u16, min: (rest / 60 % 60) as u16, sec: ((rest % 60) & !1) as u16, millis: 0 };
-    DateTime { date: Date { year, month, day }, time }
-}
-
-/// Turns days since 1970 into year, month and day of the Gregorian calendar.
-fn civil(days: u64) -> (u16, u16, u16) {
-    let leap = |year: u64| (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
-    let (mut year, mut left) = (1970, days);
-    while left >= 365 + u64::from(leap(year)) {
-        left -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30] {
-        if left < length {
-            break;
-        }
-        left -= length;
-        month += 1;
-    }
-    (year as u16, month, left as u16 + 1)
+    let stamp =
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(epoch.clamp(FIRST, LAST))).to_string();
+    let mut numbers = stamp.split(['-', 'T', ':', 'Z']).map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let date = Date { year: next(), month: next(), day: next() };
+    DateTime { date, time: Time { hour: next(), min: next(), sec: next() & !1, millis: 0 } }
 }
 
 /// Returns the two 16-bit words that stand in a directory entry: time, then date.

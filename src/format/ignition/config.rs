@@ -3,8 +3,11 @@
 //! Field order follows the spec's names alphabetically after serialisation; absent means left out, never null.
 
 use base64::Engine as _;
+use percent_encoding::percent_encode;
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use crate::base::text::URI_PATH;
 
 /// A config.
 #[derive(Serialize)]
@@ -231,15 +234,7 @@ fn sorted(value: &Value) -> Value {
 
 /// Writes bytes as a data URL (RFC 2397): percent-encoded where that is no longer than base64, so that people can read it.
 pub(crate) fn data_url(bytes: &[u8]) -> String {
-    let mut percent = String::from("data:,");
-    for byte in bytes {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                percent.push(char::from(*byte))
-            }
-            _ => percent.push_str(&format!("%{byte:02X}")),
-        }
-    }
+    let percent = format!("data:,{}", percent_encode(bytes, URI_PATH));
     let base64 = format!("data:;base64,{}", base64::engine::general_purpose::STANDARD.encode(bytes));
     if percent.len() <= base64.len() { percent } else { base64 }
 }

@@ -3,6 +3,8 @@
 //!
 //! Format: RFC 9580, sections 5.2 and 10.4. Read next: `certificate` (whether a key can be believed), `policy`.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic};
 
@@ -210,16 +212,10 @@ fn not_believed(certificate: &Certificate, flaw: Flaw, at: Moments) -> Diagnosti
     }
 }
 
-/// Writes a moment as a day of the Gregorian calendar (H. Hinnant, "chrono-compatible low-level date algorithms").
+/// Writes a moment as its day in UTC; what lies beyond the year 9999 is shown as its last day.
 fn date(seconds: u64) -> String {
-    let days = (seconds / 86_400).min(3_000_000) + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    format!("{:04}-{month:02}-{day:02}", year + era * 400 + carry)
+    let moment = UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799));
+    humantime::format_rfc3339_seconds(moment).to_string().split('T').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
