@@ -36,7 +36,7 @@
 //! | `compare` | what differs between two bundles' files or two plans: the file in the volume, the key, the line | base format plan | nothing |
 //! | `emit` | machine → domain XML, virt-install, qemu and install scripts; one quoting function per target | base format machine plan | nothing |
 //! | `import_config` | an existing config, script, command line or domain XML → recipe text | base format guest_report recipe machine | nothing |
-//! | `doctor` | a serial log → the known failures of a first boot in it, with the cure; the knowledge is a table | base | nothing |
+//! | `doctor` | a serial log → the known failures of a first boot in it, with the fix; what is known is a data file | base | nothing |
 //! | `fs` | the one way files appear: temporary, synced, renamed, swept; sparse copies that hash | base stream | files its caller owns |
 //! | `store` | the only hand in the cache directory: objects, realisations, bundles, roots, collection | base stream fs | cache directory |
 //! | `fetch` | the only door to the network: HTTP(S), resume, and `Offline`, which refuses | base stream | network |

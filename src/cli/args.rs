@@ -174,7 +174,7 @@ pub(crate) enum Command {
         #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
-    /// Name the known first-boot failures that a guest's console tells of, with the cure
+    /// Name the known first-boot failures that a guest's console shows, with the fix
     Doctor {
         /// A serial log, a machine that `run --keep` keeps, by its name or directory, or `-` to read from a pipe
         #[arg(value_name = "LOG|NAME", value_hint = ValueHint::AnyPath)]
