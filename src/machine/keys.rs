@@ -33,6 +33,8 @@ pub(crate) struct Key {
     qemu: fn(&Spec<'_>) -> String,
     /// What it adds to QEMU's `-machine`.
     qemu_machine: &'static str,
+    /// How many PCI devices it makes.
+    pci_devices: usize,
 }
 
 const PLAIN: Key = Key {
@@ -43,6 +45,7 @@ const PLAIN: Key = Key {
     values: &[],
     qemu: |_| String::new(),
     qemu_machine: "",
+    pci_devices: 0,
 };
 
 /// The watchdog that both machine types can have (a PCI device; q35's own is known to libvirt since 9.1 only).
@@ -80,6 +83,7 @@ pub(crate) const KEYS: &[Key] = &[
         values: &[|hardware| hardware.memory.shared = true],
         qemu: |spec| format!("-object memory-backend-memfd,id=memory0,share=on,size={}M", spec.memory.0 >> 20),
         qemu_machine: ",memory-backend=memory0",
+        ..PLAIN
     },
     Key {
         name: "secure_boot",
@@ -120,6 +124,7 @@ pub(crate) const KEYS: &[Key] = &[
             let action = spec.hardware.watchdog.unwrap_or(Watchdog::Reset);
             format!("-device {WATCHDOG} -action watchdog={action}")
         },
+        pci_devices: 1,
         ..PLAIN
     },
 ];
@@ -161,6 +166,11 @@ pub(crate) fn qemu(spec: &Spec<'_>) -> Vec<String> {
 /// Returns what the keys add to QEMU's `-machine`.
 pub(crate) fn qemu_machine(hardware: &Hardware) -> String {
     set(hardware).rev().map(|key| key.qemu_machine).collect()
+}
+
+/// Returns how many PCI devices the keys make.
+pub(crate) fn pci_devices(hardware: &Hardware) -> usize {
+    set(hardware).map(|key| key.pci_devices).sum()
 }
 
 /// Sets the keys that say exactly what stands in an element of a domain; returns what no key says.

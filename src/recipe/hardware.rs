@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::xml::XmlEdit;
 use crate::base::words::vocabulary;
 use crate::base::{ByteSize, MacAddress, Name};
+use crate::format::toml::Value;
 
 /// The further keys of `[machine]`. The default is a machine without any of them; nothing of it is printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,18 @@ pub(crate) struct Hardware {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub xml: Vec<XmlEdit>,
 }
+
+/// Sets a key from what is written.
+type Read = fn(&mut Hardware, &Value<'_>);
+
+/// The keys that hang on no other key, and how each is read.
+pub(super) const READ: &[(&str, Read)] = &[
+    ("autostart", |hardware, value| hardware.autostart = value.boolean() == Some(true)),
+    ("hugepages", |hardware, value| hardware.memory.hugepages = value.boolean() == Some(true)),
+    ("shared_memory", |hardware, value| hardware.memory.shared = value.boolean() == Some(true)),
+    ("tpm", |hardware, value| hardware.security.tpm = value.boolean() == Some(true)),
+    ("watchdog", |hardware, value| hardware.watchdog = value.word(Watchdog::parse, Watchdog::WORDS)),
+];
 
 impl Hardware {
     /// Tells whether there is nothing to say.

@@ -4,6 +4,7 @@
 
 use super::Prepared;
 use crate::base::{Arch, BaseKind, Code, Diagnostic, DiskSerial};
+use crate::machine::keys::pci_devices;
 use crate::plan::{CONFIG_SERIAL, DataDisk, Machine, Network, PAYLOAD_SERIAL, SYSTEM_SERIAL};
 use crate::vm::directory::{State, Vm, with_added};
 use crate::vm::disks;
@@ -91,11 +92,6 @@ fn slots(machine: &Machine) -> usize {
     };
     // Random numbers, the report's port, the system disk.
     let always = 3;
-    let others = [
-        machine.network != Network::None,
-        machine.hardware.watchdog.is_some(),
-        machine.payload,
-        machine.config_disk.is_some(),
-    ];
-    31 - own - always - others.into_iter().filter(|is_there| *is_there).count()
+    let others = [machine.network != Network::None, machine.payload, machine.config_disk.is_some()];
+    31 - own - always - pci_devices(&machine.hardware) - others.into_iter().filter(|is_there| *is_there).count()
 }

@@ -1,7 +1,8 @@
 //! The further keys of `[machine]`. Touches nothing.
 
+use super::super::hardware::READ;
 use super::super::xml::{ELEMENT, Written, XmlAction, XmlEdit};
-use super::super::{Accel, CpuMode, Firmware, Forward, Hardware, MemoryOptions, Network, Security, Topology, Watchdog};
+use super::super::{Accel, CpuMode, Firmware, Forward, Hardware, MemoryOptions, Network, Security, Topology};
 use super::machine::{MOST_VCPUS, memory, vcpus};
 use super::refuse_unknown;
 use crate::base::text::one_line;
@@ -28,25 +29,26 @@ pub(super) struct Basics<'a> {
 
 /// Reads them.
 pub(super) fn lower(table: &Table<'_>, basics: &Basics<'_>) -> Hardware {
-    let flag = |key| table.get(key).and_then(|value| value.boolean()).unwrap_or(false);
-    Hardware {
+    let mut hardware = Hardware {
         mac: table.get("mac").and_then(|value| mac(&value, basics)),
         ports: table.get("ports").map(|value| ports(&value, basics)).unwrap_or_default(),
-        autostart: flag("autostart"),
         cpu: table.get("cpu").and_then(|value| cpu(&value, basics)),
         topology: table.table("topology", "machine.topology").and_then(|table| topology(&table, basics)),
         memory: MemoryOptions {
             max: table.get("max_memory").and_then(|value| max_memory(&value, basics)),
-            hugepages: flag("hugepages"),
-            shared: flag("shared_memory"),
+            ..MemoryOptions::default()
         },
         security: Security {
             secure_boot: table.get("secure_boot").is_some_and(|value| secure_boot(&value, basics)),
-            tpm: flag("tpm"),
+            ..Security::default()
         },
         xml: table.tables("xml", "machine.xml[]", EDIT_LIMIT).iter().filter_map(edit).collect(),
-        watchdog: table.get("watchdog").and_then(|value| value.word(Watchdog::parse, Watchdog::WORDS)),
+        ..Hardware::default()
+    };
+    for (key, read) in READ {
+        table.get(key).iter().for_each(|value| read(&mut hardware, value));
     }
+    hardware
 }
 
 fn mac(value: &Value<'_>, basics: &Basics<'_>) -> Option<MacAddress> {
