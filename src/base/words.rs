@@ -59,7 +59,6 @@ vocabulary! {
         Auto = "auto",
         Ignition = "ignition",
         Combustion = "combustion",
-        Both = "both",
     }
 }
 vocabulary! {

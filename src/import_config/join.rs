@@ -199,7 +199,7 @@ fn named(text: &str) -> Option<Name> {
 /// Decides who applies what, and how it gets there.
 fn engines(files: &Files<'_>, machine: Option<&Machine>, skipped: &mut Vec<String>) -> Provision {
     let engine = match (files.config, files.script) {
-        (Some(_), Some(_)) => Some("both"),
+        (Some(_), Some(_)) => Some("auto"),
         (Some(_), None) => Some("ignition"),
         (None, Some(_)) => Some("combustion"),
         (None, None) => None,

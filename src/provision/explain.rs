@@ -62,7 +62,6 @@ fn engine(recipe: &Recipe) -> &'static str {
     match recipe.provision.engine() {
         Engine::Ignition => "the recipe says Ignition",
         Engine::Combustion => "the recipe says Combustion",
-        Engine::Both => "`engine = \"both\"`: each part goes to the engine that does it best",
         Engine::Auto if lacks_ignition(recipe) => "the image's flavour has no Ignition: Combustion does everything",
         Engine::Auto => "each part goes to the one that does it best",
     }

@@ -98,7 +98,7 @@ pub(crate) fn script(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Op
 
 fn unread(path: &Spanned<RecipePath>, what: &str, told: &mut Told) {
     let headline = format!("`{}` is {what}, which the chosen engine never reads", path.value.as_str());
-    told.refuse_at(&path.place, headline, "write engine = \"both\"");
+    told.refuse_at(&path.place, headline, "write engine = \"auto\"");
 }
 
 fn side_files(recipe: &Recipe, files: &LocalFiles, told: &mut Told) -> Vec<(String, Vec<u8>)> {

@@ -131,7 +131,7 @@ impl Split {
             Engine::Ignition => Self::All(Side::Ignition),
             Engine::Combustion => Self::All(Side::Combustion),
             Engine::Auto if lacks_ignition(recipe) => Self::All(Side::Combustion),
-            Engine::Auto | Engine::Both => Self::Best,
+            Engine::Auto => Self::Best,
         }
     }
 

@@ -25,7 +25,7 @@ impl Transports {
         match engine {
             Engine::Ignition => self.ignition,
             Engine::Combustion => self.combustion,
-            Engine::Both | Engine::Auto => self.ignition.filter(|way| self.combustion == Some(*way)),
+            Engine::Auto => self.ignition.filter(|way| self.combustion == Some(*way)),
         }
     }
 

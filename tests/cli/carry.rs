@@ -155,7 +155,7 @@ fn ignition_holds_the_files_bytes_and_both_engines_share_the_rest() {
     assert_eq!(decoded(&one["config.ign"].1), input("tool"));
     assert_eq!(one["config.ign"].0, 0o400);
     assert!(!one.contains_key("payload.raw"));
-    world.recipe("both", &all("both"));
+    world.recipe("both", &all("auto"));
     let both = bundle(&world.built("both.toml"));
     assert_eq!(decoded(&both["config.ign"].1), input("tool"));
     let paths: Vec<_> = tar(&both["payload.raw"].1).into_iter().map(|(path, _)| path).collect();
@@ -177,7 +177,7 @@ fn what_is_little_lies_beside_the_script_on_the_config_disk() {
 #[test]
 fn an_imported_recipe_carries_the_same_bytes_without_a_network() {
     let world = World::new();
-    for engine in ["combustion", "both"] {
+    for engine in ["combustion", "auto"] {
         world.recipe(engine, &all(engine));
         let recipe = format!("{engine}.toml");
         let expected = bundle(&world.built(&recipe));

@@ -44,7 +44,7 @@ fn the_broad_recipe_through_combustion_by_fw_cfg_makes_the_guest_of_the_report()
 #[test]
 #[ignore = "full: three boots"]
 fn the_broad_recipe_by_the_other_ways_makes_the_same_guest() {
-    let ways = [("ignition", "fw_cfg"), ("combustion", "disk"), ("both", "disk")];
+    let ways = [("ignition", "fw_cfg"), ("combustion", "disk"), ("auto", "disk")];
     hold(&reports(EVERYTHING, &ways), "everything.report");
 }
 

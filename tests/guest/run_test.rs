@@ -22,7 +22,7 @@ network = "none"
 serial = "tank-0"
 size = "64MiB"
 [provision]
-engine = "both"
+engine = "auto"
 hostname = "box"
 @SCRIPT@
 [[provision.user]]

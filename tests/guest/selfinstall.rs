@@ -43,7 +43,7 @@ fn build_with(medium: &Medium, data: &[&str], keys: &str) -> Built {
     let recipe = format!(
         "format = 1\nname = \"box\"\n[base]\nurl = \"file://{}\"\nsha256 = \"{}\"\n[machine]\nmemory = \"512MiB\"\n\
          vcpus = 1\naccel = \"tcg\"\nnetwork = \"none\"\n{keys}[machine.system]\nsize = \"64MiB\"\n{disks}\
-         [provision]\nengine = \"both\"\nscript = \"script\"\n[[provision.file]]\npath = \"/etc/motd\"\ntext = \"installed\\n\"\n",
+         [provision]\nengine = \"auto\"\nscript = \"script\"\n[[provision.file]]\npath = \"/etc/motd\"\ntext = \"installed\\n\"\n",
         medium.iso.display(),
         medium.sha256,
     );

@@ -66,7 +66,7 @@ pub fn eight() -> Vec<(String, Machine)> {
 
 /// Further machines, each by its name.
 pub fn others() -> Vec<(String, Machine)> {
-    let base = || machine(Engine::Both, Transport::Disk, BaseKind::Qcow2);
+    let base = || machine(Engine::Auto, Transport::Disk, BaseKind::Qcow2);
     let uefi = Machine { firmware: Firmware::Uefi, graphics: Graphics::Vnc, mode: SystemMode::Standalone, ..base() };
     let spice =
         Machine { graphics: Graphics::Spice, network: Network::Bridge(name("br0")), accel: Accel::Tcg, ..base() };
@@ -88,8 +88,8 @@ pub fn others() -> Vec<(String, Machine)> {
         ..base()
     };
     let cases = [
-        ("both-uefi-vnc-standalone", uefi),
-        ("both-bridge-spice-tcg", spice),
+        ("auto-uefi-vnc-standalone", uefi),
+        ("auto-bridge-spice-tcg", spice),
         ("aarch64-iso-user", arm),
         ("unprovisioned-no-network", plain),
     ];
@@ -100,7 +100,7 @@ pub fn others() -> Vec<(String, Machine)> {
 pub fn carrying() -> Vec<(String, Machine)> {
     let carrying = |machine: Machine| Machine { payload: true, ..machine };
     vec![
-        ("carrying-qcow2".to_owned(), carrying(machine(Engine::Both, Transport::Disk, BaseKind::Qcow2))),
+        ("carrying-qcow2".to_owned(), carrying(machine(Engine::Auto, Transport::Disk, BaseKind::Qcow2))),
         ("carrying-iso".to_owned(), carrying(machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso))),
     ]
 }
@@ -109,7 +109,7 @@ pub fn carrying() -> Vec<(String, Machine)> {
 pub fn reporting() -> Vec<(String, Machine)> {
     let reporting = |machine: Machine| Machine { report: true, ..machine };
     vec![
-        ("reporting-qcow2".to_owned(), reporting(machine(Engine::Both, Transport::Disk, BaseKind::Qcow2))),
+        ("reporting-qcow2".to_owned(), reporting(machine(Engine::Auto, Transport::Disk, BaseKind::Qcow2))),
         ("reporting-iso".to_owned(), reporting(machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso))),
     ]
 }
@@ -145,9 +145,9 @@ pub fn equipped() -> Vec<(String, Machine)> {
     };
     let qcow2 = |engine, transport| machine(engine, transport, BaseKind::Qcow2);
     let uefi = |machine: Machine| Machine { firmware: Firmware::Uefi, network: Network::Passt, ..machine };
-    let arm_machine = Machine { arch: Arch::Aarch64, accel: Accel::Tcg, ..qcow2(Engine::Both, Transport::FwCfg) };
+    let arm_machine = Machine { arch: Arch::Aarch64, accel: Accel::Tcg, ..qcow2(Engine::Auto, Transport::FwCfg) };
     vec![
-        ("equipped-all".to_owned(), Machine { vcpus: 4, hardware: all, ..uefi(qcow2(Engine::Both, Transport::Disk)) }),
+        ("equipped-all".to_owned(), Machine { vcpus: 4, hardware: all, ..uefi(qcow2(Engine::Auto, Transport::Disk)) }),
         (
             "equipped-iso".to_owned(),
             Machine { hardware: some, ..machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso) },

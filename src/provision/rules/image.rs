@@ -22,7 +22,7 @@ fn flavour(sight: &Sight<'_>, told: &mut Told) {
         return;
     }
     let place = || Some(facts::place(recipe));
-    if facts.says(image_name::SDBOOT) && matches!(recipe.provision.engine(), Engine::Ignition | Engine::Both) {
+    if facts.says(image_name::SDBOOT) && recipe.provision.engine() == Engine::Ignition {
         told.warn(Rule::SdbootNoIgnition, "the image's name says sdboot, a flavour without Ignition", place());
     }
     if !recipe.provision.containers.is_empty()

@@ -74,7 +74,7 @@ fn ignition_has_a_place_for_the_file_and_a_unit_for_the_image() {
 
 #[test]
 fn with_both_engines_packages_are_all_that_combustion_gets() {
-    let lowered = lowered(&without_containers("both"), &[]);
+    let lowered = lowered(&without_containers("auto"), &[]);
     let script = script(&lowered);
     assert!(script.contains("rpm --upgrade") && !script.contains("put ") && !script.contains("/etc/big"), "{script}");
     assert!(shown(lowered.template.as_ref().unwrap()).contains("{provision.file /etc/big file}"));

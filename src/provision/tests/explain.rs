@@ -32,10 +32,8 @@ fn everything_wanted_is_told_in_the_order_it_happens() {
 
 #[test]
 fn sec_4_nothing_provisioned_is_shown_but_names() {
-    for engine in ["auto", "both"] {
-        let text = explained(&format!("engine = \"{engine}\"\n{WISH}"));
-        assert!(!text.contains("sesame") && !text.contains(super::HASH) && !text.contains("AAAA"), "{text}");
-    }
+    let text = explained(WISH);
+    assert!(!text.contains("sesame") && !text.contains(super::HASH) && !text.contains("AAAA"), "{text}");
 }
 
 #[test]
@@ -44,7 +42,6 @@ fn who_decided_is_told() {
     for (engine, base, said) in [
         ("", "MicroOS.qcow2", "each part goes to the one that does it best"),
         ("", "openSUSE-MicroOS.x86_64-kvm-and-xen-sdboot.qcow2", "has no Ignition: Combustion does everything"),
-        ("engine = \"both\"", "MicroOS.qcow2", "`engine = \"both\"`: each part goes to the engine"),
         ("engine = \"ignition\"", "MicroOS.qcow2", "the recipe says Ignition"),
         ("engine = \"combustion\"", "MicroOS.qcow2", "the recipe says Combustion"),
     ] {

@@ -23,7 +23,7 @@ fn combustion_writes_every_item() {
 
 #[test]
 fn both_engines_share_the_work() {
-    let lowered = lowered(&format!("engine = \"both\"\nscript = \"s\"\n{WISH}"), &[("s", b"#!/bin/sh\ntrue\n")]);
+    let lowered = lowered(&format!("engine = \"auto\"\nscript = \"s\"\n{WISH}"), &[("s", b"#!/bin/sh\ntrue\n")]);
     assert_eq!(config(&lowered), include_str!("golden/config.ign"));
     assert_eq!(script(&lowered), "#!/bin/sh\ntrue\n", "typed goes to Ignition, the script stays as it is");
     assert_eq!(lowered.label, Some(DiskLabel::Ignition));
@@ -49,7 +49,7 @@ fn the_reference_crate_reads_what_is_written() {
 
 #[test]
 fn nothing_wanted_is_nothing_written() {
-    for engine in ["ignition", "combustion", "both"] {
+    for engine in ["ignition", "combustion", "auto"] {
         let lowered = lowered(&format!("engine = \"{engine}\"\n"), &[]);
         assert_eq!(lowered, super::Lowered::default(), "{engine}");
     }

@@ -122,21 +122,18 @@ fn what_a_ready_made_config_defines_too_is_refused_by_name() {
     let ready = br#"{"ignition": {"version": "3.2.0"}, "passwd": {"groups": [{"name": "nas"}]},
         "storage": {"files": [{"path": "/etc/hostname"}]}, "systemd": {"units": [{"name": "chronyd.service"}]}}"#;
     let kernel = br#"{"ignition": {"version": "3.3.0"}, "kernelArguments": {"shouldNotExist": ["quiet"]}}"#;
-    for engine in ["auto", "both"] {
-        for (wish, word) in [
-            ("[[provision.group]]\nname = \"nas\"\n", "group `nas` is defined in the recipe and in `recipes/c`"),
-            ("hostname = \"a\"\n", "path `/etc/hostname` is defined in the recipe and in"),
-            ("[[provision.link]]\npath = \"/etc/hostname\"\ntarget = \"a\"\n", "path `/etc/hostname` is defined"),
-            ("ntp = [\"a\"]\n", "unit `chronyd.service` is defined"),
-        ] {
-            let problems = refused(&format!("engine = \"{engine}\"\nconfig = \"c\"\n{wish}"), &[("c", ready)]);
-            assert!(problems.len() == 1 && problems[0].contains(word), "{wish} {problems:?}");
-        }
-        let wish = format!("engine = \"{engine}\"\nconfig = \"c\"\nkernel_arguments = [\"quiet\"]\n");
-        let problems = refused(&wish, &[("c", kernel)]);
-        let word = "kernel argument `quiet` is named in the recipe and in `recipes/c`";
-        assert!(problems.len() == 1 && problems[0].contains(word), "{problems:?}");
+    for (wish, word) in [
+        ("[[provision.group]]\nname = \"nas\"\n", "group `nas` is defined in the recipe and in `recipes/c`"),
+        ("hostname = \"a\"\n", "path `/etc/hostname` is defined in the recipe and in"),
+        ("[[provision.link]]\npath = \"/etc/hostname\"\ntarget = \"a\"\n", "path `/etc/hostname` is defined"),
+        ("ntp = [\"a\"]\n", "unit `chronyd.service` is defined"),
+    ] {
+        let problems = refused(&format!("config = \"c\"\n{wish}"), &[("c", ready)]);
+        assert!(problems.len() == 1 && problems[0].contains(word), "{wish} {problems:?}");
     }
+    let problems = refused("config = \"c\"\nkernel_arguments = [\"quiet\"]\n", &[("c", kernel)]);
+    let word = "kernel argument `quiet` is named in the recipe and in `recipes/c`";
+    assert!(problems.len() == 1 && problems[0].contains(word), "{problems:?}");
 }
 
 #[test]

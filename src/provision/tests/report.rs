@@ -65,7 +65,7 @@ fn the_unit_the_script_and_the_list_are_the_same_by_either_engine() {
 
 #[test]
 fn sec_4_no_hash_and_no_content_stands_in_list_or_expectation() {
-    for engine in ["ignition", "combustion", "both"] {
+    for engine in ["ignition", "combustion", "auto"] {
         let lowered = by(engine, &WISH.replace("HASH", HASH).replace("KEY", KEY));
         let json = String::from_utf8(expectation(&lowered).to_json().unwrap()).unwrap();
         let key = KEY.split(' ').nth(1).unwrap();

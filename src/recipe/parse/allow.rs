@@ -48,7 +48,7 @@ pub(super) fn transports_of_nobody(table: &Table<'_>, provision: &Provision, eng
     for (name, transport, is_used) in unused {
         if let (Some(transport), false) = (transport, is_used) {
             let headline = format!("`transport` says {transport} for {name}, but the engine is {engine}");
-            value.refuse(headline, &format!("remove `{name}`, or write engine = \"both\""));
+            value.refuse(headline, &format!("remove `{name}`, or write engine = \"auto\""));
         }
     }
 }

@@ -18,7 +18,7 @@ const PLAIN: [&str; 5] = ["password", "passwd", "pass", "plain_password", "plain
 pub(super) fn lower(table: &Table<'_>) -> Provision {
     refuse_unknown(table);
     let word = |key| table.get(key);
-    let engine = word("engine").and_then(|value| Some(value.located(value.word(Engine::parse, Engine::WORDS)?)));
+    let engine = word("engine").and_then(|value| Some(value.located(self::engine(&value)?)));
     let media = word("media");
     let provision = Provision {
         engine,
@@ -56,13 +56,22 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
     provision
 }
 
+/// Reads `engine`. Older recipes may say `both`, which gave the same plan as `auto`.
+fn engine(value: &Value<'_>) -> Option<Engine> {
+    if value.as_text() == Some("both") {
+        value.refuse("`engine` cannot be `both` any more", "write engine = \"auto\"; the plan is the same");
+        return None;
+    }
+    value.word(Engine::parse, Engine::WORDS)
+}
+
 /// Refuses ready-made parts that the chosen engine would never read.
 fn engines(table: &Table<'_>, provision: &Provision) {
     let engine = provision.engine();
     let unread = |key: &'static str, what: &str, other: Engine| {
         let Some(value) = table.get(key) else { return };
         let headline = format!("`{key}` is {what}, but the engine is {engine}");
-        value.refuse(headline, &format!("write engine = \"{other}\" or engine = \"both\""));
+        value.refuse(headline, &format!("write engine = \"{other}\" or engine = \"auto\""));
     };
     if !engine.uses_combustion() {
         unread("script", "a Combustion script", Engine::Combustion);

@@ -123,7 +123,7 @@ impl Publisher {
 fn recipe(name: &str, base: &str, disks: &str) -> String {
     format!(
         "format = 1\nname = \"{name}\"\ndescription = \"for the gates\"\n[base]\n{base}\n[machine]\nmemory = \"64MiB\"\n\
-         network = \"none\"\n[machine.system]\nsize = \"16MiB\"\n{disks}[provision]\nengine = \"both\"\nscript = \"script\"\n\
+         network = \"none\"\n[machine.system]\nsize = \"16MiB\"\n{disks}[provision]\nengine = \"auto\"\nscript = \"script\"\n\
          [[provision.file]]\npath = \"/etc/hostname\"\ntext = \"{name}\\n\"\n"
     )
 }

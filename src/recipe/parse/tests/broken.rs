@@ -138,16 +138,17 @@ const MACHINE: &[Case] = &[
 
 #[rustfmt::skip]
 const PROVISION: &[Case] = &[
-    ("engine", "\n[provision]\nengine = \"cloud-init\"\n", "E_RECIPE 6:10+12", "`engine` cannot be `cloud-init`", "one of: auto, ignition, combustion, both"),
+    ("engine", "\n[provision]\nengine = \"cloud-init\"\n", "E_RECIPE 6:10+12", "`engine` cannot be `cloud-init`", "one of: auto, ignition, combustion"),
     ("transport of an engine", "\n[provision]\ntransport = { ignition = \"dsk\" }\n", "E_RECIPE 6:26+5", "`ignition` cannot be `dsk`", "did you mean \"disk\"?"),
     ("transport of another engine", "\n[provision]\ntransport = { combusti0n = \"disk\" }\n", "E_RECIPE 6:15+10", "unknown key `combusti0n` in `[provision.transport]`", "did you mean `combustion`?"),
-    ("transport of nobody", "\n[provision]\nengine = \"ignition\"\ntransport = { combustion = \"disk\" }\n", "E_RECIPE 7:13+23", "`transport` says disk for combustion, but the engine is ignition", "remove `combustion`, or write engine = \"both\""),
+    ("engine of old", "\n[provision]\nengine = \"both\"\n", "E_RECIPE 6:10+6", "`engine` cannot be `both` any more", "write engine = \"auto\"; the plan is the same"),
+    ("transport of nobody", "\n[provision]\nengine = \"ignition\"\ntransport = { combustion = \"disk\" }\n", "E_RECIPE 7:13+23", "`transport` says disk for combustion, but the engine is ignition", "remove `combustion`, or write engine = \"auto\""),
     ("transport that is no word", "\n[provision]\ntransport = 1\n", "E_RECIPE 6:13+1", "`transport` must be text", "put it in quotes"),
-    ("script with ignition", "\n[provision]\nengine = \"ignition\"\nscript = \"s\"\n", "E_RECIPE 7:10+3", "`script` is a Combustion script, but the engine is ignition", "write engine = \"combustion\" or engine = \"both\""),
-    ("config with combustion", "\n[provision]\nengine = \"combustion\"\nconfig = \"c.ign\"\n", "E_RECIPE 7:10+7", "`config` is an Ignition config, but the engine is combustion", "write engine = \"ignition\" or engine = \"both\""),
+    ("script with ignition", "\n[provision]\nengine = \"ignition\"\nscript = \"s\"\n", "E_RECIPE 7:10+3", "`script` is a Combustion script, but the engine is ignition", "write engine = \"combustion\" or engine = \"auto\""),
+    ("config with combustion", "\n[provision]\nengine = \"combustion\"\nconfig = \"c.ign\"\n", "E_RECIPE 7:10+7", "`config` is an Ignition config, but the engine is combustion", "write engine = \"ignition\" or engine = \"auto\""),
     ("side files alone", "\n[provision]\nside_files = [\"x\"]\n", "E_RECIPE 6:14+5", "`side_files` lie beside a script, and there is none", "add `script`, or remove `side_files`"),
-    ("side files that collide", "\n[provision]\nengine = \"both\"\nscript = \"s\"\nside_files = [\"a/x\", \"b/X\"]\n", "E_RECIPE 8:22+5", "`X` is taken: side files and `script` lie in one folder", "rename one; upper and lower case count as one"),
-    ("side file named script", "\n[provision]\nengine = \"both\"\nscript = \"s\"\nside_files = [\"a/script\"]\n", "E_RECIPE 8:15+10", "`script` is taken: side files and `script` lie in one folder", "rename one; upper and lower case count as one"),
+    ("side files that collide", "\n[provision]\nengine = \"auto\"\nscript = \"s\"\nside_files = [\"a/x\", \"b/X\"]\n", "E_RECIPE 8:22+5", "`X` is taken: side files and `script` lie in one folder", "rename one; upper and lower case count as one"),
+    ("side file named script", "\n[provision]\nengine = \"auto\"\nscript = \"s\"\nside_files = [\"a/script\"]\n", "E_RECIPE 8:15+10", "`script` is taken: side files and `script` lie in one folder", "rename one; upper and lower case count as one"),
     ("config above", "\n[provision]\nconfig = \"../c.ign\"\n", "E_INPUT_ESCAPE 6:10+10", "the path `../c.ign` leaves the recipe's directory", "put the file beside the recipe"),
     ("gpt of nothing", "\n[provision]\nmedia = \"gpt\"\n", "E_RECIPE 6:9+5", "`media = \"gpt\"` without anything to provision: the stick would", "remove `media`"),
     ("transport", "\n[provision]\ntransport = \"fw-cfg\"\n", "E_RECIPE 6:13+8", "`transport` cannot be `fw-cfg`", "did you mean \"fw_cfg\"?"),

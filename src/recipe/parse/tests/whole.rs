@@ -34,7 +34,7 @@ size = "1MiB"
 serial = "data-2"
 size = "64TiB"
 [provision]
-engine = "both"
+engine = "auto"
 transport = "fw_cfg"
 media = "gpt"
 config = "f/c.ign"
@@ -145,7 +145,10 @@ fn every_key_arrives() {
 #[test]
 fn every_key_of_the_provisioning_arrives() {
     let provision = good(FULL).provision;
-    assert_eq!((provision.engine(), provision.transport.to(Engine::Both)), (Engine::Both, Some(Transport::FwCfg)));
+    assert_eq!(
+        (provision.engine.as_ref().map(|engine| engine.value), provision.transport.to(Engine::Auto)),
+        (Some(Engine::Auto), Some(Transport::FwCfg))
+    );
     assert_eq!((provision.media, provision.home_subvolume), (Some(Media::Gpt), Some(false)));
     assert_eq!(provision.config.unwrap().value.as_str(), "f/c.ign");
     assert_eq!(provision.script.unwrap().value.as_str(), "f/s");
