@@ -54,12 +54,7 @@ vocabulary! {
 }
 vocabulary! {
     /// What applies the configuration in the guest.
-    Engine {
-        /// Each part by the one that does it best, as far as the image has both.
-        Auto = "auto",
-        Ignition = "ignition",
-        Combustion = "combustion",
-    }
+    Engine { Ignition = "ignition", Combustion = "combustion" }
 }
 vocabulary! {
     /// How a configuration reaches the guest.
@@ -77,14 +72,12 @@ impl BaseKind {
 }
 
 impl Engine {
-    /// Tells whether Ignition may take part.
-    pub(crate) const fn uses_ignition(self) -> bool {
-        !matches!(self, Self::Combustion)
-    }
-
-    /// Tells whether Combustion may take part.
-    pub(crate) const fn uses_combustion(self) -> bool {
-        !matches!(self, Self::Ignition)
+    /// Returns its name as prose writes it.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Ignition => "Ignition",
+            Self::Combustion => "Combustion",
+        }
     }
 }
 

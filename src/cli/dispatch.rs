@@ -163,10 +163,10 @@ fn print_explained(printer: &Printer, all: &[commands::Explanation]) {
 }
 
 fn explained_json(one: &commands::Explanation) -> serde_json::Value {
-    let placed = one.placed.iter().map(|placed| {
+    let placed = one.assignments.iter().map(|placed| {
         json!({
-            "engine": placed.side.to_string().to_lowercase(),
-            "part": placed.part.title(),
+            "engine": placed.engine,
+            "part": placed.feature.title(),
             "what": placed.what,
             "why": placed.why,
         })

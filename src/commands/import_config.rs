@@ -8,7 +8,7 @@ use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name, Secret};
 use crate::host::files;
 use crate::import_config::{self, ImportOptions, ImportedRecipe, InputFile, LIMIT, same};
 use crate::provision;
-use crate::provision::carried::Known;
+use crate::provision::pins::PinnedInfo;
 use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath};
 
 /// The most files that are taken beside a script.
@@ -128,7 +128,7 @@ fn silent(imported: &ImportedRecipe) -> Recipe {
 
 /// Tells why the recipe would not do what the config did.
 fn differences(imported: &ImportedRecipe, inputs: &[InputFile]) -> Vec<String> {
-    let lowered = match provision::lower(&silent(imported), &beside(imported, inputs), &Known::default()) {
+    let lowered = match provision::compile(&silent(imported), &beside(imported, inputs), &PinnedInfo::default()) {
         Ok(lowered) => lowered,
         Err(problems) => return problems.0.into_iter().map(|problem| problem.headline).collect(),
     };
@@ -383,7 +383,7 @@ mod tests {
             let input = input(serde_json::to_vec(&config).unwrap());
             let imported = exactly(&input, None).unwrap_or_else(|problems| panic!("{problems}"));
             prop_assert!(imported.typed, "it can be said: {:?}", imported.skipped);
-            let lowered = provision::lower(&silent(&imported), &LocalFiles::default(), &Known::default()).unwrap();
+            let lowered = provision::compile(&silent(&imported), &LocalFiles::default(), &PinnedInfo::default()).unwrap();
             let bytes = lowered.config.map_or_else(|| b"{}".to_vec(), |config| config.expose().clone());
             let becomes: Value = serde_json::from_slice(&bytes).unwrap();
             let users = by(&becomes["passwd"]["users"], "name");
@@ -430,7 +430,7 @@ mod tests {
             let imported = exactly(&input, None).unwrap_or_else(|problems| panic!("{problems}"));
             prop_assert!(!imported.typed, "{path} {}", imported.text);
             let files = beside(&imported, &input);
-            let lowered = provision::lower(&silent(&imported), &files, &Known::default()).unwrap();
+            let lowered = provision::compile(&silent(&imported), &files, &PinnedInfo::default()).unwrap();
             let becomes = lowered.config.unwrap();
             prop_assert_eq!(becomes.expose(), &bytes);
         }
@@ -469,7 +469,7 @@ mod tests {
         let input = input(serde_json::to_vec(&config).unwrap());
         let imported = exactly(&input, None).unwrap();
         assert!(imported.typed && imported.skipped.is_empty(), "{:?}\n{}", imported.skipped, imported.text);
-        let lowered = provision::lower(&silent(&imported), &LocalFiles::default(), &Known::default()).unwrap();
+        let lowered = provision::compile(&silent(&imported), &LocalFiles::default(), &PinnedInfo::default()).unwrap();
         let becomes: Value = serde_json::from_slice(lowered.config.unwrap().expose()).unwrap();
         assert_eq!(becomes["kernelArguments"], config["kernelArguments"]);
         assert_eq!(becomes["passwd"]["groups"], config["passwd"]["groups"]);

@@ -9,10 +9,10 @@ use crate::bundle;
 use crate::host::{RecipeDir, files};
 use crate::lock::{self, Lock, PinnedInputs, facts};
 use crate::plan::{self, Plan};
-use crate::provision::carried::{Knowledge, Known};
 use crate::provision::explain::Explanation;
 use crate::provision::facts::BaseFacts;
-use crate::provision::{self, Allowed, Lowered};
+use crate::provision::pins::{InputInfo, PinnedInfo};
+use crate::provision::{self, Allowed, GuestConfig};
 use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Recipe, Source, Use};
 
 /// A recipe as read from disk, or from inside the program.
@@ -29,7 +29,7 @@ pub(crate) struct Loaded {
 
 /// What became of a recipe, and what the rules say of it.
 #[derive(Debug)]
-pub(super) struct Judged {
+pub(super) struct Checked {
     pub plan: Result<Plan, Diagnostics>,
     pub findings: Vec<Finding>,
     pub allowed: Vec<Allowed>,
@@ -68,20 +68,21 @@ impl Loaded {
     }
 
     /// As [`Loaded::plan`], with all that the rules noticed; says nothing.
-    pub(super) fn judge(&self, context: &Context<'_>) -> Result<Judged, Diagnostics> {
+    pub(super) fn judge(&self, context: &Context<'_>) -> Result<Checked, Diagnostics> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock).map_err(|unpinned| self.with_command(context, unpinned));
         let known = self.known(pinned.as_ref().ok());
-        let provision::Judged { lowered, findings, allowed } = provision::judge(&self.recipe, &files, &known);
+        let provision::Checked { compiled: lowered, findings, allowed } =
+            provision::check(&self.recipe, &files, &known);
         let plan = self.plan_of(&files, pinned, lowered);
-        Ok(Judged { plan, findings, allowed })
+        Ok(Checked { plan, findings, allowed })
     }
 
     fn plan_of(
         &self,
         files: &LocalFiles,
         pinned: Result<PinnedInputs, Diagnostics>,
-        lowered: Result<Lowered, Diagnostics>,
+        lowered: Result<GuestConfig, Diagnostics>,
     ) -> Result<Plan, Diagnostics> {
         let (pinned, lowered) = match (pinned, lowered) {
             (Ok(pinned), Ok(lowered)) => (pinned, lowered),
@@ -98,18 +99,18 @@ impl Loaded {
     }
 
     /// Tells provisioning what the pins say.
-    fn known(&self, pinned: Option<&PinnedInputs>) -> Known {
+    fn known(&self, pinned: Option<&PinnedInputs>) -> PinnedInfo {
         let inputs = self.recipe.inputs().into_iter().skip(1);
         let known = inputs.filter_map(|input| {
             let pinned = pinned?.others.get(&lock::key(&input.source.value))?;
-            Some((input.source.value.clone(), Knowledge { digest: pinned.digest, size: pinned.size }))
+            Some((input.source.value.clone(), InputInfo { digest: pinned.digest, size: pinned.size }))
         });
         let images = self.recipe.images().filter_map(|(_, reference)| {
             let manifest = &pinned?.images.get(&reference.value.to_string())?.manifest;
             let source = Source::Url(reference.value.manifest_url().clone());
-            Some((source, Knowledge { digest: manifest.digest, size: manifest.size }))
+            Some((source, InputInfo { digest: manifest.digest, size: manifest.size }))
         });
-        Known { inputs: known.chain(images).collect(), base: self.base_facts().unwrap_or_default() }
+        PinnedInfo { inputs: known.chain(images).collect(), base: self.base_facts().unwrap_or_default() }
     }
 
     /// Tells the rules what was learnt of the base when it was pinned; a pin of other bytes tells nothing.
@@ -140,7 +141,7 @@ impl Loaded {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock);
         let known = self.known(pinned.as_ref().ok());
-        Ok(Explanation::of(&self.recipe, provision::lower(&self.recipe, &files, &known)?))
+        Ok(provision::compile(&self.recipe, &files, &known)?.explain(&self.recipe))
     }
 
     /// Tells the whole command that pins, with the lock and configuration that were named for this one.

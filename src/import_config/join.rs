@@ -158,7 +158,7 @@ fn read_config(input: &InputFile) -> Result<format::ignition::Ready, Diagnostics
 }
 
 fn check_script(input: &InputFile) -> Result<(), Diagnostics> {
-    let told = |remark: format::combustion::Remark| {
+    let told = |remark: format::combustion::ScriptWarning| {
         Diagnostic::new(Code::Provision, remark.text).at(place(input, remark.line, 1))
     };
     match format::combustion::inspect(&input.bytes) {

@@ -6,9 +6,10 @@ use super::make::Draft;
 use super::{Builder, Origin, Piece, Role, file};
 use crate::base::{Code, DerivationId, Diagnostic, Digest};
 use crate::lock::{self, Pinned, PinnedInputs};
-use crate::provision::Lowered;
-use crate::provision::carried::{FOLDER, Form, Remote, Vehicle};
-use crate::provision::template::{Part, Template};
+use crate::provision::GuestConfig;
+use crate::provision::engines::combustion::FOLDER;
+use crate::provision::engines::template::{Segment, Template};
+use crate::provision::guest::{PayloadFormat, PayloadMedium, Remote};
 
 impl Draft {
     /// Adds an input whose bytes come by address.
@@ -62,8 +63,8 @@ impl Draft {
         let mut pieces = vec![];
         for part in &template.0 {
             pieces.push(match part {
-                Part::Base64(input) => Piece::Base64(self.remote(input, inputs)?),
-                Part::Text(text) => {
+                Segment::Base64(input) => Piece::Base64(self.remote(input, inputs)?),
+                Segment::Text(text) => {
                     let title = format!("{title}, part {}", pieces.len() / 2 + 1);
                     let id = self.fixed(&title, Digest::of(text.expose()), Origin::Text(text.clone()));
                     self.private.insert(id);
@@ -77,18 +78,18 @@ impl Draft {
     /// Adds what travels; returns what of it belongs on the config disk.
     pub(super) fn loads(
         &mut self,
-        lowered: &Lowered,
+        lowered: &GuestConfig,
         inputs: &PinnedInputs,
     ) -> Result<BTreeMap<String, DerivationId>, Diagnostic> {
         let mut files = BTreeMap::new();
-        for load in &lowered.loads {
-            let id = match &load.form {
-                Form::AsItIs => self.remote(&load.input, inputs)?,
-                Form::OciArchive { reference, name } => self.image(&load.input, reference, name, inputs)?,
+        for load in &lowered.payload_files {
+            let id = match &load.format {
+                PayloadFormat::AsItIs => self.remote(&load.input, inputs)?,
+                PayloadFormat::OciArchive { reference, name } => self.image(&load.input, reference, name, inputs)?,
             };
             files.insert(load.path.clone(), id);
         }
-        if lowered.vehicle == Some(Vehicle::PayloadDisk) {
+        if lowered.medium == Some(PayloadMedium::PayloadDisk) {
             let id = self.add(file::PAYLOAD, Builder::PayloadTar { files });
             self.output(file::PAYLOAD, id, Role::Payload);
             return Ok(BTreeMap::new());

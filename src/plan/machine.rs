@@ -4,7 +4,7 @@ use crate::base::{
     Arch, BaseKind, ByteSize, Code, Diagnostic, DiskLabel, DiskSerial, FwCfgName, Name, StorageDir, Transport,
 };
 pub(crate) use crate::guest_report::PORT as REPORT_PORT;
-pub(crate) use crate::provision::carried::PAYLOAD_SERIAL;
+pub(crate) use crate::provision::guest::PAYLOAD_SERIAL;
 pub(crate) use crate::recipe::hardware::{CpuMode, Forward, Hardware};
 pub(crate) use crate::recipe::xml::XmlEdit;
 pub(crate) use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};

@@ -9,8 +9,8 @@ use crate::base::{
     BaseKind, ByteSize, Code, Compression, DerivationId, Diagnostic, Digest, FwCfgName, Secret, Transport,
 };
 use crate::lock::{Pinned, PinnedInputs};
-use crate::provision::Lowered;
-use crate::provision::carried::Vehicle;
+use crate::provision::GuestConfig;
+use crate::provision::guest::PayloadMedium;
 use crate::recipe::{LocalFiles, Media, Recipe, Source, SystemMode};
 
 /// Plans a bundle from values alone.
@@ -20,7 +20,7 @@ pub(crate) fn plan(
     recipe: &Recipe,
     inputs: &PinnedInputs,
     files: &LocalFiles,
-    lowered: Lowered,
+    lowered: GuestConfig,
 ) -> Result<Plan, Diagnostic> {
     let mut draft = Draft::default();
     let base_id = draft.base(recipe, &inputs.base);
@@ -140,7 +140,7 @@ impl Draft {
         recipe: &Recipe,
         inputs: &PinnedInputs,
         local: &LocalFiles,
-        lowered: &Lowered,
+        lowered: &GuestConfig,
     ) -> Result<(), Diagnostic> {
         let Some(label) = lowered.label else { return Ok(()) };
         if let Some(report) = &lowered.report {
@@ -175,7 +175,7 @@ impl Draft {
         }
         if lowered.is_mixed {
             // Each engine finds its configuration once: Ignition would take the disk's, Combustion that of fw_cfg.
-            let folder = if lowered.ways.ignition == Transport::Disk { IGNITION } else { COMBUSTION };
+            let folder = if lowered.transports.ignition == Transport::Disk { IGNITION } else { COMBUSTION };
             files.retain(|path, _| path.split('/').next() == Some(folder));
         }
         let raw = self.add(file::CONFIG_RAW, Builder::FatVolume { label, epoch: recipe.epoch, files });
@@ -190,9 +190,9 @@ impl Draft {
     }
 }
 
-fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
+fn machine(recipe: &Recipe, lowered: &GuestConfig) -> Machine {
     let spec = &recipe.machine;
-    let ways = lowered.ways;
+    let ways = lowered.transports;
     let config = lowered.has_config().then_some((FwCfgName::Ignition, file::CONFIG_IGN, ways.ignition));
     let script = lowered.script.is_some().then_some((FwCfgName::Combustion, file::SCRIPT, ways.combustion));
     let entries: Vec<_> = config.into_iter().chain(script).collect();
@@ -215,7 +215,7 @@ fn machine(recipe: &Recipe, lowered: &Lowered) -> Machine {
         mode: spec.system.mode,
         data: spec.disks.clone(),
         config_disk: lowered.label,
-        payload: lowered.vehicle == Some(Vehicle::PayloadDisk),
+        payload: lowered.medium == Some(PayloadMedium::PayloadDisk),
         report: lowered.report.is_some(),
         fw_cfg: entries.iter().map(|(name, file, _)| (*name, *file)).collect(),
         transport: if lowered.is_mixed { Transport::Disk } else { common },

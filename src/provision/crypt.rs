@@ -84,7 +84,7 @@ fn characters(bytes: &[u8], count: u32) -> impl Iterator<Item = char> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::hash::{Verdict, judge};
+    use super::super::hash::{Verdict, check};
     use super::*;
 
     /// The first two passwords of SHA-crypt.txt, as OpenSSL hashes them.
@@ -118,12 +118,12 @@ mod tests {
             one.expose().starts_with("$6$") && !one.expose().contains("rounds"),
             "default rounds go without saying"
         );
-        assert_eq!(judge(one.expose()), Verdict::Good);
+        assert_eq!(check(one.expose()), Verdict::Good);
         assert_eq!(one, hash(&password, [7; SALT], ROUNDS).unwrap());
         assert_ne!(one, hash(&password, [8; SALT], ROUNDS).unwrap());
         let more = hash(&password, [7; SALT], 6000).unwrap();
         assert!(more.expose().starts_with("$6$rounds=6000$"));
-        assert_eq!(judge(more.expose()), Verdict::Good);
+        assert_eq!(check(more.expose()), Verdict::Good);
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! What the guest will do at its first boot, in order, and why: what `arca-build explain` prints. Touches nothing.
 //!
-//! Everything here is told from the shares that the writers write from, so it cannot tell of something else. Sources of the
+//! Everything here is told from the outputs that the writers write from, so it cannot tell of something else. Sources of the
 //! order: coreos/ignition (stages disks, mount, files), openSUSE/combustion (README: after Ignition is complete, in a new
 //! snapshot), systemd (units after the switch to the system).
 
 use std::fmt;
 
+use super::engines::choice::Feature;
+use super::engines::{combustion, ignition};
+use super::guest::{BY_US, Guest, GuestUnit, Stage};
+use super::outputs::{Assignment, EngineOutputs};
 use super::ready::Script;
-use super::split::{Part, Placed, Shares, Side, lacks_ignition};
-use super::wanted::{Stage, Wanted, WantedUnit};
-use super::{ignition, subvolume};
+use super::subvolume;
 use crate::base::text::{count, one_line};
 use crate::base::{DiskLabel, Engine, Finding};
-use crate::recipe::Recipe;
 
 /// Who does a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -42,58 +43,33 @@ pub(crate) struct Explanation {
     pub name: String,
     /// Who does what, and who said so.
     pub engine: &'static str,
-    pub placed: Vec<Placed>,
+    pub assignments: Vec<Assignment>,
     pub steps: Vec<Step>,
     /// What the rules noticed.
     pub warnings: Vec<Finding>,
 }
 
-impl Explanation {
-    /// Tells what `lower` made of the recipe.
-    pub(crate) fn of(recipe: &Recipe, lowered: super::Lowered) -> Self {
-        let name = recipe.name.to_string();
-        let super::Lowered { placed, steps, warnings, .. } = lowered;
-        Self { name, engine: engine(recipe), placed, steps, warnings }
-    }
-}
-
-/// Tells who decided and how.
-fn engine(recipe: &Recipe) -> &'static str {
-    match recipe.provision.engine() {
-        Engine::Ignition => "the recipe says Ignition",
-        Engine::Combustion => "the recipe says Combustion",
-        Engine::Auto if lacks_ignition(recipe) => "the image's flavour has no Ignition: Combustion does everything",
-        Engine::Auto => "each part goes to the one that does it best",
-    }
-}
-
-/// Tells the first boot in order. `config` is whether there is an Ignition config, `script` the ready-made script.
-pub(crate) fn steps(recipe: &Recipe, shares: &Shares, config: bool, script: Option<&Script>) -> Vec<Step> {
-    let has_script = script.is_some() || !shares.combustion.is_empty();
+/// Describes the first boot in order. `label` is the config disk's, were everything on it, `script` the ready-made script.
+pub(crate) fn steps(outputs: &EngineOutputs, label: Option<DiskLabel>, script: Option<&Script>) -> Vec<Step> {
+    let has_script = script.is_some() || !outputs.combustion.is_empty();
     let mut steps = vec![];
     let mut step = |by, what: String, why| steps.push(Step { by, what, why });
-    if let Some(label) = super::label(config, has_script) {
-        step(
-            Actor::Initrd,
-            format!("finds the config disk by its label `{label}`, or the fw_cfg entries"),
-            of_label(label),
-        );
+    if let Some(label) = label {
+        let what = format!("finds the config disk by its label `{label}`, or the fw_cfg entries");
+        step(Actor::Initrd, what, of_label(label));
     }
-    if has_script && super::combustion::flags(Some(&shares.combustion), script).prepare {
+    if has_script && combustion::flags(Some(&outputs.combustion), script).prepare {
         let what = "runs the script with `--prepare`, before the network is up".to_owned();
-        step(
-            Actor::Combustion,
-            what,
-            "what it sets up holds in the initrd already, and is written again for the system",
-        );
+        let why = "what it sets up holds in the initrd already, and is written again for the system";
+        step(Actor::Combustion, what, why);
     }
-    if config {
-        ignition(recipe, shares, &mut step);
+    if label == Some(DiskLabel::Ignition) {
+        by_ignition(outputs, &mut step);
     }
     if has_script {
-        combustion(shares, script, &mut step);
+        by_combustion(outputs, script, &mut step);
     }
-    for unit in shares.units().filter(|unit| unit.enable == Some(true) && unit.contents.is_some()) {
+    for unit in outputs.units().filter(|unit| unit.enable == Some(true) && unit.contents.is_some()) {
         step(Actor::System, format!("starts {}", described(unit)), "");
     }
     steps
@@ -106,29 +82,28 @@ fn of_label(label: DiskLabel) -> &'static str {
     }
 }
 
-fn ignition(recipe: &Recipe, shares: &Shares, step: &mut impl FnMut(Actor, String, &'static str)) {
-    let wanted = &shares.ignition;
+fn by_ignition(outputs: &EngineOutputs, step: &mut impl FnMut(Actor, String, &'static str)) {
+    let guest = &outputs.ignition;
     // Before all else, so that nothing is done twice (coreos/ignition, ignition-kargs.service: "Stage order").
-    if !wanted.kernel_arguments.is_empty() {
-        let what = format!("adds {} and reboots once", count(wanted.kernel_arguments.len(), "kernel argument"));
+    if !guest.kernel_arguments.is_empty() {
+        let what = format!("adds {} and reboots once", count(guest.kernel_arguments.len(), "kernel argument"));
         step(Actor::Ignition, what, "the running kernel has been started without them");
     }
-    let home = recipe.provision.home_subvolume.unwrap_or(true);
-    for path in if wanted.is_empty() { vec![] } else { ignition::subvolumes(wanted, home) } {
+    for path in if guest.is_empty() { vec![] } else { ignition::subvolumes(guest, outputs.home_subvolume) } {
         let why = "a subvolume that is mounted only later: without the entry what is written there would vanish";
         step(Actor::Ignition, format!("mounts {path}"), why);
     }
-    if recipe.provision.config.is_some() {
+    if outputs.has(Feature::ReadyMade, Engine::Ignition) {
         step(Actor::Ignition, "applies the recipe's own config".to_owned(), "");
     }
-    for what in done(wanted) {
+    for what in done(guest) {
         step(Actor::Ignition, what, "");
     }
 }
 
-fn combustion(shares: &Shares, script: Option<&Script>, step: &mut impl FnMut(Actor, String, &'static str)) {
-    let wanted = &shares.combustion;
-    if super::combustion::flags(Some(wanted), script).network {
+fn by_combustion(outputs: &EngineOutputs, script: Option<&Script>, step: &mut impl FnMut(Actor, String, &'static str)) {
+    let guest = &outputs.combustion;
+    if combustion::flags(Some(guest), script).network {
         step(Actor::Combustion, "waits for the network".to_owned(), "the script says `# combustion: network`");
     }
     step(
@@ -136,28 +111,27 @@ fn combustion(shares: &Shares, script: Option<&Script>, step: &mut impl FnMut(Ac
         "runs the script in a new snapshot".to_owned(),
         "any exit code but 0 rolls it back and fails the boot",
     );
-    let paths = wanted.paths();
+    let paths = guest.paths();
     for path in subvolume::for_combustion(paths.iter().map(String::as_str)) {
         let why = "transactional-update does not show it: without the mount what is written there would vanish";
         step(Actor::Combustion, format!("mounts {path} for the script"), why);
     }
-    let has = |stage: Stage| wanted.commands.iter().any(|command| command.stage == stage);
-    let packages =
-        shares.placed.iter().filter(|placed| placed.part == Part::Packages && placed.side == Side::Combustion);
-    let packages = packages.count();
+    let has = |stage: Stage| guest.commands.iter().any(|command| command.stage == stage);
+    let packages = outputs.count(Feature::Packages, Engine::Combustion);
     if packages > 0 {
         let what = format!("installs {}", count(packages, "package"));
         step(Actor::Combustion, what, "before accounts and files, so that what the recipe says stands above them");
     }
-    for what in done(wanted) {
+    for what in done(guest) {
         step(Actor::Combustion, what, "");
     }
     if has(Stage::Last) {
-        let parts: Vec<&str> = [Part::KernelArguments, Part::Certificates, Part::Scripts, Part::Mounts, Part::Pools]
-            .into_iter()
-            .filter(|part| shares.placed.iter().any(|placed| placed.part == *part && placed.side == Side::Combustion))
-            .map(Part::title)
-            .collect();
+        let parts: Vec<&str> =
+            [Feature::KernelArguments, Feature::Certificates, Feature::Scripts, Feature::Mounts, Feature::Pools]
+                .into_iter()
+                .filter(|feature| outputs.has(*feature, Engine::Combustion))
+                .map(Feature::title)
+                .collect();
         step(Actor::Combustion, format!("sets up {}", parts.join(", ")), "");
     }
     if script.is_some() {
@@ -166,31 +140,31 @@ fn combustion(shares: &Shares, script: Option<&Script>, step: &mut impl FnMut(Ac
 }
 
 /// Tells what either writer writes, in the order both keep.
-fn done(wanted: &Wanted) -> Vec<String> {
+fn done(guest: &Guest) -> Vec<String> {
     let nodes = [
-        (wanted.groups.len(), "makes", "group"),
-        (wanted.logins.len(), "sets up", "account"),
-        (wanted.directories.len(), "makes", "directory"),
-        (wanted.files.len(), "writes", "file"),
-        (wanted.links.len(), "makes", "link"),
-        (wanted.units.len(), "sets up", "unit"),
+        (guest.groups.len(), "makes", "group"),
+        (guest.users.len(), "sets up", "account"),
+        (guest.directories.len(), "makes", "directory"),
+        (guest.files.len(), "writes", "file"),
+        (guest.links.len(), "makes", "link"),
+        (guest.units.len(), "sets up", "unit"),
     ];
     let plural = |number: usize, noun: &str| match (number, noun) {
         (1, _) => format!("1 {noun}"),
         (_, "directory") => format!("{number} directories"),
         _ => count(number, noun),
     };
-    let told = nodes.into_iter().filter(|(number, ..)| *number > 0);
-    told.map(|(number, verb, noun)| format!("{verb} {}", plural(number, noun))).collect()
+    let diag = nodes.into_iter().filter(|(number, ..)| *number > 0);
+    diag.map(|(number, verb, noun)| format!("{verb} {}", plural(number, noun))).collect()
 }
 
 /// Names a unit and what it says of itself.
-fn described(unit: &WantedUnit) -> String {
+fn described(unit: &GuestUnit) -> String {
     let contents = unit.contents.as_deref().unwrap_or_default();
     let said = contents.lines().find_map(|line| line.trim().strip_prefix("Description="));
     let name = one_line(&unit.name, 100);
     // A text of the user's own may hold a secret anywhere; only ours are quoted.
-    match said.filter(|_| contents.starts_with(super::BY_US)) {
+    match said.filter(|_| contents.starts_with(BY_US)) {
         Some(said) => format!("{name}: {}", one_line(said, 100)),
         None => name,
     }
@@ -200,17 +174,18 @@ impl fmt::Display for Explanation {
     /// Writes the explanation as a person reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.name, self.engine)?;
-        for side in [Side::Ignition, Side::Combustion] {
-            let mine: Vec<_> = self.placed.iter().filter(|placed| placed.side == side).collect();
+        for engine in [Engine::Ignition, Engine::Combustion] {
+            let mine: Vec<_> = self.assignments.iter().filter(|assigned| assigned.engine == engine).collect();
             if !mine.is_empty() {
-                writeln!(f, "\n{side} does")?;
+                writeln!(f, "\n{} does", engine.title())?;
             }
-            let mut told = None;
-            for placed in mine {
+            let mut diag = None;
+            for assigned in mine {
                 // The reason of a part stands once, at its first line.
-                let why = Some((placed.part, &placed.why)).filter(|why| !placed.why.is_empty() && told != Some(*why));
-                line(f, &placed.what, why.map_or("", |(_, why)| why))?;
-                told = why.or(told);
+                let why = Some((assigned.feature, &assigned.why))
+                    .filter(|why| !assigned.why.is_empty() && diag != Some(*why));
+                line(f, &assigned.what, why.map_or("", |(_, why)| why))?;
+                diag = why.or(diag);
             }
         }
         if !self.steps.is_empty() {

@@ -17,7 +17,7 @@ pub(crate) enum Verdict {
 pub(crate) const HOW: &str = "make a hash with `arca-build passwd` and write that";
 
 /// Judges a text.
-pub(crate) fn judge(hash: &str) -> Verdict {
+pub(crate) fn check(hash: &str) -> Verdict {
     if hash.is_empty() {
         return Verdict::Refused("is empty, which would let anybody in");
     }
@@ -89,7 +89,7 @@ mod tests {
     fn sec_1_hashes_are_told_from_passwords() {
         let (sha512, sha256, md5) = ("a".repeat(86), "b".repeat(43), "c".repeat(22));
         let (bcrypt, yescrypt) = ("d".repeat(53), "e".repeat(43));
-        let good = |hash: &str| judge(hash) == Verdict::Good;
+        let good = |hash: &str| check(hash) == Verdict::Good;
         for hash in [
             format!("$6$salt${sha512}"),
             format!("$6$rounds=500000$salt.16/CHARACTR${sha512}"),
@@ -104,7 +104,7 @@ mod tests {
             assert!(good(&hash), "{hash}");
         }
         for hash in [format!("$1$salt${md5}"), format!("$2a$12${bcrypt}")] {
-            assert!(matches!(judge(&hash), Verdict::Weak(_)), "{hash}");
+            assert!(matches!(check(&hash), Verdict::Weak(_)), "{hash}");
         }
         for text in [
             "",
@@ -127,7 +127,7 @@ mod tests {
             &format!("$1$salt${md5}x"),
             "$2a$12$short",
         ] {
-            assert!(matches!(judge(text), Verdict::Refused(_)), "{text:?}");
+            assert!(matches!(check(text), Verdict::Refused(_)), "{text:?}");
         }
     }
 }

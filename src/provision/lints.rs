@@ -2,21 +2,19 @@
 //!
 //! The facts they rest on stand in `base::rule`; none looks at a host or an image. Rules on the whole recipe are in `rules`.
 
+use super::diagnostics::{DiagnosticSink, place_in};
 use super::hash::{self, Verdict};
-use super::split::Side;
-use super::told::Told;
-use super::{keys, ready, subvolume};
-use crate::base::Location;
+use super::{keys, subvolume};
 use crate::base::Rule;
 use crate::base::text::one_line;
 use crate::format::ignition::Node;
 use crate::recipe::Recipe;
 
 /// Warns of files that fill the guest's memory: the folder is copied to a tmpfs, whose limit is half of it.
-pub(crate) fn memory(recipe: &Recipe, bytes: usize, told: &mut Told) {
+pub(crate) fn memory(recipe: &Recipe, bytes: usize, diag: &mut DiagnosticSink) {
     if u64::try_from(bytes).is_ok_and(|bytes| bytes > recipe.machine.memory.0 / 2) {
         let place = recipe.provision.script.as_ref().map(|script| script.place.clone());
-        told.warn(
+        diag.warn(
             Rule::ShmSize,
             "the script's folder is larger than half of the guest's memory, where it is copied to",
             place,
@@ -25,7 +23,7 @@ pub(crate) fn memory(recipe: &Recipe, bytes: usize, told: &mut Told) {
 }
 
 /// Warns of a script that writes where a Combustion script sees nothing mounted.
-pub(crate) fn script(bytes: &[u8], file: &str, told: &mut Told) {
+pub(crate) fn script(bytes: &[u8], file: &str, diag: &mut DiagnosticSink) {
     let text = String::from_utf8_lossy(bytes);
     let code = || text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with('#'));
     for directory in subvolume::hidden_from_scripts() {
@@ -36,65 +34,20 @@ pub(crate) fn script(bytes: &[u8], file: &str, told: &mut Told) {
         if let (Some((_, line)), false) = (used, mounts) {
             let text =
                 format!("the script uses {directory} without `mount {directory}`: what it writes there vanishes");
-            told.warn(Rule::CombustionMount, text, Some(ready::place(file, line, 1)));
-        }
-    }
-}
-
-/// Warns of a script that uses what the recipe mounts in the system: under Combustion it is not there yet.
-pub(crate) fn run_below_mounts(recipe: &Recipe, bytes: &[u8], (name, place): (&str, &Location), told: &mut Told) {
-    let text = String::from_utf8_lossy(bytes);
-    let provision = &recipe.provision;
-    let subvolumes = provision.pools.iter().flat_map(|pool| &pool.value.subvolumes);
-    let mounts = provision.mounts.iter().map(|mount| &mount.value.path);
-    let points = mounts.chain(provision.pools.iter().map(|pool| &pool.value.path));
-    let points = points.chain(subvolumes.filter_map(|subvolume| subvolume.value.path.as_ref()));
-    for point in points.filter(|point| text.contains(point.as_str())) {
-        let text = format!(
-            "script `{name}` uses {}, which is mounted in the system only: what it writes there vanishes",
-            one_line(point, 80)
-        );
-        told.warn(Rule::CombustionMount, text, Some(place.clone()));
-    }
-}
-
-/// Warns of a script of the recipe that does what the place it runs in makes fail; with it its name and place.
-pub(crate) fn run(bytes: &[u8], (name, place): (&str, &Location), side: Side, told: &mut Told) {
-    let text = String::from_utf8_lossy(bytes);
-    let first = |words: &[&str]| {
-        let begins =
-            |line: &str| words.iter().any(|word| line.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ')));
-        text.lines().any(|line| begins(line.trim_start()))
-    };
-    if side == Side::Ignition && first(&["zypper", "rpm"]) {
-        let text = format!(
-            "script `{name}` installs packages, and Ignition's unit runs it where the root is read-only; use `packages`"
-        );
-        told.warn(Rule::RunReadOnly, text, Some(place.clone()));
-    }
-    if side == Side::Combustion && first(&["systemctl start", "systemctl restart", "systemctl enable --now"]) {
-        let text =
-            format!("script `{name}` starts a service, and Combustion runs it before there are any; enable it instead");
-        told.warn(Rule::RunNoServices, text, Some(place.clone()));
-    }
-    for directory in subvolume::COMBUSTION_HIDDEN {
-        let mounts = |line: &str| line.trim().strip_prefix("mount ").is_some_and(|rest| rest.trim() == directory);
-        if text.lines().any(mounts) {
-            let text = format!("script `{name}` mounts {directory}, which is mounted already when it runs, and fails");
-            told.warn(Rule::RunMount, text, Some(place.clone()));
+            diag.warn(Rule::CombustionMount, text, Some(place_in(file, line, 1)));
         }
     }
 }
 
 /// Warns of what a ready-made config may do in vain, or fail at.
-pub(crate) fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) {
+pub(crate) fn config(recipe: &Recipe, root: &Node, file: &str, diag: &mut DiagnosticSink) {
     let mut warn =
-        |id, node: &Node, text: String| told.warn(id, text, Some(ready::place(file, node.at.line, node.at.column)));
+        |id, node: &Node, text: String| diag.warn(id, text, Some(place_in(file, node.at.line, node.at.column)));
     for user in root.list(&["passwd", "users"]) {
         let name = one_line(user.text("name").unwrap_or_default(), 40);
         let (hash, keys) = (user.get("passwordHash"), user.list(&["sshAuthorizedKeys"]));
         if let Some(node) = hash {
-            match hash::judge(node.as_text().unwrap_or_default()) {
+            match hash::check(node.as_text().unwrap_or_default()) {
                 Verdict::Good => {}
                 Verdict::Weak(why) => warn(Rule::WeakHash, node, format!("the password hash of `{name}` is {why}")),
                 Verdict::Refused(why) => {
@@ -120,20 +73,12 @@ pub(crate) fn config(recipe: &Recipe, root: &Node, file: &str, told: &mut Told) 
     }
     for node in ["files", "directories", "links"].iter().flat_map(|kind| root.list(&["storage", kind])) {
         if let Some(path) = node.text("path").filter(|path| subvolume::is_read_only(path)) {
-            warn(Rule::ReadOnlyRoot, node, read_only(path));
+            warn(Rule::ReadOnlyRoot, node, subvolume::read_only_text(path));
         }
     }
     if !recipe.provision.has_typed() {
         hidden(root, &mut warn);
     }
-}
-
-/// What to say of a path in the root snapshot.
-pub(crate) fn read_only(path: &str) -> String {
-    let path = one_line(path, 80);
-    format!(
-        "`{path}` lies in the root snapshot, which is read-only to Ignition: the boot may fail; Combustion can write it"
-    )
 }
 
 fn filesystem(node: &Node, warn: &mut impl FnMut(Rule, &Node, String)) {

@@ -5,6 +5,8 @@
 //! `/root`, `/opt`, `/boot/writable` and a few directories below `/var` (lib/Transaction.cpp). What is written where
 //! nothing is mounted lands beneath the later mount: no error, and the file is gone.
 
+use crate::base::text::one_line;
+
 /// The label of the root file system in every published image.
 pub(crate) const ROOT_DEVICE: &str = "/dev/disk/by-label/ROOT";
 
@@ -30,6 +32,38 @@ const COMBUSTION_SHOWN: [&str; 6] = [
 /// Kernel file systems and tmpfs: what is written there is gone at the latest with the first boot.
 const FLEETING: [&str; 7] = ["/dev", "/proc", "/run", "/sys", "/tmp", "/var/lock", "/var/run"];
 
+/// Directories of every system, some of them mount points; a link in their place would take the system apart.
+pub(crate) const SYSTEM_DIRECTORIES: [&str; 28] = [
+    "/bin",
+    "/boot",
+    "/boot/efi",
+    "/boot/grub2",
+    "/boot/writable",
+    "/dev",
+    "/etc",
+    "/etc/systemd",
+    "/etc/systemd/system",
+    "/home",
+    "/lib",
+    "/lib64",
+    "/opt",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/srv",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/local",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+];
+
 /// Tells whether a path is a directory or lies below it.
 pub(crate) fn is_within(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -51,6 +85,14 @@ pub(crate) fn for_ignition<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> 
 pub(crate) fn is_read_only(path: &str) -> bool {
     let mut writable = IGNITION_SHOWN.into_iter().chain(IGNITION_HIDDEN).chain(FLEETING);
     !writable.any(|directory| is_within(path, directory))
+}
+
+/// Returns what to say of a path in the root snapshot.
+pub(crate) fn read_only_text(path: &str) -> String {
+    let path = one_line(path, 80);
+    format!(
+        "`{path}` lies in the root snapshot, which is read-only to Ignition: the boot may fail; Combustion can write it"
+    )
 }
 
 /// Returns the mount points that a Combustion script must mount to reach these paths, in the order to mount them.

@@ -8,7 +8,7 @@ use super::model::{Accel, Firmware, Graphics, Media, SystemMode};
 use super::network::{Addressing, BondMode, LinkType};
 use super::storage::Profile;
 use super::xml::XmlAction;
-use crate::base::{Arch, BaseKind, Compression, Engine};
+use crate::base::{Arch, BaseKind, Compression};
 
 /// What is written under a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +160,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("provision", T::Table, "", "what is set up in the guest at its first boot"),
     key(
         "provision.engine",
-        T::Word(Engine::WORDS),
+        T::Word(super::Provision::ENGINES),
         "auto",
         "what applies it; auto gives each part to the one that does it best",
     ),

@@ -35,7 +35,7 @@ pub(crate) use local::{CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, Use
 pub(crate) use model::*;
 pub(crate) use parse::{FORMAT, parse};
 pub(crate) use quadlet::{Quadlet, Service, Volume};
-pub(crate) use settings::{CaCertificate, GuestDirectory, GuestGroup, GuestLink, Proxy, Settings};
+pub(crate) use settings::{CaCertificate, DirectorySpec, GroupSpec, LinkSpec, Proxy, Settings};
 pub(crate) use sniff::is_recipe;
 pub(crate) use transport::Transports;
 pub(crate) use xml::XmlEdit;

@@ -191,8 +191,8 @@ pub(crate) struct DataDisk {
 /// `[provision]`: what the user wants in the guest.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct Provision {
-    /// Default auto.
-    pub engine: Option<Spanned<Engine>>,
+    /// None is `auto`: each part goes to the engine that does it best, as far as the image has both.
+    pub engine: Option<Engine>,
     /// How the configuration reaches the guest by the default launch files; default auto.
     pub transport: super::Transports,
     pub media: Option<Media>,
@@ -210,7 +210,7 @@ pub(crate) struct Provision {
     /// `[[provision.user]]`.
     pub users: Vec<Spanned<User>>,
     /// `[[provision.file]]`.
-    pub files: Vec<Spanned<GuestFile>>,
+    pub files: Vec<Spanned<FileSpec>>,
     /// `[[provision.unit]]`.
     pub units: Vec<Spanned<Unit>>,
     /// `[[provision.rpm]]`: packages, installed without a network.
@@ -226,11 +226,11 @@ pub(crate) struct Provision {
     /// `[[provision.timer]]`.
     pub timers: Vec<Spanned<super::scripts::Timer>>,
     /// `[[provision.group]]`.
-    pub groups: Vec<Spanned<super::GuestGroup>>,
+    pub groups: Vec<Spanned<super::GroupSpec>>,
     /// `[[provision.directory]]`.
-    pub directories: Vec<Spanned<super::GuestDirectory>>,
+    pub directories: Vec<Spanned<super::DirectorySpec>>,
     /// `[[provision.link]]`.
-    pub links: Vec<Spanned<super::GuestLink>>,
+    pub links: Vec<Spanned<super::LinkSpec>>,
     /// Host name, time zone and the like.
     pub settings: super::Settings,
     /// `[[provision.ca_certificate]]`.
@@ -244,10 +244,8 @@ pub(crate) struct Provision {
 }
 
 impl Provision {
-    /// Returns the engine that applies.
-    pub(crate) fn engine(&self) -> Engine {
-        self.engine.as_ref().map_or(Engine::Auto, |engine| engine.value)
-    }
+    /// Every word of `engine`.
+    pub(crate) const ENGINES: &'static [&'static str] = &["auto", "ignition", "combustion"];
 
     /// Tells whether anything typed (not ready-made) is wanted.
     pub(crate) fn has_typed(&self) -> bool {
@@ -304,7 +302,7 @@ pub(crate) enum Content {
 
 /// `[[provision.file]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GuestFile {
+pub(crate) struct FileSpec {
     /// Absolute path in the guest.
     pub path: String,
     pub content: Content,

@@ -5,7 +5,7 @@ use crate::base::{Name, Spanned, Url};
 
 /// `[[provision.group]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GuestGroup {
+pub(crate) struct GroupSpec {
     pub name: String,
     pub gid: Option<u32>,
     pub system: bool,
@@ -13,7 +13,7 @@ pub(crate) struct GuestGroup {
 
 /// `[[provision.directory]]`; one that is there keeps what it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GuestDirectory {
+pub(crate) struct DirectorySpec {
     /// Absolute path in the guest.
     pub path: String,
     /// Permission bits, at most `0o7777`; default `0o755`.
@@ -25,7 +25,7 @@ pub(crate) struct GuestDirectory {
 
 /// `[[provision.link]]`: a symbolic link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct GuestLink {
+pub(crate) struct LinkSpec {
     /// Absolute path in the guest.
     pub path: String,
     /// Where it leads, as it is written into the link: absolute, or relative to the link.

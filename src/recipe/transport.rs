@@ -2,8 +2,6 @@
 //!
 //! What `auto` comes to is decided by `provision`, which knows what there is to carry.
 
-#[cfg(test)]
-use crate::base::Engine;
 use crate::base::{Location, Transport};
 
 /// How the configuration shall reach each engine; none where arca-build chooses (`auto`).
@@ -18,16 +16,6 @@ pub(crate) struct Transports {
 impl Transports {
     /// Every word a recipe may use.
     pub(crate) const WORDS: &'static [&'static str] = &["auto", "disk", "fw_cfg"];
-
-    #[cfg(test)]
-    /// Returns the way to one engine; for both, or whichever it will be, only where they are alike.
-    pub(crate) fn to(&self, engine: Engine) -> Option<Transport> {
-        match engine {
-            Engine::Ignition => self.ignition,
-            Engine::Combustion => self.combustion,
-            Engine::Auto => self.ignition.filter(|way| self.combustion == Some(*way)),
-        }
-    }
 
     /// Reads a word; `auto` is none.
     pub(super) fn word(text: &str) -> Option<Option<Transport>> {

@@ -231,7 +231,7 @@ fn planned(sources: &[&str]) -> Plan {
     let urls: Vec<_> = sources.iter().map(|source| Source::Url(Url::parse(source).unwrap())).collect();
     let base = lock::Pinned { digest, size, urls, metalink: None };
     let pinned = lock::PinnedInputs { base, others: BTreeMap::new(), images: BTreeMap::new() };
-    let lowered = provision::lower(&recipe, &LocalFiles::default(), &provision::carried::Known::default()).unwrap();
+    let lowered = provision::compile(&recipe, &LocalFiles::default(), &provision::pins::PinnedInfo::default()).unwrap();
     let plan = plan::plan(&recipe, &pinned, &LocalFiles::default(), lowered).unwrap();
     assert!(matches!(plan.pinned().next(), Some((_, Origin::Pinned { gate: Some(BaseKind::Qcow2), .. }))));
     plan

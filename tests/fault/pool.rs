@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::provision::{carried::Known, lower};
+use crate::provision::{compile, pins::PinnedInfo};
 use crate::recipe::{LocalFiles, parse};
 
 use crate::tests::support::{Output, ourselves, output, skip, tool, tools, workdir};
@@ -262,7 +262,8 @@ fn pool_script(pool: &str) -> String {
          [[provision.pool]]\nlabel = \"{LABEL}\"\npath = \"/srv/arca\"\n{pool}\n"
     );
     let recipe = parse(&text, "n.toml").unwrap_or_else(|problems| panic!("{problems}"));
-    let lowered = lower(&recipe, &LocalFiles::default(), &Known::default()).unwrap_or_else(|told| panic!("{told}"));
+    let lowered =
+        compile(&recipe, &LocalFiles::default(), &PinnedInfo::default()).unwrap_or_else(|told| panic!("{told}"));
     let script = String::from_utf8(lowered.script.unwrap().expose().clone()).unwrap();
     let head = format!("put 0755 root:root /etc/arca-build/pool-{LABEL}.sh cat <<'END'\n");
     let (_, rest) = script.split_once(&head).unwrap();

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use crate::base::Digest;
 use crate::format::archive::Stream;
-use crate::provision::Lowered;
-use crate::provision::template::{Part, Template};
+use crate::provision::GuestConfig;
+use crate::provision::engines::template::{Segment, Template};
 use base64::Engine as _;
 
 use super::provision::{Guest, PLAIN_SHELLS, lowered, told};
@@ -18,7 +18,7 @@ const ONE: &[u8] = b"package one";
 const TWO: &[u8] = b"package two";
 
 /// A file with a nasty name, one in `/home`, and two packages; `more` says whether a container forces the payload disk.
-fn wish(more: &str) -> Lowered {
+fn wish(more: &str) -> GuestConfig {
     let file = |path: &str, mode: &str| {
         let digest = Digest::of(FILE);
         format!(
@@ -34,11 +34,11 @@ fn wish(more: &str) -> Lowered {
     lowered(&format!("engine = \"combustion\"\n{more}{files}{rpms}"), &[])
 }
 
-fn beside() -> Lowered {
+fn beside() -> GuestConfig {
     wish("")
 }
 
-fn on_disk() -> Lowered {
+fn on_disk() -> GuestConfig {
     wish("transport = \"fw_cfg\"\n")
 }
 
@@ -50,31 +50,31 @@ fn bytes_of(path: &str) -> &'static [u8] {
     }
 }
 
-fn tar(lowered: &Lowered) -> Vec<u8> {
+fn tar(lowered: &GuestConfig) -> Vec<u8> {
     let mut stream = Stream::begin(vec![]);
-    for load in &lowered.loads {
+    for load in &lowered.payload_files {
         let bytes = bytes_of(&load.path);
         stream.add(&load.path, bytes.len() as u64, &mut &*bytes).unwrap();
     }
     let bytes = stream.finish(1 << 20).unwrap();
-    let sizes = lowered.loads.iter().map(|load| bytes_of(&load.path).len() as u64);
+    let sizes = lowered.payload_files.iter().map(|load| bytes_of(&load.path).len() as u64);
     assert_eq!(bytes.len() as u64, Stream::<Vec<u8>>::length(sizes, 1 << 20));
     bytes
 }
 
-fn script(lowered: &Lowered) -> &[u8] {
+fn script(lowered: &GuestConfig) -> &[u8] {
     lowered.script.as_ref().unwrap().expose()
 }
 
 /// A guest with everything where first boot finds it.
-fn guest(lowered: &Lowered) -> Option<Guest> {
+fn guest(lowered: &GuestConfig) -> Option<Guest> {
     let guest = Guest::new()?;
     std::fs::create_dir_all(guest.path("var/cache")).unwrap();
     std::fs::create_dir_all(guest.path("dev/disk/by-id")).unwrap();
-    if lowered.vehicle == Some(crate::provision::carried::Vehicle::PayloadDisk) {
+    if lowered.medium == Some(crate::provision::guest::PayloadMedium::PayloadDisk) {
         std::fs::write(guest.path("dev/disk/by-id/virtio-arca-payload"), tar(lowered)).unwrap();
     } else {
-        for load in &lowered.loads {
+        for load in &lowered.payload_files {
             let path = guest.path("work/carried").join(&load.path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, bytes_of(&load.path)).unwrap();
@@ -160,7 +160,7 @@ fn out_17_a_script_fails_where_what_is_carried_is_missing_damaged_or_does_not_in
                     bytes[at..at + to.len()].copy_from_slice(to);
                     std::fs::write(&disk, bytes).unwrap();
                 } else {
-                    for load in lowered.loads.iter().filter(|load| bytes_of(&load.path) == from) {
+                    for load in lowered.payload_files.iter().filter(|load| bytes_of(&load.path) == from) {
                         std::fs::write(guest.path("work/carried").join(&load.path), to).unwrap();
                     }
                 }
@@ -176,7 +176,7 @@ fn the_payloads_stream_is_one_to_gnu_tar_busybox_and_python() {
     let directory = workdir();
     let lowered = on_disk();
     std::fs::write(directory.path().join("payload.raw"), tar(&lowered)).unwrap();
-    let expected: Vec<_> = lowered.loads.iter().map(|load| load.path.clone()).collect();
+    let expected: Vec<_> = lowered.payload_files.iter().map(|load| load.path.clone()).collect();
     let listing = "import tarfile\nfor m in tarfile.open('payload.raw', 'r:'): print(m.name)";
     for (program, words) in [
         (&tar_tool, &["-tf", "payload.raw"][..]),
@@ -201,9 +201,9 @@ fn ignition_validate_takes_the_config_once_it_is_filled() {
         Digest::of(ONE)
     );
     let Template(parts) = lowered(&file, &[]).template.unwrap();
-    let part = |part: &Part| match part {
-        Part::Text(text) => text.expose().clone(),
-        Part::Base64(_) => base64::engine::general_purpose::STANDARD.encode(FILE).into_bytes(),
+    let part = |part: &Segment| match part {
+        Segment::Text(text) => text.expose().clone(),
+        Segment::Base64(_) => base64::engine::general_purpose::STANDARD.encode(FILE).into_bytes(),
     };
     let directory = workdir();
     let path = directory.path().join("config.ign");

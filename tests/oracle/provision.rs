@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::base::{ByteSize, Digest, Secret};
-use crate::provision::carried::{Knowledge, Known};
-use crate::provision::{Lowered, lower};
+use crate::provision::pins::{InputInfo, PinnedInfo};
+use crate::provision::{GuestConfig, compile};
 use crate::recipe::{LocalFile, LocalFiles, RecipePath, parse};
 
 use crate::tests::support::{self, tool, tools};
@@ -63,7 +63,7 @@ const STUBBED: [&str; 17] = [
     "zypper",
 ];
 
-pub fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
+pub fn lowered(provision: &str, files: &[(&str, &[u8])]) -> GuestConfig {
     let provision = provision.replace("HASH", HASH).replace("KEY", KEY);
     let text = format!("format = 1\nname = \"n\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");
     let recipe = parse(&text, "n.toml").unwrap_or_else(|problems| panic!("{problems}"));
@@ -77,9 +77,9 @@ pub fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
     };
     let inputs = recipe.inputs().into_iter();
     let known = inputs
-        .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
+        .filter_map(|input| Some((input.source.value.clone(), InputInfo { digest: input.sha256?, size: input.size })));
     let files = LocalFiles(files.iter().map(beside).collect());
-    lower(&recipe, &files, &Known { inputs: known.collect(), ..Known::default() })
+    compile(&recipe, &files, &PinnedInfo { inputs: known.collect(), ..PinnedInfo::default() })
         .unwrap_or_else(|problems| panic!("{problems}"))
 }
 

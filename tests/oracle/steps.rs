@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::base::Digest;
-use crate::provision::Lowered;
+use crate::provision::GuestConfig;
 
 use super::provision::{Guest, PLAIN_SHELLS, lowered, told};
 use crate::tests::support::{self, tool, tools, workdir};
@@ -21,7 +21,7 @@ fn packages() -> String {
     PACKAGES.replace("ONE", &digest(b"one")).replace("TWO", &digest(b"two"))
 }
 
-fn by(engine: &str, wish: &str) -> Lowered {
+fn by(engine: &str, wish: &str) -> GuestConfig {
     lowered(&format!("engine = \"{engine}\"\n{wish}"), &[SECOND])
 }
 

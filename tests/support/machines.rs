@@ -18,12 +18,12 @@ fn data(serial: &str) -> DataDisk {
 }
 
 /// A machine with two data disks and a description that every encoder must mind.
-pub fn machine(engine: Engine, transport: Transport, base: BaseKind) -> Machine {
+pub fn machine(engine: Option<Engine>, transport: Transport, base: BaseKind) -> Machine {
     let mut fw_cfg = vec![];
-    if engine.uses_ignition() {
+    if engine != Some(Engine::Combustion) {
         fw_cfg.push((FwCfgName::Ignition, file::CONFIG_IGN));
     }
-    if engine.uses_combustion() {
+    if engine != Some(Engine::Ignition) {
         fw_cfg.push((FwCfgName::Combustion, file::SCRIPT));
     }
     Machine {
@@ -43,7 +43,7 @@ pub fn machine(engine: Engine, transport: Transport, base: BaseKind) -> Machine 
         data: vec![data("tank-1"), data("tank-2")],
         payload: false,
         report: false,
-        config_disk: Some(if engine.uses_ignition() { DiskLabel::Ignition } else { DiskLabel::Combustion }),
+        config_disk: Some(if engine != Some(Engine::Combustion) { DiskLabel::Ignition } else { DiskLabel::Combustion }),
         fw_cfg,
         transport,
         mixed: vec![],
@@ -57,7 +57,7 @@ pub fn eight() -> Vec<(String, Machine)> {
     for engine in [Engine::Ignition, Engine::Combustion] {
         for base in [BaseKind::Qcow2, BaseKind::Iso] {
             for transport in [Transport::Disk, Transport::FwCfg] {
-                cases.push((format!("{engine}-{base}-{transport}"), machine(engine, transport, base)));
+                cases.push((format!("{engine}-{base}-{transport}"), machine(Some(engine), transport, base)));
             }
         }
     }
@@ -66,7 +66,7 @@ pub fn eight() -> Vec<(String, Machine)> {
 
 /// Further machines, each by its name.
 pub fn others() -> Vec<(String, Machine)> {
-    let base = || machine(Engine::Auto, Transport::Disk, BaseKind::Qcow2);
+    let base = || machine(None, Transport::Disk, BaseKind::Qcow2);
     let uefi = Machine { firmware: Firmware::Uefi, graphics: Graphics::Vnc, mode: SystemMode::Standalone, ..base() };
     let spice =
         Machine { graphics: Graphics::Spice, network: Network::Bridge(name("br0")), accel: Accel::Tcg, ..base() };
@@ -76,7 +76,7 @@ pub fn others() -> Vec<(String, Machine)> {
         network: Network::User,
         graphics: Graphics::Vnc,
         accel: Accel::Tcg,
-        ..machine(Engine::Ignition, Transport::FwCfg, BaseKind::Iso)
+        ..machine(Some(Engine::Ignition), Transport::FwCfg, BaseKind::Iso)
     };
     let plain = Machine {
         description: None,
@@ -100,8 +100,8 @@ pub fn others() -> Vec<(String, Machine)> {
 pub fn carrying() -> Vec<(String, Machine)> {
     let carrying = |machine: Machine| Machine { payload: true, ..machine };
     vec![
-        ("carrying-qcow2".to_owned(), carrying(machine(Engine::Auto, Transport::Disk, BaseKind::Qcow2))),
-        ("carrying-iso".to_owned(), carrying(machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso))),
+        ("carrying-qcow2".to_owned(), carrying(machine(None, Transport::Disk, BaseKind::Qcow2))),
+        ("carrying-iso".to_owned(), carrying(machine(Some(Engine::Combustion), Transport::FwCfg, BaseKind::Iso))),
     ]
 }
 
@@ -109,8 +109,8 @@ pub fn carrying() -> Vec<(String, Machine)> {
 pub fn reporting() -> Vec<(String, Machine)> {
     let reporting = |machine: Machine| Machine { report: true, ..machine };
     vec![
-        ("reporting-qcow2".to_owned(), reporting(machine(Engine::Auto, Transport::Disk, BaseKind::Qcow2))),
-        ("reporting-iso".to_owned(), reporting(machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso))),
+        ("reporting-qcow2".to_owned(), reporting(machine(None, Transport::Disk, BaseKind::Qcow2))),
+        ("reporting-iso".to_owned(), reporting(machine(Some(Engine::Combustion), Transport::FwCfg, BaseKind::Iso))),
     ]
 }
 
@@ -145,12 +145,12 @@ pub fn equipped() -> Vec<(String, Machine)> {
     };
     let qcow2 = |engine, transport| machine(engine, transport, BaseKind::Qcow2);
     let uefi = |machine: Machine| Machine { firmware: Firmware::Uefi, network: Network::Passt, ..machine };
-    let arm_machine = Machine { arch: Arch::Aarch64, accel: Accel::Tcg, ..qcow2(Engine::Auto, Transport::FwCfg) };
+    let arm_machine = Machine { arch: Arch::Aarch64, accel: Accel::Tcg, ..qcow2(None, Transport::FwCfg) };
     vec![
-        ("equipped-all".to_owned(), Machine { vcpus: 4, hardware: all, ..uefi(qcow2(Engine::Auto, Transport::Disk)) }),
+        ("equipped-all".to_owned(), Machine { vcpus: 4, hardware: all, ..uefi(qcow2(None, Transport::Disk)) }),
         (
             "equipped-iso".to_owned(),
-            Machine { hardware: some, ..machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso) },
+            Machine { hardware: some, ..machine(Some(Engine::Combustion), Transport::FwCfg, BaseKind::Iso) },
         ),
         ("equipped-aarch64".to_owned(), Machine { hardware: arm, ..uefi(arm_machine) }),
     ]
@@ -200,8 +200,8 @@ pub fn edited() -> Vec<(String, Machine)> {
     };
     let memory = MemoryOptions { shared: true, ..MemoryOptions::default() };
     let hardware = |xml| Hardware { watchdog: Some(Watchdog::Pause), memory, xml, ..Hardware::default() };
-    let qcow2 = machine(Engine::Ignition, Transport::Disk, BaseKind::Qcow2);
-    let iso = machine(Engine::Combustion, Transport::FwCfg, BaseKind::Iso);
+    let qcow2 = machine(Some(Engine::Ignition), Transport::Disk, BaseKind::Qcow2);
+    let iso = machine(Some(Engine::Combustion), Transport::FwCfg, BaseKind::Iso);
     vec![
         (
             "edited-qcow2".to_owned(),

@@ -34,7 +34,7 @@ impl Flags {
 
 /// One remark about a script; `line` counts from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Remark {
+pub(crate) struct ScriptWarning {
     pub line: u32,
     /// Lower case, no full stop; never shows the line, which may hold a secret.
     pub text: String,
@@ -45,11 +45,11 @@ pub(crate) struct Remark {
 pub(crate) struct Inspected {
     pub flags: Flags,
     /// Oddities that do not stop it.
-    pub oddities: Vec<Remark>,
+    pub oddities: Vec<ScriptWarning>,
 }
 
 /// Looks at a ready-made script; what would fail the boot is refused, all of it at once, and nothing is mended.
-pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, Vec<Remark>> {
+pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, Vec<ScriptWarning>> {
     let faults = faults(bytes);
     if !faults.is_empty() {
         return Err(faults);
@@ -68,7 +68,7 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, Vec<Remark>> {
     Ok(Inspected { flags, oddities })
 }
 
-fn faults(bytes: &[u8]) -> Vec<Remark> {
+fn faults(bytes: &[u8]) -> Vec<ScriptWarning> {
     let mut faults = vec![];
     if bytes.iter().all(u8::is_ascii_whitespace) {
         faults.push(remark(1, "the script is empty"));
@@ -90,8 +90,8 @@ fn faults(bytes: &[u8]) -> Vec<Remark> {
     faults
 }
 
-fn remark(line: usize, text: &str) -> Remark {
-    Remark { line: u32::try_from(line).unwrap_or(u32::MAX), text: text.to_owned() }
+fn remark(line: usize, text: &str) -> ScriptWarning {
+    ScriptWarning { line: u32::try_from(line).unwrap_or(u32::MAX), text: text.to_owned() }
 }
 
 /// Splits at line ends; a final line end begins no further line.
@@ -104,7 +104,7 @@ pub(crate) fn is_magic(line: &[u8]) -> bool {
     line.starts_with(b"# combustion:")
 }
 
-fn flags(bytes: &[u8], oddities: &mut Vec<Remark>) -> Flags {
+fn flags(bytes: &[u8], oddities: &mut Vec<ScriptWarning>) -> Flags {
     let mut flags = Flags::default();
     for (index, line) in lines(bytes).enumerate().filter(|(_, line)| is_magic(line)) {
         let before = flags;

@@ -1,20 +1,19 @@
 //! Disks and pools in ready-made files: names that move, profiles that lose. Touches nothing.
 
-use super::super::ready;
-use super::super::told::Told;
-use super::Sight;
+use super::context::RuleContext;
 use crate::base::text::one_line;
 use crate::base::{Location, Rule};
 use crate::format::ignition::Node;
+use crate::provision::diagnostics::{DiagnosticSink, place_in};
 
-/// Judges what ready-made files do to disks.
-pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
-    if let Some(script) = sight.script {
-        self::script(&script.bytes, |line| ready::place(&script.file, line, 1), told);
+/// Checks what ready-made files do to disks.
+pub(crate) fn check(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
+    if let Some(script) = ctx.script {
+        self::script(&script.bytes, |line| place_in(&script.file, line, 1), diag);
     }
-    if let Some(config) = sight.config {
+    if let Some(config) = ctx.config {
         let storage = config.ready.root.at_path(&["storage"]);
-        storage.into_iter().for_each(|storage| nodes(storage, &config.file, told));
+        storage.into_iter().for_each(|storage| nodes(storage, &config.file, diag));
     }
 }
 
@@ -32,28 +31,28 @@ fn by_order(text: &str) -> Option<&str> {
     at.min_by_key(|found| found.as_ptr())
 }
 
-fn warn_by_order(text: &str, place: impl FnOnce() -> Location, told: &mut Told) {
+fn warn_by_order(text: &str, place: impl FnOnce() -> Location, diag: &mut DiagnosticSink) {
     if let Some(name) = by_order(text) {
         let text = format!("`{}` is whichever disk the kernel finds in that order", one_line(name, 40));
-        told.warn(Rule::DevVdx, text, Some(place()));
+        diag.warn(Rule::DevVdx, text, Some(place()));
     }
 }
 
-fn nodes(node: &Node, file: &str, told: &mut Told) {
+fn nodes(node: &Node, file: &str, diag: &mut DiagnosticSink) {
     if let Some(text) = node.as_text() {
-        warn_by_order(text, || ready::place(file, node.at.line, node.at.column), told);
+        warn_by_order(text, || place_in(file, node.at.line, node.at.column), diag);
     }
-    node.children().for_each(|child| nodes(child, file, told));
+    node.children().for_each(|child| nodes(child, file, diag));
 }
 
-/// Judges what a script does to disks; `at` gives the place of a line.
-pub(crate) fn script(bytes: &[u8], at: impl Fn(u32) -> Location, told: &mut Told) {
+/// Checks what a script does to disks; `at` gives the place of a line.
+pub(crate) fn script(bytes: &[u8], at: impl Fn(u32) -> Location, diag: &mut DiagnosticSink) {
     let text = String::from_utf8_lossy(bytes);
     for (number, line) in logical_lines(&text) {
         let place = || at(number);
-        warn_by_order(&line, place, told);
+        warn_by_order(&line, place, diag);
         if let Some(pool) = Mkfs::read(&line) {
-            pool.judge(place(), told);
+            pool.check(place(), diag);
         }
     }
 }
@@ -111,12 +110,12 @@ impl Mkfs {
         Some(found)
     }
 
-    fn judge(&self, place: Location, told: &mut Told) {
+    fn check(&self, place: Location, diag: &mut DiagnosticSink) {
         for profile in self.data.iter().chain(&self.metadata) {
             let (Some(least), Some(devices)) = (least(profile), self.devices) else { continue };
             if devices < least {
                 let text = format!("{profile} needs {least} disks, and this line names {devices}");
-                told.warn(Rule::Raid1Odd, text, Some(place.clone()));
+                diag.warn(Rule::Raid1Odd, text, Some(place.clone()));
                 break;
             }
         }
@@ -124,11 +123,11 @@ impl Mkfs {
         let metadata = self.metadata.as_deref();
         if let Some(profile) = metadata.filter(|profile| ["raid5", "raid6"].contains(profile)) {
             let text = format!("{profile} for metadata may lose the whole pool in a power cut");
-            told.warn(Rule::RaidMetadata, text, Some(place));
+            diag.warn(Rule::RaidMetadata, text, Some(place));
         } else if let Some(profile) = metadata.filter(|profile| several && ["single", "dup", "raid0"].contains(profile))
         {
             let text = format!("{profile} for metadata loses the whole pool with any one of its disks");
-            told.warn(Rule::RaidMetadata, text, Some(place));
+            diag.warn(Rule::RaidMetadata, text, Some(place));
         }
     }
 }

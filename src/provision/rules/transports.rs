@@ -1,53 +1,52 @@
 //! The way a configuration takes: by fw_cfg where that is read, once, and in the order the engines look. Touches nothing.
 
-use super::super::ready;
-use super::super::told::Told;
-use super::Sight;
+use super::context::RuleContext;
 use crate::base::{BaseKind, Engine, Finding, Location, Rule, Severity, Transport};
+use crate::provision::diagnostics::{DiagnosticSink, place_in};
 
-/// Judges the transports.
-pub(crate) fn judge(sight: &Sight<'_>, told: &mut Told) {
-    arch(sight, told);
-    metal(sight, told);
-    precedence(sight, told);
-    let config = sight.config.map(|config| (config.bytes.as_slice(), config.file.as_str()));
-    let script = sight.script.map(|script| (script.bytes.as_slice(), script.file.as_str()));
+/// Checks the transports.
+pub(crate) fn check(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
+    arch(ctx, diag);
+    metal(ctx, diag);
+    precedence(ctx, diag);
+    let config = ctx.config.map(|config| (config.bytes.as_slice(), config.file.as_str()));
+    let script = ctx.script.map(|script| (script.bytes.as_slice(), script.file.as_str()));
     for (bytes, file) in config.into_iter().chain(script) {
-        looks_itself(bytes, file, told);
+        looks_itself(bytes, file, diag);
     }
 }
 
-fn place(sight: &Sight<'_>) -> Option<Location> {
-    sight.recipe.provision.transport.place.clone()
+fn place(ctx: &RuleContext<'_>) -> Option<Location> {
+    ctx.recipe.provision.transport.place.clone()
 }
 
-fn any_by_fw_cfg(sight: &Sight<'_>) -> bool {
-    let ignition = sight.freight.has_config && sight.ways.ignition == Transport::FwCfg;
-    ignition || (sight.freight.script.is_some() && sight.ways.combustion == Transport::FwCfg)
+fn any_by_fw_cfg(ctx: &RuleContext<'_>) -> bool {
+    let ignition = ctx.payload.has_config && ctx.transports.ignition == Transport::FwCfg;
+    ignition || (ctx.payload.script.is_some() && ctx.transports.combustion == Transport::FwCfg)
 }
 
 /// Machines of these are not planned yet, but their images are published.
-fn arch(sight: &Sight<'_>, told: &mut Told) {
-    let without = ["s390x", "ppc64le"].into_iter().find(|arch| sight.facts.says(arch));
-    if let (Some(arch), true) = (without, any_by_fw_cfg(sight)) {
-        told.warn(Rule::FwcfgArch, format!("the image's name says {arch}, where there is no fw_cfg"), place(sight));
+fn arch(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
+    let without = ["s390x", "ppc64le"].into_iter().find(|arch| ctx.facts.says(arch));
+    if let (Some(arch), true) = (without, any_by_fw_cfg(ctx)) {
+        diag.warn(Rule::FwcfgArch, format!("the image's name says {arch}, where there is no fw_cfg"), place(ctx));
     }
 }
 
-fn metal(sight: &Sight<'_>, told: &mut Told) {
-    let by_fw_cfg = sight.freight.has_config && sight.ways.ignition == Transport::FwCfg;
-    if sight.recipe.base.kind == BaseKind::Raw && by_fw_cfg {
+fn metal(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
+    let by_fw_cfg = ctx.payload.has_config && ctx.transports.ignition == Transport::FwCfg;
+    if ctx.recipe.base.kind == BaseKind::Raw && by_fw_cfg {
         let text = "a raw image is most likely of a metal flavour, whose Ignition does not look at fw_cfg";
-        told.warn(Rule::PlatformMetal, text, place(sight));
+        diag.warn(Rule::PlatformMetal, text, place(ctx));
     }
 }
 
 /// Finds two transports: harmless where each engine looks first at its own, doubtful the other way about.
-fn precedence(sight: &Sight<'_>, told: &mut Told) {
-    if !sight.ways.differ(&sight.freight) {
+fn precedence(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
+    if !ctx.transports.differ(&ctx.payload) {
         return;
     }
-    let (text, severity) = match sight.ways.ignition {
+    let (text, severity) = match ctx.transports.ignition {
         Transport::Disk => (
             "Ignition takes its config from the disk and Combustion its script by fw_cfg, where each looks first",
             Severity::Note,
@@ -57,7 +56,7 @@ fn precedence(sight: &Sight<'_>, told: &mut Told) {
             Severity::Warning,
         ),
     };
-    told.tell(Finding::new(Rule::Precedence, text).at(place(sight)).with_severity(severity));
+    diag.tell(Finding::new(Rule::Precedence, text).at(place(ctx)).with_severity(severity));
 }
 
 /// Where a script or unit finds a configuration by itself, and by which transport.
@@ -71,7 +70,7 @@ const CHANNELS: [(&str, Engine, Transport); 6] = [
 ];
 
 /// Finds a ready-made file that reads a configuration itself, past the engine that was given it.
-fn looks_itself(bytes: &[u8], file: &str, told: &mut Told) {
+fn looks_itself(bytes: &[u8], file: &str, diag: &mut DiagnosticSink) {
     let text = String::from_utf8_lossy(bytes);
     for (line, number) in text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with('#')) {
         if let Some((_, engine, transport)) = CHANNELS.iter().find(|(part, ..)| line.contains(part)) {
@@ -81,7 +80,7 @@ fn looks_itself(bytes: &[u8], file: &str, told: &mut Told) {
             };
             let text =
                 format!("this reads the configuration of {engine} {by}, past the engine; it is not there {without}");
-            told.warn(Rule::DupTransport, text, Some(ready::place(file, number, 1)));
+            diag.warn(Rule::DupTransport, text, Some(place_in(file, number, 1)));
         }
     }
 }

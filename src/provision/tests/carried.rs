@@ -1,9 +1,10 @@
 //! What is named by address: what each engine makes of it, what carries it, and what is refused.
 
-use super::super::carried::{CONFIG_DISK_LIMIT, PAYLOAD_SERIAL, Vehicle};
-use super::super::template::{Part, Template};
-use super::{Lowered, ids, lowered, refused, script};
+use super::{GuestConfig, compiled, ids, refused, script};
 use crate::base::{ByteSize, Digest, DiskSerial};
+use crate::provision::engines::template::{Segment, Template};
+use crate::provision::guest::{PAYLOAD_SERIAL, PayloadMedium};
+use crate::provision::payload::CONFIG_DISK_LIMIT;
 
 const WISH: &str = include_str!("carried.toml");
 
@@ -27,15 +28,15 @@ fn without_rpms(engine: &str) -> String {
 
 /// A template with each place shown as `{title}`.
 fn shown(template: &Template) -> String {
-    let part = |part: &Part| match part {
-        Part::Text(text) => String::from_utf8(text.expose().clone()).unwrap(),
-        Part::Base64(input) => format!("{{{}}}", input.title),
+    let part = |part: &Segment| match part {
+        Segment::Text(text) => String::from_utf8(text.expose().clone()).unwrap(),
+        Segment::Base64(input) => format!("{{{}}}", input.title),
     };
     template.0.iter().map(part).collect()
 }
 
-fn paths(lowered: &Lowered) -> Vec<&str> {
-    lowered.loads.iter().map(|load| load.path.as_str()).collect()
+fn paths(compiled: &GuestConfig) -> Vec<&str> {
+    compiled.payload_files.iter().map(|load| load.path.as_str()).collect()
 }
 
 fn file(path: &str, size: Option<u64>) -> String {
@@ -46,57 +47,57 @@ fn file(path: &str, size: Option<u64>) -> String {
 
 #[test]
 fn a_script_installs_what_lies_beside_it() {
-    let lowered = lowered(&without_containers("combustion"), &[]);
-    assert_eq!(script(&lowered), include_str!("golden/carried-beside"));
-    assert_eq!(lowered.vehicle, Some(Vehicle::ConfigDisk));
+    let compiled = compiled(&without_containers("combustion"), &[]);
+    assert_eq!(script(&compiled), include_str!("golden/carried-beside"));
+    assert_eq!(compiled.medium, Some(PayloadMedium::ConfigDisk));
     let digest = Digest::of(b"a file");
-    assert_eq!(paths(&lowered), [&format!("files/{digest}"), "rpms/one-1.0.rpm", "rpms/two_rc1.rpm"]);
-    assert_eq!(ids(&lowered), ["carried-fwcfg"]);
+    assert_eq!(paths(&compiled), [&format!("files/{digest}"), "rpms/one-1.0.rpm", "rpms/two_rc1.rpm"]);
+    assert_eq!(ids(&compiled), ["carried-fwcfg"]);
 }
 
 #[test]
 fn a_script_installs_what_the_payload_disk_holds() {
-    let lowered = lowered(&wish("combustion"), &[]);
-    assert_eq!(script(&lowered), include_str!("golden/carried-on-disk"));
-    assert_eq!(lowered.vehicle, Some(Vehicle::PayloadDisk));
-    assert_eq!(paths(&lowered)[0], "containers/web.tar");
-    assert_eq!(lowered.loads.len(), 4);
-    assert_eq!(ids(&lowered), ["container-podman"]);
+    let compiled = compiled(&wish("combustion"), &[]);
+    assert_eq!(script(&compiled), include_str!("golden/carried-on-disk"));
+    assert_eq!(compiled.medium, Some(PayloadMedium::PayloadDisk));
+    assert_eq!(paths(&compiled)[0], "containers/web.tar");
+    assert_eq!(compiled.payload_files.len(), 4);
+    assert_eq!(ids(&compiled), ["container-podman"]);
 }
 
 #[test]
 fn ignition_has_a_place_for_the_file_and_a_unit_for_the_image() {
-    let lowered = lowered(&without_rpms("ignition"), &[]);
-    assert_eq!(shown(lowered.template.as_ref().unwrap()), include_str!("golden/carried.ign"));
-    assert_eq!((&lowered.config, &lowered.script, lowered.has_config()), (&None, &None, true));
-    assert_eq!(paths(&lowered), ["containers/web.tar"]);
+    let compiled = compiled(&without_rpms("ignition"), &[]);
+    assert_eq!(shown(compiled.template.as_ref().unwrap()), include_str!("golden/carried.ign"));
+    assert_eq!((&compiled.config, &compiled.script, compiled.has_config()), (&None, &None, true));
+    assert_eq!(paths(&compiled), ["containers/web.tar"]);
 }
 
 #[test]
 fn with_both_engines_packages_are_all_that_combustion_gets() {
-    let lowered = lowered(&without_containers("auto"), &[]);
-    let script = script(&lowered);
+    let compiled = compiled(&without_containers("auto"), &[]);
+    let script = script(&compiled);
     assert!(script.contains("rpm --upgrade") && !script.contains("put ") && !script.contains("/etc/big"), "{script}");
-    assert!(shown(lowered.template.as_ref().unwrap()).contains("{provision.file /etc/big file}"));
-    assert_eq!(paths(&lowered), ["rpms/one-1.0.rpm", "rpms/two_rc1.rpm"]);
+    assert!(shown(compiled.template.as_ref().unwrap()).contains("{provision.file /etc/big file}"));
+    assert_eq!(paths(&compiled), ["rpms/one-1.0.rpm", "rpms/two_rc1.rpm"]);
 }
 
 #[test]
 fn what_carries_follows_size_transport_and_what_is_known() {
     let limit = CONFIG_DISK_LIMIT.0;
     let rows = [
-        (file("/etc/a", Some(limit)), Vehicle::ConfigDisk),
-        (file("/etc/a", Some(limit + 1)), Vehicle::PayloadDisk),
-        (file("/etc/a", Some(limit)) + &file("/etc/b", Some(1)), Vehicle::PayloadDisk),
-        (file("/etc/a", None), Vehicle::PayloadDisk),
-        (file("/etc/a", Some(i64::MAX as u64 >> 19)) + &file("/etc/b", Some(1)), Vehicle::PayloadDisk),
-        (format!("transport = \"fw_cfg\"\n{}", file("/etc/a", Some(1))), Vehicle::PayloadDisk),
+        (file("/etc/a", Some(limit)), PayloadMedium::ConfigDisk),
+        (file("/etc/a", Some(limit + 1)), PayloadMedium::PayloadDisk),
+        (file("/etc/a", Some(limit)) + &file("/etc/b", Some(1)), PayloadMedium::PayloadDisk),
+        (file("/etc/a", None), PayloadMedium::PayloadDisk),
+        (file("/etc/a", Some(i64::MAX as u64 >> 19)) + &file("/etc/b", Some(1)), PayloadMedium::PayloadDisk),
+        (format!("transport = \"fw_cfg\"\n{}", file("/etc/a", Some(1))), PayloadMedium::PayloadDisk),
     ];
     for (wish, expected) in rows {
-        let lowered = lowered(&format!("engine = \"combustion\"\n{wish}"), &[]);
-        assert_eq!(lowered.vehicle, Some(expected), "{wish}");
+        let compiled = compiled(&format!("engine = \"combustion\"\n{wish}"), &[]);
+        assert_eq!(compiled.medium, Some(expected), "{wish}");
     }
-    let gpt = lowered(&format!("engine = \"combustion\"\nmedia = \"gpt\"\n{}", file("/etc/a", None)), &[]);
+    let gpt = compiled(&format!("engine = \"combustion\"\nmedia = \"gpt\"\n{}", file("/etc/a", None)), &[]);
     assert_eq!(ids(&gpt), ["carried-usb"]);
     assert!(DiskSerial::parse(PAYLOAD_SERIAL).is_ok());
 }
@@ -105,8 +106,8 @@ fn what_carries_follows_size_transport_and_what_is_known() {
 fn two_files_of_the_same_bytes_are_carried_once() {
     let one = file("/etc/a", Some(1));
     let other = one.replace("path = \"/etc/a\"", "path = \"/etc/b\"");
-    let lowered = lowered(&format!("engine = \"combustion\"\n{one}{other}"), &[]);
-    assert_eq!((lowered.loads.len(), script(&lowered).matches(" carried files/").count()), (1, 2));
+    let compiled = compiled(&format!("engine = \"combustion\"\n{one}{other}"), &[]);
+    assert_eq!((compiled.payload_files.len(), script(&compiled).matches(" carried files/").count()), (1, 2));
 }
 
 #[test]
@@ -121,10 +122,10 @@ fn ignition_refuses_what_is_too_large_for_a_config_and_names_the_way_out() {
         let problems = refused(&format!("engine = \"ignition\"\n{wish}"), &[]);
         assert!(problems.len() == 1 && problems[0].contains(expected), "{problems:?}");
     }
-    assert!(lowered(&file("/etc/a", Some(mib)), &[]).template.is_some());
-    let left_open = lowered(&file("/etc/a", Some(mib + 1)), &[]);
+    assert!(compiled(&file("/etc/a", Some(mib)), &[]).template.is_some());
+    let left_open = compiled(&file("/etc/a", Some(mib + 1)), &[]);
     assert!(script(&left_open).contains("put 0644 root:root /etc/a carried files/"), "Combustion takes it");
-    assert_eq!(left_open.placed[0].why, "it is too large for an Ignition config");
+    assert_eq!(left_open.assignments[0].why, "it is too large for an Ignition config");
 }
 
 /// Whatever a user writes, only what the recipe names by address becomes a place.
@@ -134,18 +135,18 @@ fn out_16_no_text_of_a_user_passes_for_a_place() {
     let text = format!("[[provision.file]]\npath = \"/etc/t\"\ntext = \"{marks}\"\n");
     let named = file("/etc/place-0-0.", Some(1)).replace("https://h/etc/place-0-0.", "https://h/x");
     let unit = format!("[[provision.unit]]\nname = \"a.service\"\ntext = \"[Unit]\\nDescription={marks}\\n\"\n");
-    let lowered = lowered(&format!("{text}{named}{}{unit}", file("/etc/z", Some(1))), &[]);
-    let Template(parts) = lowered.template.unwrap();
+    let compiled = compiled(&format!("{text}{named}{}{unit}", file("/etc/z", Some(1))), &[]);
+    let Template(parts) = compiled.template.unwrap();
     let titles: Vec<_> = parts
         .iter()
-        .filter_map(|part| if let Part::Base64(input) = part { Some(input.title.as_str()) } else { None })
+        .filter_map(|part| if let Segment::Base64(input) = part { Some(input.title.as_str()) } else { None })
         .collect();
     assert_eq!(titles, ["provision.file /etc/place-0-0.", "provision.file /etc/z"]);
     let filled: String = parts
         .iter()
         .map(|part| match part {
-            Part::Text(text) => String::from_utf8(text.expose().clone()).unwrap(),
-            Part::Base64(_) => "YQ==".to_owned(),
+            Segment::Text(text) => String::from_utf8(text.expose().clone()).unwrap(),
+            Segment::Base64(_) => "YQ==".to_owned(),
         })
         .collect();
     let read = crate::format::ignition::read(filled.as_bytes()).unwrap_or_else(|faults| panic!("{faults:?}"));

@@ -1,6 +1,6 @@
 //! What is refused or warned of in the typed part.
 
-use super::{HASH, KEY, ids, lower_with, lowered, refused};
+use super::{HASH, KEY, compile_with, compiled, ids, refused};
 use crate::base::Code;
 
 fn user(rest: &str) -> String {
@@ -18,13 +18,13 @@ fn unit(name: &str, rest: &str) -> String {
 #[test]
 fn sec_1_what_is_no_hash_is_refused_and_never_shown() {
     for hash in ["hunter2canary", "$1$canary", "abJnggcanary.", "$6$canary$short"] {
-        let problems = lower_with(&format!("[provision.root]\npassword_hash = \"{hash}\"\n"), &[]).unwrap_err();
+        let problems = compile_with(&format!("[provision.root]\npassword_hash = \"{hash}\"\n"), &[]).unwrap_err();
         assert_eq!(problems.0.len(), 1);
         assert_eq!(problems.0[0].code, Code::Secret);
         assert!(problems.0[0].hint.as_ref().unwrap().contains("arca-build passwd"));
         assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
     }
-    let weak = lowered(
+    let weak = compiled(
         "[provision.root]\npassword_hash = \"$1$saltsalt$aaaaaaaaaaaaaaaaaaaaaa\"\nssh_keys = [\"KEY\"]\n",
         &[],
     );
@@ -35,7 +35,7 @@ fn sec_1_what_is_no_hash_is_refused_and_never_shown() {
 #[test]
 fn sec_4_a_private_key_is_refused_and_never_shown() {
     let wish = user("ssh_keys = [\"-----BEGIN OPENSSH PRIVATE KEY----- canary\"]");
-    let problems = lower_with(&wish, &[]).unwrap_err();
+    let problems = compile_with(&wish, &[]).unwrap_err();
     assert_eq!((problems.0.len(), problems.0[0].code), (1, Code::Secret));
     assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
 }
@@ -80,10 +80,10 @@ fn the_typed_part_is_refused_for_what_the_guest_could_not_take() {
         let wish = unit("a.service", &format!("[[provision.unit.dropin]]\nname = \"x.conf\"\ntext = \"{text}\""));
         let problems = refused(&wish, &[]);
         assert!(problems.len() == 1 && problems[0].contains("Ignition cannot read line"), "out_12: {problems:?}");
-        assert!(lower_with(&format!("engine = \"combustion\"\n{wish}"), &[]).is_ok(), "systemd reads it");
+        assert!(compile_with(&format!("engine = \"combustion\"\n{wish}"), &[]).is_ok(), "systemd reads it");
     }
     let var_tmp = file("/var/tmp/x", "");
-    assert!(lower_with(&var_tmp, &[]).is_ok());
+    assert!(compile_with(&var_tmp, &[]).is_ok());
     assert_eq!(refused(&format!("engine = \"combustion\"\n{var_tmp}"), &[]).len(), 1, "a tmpfs only for Combustion");
 }
 
@@ -109,7 +109,7 @@ fn what_works_but_hardly_as_meant_is_warned_of() {
         (unit("a.service", "enable = true\ntext = \"[Install]\\nWantedBy = x\""), &[]),
         (unit("a.service", "enable = true"), &[]),
     ] {
-        assert_eq!(ids(&lowered(&wish, &[])), warned, "{wish}");
+        assert_eq!(ids(&compiled(&wish, &[])), warned, "{wish}");
     }
 }
 
@@ -120,7 +120,7 @@ fn files_beside_the_recipe_are_carried_and_their_absence_is_told() {
     assert!(problems.len() == 2 && problems[0].contains("the content of `x.bin` is not known"), "{problems:?}");
     let bad = refused(wish, &[("x.bin", b"\0\xff"), ("a.service", b"\xff")]);
     assert!(bad.len() == 1 && bad[0].contains("text in UTF-8"), "{bad:?}");
-    let config = super::config(&lowered(wish, &[("x.bin", b"\0\xff"), ("a.service", b"[Unit]\n")]));
+    let config = super::config(&compiled(wish, &[("x.bin", b"\0\xff"), ("a.service", b"[Unit]\n")]));
     assert!(config.contains("\"source\": \"data:,%00%FF\"") && config.contains("[Unit]\\n"), "{config}");
 }
 
@@ -131,7 +131,7 @@ fn ignition_by_fw_cfg_on_a_raw_image_is_warned_of() {
             "format = 1\nname = \"n\"\n[base]\nurl = \"https://h/{base}\"\n[provision]\n{rest}\n[provision.root]\nssh_keys = [\"{KEY}\"]\n"
         );
         let recipe = crate::recipe::parse(&text, "n.toml").unwrap();
-        ids(&super::lower(&recipe, &crate::recipe::LocalFiles::default(), &super::Known::default()).unwrap())
+        ids(&super::compile(&recipe, &crate::recipe::LocalFiles::default(), &super::PinnedInfo::default()).unwrap())
     };
     assert_eq!(parse("Leap-Micro-Default.raw.xz", "transport = \"fw_cfg\""), ["platform-metal"]);
     assert!(parse("Leap-Micro-Default.raw.xz", "transport = \"disk\"").is_empty());

@@ -1,7 +1,6 @@
 //! What `explain` tells: who does what and why, and the first boot in order.
 
-use super::super::explain::Explanation;
-use super::{KEY, lowered};
+use super::{KEY, compiled};
 use crate::recipe::{Recipe, parse};
 
 const WISH: &str = "config = \"c\"\nscript = \"s\"\n[provision.root]\nssh_keys = [\"KEY\"]\n\
@@ -22,7 +21,7 @@ fn recipe(base: &str, provision: &str) -> Recipe {
 }
 
 fn explained(wish: &str) -> String {
-    Explanation::of(&recipe("MicroOS.qcow2", wish), lowered(wish, &FILES)).to_string()
+    compiled(wish, &FILES).explain(&recipe("MicroOS.qcow2", wish)).to_string()
 }
 
 #[test]
@@ -38,14 +37,14 @@ fn sec_4_nothing_provisioned_is_shown_but_names() {
 
 #[test]
 fn who_decided_is_told() {
-    let nothing = super::Lowered::default;
+    let nothing = super::GuestConfig::default;
     for (engine, base, said) in [
         ("", "MicroOS.qcow2", "each part goes to the one that does it best"),
         ("", "openSUSE-MicroOS.x86_64-kvm-and-xen-sdboot.qcow2", "has no Ignition: Combustion does everything"),
         ("engine = \"ignition\"", "MicroOS.qcow2", "the recipe says Ignition"),
         ("engine = \"combustion\"", "MicroOS.qcow2", "the recipe says Combustion"),
     ] {
-        let text = Explanation::of(&recipe(base, engine), nothing()).to_string();
+        let text = nothing().explain(&recipe(base, engine)).to_string();
         assert!(text.contains(said), "{text}");
     }
 }
@@ -53,16 +52,16 @@ fn who_decided_is_told() {
 #[test]
 fn the_flavour_without_ignition_gets_everything_by_combustion() {
     let recipe = recipe("openSUSE-MicroOS.x86_64-kvm-and-xen-sdboot.qcow2", "[provision.root]\nssh_keys = [\"KEY\"]\n");
-    let lowered = super::lower(&recipe, &Default::default(), &Default::default()).unwrap();
-    assert!(lowered.config.is_none() && lowered.script.is_some());
-    assert!(super::ids(&lowered).is_empty());
+    let compiled = super::compile(&recipe, &Default::default(), &Default::default()).unwrap();
+    assert!(compiled.config.is_none() && compiled.script.is_some());
+    assert!(super::ids(&compiled).is_empty());
 }
 
 #[test]
 fn what_no_engine_could_do_is_refused_where_the_choice_was_ours() {
     let refused = |base: &str, wish: &str, files: &[(&str, &[u8])]| {
         let recipe = recipe(base, wish);
-        super::lower(&recipe, &super::local(files), &Default::default()).expect_err(base).to_string()
+        super::compile(&recipe, &super::local(files), &Default::default()).expect_err(base).to_string()
     };
     let key = "[provision.root]\nssh_keys = [\"KEY\"]\n";
     assert!(refused("openSUSE-MicroOS.x86_64-OpenStack-Cloud.qcow2", key, &[]).contains("only cloud-init configures"));

@@ -1,37 +1,37 @@
 //! The whole output for one wish that uses every item, by either engine. If a change is meant, bump the builder's revision.
 
-use super::{config, ids, lowered, script};
+use super::{compiled, config, ids, script};
 use crate::base::DiskLabel;
 
 const WISH: &str = include_str!("golden.toml");
 
 #[test]
 fn ignition_writes_every_item() {
-    let lowered = lowered(WISH, &[]);
-    assert_eq!(config(&lowered), include_str!("golden/config.ign"));
-    assert_eq!((lowered.label, &lowered.script), (Some(DiskLabel::Ignition), &None));
-    assert!(ids(&lowered).is_empty());
+    let compiled = compiled(WISH, &[]);
+    assert_eq!(config(&compiled), include_str!("golden/config.ign"));
+    assert_eq!((compiled.label, &compiled.script), (Some(DiskLabel::Ignition), &None));
+    assert!(ids(&compiled).is_empty());
 }
 
 #[test]
 fn combustion_writes_every_item() {
-    let lowered = lowered(&format!("engine = \"combustion\"\n{WISH}"), &[]);
-    assert_eq!(script(&lowered), include_str!("golden/script"));
-    assert_eq!((lowered.label, &lowered.config), (Some(DiskLabel::Combustion), &None));
-    assert!(ids(&lowered).is_empty());
+    let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]);
+    assert_eq!(script(&compiled), include_str!("golden/script"));
+    assert_eq!((compiled.label, &compiled.config), (Some(DiskLabel::Combustion), &None));
+    assert!(ids(&compiled).is_empty());
 }
 
 #[test]
 fn both_engines_share_the_work() {
-    let lowered = lowered(&format!("engine = \"auto\"\nscript = \"s\"\n{WISH}"), &[("s", b"#!/bin/sh\ntrue\n")]);
-    assert_eq!(config(&lowered), include_str!("golden/config.ign"));
-    assert_eq!(script(&lowered), "#!/bin/sh\ntrue\n", "typed goes to Ignition, the script stays as it is");
-    assert_eq!(lowered.label, Some(DiskLabel::Ignition));
+    let compiled = compiled(&format!("engine = \"auto\"\nscript = \"s\"\n{WISH}"), &[("s", b"#!/bin/sh\ntrue\n")]);
+    assert_eq!(config(&compiled), include_str!("golden/config.ign"));
+    assert_eq!(script(&compiled), "#!/bin/sh\ntrue\n", "typed goes to Ignition, the script stays as it is");
+    assert_eq!(compiled.label, Some(DiskLabel::Ignition));
 }
 
 #[test]
 fn the_reference_crate_reads_what_is_written() {
-    let (read, warnings) = ignition_config::Config::parse_str(&config(&lowered(WISH, &[]))).unwrap();
+    let (read, warnings) = ignition_config::Config::parse_str(&config(&compiled(WISH, &[]))).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
     let ignition_config::Config::V3_2(read) = read else { panic!("spec 3.2.0") };
     let (passwd, storage) = (read.passwd.unwrap(), read.storage.unwrap());
@@ -50,8 +50,8 @@ fn the_reference_crate_reads_what_is_written() {
 #[test]
 fn nothing_wanted_is_nothing_written() {
     for engine in ["ignition", "combustion", "auto"] {
-        let lowered = lowered(&format!("engine = \"{engine}\"\n"), &[]);
-        assert_eq!(lowered, super::Lowered::default(), "{engine}");
+        let compiled = compiled(&format!("engine = \"{engine}\"\n"), &[]);
+        assert_eq!(compiled, super::GuestConfig::default(), "{engine}");
     }
 }
 
@@ -70,12 +70,12 @@ fn out_12_subvolumes_are_mounted_where_and_only_where_something_goes() {
         (file("/opt/a") + &file("/srv/a") + &file("/srv/b"), &["/opt", "/srv"], true),
         (file("/usr/local/bin/x"), &["/usr/local"], true),
     ] {
-        let lowered = lowered(&wish, &[]);
-        let text = config(&lowered);
+        let compiled = compiled(&wish, &[]);
+        let text = config(&compiled);
         let found: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix("\"subvol=/@")).collect();
         let found: Vec<_> = found.iter().map(|line| line.trim_end_matches('"')).collect();
         assert_eq!(found, mounts, "{wish}");
-        assert_eq!(ids(&lowered).contains(&"home-subvol"), warned, "{wish}");
+        assert_eq!(ids(&compiled).contains(&"home-subvol"), warned, "{wish}");
     }
 }
 
@@ -83,20 +83,20 @@ fn out_12_subvolumes_are_mounted_where_and_only_where_something_goes() {
 fn what_ignition_cannot_write_is_warned_of() {
     let file = "[[provision.file]]\npath = \"/usr/lib/x\"\ntext = \"\"\n";
     let user = "[[provision.user]]\nname = \"bob\"\nhome = \"/data/bob\"\nssh_keys = [\"KEY\"]\n";
-    let ignition = lowered(&format!("engine = \"ignition\"\n{user}{file}"), &[]);
+    let ignition = compiled(&format!("engine = \"ignition\"\n{user}{file}"), &[]);
     assert_eq!(ids(&ignition), ["read-only-root", "read-only-root"]);
-    let left_open = lowered(&file.replace("[[", "\n[["), &[]);
+    let left_open = compiled(&file.replace("[[", "\n[["), &[]);
     assert!(ids(&left_open).is_empty() && script(&left_open).contains("put 0644 root:root /usr/lib/x"));
-    assert!(ids(&lowered(&format!("engine = \"combustion\"\n{user}{file}"), &[])).is_empty());
+    assert!(ids(&compiled(&format!("engine = \"combustion\"\n{user}{file}"), &[])).is_empty());
     let ready = br#"{"ignition": {"version": "3.2.0"}, "storage": {"links": [{"path": "/usr/x", "target": "y"}]}}"#;
-    assert_eq!(ids(&lowered("config = \"c\"\n", &[("c", ready)])), ["read-only-root"]);
+    assert_eq!(ids(&compiled("config = \"c\"\n", &[("c", ready)])), ["read-only-root"]);
 }
 
 #[test]
 fn special_mode_bits_raise_the_spec_and_nothing_else_does() {
     let file = |mode: &str| format!("[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\nmode = \"{mode}\"\n");
-    let spec = |lowered: &super::Lowered| config(lowered).contains("\"version\": \"3.6.0\"");
-    let (plain, special) = (lowered(&file("0755"), &[]), lowered(&file("4755"), &[]));
+    let spec = |compiled: &super::GuestConfig| config(compiled).contains("\"version\": \"3.6.0\"");
+    let (plain, special) = (compiled(&file("0755"), &[]), compiled(&file("4755"), &[]));
     assert!(!spec(&plain) && spec(&special));
     assert_eq!(ids(&special), ["spec-too-new"]);
 }
@@ -114,7 +114,7 @@ fn a_script_mounts_what_it_would_not_see() {
         ("/usr/local/x", &["show /usr/local"]),
         ("/var/lib/x", &["show /var"]),
     ] {
-        let text = script(&lowered(&file(path), &[]));
+        let text = script(&compiled(&file(path), &[]));
         let found: Vec<_> = text.lines().filter(|line| line.starts_with("show /")).collect();
         assert_eq!(found, shows, "{path}");
         assert_eq!(text.contains("trap hide EXIT"), !shows.is_empty(), "{path}");
@@ -125,8 +125,8 @@ fn a_script_mounts_what_it_would_not_see() {
 fn a_user_without_a_uid_is_made_after_those_with_one() {
     let wish = "[[provision.user]]\nname = \"free\"\n[[provision.user]]\nname = \"fixed\"\nuid = 1000\n";
     let before = |text: String, first: &str, then: &str| text.find(first).unwrap() < text.find(then).unwrap();
-    assert!(before(config(&lowered(wish, &[])), "\"name\": \"fixed\"", "\"name\": \"free\""));
-    let script = script(&lowered(&format!("engine = \"combustion\"\n{wish}"), &[]));
+    assert!(before(config(&compiled(wish, &[])), "\"name\": \"fixed\"", "\"name\": \"free\""));
+    let script = script(&compiled(&format!("engine = \"combustion\"\n{wish}"), &[]));
     assert!(before(script, "--uid 1000 fixed", " free\n"));
 }
 
@@ -134,7 +134,7 @@ fn a_user_without_a_uid_is_made_after_those_with_one() {
 #[test]
 fn a_script_closes_accounts_and_disables_units_as_ignition_does() {
     let wish = "[[provision.user]]\nname = \"bob\"\n[[provision.unit]]\nname = \"sshd.service\"\nenable = false\n";
-    let script = script(&lowered(&format!("engine = \"combustion\"\n{wish}"), &[]));
+    let script = script(&compiled(&format!("engine = \"combustion\"\n{wish}"), &[]));
     assert!(script.contains("useradd --create-home --password '*' bob\n"), "{script}");
     let preset =
         "put 0644 root:root /etc/systemd/system-preset/20-arca-build.preset cat <<'END'\ndisable sshd.service\nEND\n";
@@ -146,7 +146,7 @@ fn a_script_closes_accounts_and_disables_units_as_ignition_does() {
 #[expect(clippy::disallowed_methods, reason = "runs the function by the real shell")]
 fn a_hash_that_chpasswd_refuses_is_set_all_the_same() {
     let wish = "engine = \"combustion\"\n[provision.root]\npassword_hash = \"*\"\n";
-    let script = script(&lowered(wish, &[]));
+    let script = script(&compiled(wish, &[]));
     for (refuses, told) in [("false", "usermod --password * root\n"), ("true", "")] {
         let stubs = format!("chpasswd() {{ cat >/dev/null; {refuses}; }}\nusermod() {{ echo \"usermod $*\"; }}\n");
         let run = std::process::Command::new("sh").arg("-c").arg(stubs + &script).output().unwrap();

@@ -1,9 +1,10 @@
 //! Each item by each engine: `items/NAME.toml` becomes `NAME.ign` and `NAME.sh`. `UPDATE_GOLDEN=1` writes them anew; if a
 //! change is meant, bump the builder's revision.
 
-use super::{config, ids, lower_with, lowered, refused, script};
+use super::{compile_with, compiled, config, ids, refused, script};
 use crate::base::Code;
-use crate::provision::split::{Part, Side};
+use crate::base::Engine;
+use crate::provision::engines::choice::Feature;
 
 const ITEMS: [(&str, &str); 8] = [
     ("groups", include_str!("items/groups.toml")),
@@ -33,27 +34,33 @@ fn golden(name: &str, text: &str) {
 #[test]
 fn each_item_is_written_by_ignition() {
     for (name, item) in ITEMS {
-        let lowered = lowered(&by("ignition", item), &[]);
-        assert!(ids(&lowered).is_empty() && lowered.script.is_none(), "{name} {:?}", lowered.warnings);
-        golden(&format!("{name}.ign"), &config(&lowered));
-        assert!(lowered.placed.iter().all(|placed| placed.side == Side::Ignition) && !lowered.placed.is_empty());
+        let compiled = compiled(&by("ignition", item), &[]);
+        assert!(ids(&compiled).is_empty() && compiled.script.is_none(), "{name} {:?}", compiled.warnings);
+        golden(&format!("{name}.ign"), &config(&compiled));
+        assert!(
+            compiled.assignments.iter().all(|assigned| assigned.engine == Engine::Ignition)
+                && !compiled.assignments.is_empty()
+        );
     }
 }
 
 #[test]
 fn each_item_is_written_by_combustion() {
     for (name, item) in ITEMS {
-        let lowered = lowered(&by("combustion", item), &[]);
-        assert!(ids(&lowered).is_empty() && lowered.config.is_none(), "{name} {:?}", lowered.warnings);
-        golden(&format!("{name}.sh"), &script(&lowered));
-        assert!(lowered.placed.iter().all(|placed| placed.side == Side::Combustion) && !lowered.placed.is_empty());
+        let compiled = compiled(&by("combustion", item), &[]);
+        assert!(ids(&compiled).is_empty() && compiled.config.is_none(), "{name} {:?}", compiled.warnings);
+        golden(&format!("{name}.sh"), &script(&compiled));
+        assert!(
+            compiled.assignments.iter().all(|assigned| assigned.engine == Engine::Combustion)
+                && !compiled.assignments.is_empty()
+        );
     }
 }
 
 #[test]
 fn the_reference_crate_reads_each_item() {
     for (name, item) in ITEMS {
-        let text = config(&lowered(&by("ignition", item), &[]));
+        let text = config(&compiled(&by("ignition", item), &[]));
         let (_, warnings) = ignition_config::Config::parse_str(&text).unwrap();
         assert!(warnings.is_empty(), "{name} {warnings:?}");
         let needed = if name == "kernel" { "3.3.0" } else { "3.2.0" };
@@ -63,13 +70,19 @@ fn the_reference_crate_reads_each_item() {
 
 #[test]
 fn settings_kernel_arguments_and_certificates_go_to_ignition_where_the_recipe_leaves_the_choice() {
-    for (item, part) in
-        [("settings", Part::Settings), ("kernel", Part::KernelArguments), ("certificates", Part::Certificates)]
+    for (item, feature) in
+        [("settings", Feature::Settings), ("kernel", Feature::KernelArguments), ("certificates", Feature::Certificates)]
     {
         let wish = ITEMS.iter().find(|(name, _)| *name == item).unwrap().1;
-        let lowered = lowered(&by("auto", wish), &[]);
-        assert!(lowered.placed.iter().all(|placed| (placed.side, placed.part) == (Side::Ignition, part)), "{item}");
-        assert!(lowered.placed.iter().any(|placed| !placed.why.is_empty()), "{item}");
+        let compiled = compiled(&by("auto", wish), &[]);
+        assert!(
+            compiled
+                .assignments
+                .iter()
+                .all(|assigned| (assigned.engine, assigned.feature) == (Engine::Ignition, feature)),
+            "{item}"
+        );
+        assert!(compiled.assignments.iter().any(|assigned| !assigned.why.is_empty()), "{item}");
     }
 }
 
@@ -110,7 +123,7 @@ fn what_cannot_be_is_refused_by_name() {
         ),
         (ca("-----BEGIN CERTIFICATE REQUEST-----\n"), "the block in line 1 is no certificate"),
     ] {
-        let problems = lower_with(&wish, &[]).unwrap_err().0;
+        let problems = compile_with(&wish, &[]).unwrap_err().0;
         let told = format!("{} {}", problems[0], problems[0].hint.as_deref().unwrap_or_default());
         assert!(problems.len() == 1 && told.contains(word), "{wish} {problems:?}");
         assert_eq!(problems[0].place.as_ref().map(|place| place.file.as_str()), Some("recipes/nas.toml"), "{told}");
@@ -140,7 +153,7 @@ fn what_a_ready_made_config_defines_too_is_refused_by_name() {
 fn sec_4_a_private_key_for_a_certificate_is_refused_and_never_shown() {
     let key = "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----\n";
     let wish = "[[provision.ca_certificate]]\nname = \"a\"\nsource = \"a.pem\"\n";
-    let problems = lower_with(wish, &[("a.pem", key.as_bytes())]).unwrap_err();
+    let problems = compile_with(wish, &[("a.pem", key.as_bytes())]).unwrap_err();
     assert_eq!((problems.0.len(), problems.0[0].code), (1, Code::Secret));
     assert!(problems.0[0].headline.contains("a private key stands in line 1 of the certificate `a`"));
     assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
@@ -151,11 +164,11 @@ fn sec_4_a_private_key_for_a_certificate_is_refused_and_never_shown() {
 fn sec_4_a_proxys_password_is_for_root_alone_and_shows_nowhere() {
     for engine in ["ignition", "combustion"] {
         let wish = format!("engine = \"{engine}\"\nproxy = {{ http = \"http://u:canary@p:3128\" }}\n");
-        let lowered = lowered(&wish, &[]);
-        assert_eq!(ids(&lowered), ["proxy-password"]);
-        assert!(!format!("{lowered:?}").contains("canary"));
+        let compiled = compiled(&wish, &[]);
+        assert_eq!(ids(&compiled), ["proxy-password"]);
+        assert!(!format!("{compiled:?}").contains("canary"));
         let mode = if engine == "ignition" { "\"mode\": 384" } else { "put 0600 root:root /etc/sysconfig/proxy" };
-        let text = if engine == "ignition" { config(&lowered) } else { script(&lowered) };
+        let text = if engine == "ignition" { config(&compiled) } else { script(&compiled) };
         assert!(text.contains(mode) && text.contains("canary"), "{text}");
         assert!(text.contains("127.0.0.1"), "{text}");
     }
@@ -164,7 +177,7 @@ fn sec_4_a_proxys_password_is_for_root_alone_and_shows_nowhere() {
 #[test]
 fn a_unit_that_the_recipe_names_itself_is_left_to_it() {
     let wish = "ntp = [\"a\"]\n[[provision.unit]]\nname = \"chronyd.service\"\nenable = false\n";
-    let text = config(&lowered(wish, &[]));
+    let text = config(&compiled(wish, &[]));
     assert_eq!(text.matches("chronyd.service").count(), 1, "{text}");
     assert!(text.contains("\"enabled\": false"), "{text}");
 }
@@ -172,10 +185,10 @@ fn a_unit_that_the_recipe_names_itself_is_left_to_it() {
 #[test]
 fn what_may_not_work_is_warned_of() {
     let user = "[[provision.user]]\nname = \"nas\"\nssh_keys = [\"KEY\"]\n[[provision.group]]\nname = \"nas\"\n";
-    assert_eq!(ids(&lowered(user, &[])), ["group-like-user"]);
+    assert_eq!(ids(&compiled(user, &[])), ["group-like-user"]);
     for (locale, warned) in [("de_DE.UTF-8", true), ("en_US.UTF-8", false), ("C.UTF-8", false), ("POSIX", false)] {
-        let lowered = lowered(&format!("locale = \"{locale}\"\n"), &[]);
-        assert_eq!(ids(&lowered).contains(&"locale-missing"), warned, "{locale}");
+        let compiled = compiled(&format!("locale = \"{locale}\"\n"), &[]);
+        assert_eq!(ids(&compiled).contains(&"locale-missing"), warned, "{locale}");
     }
 }
 
@@ -183,7 +196,12 @@ fn what_may_not_work_is_warned_of() {
 #[test]
 fn directories_and_links_of_the_root_snapshot_go_to_combustion() {
     let wish = "[[provision.directory]]\npath = \"/data\"\n[[provision.link]]\npath = \"/nas\"\ntarget = \"srv/nas\"\n";
-    let lowered = lowered(wish, &[]);
-    assert!(lowered.config.is_none() && script(&lowered).contains("directory 0755 root root /data\n"));
-    assert!(lowered.placed.iter().all(|placed| placed.side == Side::Combustion && placed.why.contains("read-only")));
+    let compiled = compiled(wish, &[]);
+    assert!(compiled.config.is_none() && script(&compiled).contains("directory 0755 root root /data\n"));
+    assert!(
+        compiled
+            .assignments
+            .iter()
+            .all(|assigned| assigned.engine == Engine::Combustion && assigned.why.contains("read-only"))
+    );
 }

@@ -13,8 +13,8 @@ mod rules;
 mod scripts;
 mod storage;
 
-use super::carried::{Knowledge, Known};
-use super::{Lowered, lower};
+use super::pins::{InputInfo, PinnedInfo};
+use super::{GuestConfig, compile};
 use crate::base::{ByteSize, Diagnostics, Digest, Secret};
 use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath, Source, parse};
 
@@ -23,13 +23,13 @@ const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZ
 
 /// Reads a `[provision]` part, `HASH` and `KEY` replaced, and lowers it with the given files beside it. Without the report,
 /// unless it says so: that is in all of them, and has tests of its own.
-fn lower_with(provision: &str, files: &[(&str, &[u8])]) -> Result<Lowered, Diagnostics> {
+fn compile_with(provision: &str, files: &[(&str, &[u8])]) -> Result<GuestConfig, Diagnostics> {
     let provision = provision.replace("HASH", HASH).replace("KEY", KEY);
     let text =
         format!("format = 1\nname = \"nas\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");
     let mut recipe = parse(&text, "recipes/nas.toml")?;
     recipe.provision.report.get_or_insert(false);
-    lower(&recipe, &local(files), &known(&recipe))
+    compile(&recipe, &local(files), &known(&recipe))
 }
 
 /// The files beside the recipe: name and bytes.
@@ -43,25 +43,25 @@ fn local(files: &[(&str, &[u8])]) -> LocalFiles {
 }
 
 /// Tells what the recipe itself pins.
-fn known(recipe: &Recipe) -> Known {
+fn known(recipe: &Recipe) -> PinnedInfo {
     let inputs = recipe.inputs().into_iter();
     let known = inputs
-        .filter_map(|input| Some((input.source.value.clone(), Knowledge { digest: input.sha256?, size: input.size })));
+        .filter_map(|input| Some((input.source.value.clone(), InputInfo { digest: input.sha256?, size: input.size })));
     // As if the lock had pinned every image.
     let images = recipe.images().map(|(_, reference)| {
         let digest = Digest::of(reference.value.to_string().as_bytes());
         let source = Source::Url(reference.value.manifest_url().clone());
-        (source, Knowledge { digest, size: Some(ByteSize(1000)) })
+        (source, InputInfo { digest, size: Some(ByteSize(1000)) })
     });
-    Known { inputs: known.chain(images).collect(), base: super::facts::BaseFacts::default() }
+    PinnedInfo { inputs: known.chain(images).collect(), base: super::facts::BaseFacts::default() }
 }
 
-fn lowered(provision: &str, files: &[(&str, &[u8])]) -> Lowered {
-    lower_with(provision, files).unwrap_or_else(|problems| panic!("{problems}"))
+fn compiled(provision: &str, files: &[(&str, &[u8])]) -> GuestConfig {
+    compile_with(provision, files).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn refused(provision: &str, files: &[(&str, &[u8])]) -> Vec<String> {
-    let problems = lower_with(provision, files).expect_err(provision);
+    let problems = compile_with(provision, files).expect_err(provision);
     problems.0.iter().map(|problem| format!("{problem} {}", shown(problem.place.as_ref()))).collect()
 }
 
@@ -69,14 +69,14 @@ fn shown(place: Option<&crate::base::Location>) -> String {
     place.map(|place| format!("@{}:{}:{}", place.file, place.line, place.column)).unwrap_or_default()
 }
 
-fn config(lowered: &Lowered) -> String {
-    String::from_utf8(lowered.config.as_ref().expect("a config").expose().clone()).unwrap()
+fn config(compiled: &GuestConfig) -> String {
+    String::from_utf8(compiled.config.as_ref().expect("a config").expose().clone()).unwrap()
 }
 
-fn script(lowered: &Lowered) -> String {
-    String::from_utf8(lowered.script.as_ref().expect("a script").expose().clone()).unwrap()
+fn script(compiled: &GuestConfig) -> String {
+    String::from_utf8(compiled.script.as_ref().expect("a script").expose().clone()).unwrap()
 }
 
-fn ids(lowered: &Lowered) -> Vec<&'static str> {
-    lowered.warnings.iter().map(|finding| finding.rule.as_str()).collect()
+fn ids(compiled: &GuestConfig) -> Vec<&'static str> {
+    compiled.warnings.iter().map(|finding| finding.rule.as_str()).collect()
 }

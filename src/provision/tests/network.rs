@@ -1,8 +1,8 @@
 //! Network profiles: golden files of both engines, and what is refused or warned of.
 
-use super::super::split::Side;
-use super::{config, ids, lower_with, lowered, refused, script};
+use super::{compile_with, compiled, config, ids, refused, script};
 use crate::base::DiskLabel;
+use crate::base::Engine;
 
 const WISH: &str = include_str!("network.toml");
 
@@ -16,22 +16,22 @@ fn other(name: &str, rest: &str) -> String {
 
 #[test]
 fn ignition_writes_profiles_as_files_of_root_alone() {
-    let lowered = lowered(&format!("engine = \"ignition\"\n{WISH}"), &[]);
-    assert_eq!(config(&lowered), include_str!("golden/network.ign"));
-    assert_eq!((&lowered.script, ids(&lowered)), (&None, vec![]));
+    let compiled = compiled(&format!("engine = \"ignition\"\n{WISH}"), &[]);
+    assert_eq!(config(&compiled), include_str!("golden/network.ign"));
+    assert_eq!((&compiled.script, ids(&compiled)), (&None, vec![]));
 }
 
 #[test]
 fn combustion_writes_profiles_in_the_initrd_and_in_the_system() {
-    let lowered = lowered(&format!("engine = \"combustion\"\n{WISH}"), &[]);
-    assert_eq!(script(&lowered), include_str!("golden/network.script"));
-    assert_eq!((lowered.label, ids(&lowered)), (Some(DiskLabel::Combustion), vec![]));
+    let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]);
+    assert_eq!(script(&compiled), include_str!("golden/network.script"));
+    assert_eq!((compiled.label, ids(&compiled)), (Some(DiskLabel::Combustion), vec![]));
 }
 
 /// The initrd has a shell, `mkdir` and `cat`; `base64` is optional there (openSUSE/combustion, module-setup.sh).
 #[test]
 fn out_12_the_run_in_the_initrd_needs_no_more_than_is_there_and_ends_there() {
-    let text = script(&lowered(&format!("engine = \"combustion\"\n{WISH}"), &[]));
+    let text = script(&compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]));
     let (_, rest) = text.split_once("if [ \"${1-}\" = --prepare ]; then\n").unwrap();
     let (initrd, system) = rest.split_once("    exit 0\nfi\n").unwrap();
     assert!(text.lines().nth(1) == Some("# combustion: prepare") && !initrd.contains("base64"), "{text}");
@@ -51,19 +51,19 @@ fn out_12_the_run_in_the_initrd_needs_no_more_than_is_there_and_ends_there() {
 
 #[test]
 fn left_open_the_network_is_combustions_and_the_rest_is_not() {
-    let lowered =
-        lowered(&format!("[provision.root]\nssh_keys = [\"KEY\"]\n{}", lan("addresses = [\"192.0.2.2/24\"]")), &[]);
-    assert!(!config(&lowered).contains("nmconnection") && script(&lowered).contains("lan.nmconnection"));
-    let placed = &lowered.placed[1];
-    assert_eq!((placed.side, placed.what.as_str()), (Side::Combustion, "network lan: ethernet, 192.0.2.2/24"));
-    assert!(placed.why.contains("initrd"));
+    let compiled =
+        compiled(&format!("[provision.root]\nssh_keys = [\"KEY\"]\n{}", lan("addresses = [\"192.0.2.2/24\"]")), &[]);
+    assert!(!config(&compiled).contains("nmconnection") && script(&compiled).contains("lan.nmconnection"));
+    let assigned = &compiled.assignments[1];
+    assert_eq!((assigned.engine, assigned.what.as_str()), (Engine::Combustion, "network lan: ethernet, 192.0.2.2/24"));
+    assert!(assigned.why.contains("initrd"));
 }
 
 #[test]
 fn what_is_carried_is_not_waited_for_in_the_initrd() {
     let digest = crate::base::Digest::of(b"x");
     let rpm = format!("[[provision.rpm]]\nurl = \"https://h/a.rpm\"\nsha256 = \"{digest}\"\n");
-    let text = script(&lowered(&format!("engine = \"combustion\"\n{}{rpm}", lan("")), &[]));
+    let text = script(&compiled(&format!("engine = \"combustion\"\n{}{rpm}", lan("")), &[]));
     assert!(text.find("exit 0").unwrap() < text.find("arca-payload").unwrap(), "{text}");
 }
 
@@ -76,11 +76,11 @@ fn profiles_that_could_not_work_are_refused() {
     for (wish, word) in [
         (lan("addresses = [\"192.0.2.0/24\"]"), "192.0.2.0/24 is the network's own address"),
         (lan("addresses = [\"192.0.2.255/24\"]"), "192.0.2.255/24 is the network's broadcast address"),
-        (lan("addresses = [\"224.0.0.1/24\"]"), "is an address of a group"),
+        (lan("addresses = [\"224.0.0.1/24\"]"), "is a multicast address"),
         (lan("addresses = [\"127.0.0.5/8\"]"), "is an address of the loopback"),
         (lan("addresses = [\"::1/128\"]"), "is an address of the loopback"),
         (lan("addresses = [\"::/64\"]"), "is no address at all"),
-        (lan("addresses = [\"::ffff:192.0.2.1/120\"]"), "is an IPv4 address in the clothes of IPv6"),
+        (lan("addresses = [\"::ffff:192.0.2.1/120\"]"), "is an IPv4-mapped IPv6 address"),
         (
             lan("addresses = [\"192.0.2.2/24\", \"192.0.2.2/25\"]"),
             "the address 192.0.2.2 is there twice, first in line 9",
@@ -106,7 +106,7 @@ fn profiles_that_could_not_work_are_refused() {
             lan("ipv4 = \"disabled\"\ndns = [\"192.0.2.1\"]"),
             "the name server 192.0.2.1 is of a family that `lan` has disabled",
         ),
-        (lan("dns = [\"ff02::1\"]"), "the name server ff02::1 is an address of a group"),
+        (lan("dns = [\"ff02::1\"]"), "the name server ff02::1 is a multicast address"),
         (lan("ipv4 = \"disabled\"\nipv6 = \"disabled\"\ndns_search = [\"a\"]"), "has `dns_search`, and both families"),
         (lan("") + &other("b", "interface = \"eth0\""), "interface `eth0` has two profiles, the first in line 6"),
         (
@@ -125,12 +125,12 @@ fn profiles_that_could_not_work_are_refused() {
             of("bond", "a", "\"b\"") + &of("bond", "b", "\"eth0\""),
             "`b` is a bond, which the kernel takes for no port of a bond",
         ),
-        (vlan("a", "b") + &of("bridge", "b", "\"a\""), "`a` lies on itself, or on more than 8 others"),
-        (vlan("a", "b") + &vlan("b", "a"), "`a` lies on itself"),
-        (vlan("a", "a"), "`a` lies on itself"),
+        (vlan("a", "b") + &of("bridge", "b", "\"a\""), "`a` forms a cycle, or is stacked more than 8 deep"),
+        (vlan("a", "b") + &vlan("b", "a"), "`a` forms a cycle"),
+        (vlan("a", "a"), "`a` forms a cycle"),
         (
             (0..9).map(|n| vlan(&format!("v{n}"), &format!("v{}", n + 1))).collect(),
-            "`v0` lies on itself, or on more than 8",
+            "`v0` forms a cycle, or is stacked more than 8",
         ),
         (
             lan("addresses = [\"192.0.2.2/24\"]") + &of("bridge", "b", "\"eth0\""),
@@ -160,12 +160,12 @@ fn profiles_that_hardly_work_as_meant_are_warned_of() {
         (lan("mtu = 1279\nipv6 = \"disabled\""), &[]),
         (lan("mtu = 1280"), &[]),
     ] {
-        assert_eq!(ids(&lowered(&wish, &[])), warned, "{wish}");
+        assert_eq!(ids(&compiled(&wish, &[])), warned, "{wish}");
     }
 }
 
 #[test]
 fn what_a_keyfile_would_take_for_a_mark_is_escaped() {
-    let text = script(&lower_with(&other("a", "interface = 'a\\b;c'"), &[]).unwrap());
+    let text = script(&compile_with(&other("a", "interface = 'a\\b;c'"), &[]).unwrap());
     assert_eq!(text.matches("interface-name=a\\\\b;c\n").count(), 2, "{text}");
 }

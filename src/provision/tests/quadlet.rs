@@ -1,6 +1,6 @@
 //! Containers that run: the quadlets both engines write, what stands beside them, and what is refused.
 
-use super::{Lowered, config, ids, lower_with, lowered, refused, script};
+use super::{GuestConfig, compile_with, compiled, config, ids, refused, script};
 
 const WISH: &str = include_str!("quadlet.toml");
 
@@ -46,7 +46,7 @@ fn typed(keys: &str) -> String {
 
 #[test]
 fn ignition_writes_the_quadlet_and_its_variables_apart() {
-    let config = config(&lowered(&wish("ignition"), &[("own.container", OWN.as_bytes())]));
+    let config = config(&compiled(&wish("ignition"), &[("own.container", OWN.as_bytes())]));
     let (quadlet, mode) = file_in(&config, "/etc/containers/systemd/files.container");
     assert_eq!((quadlet.as_str(), mode), (include_str!("golden/files.container"), 0o644));
     let (variables, mode) = file_in(&config, "/etc/containers/systemd/files.env");
@@ -59,7 +59,7 @@ fn ignition_writes_the_quadlet_and_its_variables_apart() {
 
 #[test]
 fn combustion_writes_the_same() {
-    let script = script(&lowered(&wish("combustion"), &[("own.container", OWN.as_bytes())]));
+    let script = script(&compiled(&wish("combustion"), &[("own.container", OWN.as_bytes())]));
     for text in [include_str!("golden/files.container"), include_str!("golden/arca-load-files.service")] {
         assert!(script.contains(text), "{script}");
     }
@@ -69,15 +69,15 @@ fn combustion_writes_the_same() {
 
 const OWN: &str = "[Unit]\nDescription=Mine\n\n[Container]\nImage=localhost/own:latest\n";
 
-fn account(lowered: &Lowered) -> Vec<&str> {
-    lowered.placed.iter().map(|placed| placed.what.as_str()).collect()
+fn account(compiled: &GuestConfig) -> Vec<&str> {
+    compiled.assignments.iter().map(|assigned| assigned.what.as_str()).collect()
 }
 
 #[test]
 fn the_account_names_every_file_and_no_value() {
-    let lowered = lowered(&wish("auto"), &[("own.container", OWN.as_bytes())]);
+    let compiled = compiled(&wish("auto"), &[("own.container", OWN.as_bytes())]);
     assert_eq!(
-        account(&lowered),
+        account(&compiled),
         [
             "unit arca-load-files.service loads an image once",
             "file /etc/containers/systemd/files.container for files.service",
@@ -87,7 +87,7 @@ fn the_account_names_every_file_and_no_value() {
             "unit arca-load-only.service loads an image once",
         ]
     );
-    assert!(ids(&lowered).contains(&"container-podman") && !format!("{lowered:?}").contains("a b$c"), "{lowered:?}");
+    assert!(ids(&compiled).contains(&"container-podman") && !format!("{compiled:?}").contains("a b$c"), "{compiled:?}");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn an_image_with_a_tag_keeps_its_name_and_one_without_gets_the_containers() {
         (&format!("quay.io/a/b@sha256:{digest}"), "localhost/web:latest"),
     ] {
         let wish = typed("auto_start = false").replace("quay.io/a/web:1", image);
-        let config = config(&lowered(&format!("engine = \"ignition\"\n{wish}"), &[]));
+        let config = config(&compiled(&format!("engine = \"ignition\"\n{wish}"), &[]));
         let (quadlet, _) = file_in(&config, "/etc/containers/systemd/web.container");
         assert!(
             quadlet.contains(&format!("\nImage={name}\nPull=never\n")) && !quadlet.contains("[Install]"),
@@ -129,19 +129,19 @@ fn what_would_stand_in_the_quadlets_way_is_refused() {
     let crlf = refused(&typed("source = \"q\""), &[("q", b"[Container]\r\nImage=x\r\n")]);
     assert!(crlf[0].contains("plain line ends"), "{crlf:?}");
     let dropin = "[[provision.unit.dropin]]\nname = \"a.conf\"\ntext = \"[Service]\\nNice=5\\n\"";
-    assert!(lower_with(&unit(dropin), &[]).is_ok(), "drop-ins go with a generated unit");
+    assert!(compile_with(&unit(dropin), &[]).is_ok(), "drop-ins go with a generated unit");
 }
 
 #[test]
 fn a_quadlet_of_another_image_is_warned_of() {
     let own = |image: &str| typed(&format!("text = \"[Container]\\nImage={image}\\n\""));
-    assert!(ids(&lowered(&own("quay.io/a/web:2"), &[])).contains(&"container-image-name"));
-    assert!(!ids(&lowered(&own("quay.io/a/web:1"), &[])).contains(&"container-image-name"));
+    assert!(ids(&compiled(&own("quay.io/a/web:2"), &[])).contains(&"container-image-name"));
+    assert!(!ids(&compiled(&own("quay.io/a/web:1"), &[])).contains(&"container-image-name"));
 }
 
 #[test]
 fn a_quadlet_with_variables_is_roots_alone() {
     let own = typed("text = \"[Container]\\nImage=quay.io/a/web:1\\nEnvironment=PASSWORD=x\\n\"");
-    let config = config(&lowered(&format!("engine = \"ignition\"\n{own}"), &[]));
+    let config = config(&compiled(&format!("engine = \"ignition\"\n{own}"), &[]));
     assert_eq!(file_in(&config, "/etc/containers/systemd/web.container").1, 0o600);
 }

@@ -1,8 +1,8 @@
 //! Ready-made configs and scripts: taken as they are, joined, carried, limited.
 
-use super::{config, ids, lower_with, lowered, refused, script};
+use super::{compile_with, compiled, config, ids, refused, script};
 use crate::base::{Code, DiskLabel};
-use crate::provision::{FW_CFG_LIMIT, FW_CFG_SLOW};
+use crate::provision::engines::transports::{FW_CFG_LIMIT, FW_CFG_SLOW};
 
 const READY: &str = "config = \"my/nas.ign\"\n";
 const SCRIPT: &str = "engine = \"combustion\"\nscript = \"my/s.sh\"\n";
@@ -10,17 +10,17 @@ const SCRIPT: &str = "engine = \"combustion\"\nscript = \"my/s.sh\"\n";
 #[test]
 fn a_config_alone_goes_through_byte_for_byte() {
     let bytes = b" { \"ignition\" :{\"version\":\"3.0.0\", \"timeouts\": null} }";
-    let lowered = lowered(READY, &[("my/nas.ign", bytes)]);
-    assert_eq!(config(&lowered).as_bytes(), bytes);
-    assert_eq!(lowered.label, Some(DiskLabel::Ignition));
+    let compiled = compiled(READY, &[("my/nas.ign", bytes)]);
+    assert_eq!(config(&compiled).as_bytes(), bytes);
+    assert_eq!(compiled.label, Some(DiskLabel::Ignition));
 }
 
 #[test]
 fn a_script_alone_goes_through_byte_for_byte() {
     let bytes = "#!/bin/bash\n# combustion: network\necho \u{e4}".as_bytes();
-    let lowered = lowered(SCRIPT, &[("my/s.sh", bytes)]);
-    assert_eq!(script(&lowered).as_bytes(), bytes);
-    assert_eq!((lowered.label, ids(&lowered)), (Some(DiskLabel::Combustion), vec!["script"]));
+    let compiled = compiled(SCRIPT, &[("my/s.sh", bytes)]);
+    assert_eq!(script(&compiled).as_bytes(), bytes);
+    assert_eq!((compiled.label, ids(&compiled)), (Some(DiskLabel::Combustion), vec!["script"]));
 }
 
 #[test]
@@ -41,8 +41,8 @@ fn a_config_and_the_typed_part_are_joined() {
         "storage": {"links": [{"path": "/etc/l", "target": "/x"}]}}"#;
     let wish = format!("{READY}[[provision.user]]\nname = \"bob\"\nssh_keys = [\"KEY\"]\n");
     let ready: &[u8] = std::str::from_utf8(ready).unwrap().replace("\"kernelArguments\": null,", "").leak().as_bytes();
-    let lowered = lowered(&wish, &[("my/nas.ign", ready)]);
-    let value: serde_json::Value = serde_json::from_str(&config(&lowered)).unwrap();
+    let compiled = compiled(&wish, &[("my/nas.ign", ready)]);
+    let value: serde_json::Value = serde_json::from_str(&config(&compiled)).unwrap();
     assert_eq!(value["ignition"], serde_json::json!({"version": "3.2.0", "timeouts": {"httpTotal": 9}}));
     let names: Vec<_> = value["passwd"]["users"].as_array().unwrap().iter().map(|user| &user["name"]).collect();
     assert_eq!(names, ["core", "bob"]);
@@ -55,7 +55,7 @@ fn what_a_config_mounts_is_not_mounted_twice() {
     let ready = br#"{"ignition": {"version": "3.2.0"}, "storage": {"filesystems": [
         {"device": "/dev/disk/by-label/ROOT", "path": "/home", "format": "btrfs", "mountOptions": ["subvol=/@/home"]}]}}"#;
     let wish = format!("{READY}[[provision.user]]\nname = \"bob\"\nssh_keys = [\"KEY\"]\n");
-    assert_eq!(config(&lowered(&wish, &[("my/nas.ign", ready)])).matches("subvol=/@/home").count(), 1);
+    assert_eq!(config(&compiled(&wish, &[("my/nas.ign", ready)])).matches("subvol=/@/home").count(), 1);
 }
 
 #[test]
@@ -64,10 +64,10 @@ fn a_directory_on_the_way_to_a_file_is_not_made_twice() {
     let wish = format!(
         "{READY}[[provision.user]]\nname = \"bob\"\nssh_keys = [\"KEY\"]\n[[provision.file]]\npath = \"/home/bob/.config/a/b\"\ntext = \"\"\nuser = \"bob\"\n"
     );
-    let lowered = config(&lowered(&wish, &[("my/nas.ign", ready)]));
-    assert_eq!(lowered.matches("\"path\": \"/home/bob/.config\"").count(), 1, "{lowered}");
-    assert!(lowered.contains("\"mode\": 448") && lowered.contains("\"path\": \"/home/bob/.config/a\""), "{lowered}");
-    assert!(crate::format::ignition::read(lowered.as_bytes()).is_ok());
+    let compiled = config(&compiled(&wish, &[("my/nas.ign", ready)]));
+    assert_eq!(compiled.matches("\"path\": \"/home/bob/.config\"").count(), 1, "{compiled}");
+    assert!(compiled.contains("\"mode\": 448") && compiled.contains("\"path\": \"/home/bob/.config/a\""), "{compiled}");
+    assert!(crate::format::ignition::read(compiled.as_bytes()).is_ok());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_config_that_would_drop_the_typed_part_is_refused_beside_one() {
     let problems = refused(&format!("{READY}[provision.root]\nssh_keys = [\"KEY\"]\n"), &[("my/nas.ign", ready)]);
     assert!(problems.len() == 1 && problems[0].contains("drop all that the recipe adds"), "{problems:?}");
     assert!(problems[0].ends_with("@recipes/my/nas.ign:1:68"), "{problems:?}");
-    assert!(lower_with(READY, &[("my/nas.ign", ready)]).is_ok(), "alone it does what it says");
+    assert!(compile_with(READY, &[("my/nas.ign", ready)]).is_ok(), "alone it does what it says");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn what_both_define_is_refused_by_name_with_both_places() {
     let wish = format!(
         "{READY}[provision.root]\nssh_keys = [\"KEY\"]\n[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\n[[provision.unit]]\nname = \"a.service\"\nenable = true\n"
     );
-    let problems = lower_with(&wish, &[("my/nas.ign", ready)]).unwrap_err().0;
+    let problems = compile_with(&wish, &[("my/nas.ign", ready)]).unwrap_err().0;
     let found: Vec<_> =
         problems.iter().map(|problem| (problem.headline.as_str(), problem.facts[0].1.as_str())).collect();
     assert_eq!(
@@ -139,9 +139,9 @@ fn a_config_that_goes_through_as_it_is_must_bring_its_own_entries() {
             &[],
         ),
     ] {
-        let lowered = lowered(READY, &[("my/nas.ign", &ready(rest))]);
-        assert_eq!(ids(&lowered), warned, "{rest}");
-        assert!(!format!("{:?}", lowered.warnings).contains("HUNTER"), "sec_4");
+        let compiled = compiled(READY, &[("my/nas.ign", &ready(rest))]);
+        assert_eq!(ids(&compiled), warned, "{rest}");
+        assert!(!format!("{:?}", compiled.warnings).contains("HUNTER"), "sec_4");
     }
 }
 
@@ -156,7 +156,7 @@ fn a_script_that_writes_where_it_sees_nothing_is_warned_of() {
         ("cp x /etc/x", &[]),
     ] {
         let text = format!("#!/bin/sh\n{body}\n");
-        assert_eq!(ids(&lowered(SCRIPT, &[("my/s.sh", text.as_bytes())])), warned, "{body}");
+        assert_eq!(ids(&compiled(SCRIPT, &[("my/s.sh", text.as_bytes())])), warned, "{body}");
     }
 }
 
@@ -168,16 +168,16 @@ fn a_script_and_its_side_files_travel_in_one() {
         ("my/motd", b"hi\n"),
         ("my/a+b", b"\0"),
     ];
-    let lowered = lowered(&wish, &files);
-    assert_eq!(script(&lowered), include_str!("golden/carried"));
-    let names: Vec<_> = lowered.side_files.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
+    let compiled = compiled(&wish, &files);
+    assert_eq!(script(&compiled), include_str!("golden/carried"));
+    let names: Vec<_> = compiled.side_files.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
     assert_eq!(names, [("motd", "my/motd"), ("a+b", "my/a+b")]);
 }
 
 #[test]
 fn a_typed_part_and_a_script_travel_in_one() {
     let wish = format!("{SCRIPT}[provision.root]\nssh_keys = [\"KEY\"]\n");
-    let text = script(&lowered(&wish, &[("my/s.sh", b"#!/bin/bash\n# combustion: network\nfalse\n")]));
+    let text = script(&compiled(&wish, &[("my/s.sh", b"#!/bin/bash\n# combustion: network\nfalse\n")]));
     assert!(text.starts_with("#!/bin/sh\n# combustion: network\n"), "{text}");
     assert!(text.ends_with("\nexec ./script.recipe \"$@\"\n"), "{text}");
     assert!(!text.contains("--prepare"), "a script that does not ask for it is never run that way: {text}");
@@ -202,7 +202,7 @@ fn side_files_have_names_the_config_disk_can_hold() {
 fn out_5_what_fw_cfg_cannot_carry_is_refused_there_and_warned_of_elsewhere() {
     let body = |size: u64| format!("#!/bin/sh\n{}\n", "#".repeat(usize::try_from(size).unwrap() - 11)).into_bytes();
     let by = |transport: &str, size: u64| {
-        lower_with(&format!("{SCRIPT}transport = \"{transport}\"\n"), &[("my/s.sh", &body(size))])
+        compile_with(&format!("{SCRIPT}transport = \"{transport}\"\n"), &[("my/s.sh", &body(size))])
     };
     for transport in ["disk", "fw_cfg"] {
         assert!(ids(&by(transport, FW_CFG_SLOW.0).unwrap()).is_empty(), "{transport}");
@@ -218,8 +218,8 @@ fn out_5_side_files_too_large_to_travel_inside_stay_beside() {
     let wish = |transport: &str| format!("{SCRIPT}transport = \"{transport}\"\nside_files = [\"big\"]\n");
     let big = vec![0; 200 << 10];
     let files: [(&str, &[u8]); 2] = [("my/s.sh", b"#!/bin/sh\ncp big /opt\n"), ("big", &big)];
-    let lowered = lowered(&wish("disk"), &files);
-    assert_eq!(script(&lowered), "#!/bin/sh\ncp big /opt\n");
-    assert_eq!((lowered.side_files.len(), ids(&lowered)), (1, vec!["fwcfg-size"]));
-    assert_eq!(lower_with(&wish("fw_cfg"), &files).unwrap_err().0[0].code, Code::FwCfgLimit);
+    let compiled = compiled(&wish("disk"), &files);
+    assert_eq!(script(&compiled), "#!/bin/sh\ncp big /opt\n");
+    assert_eq!((compiled.side_files.len(), ids(&compiled)), (1, vec!["fwcfg-size"]));
+    assert_eq!(compile_with(&wish("fw_cfg"), &files).unwrap_err().0[0].code, Code::FwCfgLimit);
 }

@@ -1,10 +1,11 @@
 //! The report: what is added for it, by whom, what it looks at, and that nothing of it is secret. `UPDATE_GOLDEN=1` writes
 //! the golden texts anew.
 
-use super::{HASH, KEY, config, lowered, refused, script};
+use super::{HASH, KEY, compiled, config, refused, script};
+use crate::base::Engine;
 use crate::guest_report::{Expectation, Kind, Wish};
-use crate::provision::Lowered;
-use crate::provision::split::{Part, Side};
+use crate::provision::GuestConfig;
+use crate::provision::engines::choice::Feature;
 
 const WISH: &str = include_str!("report.toml");
 
@@ -17,12 +18,12 @@ fn golden(name: &str, text: &str) {
     assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default(), "{name}");
 }
 
-fn by(engine: &str, wish: &str) -> Lowered {
-    lowered(&format!("engine = \"{engine}\"\nreport = true\n{wish}"), &[("a.rpm", b"rpm")])
+fn by(engine: &str, wish: &str) -> GuestConfig {
+    compiled(&format!("engine = \"{engine}\"\nreport = true\n{wish}"), &[("a.rpm", b"rpm")])
 }
 
-fn expectation(lowered: &Lowered) -> &Expectation {
-    lowered.report.as_ref().expect("a report")
+fn expectation(compiled: &GuestConfig) -> &Expectation {
+    compiled.report.as_ref().expect("a report")
 }
 
 /// Finds the text that a script writes to a path.
@@ -52,8 +53,8 @@ fn the_unit_the_script_and_the_list_are_the_same_by_either_engine() {
     let told: serde_json::Value = serde_json::from_str(&config(&ignition)).unwrap();
     let unit = told["systemd"]["units"].as_array().unwrap().iter().find(|unit| unit["name"] == "arca-report.service");
     assert_eq!(format!("{}\n", written(&text, "/etc/systemd/system/arca-report.service")), unit.unwrap()["contents"]);
-    let without = |lowered: &Lowered| {
-        let lines = expectation(lowered).lines.iter();
+    let without = |compiled: &GuestConfig| {
+        let lines = expectation(compiled).lines.iter();
         lines
             .filter(|line| line.kind != Kind::Engine && !line.subject.contains("/arca-build/scripts/"))
             .cloned()
@@ -66,8 +67,8 @@ fn the_unit_the_script_and_the_list_are_the_same_by_either_engine() {
 #[test]
 fn sec_4_no_hash_and_no_content_stands_in_list_or_expectation() {
     for engine in ["ignition", "combustion", "auto"] {
-        let lowered = by(engine, &WISH.replace("HASH", HASH).replace("KEY", KEY));
-        let json = String::from_utf8(expectation(&lowered).to_json().unwrap()).unwrap();
+        let compiled = by(engine, &WISH.replace("HASH", HASH).replace("KEY", KEY));
+        let json = String::from_utf8(expectation(&compiled).to_json().unwrap()).unwrap();
         let key = KEY.split(' ').nth(1).unwrap();
         for secret in [HASH, "saltsalt", key, "s3cret"] {
             assert!(!json.contains(secret), "{secret}");
@@ -78,24 +79,26 @@ fn sec_4_no_hash_and_no_content_stands_in_list_or_expectation() {
 
 #[test]
 fn each_engine_that_has_a_part_leaves_a_mark_and_no_other_comes_into_it() {
-    let engines = |lowered: &Lowered| -> Vec<String> {
-        let lines = expectation(lowered).lines.iter().filter(|line| line.kind == Kind::Engine);
+    let engines = |compiled: &GuestConfig| -> Vec<String> {
+        let lines = expectation(compiled).lines.iter().filter(|line| line.kind == Kind::Engine);
         lines.map(|line| line.subject.clone()).collect()
     };
-    let side = |lowered: &Lowered| lowered.placed.iter().find(|placed| placed.part == Part::Report).unwrap().side;
+    let writer = |compiled: &GuestConfig| {
+        compiled.assignments.iter().find(|assigned| assigned.feature == Feature::Report).unwrap().engine
+    };
     let run = "[[provision.run]]\nname = \"x\"\ntext = \"#!/bin/sh\\nexit 0\\n\"\n";
     for (engine, wish, expected, by_whom) in [
-        ("auto", "hostname = \"a\"\n", &["ignition"][..], Side::Ignition),
-        ("auto", run, &["combustion"], Side::Combustion),
-        ("auto", &format!("hostname = \"a\"\n{run}"), &["ignition", "combustion"], Side::Ignition),
-        ("combustion", "hostname = \"a\"\n", &["combustion"], Side::Combustion),
-        ("ignition", run, &["ignition"], Side::Ignition),
-        ("auto", "", &["ignition"], Side::Ignition),
+        ("auto", "hostname = \"a\"\n", &["ignition"][..], Engine::Ignition),
+        ("auto", run, &["combustion"], Engine::Combustion),
+        ("auto", &format!("hostname = \"a\"\n{run}"), &["ignition", "combustion"], Engine::Ignition),
+        ("combustion", "hostname = \"a\"\n", &["combustion"], Engine::Combustion),
+        ("ignition", run, &["ignition"], Engine::Ignition),
+        ("auto", "", &["ignition"], Engine::Ignition),
     ] {
-        let lowered = by(engine, wish);
-        assert_eq!(engines(&lowered), expected, "{engine} {wish}");
-        assert_eq!(side(&lowered), by_whom, "{engine} {wish}");
-        for (engine, bytes) in [("ignition", &lowered.config), ("combustion", &lowered.script)] {
+        let compiled = by(engine, wish);
+        assert_eq!(engines(&compiled), expected, "{engine} {wish}");
+        assert_eq!(writer(&compiled), by_whom, "{engine} {wish}");
+        for (engine, bytes) in [("ignition", &compiled.config), ("combustion", &compiled.script)] {
             let text = bytes.as_ref().map(|bytes| String::from_utf8(bytes.expose().clone()).unwrap());
             let has_mark = text.is_some_and(|text| text.contains(&format!("/etc/arca-build/applied/{engine}")));
             assert_eq!(has_mark, expected.contains(&engine), "{engine} {wish}");
@@ -106,8 +109,8 @@ fn each_engine_that_has_a_part_leaves_a_mark_and_no_other_comes_into_it() {
 #[test]
 fn the_digest_is_that_of_the_configuration_and_not_of_the_report() {
     let digest = |engine: &str, wish: &str| {
-        let lowered = by(engine, wish);
-        match &expectation(&lowered).lines[0].facts["config"] {
+        let compiled = by(engine, wish);
+        match &expectation(&compiled).lines[0].facts["config"] {
             Wish::Digest(digest) => *digest,
             other => panic!("{other:?}"),
         }
@@ -116,7 +119,7 @@ fn the_digest_is_that_of_the_configuration_and_not_of_the_report() {
     assert_eq!(plain, digest("ignition", "hostname = \"a\"\n"));
     assert_ne!(plain, digest("ignition", "hostname = \"b\"\n"));
     assert_ne!(plain, digest("combustion", "hostname = \"a\"\n"));
-    let silent = lowered("engine = \"ignition\"\nhostname = \"a\"\n", &[]);
+    let silent = compiled("engine = \"ignition\"\nhostname = \"a\"\n", &[]);
     assert_eq!(plain, crate::provision::report::digest(Some(config(&silent).as_bytes()), None, None));
     assert!(silent.report.is_none() && !config(&silent).contains("arca-build"));
 }
@@ -129,7 +132,7 @@ fn ready_made_files_alone_stay_byte_for_byte_unless_the_report_is_asked_for() {
             "format = 1\nname = \"a\"\n[base]\nurl = \"https://h/a.qcow2\"\n[provision]\n{report}script = \"mine\"\n"
         );
         let recipe = crate::recipe::parse(&text, "a.toml").unwrap();
-        crate::provision::lower(&recipe, &super::local(&[("mine", ready)]), &super::known(&recipe)).unwrap()
+        crate::provision::compile(&recipe, &super::local(&[("mine", ready)]), &super::known(&recipe)).unwrap()
     };
     let plain = recipe("");
     assert_eq!(script(&plain).as_bytes(), ready);
@@ -175,15 +178,15 @@ fn packages_are_looked_for_by_the_name_that_rpm_knows() {
     let wish = "packages = [\"htop\", \"pattern:base\", \"vim=9.1\"]\n";
     let rpm = |name: &str| format!("[[provision.rpm]]\nurl = \"https://h/{name}\"\nsha256 = \"{}\"\n", "0".repeat(64));
     let rpms: String = ["foo-bar-1.0-2.3.x86_64.rpm", "odd.rpm"].map(rpm).concat();
-    let lowered = by("combustion", &format!("{wish}{rpms}"));
-    let lines = expectation(&lowered).lines.iter().filter(|line| line.kind == Kind::Package);
+    let compiled = by("combustion", &format!("{wish}{rpms}"));
+    let lines = expectation(&compiled).lines.iter().filter(|line| line.kind == Kind::Package);
     assert_eq!(lines.map(|line| line.subject.as_str()).collect::<Vec<_>>(), ["htop", "vim", "foo-bar"]);
 }
 
 #[test]
 fn what_is_asked_for_twice_is_looked_at_once() {
-    let lowered = by("combustion", "packages = [\"vim\", \"vim=9.1\"]\n");
-    let lines = expectation(&lowered).lines.iter().filter(|line| line.kind == Kind::Package);
+    let compiled = by("combustion", "packages = [\"vim\", \"vim=9.1\"]\n");
+    let lines = expectation(&compiled).lines.iter().filter(|line| line.kind == Kind::Package);
     assert_eq!(lines.map(|line| line.subject.as_str()).collect::<Vec<_>>(), ["vim"]);
 }
 
@@ -197,11 +200,11 @@ fn a_mount_is_looked_for_by_the_type_that_the_kernel_knows() {
         ("type = \"none\"\noptions = [\"bind\"]", None),
         ("", None),
     ] {
-        let lowered = by(
+        let compiled = by(
             "combustion",
             &format!("[[provision.mount]]\npath = \"/srv/x\"\nwhat = \"/dev/disk/by-label/x\"\n{kind}\n"),
         );
-        let line = expectation(&lowered).lines.iter().find(|line| line.kind == Kind::Mount).unwrap();
+        let line = expectation(&compiled).lines.iter().find(|line| line.kind == Kind::Mount).unwrap();
         assert_eq!(line.facts.get("type"), wish.as_ref(), "{kind}");
     }
 }

@@ -1,10 +1,10 @@
 //! Every rule of the table: a recipe that breaks it, and one like it that does not.
 
-use super::super::carried::Known;
 use super::super::facts::BaseFacts;
-use super::super::{Judged, judge};
+use super::super::{Checked, check};
 use super::{HASH, KEY};
 use crate::base::{ByteSize, Digest, Rule, Secret, Severity};
+use crate::provision::pins::PinnedInfo;
 use crate::recipe::{LocalFile, LocalFiles, RecipePath, parse};
 
 /// A recipe: the address of its base, the rest of it, and a ready-made file, `ready`, beside it.
@@ -31,12 +31,12 @@ impl Wish {
         text.replace("HASH", HASH).replace("KEY", KEY)
     }
 
-    fn judge(&self, facts: &BaseFacts) -> Judged {
+    fn check(&self, facts: &BaseFacts) -> Checked {
         let text = self.text();
         let recipe = parse(&text, "n.toml").unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-        let named = ["ready", "side"].into_iter().filter(|name| self.rest.contains(name));
+        let named = ["ready", "engine"].into_iter().filter(|name| self.rest.contains(name));
         let files = named.map(|name| {
-            let bytes = if name == "side" { vec![b'x'; 9 << 20] } else { self.ready.as_bytes().to_vec() };
+            let bytes = if name == "engine" { vec![b'x'; 9 << 20] } else { self.ready.as_bytes().to_vec() };
             let local = LocalFile {
                 digest: Digest::of(&bytes),
                 size: ByteSize(bytes.len() as u64),
@@ -44,15 +44,15 @@ impl Wish {
             };
             (RecipePath::parse(name).unwrap(), local)
         });
-        judge(&recipe, &LocalFiles(files.collect()), &Known { base: facts.clone(), ..super::known(&recipe) })
+        check(&recipe, &LocalFiles(files.collect()), &PinnedInfo { base: facts.clone(), ..super::known(&recipe) })
     }
 }
 
 /// What was told of a rule: by a finding, or by a refusal.
-fn told(judged: &Judged, rule: Rule) -> Vec<Severity> {
-    let refused = judged.lowered.as_ref().err().into_iter().flat_map(|problems| &problems.0);
+fn told(checked: &Checked, rule: Rule) -> Vec<Severity> {
+    let refused = checked.compiled.as_ref().err().into_iter().flat_map(|problems| &problems.0);
     let refused = refused.filter(|problem| problem.rule == Some(rule)).map(|_| Severity::Error);
-    let found = judged.findings.iter().filter(|finding| finding.rule == rule).map(|finding| finding.severity);
+    let found = checked.findings.iter().filter(|finding| finding.rule == rule).map(|finding| finding.severity);
     // An error is told both ways.
     let mut all: Vec<_> = refused.chain(found).collect();
     all.dedup();
@@ -110,13 +110,13 @@ fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
         (R::DupTransport, ign!(r#""systemd": {"units": [{"name": "a.service", "contents": "[Service]\nExecStart=mount /dev/disk/by-label/ignition /mnt"}]}"#), Warning, IGN.ready("{\"ignition\": {\"version\": \"3.2.0\"}}"), false),
         (R::Precedence, BOTH.ready("#!/bin/sh\n"), Warning, SH.ready("#!/bin/sh\n"), false),
         (R::Precedence, wish("[provision]\ntransport = { ignition = \"disk\", combustion = \"fw_cfg\" }\nscript = \"ready\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").ready("#!/bin/sh\n"), Note, wish("[provision]\ntransport = { ignition = \"disk\" }\nscript = \"ready\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").ready("#!/bin/sh\n"), false),
-        (R::FwcfgSize, wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\nside_files = [\"side\"]\n").ready("#!/bin/sh\n"), Note, SH.ready("#!/bin/sh\n"), false),
-        (R::FwcfgSize, wish("[provision]\nengine = \"combustion\"\ntransport = \"fw_cfg\"\nscript = \"ready\"\nside_files = [\"side\"]\n").ready("#!/bin/sh\n"), Error, SH.ready("#!/bin/sh\n"), false),
+        (R::FwcfgSize, wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\nside_files = [\"engine\"]\n").ready("#!/bin/sh\n"), Note, SH.ready("#!/bin/sh\n"), false),
+        (R::FwcfgSize, wish("[provision]\nengine = \"combustion\"\ntransport = \"fw_cfg\"\nscript = \"ready\"\nside_files = [\"engine\"]\n").ready("#!/bin/sh\n"), Error, SH.ready("#!/bin/sh\n"), false),
         (R::FwcfgArch, fw_cfg.on("Leap-Minimal.s390x-kvm.qcow2"), Error, root.on("Leap-Minimal.s390x-kvm.qcow2"), false),
         (R::PlatformMetal, fw_cfg.on("Leap-Micro-Default.raw.xz"), Warning, root.on("Leap-Micro-Default.raw.xz"), false),
         (R::CarriedFwcfg, wish("[provision]\nengine = \"combustion\"\n[[provision.rpm]]\nurl = \"https://h/a.rpm\"\nsha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"\nsize = \"1KiB\"\n"), Warning, root, false),
         (R::CarriedUsb, wish("[provision]\nmedia = \"gpt\"\n[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n"), Warning, wish("[provision]\nmedia = \"gpt\"\n[provision.root]\nssh_keys = [\"KEY\"]\n"), false),
-        (R::ShmSize, wish("[machine]\nmemory = \"16MiB\"\n[provision]\nengine = \"combustion\"\nscript = \"ready\"\nside_files = [\"side\"]\n").ready("#!/bin/sh\n"), Warning, wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\nside_files = [\"side\"]\n").ready("#!/bin/sh\n"), false),
+        (R::ShmSize, wish("[machine]\nmemory = \"16MiB\"\n[provision]\nengine = \"combustion\"\nscript = \"ready\"\nside_files = [\"engine\"]\n").ready("#!/bin/sh\n"), Warning, wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\nside_files = [\"engine\"]\n").ready("#!/bin/sh\n"), false),
         (R::SdbootNoIgnition, wish("[provision]\nengine = \"ignition\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("MicroOS-kvm-and-xen-sdboot.qcow2"), Error, root.on("MicroOS-kvm-and-xen-sdboot.qcow2"), false),
         (R::OpenstackCloudinit, root.on("MicroOS-OpenStack-Cloud.qcow2"), Error, wish("[machine]\n").on("MicroOS-OpenStack-Cloud.qcow2"), false),
         (R::ContainerPodman, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n"), Warning, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n").on("MicroOS-ContainerHost.qcow2"), false),
@@ -167,19 +167,19 @@ fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
 fn every_rule_is_told_where_it_is_broken_and_nowhere_else() {
     for (rule, broken, severity, whole, known) in cases() {
         let facts = if known { facts() } else { BaseFacts::default() };
-        let judged = broken.judge(&facts);
-        assert_eq!(told(&judged, rule), [severity], "{rule}\n{}\n{:?}", broken.text(), judged.findings);
+        let checked = broken.check(&facts);
+        assert_eq!(told(&checked, rule), [severity], "{rule}\n{}\n{:?}", broken.text(), checked.findings);
         let refused =
-            judged.lowered.as_ref().err().map(|problems| problems.0.iter().all(|problem| problem.rule.is_some()));
+            checked.compiled.as_ref().err().map(|problems| problems.0.iter().all(|problem| problem.rule.is_some()));
         assert_eq!(
             refused.is_some(),
             severity == Severity::Error,
             "{rule}: only an error refuses\n{:?}",
-            judged.lowered.err()
+            checked.compiled.err()
         );
-        let judged = whole.judge(&facts);
-        assert!(told(&judged, rule).is_empty(), "{rule}\n{}\n{:?}", whole.text(), judged.findings);
-        assert!(judged.lowered.is_ok(), "{rule}\n{}\n{:?}", whole.text(), judged.lowered.err());
+        let checked = whole.check(&facts);
+        assert!(told(&checked, rule).is_empty(), "{rule}\n{}\n{:?}", whole.text(), checked.findings);
+        assert!(checked.compiled.is_ok(), "{rule}\n{}\n{:?}", whole.text(), checked.compiled.err());
     }
 }
 
@@ -194,10 +194,10 @@ fn a_mount_by_the_order_of_disks_breaks_the_rule_too() {
 #[test]
 fn an_entry_that_was_added_is_not_asked_for() {
     let text = "[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/srv/x\"\ntext = \"\"\n";
-    let judged = wish(text).judge(&BaseFacts::default());
-    let noted = judged.findings.iter().find(|finding| finding.rule == Rule::HomeSubvol).unwrap();
+    let checked = wish(text).check(&BaseFacts::default());
+    let noted = checked.findings.iter().find(|finding| finding.rule == Rule::HomeSubvol).unwrap();
     assert!(noted.text.ends_with("was added") && noted.fix().starts_with("nothing to do"), "{noted:?}");
-    let given = ign!(r#""storage": {"files": [{"path": "/srv/x"}]}"#).judge(&BaseFacts::default());
+    let given = ign!(r#""storage": {"files": [{"path": "/srv/x"}]}"#).check(&BaseFacts::default());
     let asked = given.findings.iter().find(|finding| finding.rule == Rule::HomeSubvol).unwrap();
     assert!(asked.fix().starts_with("add a"), "{asked:?}");
 }
@@ -213,8 +213,8 @@ fn every_rule_of_the_table_has_a_case() {
 #[test]
 fn a_place_is_told_wherever_there_is_one() {
     for (rule, broken, _, _, known) in cases() {
-        let judged = broken.judge(&if known { facts() } else { BaseFacts::default() });
-        let finding = judged.findings.iter().find(|finding| finding.rule == rule);
+        let checked = broken.check(&if known { facts() } else { BaseFacts::default() });
+        let finding = checked.findings.iter().find(|finding| finding.rule == rule);
         assert!(finding.is_none_or(|finding| finding.place.is_some()), "{rule}: {finding:?}");
     }
 }
@@ -222,20 +222,20 @@ fn a_place_is_told_wherever_there_is_one() {
 #[test]
 fn what_is_allowed_is_told_with_its_reason_and_refuses_nothing() {
     let text = "[machine.system]\nsize = \"19GiB\"\n[allow]\nmin-disk = \"it is cut by hand\"\n";
-    let judged = wish(text).judge(&BaseFacts { immutable: None, ..facts() });
-    assert!(judged.lowered.is_ok() && judged.findings.is_empty(), "{:?}", judged.findings);
-    let allowed: Vec<_> = judged.allowed.iter().map(|one| (one.finding.rule, one.reason.as_str())).collect();
+    let checked = wish(text).check(&BaseFacts { immutable: None, ..facts() });
+    assert!(checked.compiled.is_ok() && checked.findings.is_empty(), "{:?}", checked.findings);
+    let allowed: Vec<_> = checked.allowed.iter().map(|one| (one.finding.rule, one.reason.as_str())).collect();
     assert_eq!(allowed, [(Rule::MinDisk, "it is cut by hand")]);
 }
 
 #[test]
 fn what_the_pins_tell_of_the_image_decides() {
     let no_number = ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 0}]}]}"#);
-    assert!(told(&no_number.judge(&facts()), Rule::PartNumber0).is_empty(), "Ignition of April 2024 is not affected");
+    assert!(told(&no_number.check(&facts()), Rule::PartNumber0).is_empty(), "Ignition of April 2024 is not affected");
     let newer = BaseFacts { snapshot: Some("20260301".into()), newest_spec: Some(6), ..facts() };
-    assert_eq!(told(&no_number.judge(&newer), Rule::PartNumber0), [Severity::Warning]);
-    assert!(told(&IGN.ready("{\"ignition\": {\"version\": \"3.6.0\"}}").judge(&newer), Rule::SpecTooNew).is_empty());
+    assert_eq!(told(&no_number.check(&newer), Rule::PartNumber0), [Severity::Warning]);
+    assert!(told(&IGN.ready("{\"ignition\": {\"version\": \"3.6.0\"}}").check(&newer), Rule::SpecTooNew).is_empty());
     let sdboot = BaseFacts { flavour: Some("kvm-and-xen-sdboot".into()), ..facts() };
     let ignition = wish("[provision]\nengine = \"ignition\"\n[provision.root]\nssh_keys = [\"KEY\"]\n");
-    assert_eq!(told(&ignition.judge(&sdboot), Rule::SdbootNoIgnition), [Severity::Error], "the name tells nothing");
+    assert_eq!(told(&ignition.check(&sdboot), Rule::SdbootNoIgnition), [Severity::Error], "the name tells nothing");
 }

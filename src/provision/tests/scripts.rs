@@ -1,8 +1,8 @@
 //! Scripts, timers and packages: golden files of both engines, and what is refused or warned of.
 
-use super::super::carried::Vehicle;
-use super::{config, ids, lower_with, lowered, refused, script};
+use super::{compile_with, compiled, config, ids, refused, script};
 use crate::base::Digest;
+use crate::provision::guest::PayloadMedium;
 
 const WISH: &str = include_str!("scripts.toml");
 const SECOND: (&str, &[u8]) = ("my/second", b"#!/usr/bin/env python3\nprint('\xc3\xa4')\n");
@@ -18,50 +18,50 @@ fn run(name: &str, text: &str) -> String {
 
 #[test]
 fn ignition_runs_scripts_by_units_one_after_another() {
-    let lowered = lowered(&format!("engine = \"ignition\"\n{WISH}"), &[SECOND]);
-    assert_eq!(config(&lowered), include_str!("golden/scripts.ign"));
-    assert_eq!((&lowered.script, ids(&lowered)), (&None, vec![]));
+    let compiled = compiled(&format!("engine = \"ignition\"\n{WISH}"), &[SECOND]);
+    assert_eq!(config(&compiled), include_str!("golden/scripts.ign"));
+    assert_eq!((&compiled.script, ids(&compiled)), (&None, vec![]));
 }
 
 #[test]
 fn combustion_runs_scripts_last_in_the_order_written() {
-    let lowered = lowered(&format!("engine = \"combustion\"\n{WISH}"), &[SECOND]);
-    assert_eq!(script(&lowered), include_str!("golden/scripts.script"));
-    assert!(ids(&lowered).is_empty());
+    let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[SECOND]);
+    assert_eq!(script(&compiled), include_str!("golden/scripts.script"));
+    assert!(ids(&compiled).is_empty());
 }
 
 #[test]
 fn the_ready_made_script_still_runs_after_those_of_the_recipe() {
     let wish = format!("script = \"s\"\n{}", run("a", "#!/bin/sh\ntrue\n"));
-    let text = script(&lowered(&wish, &[("s", b"#!/bin/sh\ntrue\n")]));
+    let text = script(&compiled(&wish, &[("s", b"#!/bin/sh\ntrue\n")]));
     assert!(text.find("run 01-a cat").unwrap() < text.find("exec ./script.recipe").unwrap(), "{text}");
     assert!(text.find("\nhide\n").unwrap() < text.find("exec ./script.recipe").unwrap(), "{text}");
 }
 
 #[test]
 fn ignition_installs_packages_by_a_unit_and_scripts_wait_for_its_reboot() {
-    let lowered = lowered(&format!("engine = \"ignition\"\n{}", packages()), &[]);
-    assert_eq!(config(&lowered), include_str!("golden/packages.ign"));
-    assert_eq!((lowered.vehicle, lowered.loads.len()), (Some(Vehicle::PayloadDisk), 2));
-    let only = super::lowered("engine = \"ignition\"\npackages = [\"htop\"]\n", &[]);
-    assert_eq!((only.vehicle, config(&only).contains("arca-payload")), (None, false));
+    let compiled = compiled(&format!("engine = \"ignition\"\n{}", packages()), &[]);
+    assert_eq!(config(&compiled), include_str!("golden/packages.ign"));
+    assert_eq!((compiled.medium, compiled.payload_files.len()), (Some(PayloadMedium::PayloadDisk), 2));
+    let only = super::compiled("engine = \"ignition\"\npackages = [\"htop\"]\n", &[]);
+    assert_eq!((only.medium, config(&only).contains("arca-payload")), (None, false));
 }
 
 #[test]
 fn combustion_installs_packages_first_and_asks_for_the_network() {
-    let lowered = lowered(&format!("engine = \"combustion\"\n{}", packages()), &[]);
-    assert_eq!(script(&lowered), include_str!("golden/packages.script"));
-    assert_eq!(lowered.vehicle, Some(Vehicle::ConfigDisk));
+    let compiled = compiled(&format!("engine = \"combustion\"\n{}", packages()), &[]);
+    assert_eq!(script(&compiled), include_str!("golden/packages.script"));
+    assert_eq!(compiled.medium, Some(PayloadMedium::ConfigDisk));
     let without = packages().split_once('\n').unwrap().1.to_owned();
-    assert!(!script(&super::lowered(&format!("engine = \"combustion\"\n{without}"), &[])).contains("# combustion"));
+    assert!(!script(&super::compiled(&format!("engine = \"combustion\"\n{without}"), &[])).contains("# combustion"));
 }
 
 #[test]
 fn zypper_finds_the_proxy_that_the_recipe_names() {
     let wish = "packages = [\"htop\"]\n[provision.proxy]\nhttp = \"http://proxy:3128\"\n";
-    let text = script(&lowered(&format!("engine = \"combustion\"\n{wish}"), &[]));
+    let text = script(&compiled(&format!("engine = \"combustion\"\n{wish}"), &[]));
     assert!(text.find("/etc/sysconfig/proxy").unwrap() < text.find("zypper --non-interactive").unwrap(), "{text}");
-    let both = lowered(wish, &[]);
+    let both = compiled(wish, &[]);
     assert!(config(&both).contains("/etc/sysconfig/proxy") && !script(&both).contains("/etc/sysconfig/proxy"));
 }
 
@@ -69,7 +69,7 @@ fn zypper_finds_the_proxy_that_the_recipe_names() {
 #[test]
 fn out_12_no_line_of_a_unit_grows_with_the_number_of_packages() {
     let names: Vec<String> = (0..500).map(|number| format!("\"package-{number}\"")).collect();
-    assert!(lower_with(&format!("engine = \"ignition\"\npackages = [{}]\n", names.join(", ")), &[]).is_ok());
+    assert!(compile_with(&format!("engine = \"ignition\"\npackages = [{}]\n", names.join(", ")), &[]).is_ok());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn scripts_that_hardly_work_as_meant_are_warned_of() {
         ("combustion", "#!/bin/sh\nmount /dev/x /mnt\n", &[]),
     ] {
         let wish = format!("engine = \"{engine}\"\n{}", run("a", text));
-        assert_eq!(ids(&lowered(&wish, &[])), warned, "{engine} {text}");
+        assert_eq!(ids(&compiled(&wish, &[])), warned, "{engine} {text}");
     }
 }
 
@@ -127,25 +127,26 @@ fn a_script_that_uses_what_the_recipe_mounts_is_warned_of_where_it_is_not_mounte
         ("auto", "#!/bin/sh\nmkfs.xfs /dev/vdb\n", &["dev-vdx"]),
     ] {
         let wish = format!("engine = \"{engine}\"\n{}{mount}", run("a", text));
-        assert_eq!(ids(&lowered(&wish, &[])), warned, "{engine} {text}");
+        assert_eq!(ids(&compiled(&wish, &[])), warned, "{engine} {text}");
     }
 }
 
 /// Combustion's grep reads here documents too: a script inside must not switch on what the recipe does not.
 #[test]
 fn a_magic_comment_inside_a_script_is_not_found() {
-    let text = script(&lowered(&run("a", "#!/bin/sh\n# combustion: network prepare\n"), &[]));
+    let text = script(&compiled(&run("a", "#!/bin/sh\n# combustion: network prepare\n"), &[]));
     assert_eq!(crate::format::combustion::inspect(text.as_bytes()).unwrap().flags, Default::default());
 }
 
 #[test]
 fn sec_4_what_a_script_says_is_never_shown() {
     let wish = format!("{}{}", run("a", "canary\r"), run("b", "#!/bin/sh\n# combustion: network\nmount /home\ncanary"));
-    let problems = lower_with(&wish.replace("\\r", ""), &[]);
-    let shown = format!("{:?}", problems.as_ref().map(|lowered| (&lowered.warnings, &lowered.placed, &lowered.steps)));
+    let problems = compile_with(&wish.replace("\\r", ""), &[]);
+    let shown =
+        format!("{:?}", problems.as_ref().map(|compiled| (&compiled.warnings, &compiled.assignments, &compiled.steps)));
     assert!(problems.is_ok() && !shown.contains("canary"), "{shown}");
     let source = "[[provision.run]]\nname = \"a\"\nsource = \"s\"\n";
-    let problems = lower_with(source, &[("s", b"canary\r\n")]).unwrap_err();
+    let problems = compile_with(source, &[("s", b"canary\r\n")]).unwrap_err();
     assert!(!format!("{problems:?}").contains("canary"), "{problems:?}");
 }
 

@@ -1,7 +1,8 @@
 //! Mounts, subvolumes and pools: golden texts for both engines, and tables of what is refused or warned of.
 
-use super::super::split::{Part, Side};
-use super::{config, ids, lower_with, lowered, refused, script};
+use super::{compile_with, compiled, config, ids, refused, script};
+use crate::base::Engine;
+use crate::provision::engines::choice::Feature;
 
 const WISH: &str = include_str!("storage.toml");
 
@@ -16,46 +17,50 @@ fn pool(rest: &str) -> String {
 
 #[test]
 fn ignition_writes_mounts_subvolumes_and_the_pool() {
-    let lowered = lowered(&format!("engine = \"ignition\"\n{WISH}"), &[]);
-    assert!(config(&lowered) == include_str!("golden/storage.ign"), "{}", config(&lowered));
-    assert_eq!((ids(&lowered), &lowered.script), (vec!["read-only-root"], &None));
+    let compiled = compiled(&format!("engine = \"ignition\"\n{WISH}"), &[]);
+    assert!(config(&compiled) == include_str!("golden/storage.ign"), "{}", config(&compiled));
+    assert_eq!((ids(&compiled), &compiled.script), (vec!["read-only-root"], &None));
 }
 
 #[test]
 fn combustion_writes_mounts_subvolumes_and_the_pool() {
-    let lowered = lowered(&format!("engine = \"combustion\"\n{WISH}"), &[]);
-    assert!(script(&lowered) == include_str!("golden/storage-script"), "{}", script(&lowered));
-    assert!(ids(&lowered).is_empty() && lowered.config.is_none());
+    let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]);
+    assert!(script(&compiled) == include_str!("golden/storage-script"), "{}", script(&compiled));
+    assert!(ids(&compiled).is_empty() && compiled.config.is_none());
 }
 
 #[test]
 fn left_open_mounts_go_to_ignition_and_the_pool_and_what_lies_in_the_snapshot_to_combustion() {
-    let lowered = lowered(WISH, &[]);
-    let (config, script) = (config(&lowered), script(&lowered));
+    let compiled = compiled(WISH, &[]);
+    let (config, script) = (config(&compiled), script(&compiled));
     assert!(config.contains("srv-backup\\\\x2d1.mount") && !config.contains("arca-pool-Arca"), "{config}");
     assert!(
         script.contains("arca-pool-Arca.service") && script.contains("\nmkdir -p '/data/my scratch'\n"),
         "{script}"
     );
-    assert!(!script.contains("backup") && ids(&lowered).is_empty());
-    let told: Vec<_> = lowered.placed.iter().map(|placed| (placed.side, placed.part, placed.what.as_str())).collect();
-    let (mounts, pools) = (Part::Mounts, Part::Pools);
+    assert!(!script.contains("backup") && ids(&compiled).is_empty());
+    let told: Vec<_> = compiled
+        .assignments
+        .iter()
+        .map(|assigned| (assigned.engine, assigned.feature, assigned.what.as_str()))
+        .collect();
+    let (mounts, pools) = (Feature::Mounts, Feature::Pools);
     assert_eq!(
         told,
         [
-            (Side::Ignition, mounts, "mount /dev/disk/by-label/backup at /srv/backup-1"),
-            (Side::Ignition, mounts, "mount /dev/disk/by-id/virtio-scratch at /data/my scratch"),
-            (Side::Combustion, mounts, "directory /data/my scratch"),
-            (Side::Ignition, mounts, "subvolume /srv/photos"),
-            (Side::Ignition, mounts, "subvolume /var/lib/100% db"),
+            (Engine::Ignition, mounts, "mount /dev/disk/by-label/backup at /srv/backup-1"),
+            (Engine::Ignition, mounts, "mount /dev/disk/by-id/virtio-scratch at /data/my scratch"),
+            (Engine::Combustion, mounts, "directory /data/my scratch"),
+            (Engine::Ignition, mounts, "subvolume /srv/photos"),
+            (Engine::Ignition, mounts, "subvolume /var/lib/100% db"),
             (
-                Side::Combustion,
+                Engine::Combustion,
                 pools,
                 "pool Arca at /srv/arca: data1, data2, data3 with data raid1, metadata raid1; 45 GiB usable of 90 GiB"
             ),
         ]
     );
-    assert!(lowered.placed[5].why.contains("would fail the boot"));
+    assert!(compiled.assignments[5].why.contains("would fail the boot"));
 }
 
 #[test]
@@ -112,7 +117,7 @@ fn pools_are_refused_for_what_no_disk_or_profile_can_give() {
         assert!(!found.is_empty() && found.iter().all(|told| told.contains(word)), "{wish} {found:#?}");
         assert!(found[0].contains("@recipes/nas.toml:"), "{found:?}");
     }
-    let near = lower_with(&(pool("disks = [\"dta1\"]") + &disks(&["data1"])), &[]).unwrap_err();
+    let near = compile_with(&(pool("disks = [\"dta1\"]") + &disks(&["data1"])), &[]).unwrap_err();
     assert_eq!(near.0[0].hint.as_deref(), Some("did you mean \"data1\"?"));
 }
 
@@ -137,7 +142,7 @@ fn what_would_be_hidden_by_a_later_mount_is_refused() {
         let found = refused(&wish, &[]);
         assert!(found.len() == 1 && found[0].contains(word), "{wish} {found:#?}");
     }
-    assert!(lower_with(&(file("/srv/mx") + mount), &[]).is_ok());
+    assert!(compile_with(&(file("/srv/mx") + mount), &[]).is_ok());
 }
 
 #[test]
@@ -154,7 +159,7 @@ fn a_subvolume_is_refused_where_no_snapshot_keeps_it() {
         assert!(found.len() == 1 && found[0].contains(word), "{wish} {found:#?}");
     }
     for path in ["/home/x", "/opt/x", "/root/x", "/srv/a/b", "/usr/local/x", "/var/lib/x"] {
-        assert!(lower_with(&at(path), &[]).is_ok(), "{path}");
+        assert!(compile_with(&at(path), &[]).is_ok(), "{path}");
     }
 }
 
@@ -166,7 +171,7 @@ fn a_mount_waits_for_a_disk_of_the_machine_that_is_in_no_pool() {
     assert!(refused(mount, &[])[0].contains("no disk of the machine has the serial `a`"));
     // One device mounted twice has one unit that says how long to wait.
     let twice = mount.to_owned() + &mount.replace("/srv/m", "/srv/n") + &disks(&["a"]);
-    let config = config(&lowered(&twice, &[]));
+    let config = config(&compiled(&twice, &[]));
     assert_eq!(config.matches("JobRunningTimeoutSec=30s").count(), 1, "{config}");
 }
 
@@ -191,18 +196,18 @@ fn pools_that_lose_space_or_safety_are_warned_of() {
         (&["10GiB"], "data = \"dup\"", &[]),
     ] {
         let (names, disks) = sized(sizes);
-        let lowered = lowered(&format!("{}{disks}", pool(&format!("{names}\n{rest}"))), &[]);
-        assert_eq!(ids(&lowered), warned, "{sizes:?} {rest}");
+        let compiled = compiled(&format!("{}{disks}", pool(&format!("{names}\n{rest}"))), &[]);
+        assert_eq!(ids(&compiled), warned, "{sizes:?} {rest}");
     }
     let (names, disks) = sized(&["10GiB", "10GiB", "30GiB"]);
-    let text = &lowered(&(pool(&names) + &disks), &[]).warnings[0].text;
+    let text = &compiled(&(pool(&names) + &disks), &[]).warnings[0].text;
     assert!(text.contains("can use only 40 GiB of 50 GiB"), "{text}");
 }
 
 #[test]
 fn a_pool_of_one_disk_and_schedules_that_are_off_leave_their_units_out() {
     let wish = pool("disks = [\"a\"]\nscrub = \"off\"\nbalance = \"off\"\ncheck = false") + &disks(&["a"]);
-    let script = script(&lowered(&wish, &[]));
+    let script = script(&compiled(&wish, &[]));
     assert!(script.contains("\ndata=single metadata=dup\n") && !script.contains(".timer"), "{script}");
 }
 
@@ -210,7 +215,7 @@ fn a_pool_of_one_disk_and_schedules_that_are_off_leave_their_units_out() {
 #[test]
 fn the_systems_own_device_is_waited_for_as_long_as_the_system_does() {
     let mount = |what: &str| format!("[[provision.mount]]\nwhat = \"{what}\"\npath = \"/srv/x\"\n");
-    let text = |what: &str| config(&lowered(&format!("engine = \"ignition\"\n{}", mount(what)), &[]));
+    let text = |what: &str| config(&compiled(&format!("engine = \"ignition\"\n{}", mount(what)), &[]));
     assert!(text("LABEL=other").contains("JobRunningTimeoutSec"));
     assert!(!text("LABEL=ROOT").contains("JobRunningTimeoutSec"));
 }

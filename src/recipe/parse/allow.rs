@@ -39,14 +39,12 @@ fn word(value: &Value<'_>) -> Option<Option<Transport>> {
 }
 
 /// Refuses a transport for an engine that takes no part.
-pub(super) fn transports_of_nobody(table: &Table<'_>, provision: &Provision, engine: Engine) {
+pub(super) fn transports_of_nobody(table: &Table<'_>, provision: &Provision) {
     let Some(value) = table.get("transport").filter(Value::is_table) else { return };
-    let unused = [
-        ("ignition", provision.transport.ignition, engine.uses_ignition()),
-        ("combustion", provision.transport.combustion, engine.uses_combustion()),
-    ];
-    for (name, transport, is_used) in unused {
-        if let (Some(transport), false) = (transport, is_used) {
+    let Some(engine) = provision.engine else { return };
+    let each = [(Engine::Ignition, provision.transport.ignition), (Engine::Combustion, provision.transport.combustion)];
+    for (name, transport) in each.into_iter().filter(|(name, _)| *name != engine) {
+        if let Some(transport) = transport {
             let headline = format!("`transport` says {transport} for {name}, but the engine is {engine}");
             value.refuse(headline, &format!("remove `{name}`, or write engine = \"auto\""));
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::rules;
-use super::super::{Account, CONTENT_LIMIT, Content, Dropin, GuestFile, Media, Provision, RecipePath, Unit, User};
+use super::super::{Account, CONTENT_LIMIT, Content, Dropin, FileSpec, Media, Provision, RecipePath, Unit, User};
 use super::{allow, carried, container, network, path, refuse_unknown, scripts, settings, storage};
 use crate::base::text::one_line;
 use crate::base::{Code, Engine, Secret, Spanned};
@@ -18,10 +18,9 @@ const PLAIN: [&str; 5] = ["password", "passwd", "pass", "plain_password", "plain
 pub(super) fn lower(table: &Table<'_>) -> Provision {
     refuse_unknown(table);
     let word = |key| table.get(key);
-    let engine = word("engine").and_then(|value| Some(value.located(self::engine(&value)?)));
     let media = word("media");
     let provision = Provision {
-        engine,
+        engine: word("engine").and_then(|value| engine(&value)),
         transport: allow::transports(table),
         media: media.as_ref().and_then(|value| value.word(Media::parse, Media::WORDS)),
         config: word("config").and_then(|value| Some(value.located(path(&value)?))),
@@ -49,7 +48,7 @@ pub(super) fn lower(table: &Table<'_>) -> Provision {
         pools: storage::pools(table),
     };
     engines(table, &provision);
-    allow::transports_of_nobody(table, &provision, provision.engine());
+    allow::transports_of_nobody(table, &provision);
     if let (Some(media), Some(Media::Gpt), false) = (media, provision.media, provision.is_wanted()) {
         media.refuse("`media = \"gpt\"` without anything to provision: the stick would be empty", "remove `media`");
     }
@@ -62,22 +61,19 @@ fn engine(value: &Value<'_>) -> Option<Engine> {
         value.refuse("`engine` cannot be `both` any more", "write engine = \"auto\"; the plan is the same");
         return None;
     }
-    value.word(Engine::parse, Engine::WORDS)
+    let parse = |word: &str| if word == "auto" { Some(None) } else { Engine::parse(word).map(Some) };
+    value.word(parse, Provision::ENGINES).flatten()
 }
 
 /// Refuses ready-made parts that the chosen engine would never read.
 fn engines(table: &Table<'_>, provision: &Provision) {
-    let engine = provision.engine();
-    let unread = |key: &'static str, what: &str, other: Engine| {
-        let Some(value) = table.get(key) else { return };
-        let headline = format!("`{key}` is {what}, but the engine is {engine}");
-        value.refuse(headline, &format!("write engine = \"{other}\" or engine = \"auto\""));
-    };
-    if !engine.uses_combustion() {
-        unread("script", "a Combustion script", Engine::Combustion);
-    }
-    if !engine.uses_ignition() {
-        unread("config", "an Ignition config", Engine::Ignition);
+    let parts =
+        [("script", "a Combustion script", Engine::Combustion), ("config", "an Ignition config", Engine::Ignition)];
+    for (key, what, other) in parts {
+        if let (Some(value), Some(engine)) = (table.get(key), provision.engine.filter(|engine| *engine != other)) {
+            let headline = format!("`{key}` is {what}, but the engine is {engine}");
+            value.refuse(headline, &format!("write engine = \"{other}\" or engine = \"auto\""));
+        }
     }
     if let (Some(value), None) = (table.get("side_files"), table.get("script")) {
         value.refuse("`side_files` lie beside a script, and there is none", "add `script`, or remove `side_files`");
@@ -192,14 +188,14 @@ pub(super) fn guest_path(value: &Value<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn file(table: &Table<'_>) -> Option<GuestFile> {
+fn file(table: &Table<'_>) -> Option<FileSpec> {
     let path = table.get("path").and_then(|value| guest_path(&value));
     let content = file_content(table);
     if !["text", "source", "url"].iter().any(|key| table.has(key)) && !table.document.is_broken() {
         let problem = table.problem("the file has neither `text` nor `source` nor `url`");
         table.document.tell(problem.hint("for an empty file add `text = \"\"`"));
     }
-    Some(GuestFile {
+    Some(FileSpec {
         append: settings::append(table),
         mode: table.get("mode").and_then(|value| mode(&value)).unwrap_or(0o644),
         user: table.get("user").and_then(|value| account_name(&value)),

@@ -1,7 +1,7 @@
 //! `[provision]`: groups, directories, links, settings, kernel arguments and certificates. Form only. Touches nothing.
 
 use super::super::rules;
-use super::super::settings::{CaCertificate, GuestDirectory, GuestGroup, GuestLink, Proxy, Settings};
+use super::super::settings::{CaCertificate, DirectorySpec, GroupSpec, LinkSpec, Proxy, Settings};
 use super::provision::{account_name, content, guest_path, mode};
 use super::refuse_unknown;
 use crate::base::text::one_line;
@@ -96,24 +96,24 @@ fn proxy_address(value: &Value<'_>) -> Option<Url> {
 }
 
 /// Reads `[[provision.group]]`.
-pub(super) fn group(table: &Table<'_>) -> Option<GuestGroup> {
+pub(super) fn group(table: &Table<'_>) -> Option<GroupSpec> {
     let name = table.get("name").and_then(|value| account_name(&value));
     let gid = table.get("gid").and_then(|value| value.integer(1..=4_294_967_294)).and_then(|gid| gid.try_into().ok());
     let system = table.get("system").and_then(|value| value.boolean()).unwrap_or(false);
-    Some(GuestGroup { name: name?, gid, system })
+    Some(GroupSpec { name: name?, gid, system })
 }
 
 /// Reads `[[provision.directory]]`.
-pub(super) fn directory(table: &Table<'_>) -> Option<GuestDirectory> {
+pub(super) fn directory(table: &Table<'_>) -> Option<DirectorySpec> {
     let path = table.get("path").and_then(|value| guest_path(&value));
     let mode = table.get("mode").and_then(|value| mode(&value)).unwrap_or(0o755);
     let owner = |key| table.get(key).and_then(|value| account_name(&value));
     let (user, group) = (owner("user"), owner("group"));
-    Some(GuestDirectory { path: path?, mode, user, group })
+    Some(DirectorySpec { path: path?, mode, user, group })
 }
 
 /// Reads `[[provision.link]]`.
-pub(super) fn link(table: &Table<'_>) -> Option<GuestLink> {
+pub(super) fn link(table: &Table<'_>) -> Option<LinkSpec> {
     let path = table.get("path").and_then(|value| guest_path(&value));
     let target = table.need("target", "`target = \"/where/it/leads\"`").and_then(|value| {
         let text = value.line()?;
@@ -124,7 +124,7 @@ pub(super) fn link(table: &Table<'_>) -> Option<GuestLink> {
         }
         Some(text.to_owned())
     });
-    Some(GuestLink { path: path?, target: target? })
+    Some(LinkSpec { path: path?, target: target? })
 }
 
 /// Reads `append` of `[[provision.file]]`, and refuses what cannot be said beside it.

@@ -146,8 +146,8 @@ fn every_key_arrives() {
 fn every_key_of_the_provisioning_arrives() {
     let provision = good(FULL).provision;
     assert_eq!(
-        (provision.engine.as_ref().map(|engine| engine.value), provision.transport.to(Engine::Auto)),
-        (Some(Engine::Auto), Some(Transport::FwCfg))
+        (provision.engine, provision.transport.ignition, provision.transport.combustion),
+        (None, Some(Transport::FwCfg), Some(Transport::FwCfg))
     );
     assert_eq!((provision.media, provision.home_subvolume), (Some(Media::Gpt), Some(false)));
     assert_eq!(provision.config.unwrap().value.as_str(), "f/c.ign");

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Digest, Spanned};
+use crate::provision::guest::HEAD;
 use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port};
 
 /// Whose port an interface or card is.
@@ -92,10 +93,7 @@ fn write_port(recipe: &str, name: &str, port: &Port, controller: &NetworkProfile
 
 fn head(recipe: &str, name: &str, kind: LinkType) -> String {
     let uuid = uuid(recipe, name);
-    format!(
-        "{}: change the recipe, not this file.\n[connection]\nid={name}\nuuid={uuid}\ntype={kind}\n",
-        super::super::BY_US
-    )
+    format!("{HEAD}[connection]\nid={name}\nuuid={uuid}\ntype={kind}\n")
 }
 
 /// Makes the same UUID for the same recipe and profile, so that a rebuild gives the same bytes and the system goes on

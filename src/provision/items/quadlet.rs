@@ -4,93 +4,91 @@
 //! is `x.service`, and systemd itself must know no other unit of that name. Values of variables go into a file beside it,
 //! because what stands in a quadlet stands in the generated unit too, which everybody may read.
 
-use super::carried::load_unit;
-use super::split::{Part, Shares};
-use super::told::{Told, hushed};
-use super::wanted::{self, Bytes, WantedFile, Write};
+use super::context::{Context, content_place};
 use crate::base::text::one_line;
-use crate::base::{Location, Rule, Spanned};
-use crate::recipe::{Container, Content, LocalFiles, Quadlet, Recipe, Service, Volume};
+use crate::base::{Rule, Spanned};
+use crate::guest_report::Kind;
+use crate::provision::checks::{GuestCheck, HEALTHY, any, is};
+use crate::provision::diagnostics::redacted;
+use crate::provision::engines::choice::Feature;
+use crate::provision::guest::{GuestFile, HEAD};
+use crate::recipe::{Container, Content, Quadlet, Service, Volume};
 
 /// Where podman's generator looks for root's quadlets.
 const FOLDER: &str = "/etc/containers/systemd";
 
 /// Adds what runs a container, where the recipe says how.
-pub(crate) fn run(
-    recipe: &Recipe,
-    container: &Spanned<Container>,
-    files: &LocalFiles,
-    shares: &mut Shares,
-    told: &mut Told,
-) {
-    let Spanned { value, place } = container;
-    let Some(quadlet) = &value.quadlet else { return };
-    refuse_unit(recipe, value, told);
-    let mut made = vec![];
+pub(crate) fn run(row: &Spanned<Container>, cx: &mut Context<'_>) {
+    let Spanned { value: container, place } = row;
+    let Some(quadlet) = &container.quadlet else { return };
+    let service = container.service();
+    refuse_unit(container, &service, cx);
+    let mut files = vec![];
+    // Whether a ready-made one starts at boot is not known.
+    let mut active = any(&HEALTHY);
     match quadlet {
-        Quadlet::Ready(content) => made.extend(ready(recipe, container, content, files, told)),
+        Quadlet::Ready(content) => files.extend(ready(row, content, cx)),
         Quadlet::Typed(service) => {
-            made.push(file(format!("{FOLDER}/{}.container", value.name), typed(value, service), 0o644, place));
+            let path = format!("{FOLDER}/{}.container", container.name);
+            files.push(GuestFile::new(path, typed(container, service), 0o644, place));
             if !service.environment.is_empty() {
-                made.push(file(variables_path(value), variables(service), 0o600, place));
+                files.push(GuestFile::new(variables_path(container), variables(service), 0o600, place));
+            }
+            if service.auto_start {
+                active = is("active");
             }
         }
     }
-    let side = shares.side(Part::Containers);
-    for file in made {
+    for file in files {
         let why = "podman's generator makes a service of it at each boot";
-        shares.account(Part::Containers, side, format!("file {} for {}", file.path, value.service()), why);
-        shares.on(side).files.push(file);
+        let engine = cx.outputs.choice.engine(Feature::Containers);
+        cx.outputs.record_why(Feature::Containers, engine, format!("file {} for {service}", file.path), why);
+        cx.outputs.on(engine).files.push(file);
     }
+    cx.outputs.checks.push((Feature::Containers, GuestCheck::new(Kind::Unit, &service, [("active", active)])));
 }
 
-fn file(path: String, text: String, mode: u32, place: &Location) -> WantedFile {
-    let bytes = Bytes::Here(text.into_bytes());
-    WantedFile { path, bytes, write: Write::Replace, mode, user: None, group: None, place: place.clone() }
+/// Returns the name of the unit that loads an image.
+pub(crate) fn load_unit(container: &Container) -> String {
+    format!("arca-load-{}.service", container.name)
 }
 
 /// Refuses a unit that would stand before the generated one, or that systemd cannot enable because it is generated.
-fn refuse_unit(recipe: &Recipe, container: &Container, told: &mut Told) {
-    let service = container.service();
-    let units = recipe.provision.units.iter().filter(|unit| unit.value.name == service);
+fn refuse_unit(container: &Container, service: &str, cx: &mut Context<'_>) {
+    let units = cx.recipe.provision.units.iter().filter(|unit| unit.value.name == service);
     for unit in units.filter(|unit| unit.value.content.is_some() || unit.value.mask || unit.value.enable.is_some()) {
         let headline = format!("`{service}` is made from the quadlet of the container `{}`", container.name);
         let hint =
             "a `[[provision.unit]]` of this name may only have drop-ins; whether it starts at boot, `auto_start` says";
-        told.refuse_at(&unit.place, headline, hint);
+        cx.diag.refuse_at(&unit.place, headline, hint);
     }
 }
 
 /// Takes a quadlet as written, after a look at what would keep the generator from making a service of it.
-fn ready(
-    recipe: &Recipe,
-    container: &Spanned<Container>,
-    content: &Content,
-    files: &LocalFiles,
-    told: &mut Told,
-) -> Option<WantedFile> {
-    let place = if let Content::Path(path) = content { path.place.clone() } else { hushed(&container.place) };
-    let bytes = wanted::bytes(recipe, content, files, told)?;
-    let text = String::from_utf8(bytes).ok().filter(|text| !text.contains(['\0', '\r']));
-    let name = &container.value.name;
-    let Some(text) = text else {
-        told.refuse_at(&place, format!("the quadlet of `{name}` is no text in UTF-8 with plain line ends"), "");
+fn ready(row: &Spanned<Container>, content: &Content, cx: &mut Context<'_>) -> Option<GuestFile> {
+    let Spanned { value: container, place: row } = row;
+    let name = &container.name;
+    let bytes = cx.bytes(content)?;
+    let redacted = redacted(row);
+    let place = content_place(content, &redacted);
+    let Some(text) = String::from_utf8(bytes).ok().filter(|text| !text.contains(['\0', '\r'])) else {
+        cx.diag.refuse_at(place, format!("the quadlet of `{name}` is not text in UTF-8 with plain line ends"), "");
         return None;
     };
     let Some(image) = image(&text) else {
         let headline = format!("the quadlet of `{name}` has no `Image=` below `[Container]`");
-        told.refuse_at(&place, headline, "podman would make no service of it (podman-systemd.unit(5))");
+        cx.diag.refuse_at(place, headline, "podman would make no service of it (podman-systemd.unit(5))");
         return None;
     };
-    if let Some(loaded) = container.value.image_name().filter(|loaded| loaded != image) {
+    if let Some(loaded) = container.image_name().filter(|loaded| loaded != image) {
         let image = one_line(image, 200);
         let text =
             format!("the quadlet of `{name}` runs `{image}`, and the image that is carried is loaded as `{loaded}`");
-        told.warn(Rule::ContainerImageName, text, Some(place));
+        cx.diag.warn(Rule::ContainerImageName, text, Some(place.clone()));
     }
     // What may hold a password is root's alone; podman's generator is root.
     let mode = if text.contains("Environment") || text.contains("Secret") { 0o600 } else { 0o644 };
-    Some(file(format!("{FOLDER}/{name}.container"), text, mode, &container.place))
+    Some(GuestFile::new(format!("{FOLDER}/{name}.container"), text, mode, row))
 }
 
 /// Finds the image that a quadlet names.
@@ -128,7 +126,7 @@ fn typed(container: &Container, service: &Service) -> String {
     let install = if service.auto_start { "\n[Install]\nWantedBy=multi-user.target\n" } else { "" };
     let (name, load, image) = (&container.name, load_unit(container), container.image_name().unwrap_or_default());
     format!(
-        "# Written by arca-build: change the recipe, not this file.\n\
+        "{HEAD}\
          [Unit]\n\
          Description=Container {name}\n\
          Requires={load}\n\

@@ -5,21 +5,21 @@
 //! `x-systemd.device-timeout` is a drop-in for the device's unit. A mount point is made by systemd where it can be: in a
 //! subvolume, not in the root snapshot. Read next: `pool`.
 
-use super::split::{Part, Shares, Side, Split};
-use super::subvolume::{self, is_within};
-use super::told::{Told, hushed};
-use super::wanted::{Command, Stage, Wanted, WantedUnit};
+use super::context::Context;
 use crate::base::text::{nearest, one_line};
 use crate::base::{DiskSerial, Location, Rule, Spanned};
-use crate::format::combustion::quote;
+use crate::guest_report::{Kind, Wish};
+use crate::provision::checks::{GuestCheck, any, is};
+use crate::provision::diagnostics::{DiagnosticSink, redacted};
+use crate::provision::engines::choice::Feature;
+use crate::provision::guest::{GuestUnit, HEAD, Task};
+use crate::provision::outputs::LatePath;
+use crate::provision::subvolume::{self, is_within};
 use crate::recipe::Recipe;
 use crate::recipe::storage::{Device, Mount, Subvolume};
 
 /// How long a boot waits for a device, and a pool for its members.
-pub(crate) const PATIENCE: &str = "30s";
-
-/// The first line of everything written here.
-pub(crate) const HEAD: &str = "# Written by arca-build: change the recipe, not this file.\n";
+const PATIENCE: &str = "30s";
 
 /// Directories that the system itself mounts, or could not live without.
 const SYSTEM: [&str; 21] = [
@@ -58,39 +58,35 @@ pub(crate) struct Point<'a> {
     /// Lines of the section `[Unit]` and of `[Mount]`, each with its line end.
     pub unit: String,
     pub mount: &'static str,
+    pub feature: Feature,
+    /// What messages call what is mounted.
+    pub title: &'static str,
     pub place: &'a Location,
 }
 
-/// Checks the mounts and subvolumes of the recipe and shares them out.
-pub(crate) fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
-    let side = shares.side(Part::Mounts);
-    for mount in &recipe.provision.mounts {
-        self::mount(recipe, mount, side, shares, told);
-    }
-    for subvolume in &recipe.provision.subvolumes {
-        self::subvolume(recipe, subvolume, side, shares, told);
-    }
+/// Adds the mounts and subvolumes.
+pub(crate) fn mounts(cx: &mut Context<'_>) {
+    cx.recipe.provision.mounts.iter().for_each(|row| mount(row, cx));
+    cx.recipe.provision.subvolumes.iter().for_each(|row| subvolume(row, cx));
 }
 
-fn mount(recipe: &Recipe, mount: &Spanned<Mount>, side: Side, shares: &mut Shares, told: &mut Told) {
-    let Spanned { value: Mount { what, path, kind, options }, place } = mount;
+fn mount(row: &Spanned<Mount>, cx: &mut Context<'_>) {
+    let Spanned { value: Mount { what, path, kind, options }, place } = row;
     let device = match &what.value {
         Device::Path(path) => path.clone(),
         Device::Serial(serial) => {
-            check_serial(recipe, serial, &what.place, told);
-            member(serial)
+            check_serial(cx.recipe, serial, &what.place, &mut cx.diag);
+            let mut pools = cx.recipe.provision.pools.iter();
+            if let Some(pool) = pools.find(|pool| pool.value.disks.iter().any(|disk| disk.value == *serial)) {
+                let headline = format!("the disk `{serial}` is a member of the pool `{}`", pool.value.label);
+                cx.diag.refuse_at(&what.place, headline, "the pool has a mount point of its own, `path`");
+            }
+            format!("/dev/disk/by-id/virtio-{serial}")
         }
     };
-    if let Device::Serial(serial) = &what.value {
-        let pool = recipe.provision.pools.iter().find(|pool| pool.value.disks.iter().any(|disk| disk.value == *serial));
-        if let Some(pool) = pool {
-            let headline = format!("the disk `{serial}` is a member of the pool `{}`", pool.value.label);
-            told.refuse_at(&what.place, headline, "the pool has a mount point of its own, `path`");
-        }
-    }
-    check_point(path, place, told);
-    shares.account(Part::Mounts, side, format!("mount {} at {}", one_line(&device, 100), one_line(path, 100)), "");
-    patience(shares.on(side), &device, place);
+    check_point(path, place, &mut cx.diag);
+    cx.outputs.record(Feature::Mounts, format!("mount {} at {}", one_line(&device, 100), one_line(path, 100)));
+    patience(&device, place, cx);
     let point = Point {
         what: device,
         path,
@@ -99,18 +95,16 @@ fn mount(recipe: &Recipe, mount: &Spanned<Mount>, side: Side, shares: &mut Share
         description: path.clone(),
         unit: String::new(),
         mount: "",
+        feature: Feature::Mounts,
+        title: "the mount at",
         place,
     };
-    add(point, side, shares, told);
-}
-
-/// Returns where the guest finds a disk of the machine.
-pub(crate) fn member(serial: &DiskSerial) -> String {
-    format!("/dev/disk/by-id/virtio-{serial}")
+    add(point, cx);
+    cx.outputs.checks.push((Feature::Mounts, mounted(path, kind.as_deref(), options)));
 }
 
 /// Refuses a serial that no disk of the machine has.
-pub(crate) fn check_serial(recipe: &Recipe, serial: &DiskSerial, place: &Location, told: &mut Told) {
+pub(crate) fn check_serial(recipe: &Recipe, serial: &DiskSerial, place: &Location, diag: &mut DiagnosticSink) {
     let mut serials = recipe.machine.disks.iter().map(|disk| disk.serial.as_str());
     if serials.clone().any(|other| other == serial.as_str()) {
         return;
@@ -125,25 +119,26 @@ pub(crate) fn check_serial(recipe: &Recipe, serial: &DiskSerial, place: &Locatio
             format!("the machine's disks: {}", known.join(", "))
         }
     };
-    told.refuse_at(place, format!("no disk of the machine has the serial `{serial}`"), &hint);
+    diag.refuse_at(place, format!("no disk of the machine has the serial `{serial}`"), &hint);
 }
 
 /// Checks that something can be mounted at a path without hiding the system.
-pub(crate) fn check_point(path: &str, place: &Location, told: &mut Told) {
+pub(crate) fn check_point(path: &str, place: &Location, diag: &mut DiagnosticSink) {
     let shown = one_line(path, 80);
     if let Some(directory) = subvolume::fleeting(path) {
         let hint = "mount it below /srv, /mnt or /var";
-        told.refuse_at(place, format!("nothing is mounted at `{shown}`: {directory} is made anew at every boot"), hint);
+        diag.refuse_at(place, format!("nothing is mounted at `{shown}`: {directory} is made anew at every boot"), hint);
     } else if SYSTEM.contains(&path) {
         let hint = format!("mount it at a directory of its own, like {shown}/data");
-        told.refuse_at(place, format!("a mount at `{shown}` would hide what the system has there"), &hint);
+        diag.refuse_at(place, format!("a mount at `{shown}` would hide what the system has there"), &hint);
     }
 }
 
 /// Writes the unit of a mount, and has its mount point made where the running guest cannot.
-pub(crate) fn add(point: Point<'_>, side: Side, shares: &mut Shares, told: &mut Told) {
-    directory(point.path, point.place, side, shares, told);
-    let Point { what, path, kind, options, description, unit, mount, place } = point;
+pub(crate) fn add(point: Point<'_>, cx: &mut Context<'_>) {
+    directory(point.path, point.place, cx);
+    let Point { what, path, kind, options, description, unit, mount, feature, title, place } = point;
+    late(title, path, true, place, cx);
     let kind = kind.map(|kind| format!("Type={kind}\n")).unwrap_or_default();
     let options = options.iter().map(|option| specifiers(option)).collect::<Vec<_>>().join(",");
     let options = if options.is_empty() { options } else { format!("Options={options}\n") };
@@ -153,81 +148,81 @@ pub(crate) fn add(point: Point<'_>, side: Side, shares: &mut Shares, told: &mut 
          # Wanted only: the guest boots without it.\n[Install]\nWantedBy=local-fs.target\n"
     );
     let name = format!("{}.mount", escape(path));
-    check_name(&name, path, place, told);
-    let is_ours = |unit: &WantedUnit| unit.contents.as_ref().is_some_and(|text| text.starts_with(HEAD));
-    // A second one at this path is told of by `hidden`, once.
-    if !shares.units().any(|unit| unit.name == name && is_ours(unit)) {
-        shares.on(side).units.push(written(name, Some(true), text, place));
+    check_name(&name, path, place, &mut cx.diag);
+    let is_ours = |unit: &GuestUnit| unit.contents.as_ref().is_some_and(|text| text.starts_with(HEAD));
+    // A second one at this path is refused once, when all is there.
+    if !cx.outputs.units().any(|unit| unit.name == name && is_ours(unit)) {
+        cx.outputs.guest(feature).units.push(GuestUnit::new(name, Some(true), text, place));
     }
 }
 
-/// Returns a unit with a text.
-pub(crate) fn written(name: String, enable: Option<bool>, text: String, place: &Location) -> WantedUnit {
-    WantedUnit { name, enable, mask: false, contents: Some(text), dropins: vec![], place: place.clone() }
+/// Remembers what comes only when the guest runs.
+pub(crate) fn late(what: &'static str, path: &str, is_mounted: bool, place: &Location, cx: &mut Context<'_>) {
+    let late = LatePath { path: path.to_owned(), what, is_mounted, place: place.clone() };
+    cx.outputs.late_paths.push(late);
 }
 
-fn check_name(name: &str, path: &str, place: &Location, told: &mut Told) {
+fn check_name(name: &str, path: &str, place: &Location, diag: &mut DiagnosticSink) {
     if name.len() > 255 {
         let headline = format!("the path `{}` is too long for the name of a unit", one_line(path, 80));
-        told.refuse_at(place, headline, "a unit's name has 255 characters; all but A-Z a-z 0-9 : _ . count as four");
+        diag.refuse_at(place, headline, "a unit's name has 255 characters; all but A-Z a-z 0-9 : _ . count as four");
     }
 }
 
-/// Makes a mount point that lies in the root snapshot, which only Combustion can write.
-fn directory(path: &str, place: &Location, side: Side, shares: &mut Shares, told: &mut Told) {
+/// Makes a mount point that lies in the root snapshot, where an engine takes part that can write it.
+fn directory(path: &str, place: &Location, cx: &mut Context<'_>) {
     // The package `filesystem` brings it.
     if !subvolume::is_read_only(path) || path == "/mnt" {
         return;
     }
-    if side == Side::Combustion || shares.split == Split::Best {
-        let text = format!("mkdir -p {}\n", quote(path));
-        shares.combustion.commands.push(Command { stage: Stage::Last, text });
+    let shown = one_line(path, 100);
+    if let Some(engine) = cx.outputs.choice.snapshot_writer() {
+        cx.outputs.on(engine).tasks.push(Task::SnapshotDirectory(path.to_owned()));
         let why = "the root snapshot is read-only, to Ignition and to the running guest";
-        shares.account(Part::Mounts, Side::Combustion, format!("directory {}", one_line(path, 100)), why);
+        cx.outputs.record_why(Feature::Mounts, engine, format!("directory {shown}"), why);
     } else {
         let text = format!(
             "`{}` lies in the root snapshot, which is read-only: nothing can be mounted there unless the image has the \
              directory; below /srv it can, and Combustion can make it",
             one_line(path, 80)
         );
-        told.warn(Rule::ReadOnlyRoot, text, Some(hushed(place)));
+        cx.diag.warn(Rule::ReadOnlyRoot, text, Some(redacted(place)));
     }
 }
 
 /// Lets the boot wait for a device no longer than [`PATIENCE`]; by itself systemd waits for 90 seconds. The system's own
 /// device is left alone: its other mounts need it too, and on a slow machine it may come late.
-fn patience(wanted: &mut Wanted, device: &str, place: &Location) {
-    if device == subvolume::ROOT_DEVICE {
-        return;
-    }
+fn patience(device: &str, place: &Location, cx: &mut Context<'_>) {
+    let guest = cx.outputs.guest(Feature::Mounts);
     let name = format!("{}.device", escape(device));
-    if wanted.units.iter().any(|unit| unit.name == name) {
+    if device == subvolume::ROOT_DEVICE || guest.units.iter().any(|unit| unit.name == name) {
         return;
     }
     let text = format!("{HEAD}[Unit]\nJobRunningTimeoutSec={PATIENCE}\n");
     let dropins = vec![("10-arca-build.conf".to_owned(), text)];
-    let unit = WantedUnit { name, enable: None, mask: false, contents: None, dropins, place: place.clone() };
-    wanted.units.push(unit);
+    guest.units.push(GuestUnit { contents: None, dropins, ..GuestUnit::new(name, None, "", place) });
 }
 
-fn subvolume(recipe: &Recipe, subvolume: &Spanned<Subvolume>, side: Side, shares: &mut Shares, told: &mut Told) {
-    let Spanned { value: Subvolume { path, nocow }, place } = subvolume;
+fn subvolume(row: &Spanned<Subvolume>, cx: &mut Context<'_>) {
+    let Spanned { value: Subvolume { path, nocow }, place } = row;
     let shown = one_line(path, 80);
-    let pool = recipe.provision.pools.iter().find(|pool| is_within(path, &pool.value.path));
+    let pool = cx.recipe.provision.pools.iter().find(|pool| is_within(path, &pool.value.path));
     if let Some(pool) = pool {
         let hint = "list it as `[[provision.pool.subvolume]]`";
-        told.refuse_at(place, format!("`{shown}` lies in the pool `{}`", pool.value.label), hint);
+        cx.diag.refuse_at(place, format!("`{shown}` lies in the pool `{}`", pool.value.label), hint);
     } else if SYSTEM.contains(&path.as_str()) {
-        told.refuse_at(place, format!("`{shown}` is a part of the system already"), "write a directory below it");
+        cx.diag.refuse_at(place, format!("`{shown}` is a part of the system already"), "write a directory below it");
     } else if subvolume::is_read_only(path) || subvolume::fleeting(path).is_some() || is_within(path, "/etc") {
         let hint = "write it below /home, /opt, /root, /srv, /usr/local or /var";
-        told.refuse_at(place, format!("`{shown}` would not be there in the next snapshot of the system"), hint);
+        cx.diag.refuse_at(place, format!("`{shown}` would not be there in the next snapshot of the system"), hint);
     }
-    shares.account(Part::Mounts, side, format!("subvolume {shown}"), "");
+    cx.outputs.record(Feature::Mounts, format!("subvolume {shown}"));
+    late("the subvolume", path, false, place, cx);
     let name = format!("arca-subvolume-{}.service", escape(path));
-    check_name(&name, path, place, told);
-    let text = subvolume_unit(path, *nocow);
-    shares.on(side).units.push(written(name, Some(true), text, place));
+    check_name(&name, path, place, &mut cx.diag);
+    let unit = GuestUnit::new(name, Some(true), subvolume_unit(path, *nocow), place);
+    cx.outputs.guest(Feature::Mounts).units.push(unit);
+    cx.outputs.checks.push((Feature::Mounts, made(path, *nocow)));
 }
 
 /// Writes the unit that makes a subvolume where nothing is; before local-fs.target, which everything else waits for.
@@ -248,40 +243,33 @@ fn subvolume_unit(path: &str, nocow: bool) -> String {
     )
 }
 
-/// Refuses what would lie beneath a later mount, or keep a subvolume from being made; call it when all is shared out.
-pub(crate) fn hidden(recipe: &Recipe, shares: &Shares, told: &mut Told) {
-    let points = points(recipe);
-    for (index, (path, _, place)) in points.iter().enumerate() {
-        if let Some((_, _, first)) = points[..index].iter().find(|(other, _, _)| other == path) {
-            let headline = format!("`{}` is a mount point twice, first in line {}", one_line(path, 80), first.line);
-            told.refuse_at(place, headline, "keep one of them");
-        }
-    }
-    let logins = shares.both().flat_map(|wanted| &wanted.logins);
-    let homes: Vec<_> = logins.filter(|login| !login.is_root()).map(|login| (login.home(), &login.place)).collect();
-    let homes = homes.iter().map(|(path, place)| (path.as_str(), *place));
-    for (path, place) in shares.both().flat_map(Wanted::nodes).chain(homes) {
-        let over = points.iter().find(|(point, _, _)| is_within(path, point));
-        if let Some((point, what, _)) = over {
-            let headline = format!(
-                "`{}` would be written before {what} `{}` is there, and be hidden by it",
-                one_line(path, 80),
-                one_line(point, 80)
-            );
-            told.refuse_at(&hushed(place), headline, "put it there when the guest runs, by a unit of your own");
-        }
-    }
+/// Expects a subvolume.
+pub(crate) fn made(path: &str, nocow: bool) -> GuestCheck {
+    GuestCheck::new(Kind::Subvolume, path, nocow.then(|| ("nocow", is("yes"))))
 }
 
-/// Lists all that comes only when the guest runs: path, what it is, where it was written.
-fn points(recipe: &Recipe) -> Vec<(&str, &'static str, &Location)> {
-    let provision = &recipe.provision;
-    let mounts = provision.mounts.iter().map(|mount| (mount.value.path.as_str(), "the mount at", &mount.place));
-    let made = provision.subvolumes.iter().map(|one| (one.value.path.as_str(), "the subvolume", &one.place));
-    let pools = provision.pools.iter().map(|pool| (pool.value.path.as_str(), "the pool at", &pool.place));
-    let inner = provision.pools.iter().flat_map(|pool| &pool.value.subvolumes);
-    let inner = inner.filter_map(|one| Some((one.value.path.as_deref()?, "the mount at", &one.place)));
-    mounts.chain(made).chain(pools).chain(inner).collect()
+/// Expects a mount.
+pub(crate) fn mounted(path: &str, kind: Option<&str>, options: &[String]) -> GuestCheck {
+    let kind = kind.and_then(file_system).map(|wish| ("type", wish));
+    GuestCheck::new(Kind::Mount, path, kind.into_iter().chain([("access", access(options))]))
+}
+
+/// Expects what the options of a mount say of writing.
+pub(crate) fn access(options: &[String]) -> Wish {
+    is(if options.iter().any(|option| option == "ro") { "ro" } else { "rw" })
+}
+
+/// Returns what the kernel calls a type that mount(8) is given; `None` where that does not follow.
+fn file_system(kind: &str) -> Option<Wish> {
+    match kind {
+        // A bind mount shows the type of what is bound.
+        "auto" | "none" => None,
+        "nfs" => Some(any(&["nfs", "nfs4"])),
+        "btrfs" | "ext2" | "ext3" | "ext4" | "xfs" | "vfat" | "exfat" | "f2fs" | "tmpfs" | "iso9660" | "udf"
+        | "squashfs" | "overlay" | "9p" | "virtiofs" | "cifs" | "nfs4" => Some(is(kind)),
+        // mount.KIND(8) may be a program of FUSE's.
+        _ => Some(any(&[kind, &format!("fuse.{kind}"), "fuseblk"])),
+    }
 }
 
 /// Writes a path as the name of a unit, as `systemd-escape --path` does: `/` becomes `-`, anything but letters, digits and

@@ -5,17 +5,16 @@
 
 use serde_json::Value;
 
-use super::carried::Remote;
-use super::wanted::{Bytes, Wanted};
 use crate::base::Secret;
 use crate::format::ignition::canonical;
+use crate::provision::guest::{Guest, Remote};
 
 /// What precedes the bytes in a config (RFC 2397); base64 needs no escape in JSON.
 pub(crate) const DATA_URL: &str = "data:;base64,";
 
 /// One part of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum Segment {
     Text(Secret<Vec<u8>>),
     /// The input's bytes in base64.
     Base64(Remote),
@@ -23,7 +22,7 @@ pub(crate) enum Part {
 
 /// A text with places, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Template(pub Vec<Part>);
+pub(crate) struct Template(pub Vec<Segment>);
 
 impl Template {
     /// Returns the length that the text will have, where every size is known.
@@ -32,7 +31,7 @@ impl Template {
     }
 }
 
-impl Part {
+impl Segment {
     fn length(&self) -> Option<u64> {
         match self {
             Self::Text(text) => u64::try_from(text.expose().len()).ok(),
@@ -42,8 +41,9 @@ impl Part {
 }
 
 /// Cuts a config at the files whose bytes come later; `None` where there are none, or the config cannot be written.
-pub(crate) fn cut(config: &Value, wanted: &Wanted) -> Option<Template> {
-    let places: Vec<(&str, &Remote)> = wanted.files.iter().filter_map(place).collect();
+pub(crate) fn cut(config: &Value, guest: &Guest) -> Option<Template> {
+    let places: Vec<(&str, &Remote)> =
+        guest.files.iter().filter_map(|file| Some((file.path.as_str(), file.remote()?))).collect();
     if places.is_empty() {
         return None;
     }
@@ -60,21 +60,14 @@ pub(crate) fn cut(config: &Value, wanted: &Wanted) -> Option<Template> {
     while let Some((before, after)) = rest.split_once(prefix.as_str()) {
         let (index, after) = after.split_once('.')?;
         let (_, input) = places.get(index.parse::<usize>().ok()?)?;
-        parts.extend([Part::Text(Secret::new(before.into())), Part::Base64((*input).clone())]);
+        parts.extend([Segment::Text(Secret::new(before.into())), Segment::Base64((*input).clone())]);
         rest = after;
     }
-    parts.push(Part::Text(Secret::new(rest.into())));
+    parts.push(Segment::Text(Secret::new(rest.into())));
     (parts.len() == 2 * places.len() + 1).then_some(Template(parts))
 }
 
-fn place(file: &super::wanted::WantedFile) -> Option<(&str, &Remote)> {
-    match &file.bytes {
-        Bytes::Remote(input) => Some((&file.path, input)),
-        Bytes::Here(_) => None,
-    }
-}
-
-/// Finds where a file's source is written; no path is there twice, `merge` and `wanted` saw to it.
+/// Finds where a file's source is written; no path is there twice, `merge` and `items::whole` saw to it.
 fn source_of<'v>(config: &'v mut Value, path: &str) -> Option<&'v mut Value> {
     let files = config.get_mut("storage")?.get_mut("files")?.as_array_mut()?;
     let file = files.iter_mut().find(|file| file.get("path").and_then(Value::as_str) == Some(path))?;

@@ -5,13 +5,16 @@
 //! local-fs.target. It never writes to a disk that carries anything. Sources: mkfs.btrfs(8), btrfs-device(8) ("ready",
 //! "stats"), wipefs(8), systemd.timer(5). Read next: `pool.sh`, the fixed part of the script.
 
-use super::mounts::{self, HEAD, Point};
-use super::split::{Part, Shares, Side};
-use super::told::{Told, hushed};
-use super::wanted::{Bytes, WantedFile, Write};
+use super::context::Context;
+use super::mounts::{self, Point};
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Diagnostic, Location, Rule, Spanned};
 use crate::format::combustion::quote;
+use crate::guest_report::Kind;
+use crate::provision::checks::{GuestCheck, is};
+use crate::provision::diagnostics::{DiagnosticSink, redacted};
+use crate::provision::engines::choice::Feature;
+use crate::provision::guest::{GuestFile, GuestUnit, HEAD};
 use crate::recipe::Recipe;
 use crate::recipe::storage::{Pool, PoolSubvolume, Profile};
 
@@ -20,67 +23,91 @@ const SCRIPT: &str = include_str!("pool.sh");
 /// mkfs.btrfs refuses members smaller than 109 to 229 MiB, as the profile has it.
 const SMALLEST_MEMBER: ByteSize = ByteSize::mib(256);
 
-/// Checks the pools of the recipe and shares them out.
-pub(crate) fn resolve(recipe: &Recipe, shares: &mut Shares, told: &mut Told) {
-    let side = shares.side(Part::Pools);
-    for pool in &recipe.provision.pools {
-        let sizes = check(recipe, pool, told);
-        account(&pool.value, &sizes, side, shares);
-        let Spanned { value, place } = pool;
-        shares.on(side).files.push(file(value, place));
-        shares.on(side).units.push(unit(value, place));
-        mount(pool, side, shares, told);
-        care(value, place, side, shares);
+/// Adds the pools.
+pub(crate) fn pools(cx: &mut Context<'_>) {
+    for row in &cx.recipe.provision.pools {
+        let Spanned { value: pool, place } = row;
+        let sizes = check(cx.recipe, row, &mut cx.diag);
+        record(pool, &sizes, cx);
+        let guest = cx.outputs.guest(Feature::Pools);
+        guest.files.push(GuestFile::new(script_path(pool), script(pool), 0o755, &redacted(place)));
+        guest.units.push(unit(pool, place));
+        mount(pool, place, cx);
+        care(pool, place, cx);
+        checks(pool, cx);
     }
 }
 
-fn account(pool: &Pool, sizes: &[ByteSize], side: Side, shares: &mut Shares) {
+fn record(pool: &Pool, sizes: &[ByteSize], cx: &mut Context<'_>) {
     let (data, metadata) = (pool.data(), pool.metadata());
-    let all = ByteSize(sizes.iter().fold(0u64, |sum, size| sum.saturating_add(size.0)));
     let disks: Vec<&str> = pool.disks.iter().map(|disk| disk.value.as_str()).collect();
     let what = format!(
-        "pool {} at {}: {} with data {data}, metadata {metadata}; {} usable of {all}",
+        "pool {} at {}: {} with data {data}, metadata {metadata}; {} usable of {}",
         pool.label,
         one_line(&pool.path, 80),
         disks.join(", "),
         data.usable(sizes),
+        total(sizes),
     );
     let why = "a unit makes it at the first boot if every disk is blank: in an engine a failure would fail the boot";
-    shares.account(Part::Pools, side, what, why);
+    cx.outputs.record_why(Feature::Pools, cx.outputs.choice.engine(Feature::Pools), what, why);
 }
 
-/// Judges a pool; returns the sizes of its members.
-fn check(recipe: &Recipe, pool: &Spanned<Pool>, told: &mut Told) -> Vec<ByteSize> {
+fn total(sizes: &[ByteSize]) -> ByteSize {
+    ByteSize(sizes.iter().fold(0u64, |sum, size| sum.saturating_add(size.0)))
+}
+
+/// Expects the pool, and what of it is mounted elsewhere.
+fn checks(pool: &Pool, cx: &mut Context<'_>) {
+    let facts = [
+        ("path", is(&pool.path)),
+        ("access", mounts::access(&pool.options)),
+        ("data", is(pool.data())),
+        ("metadata", is(pool.metadata())),
+        ("members", is(pool.disks.len())),
+        ("missing", is("no")),
+    ];
+    // The script is given the path where it is mounted, and compares the label.
+    let mut checks = vec![GuestCheck::new(Kind::Pool, pool.label.as_str(), facts).with_detail(&pool.path)];
+    for one in pool.subvolumes.iter().map(|one| &one.value) {
+        checks.push(mounts::made(&format!("{}/{}", pool.path, one.name), one.nocow));
+        checks.extend(one.path.as_deref().map(|path| mounts::mounted(path, Some("btrfs"), &one.options)));
+    }
+    cx.outputs.checks.extend(checks.into_iter().map(|check| (Feature::Pools, check)));
+}
+
+/// Checks a pool; returns the sizes of its members.
+fn check(recipe: &Recipe, pool: &Spanned<Pool>, diag: &mut DiagnosticSink) -> Vec<ByteSize> {
     let Spanned { value, place } = pool;
     let mut sizes = vec![];
     for disk in &value.disks {
-        mounts::check_serial(recipe, &disk.value, &disk.place, told);
+        mounts::check_serial(recipe, &disk.value, &disk.place, diag);
         let size = recipe.machine.disks.iter().find(|other| other.serial == disk.value).map(|disk| disk.size);
         sizes.extend(size);
         if let Some(size) = size.filter(|size| *size < SMALLEST_MEMBER) {
             let headline = format!("the disk `{}` is too small for a pool: {}", disk.value, size.exact());
-            told.refuse_at(&disk.place, headline, &format!("btrfs wants at least {}", SMALLEST_MEMBER.exact()));
+            diag.refuse_at(&disk.place, headline, &format!("btrfs wants at least {}", SMALLEST_MEMBER.exact()));
         }
     }
-    profiles(value, place, told);
-    mounts::check_point(&value.path, place, told);
+    profiles(value, place, diag);
+    mounts::check_point(&value.path, place, diag);
     for subvolume in &value.subvolumes {
         if let Some(path) = &subvolume.value.path {
-            mounts::check_point(path, &subvolume.place, told);
+            mounts::check_point(path, &subvolume.place, diag);
         }
     }
     let twins = |other: &&Spanned<Pool>| other.value.label.as_str().eq_ignore_ascii_case(value.label.as_str());
     let first = recipe.provision.pools.iter().find(twins).filter(|first| first.place.line < place.line);
     if first.is_some_and(|first| first.value.label != value.label) {
         let headline = format!("two pools have the label `{}`: upper and lower case count as one", value.label);
-        told.refuse_at(place, headline, "rename one of them");
+        diag.refuse_at(place, headline, "rename one of them");
     }
-    uneven(value, &sizes, place, told);
+    uneven(value, &sizes, place, diag);
     sizes
 }
 
 /// Refuses profiles that the disks cannot carry, or that keep nothing safe.
-fn profiles(pool: &Pool, place: &Location, told: &mut Told) {
+fn profiles(pool: &Pool, place: &Location, diag: &mut DiagnosticSink) {
     let count = pool.disks.len();
     for (key, profile, said) in [("data", pool.data(), &pool.data), ("metadata", pool.metadata(), &pool.metadata)] {
         let place = said.as_ref().map_or(place, |said| &said.place);
@@ -92,10 +119,10 @@ fn profiles(pool: &Pool, place: &Location, told: &mut Told) {
                 1 => "add disks; or of one disk write data = \"single\", metadata = \"dup\"",
                 _ => "add disks; or write raid1, which keeps two copies on any two of them",
             };
-            told.refuse(Diagnostic::new(Code::Provision, headline).at(place.clone()).of(Rule::Raid1Odd).hint(hint));
+            diag.refuse(Diagnostic::new(Code::Provision, headline).at(place.clone()).of(Rule::Raid1Odd).hint(hint));
         } else if profile == Profile::Dup && count > 1 {
             let headline = format!("`{key} = \"dup\"` keeps both copies on one disk, and the pool has {count}");
-            told.refuse_at(place, headline, "write \"raid1\"");
+            diag.refuse_at(place, headline, "write \"raid1\"");
         }
     }
     if pool.metadata().losses() < pool.data().losses() {
@@ -105,22 +132,22 @@ fn profiles(pool: &Pool, place: &Location, told: &mut Told) {
             pool.metadata(),
             pool.data()
         );
-        told.warn(Rule::RaidMetadata, text, Some(place.clone()));
+        diag.warn(Rule::RaidMetadata, text, Some(place.clone()));
     }
 }
 
 /// Tells of space that no copy can use, since one disk is larger than the others together.
-fn uneven(pool: &Pool, sizes: &[ByteSize], place: &Location, told: &mut Told) {
-    let (profile, all) = (pool.data(), sizes.iter().fold(0u64, |sum, size| sum.saturating_add(size.0)));
+fn uneven(pool: &Pool, sizes: &[ByteSize], place: &Location, diag: &mut DiagnosticSink) {
+    let (profile, all) = (pool.data(), total(sizes));
     let (usable, copies) = (profile.usable(sizes).0, profile.copies() as u64);
-    if sizes.len() == pool.disks.len() && usable < all / copies && sizes.len() >= profile.members() {
+    if sizes.len() == pool.disks.len() && usable < all.0 / copies && sizes.len() >= profile.members() {
         let text = format!(
             "the pool `{}` can use only {} of {}: its disks are too unequal for {profile}",
             pool.label,
             ByteSize(usable.saturating_mul(copies)),
-            ByteSize(all)
+            all
         );
-        told.warn(Rule::PoolCapacity, text, Some(place.clone()));
+        diag.warn(Rule::PoolCapacity, text, Some(place.clone()));
     }
 }
 
@@ -151,10 +178,8 @@ pub(crate) fn script(pool: &Pool) -> String {
 
 /// Lists what is mounted where: the pool, and those of its subvolumes that have a place of their own; each with its options.
 fn mounts(pool: &Pool) -> impl Iterator<Item = (&str, Vec<String>)> {
-    let own = pool.subvolumes.iter().filter_map(|one| {
-        let subvolume = [format!("subvol=/{}", one.value.name)].into_iter();
-        Some((one.value.path.as_deref()?, subvolume.chain(one.value.options.iter().cloned()).collect()))
-    });
+    let own = pool.subvolumes.iter().map(|one| &one.value);
+    let own = own.filter_map(|one| Some((one.path.as_deref()?, subvolume_options(one))));
     std::iter::once((pool.path.as_str(), pool.options.clone())).chain(own)
 }
 
@@ -163,21 +188,9 @@ fn unit_line(path: &str, options: &[String]) -> String {
     format!("{}.mount {}", mounts::escape(path), options.join(",")).trim_end().to_owned()
 }
 
-fn file(pool: &Pool, place: &Location) -> WantedFile {
-    WantedFile {
-        path: script_path(pool),
-        bytes: Bytes::Here(script(pool).into_bytes()),
-        write: Write::Replace,
-        mode: 0o755,
-        user: None,
-        group: None,
-        place: hushed(place),
-    }
-}
-
 /// Writes the unit that makes or finds the pool. It waits for its disks itself, so that a lost one is told of by name; were
 /// it ordered after their units, systemd would wait longer and say less.
-fn unit(pool: &Pool, place: &Location) -> super::wanted::WantedUnit {
+fn unit(pool: &Pool, place: &Location) -> GuestUnit {
     let (label, script) = (&pool.label, script_path(pool));
     let text = format!(
         "{HEAD}[Unit]\nDescription=Make or find the pool {label}\nDefaultDependencies=no\n\
@@ -189,15 +202,14 @@ fn unit(pool: &Pool, place: &Location) -> super::wanted::WantedUnit {
          ExecStart=/bin/sh {script} start\n\n\
          [Install]\nWantedBy=local-fs.target\n"
     );
-    mounts::written(format!("arca-pool-{label}.service"), Some(true), text, place)
+    GuestUnit::new(format!("arca-pool-{label}.service"), Some(true), text, place)
 }
 
 /// Writes the units of the mounts. What is mounted is named by label and not by device: systemd would wait for a device's
 /// unit, which a btrfs with a lost member never gets (64-btrfs.rules), and which is there too early on the first boot.
-fn mount(pool: &Spanned<Pool>, side: Side, shares: &mut Shares, told: &mut Told) {
-    let Spanned { value: pool, place } = pool;
+fn mount(pool: &Pool, place: &Location, cx: &mut Context<'_>) {
     let label = &pool.label;
-    let point = |path, options, description, place| Point {
+    let point = |path, options, description, title, place| Point {
         what: format!("LABEL={label}"),
         path,
         kind: Some("btrfs"),
@@ -206,20 +218,25 @@ fn mount(pool: &Spanned<Pool>, side: Side, shares: &mut Shares, told: &mut Told)
         unit: format!("Requires=arca-pool-{label}.service\nAfter=arca-pool-{label}.service\n"),
         // A large pool may take minutes.
         mount: "TimeoutSec=10min\n",
+        feature: Feature::Pools,
+        title,
         place,
     };
     let description = format!("The pool {label} at {}", pool.path);
-    mounts::add(point(pool.path.as_str(), pool.options.clone(), description, place), side, shares, told);
+    mounts::add(point(pool.path.as_str(), pool.options.clone(), description, "the pool at", place), cx);
     for Spanned { value: one, place } in &pool.subvolumes {
         let Some(path) = &one.path else { continue };
-        let options = [format!("subvol=/{}", one.name)].into_iter().chain(one.options.iter().cloned()).collect();
         let description = format!("The subvolume {} of the pool {label} at {path}", one.name);
-        mounts::add(point(path, options, description, place), side, shares, told);
+        mounts::add(point(path, subvolume_options(one), description, "the mount at", place), cx);
     }
 }
 
+fn subvolume_options(one: &PoolSubvolume) -> Vec<String> {
+    std::iter::once(format!("subvol=/{}", one.name)).chain(one.options.iter().cloned()).collect()
+}
+
 /// Writes the units that look after the pool, each with its timer.
-fn care(pool: &Pool, place: &Location, side: Side, shares: &mut Shares) {
+fn care(pool: &Pool, place: &Location, cx: &mut Context<'_>) {
     let check = pool.check.then(|| "daily".to_owned());
     for (verb, says, when) in [
         ("check", "Look for disk errors in", &check),
@@ -239,8 +256,8 @@ fn care(pool: &Pool, place: &Location, side: Side, shares: &mut Shares) {
              [Timer]\nOnCalendar={when}\nPersistent=true\nRandomizedDelaySec=1h\n\n\
              [Install]\nWantedBy=timers.target\n"
         );
-        let wanted = shares.on(side);
-        wanted.units.push(mounts::written(format!("{name}.service"), None, service, place));
-        wanted.units.push(mounts::written(format!("{name}.timer"), Some(true), timer, place));
+        let guest = cx.outputs.guest(Feature::Pools);
+        guest.units.push(GuestUnit::new(format!("{name}.service"), None, service, place));
+        guest.units.push(GuestUnit::new(format!("{name}.timer"), Some(true), timer, place));
     }
 }

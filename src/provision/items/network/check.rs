@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::super::told::Told;
 use super::keyfile::{controller, controllers};
 use crate::base::text::one_line;
 use crate::base::{Location, Rule, Spanned};
+use crate::provision::diagnostics::DiagnosticSink;
 use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port, Subnet};
 
 type Profiles = [Spanned<NetworkProfile>];
@@ -17,35 +17,35 @@ type Owners<'p> = BTreeMap<Port, &'p NetworkProfile>;
 const DEEPEST: usize = 8;
 
 /// Judges all profiles.
-pub(crate) fn all(profiles: &Profiles, told: &mut Told) {
-    matches(profiles, told);
+pub(crate) fn all(profiles: &Profiles, diag: &mut DiagnosticSink) {
+    matches(profiles, diag);
     let owners: Owners<'_> =
         profiles.iter().flat_map(|profile| profile.value.as_ports().map(|port| (port, &profile.value))).collect();
-    ports(profiles, &owners, told);
-    circles(profiles, &owners, told);
+    ports(profiles, &owners, diag);
+    circles(profiles, &owners, diag);
     let controllers = controllers(profiles);
     let mut seen: BTreeMap<IpAddr, u32> = BTreeMap::new();
     for profile in profiles {
         let Spanned { value, place } = profile;
         match controller(value, &controllers) {
-            Some(controller) => port(value, controller, place, told),
-            None => addressing(value, place, told),
+            Some(controller) => port(value, controller, place, diag),
+            None => addressing(value, place, diag),
         }
         for subnet in &value.addresses {
-            address(subnet, told);
+            address(subnet, diag);
             if let Some(line) = seen.insert(subnet.value.address, subnet.place.line) {
                 let headline = format!("the address {} is there twice, first in line {line}", subnet.value.address);
-                told.refuse_at(&subnet.place, headline, "keep one of them");
+                diag.refuse_at(&subnet.place, headline, "keep one of them");
             }
         }
-        gateways(value, told);
-        dns(value, told);
-        mtu(value, place, told);
+        gateways(value, diag);
+        dns(value, diag);
+        mtu(value, place, diag);
     }
 }
 
 /// Refuses two profiles for one interface or card: which of them comes up would be left to chance.
-fn matches(profiles: &Profiles, told: &mut Told) {
+fn matches(profiles: &Profiles, diag: &mut DiagnosticSink) {
     let mut seen: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for Spanned { value, place } in profiles {
         let interface = value.interface().map(|name| ("interface", name.as_str()));
@@ -57,23 +57,23 @@ fn matches(profiles: &Profiles, told: &mut Told) {
                 "any" => format!("`{}` would take any card, and so does the profile in line {first}", value.name),
                 _ => format!("{what} `{}` has two profiles, the first in line {first}", one_line(which, 40)),
             };
-            told.refuse_at(place, headline, "give each an `interface` or `mac` of its own");
+            diag.refuse_at(place, headline, "give each an `interface` or `mac` of its own");
         }
     }
 }
 
 /// Judges what bridges and bonds are made of.
-fn ports(profiles: &Profiles, owners: &Owners<'_>, told: &mut Told) {
+fn ports(profiles: &Profiles, owners: &Owners<'_>, diag: &mut DiagnosticSink) {
     let mut seen: BTreeMap<&Port, &NetworkProfile> = BTreeMap::new();
     for Spanned { value: profile, .. } in profiles {
         for Spanned { value: port, place } in profile.ports() {
             let shown = one_line(port.as_str(), 40);
             if let Some(first) = seen.insert(port, profile) {
                 let headline = format!("`{shown}` is a port of `{}` already", first.name);
-                told.refuse_at(place, headline, "an interface belongs to one bridge or bond");
+                diag.refuse_at(place, headline, "an interface belongs to one bridge or bond");
             }
             if profile.is(port) {
-                told.refuse_at(place, format!("`{shown}` cannot be a port of itself"), "");
+                diag.refuse_at(place, format!("`{shown}` cannot be a port of itself"), "");
                 continue;
             }
             let Some(below) = owners.get(port) else { continue };
@@ -83,7 +83,7 @@ fn ports(profiles: &Profiles, owners: &Owners<'_>, told: &mut Told) {
                 (LinkType::Bridge, LinkType::Bridge) | (LinkType::Bond, LinkType::Bond | LinkType::Bridge)
             );
             if refused {
-                told.refuse_at(
+                diag.refuse_at(
                     place,
                     format!("`{shown}` is a {below}, which the kernel takes for no port of a {above}"),
                     "",
@@ -94,16 +94,18 @@ fn ports(profiles: &Profiles, owners: &Owners<'_>, told: &mut Told) {
 }
 
 /// Refuses profiles that lie on one another in a circle, or too deep: the kernel would refuse the last of them.
-fn circles(profiles: &Profiles, owners: &Owners<'_>, told: &mut Told) {
+fn circles(profiles: &Profiles, owners: &Owners<'_>, diag: &mut DiagnosticSink) {
     for Spanned { value, place } in profiles {
         let mut below: BTreeMap<&str, &NetworkProfile> = BTreeMap::from([(value.name.as_str(), value)]);
         for _ in 0..DEEPEST {
             below = below.values().flat_map(|one| beneath(one, owners)).map(|one| (one.name.as_str(), one)).collect();
         }
         if !below.is_empty() {
-            let headline =
-                format!("`{}` lies on itself, or on more than {DEEPEST} others, by its ports or parent", value.name);
-            return told.refuse_at(place, headline, "an interface cannot be a part of what it is made of");
+            let headline = format!(
+                "`{}` forms a cycle, or is stacked more than {DEEPEST} deep, by its ports or parent",
+                value.name
+            );
+            return diag.refuse_at(place, headline, "an interface cannot be a part of what it is made of");
         }
     }
 }
@@ -119,27 +121,27 @@ fn beneath<'p>(profile: &NetworkProfile, owners: &Owners<'p>) -> Vec<&'p Network
 }
 
 /// Refuses addresses of a port: what it carries belongs to its bridge or bond.
-fn port(profile: &NetworkProfile, controller: &NetworkProfile, place: &Location, told: &mut Told) {
+fn port(profile: &NetworkProfile, controller: &NetworkProfile, place: &Location, diag: &mut DiagnosticSink) {
     let lists = profile.addresses.len() + profile.gateway.len() + profile.dns.len() + profile.dns_search.len();
     if lists > 0 || profile.ipv4.is_some() || profile.ipv6.is_some() {
         let headline =
             format!("`{}` is a port of `{}`, so it has no addresses of its own", profile.name, controller.name);
-        told.refuse_at(place, headline, "say them of the bridge or bond");
+        diag.refuse_at(place, headline, "say them of the bridge or bond");
     }
 }
 
-fn addressing(profile: &NetworkProfile, place: &Location, told: &mut Told) {
+fn addressing(profile: &NetworkProfile, place: &Location, diag: &mut DiagnosticSink) {
     for (v4, family) in [(true, "ipv4"), (false, "ipv6")] {
         let first = profile.of_family(v4).next();
         match (profile.addressing(v4), first) {
             (Addressing::Static, None) => {
                 let headline = format!("`{family}` of `{}` is static, and no address of it is given", profile.name);
-                told.refuse_at(place, headline, "add one to `addresses`, or write \"auto\" or \"disabled\"");
+                diag.refuse_at(place, headline, "add one to `addresses`, or write \"auto\" or \"disabled\"");
             }
             (Addressing::Disabled, Some(subnet)) => {
                 let headline =
                     format!("`{family}` of `{}` is disabled, and {} is one of it", profile.name, subnet.value);
-                told.refuse_at(&subnet.place, headline, &format!("remove it, or `{family}`"));
+                diag.refuse_at(&subnet.place, headline, &format!("remove it, or `{family}`"));
             }
             _ => {}
         }
@@ -147,12 +149,12 @@ fn addressing(profile: &NetworkProfile, place: &Location, told: &mut Told) {
     let disabled = |v4| profile.addressing(v4) == Addressing::Disabled;
     if disabled(true) && disabled(false) && !profile.dns_search.is_empty() {
         let headline = format!("`{}` has `dns_search`, and both families are disabled", profile.name);
-        told.refuse_at(place, headline, "remove `dns_search`");
+        diag.refuse_at(place, headline, "remove `dns_search`");
     }
 }
 
 /// Refuses addresses that no interface can have.
-fn address(subnet: &Spanned<Subnet>, told: &mut Told) {
+fn address(subnet: &Spanned<Subnet>, diag: &mut DiagnosticSink) {
     let Spanned { value, place } = subnet;
     let why = odd(&value.address).or_else(|| match value.address {
         IpAddr::V4(v4) if v4.is_loopback() => Some("an address of the loopback"),
@@ -161,7 +163,7 @@ fn address(subnet: &Spanned<Subnet>, told: &mut Told) {
         IpAddr::V6(_) => None,
     });
     if let Some(why) = why {
-        told.refuse_at(place, format!("{value} is {why}, not one that an interface can have"), "");
+        diag.refuse_at(place, format!("{value} is {why}, not one that an interface can have"), "");
     }
 }
 
@@ -171,9 +173,9 @@ fn odd(address: &IpAddr) -> Option<&'static str> {
     if address.is_unspecified() {
         Some("no address at all")
     } else if address.is_multicast() {
-        Some("an address of a group")
+        Some("a multicast address")
     } else if mapped {
-        Some("an IPv4 address in the clothes of IPv6")
+        Some("an IPv4-mapped IPv6 address")
     } else {
         None
     }
@@ -190,12 +192,12 @@ fn end_of_subnet(bits: u32, prefix: u8) -> Option<&'static str> {
     }
 }
 
-fn gateways(profile: &NetworkProfile, told: &mut Told) {
+fn gateways(profile: &NetworkProfile, diag: &mut DiagnosticSink) {
     for (v4, family) in [(true, "IPv4"), (false, "IPv6")] {
         let mut own = profile.gateway.iter().filter(|gateway| gateway.value.is_ipv4() == v4);
         let Some(Spanned { value, place }) = own.next() else { continue };
         if let Some(second) = own.next() {
-            told.refuse_at(
+            diag.refuse_at(
                 &second.place,
                 format!("`{}` has two gateways of {family}", profile.name),
                 "keep one of them",
@@ -204,38 +206,38 @@ fn gateways(profile: &NetworkProfile, told: &mut Told) {
         let local = matches!(value, IpAddr::V6(v6) if v6.is_unicast_link_local());
         let mut subnets = profile.of_family(v4).map(|subnet| subnet.value).peekable();
         if let Some(why) = odd(value) {
-            told.refuse_at(place, format!("the gateway {value} is {why}"), "");
+            diag.refuse_at(place, format!("the gateway {value} is {why}"), "");
         } else if subnets.peek().is_none() {
             let headline = format!("`{}` has a gateway of {family} and no static address of it", profile.name);
-            told.refuse_at(place, headline, "DHCP brings its own gateway; add to `addresses`, or remove `gateway`");
+            diag.refuse_at(place, headline, "DHCP brings its own gateway; add to `addresses`, or remove `gateway`");
         } else if profile.of_family(v4).any(|subnet| subnet.value.address == *value) {
-            told.refuse_at(place, format!("the gateway {value} is the guest's own address"), "");
+            diag.refuse_at(place, format!("the gateway {value} is the guest's own address"), "");
         } else if !local && !subnets.any(|subnet| subnet.holds(value)) {
             let text = format!("the gateway {value} of `{}` lies in none of its networks", profile.name);
-            told.warn(Rule::GatewaySubnet, text, Some(place.clone()));
+            diag.warn(Rule::GatewaySubnet, text, Some(place.clone()));
         }
     }
 }
 
-fn dns(profile: &NetworkProfile, told: &mut Told) {
+fn dns(profile: &NetworkProfile, diag: &mut DiagnosticSink) {
     for Spanned { value, place } in &profile.dns {
         if let Some(why) = odd(value) {
-            told.refuse_at(place, format!("the name server {value} is {why}"), "");
+            diag.refuse_at(place, format!("the name server {value} is {why}"), "");
         }
         if profile.addressing(value.is_ipv4()) == Addressing::Disabled {
             let headline = format!("the name server {value} is of a family that `{}` has disabled", profile.name);
-            told.refuse_at(place, headline, "remove it, or enable the family");
+            diag.refuse_at(place, headline, "remove it, or enable the family");
         }
     }
 }
 
-fn mtu(profile: &NetworkProfile, place: &Location, told: &mut Told) {
+fn mtu(profile: &NetworkProfile, place: &Location, diag: &mut DiagnosticSink) {
     let v6 = profile.addressing(false) != Addressing::Disabled;
     if let Some(mtu) = profile.mtu.filter(|mtu| *mtu < 1280 && v6) {
         let text = format!(
             "IPv6 needs an mtu of 1280 (RFC 8200), and `{}` has {mtu}; write ipv6 = \"disabled\"",
             profile.name
         );
-        told.warn(Rule::MtuIpv6, text, Some(place.clone()));
+        diag.warn(Rule::MtuIpv6, text, Some(place.clone()));
     }
 }

@@ -1,14 +1,22 @@
-//! The typed wish as a Combustion script, and a ready-made script carried inside it. Touches nothing.
+//! What the recipe wants of Combustion, as its script, and a ready-made script carried inside it. Touches nothing.
 //!
 //! The script is plain POSIX sh. It runs in `transactional-update shell` with the working directory
 //! `/dev/shm/combustion/config`; exit code 0 keeps the new snapshot, any other rolls it back and fails the boot
 //! (openSUSE/combustion, README). So every command may fail the script, and none is silenced.
 
-use super::carried::{FOLDER, PAYLOAD_SERIAL, Vehicle, WantedRpm};
-use super::ready::Script;
-use super::wanted::{Bytes, Login, Stage, Wanted, WantedFile, WantedGroup, WantedUnit, Write};
-use super::{READY_SCRIPT, subvolume};
 use crate::format::combustion::{Flags, payload, quote, script_payload};
+use crate::provision::guest::{
+    Bytes, Guest, GuestFile, GuestGroup, GuestPackage, GuestUnit, GuestUser, HEAD, PAYLOAD_SERIAL, PayloadMedium,
+    Stage, Write,
+};
+use crate::provision::ready::Script;
+use crate::provision::subvolume;
+
+/// The name under which a ready-made script travels inside the generated one; no side file may bear it.
+pub(crate) const READY_SCRIPT: &str = "script.recipe";
+
+/// The folder beside the script that holds what is carried on the config disk.
+pub(crate) const FOLDER: &str = "carried";
 
 /// Where side files travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +136,7 @@ const PRESET: &str = "/etc/systemd/system-preset/20-arca-build.preset";
 /// A ready-made one alone, with no side files to carry, comes out byte for byte. Otherwise it is unpacked beside the
 /// generated one and run last, by its own interpreter, with the same arguments and working directory; its exit code is
 /// the script's.
-pub(crate) fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files: SideFiles) -> Vec<u8> {
+pub(crate) fn script(typed: Option<&Guest>, ready: Option<&Script>, side_files: SideFiles) -> Vec<u8> {
     let carried = ready.map_or(&[][..], |ready| ready.side_files.as_slice());
     let carried = if side_files == SideFiles::Inside { carried } else { &[] };
     if let (None, Some(ready), true) = (typed, ready, carried.is_empty()) {
@@ -156,7 +164,7 @@ pub(crate) fn script(typed: Option<&Wanted>, ready: Option<&Script>, side_files:
 }
 
 /// Joins what both parts ask of Combustion; commands for the initrd ask for the prepare run by being there.
-pub(crate) fn flags(typed: Option<&Wanted>, ready: Option<&Script>) -> Flags {
+pub(crate) fn flags(typed: Option<&Guest>, ready: Option<&Script>) -> Flags {
     let ready = ready.map_or(Flags::default(), |ready| ready.flags);
     let Some(typed) = typed else { return ready };
     Flags {
@@ -165,12 +173,12 @@ pub(crate) fn flags(typed: Option<&Wanted>, ready: Option<&Script>) -> Flags {
     }
 }
 
-fn commands(wanted: &Wanted, stage: Stage) -> impl Iterator<Item = &str> {
-    wanted.commands.iter().filter(move |command| command.stage == stage).map(|command| command.text.as_str())
+fn commands(guest: &Guest, stage: Stage) -> impl Iterator<Item = &str> {
+    guest.commands.iter().filter(move |command| command.stage == stage).map(|command| command.text.as_str())
 }
 
 /// Writes the run in the initrd, which ends here; the main run goes on.
-fn prepare(text: &mut String, typed: Option<&Wanted>, ready: Option<&Script>) {
+fn prepare(text: &mut String, typed: Option<&Guest>, ready: Option<&Script>) {
     let own: Vec<&str> = typed.into_iter().flat_map(|typed| commands(typed, Stage::Prepare)).collect();
     let is_ready = ready.is_some_and(|ready| ready.flags.prepare);
     if own.is_empty() && !is_ready {
@@ -192,7 +200,7 @@ fn header(flags: Flags) -> String {
         text.push_str(line);
         text.push('\n');
     }
-    text.push_str("# Written by arca-build: change the recipe, not this file.\nset -eu\n");
+    text.push_str(&format!("{HEAD}set -eu\n"));
     text
 }
 
@@ -205,27 +213,27 @@ fn unpack(text: &mut String, carried: &[(String, Vec<u8>)], ready: &Script) {
 }
 
 /// Writes what finds and proves carried files, where this is the place for it.
-fn loads(text: &mut String, wanted: &Wanted, here: bool) {
-    if let Some(vehicle) = wanted.vehicle.filter(|_| here && wanted.carries()) {
+fn loads(text: &mut String, guest: &Guest, here: bool) {
+    if let Some(medium) = guest.medium.filter(|_| here && guest.carries()) {
         text.push_str(PINNED);
-        text.push_str(&carried(vehicle));
+        text.push_str(&carried(medium));
     }
 }
 
 /// Writes the functions that the typed part uses.
-fn functions(text: &mut String, wanted: &Wanted) {
-    let has_keys = wanted.logins.iter().any(|login| !login.keys.is_empty());
-    let has_hash = wanted.logins.iter().any(|login| login.hash.is_some());
-    let has_unit_files = !disabled(wanted).is_empty()
-        || wanted.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
-    let (append, replace): (Vec<_>, Vec<_>) = wanted.files.iter().partition(|file| file.write == Write::Append);
+fn functions(text: &mut String, guest: &Guest) {
+    let has_keys = guest.users.iter().any(|user| !user.keys.is_empty());
+    let has_hash = guest.users.iter().any(|user| user.hash.is_some());
+    let has_unit_files = !disabled(guest).is_empty()
+        || guest.units.iter().any(|unit| unit.contents.is_some() || !unit.dropins.is_empty());
+    let (append, replace): (Vec<_>, Vec<_>) = guest.files.iter().partition(|file| file.write == Write::Append);
     // Words of a command that needs them; a needless function does no harm.
-    let says = |word: &str| wanted.commands.iter().any(|command| command.text.contains(word));
+    let says = |word: &str| guest.commands.iter().any(|command| command.text.contains(word));
     for (needed, function) in [
-        (!hidden(wanted).is_empty() || says("show "), MOUNTS),
+        (!hidden(guest).is_empty() || says("show "), MOUNTS),
         (has_hash, PASSWORD),
         (has_keys || has_unit_files || !replace.is_empty() || says("put "), PUT),
-        (wanted.directories.iter().any(|directory| directory.place.is_some()), DIRECTORY),
+        (guest.directories.iter().any(|directory| directory.place.is_some()), DIRECTORY),
         (!append.is_empty(), APPEND),
         (has_keys, AUTHORIZE),
     ] {
@@ -236,34 +244,34 @@ fn functions(text: &mut String, wanted: &Wanted) {
 }
 
 /// Returns the mount points that the script mounts for itself.
-fn hidden(wanted: &Wanted) -> Vec<&'static str> {
-    let paths = wanted.paths();
+fn hidden(guest: &Guest) -> Vec<&'static str> {
+    let paths = guest.paths();
     subvolume::for_combustion(paths.iter().map(String::as_str))
 }
 
-fn typed(text: &mut String, wanted: &Wanted) {
-    let hidden = hidden(wanted);
+fn typed(text: &mut String, guest: &Guest) {
+    let hidden = hidden(guest);
     text.push_str("\numask 022\n");
     hidden.iter().for_each(|directory| text.push_str(&format!("show {directory}\n")));
-    commands(wanted, Stage::First).for_each(|command| text.push_str(command));
+    commands(guest, Stage::First).for_each(|command| text.push_str(command));
     // First, since what the recipe says of accounts and files is to stand above what a package brings.
-    packages(text, &wanted.rpms, wanted.vehicle);
-    wanted.groups.iter().for_each(|group| self::group(text, group));
-    wanted.logins.iter().for_each(|login| self::login(text, login));
-    files(text, wanted);
-    wanted.units.iter().for_each(|unit| self::unit(text, unit));
-    let disabled = disabled(wanted);
+    packages(text, &guest.packages, guest.medium);
+    guest.groups.iter().for_each(|group| self::group(text, group));
+    guest.users.iter().for_each(|user| self::user(text, user));
+    files(text, guest);
+    guest.units.iter().for_each(|unit| self::unit(text, unit));
+    let disabled = disabled(guest);
     if !disabled.is_empty() {
         text.push_str(&payload(disabled.as_bytes()).render(&format!("put 0644 root:root {PRESET}")));
     }
-    commands(wanted, Stage::Last).for_each(|command| text.push_str(command));
-    if !hidden.is_empty() || wanted.commands.iter().any(|command| command.text.contains("show ")) {
+    commands(guest, Stage::Last).for_each(|command| text.push_str(command));
+    if !hidden.is_empty() || guest.commands.iter().any(|command| command.text.contains("show ")) {
         text.push_str("\nhide\ntrap - EXIT\n");
     }
 }
 
 /// Makes the group, or gives the one that the image has its number.
-fn group(text: &mut String, group: &WantedGroup) {
+fn group(text: &mut String, group: &GuestGroup) {
     let name = quote(&group.name);
     let system = if group.system { " --system" } else { "" };
     let gid = group.gid.map(|gid| format!(" --gid {gid}")).unwrap_or_default();
@@ -274,51 +282,51 @@ fn group(text: &mut String, group: &WantedGroup) {
     text.push_str("fi\n");
 }
 
-fn login(text: &mut String, login: &Login) {
-    let name = quote(&login.name);
-    if !login.is_root() {
-        account(text, login);
+fn user(text: &mut String, user: &GuestUser) {
+    let name = quote(&user.name);
+    if !user.is_root() {
+        account(text, user);
     }
-    if let Some(hash) = &login.hash {
+    if let Some(hash) = &user.hash {
         // A judged hash holds nothing that could end the document.
         text.push_str(&format!("password {name} <<'END'\n{hash}\nEND\n"));
     }
-    if !login.keys.is_empty() {
-        let lines: String = login.keys.iter().map(|key| format!("{key}\n")).collect();
+    if !user.keys.is_empty() {
+        let lines: String = user.keys.iter().map(|key| format!("{key}\n")).collect();
         text.push_str(&payload(lines.as_bytes()).render(&format!("authorize {name}")));
     }
 }
 
 /// Makes the user, or changes one that the image has, as Ignition does.
-fn account(text: &mut String, login: &Login) {
-    let name = quote(&login.name);
-    let system = if login.system { " --system" } else { "" };
+fn account(text: &mut String, user: &GuestUser) {
+    let name = quote(&user.name);
+    let system = if user.system { " --system" } else { "" };
     // useradd alone would lock the account with `!`, which sshd without PAM takes for "no keys either"; Ignition gives `*`.
-    let closed = if login.hash.is_none() { " --password '*'" } else { "" };
-    let make = options(login, "--home-dir", "--groups");
+    let closed = if user.hash.is_none() { " --password '*'" } else { "" };
+    let make = options(user, "--home-dir", "--groups");
     // usermod would replace the groups that the image gave.
-    let change = options(login, "--home", "--append --groups");
+    let change = options(user, "--home", "--append --groups");
     let change = if change.is_empty() { String::new() } else { format!("else\n    usermod{change} {name}\n") };
     text.push_str(&format!(
         "if ! id -u {name} >/dev/null 2>&1; then\n    useradd --create-home{system}{closed}{make} {name}\n{change}fi\n"
     ));
 }
 
-fn options(login: &Login, home: &str, groups: &str) -> String {
-    let joined = (!login.groups.is_empty()).then(|| login.groups.join(","));
-    let uid = login.uid.map(|uid| uid.to_string());
+fn options(user: &GuestUser, home: &str, groups: &str) -> String {
+    let joined = (!user.groups.is_empty()).then(|| user.groups.join(","));
+    let uid = user.uid.map(|uid| uid.to_string());
     let given = [
-        ("--comment", login.gecos.as_ref()),
-        (home, login.home.as_ref()),
-        ("--shell", login.shell.as_ref()),
+        ("--comment", user.gecos.as_ref()),
+        (home, user.home.as_ref()),
+        ("--shell", user.shell.as_ref()),
         ("--uid", uid.as_ref()),
         (groups, joined.as_ref()),
     ];
     given.into_iter().filter_map(|(option, value)| Some(format!(" {option} {}", quote(value?)))).collect()
 }
 
-fn files(text: &mut String, wanted: &Wanted) {
-    for directory in &wanted.directories {
+fn files(text: &mut String, guest: &Guest) {
+    for directory in &guest.directories {
         let name = |name: &Option<String>| quote(name.as_deref().unwrap_or("root"));
         let (user, group, path) = (name(&directory.user), name(&directory.group), quote(&directory.path));
         let mode = directory.mode;
@@ -327,8 +335,8 @@ fn files(text: &mut String, wanted: &Wanted) {
             None => format!("install -d -m {mode:04o} -o {user} -g {group} {path}\n"),
         });
     }
-    wanted.files.iter().for_each(|file| self::file(text, file));
-    for link in &wanted.links {
+    guest.files.iter().for_each(|file| self::file(text, file));
+    for link in &guest.links {
         let (path, target) = (quote(&link.path), quote(&link.target));
         let parent = quote(link.path.rsplit_once('/').map_or("/", |(parent, _)| parent));
         // `-n`: one that stands there and leads to a directory is replaced, not entered.
@@ -337,7 +345,7 @@ fn files(text: &mut String, wanted: &Wanted) {
 }
 
 /// Writes one file.
-pub(crate) fn file(text: &mut String, file: &WantedFile) {
+pub(crate) fn file(text: &mut String, file: &GuestFile) {
     let owner = format!("{}:{}", file.user.as_deref().unwrap_or("root"), file.group.as_deref().unwrap_or("root"));
     let path = quote(&file.path);
     let head = match file.write {
@@ -354,10 +362,10 @@ pub(crate) fn file(text: &mut String, file: &WantedFile) {
 }
 
 /// Writes the function that prints a carried file.
-fn carried(vehicle: Vehicle) -> String {
-    match vehicle {
-        Vehicle::ConfigDisk => CARRIED_BESIDE.replace("FOLDER", FOLDER),
-        Vehicle::PayloadDisk => CARRIED_ON_DISK.replace("SERIAL", PAYLOAD_SERIAL),
+fn carried(medium: PayloadMedium) -> String {
+    match medium {
+        PayloadMedium::ConfigDisk => CARRIED_BESIDE.replace("FOLDER", FOLDER),
+        PayloadMedium::PayloadDisk => CARRIED_ON_DISK.replace("SERIAL", PAYLOAD_SERIAL),
     }
 }
 
@@ -399,45 +407,43 @@ carried() {
 /// exactly the files it is given, and says which dependency is missing. Signatures are not asked for, as Edge Image Builder
 /// does not (`--no-gpg-checks`): the image may lack the key, and the digest says more. `/var/cache` is on a disk, and
 /// transactional-update binds it (lib/Transaction.cpp); `/tmp` would be memory.
-fn packages(text: &mut String, rpms: &[WantedRpm], vehicle: Option<Vehicle>) {
-    let (false, Some(vehicle)) = (rpms.is_empty(), vehicle) else { return };
+fn packages(text: &mut String, packages: &[GuestPackage], medium: Option<PayloadMedium>) {
+    let (false, Some(medium)) = (packages.is_empty(), medium) else { return };
     text.push_str(
         "\n# One transaction, in which packages may need each other. rpm, since zypper would want its repositories;\n",
     );
     text.push_str("# no signatures, since the image may lack their keys and the recipe pins every byte.\n");
-    let (folder, indent) = match vehicle {
-        Vehicle::ConfigDisk => (format!("./{FOLDER}"), ""),
-        Vehicle::PayloadDisk => ("\"$packages\"".to_owned(), "    "),
+    let (folder, indent) = match medium {
+        PayloadMedium::ConfigDisk => (format!("./{FOLDER}"), ""),
+        PayloadMedium::PayloadDisk => ("\"$packages\"".to_owned(), "    "),
     };
     // Nothing in such a path means anything to a shell.
-    let paths: Vec<String> = rpms.iter().map(WantedRpm::path).collect();
-    if vehicle == Vehicle::PayloadDisk {
+    let paths: Vec<String> = packages.iter().map(GuestPackage::path).collect();
+    if medium == PayloadMedium::PayloadDisk {
         text.push_str(
             "(\n    packages=$(mktemp -d /var/cache/arca-build.XXXXXX)\n    trap 'rm -rf \"$packages\"' EXIT\n",
         );
         text.push_str(&format!("    tar -xf \"$payload\" -C \"$packages\" {}\n", paths.join(" ")));
     }
-    for (rpm, path) in rpms.iter().zip(&paths) {
-        text.push_str(&format!("{indent}pinned {} {folder}/{path}\n", rpm.input.digest));
+    for (package, path) in packages.iter().zip(&paths) {
+        text.push_str(&format!("{indent}pinned {} {folder}/{path}\n", package.input.digest));
     }
     let files: String = paths.iter().map(|path| format!(" {folder}/{path}")).collect();
     text.push_str(&format!("{indent}rpm --upgrade --replacepkgs --nosignature{files}\n"));
-    if vehicle == Vehicle::PayloadDisk {
+    if medium == PayloadMedium::PayloadDisk {
         text.push_str(")\n");
     }
 }
 
 /// Lists the units to disable as presets: where the image's own preset says enable, systemd's first start would enable
 /// them again (machine-id(5), "First Boot Semantics"). Ignition writes a preset too.
-fn disabled(wanted: &Wanted) -> String {
-    let units = wanted.units.iter().filter(|unit| unit.enable == Some(false) && !unit.mask);
+fn disabled(guest: &Guest) -> String {
+    let units = guest.units.iter().filter(|unit| unit.enable == Some(false) && !unit.mask);
     units.map(|unit| format!("disable {}\n", unit.name)).collect()
 }
 
-fn unit(text: &mut String, unit: &WantedUnit) {
-    let contents = unit.contents.as_ref().map(|contents| (unit.path(), contents));
-    let dropins = unit.dropins.iter().map(|(name, contents)| (unit.dropin_path(name), contents));
-    for (path, contents) in contents.into_iter().chain(dropins) {
+fn unit(text: &mut String, unit: &GuestUnit) {
+    for (path, contents) in unit.texts() {
         text.push_str(&payload(contents.as_bytes()).render(&format!("put 0644 root:root {}", quote(&path))));
     }
     // systemd has units like `-.mount`.
@@ -450,4 +456,9 @@ fn unit(text: &mut String, unit: &WantedUnit) {
         (false, None) => return,
     };
     text.push_str(&format!("systemctl {verb} {end}{name}\n"));
+}
+
+/// One a line: Ignition and systemd both have a longest line, and a reader too.
+pub(crate) fn each<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    names.map(|name| format!(" \\\n    {}", quote(name))).collect()
 }

@@ -1,17 +1,25 @@
-//! Collects every complaint, so that all are told at once. Touches nothing.
+//! Collects every diagnostic, so that all are reported at once. Touches nothing.
 
-use super::{Allowed, Judged, Lowered};
+use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Finding, Location, Rule, Severity};
 use crate::recipe::Recipe;
 
+/// Something a rule noticed that the recipe allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Allowed {
+    pub finding: Finding,
+    /// As the recipe gives it.
+    pub reason: String,
+}
+
 /// What was found so far.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct DiagnosticSink {
     pub problems: Vec<Diagnostic>,
     pub findings: Vec<Finding>,
 }
 
-impl Told {
+impl DiagnosticSink {
     /// Adds a problem.
     pub(crate) fn refuse(&mut self, problem: Diagnostic) {
         self.problems.push(problem);
@@ -25,7 +33,7 @@ impl Told {
 
     /// Adds a problem about login data: the line it stands in is not shown.
     pub(crate) fn refuse_secret(&mut self, place: &Location, headline: impl Into<String>, hint: &str) {
-        self.refuse(Diagnostic::new(Code::Secret, headline).at(hushed(place)).hint(hint));
+        self.refuse(Diagnostic::new(Code::Secret, headline).at(redacted(place)).hint(hint));
     }
 
     /// Adds what a rule found, as severe as the table says; `place` is where the user can change it.
@@ -43,22 +51,29 @@ impl Told {
         self.findings.push(finding);
     }
 
-    /// Hands over what was made, unless something was refused or a rule found an error that the recipe does not allow.
-    pub(crate) fn finish(self, recipe: &Recipe, lowered: Lowered) -> Judged {
-        let Self { problems, findings } = self;
-        let (findings, allowed) = allow(recipe, findings);
+    /// Refuses a name that occurs twice.
+    pub(crate) fn unique<'n>(&mut self, what: &str, names: impl Iterator<Item = (&'n str, &'n Location)>) {
+        let mut seen = std::collections::BTreeMap::new();
+        for (name, place) in names {
+            if let Some(first) = seen.insert(name, place) {
+                let headline = format!("{what} `{}` is there twice, first in line {}", one_line(name, 80), first.line);
+                self.refuse_at(place, headline, "join the two");
+            }
+        }
+    }
+
+    /// Returns what was made, unless something was refused or a rule found an error that the recipe does not allow; all
+    /// that the rules found, and what of that the recipe allows.
+    pub(crate) fn finish<T>(self, recipe: &Recipe, made: T) -> (Result<T, Diagnostics>, Vec<Finding>, Vec<Allowed>) {
+        let (findings, allowed) = allow(recipe, self.findings);
         let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-        let problems: Vec<Diagnostic> = problems.into_iter().chain(errors.cloned().map(Diagnostic::from)).collect();
-        let lowered = if problems.is_empty() {
-            Ok(Lowered { warnings: findings.clone(), ..lowered })
-        } else {
-            Err(Diagnostics(problems))
-        };
-        Judged { lowered, findings, allowed }
+        let errors = errors.cloned().map(Diagnostic::from);
+        let problems: Vec<Diagnostic> = self.problems.into_iter().chain(errors).collect();
+        (if problems.is_empty() { Ok(made) } else { Err(Diagnostics(problems)) }, findings, allowed)
     }
 }
 
-/// Parts what a recipe allows from the rest; an entry that allows nothing is told in its turn.
+/// Parts what a recipe allows from the rest; an entry that allows nothing is reported in its turn.
 fn allow(recipe: &Recipe, found: Vec<Finding>) -> (Vec<Finding>, Vec<Allowed>) {
     let mut findings = vec![];
     let mut allowed: Vec<Allowed> = vec![];
@@ -78,6 +93,11 @@ fn allow(recipe: &Recipe, found: Vec<Finding>) -> (Vec<Finding>, Vec<Allowed>) {
 }
 
 /// Returns the place without the text of its line, which may hold a secret.
-pub(crate) fn hushed(place: &Location) -> Location {
+pub(crate) fn redacted(place: &Location) -> Location {
     Location { text: String::new(), ..place.clone() }
+}
+
+/// Returns a place in a ready-made file; its line is never shown, for it may hold a secret.
+pub(crate) fn place_in(file: &str, line: u32, column: u32) -> Location {
+    Location { file: file.to_owned(), line, column, width: 1, text: String::new() }
 }
