@@ -69,7 +69,7 @@ impl GuestConfig {
         }
     }
 
-    /// Tells whether there is an Ignition config.
+    /// Returns whether there is an Ignition config.
     pub(crate) const fn has_config(&self) -> bool {
         self.config.is_some() || self.template.is_some()
     }

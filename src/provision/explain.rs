@@ -1,6 +1,6 @@
 //! What the guest will do at its first boot, in order, and why: what `arca-build explain` prints. Touches nothing.
 //!
-//! Everything here is told from the outputs that the writers write from, so it cannot tell of something else. Sources of the
+//! Everything here is derived from the outputs that the engines write, so it cannot describe anything else. Sources of the
 //! order: coreos/ignition (stages disks, mount, files), openSUSE/combustion (README: after Ignition is complete, in a new
 //! snapshot), systemd (units after the switch to the system).
 
@@ -37,7 +37,7 @@ pub(crate) struct Step {
     pub why: &'static str,
 }
 
-/// What became of a recipe's wish.
+/// What becomes of a recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Explanation {
     pub name: String,
@@ -139,7 +139,7 @@ fn by_combustion(outputs: &EngineOutputs, script: Option<&Script>, step: &mut im
     }
 }
 
-/// Tells what either writer writes, in the order both keep.
+/// Counts what an engine writes, in the order both keep.
 fn done(guest: &Guest) -> Vec<String> {
     let nodes = [
         (guest.groups.len(), "makes", "group"),

@@ -35,7 +35,7 @@ impl BaseFacts {
         Self { file_name, ..known.clone() }
     }
 
-    /// Tells whether the publisher's name for the image, or for its flavour, holds a word.
+    /// Returns whether the publisher's name for the image, or for its flavour, holds a word.
     pub(crate) fn says(&self, word: &str) -> bool {
         self.file_name.contains(word) || self.flavour.as_ref().is_some_and(|flavour| flavour.contains(word))
     }

@@ -2,13 +2,15 @@
 
 use super::diagnostics::place_in;
 use super::engines::choice::{Feature, lacks_ignition};
-use super::engines::combustion::READY_SCRIPT;
 use super::items::context::Context;
 use super::lints;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Engine, Rule, Spanned};
 use crate::format::{combustion, fat, ignition};
 use crate::recipe::RecipePath;
+
+/// The name under which a ready-made script travels inside the generated one; no side file may bear it.
+pub(crate) const READY_SCRIPT: &str = "script.recipe";
 
 /// A ready-made config that passed.
 pub(crate) struct Config {

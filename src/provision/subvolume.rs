@@ -32,39 +32,25 @@ const COMBUSTION_SHOWN: [&str; 6] = [
 /// Kernel file systems and tmpfs: what is written there is gone at the latest with the first boot.
 const FLEETING: [&str; 7] = ["/dev", "/proc", "/run", "/sys", "/tmp", "/var/lock", "/var/run"];
 
-/// Directories of every system, some of them mount points; a link in their place would take the system apart.
-pub(crate) const SYSTEM_DIRECTORIES: [&str; 28] = [
-    "/bin",
-    "/boot",
-    "/boot/efi",
-    "/boot/grub2",
-    "/boot/writable",
-    "/dev",
-    "/etc",
-    "/etc/systemd",
-    "/etc/systemd/system",
-    "/home",
-    "/lib",
-    "/lib64",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/local",
-    "/var",
-    "/var/cache",
-    "/var/lib",
-    "/var/log",
-];
+/// Directories that the system itself mounts, or could not live without.
+const SYSTEM: &str = "/.snapshots /bin /boot /boot/efi /boot/writable /dev /etc /home /lib /lib64 /opt /proc /root /run /sbin \
+                      /srv /sys /tmp /usr /usr/local /var";
 
-/// Tells whether a path is a directory or lies below it.
+/// Further directories of every system; a link in their place would take the system apart.
+const SYSTEM_BELOW: &str =
+    "/boot/grub2 /etc/systemd /etc/systemd/system /usr/bin /usr/lib /var/cache /var/lib /var/log";
+
+/// Returns whether the system itself mounts something there, or could not live without it.
+pub(crate) fn is_system(path: &str) -> bool {
+    SYSTEM.split_whitespace().any(|directory| directory == path)
+}
+
+/// Returns whether a path is a directory of every system.
+pub(crate) fn is_system_directory(path: &str) -> bool {
+    is_system(path) || SYSTEM_BELOW.split_whitespace().any(|directory| directory == path)
+}
+
+/// Returns whether a path is a directory or lies below it.
 pub(crate) fn is_within(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -80,7 +66,7 @@ pub(crate) fn for_ignition<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> 
     IGNITION_HIDDEN.into_iter().filter(reaches).collect()
 }
 
-/// Tells whether a path lies in the root snapshot, which is read-only when Ignition writes; remounting it does not help
+/// Returns whether a path lies in the root snapshot, which is read-only when Ignition writes; remounting it does not help
 /// (SUSE/elemental, docs/firstboot-configuration.md: "leading to an ignition failure"). Combustion has a writable one.
 pub(crate) fn is_read_only(path: &str) -> bool {
     let mut writable = IGNITION_SHOWN.into_iter().chain(IGNITION_HIDDEN).chain(FLEETING);

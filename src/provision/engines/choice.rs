@@ -26,7 +26,7 @@ pub(crate) enum Feature {
     Scripts,
     Mounts,
     Pools,
-    /// Tells of all the others.
+    /// Reports on all the others.
     Report,
     /// A ready-made config or script: whose it is, is not ours to choose.
     ReadyMade,

@@ -9,11 +9,8 @@ use crate::provision::guest::{
     Bytes, Guest, GuestFile, GuestGroup, GuestPackage, GuestUnit, GuestUser, HEAD, PAYLOAD_SERIAL, PayloadMedium,
     Stage, Write,
 };
-use crate::provision::ready::Script;
+use crate::provision::ready::{READY_SCRIPT, Script};
 use crate::provision::subvolume;
-
-/// The name under which a ready-made script travels inside the generated one; no side file may bear it.
-pub(crate) const READY_SCRIPT: &str = "script.recipe";
 
 /// The folder beside the script that holds what is carried on the config disk.
 pub(crate) const FOLDER: &str = "carried";
@@ -27,106 +24,14 @@ pub(crate) enum SideFiles {
     Beside,
 }
 
-const UNPACK: &str = r#"
-# Puts a file that travels in this script beside it, unless the config disk brought it.
-unpack() {
-    file=$1
-    shift
-    if [ ! -e "$file" ]; then
-        "$@" >"$file"
-        chmod 0755 "$file"
-    fi
-}
-"#;
-
-const MOUNTS: &str = r#"
-# Mounts what transactional-update does not show and fstab lists; unmounts it at the end, however that comes.
-mounted=
-show() {
-    if findmnt --fstab --mountpoint "$1" >/dev/null && ! mountpoint -q "$1"; then
-        mount "$1"
-        mounted="$1 $mounted"
-    fi
-}
-hide() {
-    for place in $mounted; do
-        umount "$place"
-    done
-    mounted=
-}
-trap hide EXIT
-"#;
-
-const PUT: &str = r#"
-# Writes a file: mode, owner, path, and the command that prints its bytes.
-put() {
-    mode=$1 owner=$2 path=$3
-    shift 3
-    mkdir -p "${path%/*}/"
-    rm -f "$path"
-    (umask 077 && "$@" >"$path")
-    chown "$owner" "$path"
-    chmod "$mode" "$path"
-}
-"#;
-
-const DIRECTORY: &str = r#"
-# Makes a directory, or gives the one that is there its mode and owner: mode, user, group, path.
-directory() {
-    if [ -L "$4" ]; then
-        printf 'arca-build: %s is a link, not a directory\n' "$4" >&2
-        exit 1
-    fi
-    install -d -m "$1" -o "$2" -g "$3" "$4"
-}
-"#;
-
-const APPEND: &str = r#"
-# Adds what a command prints at the end of a file; nothing else may stand there, nor a link that leads elsewhere.
-append() {
-    path=$1
-    shift
-    if [ -L "$path" ] || { [ -e "$path" ] && [ ! -f "$path" ]; }; then
-        printf 'arca-build: %s is no file to append to\n' "$path" >&2
-        exit 1
-    fi
-    mkdir -p "${path%/*}/"
-    "$@" >>"$path"
-}
-"#;
-
-const AUTHORIZE: &str = r#"
-# Lets a user in by the keys that a command prints.
-authorize() {
-    user=$1
-    shift
-    home=$(getent passwd "$user" | cut -d: -f6)
-    group=$(id -g "$user")
-    test -n "$home"
-    install -d -m 0700 -o "$user" -g "$group" "$home/.ssh"
-    put 0600 "$user:$group" "$home/.ssh/authorized_keys" "$@"
-}
-"#;
-
-const PASSWORD: &str = r#"
-# Sets a user's password hash. It becomes an argument, which every process may read, only where chpasswd refuses it: that
-# of shadow 4.19 takes no locked account and not every good hash.
-password() {
-    IFS= read -r hash
-    printf '%s:%s\n' "$1" "$hash" | chpasswd -e || usermod --password "$hash" "$1"
-}
-"#;
-
-const PINNED: &str = r#"
-# Refuses other bytes than the recipe pins: sha256 digest, file.
-pinned() {
-    sum=$(sha256sum <"$2")
-    if [ "${sum%% *}" != "$1" ]; then
-        printf 'arca-build: %s is not what the recipe pins\n' "$2" >&2
-        exit 1
-    fi
-}
-"#;
+const UNPACK: &str = include_str!("shell/unpack.sh");
+const MOUNTS: &str = include_str!("shell/mounts.sh");
+const PUT: &str = include_str!("shell/put.sh");
+const DIRECTORY: &str = include_str!("shell/directory.sh");
+const APPEND: &str = include_str!("shell/append.sh");
+const AUTHORIZE: &str = include_str!("shell/authorize.sh");
+const PASSWORD: &str = include_str!("shell/password.sh");
+const PINNED: &str = include_str!("shell/pinned.sh");
 
 /// What first boot's presets say of the units to disable; read before those of the image (systemd.preset(5)).
 const PRESET: &str = "/etc/systemd/system-preset/20-arca-build.preset";
@@ -205,7 +110,7 @@ fn header(flags: Flags) -> String {
 }
 
 fn unpack(text: &mut String, carried: &[(String, Vec<u8>)], ready: &Script) {
-    text.push_str(UNPACK);
+    text.push_str(&format!("\n{UNPACK}"));
     for (name, bytes) in carried {
         text.push_str(&payload(bytes).render(&format!("unpack {}", quote(&format!("./{name}")))));
     }
@@ -215,8 +120,7 @@ fn unpack(text: &mut String, carried: &[(String, Vec<u8>)], ready: &Script) {
 /// Writes what finds and proves carried files, where this is the place for it.
 fn loads(text: &mut String, guest: &Guest, here: bool) {
     if let Some(medium) = guest.medium.filter(|_| here && guest.carries()) {
-        text.push_str(PINNED);
-        text.push_str(&carried(medium));
+        text.push_str(&format!("\n{PINNED}\n{}", carried(medium)));
     }
 }
 
@@ -238,7 +142,7 @@ fn functions(text: &mut String, guest: &Guest) {
         (has_keys, AUTHORIZE),
     ] {
         if needed {
-            text.push_str(function);
+            text.push_str(&format!("\n{function}"));
         }
     }
 }
@@ -369,36 +273,8 @@ fn carried(medium: PayloadMedium) -> String {
     }
 }
 
-const CARRIED_BESIDE: &str = r#"
-# What the recipe carries came with this script, on the config disk.
-if [ ! -d ./FOLDER ]; then
-    echo 'arca-build: what the recipe carries is missing; it is on the config disk only, not in fw_cfg' >&2
-    exit 1
-fi
-# Prints a carried file.
-carried() {
-    cat "./FOLDER/$1"
-}
-"#;
-
-const CARRIED_ON_DISK: &str = r#"
-# What the recipe carries is on a disk of its own, found by its serial; the disk's content is one tar stream.
-payload=/dev/disk/by-id/virtio-SERIAL
-for _ in 1 2 3 4 5 6 7 8 9 10; do
-    if [ -e "$payload" ]; then
-        break
-    fi
-    sleep 1
-done
-if [ ! -e "$payload" ]; then
-    echo "arca-build: the payload disk is missing: no $payload" >&2
-    exit 1
-fi
-# Prints a carried file.
-carried() {
-    tar -xOf "$payload" "$1"
-}
-"#;
+const CARRIED_BESIDE: &str = include_str!("shell/carried-beside.sh");
+const CARRIED_ON_DISK: &str = include_str!("shell/carried-on-disk.sh");
 
 /// Installs packages: one transaction of rpm, in the order of their names.
 ///

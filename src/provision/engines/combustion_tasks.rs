@@ -18,32 +18,7 @@ use crate::provision::{path, subvolume};
 
 /// Where GRUB is configured by a menu, its defaults keep the arguments (suse-edge/edge-image-builder does the same:
 /// guestfish-snippet.tpl). With boot loader entries, as systemd-boot has them, it is /etc/kernel/cmdline.
-const FUNCTION: &str = r#"
-# Adds each kernel argument that is not there yet, where the boot loader's tools look for them.
-kernel_arguments() {
-    entries=/etc/kernel/cmdline defaults=/etc/default/grub
-    if [ -e "$entries" ]; then
-        line=$(cat "$entries")
-    else
-        # shellcheck source=/dev/null
-        line=$(set +eu; . "$defaults"; printf '%s' "$GRUB_CMDLINE_LINUX_DEFAULT")
-    fi
-    for argument; do
-        case " $line " in
-        *" $argument "*) ;;
-        *) line="$line $argument" ;;
-        esac
-    done
-    if [ -e "$entries" ]; then
-        printf '%s\n' "$line" >"$entries"
-    else
-        sed -i '/^GRUB_CMDLINE_LINUX_DEFAULT=/d' "$defaults"
-        line=$(printf '%s' "$line" | sed 's/[\\"$`]/\\&/g')
-        printf 'GRUB_CMDLINE_LINUX_DEFAULT="%s"\n' "$line" >>"$defaults"
-        grub2-mkconfig -o /boot/grub2/grub.cfg
-    fi
-}
-kernel_arguments"#;
+const FUNCTION: &str = include_str!("shell/kernel-arguments.sh");
 
 /// The unit that restarts the guest under Combustion, and what it leaves behind.
 pub(crate) const RESTART: &str = "arca-restart-once.service";
@@ -54,39 +29,14 @@ pub(crate) const RESTARTED: &str = "/var/lib/arca-build-restarted";
 ///
 /// After what may not be cut off: the commit of the machine's id, without which the next boot would be a first one again, and
 /// MicroOS's own check of the snapshot. mkdir fails where it has run before, so it never restarts twice.
-const RESTART_TEXT: &str = "[Unit]
-Description=Restart once, so that the recipe's kernel arguments hold
-ConditionPathExists=!/var/lib/arca-build-restarted
-After=multi-user.target first-boot-complete.target systemd-machine-id-commit.service health-checker.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/bin/mkdir /var/lib/arca-build-restarted
-ExecStart=/bin/sh -c 'test ! -e /etc/kernel/cmdline || sdbootutil update-all-entries'
-ExecStart=/usr/bin/systemctl --no-block reboot
-
-[Install]
-WantedBy=multi-user.target
-";
+const RESTART_TEXT: &str = include_str!("shell/restart-once.service");
 
 /// Ends what zypper leaves running, for it would keep mounts busy (openSUSE/combustion, `combustion`, "cleanup").
 const STRAY: &str = "# zypper leaves gpg-agent running, which would keep what is mounted busy.\n\
                          while pkill -x gpg-agent; do sleep 1; done\n";
 
 /// Beside the script and not in `/tmp`: Combustion itself runs a file there.
-const RUN: &str = r#"
-# Runs a script that travels in this one: by its own interpreter, in `/`. Its failure fails the boot.
-run() {
-    name=$1
-    shift
-    folder=$(mktemp -d "$PWD/run.XXXXXX")
-    (umask 077 && "$@" >"$folder/$name")
-    chmod 0700 "$folder/$name"
-    printf 'arca-build: runs %s\n' "$name"
-    (cd / && "$folder/$name")
-    rm -rf "$folder"
-}
-"#;
+const RUN: &str = include_str!("shell/run.sh");
 
 const UPDATE: &str = "
 # Makes the trust store anew; in a snapshot it leaves a mark, by which the next boot does it.
@@ -98,7 +48,7 @@ pub(crate) fn perform(guest: &mut Guest, task: Task, late: &[LatePath], diag: &m
     match task {
         Task::KernelArguments(place) => {
             let words: String = guest.kernel_arguments.iter().map(|word| format!(" {}", quote(&word.value))).collect();
-            guest.command(Stage::Last, format!("{FUNCTION}{words}\n"));
+            guest.command(Stage::Last, format!("\n{}{words}\n", FUNCTION.trim_end()));
             guest.units.push(GuestUnit::new(RESTART, Some(true), format!("{HEAD}{RESTART_TEXT}"), &place));
         }
         Task::TrustStore(_) => guest.command(Stage::Last, UPDATE.to_owned()),
@@ -156,7 +106,7 @@ fn zypper(names: &[Spanned<String>], guest: &mut Guest) {
 /// Runs scripts at the end of the generated one, in the order written.
 fn run(scripts: &[GuestScript], guest: &mut Guest) {
     guest.flags.network |= scripts.iter().any(|script| script.network);
-    let mut text = RUN.to_owned();
+    let mut text = format!("\n{RUN}");
     text.push_str("# As it is in the system: what a script writes there must not vanish.\n");
     subvolume::COMBUSTION_HIDDEN.iter().for_each(|directory| text.push_str(&format!("show {directory}\n")));
     for script in scripts {

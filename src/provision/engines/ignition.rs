@@ -27,7 +27,7 @@ pub(crate) fn spec(guest: &Guest) -> u8 {
 
 /// Returns the subvolumes that must be mounted for Ignition to reach everything wanted.
 ///
-/// Any further user brings `/home`, unless the recipe says that it is no subvolume.
+/// Any further user brings `/home`, unless the recipe says that it is not a subvolume.
 pub(crate) fn subvolumes(guest: &Guest, home_subvolume: bool) -> Vec<&'static str> {
     let mut paths = guest.paths();
     if guest.users.iter().any(|user| !user.is_root()) {

@@ -1,4 +1,4 @@
-//! The typed wish joined with a ready-made config, as JSON. Touches nothing.
+//! The typed part joined with a ready-made config, as JSON. Touches nothing.
 //!
 //! Nothing is overridden: what both define is refused by name, with both places. Lists are joined, the ready-made part
 //! first; the spec version is the higher one, which only ever adds meaning (coreos/ignition, docs/migrating-configs.md).
@@ -45,7 +45,7 @@ pub(crate) fn join(
     Some(joined(root.map(Node::to_value), typed?))
 }
 
-/// Tells of entries nobody asked for, but the one for `/home`, which is the usual case.
+/// Notes entries nobody asked for, but the one for `/home`, which is the usual case.
 fn note_subvolumes(guest: &Guest, subvolumes: &[&str], diag: &mut DiagnosticSink) {
     for directory in subvolumes.iter().filter(|directory| **directory != "/home") {
         let place = guest.nodes().find(|(path, _)| subvolume::is_within(path, directory));

@@ -45,7 +45,7 @@ impl TransportChoice {
         Self { ignition: said.ignition.unwrap_or(own), combustion: said.combustion.unwrap_or(own) }
     }
 
-    /// Tells whether the two engines that take part differ.
+    /// Returns whether the two engines that take part differ.
     pub(crate) fn differ(self, payload: &PayloadSummary) -> bool {
         payload.has_config && payload.script.is_some() && self.ignition != self.combustion
     }

@@ -109,7 +109,7 @@ pub(crate) fn check_name(name: &str, what: &str, place: &Location, diag: &mut Di
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
     if !(first && name.len() <= 32 && name.chars().all(plain)) {
         let hint = "1 to 32 characters of a-z 0-9 _ - that begin with a letter or _";
-        diag.refuse_at(place, format!("`{}` is no name of a {what} that useradd takes", one_line(name, 40)), hint);
+        diag.refuse_at(place, format!("`{}` is not a name of a {what} that useradd takes", one_line(name, 40)), hint);
     }
 }
 

@@ -51,6 +51,7 @@ fn refuse(name: &str, error: &PemError, place: &Location, diag: &mut DiagnosticS
             "name the file of the certificate alone, and consider the key lost",
         );
     }
-    let problem = Diagnostic::new(Code::Provision, format!("`{name}` is no CA certificate in PEM")).at(place.clone());
+    let problem =
+        Diagnostic::new(Code::Provision, format!("`{name}` is not a CA certificate in PEM")).at(place.clone());
     diag.refuse(problem.cause(error.clone()).hint("it begins with `-----BEGIN CERTIFICATE-----`"));
 }

@@ -62,7 +62,7 @@ pub(crate) fn directories_and_links(cx: &mut Context<'_>) {
 
 fn check_link(path: &str, target: &str, place: &Location, cx: &mut Context<'_>) {
     path::check(path, place, &mut cx.diag);
-    if subvolume::SYSTEM_DIRECTORIES.contains(&path) {
+    if subvolume::is_system_directory(path) {
         let headline = format!("`{path}` is a directory of the system, and no link can take its place");
         cx.diag.refuse_at(place, headline, "link to something below it, or from elsewhere");
     }

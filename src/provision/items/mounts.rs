@@ -21,31 +21,6 @@ use crate::recipe::storage::{Device, Mount, Subvolume};
 /// How long a boot waits for a device, and a pool for its members.
 const PATIENCE: &str = "30s";
 
-/// Directories that the system itself mounts, or could not live without.
-const SYSTEM: [&str; 21] = [
-    "/.snapshots",
-    "/bin",
-    "/boot",
-    "/boot/efi",
-    "/boot/writable",
-    "/dev",
-    "/etc",
-    "/home",
-    "/lib",
-    "/lib64",
-    "/opt",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/srv",
-    "/sys",
-    "/tmp",
-    "/usr",
-    "/usr/local",
-    "/var",
-];
-
 /// A mount unit to be.
 pub(crate) struct Point<'a> {
     /// As it stands after `What=`.
@@ -128,7 +103,7 @@ pub(crate) fn check_point(path: &str, place: &Location, diag: &mut DiagnosticSin
     if let Some(directory) = subvolume::fleeting(path) {
         let hint = "mount it below /srv, /mnt or /var";
         diag.refuse_at(place, format!("nothing is mounted at `{shown}`: {directory} is made anew at every boot"), hint);
-    } else if SYSTEM.contains(&path) {
+    } else if subvolume::is_system(path) {
         let hint = format!("mount it at a directory of its own, like {shown}/data");
         diag.refuse_at(place, format!("a mount at `{shown}` would hide what the system has there"), &hint);
     }
@@ -210,7 +185,7 @@ fn subvolume(row: &Spanned<Subvolume>, cx: &mut Context<'_>) {
     if let Some(pool) = pool {
         let hint = "list it as `[[provision.pool.subvolume]]`";
         cx.diag.refuse_at(place, format!("`{shown}` lies in the pool `{}`", pool.value.label), hint);
-    } else if SYSTEM.contains(&path.as_str()) {
+    } else if subvolume::is_system(path) {
         cx.diag.refuse_at(place, format!("`{shown}` is a part of the system already"), "write a directory below it");
     } else if subvolume::is_read_only(path) || subvolume::fleeting(path).is_some() || is_within(path, "/etc") {
         let hint = "write it below /home, /opt, /root, /srv, /usr/local or /var";

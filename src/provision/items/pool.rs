@@ -136,7 +136,7 @@ fn profiles(pool: &Pool, place: &Location, diag: &mut DiagnosticSink) {
     }
 }
 
-/// Tells of space that no copy can use, since one disk is larger than the others together.
+/// Warns of space that no copy can use, since one disk is larger than the others together.
 fn uneven(pool: &Pool, sizes: &[ByteSize], place: &Location, diag: &mut DiagnosticSink) {
     let (profile, all) = (pool.data(), total(sizes));
     let (usable, copies) = (profile.usable(sizes).0, profile.copies() as u64);
@@ -188,7 +188,7 @@ fn unit_line(path: &str, options: &[String]) -> String {
     format!("{}.mount {}", mounts::escape(path), options.join(",")).trim_end().to_owned()
 }
 
-/// Writes the unit that makes or finds the pool. It waits for its disks itself, so that a lost one is told of by name; were
+/// Writes the unit that makes or finds the pool. It waits for its disks itself, so that a lost one is reported by name; were
 /// it ordered after their units, systemd would wait longer and say less.
 fn unit(pool: &Pool, place: &Location) -> GuestUnit {
     let (label, script) = (&pool.label, script_path(pool));

@@ -40,7 +40,7 @@ fn flavour(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
 /// Finds a config that the image's Ignition cannot read.
 ///
 /// Where nothing is known of the image, a ready-made config was made for some image, and only what the recipe's own words
-/// demand is told: the spec they need is above the one every image takes.
+/// demand is checked: the spec they need is above the one every image takes.
 fn spec(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
     let ready = ctx.config.map(|config| config.ready.spec);
     let spec = ready.max(ctx.typed_spec);

@@ -110,7 +110,7 @@ fn circles(profiles: &Profiles, owners: &Owners<'_>, diag: &mut DiagnosticSink) 
     }
 }
 
-/// Finds the profiles of what a profile is made of; that one is made of itself is told of elsewhere.
+/// Finds the profiles of what a profile is made of; that one is made of itself is reported elsewhere.
 fn beneath<'p>(profile: &NetworkProfile, owners: &Owners<'p>) -> Vec<&'p NetworkProfile> {
     let parent = match &profile.link {
         Link::Vlan { parent, .. } => Some(Port::Interface(parent.clone())),
@@ -167,7 +167,7 @@ fn address(subnet: &Spanned<Subnet>, diag: &mut DiagnosticSink) {
     }
 }
 
-/// Tells what addresses never are.
+/// Returns why an address is never one of an interface.
 fn odd(address: &IpAddr) -> Option<&'static str> {
     let mapped = matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some());
     if address.is_unspecified() {
@@ -181,7 +181,7 @@ fn odd(address: &IpAddr) -> Option<&'static str> {
     }
 }
 
-/// Tells the first and last address of a network: its own and the broadcast; of 31 and 32 bits there are none (RFC 3021).
+/// Recognizes the first and last address of a network: its own and the broadcast; of 31 and 32 bits there are none (RFC 3021).
 fn end_of_subnet(bits: u32, prefix: u8) -> Option<&'static str> {
     let host = u32::MAX.checked_shr(u32::from(prefix)).unwrap_or(0);
     match bits & host {
