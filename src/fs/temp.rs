@@ -193,9 +193,7 @@ fn unique(
     loop {
         let made =
             tempfile::Builder::new().prefix(prefix).rand_bytes(16).disable_cleanup(true).make_in("/", |path| {
-                let random = Path::new(path.file_name().unwrap_or_default());
-                // Without `openat2` names are walked part by part, and `.` is none.
-                let name = if parent == Path::new(".") { random.to_owned() } else { parent.join(random) };
+                let name = within(parent, path.file_name().unwrap_or_default());
                 Ok((make(&name)?, name))
             })?;
         let (file, name) = made.into_parts().0;
@@ -204,6 +202,11 @@ fn unique(
             return Ok((name, file));
         }
     }
+}
+
+/// Returns the name of something in a directory; without `openat2` names are walked part by part, and `.` is no part.
+fn within(parent: &Path, name: &OsStr) -> PathBuf {
+    if parent == Path::new(".") { name.into() } else { parent.join(name) }
 }
 
 /// Tells whether the open file still has the name.
@@ -222,7 +225,7 @@ pub(crate) fn is_named(tree: &Tree, name: &Path, file: &File) -> io::Result<bool
 pub(crate) fn sweep(tree: &Tree, parent: &str, passes: impl Fn(&OsStr) -> bool) {
     for name in tree.list(parent).unwrap_or_default() {
         if passes(&name) {
-            sweep_one(tree, &Path::new(parent).join(name));
+            sweep_one(tree, &within(Path::new(parent), &name));
         }
     }
 }
