@@ -48,7 +48,7 @@
 //! | `libvirt` | domains that libvirt runs: preflight, what was installed, virsh | base format plan vm fs | processes, instance directories |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `commands` | one file for each command: what it does, and what it prints through `Printer` | base stream inspect guest_report recipe provision lock machine plan compare emit import_config doctor store fetch host realise bundle transfer vm libvirt report | through the above, terminal |
-//! | `cli` | flags, help, dispatch, completions, the man page | base host report commands | terminal |
+//! | `cli` | flags, help, dispatch, completions, the man page | base host vm report commands | terminal |
 //!
 //! `clippy.toml` fences the effects: everything from `base` to `doctor` is values in, values or bytes out.
 //!

@@ -102,7 +102,7 @@ pub(crate) fn compare(
 }
 
 /// What verification looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Verified {
     pub name: String,
     /// Digest of `manifest.json`.

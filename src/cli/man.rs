@@ -5,6 +5,9 @@
 use clap::CommandFactory;
 
 use super::args::Cli;
+use crate::base::Diagnostics;
+use crate::commands::context::Context;
+use crate::commands::printer::Printer;
 use crate::report::EXIT_CODES;
 
 /// Variables of the environment, and what they do here.
@@ -54,8 +57,19 @@ const JSON: &str = "With --json stdout holds one document. A failure is the list
     each label maps to a text, or to a list of texts where a failure tells several things of one label. That two things \
     differ is no error but an answer, told by the exit status.";
 
+/// Print the man page
+#[derive(Debug, clap::Args)]
+pub(crate) struct ManOptions {}
+
+impl ManOptions {
+    pub(super) fn run(self, _: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        printer.data(&page());
+        Ok(())
+    }
+}
+
 /// Writes the man page, with those of all commands.
-pub(super) fn page() -> String {
+fn page() -> String {
     let command = Cli::command();
     let mut page = vec![];
     // A vector takes every byte.

@@ -4,20 +4,9 @@
 #![expect(clippy::disallowed_methods, reason = "this floor reads the command line and the clock of the progress bar")]
 
 pub(crate) mod args;
-mod check;
-mod dispatch;
-mod doctor;
 mod help;
-mod import_config;
-mod install;
 mod man;
-mod mirror;
-mod passwd;
-mod run;
 mod shell;
-mod store;
-mod transfer;
-mod update;
 mod usage;
 
 use std::io::Write;
@@ -25,18 +14,20 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::base::{Code, Diagnostic, Diagnostics};
+use crate::base::{Code, Diagnostic, Diagnostics, Event};
+use crate::commands::context::Context;
 use crate::commands::printer::Printer;
 use crate::host::Environment;
 use crate::report::{self, Severity};
+use crate::vm::qemu::{WORD as BECOME_QEMU, become_qemu};
 use args::Cli;
 
 /// Runs the program on the process's own command line.
 pub fn main() -> ExitCode {
     let typed: Vec<_> = std::env::args_os().collect();
     // The copy of this program that becomes QEMU; no command of anybody's.
-    if typed.get(1).is_some_and(|word| word == crate::commands::run::BECOME_QEMU) {
-        let problem = crate::commands::run::become_qemu(typed.get(1..).unwrap_or_default());
+    if typed.get(1).is_some_and(|word| word == BECOME_QEMU) {
+        let problem = become_qemu(typed.get(1..).unwrap_or_default());
         let _ = writeln!(std::io::stderr(), "{}", report::render(&problem, Severity::Error, false));
         return ExitCode::from(report::exit_code(problem.code));
     }
@@ -49,10 +40,18 @@ pub fn main() -> ExitCode {
         Err(problem) => return ExitCode::from(fail(&Printer::new(&cli.global, None), &problem.into())),
     };
     let printer = Printer::new(&cli.global, Some(&environment));
-    match dispatch::run(cli, environment, &printer) {
+    match run(cli, environment, &printer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problems) => ExitCode::from(fail(&printer, &suggest_command(problems, &typed))),
     }
+}
+
+fn run(cli: Cli, environment: Environment, printer: &Printer) -> Result<(), Diagnostics> {
+    let events = |event: Event| printer.hear(event);
+    let context = Context { environment, global: cli.global, events: &events };
+    let result = cli.command.run(&context, printer).and_then(|()| Ok(printer.delivered()?));
+    printer.end_progress();
+    result
 }
 
 fn parse(words: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {

@@ -1,15 +1,32 @@
-//! What a shell is given to complete what is typed, made from the commands. Touches nothing.
+//! `completions`: what a shell completes, made from the commands. Touches nothing.
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 
 use super::args::Cli;
+use crate::base::Diagnostics;
+use crate::commands::context::Context;
+use crate::commands::printer::Printer;
 
 /// What the program is called by who types it.
 const NAME: &str = "arca-build";
 
+/// Print completions for a shell
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompletionsOptions {
+    /// Shell they are for
+    shell: Shell,
+}
+
+impl CompletionsOptions {
+    pub(super) fn run(self, _: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        printer.data(&completions(self.shell));
+        Ok(())
+    }
+}
+
 /// Writes the completions for a shell.
-pub(super) fn completions(shell: Shell) -> String {
+fn completions(shell: Shell) -> String {
     let mut script = vec![];
     clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();

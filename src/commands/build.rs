@@ -1,18 +1,51 @@
-//! `build`: from recipe to bundle.
+//! `build`: from recipe to bundle. Read next: [`super::recipes`], [`super::rebuild`] (`--check`).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::update::PublisherQuery;
-use super::{Context, LARGEST_INPUT, Loaded, VERSION, moved};
-use crate::base::{Code, Diagnostic, Diagnostics, Digest, Event, Name};
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::context::{Context, quoted};
+use super::plan::PlanOutput;
+use super::printer::{Output, Printer, ShownPath};
+use super::rebuild::RebuildOutput;
+use super::recipe_file::LoadedRecipe;
+use super::recipes::{Realiser, Recipes, plan_all};
+use super::roots::{add_root, follow_pins, inputs};
+use super::update::{UpdateFlags, UpdateOutput, update};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Event, Name};
 use crate::bundle;
-use crate::host::{RecipeDir, files};
+use crate::host::files;
 use crate::lock;
-use crate::plan::{Builder, Plan, file};
+use crate::plan::{Plan, file};
 use crate::realise::{self, BuildContext, BuildStats};
-use crate::recipe::Source;
 use crate::store::{Bundle, Copied, Holder, Root, Store};
+
+/// Build bundles (the default command)
+#[derive(Debug, Args)]
+pub(crate) struct BuildOptions {
+    #[command(flatten)]
+    recipes: Recipes,
+    /// Also write a self-contained copy to DIR, and no link
+    #[arg(long, value_name = "DIR", conflicts_with = "no_link", value_hint = ValueHint::DirPath)]
+    out: Option<PathBuf>,
+    /// Leave no `result-<name>` link; the bundle may be collected later
+    #[arg(long)]
+    no_link: bool,
+    /// Print the plan and build nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Build everything again from its inputs and compare every byte with what is in the store; replaces nothing
+    #[arg(long, conflicts_with_all = ["out", "no_link", "dry_run"])]
+    check: bool,
+    /// Pin first, as `arca-build update` does
+    #[arg(long, conflicts_with_all = ["check", "dry_run"])]
+    update: bool,
+    /// Hash again everything the build uses, instead of trusting files that look untouched; what is damaged is replaced
+    #[arg(long, conflicts_with_all = ["dry_run", "check"])]
+    verify: bool,
+}
 
 /// Where the result goes beside the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,87 +54,137 @@ pub(crate) enum Placement {
     Link,
     /// A self-contained copy in a directory.
     Copy(PathBuf),
-    /// Nothing; the bundle may be collected after the grace time.
-    Nowhere,
+    /// Nowhere; the bundle may be collected after the grace time.
+    None,
 }
 
-/// What a build gave.
-#[derive(Debug)]
-pub(crate) struct Built {
+/// Whether the store's stamps are trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stamps {
+    /// A file that is as it was when it was hashed last holds what it held then.
+    Trust,
+    /// Every object and every file of a bundle that the build uses is hashed again: `--verify`.
+    Verify,
+}
+
+/// One bundle that was built, or was there.
+#[derive(Debug, Serialize)]
+pub(crate) struct BuiltBundle {
     pub name: Name,
     pub plan: Digest,
     /// The digest of `manifest.json`, which lists every other file.
     pub digest: Digest,
     /// The bundle in the store, or the copy.
-    pub path: PathBuf,
+    pub path: ShownPath,
     /// The link, where one was wanted.
-    pub link: Option<PathBuf>,
+    pub link: Option<ShownPath>,
     /// Whether the bundle was there already.
     pub unchanged: bool,
-    pub stats: BuildStats,
+    pub work: BuildStats,
     /// Commands that launch the machine, from the working directory: at once, and through libvirt.
     pub run: String,
     pub install: String,
 }
 
-/// Plans every recipe, then builds one after the other; all mistakes in all recipes are told before anything is done.
+#[derive(Debug, Serialize)]
+struct BuildOutput {
+    bundles: Vec<BuiltBundle>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    update: Option<UpdateOutput>,
+}
+
+impl BuildOptions {
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        if self.dry_run {
+            printer.show(&PlanOutput::of(context, &self.recipes)?);
+        } else if self.check {
+            printer.show(&RebuildOutput::of(context, &self.recipes)?);
+        } else {
+            self.build(context, printer)?;
+        }
+        Ok(())
+    }
+
+    fn build(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        let recipes = self.recipes.recipes;
+        let placement = placement(self.out, self.no_link, recipes.len())?;
+        let stamps = if self.verify { Stamps::Verify } else { Stamps::Trust };
+        let update = self.update.then(|| update(context, &recipes, UpdateFlags::default())).transpose()?;
+        if let Some(update) = update.as_ref().filter(|_| !printer.is_json()) {
+            update.say(printer);
+        }
+        let bundles = build(context, &recipes, &placement, stamps)?;
+        printer.show(&BuildOutput { bundles, update });
+        Ok(())
+    }
+}
+
+fn placement(out: Option<PathBuf>, no_link: bool, recipes: usize) -> Result<Placement, Diagnostic> {
+    match out {
+        Some(_) if recipes > 1 => Err(Diagnostic::new(Code::Usage, "`--out DIR` takes one recipe")
+            .hint("build them one by one, each with its own directory")),
+        Some(out) => Ok(Placement::Copy(out)),
+        None if no_link => Ok(Placement::None),
+        None => Ok(Placement::Link),
+    }
+}
+
+impl Output for BuildOutput {
+    fn print(&self, printer: &Printer) {
+        for built in &self.bundles {
+            let path = built.path.display();
+            printer.data(&format!("{path}\n"));
+            printer.say_aligned(&[
+                ("bundle", format!("{path}{}", if built.unchanged { " (nothing to do)" } else { "" })),
+                ("digest", format!("sha256:{}", built.digest)),
+                ("work", built.work()),
+                ("try it", built.run.clone()),
+                ("install", built.install.clone()),
+            ]);
+        }
+    }
+}
+
+impl BuiltBundle {
+    fn work(&self) -> String {
+        let BuildStats { reused, built, fetched, fetched_bytes } = self.work;
+        match fetched {
+            _ if self.unchanged => "everything was there already".to_owned(),
+            _ if self.work == BuildStats::default() => "copied from the store".to_owned(),
+            0 => format!("{reused} reused, {built} built, nothing fetched"),
+            _ => format!("{reused} reused, {built} built, {fetched} fetched ({})", ByteSize(fetched_bytes)),
+        }
+    }
+}
+
+/// Plans every recipe, then builds one after the other; all mistakes in all recipes are reported before anything is done.
 pub(crate) fn build(
     context: &Context<'_>,
     recipes: &[PathBuf],
     placement: &Placement,
-) -> Result<Vec<Built>, Diagnostics> {
-    build_with(context, recipes, placement, Stamps::Trusted)
-}
-
-/// What a build thinks of the store's stamps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stamps {
-    /// A file that is as it was when it was hashed last holds what it held then.
-    Trusted,
-    /// Every object and every file of a bundle that the build uses is hashed again: `--verify`.
-    Verify,
-}
-
-/// As [`build`], with or without trust in stamps.
-pub(crate) fn build_with(
-    context: &Context<'_>,
-    recipes: &[PathBuf],
-    placement: &Placement,
     stamps: Stamps,
-) -> Result<Vec<Built>, Diagnostics> {
+) -> Result<Vec<BuiltBundle>, Diagnostics> {
     let planned = plan_all(context, recipes)?;
-    let mirrors = context.mirrors()?;
-    let store = context.open_store()?;
-    let store = if stamps == Stamps::Verify { store.rehash() } else { store };
-    outside(context, &store, placement)?;
-    let fetch = context.fetcher();
-    let rewrite = |source: &Source| Context::candidates(&mirrors, source);
-    let build_one = |(loaded, plan): &(Loaded, Plan)| {
-        let build = build_context(context, &store, fetch.as_ref(), &loaded.beside, &rewrite);
-        let built = build_one(context, plan, &build, placement).and_then(|built| {
-            super::fetch::move_root(context, &store, loaded, plan)?;
+    let mut realiser = Realiser::open(context)?;
+    if stamps == Stamps::Verify {
+        realiser.store = realiser.store.rehash();
+    }
+    outside(context, &realiser.store, placement)?;
+    let mut all: Vec<BuiltBundle> = vec![];
+    for (loaded, plan) in &planned {
+        let built = realiser.with(loaded, |build| {
+            let built = build_one(context, plan, build, placement)?;
+            follow_pins(context, &realiser.store, loaded, plan)?;
             Ok(built)
         });
-        built.map_err(|problem| {
-            let query = PublisherQuery { context, fetch: fetch.as_ref(), mirrors: &mirrors, loaded };
-            moved::explain(problem, loaded, &query)
-        })
-    };
-    let mut all: Vec<Built> = vec![];
-    for planned in &planned {
-        match build_one(planned) {
-            Ok(built) => {
-                tell_other_size(context, &planned.0, &store);
-                all.push(built);
-            }
-            Err(problem) => return Err(told_with(problem, &planned.1.name, &all).into()),
-        }
+        all.push(built.map_err(|problems| failed(problems, &plan.name, &all))?);
+        warn_other_size(context, loaded, &realiser.store);
     }
     Ok(all)
 }
 
 /// Warns where the verified image holds another disk than `update` was told before anybody could verify it.
-fn tell_other_size(context: &Context<'_>, loaded: &Loaded, store: &Store<'_>) {
+fn warn_other_size(context: &Context<'_>, loaded: &LoadedRecipe, store: &Store<'_>) {
     let pin = loaded.lock.pins.get(&lock::key(&loaded.recipe.base.source.value));
     let pin = pin.filter(|pin| loaded.recipe.base.sha256.is_none_or(|digest| digest == pin.sha256));
     let Some((pin, told)) = pin.and_then(|pin| Some((pin, pin.image.virtual_size?))) else { return };
@@ -111,7 +194,7 @@ fn tell_other_size(context: &Context<'_>, loaded: &Loaded, store: &Store<'_>) {
         return;
     };
     let command = context.command("update", &loaded.recipe.file);
-    let text = format!("the base holds a disk of {found}, and the lock says {told}; `{command}` mends it");
+    let text = format!("the base holds a disk of {found}, and the lock says {told}; `{command}` corrects it");
     (context.events)(Event::Warning { text });
 }
 
@@ -128,49 +211,13 @@ pub(super) fn outside(context: &Context<'_>, store: &Store<'_>, placement: &Plac
         .hint("name a directory elsewhere: what lies in the store belongs to it and is collected"))
 }
 
-/// Says which of several recipes failed, and which are done, as their results are not told otherwise.
-fn told_with(problem: Diagnostic, name: &Name, done: &[Built]) -> Diagnostic {
+/// Adds which of several recipes failed, and which are done, as their results are not reported otherwise.
+fn failed(mut problems: Diagnostics, name: &Name, done: &[BuiltBundle]) -> Diagnostics {
     let done: Vec<&str> = done.iter().map(|built| built.name.as_str()).collect();
-    if done.is_empty() { problem } else { problem.fact("building", name).fact("built before", done.join(", ")) }
-}
-
-/// Reads and plans every recipe; two of one name would fight for one link.
-pub(crate) fn plan_all(context: &Context<'_>, recipes: &[PathBuf]) -> Result<Vec<(Loaded, Plan)>, Diagnostics> {
-    let mut planned: Vec<(Loaded, Plan)> = vec![];
-    let mut problems = vec![];
-    for path in recipes {
-        let one = Loaded::read(context, path).and_then(|loaded| Ok((loaded.plan(context)?, loaded)));
-        match one {
-            Ok((plan, loaded)) => planned.push((loaded, plan)),
-            Err(more) => problems.extend(more.0),
-        }
+    if let (Some(first), false) = (problems.0.first_mut(), done.is_empty()) {
+        first.facts.extend([("building", name.to_string()), ("built before", done.join(", "))]);
     }
-    let names = |index: usize| planned[..index].iter().find(|earlier| earlier.1.name == planned[index].1.name);
-    for (index, (loaded, plan)) in planned.iter().enumerate() {
-        if let Some(earlier) = names(index).filter(|earlier| earlier.1.id != plan.id) {
-            problems.push(twins(&plan.name, &earlier.0.recipe.file, &loaded.recipe.file));
-        }
-    }
-    if problems.is_empty() { Ok(planned) } else { Err(Diagnostics(problems)) }
-}
-
-/// Tells that two recipes would fight for one link.
-pub(super) fn twins(name: &Name, first: &str, second: &str) -> Diagnostic {
-    Diagnostic::new(Code::Usage, format!("two recipes are named `{name}`"))
-        .fact("first", first)
-        .fact("second", second)
-        .hint("give one of them another `name`")
-}
-
-pub(super) fn build_context<'a>(
-    context: &'a Context<'_>,
-    store: &'a Store<'a>,
-    fetch: &'a dyn crate::fetch::Fetch,
-    beside: &'a RecipeDir,
-    rewrite: realise::Rewrite<'a>,
-) -> BuildContext<'a> {
-    let (events, version, largest) = (context.events, VERSION, LARGEST_INPUT);
-    BuildContext { store, fetch, beside, rewrite, events, version, largest }
+    problems
 }
 
 fn build_one(
@@ -178,18 +225,18 @@ fn build_one(
     plan: &Plan,
     build: &BuildContext<'_>,
     placement: &Placement,
-) -> Result<Built, Diagnostic> {
+) -> Result<BuiltBundle, Diagnostic> {
     let (bundle, unchanged, stats) = make(plan, build)?;
-    let mut built = Built {
+    let mut built = BuiltBundle {
         name: plan.name.clone(),
         plan: plan.id,
         digest: manifest_digest(&bundle)?,
         run: String::new(),
         install: String::new(),
-        path: bundle.path().to_owned(),
+        path: bundle.path().into(),
         link: None,
         unchanged,
-        stats,
+        work: stats,
     };
     place(context, plan, &bundle, build, placement, &mut built)?;
     Ok(built)
@@ -216,7 +263,7 @@ fn place(
     bundle: &Bundle,
     build: &BuildContext<'_>,
     placement: &Placement,
-    built: &mut Built,
+    built: &mut BuiltBundle,
 ) -> Result<(), Diagnostic> {
     let store = build.store;
     let shown = match placement {
@@ -232,19 +279,19 @@ fn place(
                 bundle: Some(bundle.name().to_owned()),
                 objects: closure(plan, bundle),
             };
-            super::store::keep(context, store, &root)?;
-            built.link = Some(link);
+            add_root(context, store, &root)?;
+            built.link = Some(link.into());
             PathBuf::from(format!("./{file_name}"))
         }
         Placement::Copy(directory) => {
             let out = context.absolute(directory);
             built.unchanged &= store.copy_bundle(bundle, &out)? == Copied::Same;
-            built.path = out;
+            built.path = out.into();
             directory.clone()
         }
-        Placement::Nowhere => built.path.clone(),
+        Placement::None => built.path.0.clone(),
     };
-    let command = |word: &str| format!("arca-build {word} {}", super::quoted(&shown.to_string_lossy()));
+    let command = |word: &str| format!("arca-build {word} {}", quoted(&shown.to_string_lossy()));
     built.run = command("run");
     built.install = command("install");
     Ok(())
@@ -258,12 +305,4 @@ fn manifest_digest(bundle: &Bundle) -> Result<Digest, Diagnostic> {
 /// Lists what a rebuild needs and what the bundle holds: inputs by their pins, outputs by their digests.
 fn closure(plan: &Plan, bundle: &Bundle) -> BTreeSet<Digest> {
     inputs(plan).chain(bundle.files().iter().map(|listed| listed.digest)).collect()
-}
-
-/// Lists what a plan takes from outside, by its pins.
-pub(super) fn inputs(plan: &Plan) -> impl Iterator<Item = Digest> + '_ {
-    plan.derivations.iter().filter_map(|derivation| match &derivation.builder {
-        Builder::Fixed { digest } => Some(*digest),
-        _ => None,
-    })
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Events};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Event, Events, text::one_line};
 use crate::fetch::{Fetch, Http, Offline, Settings};
 use crate::host::Environment;
 use crate::lock::{Config, Mirrors};
@@ -66,6 +66,17 @@ impl Context<'_> {
         Store::open(&self.cache_directory()?, self.events)
     }
 
+    /// Opens the store where there is one: a question creates none.
+    pub(super) fn open_existing_store(&self) -> Result<Option<Store<'_>>, Diagnostic> {
+        let directory = self.cache_directory()?;
+        if Store::is_absent(&directory) {
+            let shown = one_line(&directory.to_string_lossy(), 400);
+            (self.events)(Event::Told { text: format!("there is no store in `{shown}` yet") });
+            return Ok(None);
+        }
+        self.open_store().map(Some)
+    }
+
     pub(super) fn cache_directory(&self) -> Result<PathBuf, Diagnostic> {
         self.environment.cache_directory(self.global.cache.as_deref())
     }
@@ -108,7 +119,7 @@ impl Context<'_> {
         let named = named.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)));
         let keyrings = self.global.keyrings.iter().map(|path| ("--keyring", path));
         let flags = named.chain(keyrings).map(|(flag, path)| format!(" {flag} {}", quoted(&path.to_string_lossy())));
-        let recipe = quoted(&crate::base::text::one_line(recipe, 200));
+        let recipe = quoted(&one_line(recipe, 200));
         format!("arca-build {words} {recipe}{}", flags.collect::<String>())
     }
 

@@ -1,18 +1,63 @@
 //! `diff`: what differs between two bundles or between two recipes' plans.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::context::Context;
 use super::launch_source::Target;
-use super::{Context, Loaded};
+use super::printer::{Output, Printer};
+use super::recipe_file::LoadedRecipe;
+use crate::base::text::{count, sanitise};
 use crate::base::{Code, Diagnostic, Diagnostics, Events};
 use crate::bundle::{Manifest, read_manifest};
 use crate::compare::{self, Differences};
 use crate::host::files;
 use crate::plan::{Plan, Role};
 
+/// Show what differs between two bundles or two recipes' plans; provisioned content shows as ***
+#[derive(Debug, Args)]
+pub(crate) struct DiffOptions {
+    /// A bundle (or the link to it), or a recipe
+    #[arg(value_name = "A", value_hint = ValueHint::AnyPath)]
+    before: PathBuf,
+    /// Another of the same kind
+    #[arg(value_name = "B", value_hint = ValueHint::AnyPath)]
+    after: PathBuf,
+}
+
+#[derive(Serialize)]
+struct DiffOutput {
+    identical: bool,
+    differences: Differences,
+}
+
+impl DiffOptions {
+    /// Prints what differs; that something does is the answer, which the exit code gives.
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        let differences = diff(context, &self.before, &self.after)?;
+        let many = differences.0.len();
+        printer.show(&DiffOutput { identical: many == 0, differences });
+        match many {
+            0 => Ok(()),
+            _ => Err(Diagnostic::new(Code::Differs, count(many, "difference")).into()),
+        }
+    }
+}
+
+impl Output for DiffOutput {
+    fn print(&self, printer: &Printer) {
+        printer.data(&sanitise(&self.differences.to_string()));
+        if self.identical {
+            printer.say("identical");
+        }
+    }
+}
+
 /// Compares two bundles (directories, or links to them) or two recipes; nothing is written, no socket opened.
-pub(crate) fn diff(context: &Context<'_>, before: &Path, after: &Path) -> Result<Differences, Diagnostics> {
+fn diff(context: &Context<'_>, before: &Path, after: &Path) -> Result<Differences, Diagnostics> {
     match (Target::by(context, before)?, Target::by(context, after)?) {
         (Target::Bundle(before), Target::Bundle(after)) => Ok(bundles(&before, &after, context.events)?),
         (Target::Recipe, Target::Recipe) => {
@@ -30,7 +75,7 @@ pub(crate) fn diff(context: &Context<'_>, before: &Path, after: &Path) -> Result
 }
 
 fn plan(context: &Context<'_>, recipe: &Path) -> Result<Plan, Diagnostics> {
-    Loaded::read(context, recipe)?.plan(context)
+    LoadedRecipe::read(context, recipe)?.plan(context)
 }
 
 fn bundles(before: &Path, after: &Path, events: Events<'_>) -> Result<Differences, Diagnostic> {
@@ -59,7 +104,7 @@ fn is_launch(manifest: &Manifest, name: &str) -> bool {
 
 /// Hashes both files; looks into them only where they differ.
 fn file(
-    [before, after]: &[std::path::PathBuf; 2],
+    [before, after]: &[PathBuf; 2],
     name: &str,
     is_launch: bool,
     differences: &mut Differences,

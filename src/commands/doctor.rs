@@ -1,35 +1,100 @@
-//! `doctor`: what a serial log tells, and how it is found.
+//! `doctor`: the known failures of a first boot that a serial log shows, and how the log is found.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Context;
-use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Name};
-use crate::doctor::{self, Log};
-pub(crate) use crate::doctor::{Diagnosis, Found, Kind};
+use clap::{Args, ValueHint};
+use serde_json::{Map, Value, json};
+
+use super::context::Context;
+use super::kept_vms::VmsDirectory;
+use super::printer::Printer;
+use crate::base::text::{count, one_line, sanitise};
+use crate::base::{Code, Diagnostic, Diagnostics, Name};
+use crate::doctor::{self, Diagnosis, Found, Kind, Log};
 use crate::host::files;
 use crate::vm::directory::CONSOLE_LOG;
 
-/// Looks through the log `named`: a file, an instance by its name or directory, or `-` for `input`. Nothing is written.
-///
-/// # Errors
-/// [`Code::Usage`] where there is no such log; [`Code::Io`] where it cannot be read.
-pub(crate) fn doctor(
-    context: &Context<'_>,
-    vms: Option<&Path>,
-    named: &Path,
-    mut input: impl Read,
-) -> Result<Diagnosis, Diagnostic> {
-    let read = |source: &mut dyn Read| {
-        Log::read(source).map_err(|error| Diagnostic::io(format!("cannot read `{}`", shown(named)), &error))
-    };
-    let log = if named == Path::new("-") { read(&mut input)? } else { read(&mut open(context, vms, named)?)? };
-    Ok(doctor::diagnose(&log))
+/// Name the known first-boot failures that a guest's console shows, with the fix
+#[derive(Debug, Args)]
+pub(crate) struct DoctorOptions {
+    /// A serial log, a machine that `run --keep` keeps, by its name or directory, or `-` to read from a pipe
+    #[arg(value_name = "LOG|NAME", value_hint = ValueHint::AnyPath)]
+    log: PathBuf,
+    #[command(flatten)]
+    vms: VmsDirectory,
+}
+
+impl DoctorOptions {
+    /// Looks through a log; nothing is written.
+    ///
+    /// # Errors
+    /// [`Code::Usage`] where there is no such log; [`Code::Io`] where it cannot be read.
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        let named = &self.log;
+        let mut source: Box<dyn Read> = match named == Path::new("-") {
+            true => Box::new(std::io::stdin().lock()),
+            false => Box::new(open(context, &self.vms, named)?),
+        };
+        let log = Log::read(&mut source)
+            .map_err(|error| Diagnostic::io(format!("cannot read `{}`", shown(named)), &error))?;
+        print(printer, &doctor::diagnose(&log))
+    }
+}
+
+/// Prints a diagnosis; fails where something must be done, or no boot is seen: silence is no good news.
+fn print(printer: &Printer, diagnosis: &Diagnosis) -> Result<(), Diagnostics> {
+    if printer.is_json() {
+        printer.json(&document(diagnosis));
+    } else {
+        printer.data(&sanitise(&diagnosis.to_string()));
+    }
+    if diagnosis.is_blind() {
+        return Err(Diagnostic::new(Code::Lint, diagnosis.blindness()).into());
+    }
+    if !diagnosis.is_wrong() {
+        return Ok(());
+    }
+    let told = Kind::all().into_iter().map(|kind| (diagnosis.count(kind), kind)).filter(|(many, _)| *many > 0);
+    let told: Vec<_> = told.map(|(many, kind)| format!("{many} {}", kind.as_str())).collect();
+    let many = diagnosis.findings.len();
+    Err(Diagnostic::new(Code::Lint, format!("{} in the log: {}", count(many, "finding"), told.join(", "))).into())
+}
+
+fn document(diagnosis: &Diagnosis) -> Value {
+    json!({
+        "lines": diagnosis.lines,
+        "skipped_bytes": diagnosis.skipped,
+        "boots": diagnosis.boots,
+        "wrong": diagnosis.is_wrong(),
+        "findings": diagnosis.findings.iter().map(finding).collect::<Vec<_>>(),
+    })
+}
+
+fn finding(found: &Found) -> Value {
+    let issue = found.issue;
+    let sources = issue.sources.iter().map(|(name, url)| json!({ "name": name, "url": url }));
+    let facts: Map<_, _> = found.facts.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    json!({
+        "id": issue.id,
+        "kind": issue.kind,
+        "headline": found.headline(),
+        "boot": found.boot + 1,
+        "line": found.line,
+        "seconds": found.at.map(|at| at as f64 / 1000.0),
+        "times": found.times,
+        "after": found.after,
+        "facts": facts,
+        "said": found.said,
+        "why": issue.why,
+        "seen": issue.seen,
+        "fix": issue.fix,
+        "sources": sources.collect::<Vec<_>>(),
+    })
 }
 
 /// Opens a file, else the console's log in a directory, else that of a kept instance.
-fn open(context: &Context<'_>, vms: Option<&Path>, named: &Path) -> Result<std::fs::File, Diagnostic> {
+fn open(context: &Context<'_>, vms: &VmsDirectory, named: &Path) -> Result<std::fs::File, Diagnostic> {
     let path = context.absolute(named);
     let is_directory = files::is_directory(&path);
     if files::exists(&path) && !is_directory {
@@ -49,9 +114,9 @@ fn open(context: &Context<'_>, vms: Option<&Path>, named: &Path) -> Result<std::
 }
 
 /// Returns where an instance of this name would be, if it is a name.
-fn kept(context: &Context<'_>, vms: Option<&Path>, named: &Path) -> Result<Option<PathBuf>, Diagnostic> {
+fn kept(context: &Context<'_>, vms: &VmsDirectory, named: &Path) -> Result<Option<PathBuf>, Diagnostic> {
     let name = named.to_str().and_then(|name| Name::parse(name).ok());
-    let place = |name: Name| Ok(super::vms::directory(context, vms)?.join(name.as_str()));
+    let place = |name: Name| Ok(vms.path(context)?.join(name.as_str()));
     name.map(place).transpose()
 }
 

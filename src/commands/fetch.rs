@@ -1,78 +1,71 @@
 //! `fetch`: bring every input of the recipes into the store, so that a later build needs no network.
 
-use std::path::PathBuf;
+use clap::Args;
+use serde::Serialize;
 
-use super::Context;
-use super::build::{build_context, inputs, plan_all};
-use super::store::keep;
-use super::update::PublisherQuery;
-use super::{Loaded, moved};
-use crate::base::{ByteSize, Diagnostic, Diagnostics, Digest};
-use crate::host::files;
-use crate::plan::Plan;
+use super::context::Context;
+use super::printer::{Output, Printer, ShownPath};
+use super::recipes::{Realiser, Recipes};
+use super::roots::{add_root, inputs_root};
+use crate::base::{ByteSize, Diagnostics, Digest};
 use crate::realise::{self, BuildStats};
-use crate::recipe::Source;
-use crate::store::{Holder, Root, Store};
+
+/// Bring the inputs of recipes into the store, for a build without network later
+#[derive(Debug, Args)]
+pub(crate) struct FetchOptions {
+    #[command(flatten)]
+    recipes: Recipes,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct FetchOutput {
+    inputs: Vec<FetchedInput>,
+    work: BuildStats,
+}
 
 /// An input that is in the store now.
-#[derive(Debug)]
-pub(crate) struct Fetched {
-    pub title: String,
-    pub digest: Digest,
-    pub size: ByteSize,
-    pub path: PathBuf,
+#[derive(Debug, Serialize)]
+struct FetchedInput {
+    input: String,
+    sha256: Digest,
+    size: ByteSize,
+    path: ShownPath,
 }
 
-/// Realises the inputs of every recipe.
-pub(crate) fn fetch(context: &Context<'_>, recipes: &[PathBuf]) -> Result<(Vec<Fetched>, BuildStats), Diagnostics> {
-    let planned = plan_all(context, recipes)?;
-    let mirrors = context.mirrors()?;
-    let store = context.open_store()?;
-    let fetcher = context.fetcher();
-    let rewrite = |source: &Source| Context::candidates(&mirrors, source);
-    let mut fetched = vec![];
-    let mut stats = BuildStats::default();
-    for (loaded, plan) in &planned {
-        let build = build_context(context, &store, fetcher.as_ref(), &loaded.beside, &rewrite);
-        let realised = realise::realise_inputs(plan, &build).map_err(|problem| {
-            let query = PublisherQuery { context, fetch: fetcher.as_ref(), mirrors: &mirrors, loaded };
-            moved::explain(problem, loaded, &query)
-        })?;
-        if let Some(root) = root(context, loaded, plan) {
-            keep(context, &store, &root)?;
+impl FetchOptions {
+    /// Realises the inputs of every recipe.
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        let planned = self.recipes.plan(context)?;
+        let realiser = Realiser::open(context)?;
+        let mut output = FetchOutput::default();
+        for (loaded, plan) in &planned {
+            let realised = realiser.with(loaded, |build| Ok(realise::realise_inputs(plan, build)?))?;
+            if let Some(root) = inputs_root(context, loaded, plan) {
+                add_root(context, &realiser.store, &root)?;
+            }
+            output.work.add(&realised.stats);
+            for (derivation, _) in plan.pinned() {
+                let object = realised.object(&derivation.id)?;
+                output.inputs.push(FetchedInput {
+                    input: format!("{}: {}", plan.name, derivation.title),
+                    sha256: object.digest(),
+                    size: ByteSize(object.size()),
+                    path: realiser.store.path(object).into(),
+                });
+            }
         }
-        stats.reused += realised.stats.reused;
-        stats.fetched += realised.stats.fetched;
-        stats.fetched_bytes += realised.stats.fetched_bytes;
-        for (derivation, _) in plan.pinned() {
-            let object = realised.object(&derivation.id)?;
-            fetched.push(Fetched {
-                title: format!("{}: {}", plan.name, derivation.title),
-                digest: object.digest(),
-                size: ByteSize(object.size()),
-                path: store.path(object),
-            });
-        }
+        printer.show(&output);
+        Ok(())
     }
-    Ok((fetched, stats))
 }
 
-/// Returns the root that keeps a recipe's inputs as long as the recipe's file is there.
-///
-/// `None` for the recipe inside the program, which has no file.
-fn root(context: &Context<'_>, loaded: &Loaded, plan: &Plan) -> Option<Root> {
-    loaded.beside.directory()?;
-    let path = files::one_spelling(&context.absolute(std::path::Path::new(&loaded.recipe.file)));
-    Some(Root { holder: Holder::Link(path), bundle: None, objects: inputs(plan).collect() })
-}
-
-/// Lets the root of a recipe that was fetched once follow its pins, so that what it names no more can be collected.
-pub(super) fn move_root(
-    context: &Context<'_>,
-    store: &Store<'_>,
-    loaded: &Loaded,
-    plan: &Plan,
-) -> Result<(), Diagnostic> {
-    let Some(root) = root(context, loaded, plan) else { return Ok(()) };
-    if store.root(&root.holder).is_none() { Ok(()) } else { keep(context, store, &root) }
+impl Output for FetchOutput {
+    fn print(&self, printer: &Printer) {
+        for FetchedInput { input, sha256, size, path } in &self.inputs {
+            printer.data(&format!("{}\n", path.display()));
+            printer.say(&format!("{input}  sha256:{}  {size}", sha256.short()));
+        }
+        let BuildStats { reused, fetched, fetched_bytes, .. } = self.work;
+        printer.say(&format!("{reused} reused, {fetched} fetched ({})", ByteSize(fetched_bytes)));
+    }
 }

@@ -2,50 +2,83 @@
 
 use std::path::{Path, PathBuf};
 
-use super::store::keep;
-use super::{Context, Unpacked};
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, text::one_line};
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::context::Context;
+use super::printer::{Output, Printer, ShownPath};
+use super::roots::add_root;
+use crate::base::text::{count, one_line};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest};
 use crate::host::files;
 use crate::store::{Holder, Root, Store};
-use crate::transfer::{self, Opened};
+use crate::transfer::{self, Opened, Unpacked};
 
-/// Why an archive may say what its recipes are built from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Trust {
-    /// Its sha256 came another way, and must be this.
-    Digest(Digest),
-    /// The person says so.
-    Blind,
-    /// Nothing was said.
-    None,
+/// Import an exported archive into the store, and write its recipes to a directory
+#[derive(Debug, Args)]
+pub(crate) struct ImportOptions {
+    /// What `arca-build export` wrote
+    #[arg(value_name = "ARCHIVE", value_hint = ValueHint::FilePath)]
+    archive: PathBuf,
+    /// What `arca-build export` printed: the archive's sha256
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    expect: Option<Digest>,
+    /// Import it without comparing its digest, whoever made it
+    #[arg(long, conflicts_with = "expect")]
+    trust: bool,
+    /// Directory for the recipes [default: the archive's name without `.arca`]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    into: Option<PathBuf>,
 }
 
-/// What an import gave.
-#[derive(Debug)]
-pub(crate) struct Imported {
+/// Reads a digest, with or without the `sha256:` before it.
+fn digest(text: &str) -> Result<Digest, crate::base::digest::DigestError> {
+    Digest::parse(text.strip_prefix("sha256:").unwrap_or(text))
+}
+
+#[derive(Serialize)]
+struct ImportOutput {
     /// Where the recipes are.
-    pub directory: PathBuf,
+    directory: ShownPath,
     /// The recipes' file names in it.
-    pub recipes: Vec<String>,
-    pub digest: Digest,
-    pub unpacked: Unpacked,
+    recipes: Vec<String>,
+    digest: Digest,
+    #[serde(flatten)]
+    unpacked: Unpacked,
 }
 
-/// Verifies an archive whole, asks for trust, then imports it into the store and `into`.
-pub(crate) fn import(
-    context: &Context<'_>,
-    archive: &Path,
-    trust: &Trust,
-    into: Option<&Path>,
-) -> Result<Imported, Diagnostics> {
-    let directory = context.absolute(&into.map_or_else(|| default_directory(archive), |into| Ok(into.to_owned()))?);
-    let opened = transfer::open(&context.absolute(archive), context.events)?;
-    demand_trust(&opened, archive, trust)?;
-    let store = context.open_store()?;
-    let unpacked =
-        transfer::unpack(&opened, &store, &directory, &|| hold(context, &store, &opened, &directory), context.events)?;
-    let recipes = opened.index.roots.iter().map(|root| root.recipe.clone()).collect();
-    Ok(Imported { directory, recipes, digest: opened.digest, unpacked })
+impl ImportOptions {
+    /// Verifies an archive whole, asks for trust, then imports it.
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        let archive = &self.archive;
+        let directory = context.absolute(&self.into.map_or_else(|| default_directory(archive), Ok)?);
+        let opened = transfer::open(&context.absolute(archive), context.events)?;
+        demand_trust(&opened, archive, self.expect, self.trust)?;
+        let store = context.open_store()?;
+        let hold = || hold(context, &store, &opened, &directory);
+        let unpacked = transfer::unpack(&opened, &store, &directory, &hold, context.events)?;
+        let recipes = opened.index.roots.iter().map(|root| root.recipe.clone()).collect();
+        printer.show(&ImportOutput { directory: directory.into(), recipes, digest: opened.digest, unpacked });
+        Ok(())
+    }
+}
+
+impl Output for ImportOutput {
+    fn print(&self, printer: &Printer) {
+        let directory = &self.directory;
+        for recipe in &self.recipes {
+            printer.data(&format!("{}\n", one_line(&directory.join(recipe).to_string_lossy(), 4096)));
+        }
+        let Unpacked { added, added_bytes, reused, files } = self.unpacked;
+        printer.say(&format!(
+            "{} added ({}), {reused} there already; {} laid out in {}",
+            count(added, "object"),
+            ByteSize(added_bytes),
+            count(files, "file"),
+            directory.display()
+        ));
+        printer.say("build them with `arca-build --offline build RECIPE`");
+    }
 }
 
 /// Lets the directory keep what its recipes are built from, as long as it is there; several archives may lie in one.
@@ -54,7 +87,7 @@ fn hold(context: &Context<'_>, store: &Store<'_>, opened: &Opened, directory: &P
     let earlier = store.root(&holder).filter(|_| files::is_directory(directory)).map(|root| root.objects);
     let objects =
         opened.index.objects.iter().map(|object| object.sha256).chain(earlier.into_iter().flatten()).collect();
-    keep(context, store, &Root { holder, bundle: None, objects })
+    add_root(context, store, &Root { holder, bundle: None, objects })
 }
 
 /// `nas.arca` is laid out in `./nas`.
@@ -67,21 +100,21 @@ fn default_directory(archive: &Path) -> Result<PathBuf, Diagnostic> {
 }
 
 /// The bytes of an archive prove themselves; that its recipes mean what somebody promised does not.
-fn demand_trust(opened: &Opened, archive: &Path, trust: &Trust) -> Result<(), Diagnostic> {
+fn demand_trust(opened: &Opened, archive: &Path, expect: Option<Digest>, is_trusted: bool) -> Result<(), Diagnostic> {
     let digest = opened.digest;
     let shown = one_line(&archive.to_string_lossy(), 200);
-    match trust {
-        Trust::Blind => Ok(()),
-        Trust::Digest(expected) if *expected == digest => Ok(()),
-        Trust::Digest(expected) => Err(Diagnostic::new(Code::Hash, format!("`{shown}` is not the archive you expect"))
+    match expect {
+        None if is_trusted => Ok(()),
+        Some(expected) if expected == digest => Ok(()),
+        Some(expected) => Err(Diagnostic::new(Code::Hash, format!("`{shown}` is not the archive you expect"))
             .fact("expected", format!("sha256:{expected}"))
             .fact("found", format!("sha256:{digest}"))
             .note("nothing was imported")),
-        Trust::None => {
+        None => {
             let recipes: Vec<_> = opened.index.roots.iter().map(|root| root.recipe.as_str()).collect();
             let (held, elsewhere) = opened.index.sizes();
             let objects = format!("{} ({})", opened.index.objects.len(), ByteSize(held.saturating_add(elsewhere)));
-            Err(Diagnostic::new(Code::UntrustedRoot, format!("nobody vouches for `{shown}`"))
+            Err(Diagnostic::new(Code::UntrustedRoot, format!("`{shown}` is not authenticated"))
                 .fact("digest", format!("sha256:{digest}"))
                 .fact("recipes", one_line(&recipes.join(" "), 300))
                 .fact("objects", objects)

@@ -1,8 +1,13 @@
-//! `import-config`: what people have already becomes a recipe, and what could not be carried over is told.
+//! `import-config`: what people have already becomes a recipe, and what could not be carried over is listed.
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::context::{Context, quoted};
+use super::new::recipe_name;
+use super::printer::{Output, Printer, ShownPath};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name, Secret};
 use crate::host::files;
@@ -14,15 +19,29 @@ use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath};
 /// The most files that are taken beside a script.
 const BESIDE: usize = 100;
 
-/// What was written.
-#[derive(Debug)]
-pub(crate) struct ImportedConfig {
-    pub recipe: PathBuf,
-    pub text: String,
+/// Write a recipe from what is there: an Ignition config, Combustion script, virt-install command or domain XML
+#[derive(Debug, Args)]
+pub(crate) struct ImportConfigOptions {
+    /// What to import; several files describe one machine, such as vm.xml config.ign
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// Recipe to write, never over another file [default: NAME.toml]
+    #[arg(long, short, value_name = "RECIPE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+    /// Name of the recipe, hence of the machine [default: the machine's, or the first file's]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ImportConfigOutput {
+    recipe: ShownPath,
+    text: String,
     /// Files that were copied beside the recipe.
-    pub copied: Vec<PathBuf>,
+    copied: Vec<ShownPath>,
     /// What could not be carried over, one sentence each.
-    pub skipped: Vec<String>,
+    #[serde(rename = "left_out")]
+    skipped: Vec<String>,
 }
 
 /// One file that was named, or lies beside a script.
@@ -32,39 +51,51 @@ struct Found {
     in_place: bool,
 }
 
-/// Writes a recipe from `named` files, to `output` or `NAME.toml` in the working directory, never over a file that is there.
-///
-/// Its mode is 0600, for it may hold hashes; so is that of the files that are copied beside it.
-pub(crate) fn import_config(
-    context: &Context<'_>,
-    named: &[PathBuf],
-    output: Option<&Path>,
-    name: Option<&str>,
-) -> Result<ImportedConfig, Diagnostics> {
-    let name = name.map(wanted_name).transpose()?;
-    let directory = match output.and_then(Path::parent) {
-        Some(parent) => context.absolute(parent),
-        None => context.absolute(Path::new("")),
-    };
-    let paths = with_side_files(context, named)?;
-    let read = |path: &PathBuf| read(context, path, &directory, !named.contains(path));
-    let found = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let (found, inputs): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-    let imported = exactly(&inputs, name)?;
-    let recipe = match output {
-        Some(output) => context.absolute(output),
-        None => directory.join(format!("{}.toml", imported.recipe.name)),
-    };
-    files::refuse_existing(&recipe)?;
-    let copied = copy(found.iter().zip(&inputs), &imported.used, &directory)?;
-    files::write_new_private(&recipe, imported.text.as_bytes())?;
-    Ok(ImportedConfig { recipe, text: imported.text, copied, skipped: imported.skipped })
+impl ImportConfigOptions {
+    /// Writes a recipe, to `output` or `NAME.toml` in the working directory, never over a file that is there.
+    ///
+    /// Its mode is 0600, for it may hold hashes; so is that of the files that are copied beside it.
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        let (named, output) = (&self.files, self.output.as_deref());
+        let name = self.name.as_deref().map(recipe_name).transpose()?;
+        let directory = context.absolute(output.and_then(Path::parent).unwrap_or(Path::new("")));
+        let paths = with_side_files(context, named)?;
+        let read = |path: &PathBuf| read(context, path, &directory, !named.contains(path));
+        let found = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let (found, inputs): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let imported = exactly(&inputs, name)?;
+        let recipe = match output {
+            Some(output) => context.absolute(output),
+            None => directory.join(format!("{}.toml", imported.recipe.name)),
+        };
+        files::refuse_existing(&recipe)?;
+        let copied = copy(found.iter().zip(&inputs), &imported.used, &directory)?;
+        files::write_new_private(&recipe, imported.text.as_bytes())?;
+        let copied = copied.into_iter().map(ShownPath).collect();
+        printer.show(&ImportConfigOutput {
+            recipe: recipe.into(),
+            text: imported.text,
+            copied,
+            skipped: imported.skipped,
+        });
+        Ok(())
+    }
 }
 
-fn wanted_name(name: &str) -> Result<Name, Diagnostic> {
-    Name::parse(name).map_err(|error| {
-        Diagnostic::new(Code::Usage, format!("`{}` is no name for a recipe", one_line(name, 80))).cause(error)
-    })
+impl Output for ImportConfigOutput {
+    /// Prints the recipe's path, and what was left out: what a person has to do by hand.
+    fn print(&self, printer: &Printer) {
+        let shown = one_line(&self.recipe.display().to_string(), 4096);
+        printer.data(&format!("{shown}\n"));
+        for path in &self.copied {
+            printer.say(&format!("copied    {}", one_line(&path.display().to_string(), 4096)));
+        }
+        for line in &self.skipped {
+            printer.say(&format!("left out  {line}"));
+        }
+        let quoted = quoted(&shown);
+        printer.say(&format!("read it, pin its base with `arca-build update {quoted}`, then `arca-build {quoted}`"));
+    }
 }
 
 /// Adds what lies in the folder of a script that is laid out as Combustion reads it: `combustion/script` and all beside it.

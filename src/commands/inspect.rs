@@ -1,15 +1,34 @@
 //! `inspect`: what a file is and holds, and what MicroOS would do with it.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use super::Context;
-use crate::base::Diagnostic;
+use clap::{Args, ValueHint};
+
+use super::context::Context;
+use super::printer::{Output, Printer};
+use crate::base::Diagnostics;
 use crate::host::files;
 use crate::inspect::{self, Report};
 
-/// Looks at a file; nothing is written.
-pub(crate) fn inspect(context: &Context<'_>, path: &Path) -> Result<Report, Diagnostic> {
-    let mut file = files::open(&context.absolute(path))?;
-    let length = files::length(&file)?;
-    inspect::inspect(&mut file, length)
+/// Show what an image, ISO or config disk is and what MicroOS would do with it
+#[derive(Debug, Args)]
+pub(crate) struct InspectOptions {
+    /// An image, ISO, config disk or a packed one; of any origin
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+}
+
+impl InspectOptions {
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        let mut file = files::open(&context.absolute(&self.file))?;
+        let length = files::length(&file)?;
+        printer.show(&inspect::inspect(&mut file, length)?);
+        Ok(())
+    }
+}
+
+impl Output for Report {
+    fn print(&self, printer: &Printer) {
+        printer.text(&self.to_string());
+    }
 }

@@ -1,14 +1,19 @@
 //! `install`: a bundle becomes an instance, whose domain libvirt knows.
 //!
 //! Read the bundle (or build it), look at all that could fail later, copy under the storage's lock, define the domain.
-//! Read next: `crate::libvirt::instance` (what lies where), `crate::libvirt::preflight`.
+//! Read next: `crate::libvirt::instance` (what lies where), `crate::vm::preflight`.
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::context::Context;
 use super::launch_source::LaunchSource;
+use super::printer::{Output, Printer, ShownPath};
 use crate::base::text::one_line;
-use crate::base::{BaseKind, Code, Diagnostic, Diagnostics, Digest, Event, Name, StorageDir, Transport};
+use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Diagnostics, Digest, Event, Name, StorageDir, Transport};
 use crate::bundle::{Entry, Manifest};
 use crate::emit::{self, Identity, LaunchFile};
 use crate::host::files;
@@ -21,22 +26,44 @@ use crate::vm::copy::Work;
 use crate::vm::disks;
 use crate::vm::signals::{self, Signals};
 
-/// What a person asks for.
-#[derive(Clone, Debug, Default)]
+/// Make a virtual machine of a bundle: copy it, check every byte, define it in libvirt
+#[derive(Debug, Args)]
 pub(crate) struct InstallOptions {
-    pub connect: Option<String>,
-    pub storage: Option<PathBuf>,
-    pub name: Option<Name>,
-    pub transport: Option<Transport>,
-    pub start: bool,
-    pub dry_run: bool,
-    /// Take a bundle whose recipe edits the domain, though it is not one of the store's.
-    pub allow_edits: bool,
+    /// A bundle (or the link to it), or a recipe, which is built first
+    #[arg(value_name = "BUNDLE|RECIPE", value_hint = ValueHint::AnyPath)]
+    target: PathBuf,
+    /// libvirt to use [default: what virsh takes from the environment, else qemu:///system for root, qemu:///session for others]
+    #[arg(long, value_name = "URI")]
+    connect: Option<String>,
+    /// Directory for instances [default: the recipe's; for a session $XDG_DATA_HOME/arca-build/instances]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    storage: Option<PathBuf>,
+    /// Name of the instance, hence of the domain [default: the recipe's]
+    #[arg(long, value_parser = Name::parse)]
+    name: Option<Name>,
+    /// How the configuration reaches the guest [default: the recipe's]
+    #[arg(long, value_parser = transport())]
+    transport: Option<Transport>,
+    /// Start it too
+    #[arg(long)]
+    start: bool,
+    /// Check whether it would work and show what would be done, do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Accept a bundle that is not of your own store though its recipe edits the domain by [[machine.xml]]
+    #[arg(long)]
+    allow_edits: bool,
+}
+
+/// Takes a transport by its word.
+pub(super) fn transport() -> impl TypedValueParser<Value = Transport> {
+    PossibleValuesParser::new(Transport::WORDS).map(|word| Transport::parse(&word).unwrap_or(Transport::Disk))
 }
 
 /// How far it came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
     /// Nothing was done.
     Planned,
     Defined,
@@ -44,25 +71,91 @@ pub(crate) enum State {
 }
 
 /// What was installed, or would be.
-#[derive(Clone, Debug)]
-pub(crate) struct Installed {
-    pub name: Name,
-    pub identity: Identity,
-    pub directory: PathBuf,
-    pub connect: String,
-    pub state: State,
-    /// Of the instance: file name, bytes, and whether other instances may share it.
-    pub files: Vec<(String, u64, bool)>,
+#[derive(Clone, Debug, Serialize)]
+struct InstallOutput {
+    name: Name,
+    #[serde(flatten)]
+    identity: Identity,
+    directory: ShownPath,
+    connect: String,
+    state: State,
+    files: Vec<InstanceFile>,
     /// Bytes that are copied at most, and that are free.
-    pub needed: u64,
-    pub free: Option<u64>,
+    needed: u64,
+    free: Option<u64>,
     /// The commands of virsh, with all their words.
-    pub commands: Vec<String>,
-    /// What a person does next, and what takes it away.
-    pub next: String,
-    pub remove: String,
+    commands: Vec<String>,
+    /// What a person does next, and what removes it.
+    next: String,
+    remove: String,
     /// What the preflight could not see.
-    pub doubts: Vec<String>,
+    #[serde(rename = "notes")]
+    doubts: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct InstanceFile {
+    path: String,
+    size: u64,
+    /// Whether other instances may share it.
+    shared: bool,
+}
+
+impl InstanceFile {
+    fn of(path: &str, size: u64, shared: bool) -> Self {
+        Self { path: path.to_owned(), size, shared }
+    }
+}
+
+impl InstallOptions {
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        printer.show(&install(context, &self)?);
+        Ok(())
+    }
+}
+
+impl Output for InstallOutput {
+    /// Prints the instance's directory, or what would be done.
+    fn print(&self, printer: &Printer) {
+        self.doubts.iter().for_each(|doubt| printer.say(&format!("note: {doubt}")));
+        if self.state == State::Planned {
+            return self.print_plan(printer);
+        }
+        let directory = self.directory.display().to_string();
+        printer.data(&format!("{directory}\n"));
+        let state = match self.state {
+            State::Running => ("state", "running".to_owned()),
+            _ => ("start it", self.next.clone()),
+        };
+        printer.say_aligned(&[
+            ("instance", directory),
+            ("domain", self.domain()),
+            state,
+            ("remove it", self.remove.clone()),
+        ]);
+    }
+}
+
+impl InstallOutput {
+    fn domain(&self) -> String {
+        format!("{}, {}, of {}", self.name, self.identity.uuid, self.connect)
+    }
+
+    fn print_plan(&self, printer: &Printer) {
+        let directory = self.directory.display();
+        for InstanceFile { path, size, shared } in &self.files {
+            let shared = if *shared { ", shared with other instances" } else { "" };
+            printer.data(&format!("write   {directory}/{path}  {}{shared}\n", ByteSize(*size)));
+        }
+        self.commands.iter().for_each(|command| printer.data(&format!("run     {command}\n")));
+        let free = self.free.map_or("unknown".to_owned(), |free| ByteSize(free).to_string());
+        let needed = ByteSize(self.needed);
+        printer.say_aligned(&[
+            ("domain", self.domain()),
+            ("space", format!("at most {needed} are copied, {free} are free; disks grow as the guest writes")),
+            ("done", "nothing: this was a dry run, and nothing stands in the way".to_owned()),
+        ]);
+    }
 }
 
 /// A bundle, and the machine that an instance of it is.
@@ -76,14 +169,10 @@ struct Source {
 }
 
 /// Installs a bundle, or a recipe that is built first.
-pub(crate) fn install(
-    context: &Context<'_>,
-    target: &Path,
-    options: &InstallOptions,
-) -> Result<Installed, Diagnostics> {
+fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOutput, Diagnostics> {
     let connect = context.environment.libvirt_uri(options.connect.as_deref());
     virsh::refuse_remote(&connect)?;
-    let source = LaunchSource::unverified(context, target)?;
+    let source = LaunchSource::unverified(context, &options.target)?;
     let edits = &source.machine.hardware.xml;
     if !edits.is_empty() && !options.allow_edits && !source.is_in_store(context) {
         return Err(edited(edits).into());
@@ -170,7 +259,7 @@ fn storage(
     };
     let shown = path.to_string_lossy();
     let storage = StorageDir::parse(&shown).map_err(|error| {
-        Diagnostic::new(Code::Preflight, format!("`{}` is no storage directory", one_line(&shown, 200)))
+        Diagnostic::new(Code::Preflight, format!("`{}` is not a valid storage directory", one_line(&shown, 200)))
             .cause(error)
             .hint("name a directory with a plain path by `--storage DIR`")
     })?;
@@ -277,7 +366,7 @@ pub(super) fn recover(storage: &Storage, virsh: &Virsh, work: &Work<'_>) {
     }
 }
 
-fn start(source: &Source, installed: &Installed, virsh: &Virsh) -> Result<(), Diagnostic> {
+fn start(source: &Source, installed: &InstallOutput, virsh: &Virsh) -> Result<(), Diagnostic> {
     let started = match source.machine.base {
         BaseKind::Iso => virsh.create(&installed.directory.join(file::DOMAIN)),
         BaseKind::Qcow2 | BaseKind::Raw => virsh.start(&source.identity.uuid),
@@ -351,12 +440,19 @@ impl Source {
         self.domains.iter().try_for_each(|launch| draft.write(&launch.name, &launch.bytes, 0o600))
     }
 
-    fn planned(&self, parts: &[(Part, u32)], findings: &Findings, connect: &str, context: &Context<'_>) -> Installed {
+    fn planned(
+        &self,
+        parts: &[(Part, u32)],
+        findings: &Findings,
+        connect: &str,
+        context: &Context<'_>,
+    ) -> InstallOutput {
         let machine = &self.machine;
         let directory = Path::new(machine.storage.as_str()).join(machine.name.as_str());
         let mut files: Vec<_> =
-            parts.iter().map(|(part, _)| (part.path.clone(), part.size, part.kind == Kind::Base)).collect();
-        files.extend(self.domains.iter().map(|launch| (launch.name.clone(), launch.bytes.len() as u64, false)));
+            parts.iter().map(|(part, _)| InstanceFile::of(&part.path, part.size, part.kind == Kind::Base)).collect();
+        files
+            .extend(self.domains.iter().map(|launch| InstanceFile::of(&launch.name, launch.bytes.len() as u64, false)));
         let virsh = |words: &str| format!("virsh -c {} {words}", shlex::try_quote(connect).unwrap_or_default());
         let xml = |name: &str| directory.join(name).display().to_string();
         let next = match machine.base {
@@ -370,7 +466,7 @@ impl Source {
         } else {
             format!(" --storage {}", machine.storage)
         };
-        Installed {
+        InstallOutput {
             name: machine.name.clone(),
             identity: self.identity.clone(),
             connect: connect.to_owned(),
@@ -382,7 +478,7 @@ impl Source {
             next,
             remove: format!("arca-build uninstall {}{storage}", machine.name),
             doubts: findings.doubts.clone(),
-            directory,
+            directory: directory.into(),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
-use super::build::{Placement, build};
+use super::build::{Placement, Stamps, build};
+use super::context::Context;
 use super::recipe_file::missing;
 use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name};
 use crate::bundle::{self, Manifest};
@@ -62,7 +62,7 @@ impl LaunchSource {
     }
 
     fn built(context: &Context<'_>, target: &Path) -> Result<Self, Diagnostics> {
-        let built = build(context, &[target.to_owned()], &Placement::Nowhere)?;
+        let built = build(context, &[target.to_owned()], &Placement::None, Stamps::Trust)?;
         let built = built.first().ok_or_else(|| Diagnostic::new(Code::Bug, "a build gave nothing"))?;
         Ok(Self::read(&built.path)?)
     }

@@ -1,49 +1,70 @@
 //! `mirror`: the inputs of recipes as a plain directory, which any web server or USB stick makes a mirror for others.
 //!
-//! `DIR/<host>/<path>/<immutable name>`: the publisher's own paths, so that one line of `[mirrors]` leads there. Beside
+//! `DIR/<host>/<path>/<immutable name>`: the publisher's own paths, so that one line of `[mirrors]` leads there. RecipeDir
 //! each file lie `.sha256` files, for its own and for the moving name, and a `.meta4` where the pin names one:
 //! so `update` finds in the mirror what it finds at the publisher.
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::build::{Placement, build_context, outside, plan_all};
-use super::update::PublisherQuery;
-use super::{Context, Loaded, moved};
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::build::{Placement, outside};
+use super::context::Context;
+use super::printer::{Output, Printer, ShownPath};
+use super::recipe_file::LoadedRecipe;
+use super::recipes::{Realiser, Recipes};
+use crate::base::text::{count, one_line};
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Events, Url};
 use crate::host::files;
-pub(crate) use crate::host::mirror_dir::FileOutcome;
-use crate::host::mirror_dir::MirrorDir;
+use crate::host::mirror_dir::{FileOutcome, MirrorDir};
 use crate::lock::{self, Pinned, PinnedImage, metalink};
-use crate::plan::Plan;
 use crate::realise::{self, BuildStats, Realised};
 use crate::recipe::Source;
 use crate::store::{Store, StoreObject};
 use crate::stream::{Progress, ProgressReader};
 
-/// What was laid out.
-#[derive(Debug)]
-pub(crate) struct MirrorReport {
+/// Copy the inputs of recipes to a plain directory that a web server or USB stick serves as a mirror
+#[derive(Debug, Args)]
+pub(crate) struct MirrorOptions {
+    #[command(flatten)]
+    recipes: Recipes,
+    /// Directory to fill; right files in it stay, older snapshots too
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    directory: PathBuf,
+}
+
+#[derive(Debug, Serialize)]
+struct MirrorOutput {
     /// In its one spelling.
-    pub directory: PathBuf,
-    pub files: Vec<MirroredFile>,
-    /// Inputs that come from no server: recipe, and the input as it is written there.
-    pub skipped: Vec<(String, String)>,
+    directory: ShownPath,
+    files: Vec<MirrorFile>,
+    /// Inputs that come from no server.
+    skipped: Vec<SkippedInput>,
     /// `[mirrors]`: the beginning of an address, and the directory that stands for it.
-    pub rules: BTreeMap<String, String>,
-    pub stats: BuildStats,
+    #[serde(rename = "mirrors")]
+    rules: BTreeMap<String, String>,
+    work: BuildStats,
 }
 
 /// One file of the mirror.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MirroredFile {
+#[derive(Clone, Debug, Serialize)]
+struct MirrorFile {
     /// Beneath the directory.
-    pub path: String,
-    pub digest: Digest,
-    pub size: ByteSize,
-    pub placed: FileOutcome,
+    path: String,
+    sha256: Digest,
+    size: ByteSize,
+    state: &'static str,
+}
+
+/// An input that no server has, as it is written in its recipe.
+#[derive(Debug, Serialize)]
+struct SkippedInput {
+    recipe: String,
+    input: String,
 }
 
 /// One input that lies on a server.
@@ -65,64 +86,47 @@ enum Content {
     Text(String),
 }
 
-/// Brings what lacks, then lays all out; what cannot be laid out is told before anything is done.
-pub(crate) fn mirror(
-    context: &Context<'_>,
-    recipes: &[PathBuf],
-    directory: &Path,
-) -> Result<MirrorReport, Diagnostics> {
-    let planned = plan_all(context, recipes)?;
-    let store = context.open_store()?;
-    outside(context, &store, &Placement::Copy(directory.to_owned()))?;
-    let directory = files::one_spelling(&context.absolute(directory));
-    let mut mirrored = MirrorReport {
-        directory,
-        files: vec![],
-        skipped: vec![],
-        rules: BTreeMap::new(),
-        stats: BuildStats::default(),
-    };
-    let mut wanted = vec![];
-    for (loaded, _) in &planned {
-        let inputs = mirrored.wanted(loaded)?;
-        inputs.iter().try_for_each(|input| path(&input.url).map(drop))?;
-        wanted.push(inputs);
-    }
-    let mut contents = Contents::default();
-    for ((loaded, plan), inputs) in planned.iter().zip(&wanted).filter(|(_, inputs)| !inputs.is_empty()) {
-        let realised = bring(context, &store, loaded, plan)?;
-        mirrored.stats.add(&realised.stats);
-        for input in inputs {
-            contents.add(input, &realised)?;
-            let (prefix, host) = (origin(&input.url), host(&input.url));
-            let target = mirrored.directory.join(host).display().to_string();
-            mirrored.rules.insert(prefix, format!("{target}/"));
+impl MirrorOptions {
+    /// Brings what is missing, then writes all files; what cannot be laid out is reported before anything is done.
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        let planned = self.recipes.plan(context)?;
+        let realiser = Realiser::open(context)?;
+        let store = &realiser.store;
+        outside(context, store, &Placement::Copy(self.directory.clone()))?;
+        let directory = files::one_spelling(&context.absolute(&self.directory));
+        let mut output = MirrorOutput::new(directory);
+        let mut wanted = vec![];
+        for (loaded, _) in &planned {
+            let inputs = output.remote_inputs(loaded)?;
+            inputs.iter().try_for_each(|input| path(&input.url).map(drop))?;
+            wanted.push(inputs);
         }
+        let mut contents = Contents::default();
+        for ((loaded, plan), inputs) in planned.iter().zip(&wanted).filter(|(_, inputs)| !inputs.is_empty()) {
+            let realised = realiser.with(loaded, |build| Ok(realise::realise_inputs(plan, build)?))?;
+            output.work.add(&realised.stats);
+            for input in inputs {
+                contents.add(input, &realised)?;
+                let target = output.directory.join(host(&input.url)).display().to_string();
+                output.rules.insert(origin(&input.url), format!("{target}/"));
+            }
+        }
+        if !contents.0.is_empty() {
+            output.write(&contents, store, context.events)?;
+        }
+        printer.show(&output);
+        Ok(())
     }
-    if !contents.0.is_empty() {
-        mirrored.lay(&contents, &store, context.events)?;
+}
+
+impl MirrorOutput {
+    fn new(directory: PathBuf) -> Self {
+        let (rules, work) = (BTreeMap::new(), BuildStats::default());
+        Self { directory: directory.into(), files: vec![], skipped: vec![], rules, work }
     }
-    Ok(mirrored)
-}
 
-fn bring(context: &Context<'_>, store: &Store<'_>, loaded: &Loaded, plan: &Plan) -> Result<Realised, Diagnostic> {
-    let mirrors = context.mirrors().map_err(first)?;
-    let fetcher = context.fetcher();
-    let rewrite = |source: &Source| Context::candidates(&mirrors, source);
-    let build = build_context(context, store, fetcher.as_ref(), &loaded.beside, &rewrite);
-    realise::realise_inputs(plan, &build).map_err(|problem| {
-        let query = PublisherQuery { context, fetch: fetcher.as_ref(), mirrors: &mirrors, loaded };
-        moved::explain(problem, loaded, &query)
-    })
-}
-
-fn first(problems: Diagnostics) -> Diagnostic {
-    problems.0.into_iter().next().unwrap_or_else(|| Diagnostic::new(Code::Bug, "no problem"))
-}
-
-impl MirrorReport {
     /// Lists the inputs of a recipe that lie on servers, and notes the others.
-    fn wanted(&mut self, loaded: &Loaded) -> Result<Vec<RemoteInput>, Diagnostics> {
+    fn remote_inputs(&mut self, loaded: &LoadedRecipe) -> Result<Vec<RemoteInput>, Diagnostics> {
         let pinned = lock::resolve(&loaded.recipe, &loaded.lock)?;
         let mut wanted = vec![];
         for (nth, input) in loaded.recipe.inputs().into_iter().enumerate() {
@@ -137,7 +141,7 @@ impl MirrorReport {
                     metalink: pinned.metalink.clone(),
                     by_digest: false,
                 }),
-                _ => self.skipped.push((loaded.recipe.file.clone(), key)),
+                _ => self.skipped.push(SkippedInput { recipe: loaded.recipe.file.clone(), input: key }),
             }
         }
         for part in pinned.images.values().flat_map(PinnedImage::parts) {
@@ -153,7 +157,7 @@ impl MirrorReport {
         Ok(wanted)
     }
 
-    fn lay(&mut self, contents: &Contents, store: &Store<'_>, events: Events<'_>) -> Result<(), Diagnostic> {
+    fn write(&mut self, contents: &Contents, store: &Store<'_>, events: Events<'_>) -> Result<(), Diagnostic> {
         let mirror = MirrorDir::open(&self.directory)?;
         // The files before what tells of them: a full stick or a kill leaves no checksum of what is not there.
         let (objects, texts): (Vec<_>, Vec<_>) =
@@ -162,11 +166,57 @@ impl MirrorReport {
             let (digest, size) = content.measure();
             let what = format!("copying {}", path.rsplit('/').next().unwrap_or_default());
             let progress = Rc::new(Progress::new(what, Some(size), events));
-            let placed = mirror.put(path, size, &digest, || content.open(store, &progress))?;
-            self.files.push(MirroredFile { path: path.clone(), digest, size: ByteSize(size), placed });
+            let outcome = mirror.put(path, size, &digest, || content.open(store, &progress))?;
+            let (path, size) = (path.clone(), ByteSize(size));
+            self.files.push(MirrorFile { path, sha256: digest, size, state: state(outcome) });
         }
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(())
+    }
+}
+
+impl Output for MirrorOutput {
+    /// Prints the rules on stdout as they stand in a configuration file; what was done goes to stderr.
+    fn print(&self, printer: &Printer) {
+        for SkippedInput { recipe, input } in &self.skipped {
+            printer.say(&format!("{recipe}: `{}` comes from no server; skipped", one_line(input, 200)));
+        }
+        for file in self.files.iter().filter(|file| file.state != UNCHANGED) {
+            printer.say(&format!("{:<8} {}  {}", file.state, one_line(&file.path, 400), file.size));
+        }
+        if self.files.is_empty() {
+            return printer.say("nothing to mirror: no input comes from a server; nothing was made");
+        }
+        let size = ByteSize(self.files.iter().map(|file| file.size.0).sum());
+        let left = self.files.iter().filter(|file| file.state == UNCHANGED).count();
+        let all = count(self.files.len(), "file");
+        printer.say(&format!("{all}, {size}, in {}; {left} of them there already", self.directory.display()));
+        if self.rules.is_empty() {
+            return;
+        }
+        printer.data("[mirrors]\n");
+        for (prefix, target) in &self.rules {
+            printer.data(&format!("{} = {}\n", toml_string(prefix), toml_string(target)));
+        }
+        printer.say(
+            "put these lines into the configuration file of whoever uses the mirror, with the path or address it has there",
+        );
+    }
+}
+
+/// Writes a TOML basic string (toml.io/en/v1.0.0#string); what it escapes, JSON escapes alike.
+fn toml_string(text: &str) -> String {
+    serde_json::Value::from(one_line(text, 4096)).to_string()
+}
+
+/// How a file that was there with the right bytes is listed.
+const UNCHANGED: &str = "left";
+
+const fn state(placed: FileOutcome) -> &'static str {
+    match placed {
+        FileOutcome::Made => "made",
+        FileOutcome::Left => UNCHANGED,
+        FileOutcome::Replaced => "replaced",
     }
 }
 

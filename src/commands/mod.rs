@@ -1,6 +1,7 @@
-//! One file per command, each a short story read top to bottom. The only printer is the value returned and the events.
+//! One file for each command: its arguments, what it does, what it returns (a `Serialize` type) and how that prints.
 //!
-//! Names everything above but `stream` and `format`; touches the world through them. Read next: [`build`].
+//! At the bottom stand [`context`] (the global options, and what they open), [`printer`] (stdout and stderr) and [`recipes`]
+//! (read, plan, realise). Touches the world through the modules above. Read next: [`build`].
 
 pub(crate) mod build;
 pub(crate) mod check;
@@ -14,40 +15,27 @@ pub(crate) mod import;
 pub(crate) mod import_config;
 pub(crate) mod inspect;
 pub(crate) mod install;
+mod kept_vms;
 mod launch_source;
 mod metalink;
 pub(crate) mod mirror;
 mod moved;
 pub(crate) mod new;
 pub(crate) mod passwd;
+pub(crate) mod plan;
 pub(crate) mod printer;
 mod progress;
-pub(crate) mod rebuild;
+mod rebuild;
 mod recipe_file;
+mod recipes;
+mod roots;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod snapshot;
+pub(crate) mod ssh;
 pub(crate) mod store;
 pub(crate) mod uninstall;
 pub(crate) mod update;
 pub(crate) mod verify;
 pub(crate) mod vms;
-
-// What results hold, so that `cli` needs to name no deeper floor.
-pub(crate) use crate::bundle::Verified;
-pub(crate) use crate::compare::Differences;
-pub(crate) use crate::guest_report::{Check, Verdict};
-pub(crate) use crate::lock::oci::Blob;
-pub(crate) use crate::lock::{ImagePin, Pin};
-pub(crate) use crate::plan::Plan;
-pub(crate) use crate::provision::explain::Explanation;
-pub(crate) use crate::realise::BuildStats;
-pub(crate) use crate::recipe::Source;
-pub(crate) use crate::store::{
-    BundleUsage, Collect, Damage, EmptyRoots, GcReport, Holder, Listed, Policy, Repair, RepairOutcome, Root, State,
-    Usage, VerifyReport,
-};
-pub(crate) use crate::transfer::{Index, Packed, Unpacked};
-pub(crate) use context::Context;
-use context::{LARGEST_INPUT, VERSION, quoted};
-pub(crate) use recipe_file::Loaded;

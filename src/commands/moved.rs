@@ -1,6 +1,6 @@
 //! Why an input's bytes are not what was pinned: often the publisher has moved on. Nothing is ever accepted instead.
 
-use super::Loaded;
+use super::recipe_file::LoadedRecipe;
 use super::update::PublisherQuery;
 use crate::base::{Code, Diagnostic};
 use crate::fetch;
@@ -12,7 +12,7 @@ use crate::recipe::{Input, Source};
 /// Adds the way out to a failed fetch; asks the publisher, where that can tell more, what the moving name means today.
 ///
 /// `E_UPSTREAM_MOVED` takes the place of the failure only when the publisher names other bytes than the pin does.
-pub(super) fn explain(problem: Diagnostic, loaded: &Loaded, query: &PublisherQuery<'_>) -> Diagnostic {
+pub(super) fn explain(problem: Diagnostic, loaded: &LoadedRecipe, query: &PublisherQuery<'_>) -> Diagnostic {
     if !matches!(problem.code, Code::Hash | Code::NetStatus | Code::NetSize) {
         return problem;
     }
@@ -40,7 +40,12 @@ pub(super) fn explain(problem: Diagnostic, loaded: &Loaded, query: &PublisherQue
 }
 
 /// Says where a part of a container image was named, and what helps where its registry has it no more.
-fn explain_image(problem: Diagnostic, part: Option<&str>, loaded: &Loaded, query: &PublisherQuery<'_>) -> Diagnostic {
+fn explain_image(
+    problem: Diagnostic,
+    part: Option<&str>,
+    loaded: &LoadedRecipe,
+    query: &PublisherQuery<'_>,
+) -> Diagnostic {
     let recipe = &loaded.recipe;
     let is_part = |container| part.is_some_and(|part| part.starts_with(&format!("{},", container_title(container))));
     let Some((_, reference)) = recipe.images().find(|(container, _)| is_part(container)) else { return problem };
@@ -71,7 +76,7 @@ fn with_command(problem: Diagnostic, input: &Input<'_>, command: &str) -> Diagno
 }
 
 /// Asks what a pinned moving name means today; returns the pin and the answer where they differ.
-fn today(input: &Input<'_>, loaded: &Loaded, query: &PublisherQuery<'_>) -> Option<(Pin, Pin)> {
+fn today(input: &Input<'_>, loaded: &LoadedRecipe, query: &PublisherQuery<'_>) -> Option<(Pin, Pin)> {
     let question = lock::questions(&loaded.recipe).into_iter().find(|question| match &question.source {
         Source::Url(url) => url.is_remote() && question.source == input.source.value,
         Source::Path(_) => false,

@@ -1,8 +1,11 @@
 //! The two channels: data on stdout, talk on stderr; nothing raw from elsewhere reaches either.
 
 use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
 
 use super::context::GlobalOptions;
 use super::progress::Progress;
@@ -10,7 +13,37 @@ use crate::base::{Diagnostic, Event, Finding, text};
 use crate::host::Environment;
 use crate::report::{self, Severity};
 
-/// How this run speaks.
+/// What a command returns: `Serialize` is its JSON document, `print` its text.
+pub(crate) trait Output: Serialize {
+    /// Prints it as text: data on stdout, what it means for a person on stderr.
+    fn print(&self, printer: &Printer);
+}
+
+/// A path that a command prints; in JSON, which is Unicode, bytes that are not are replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ShownPath(pub(crate) PathBuf);
+
+impl Serialize for ShownPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.display())
+    }
+}
+
+impl std::ops::Deref for ShownPath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for ShownPath {
+    fn from(path: P) -> Self {
+        Self(path.into())
+    }
+}
+
+/// Writes to stdout and stderr, and holds the progress bar.
 pub(crate) struct Printer {
     is_quiet: bool,
     is_verbose: bool,
@@ -53,9 +86,7 @@ impl Printer {
     pub(crate) fn data(&self, text: &str) {
         let mut out = std::io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => self.refuse(error),
             _ => {}
         }
     }
@@ -80,10 +111,31 @@ impl Printer {
         }
     }
 
-    /// Writes one JSON value to stdout.
-    pub(crate) fn json(&self, value: &serde_json::Value) {
+    /// Prints what a command returned: as the one JSON document, or as text.
+    pub(crate) fn show(&self, output: &impl Output) {
+        if self.is_json { self.json(output) } else { output.print(self) }
+    }
+
+    /// Writes one JSON document to stdout, its keys sorted.
+    pub(crate) fn json(&self, value: &impl Serialize) {
         self.has_document.store(true, Ordering::Relaxed);
-        self.data(&format!("{}\n", escaped(&format!("{value:#}"))));
+        match serde_json::to_value(value) {
+            Ok(value) => self.data(&format!("{}\n", escaped(&format!("{value:#}")))),
+            Err(error) => self.refuse(error.into()),
+        }
+    }
+
+    fn refuse(&self, error: std::io::Error) {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    /// Writes text from elsewhere to stdout, made safe for a terminal, with a line end.
+    pub(crate) fn text(&self, text: &str) {
+        let text = text::sanitise(text);
+        self.data(&text);
+        if !text.ends_with('\n') {
+            self.data("\n");
+        }
     }
 
     /// Says lines on stderr, unless asked to be quiet.

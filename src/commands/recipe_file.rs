@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
+use super::context::Context;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Event, Finding, Secret, Severity};
 use crate::bundle;
@@ -17,7 +17,7 @@ use crate::recipe::{self, CONTENT_LIMIT, CONTENTS_LIMIT, LocalFile, LocalFiles, 
 
 /// A recipe as read from disk, or from inside the program.
 #[derive(Debug)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedRecipe {
     pub recipe: Recipe,
     /// What `recipe` was parsed from.
     pub text: String,
@@ -35,7 +35,7 @@ pub(super) struct Checked {
     pub allowed: Vec<Allowed>,
 }
 
-impl Loaded {
+impl LoadedRecipe {
     /// Reads `named`: a file, or the name of a recipe inside the program where there is no such file.
     pub(super) fn read(context: &Context<'_>, named: &Path) -> Result<Self, Diagnostics> {
         let shown = named.display().to_string();
@@ -60,15 +60,15 @@ impl Loaded {
 
     /// Reads the files it names and plans it; complaints about pins and about provisioning come together.
     pub(super) fn plan(&self, context: &Context<'_>) -> Result<Plan, Diagnostics> {
-        let plan = self.judge(context)?.plan?;
+        let plan = self.check(context)?.plan?;
         for warning in plan.warnings.iter().filter(|finding| finding.severity != Severity::Note) {
             (context.events)(Event::Warning { text: warning.to_string() });
         }
         Ok(plan)
     }
 
-    /// As [`Loaded::plan`], with all that the rules noticed; says nothing.
-    pub(super) fn judge(&self, context: &Context<'_>) -> Result<Checked, Diagnostics> {
+    /// As [`LoadedRecipe::plan`], with all that the rules noticed; says nothing.
+    pub(super) fn check(&self, context: &Context<'_>) -> Result<Checked, Diagnostics> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock).map_err(|unpinned| self.with_command(context, unpinned));
         let known = self.known(pinned.as_ref().ok());

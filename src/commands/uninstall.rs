@@ -2,35 +2,70 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Context;
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::context::Context;
 use super::install::{interruptible, places, recover};
-use crate::base::{Code, Diagnostic, Name};
+use super::printer::{Output, Printer, ShownPath};
+use crate::base::{Code, Diagnostic, Diagnostics, Name};
 use crate::libvirt::instance::{self, Data, Instance, Storage};
 use crate::libvirt::virsh::Virsh;
 
-/// What a person asks for.
-#[derive(Clone, Debug, Default)]
+/// Remove an installed machine: domain, files, and the base if no other needs it
+#[derive(Debug, Args)]
 pub(crate) struct UninstallOptions {
-    pub storage: Option<PathBuf>,
-    /// Another libvirt than the one it was installed for.
-    pub connect: Option<String>,
-    pub delete_data: bool,
+    /// Name of the instance
+    #[arg(value_parser = Name::parse)]
+    name: Name,
+    /// Directory it was installed below [default: where `install` puts instances by itself]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    storage: Option<PathBuf>,
+    /// libvirt to use [default: the one it was installed for]
+    #[arg(long, value_name = "URI")]
+    connect: Option<String>,
+    /// Also delete data disks that the guest has written
+    #[arg(long)]
+    delete_data: bool,
 }
 
-/// What was taken away, and what stays.
-#[derive(Clone, Debug)]
-pub(crate) struct Uninstalled {
-    pub name: Name,
-    pub directory: PathBuf,
-    pub connect: String,
+/// What was removed, and what stays.
+#[derive(Clone, Debug, Serialize)]
+struct UninstallOutput {
+    name: Name,
+    directory: ShownPath,
+    connect: String,
     /// Whether libvirt still knew the domain.
-    pub undefined: bool,
+    undefined: bool,
     /// Data disks that the guest has written.
-    pub kept: Vec<PathBuf>,
+    kept: Vec<ShownPath>,
     /// What somebody else put there.
-    pub foreign: Vec<PathBuf>,
-    /// The command that takes the data away too.
-    pub delete: Option<String>,
+    foreign: Vec<ShownPath>,
+    /// The command that deletes the data too.
+    delete: Option<String>,
+}
+
+impl UninstallOptions {
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        printer.show(&uninstall(context, &self)?);
+        Ok(())
+    }
+}
+
+impl Output for UninstallOutput {
+    /// Prints what is left, if anything.
+    fn print(&self, printer: &Printer) {
+        // Each is a path one may hand on.
+        self.kept.iter().for_each(|path| printer.data(&format!("{}\n", path.display())));
+        let domain = if self.undefined { "its domain is undefined" } else { "libvirt knew no domain of it" };
+        printer.say(&format!("`{}` is gone from {}; {domain}", self.name, self.connect));
+        for path in &self.foreign {
+            printer.say(&format!("left alone  {} (not made by `install`)", path.display()));
+        }
+        if let Some(delete) = &self.delete {
+            printer.say(&format!("the guest has written the disks above, so they are kept; `{delete}` deletes them"));
+        }
+    }
 }
 
 /// Takes an instance away: its domain, its directory, and the base that nobody shares any more.
@@ -38,11 +73,8 @@ pub(crate) struct Uninstalled {
 /// # Errors
 ///
 /// `E_PREFLIGHT` where the domain runs; `E_USAGE` where there is no such instance.
-pub(crate) fn uninstall(
-    context: &Context<'_>,
-    name: &Name,
-    options: &UninstallOptions,
-) -> Result<Uninstalled, Diagnostic> {
+fn uninstall(context: &Context<'_>, options: &UninstallOptions) -> Result<UninstallOutput, Diagnostic> {
+    let name = &options.name;
     let found = search(context, name, options.storage.as_deref())?;
     let path = found.directory.parent().unwrap_or(&found.directory).to_owned();
     let connect = options.connect.clone().unwrap_or_else(|| found.record.connect.clone());
@@ -55,14 +87,14 @@ pub(crate) fn uninstall(
         let data = if options.delete_data { Data::Delete } else { Data::Keep };
         let removed = storage.remove(&instance, data, work)?;
         let delete = format!("arca-build uninstall {name} --storage {} --delete-data", path.display());
-        Ok(Uninstalled {
+        Ok(UninstallOutput {
             name: name.clone(),
-            directory: instance.directory,
+            directory: instance.directory.into(),
             connect,
             undefined,
             delete: (!removed.kept.is_empty()).then_some(delete),
-            kept: removed.kept,
-            foreign: removed.foreign,
+            kept: removed.kept.into_iter().map(ShownPath).collect(),
+            foreign: removed.foreign.into_iter().map(ShownPath).collect(),
         })
     })
 }

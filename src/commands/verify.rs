@@ -1,12 +1,34 @@
 //! `verify`: a bundle against its own manifest, with nothing else at hand.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use super::Context;
-use crate::base::Diagnostics;
+use clap::{Args, ValueHint};
+
+use super::context::Context;
+use super::printer::{Output, Printer};
+use crate::base::text::count;
+use crate::base::{ByteSize, Diagnostics};
 use crate::bundle::{self, Verified};
 
-/// Hashes every file of a bundle; every difference is told.
-pub(crate) fn verify(context: &Context<'_>, bundle: &Path) -> Result<Verified, Diagnostics> {
-    bundle::verify(&context.absolute(bundle), context.events)
+/// Check a bundle against its manifest
+#[derive(Debug, Args)]
+pub(crate) struct VerifyOptions {
+    /// A bundle's directory, or the link to it, such as `./result-nas`
+    #[arg(value_name = "BUNDLE", value_hint = ValueHint::DirPath)]
+    bundle: PathBuf,
+}
+
+impl VerifyOptions {
+    /// Hashes every file of a bundle; every difference is reported.
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        printer.show(&bundle::verify(&context.absolute(&self.bundle), context.events)?);
+        Ok(())
+    }
+}
+
+impl Output for Verified {
+    fn print(&self, printer: &Printer) {
+        let (files, size) = (count(self.files, "file"), ByteSize(self.bytes));
+        printer.data(&format!("{}: {files}, {size}, good; sha256:{}\n", self.name, self.digest));
+    }
 }

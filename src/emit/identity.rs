@@ -4,7 +4,7 @@
 use crate::base::{Digest, Name};
 
 /// What must differ between two machines and stay the same between two builds of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Identity {
     /// RFC 9562 version 5, lower case with hyphens.
     pub uuid: String,

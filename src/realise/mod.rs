@@ -18,7 +18,7 @@ mod scheduler;
 mod unpack;
 
 pub(crate) use check::{Difference, check};
-pub(crate) use context::{BuildContext, BuildStats, Realised, Rewrite};
+pub(crate) use context::{BuildContext, BuildStats, Realised};
 pub(crate) use input::INPUT;
 pub(crate) use learn::{head, learn};
 pub(crate) use scheduler::{realise, realise_inputs};

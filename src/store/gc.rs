@@ -29,7 +29,7 @@ use crate::fs::tree::absent_is_empty;
 use crate::fs::tree::is_planted;
 
 /// One thing that was removed, or would be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Removed {
     /// Its path beneath the store.
     pub name: String,

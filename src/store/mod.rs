@@ -78,7 +78,9 @@ mod verify;
 mod writer;
 
 pub(crate) use bundle::{Bundle, BundleEntry, BundleFile, Source};
-pub(crate) use gc::{Collect, GcReport};
+#[cfg(test)]
+pub(crate) use gc::GcReport;
+pub(crate) use gc::{Collect, Removed};
 pub(crate) use handle::Store;
 pub(crate) use object::{ObjectReader, StoreObject};
 pub(crate) use out::Copied;
@@ -86,6 +88,6 @@ pub(crate) use partial::{DownloadLock, Partial};
 pub(crate) use policy::{EmptyRoots, Policy};
 pub(crate) use rollback::RollbackRecord;
 pub(crate) use root::{Holder, Listed, Root, State};
-pub(crate) use usage::{BundleUsage, Usage};
+pub(crate) use usage::{BundleUsage, KindUsage, Usage};
 pub(crate) use verify::{Damage, DamagedBundle, Repair, RepairOutcome, VerifyReport};
 pub(crate) use writer::{ObjectWriter, Privacy};

@@ -28,7 +28,7 @@ pub(crate) struct Usage {
 }
 
 /// What one kind of thing occupies; files that are hard links to objects count as objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct KindUsage {
     pub kind: &'static str,
     pub files: u64,
@@ -36,7 +36,7 @@ pub(crate) struct KindUsage {
 }
 
 /// What a bundle and the objects behind it occupy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct BundleUsage {
     /// Its directory's name: `<plan id>-<name>`.
     pub name: String,

@@ -52,7 +52,7 @@ pub(crate) struct VerifyReport {
 }
 
 /// A bundle that is not what was published.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub(crate) struct DamagedBundle {
     /// Its directory's name: `<plan id>-<name>`.
     pub name: String,

@@ -50,13 +50,14 @@ enum Origin {
 }
 
 /// What was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Packed {
     /// The sha256 of the whole file.
     pub digest: Digest,
     pub size: u64,
     /// The file was there with these bytes.
     pub unchanged: bool,
+    #[serde(skip)]
     pub index: Index,
 }
 

@@ -11,7 +11,7 @@ use crate::host::layout::{self, ExpectedFile, Stage};
 use crate::store::{Privacy, Store};
 
 /// What an import did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Unpacked {
     /// Objects that were added to the store, and their bytes.
     pub added: u32,

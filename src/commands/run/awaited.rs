@@ -4,10 +4,12 @@
 
 use std::time::Duration;
 
-use super::{Prepared, Ran};
+use super::options::RunResult;
+use super::prepared::Prepared;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Event};
-use crate::commands::{Context, vms};
+use crate::commands::context::Context;
+use crate::commands::kept_vms::powering_off;
 use crate::guest_report;
 use crate::vm::watch::{Outcome, Running, VmEvent, WaitFor};
 
@@ -17,16 +19,16 @@ impl Prepared<'_> {
         &self,
         context: &Context<'_>,
         running: &mut Running,
-        ran: &mut Ran,
+        ran: &mut RunResult,
     ) -> Result<(), Diagnostic> {
         if self.until != WaitFor::Off {
-            let limit = self.options.timeout;
+            let limit = Some(self.options.timeout());
             match running.watch(&self.until, limit)? {
                 Outcome::Reached(notice) => self.reached(context, notice, ran),
                 Outcome::Off(reason) => return Err(self.too_early(running, &reason)),
                 Outcome::Quit => return Err(running.quit().err().unwrap_or_else(|| self.given_up(running))),
                 Outcome::TimedOut => {
-                    let problem = self.too_late(running, limit.unwrap_or_default());
+                    let problem = self.too_late(running, self.options.timeout());
                     self.end(context, running, ran)?;
                     return Err(problem);
                 }
@@ -51,7 +53,7 @@ impl Prepared<'_> {
 
     /// Tells what is waited for, and how long; nothing where nothing is.
     pub(super) fn wait_line(&self) -> Option<String> {
-        let limit = self.options.timeout.filter(|_| self.until != WaitFor::Off)?.as_secs();
+        let limit = (self.until != WaitFor::Off).then(|| self.options.timeout())?.as_secs();
         Some(format!("wait     at most {limit} s for {} (`--timeout`)", self.awaited()))
     }
 
@@ -71,10 +73,10 @@ impl Prepared<'_> {
 
     /// Tells whether somebody goes on to work with the machine when what was waited for is there.
     const fn goes_on(&self) -> bool {
-        self.options.interactive && !self.options.test
+        self.options.is_interactive && !self.options.test
     }
 
-    fn reached(&self, context: &Context<'_>, notice: VmEvent, ran: &mut Ran) {
+    fn reached(&self, context: &Context<'_>, notice: VmEvent, ran: &mut RunResult) {
         let (word, mut told) = match notice {
             VmEvent::Report(stream) => {
                 ran.verdict = self.expectation.as_ref().map(|expectation| guest_report::judge(expectation, &stream));
@@ -95,19 +97,19 @@ impl Prepared<'_> {
         context: &Context<'_>,
         running: &mut Running,
         signal: i32,
-        ran: &mut Ran,
+        ran: &mut RunResult,
     ) -> Result<(), Diagnostic> {
         ran.signal = Some(signal);
         self.end(context, running, ran)
     }
 
     /// Ends the machine: what is thrown away need not be written properly, what is kept is asked first.
-    fn end(&self, context: &Context<'_>, running: &mut Running, ran: &Ran) -> Result<(), Diagnostic> {
+    fn end(&self, context: &Context<'_>, running: &mut Running, ran: &RunResult) -> Result<(), Diagnostic> {
         if self.keep.is_none() {
             return running.quit();
         }
         let again = if ran.signal.is_some() { " again" } else { "" };
-        let text = format!("{}; Ctrl-C{again} unplugs it now", vms::asked(&self.name));
+        let text = format!("{}; Ctrl-C{again} forces it off now", powering_off(&self.name));
         running.power_off(|| (context.events)(Event::Told { text })).map(drop)
     }
 
@@ -164,7 +166,7 @@ fn in_words(reason: &str) -> &str {
         "guest-shutdown" => "the guest switched itself off",
         "guest-reset" => "the guest restarted, which ends this run",
         "guest-panic" => "the guest's kernel panicked",
-        "host-qmp-quit" => "it was unplugged from outside",
+        "host-qmp-quit" => "it was forced off from outside",
         "host-signal" => "a signal ended its QEMU",
         "host-ui" => "its window was closed",
         "host-error" => "QEMU had an error",

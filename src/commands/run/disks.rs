@@ -2,7 +2,7 @@
 //!
 //! Read next: `vm::disks`, which makes them.
 
-use super::Prepared;
+use super::prepared::Prepared;
 use crate::base::{Arch, BaseKind, Code, Diagnostic, DiskSerial};
 use crate::machine::keys::pci_devices;
 use crate::plan::{CONFIG_SERIAL, DataDisk, Machine, Network, PAYLOAD_SERIAL, SYSTEM_SERIAL};

@@ -3,31 +3,12 @@
 //! The installer erases the disk without a question, so it runs only where nothing was ever written there, or somebody asks
 //! for it. That it is done is noted when the new system speaks, or the guest ends by itself: [`crate::vm::watch`].
 
-use super::Prepared;
+use super::options::BootFrom;
+use super::prepared::Prepared;
 use crate::base::{BaseKind, Code, Diagnostic};
 use crate::plan::file;
 use crate::vm::directory::{InstalledMarker, State, Vm};
 use crate::vm::disks::{DISKS, is_written};
-
-/// What boots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BootFrom {
-    /// The system on the disk.
-    Disk,
-    /// The installer, which writes the disk anew.
-    Installer,
-}
-
-impl BootFrom {
-    /// Reads `disk` or `installer`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "disk" => Some(Self::Disk),
-            "installer" => Some(Self::Installer),
-            _ => None,
-        }
-    }
-}
 
 impl Prepared<'_> {
     /// Decides what boots.
@@ -38,15 +19,15 @@ impl Prepared<'_> {
     pub(super) fn settled(&self, kept: Option<&Vm>, state: State) -> Result<State, Diagnostic> {
         let name = &self.name;
         if self.source.machine.base != BaseKind::Iso {
-            return match self.options.boot_from {
-                Some(_) => Err(Diagnostic::new(Code::Usage, format!("no ISO installs `{name}`"))
+            return match self.options.boot_from() {
+                Some(_) => Err(Diagnostic::new(Code::Usage, format!("`{name}` is not installed by an ISO"))
                     .hint("leave out `--boot-from`; it boots from its disk")),
                 None => Ok(state),
             };
         }
         let written = kept.map(|vm| is_written(&vm.directory().join(DISKS).join(file::SYSTEM)));
         let is_written = written.transpose()?.unwrap_or(false);
-        match self.options.boot_from {
+        match self.options.boot_from() {
             None if state.installed || !is_written => Ok(state),
             None => Err(self.in_doubt()),
             Some(BootFrom::Disk) if !is_written => {
@@ -70,7 +51,7 @@ impl Prepared<'_> {
             .cause("the installer ran and the system disk was written, but the run ended before the new system told of itself")
             .note("nothing was changed")
             .hint(format!(
-                "`{again} --boot-from disk` boots what is there, `--boot-from installer` installs anew"
+                "`{again} --boot-from disk` boots what is there, `--boot-from installer` installs again"
             ))
     }
 }

@@ -6,7 +6,9 @@
 use super::sign::{Authenticity, PinPolicy, PublisherAnswer};
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Diagnostic, Event, Url};
-use crate::commands::{Context, LARGEST_INPUT, Loaded, metalink};
+use crate::commands::context::{Context, LARGEST_INPUT};
+use crate::commands::metalink;
+use crate::commands::recipe_file::LoadedRecipe;
 use crate::fetch::{self, Fetch};
 use crate::host::files;
 use crate::lock::{self, CHECKSUMS, Checksums, ImageFacts, Mirrors, Pin, Question, facts, vouch};
@@ -21,7 +23,7 @@ pub(in crate::commands) struct PublisherQuery<'a> {
     pub(in crate::commands) context: &'a Context<'a>,
     pub(in crate::commands) fetch: &'a dyn Fetch,
     pub(in crate::commands) mirrors: &'a Mirrors,
-    pub(in crate::commands) loaded: &'a Loaded,
+    pub(in crate::commands) loaded: &'a LoadedRecipe,
 }
 
 /// Why a place did not say what an input is.
@@ -54,7 +56,7 @@ struct Text {
 impl PublisherQuery<'_> {
     /// Finds out what an input is today by the word of its server alone: for a better message, never for a pin.
     pub(in crate::commands) fn ask(&self, question: &Question) -> Result<Pin, Diagnostic> {
-        self.hear(question, None).map(|heard| heard.pin)
+        self.hear(question, None).map(|answer| answer.pin)
     }
 
     /// Finds out what an input is today, and who says so.
@@ -92,9 +94,9 @@ impl PublisherQuery<'_> {
         for index in 0..Context::candidates(self.mirrors, &Source::Url(url.clone())).len() {
             let place = Place { query: self, index };
             match place.hear(question, url, policy) {
-                Ok(heard) => {
+                Ok(answer) => {
                     failures.iter().for_each(|failure| self.warn(url, failure));
-                    return Ok(heard);
+                    return Ok(answer);
                 }
                 Err(QueryError::Absent(problem)) => absent.push(problem),
                 Err(QueryError::Failed(problem)) => failures.push(problem),
@@ -211,13 +213,13 @@ impl Place<'_> {
             },
         }?;
         let resolved = published.answer.resolved.clone();
-        let mut heard = self.finish(question, published);
+        let mut answer = self.finish(question, published);
         if policy.is_some() {
             let at = |list: &Url| self.at(list).map(Source::Url);
             let (fetch, events) = (self.query.fetch, self.query.context.events);
-            heard.pin.metalink = metalink::listed(fetch, events, &resolved, at, &heard.pin);
+            answer.pin.metalink = metalink::listed(fetch, events, &resolved, at, &answer.pin);
         }
-        Ok(heard)
+        Ok(answer)
     }
 
     /// Asks the place for the size and the first bytes; without an answer they stay open, which only loosens the cap.

@@ -3,24 +3,15 @@
 //! A tag is asked for once, here; a build names digests only. Every document is read within a bound and compared with the
 //! digest it was asked for by, before anything it says is followed.
 
-use super::PublisherQuery;
+use super::ask::PublisherQuery;
 use super::sign::PinPolicy;
 use crate::base::text::one_line;
 use crate::base::{Arch, ByteSize, Code, Diagnostic, Digest, Event, Url};
-use crate::commands::Context;
+use crate::commands::context::Context;
 use crate::host::files;
 use crate::lock::oci::{self, Blob, Document, Manifest};
 use crate::lock::{ImagePin, images};
 use crate::recipe::{ImageReference, Source};
-
-/// How one image's pin came out.
-#[derive(Debug)]
-pub(crate) struct ImageUpdate {
-    pub before: Option<ImagePin>,
-    pub after: ImagePin,
-    /// The recipe that asked first.
-    pub recipe: String,
-}
 
 /// A document of a registry, and where it came from, for people.
 struct Text {

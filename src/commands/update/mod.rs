@@ -1,68 +1,48 @@
-//! `update`: ask the publishers what the moving names stand for today, policy who says so, and write the pins down.
+//! `update`: ask the publishers what the moving names stand for today, check who says so, and write the pins down.
 //!
-//! Everything is asked before anything is written, and everything that fails is told: a lock changes whole or not at all.
+//! Everything is asked before anything is written, and every failure is reported: a lock changes whole or not at all.
 //! The policy of signatures and of time stands in `lock::vouch`. Read next: `ask` (what a publisher says), `image` (what a
-//! registry says), `sign` (who
-//! vouches for it, and what was known before), `show` (the change, for people).
+//! registry says), `sign` (who signed it, and
+//! what was known before), `output` (what changed).
 
 mod ask;
 mod image;
-mod show;
+mod notes;
+mod output;
 mod sign;
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueHint};
+
 pub(super) use self::ask::PublisherQuery;
-pub(crate) use self::image::ImageUpdate;
-pub(crate) use self::show::{Change, changes, image_changes};
-pub(crate) use self::sign::Authenticity;
+pub(super) use self::output::UpdateOutput;
+use self::output::{ImageUpdate, PinUpdate};
+pub(super) use self::sign::UpdateFlags;
 use self::sign::{PinPolicy, PublisherAnswer};
-use super::{Context, Loaded, recipe_file};
+use super::context::Context;
+use super::printer::Printer;
+use super::recipe_file::{self, LoadedRecipe};
 use crate::base::{Code, Diagnostic, Diagnostics};
 use crate::host::files;
 use crate::lock::{self, ImagePin, Lock, Pin, Question};
 use crate::recipe::{self, ImageReference, Source};
 
-/// What the person allows although it loses something, and whether anything is written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Pin what recipes name: ask the publishers, write `arca.lock`
+#[derive(Debug, Args)]
 pub(crate) struct UpdateOptions {
-    /// `--dry-run`: show the change, write no lock and remember nothing.
-    pub dry_run: bool,
-    /// `--allow-unsigned`: take what nobody signed, although there is a keyring.
-    pub allow_unsigned: bool,
-    /// `--allow-new-signer`: take what another key signed than before, or none.
-    pub allow_new_signer: bool,
-    /// `--allow-older`: take an older snapshot than the one pinned or seen.
-    pub allow_older: bool,
+    /// Recipe files [default: every recipe in the working directory]
+    #[arg(value_name = "RECIPE", value_hint = ValueHint::FilePath)]
+    recipes: Vec<PathBuf>,
+    #[command(flatten)]
+    flags: UpdateFlags,
 }
 
-/// How one input's pin came out.
-#[derive(Debug)]
-pub(crate) struct PinUpdate {
-    pub key: String,
-    pub before: Option<Pin>,
-    pub after: Pin,
-    pub authenticity: Authenticity,
-    /// When it was signed, in seconds since 1970, where it was.
-    pub signed_at: Option<u64>,
-    /// The recipe that asked first.
-    pub recipe: String,
-}
-
-/// What an update did.
-#[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    /// The recipes that were found, where none was named.
-    pub found: Vec<String>,
-    pub pins: Vec<PinUpdate>,
-    /// Container images, of registries.
-    pub images: Vec<ImageUpdate>,
-    /// Locks that were written, or would be.
-    pub written: Vec<PathBuf>,
-    /// Recipes that carry their own pin and were left alone.
-    pub pinned_themselves: Vec<String>,
-    /// What the person should know once, in sentences.
-    pub notes: Vec<String>,
+impl UpdateOptions {
+    pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        printer.show(&update(context, &self.recipes, self.flags)?);
+        Ok(())
+    }
 }
 
 /// Asks for every input that the recipes leave to the lock, then writes each lock once, whole.
@@ -74,36 +54,40 @@ pub(crate) struct Outcome {
 pub(crate) fn update(
     context: &Context<'_>,
     recipes: &[PathBuf],
-    options: UpdateOptions,
-) -> Result<Outcome, Diagnostics> {
+    flags: UpdateFlags,
+) -> Result<UpdateOutput, Diagnostics> {
     let found = if recipes.is_empty() { beside_us(context)? } else { vec![] };
     let recipes = if recipes.is_empty() { &found } else { recipes };
-    let policy = PinPolicy::new(context, options)?;
-    let mut outcome = Outcome { found: found.iter().map(|path| shown(path)).collect(), ..Outcome::default() };
-    let locks = ask_all(&policy, recipes, &mut outcome)?;
+    let policy = PinPolicy::new(context, flags)?;
+    let mut output = UpdateOutput::new(found.iter().map(|path| shown(path)).collect(), flags.dry_run);
+    let locks = ask_all(&policy, recipes, &mut output)?;
     if context.global.locked {
-        show::refuse_changes(&outcome.pins, &outcome.images)?;
+        notes::refuse_changes(&output.pins, &output.images)?;
     }
-    for learnt in &locks {
-        if learnt.write(options.dry_run)? {
-            outcome.written.push(learnt.path.clone());
+    for pending in &locks {
+        if pending.write(flags.dry_run)? {
+            output.written.push(pending.path.clone().into());
         }
     }
-    if !options.dry_run {
-        outcome.pins.iter().for_each(|updated| policy.remember(updated));
+    if !flags.dry_run {
+        output.pins.iter().for_each(|updated| policy.remember(updated));
     }
-    outcome.notes = show::notes(&outcome.pins, !policy.keyring.is_empty());
-    outcome.notes.extend(show::image_note(&outcome.images));
-    Ok(outcome)
+    output.notes = notes::notes(&output.pins, !policy.keyring.is_empty());
+    output.notes.extend(notes::image_note(&output.images));
+    Ok(output)
 }
 
 /// Asks every question of every recipe; all that fail are told.
-fn ask_all(policy: &PinPolicy<'_>, recipes: &[PathBuf], outcome: &mut Outcome) -> Result<Vec<LockUpdate>, Diagnostics> {
+fn ask_all(
+    policy: &PinPolicy<'_>,
+    recipes: &[PathBuf],
+    output: &mut UpdateOutput,
+) -> Result<Vec<LockUpdate>, Diagnostics> {
     let context = policy.context;
     let fetch = context.fetcher();
     let (mut locks, mut problems): (Vec<LockUpdate>, Vec<Diagnostic>) = (vec![], vec![]);
     for path in recipes {
-        let loaded = match Loaded::read(context, path) {
+        let loaded = match LoadedRecipe::read(context, path) {
             Ok(loaded) => loaded,
             Err(more) => {
                 problems.extend(more.0);
@@ -113,20 +97,20 @@ fn ask_all(policy: &PinPolicy<'_>, recipes: &[PathBuf], outcome: &mut Outcome) -
         let questions = lock::questions(&loaded.recipe);
         let is_open = !questions.is_empty() || loaded.recipe.images().next().is_some();
         let Some(lock_path) = loaded.lock_path.clone().filter(|_| is_open) else {
-            outcome.pinned_themselves.push(loaded.recipe.file.clone());
+            output.pinned_themselves.push(loaded.recipe.file.clone());
             continue;
         };
         let query = PublisherQuery { context, fetch: fetch.as_ref(), mirrors: &policy.config.mirrors, loaded: &loaded };
-        let learnt = lock_update(&mut locks, lock_path);
+        let pending = lock_update(&mut locks, lock_path);
         for question in questions {
-            match learnt.ask(question, &query, policy) {
-                Ok(updated) => outcome.pins.extend(updated),
+            match pending.ask(question, &query, policy) {
+                Ok(updated) => output.pins.extend(updated),
                 Err(problem) => problems.push(problem.fact("recipe", &loaded.recipe.file)),
             }
         }
         for reference in query.references() {
-            match learnt.ask_image(reference, &query, policy) {
-                Ok(updated) => outcome.images.extend(updated),
+            match pending.ask_image(reference, &query, policy) {
+                Ok(updated) => output.images.extend(updated),
                 Err(problem) => problems.push(problem.fact("recipe", &loaded.recipe.file)),
             }
         }
@@ -161,7 +145,7 @@ fn shown(path: &Path) -> String {
     crate::base::text::one_line(&path.display().to_string(), 200)
 }
 
-/// What was learnt in this run for one lock, which several recipes may share.
+/// What was lock_update in this run for one lock, which several recipes may share.
 struct LockUpdate {
     path: PathBuf,
     /// The same in its one spelling.
@@ -169,14 +153,14 @@ struct LockUpdate {
     /// With the recipe that asked.
     pins: Vec<(Pin, String)>,
     images: Vec<ImagePin>,
-    /// What could not be learnt: to ask again for another recipe would tell the same twice.
+    /// What could not be lock_update: to ask again for another recipe would tell the same twice.
     failed: Vec<String>,
 }
 
-/// Finds or begins what was learnt for a lock, however its path is spelt.
+/// Finds or begins what was lock_update for a lock, however its path is spelt.
 fn lock_update(locks: &mut Vec<LockUpdate>, path: PathBuf) -> &mut LockUpdate {
     let place = files::one_spelling(&path);
-    let index = locks.iter().position(|learnt| learnt.place == place).unwrap_or(locks.len());
+    let index = locks.iter().position(|pending| pending.place == place).unwrap_or(locks.len());
     if index == locks.len() {
         locks.push(LockUpdate { path, place, pins: vec![], images: vec![], failed: vec![] });
     }
@@ -198,9 +182,10 @@ impl LockUpdate {
         }
         let recipe = &query.loaded.recipe.file;
         let before = query.loaded.lock.pins.get(&question.key);
-        let heard = query.hear(&question, Some(policy)).and_then(|heard| policy.check_rollback(before, heard, recipe));
-        let PublisherAnswer { pin: after, signed_at, authenticity } = match heard {
-            Ok(heard) => heard,
+        let answer =
+            query.hear(&question, Some(policy)).and_then(|answer| policy.check_rollback(before, answer, recipe));
+        let PublisherAnswer { pin: after, signed_at, authenticity } = match answer {
+            Ok(answer) => answer,
             Err(problem) => {
                 self.failed.push(question.key);
                 return Err(problem);
@@ -213,7 +198,7 @@ impl LockUpdate {
         }
         self.pins.push((after.clone(), recipe.clone()));
         let (key, before, recipe) = (question.key, before.cloned(), recipe.clone());
-        Ok(Some(PinUpdate { key, before, after, authenticity, signed_at, recipe }))
+        Ok(Some(PinUpdate::new(key, recipe, before, after, authenticity, signed_at)))
     }
 
     /// Asks a registry, unless another recipe of this lock asked the same for the same processor.
@@ -232,7 +217,7 @@ impl LockUpdate {
         let after = query.hear_image(reference, policy).inspect_err(|_| self.failed.push(name))?;
         self.images.push(after.clone());
         let before = query.loaded.lock.images.get(&key).cloned();
-        Ok(Some(ImageUpdate { before, after, recipe: recipe.file.clone() }))
+        Ok(Some(ImageUpdate::new(recipe.file.clone(), before, after)))
     }
 
     /// Adds the pins to the lock as it is now, so that what another process added meanwhile stays; tells of a change.

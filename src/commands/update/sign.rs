@@ -3,10 +3,12 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use super::{PinUpdate, UpdateOptions};
+use clap::Args;
+
+use super::output::PinUpdate;
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Event, Url};
-use crate::commands::Context;
+use crate::commands::context::{Context, quoted};
 use crate::host::files;
 use crate::lock::vouch::{self, Allowed, Keyring, Previous};
 use crate::lock::{Config, Pin};
@@ -15,6 +17,23 @@ use crate::store::{RollbackRecord, Store};
 
 /// The most a keyring may hold.
 const KEYRING_LIMIT: ByteSize = ByteSize::mib(4);
+
+/// What the person allows although it loses something, and whether anything is written.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct UpdateFlags {
+    /// Show the change, write no lock
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Accept unsigned checksums even with a keyring
+    #[arg(long)]
+    allow_unsigned: bool,
+    /// Accept another signing key than before, or (with --allow-unsigned) none
+    #[arg(long)]
+    allow_new_signer: bool,
+    /// Accept an older snapshot than the one pinned, or seen before
+    #[arg(long)]
+    allow_older: bool,
+}
 
 /// What an input is today, and by whose word.
 pub(super) struct PublisherAnswer {
@@ -40,7 +59,7 @@ pub(crate) enum Authenticity {
 
 impl Authenticity {
     /// Returns a word for scripts.
-    pub(crate) const fn as_str(&self) -> &'static str {
+    pub(super) const fn as_str(&self) -> &'static str {
         match self {
             Self::Signed => "signed",
             Self::Unchecked(_) => "unchecked",
@@ -51,6 +70,12 @@ impl Authenticity {
     }
 }
 
+impl serde::Serialize for Authenticity {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// Decides what is believed in one update.
 pub(super) struct PinPolicy<'a> {
     pub(super) context: &'a Context<'a>,
@@ -58,14 +83,14 @@ pub(super) struct PinPolicy<'a> {
     pub(super) keyring: Keyring,
     /// Seconds since 1970.
     pub(super) now: u64,
-    options: UpdateOptions,
+    options: UpdateFlags,
     /// Opened when something has to be remembered or looked up.
     store: OnceCell<Result<Store<'a>, Diagnostic>>,
 }
 
 impl<'a> PinPolicy<'a> {
     /// Reads the configuration and every keyring.
-    pub(super) fn new(context: &'a Context<'a>, options: UpdateOptions) -> Result<Self, Diagnostics> {
+    pub(super) fn new(context: &'a Context<'a>, options: UpdateFlags) -> Result<Self, Diagnostics> {
         let config = context.configuration()?;
         let keyring = keyring(context, &config)?;
         Ok(Self { context, config, keyring, now: context.environment.seconds(), options, store: OnceCell::new() })
@@ -92,34 +117,34 @@ impl<'a> PinPolicy<'a> {
             ))
     }
 
-    /// Compares what was heard with what is pinned and what was seen, and lets it inherit what is still true.
+    /// Compares what was answer with what is pinned and what was seen, and lets it inherit what is still true.
     pub(super) fn check_rollback(
         &self,
         before: Option<&Pin>,
-        mut heard: PublisherAnswer,
+        mut answer: PublisherAnswer,
         recipe: &str,
     ) -> Result<PublisherAnswer, Diagnostic> {
         let allowed = Allowed { older: self.options.allow_older, other_signer: self.options.allow_new_signer };
-        if let Some(before) = before.filter(|before| before.sha256 == heard.pin.sha256) {
-            inherit(&mut heard.pin, before);
+        if let Some(before) = before.filter(|before| before.sha256 == answer.pin.sha256) {
+            inherit(&mut answer.pin, before);
         }
         let told = |problem: Diagnostic| self.with_way_out(problem, recipe);
         if let Some(before) = before {
-            vouch::compare_signers(before, &heard.pin, allowed).map_err(told)?;
+            vouch::compare_signers(before, &answer.pin, allowed).map_err(told)?;
         }
-        if before == Some(&heard.pin) || heard.authenticity == Authenticity::Local {
-            return Ok(heard);
+        if before == Some(&answer.pin) || answer.authenticity == Authenticity::Local {
+            return Ok(answer);
         }
-        for earlier in self.seen(&heard.pin) {
+        for earlier in self.seen(&answer.pin) {
             let earlier = Previous { what: "seen", ..earlier_of(&earlier) };
-            vouch::compare_times(&earlier, &heard.pin, heard.signed_at, allowed).map_err(told)?;
+            vouch::compare_times(&earlier, &answer.pin, answer.signed_at, allowed).map_err(told)?;
         }
         if let Some(before) = before {
             let snapshot = before.image.snapshot.as_deref();
             let earlier = Previous { what: "pinned", snapshot, signed_at: None, digest: before.sha256 };
-            vouch::compare_times(&earlier, &heard.pin, heard.signed_at, allowed).map_err(told)?;
+            vouch::compare_times(&earlier, &answer.pin, answer.signed_at, allowed).map_err(told)?;
         }
-        Ok(heard)
+        Ok(answer)
     }
 
     /// Returns what was seen under the same address: of the same signer, or of anybody where nobody signed today.
@@ -232,6 +257,5 @@ fn read_keyring(path: &Path) -> Result<Keyring, Diagnostic> {
 /// Tells how to come by a keyring.
 fn export(path: &Path) -> String {
     let shown = one_line(&path.to_string_lossy(), 200);
-    let quoted = shlex::try_quote(&shown).map_or_else(|_| shown.clone(), std::borrow::Cow::into_owned);
-    format!("export the publisher's key into it: `gpg --armor --export FINGERPRINT >{quoted}`")
+    format!("export the publisher's key into it: `gpg --armor --export FINGERPRINT >{}`", quoted(&shown))
 }

@@ -1,72 +1,21 @@
-//! The change of a pin, and what a person should know of it, as values that `cli` prints.
+//! What a person should know of an update: what `--locked` refuses, and what is not authenticated.
 
 use std::collections::BTreeSet;
 
-use super::{Authenticity, ImageUpdate, PinUpdate};
+use super::output::{Change, ImageUpdate, PinUpdate};
+use super::sign::Authenticity;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Url};
+use crate::lock::Pin;
 use crate::lock::vouch::KNOWN;
-use crate::lock::{ImagePin, Pin, key};
 use crate::recipe::Source;
-
-/// One field of a pin, before and after; at least one of the two is there.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Change {
-    pub field: &'static str,
-    pub before: Option<String>,
-    pub after: Option<String>,
-}
-
-/// Lists what differs between two pins of one input, in the order in which a lock writes them.
-pub(crate) fn changes(before: Option<&Pin>, after: &Pin) -> Vec<Change> {
-    compared(&before.map(fields).unwrap_or_default(), fields(after))
-}
-
-/// Lists what differs between two pins of one container image.
-pub(crate) fn image_changes(before: Option<&ImagePin>, after: &ImagePin) -> Vec<Change> {
-    compared(&before.map(image_fields).unwrap_or_default(), image_fields(after))
-}
-
-fn image_fields(image: &ImagePin) -> Vec<(&'static str, Option<String>)> {
-    vec![
-        ("sha256", Some(image.manifest.digest.to_string())),
-        ("size", Some(image.weight().to_string())),
-        ("blobs", Some(image.blobs.len().to_string())),
-    ]
-}
-
-fn compared(old: &[(&'static str, Option<String>)], new: Vec<(&'static str, Option<String>)>) -> Vec<Change> {
-    let pairs = new.into_iter().enumerate();
-    let changes = pairs.map(|(index, (field, after))| {
-        let before = old.get(index).and_then(|(_, before)| before.clone());
-        Change { field, before, after }
-    });
-    changes.filter(|change| change.before != change.after).collect()
-}
-
-fn fields(pin: &Pin) -> Vec<(&'static str, Option<String>)> {
-    vec![
-        ("resolved", Some(key(&pin.resolved))),
-        ("sha256", Some(pin.sha256.to_string())),
-        ("size", pin.size.map(|size| format!("{size}"))),
-        ("signer", Some(pin.signer.clone().unwrap_or_else(|| "none".to_owned()))),
-        ("metalink", pin.metalink.as_ref().map(ToString::to_string)),
-        ("virtual size", pin.image.virtual_size.map(|size| format!("{size}"))),
-        ("flavour", pin.image.flavour.clone()),
-        ("snapshot", pin.image.snapshot.clone()),
-    ]
-}
 
 /// Refuses the run when a pin would change, with every such change.
 pub(super) fn refuse_changes(pins: &[PinUpdate], images: &[ImageUpdate]) -> Result<(), Diagnostics> {
-    let changed = pins.iter().filter(|updated| updated.before.as_ref() != Some(&updated.after));
-    let changed =
-        changed.map(|updated| locked(&updated.key, &updated.recipe, &changes(updated.before.as_ref(), &updated.after)));
-    let others = images.iter().filter(|updated| updated.before.as_ref() != Some(&updated.after));
-    let others = others.map(|updated| {
-        let changes = image_changes(updated.before.as_ref(), &updated.after);
-        locked(&updated.after.reference, &updated.recipe, &changes)
-    });
+    let changed = pins.iter().filter(|updated| !updated.unchanged);
+    let changed = changed.map(|updated| locked(&updated.key, &updated.recipe, &updated.changes));
+    let others = images.iter().filter(|updated| !updated.unchanged);
+    let others = others.map(|updated| locked(&updated.after.reference, &updated.recipe, &updated.changes));
     let problems: Vec<_> = changed.chain(others).collect();
     if problems.is_empty() { Ok(()) } else { Err(Diagnostics(problems)) }
 }
@@ -82,16 +31,16 @@ fn locked(key: &str, recipe: &str, changes: &[Change]) -> Diagnostic {
     problem.note("no lock was changed").hint("update where that is allowed, review the change, and commit the lock")
 }
 
-/// Says, once, that nobody vouches for what tags mean.
+/// Returns the note that tags are not signed.
 pub(super) fn image_note(images: &[ImageUpdate]) -> Option<String> {
-    let moved = images.iter().filter(|updated| updated.before.as_ref() != Some(&updated.after));
+    let moved = images.iter().filter(|updated| !updated.unchanged);
     let tags: BTreeSet<_> = moved.map(|updated| &updated.after.reference).filter(|name| !name.contains('@')).collect();
     let first = tags.first()?;
     let more = if tags.len() > 1 { format!(" and {} more", tags.len() - 1) } else { String::new() };
-    Some(format!("what the tag of {first}{more} means, its registry says by https and nobody signs"))
+    Some(format!("the tag of {first}{more} is authenticated by https only; registries do not sign tags"))
 }
 
-/// Says, once for each publisher, what nobody vouched for, and what could be done about it.
+/// Returns, once for each publisher, what is not authenticated, and what could be done about it.
 pub(super) fn notes(pins: &[PinUpdate], has_keyring: bool) -> Vec<String> {
     let mut told = BTreeSet::new();
     let mut notes = vec![];
@@ -119,12 +68,12 @@ fn note(updated: &PinUpdate, host: &str, has_keyring: bool) -> Option<String> {
         Authenticity::Unchecked(at) => {
             Some(format!("{host} signs its checksums, and no signature was checked (signer = none){way}{}", who(at)))
         }
-        Authenticity::Unsigned => {
-            Some(format!("{host} publishes checksums without a signature: only https vouches for them (signer = none)"))
-        }
-        Authenticity::Nobody => Some(format!(
-            "{host} publishes no checksum: what came first is pinned, and nobody vouches for it (signer = none)"
+        Authenticity::Unsigned => Some(format!(
+            "{host} publishes checksums without a signature: they are authenticated by https only (signer = none)"
         )),
+        Authenticity::Nobody => {
+            Some(format!("{host} publishes no checksum: pinned on first use, not authenticated (signer = none)"))
+        }
     }
 }
 
@@ -164,29 +113,9 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_a_change() {
-        let fields = |before: Option<&Pin>, after: &Pin| -> Vec<_> {
-            changes(before, after).into_iter().map(|change| change.field).collect()
-        };
-        assert_eq!(fields(Some(&pin("1")), &pin("1")), [""; 0]);
-        assert_eq!(fields(Some(&pin("1")), &pin("2")), ["resolved", "sha256", "snapshot"]);
-        assert_eq!(fields(None, &pin("1")), ["resolved", "sha256", "size", "signer", "snapshot"]);
-        let lost = Pin { size: None, ..pin("1") };
-        assert_eq!(
-            changes(Some(&pin("1")), &lost),
-            [Change { field: "size", before: Some("2 MiB".into()), after: None }]
-        );
-    }
-
-    #[test]
-    fn what_nobody_vouches_for_is_said_once_for_each_publisher() {
-        let updated = |authenticity: Authenticity| PinUpdate {
-            key: String::new(),
-            before: None,
-            after: pin("1"),
-            authenticity,
-            signed_at: None,
-            recipe: String::new(),
+    fn what_is_not_authenticated_is_said_once_for_each_publisher() {
+        let updated = |authenticity: Authenticity| {
+            PinUpdate::new(String::new(), String::new(), None, pin("1"), authenticity, None)
         };
         let at = Url::parse("https://download.opensuse.org/X.qcow2.sha256.asc").unwrap();
         let unchecked = || updated(Authenticity::Unchecked(at.clone()));

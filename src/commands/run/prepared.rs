@@ -1,121 +1,59 @@
-//! `run`: boots a bundle right here, on disks that are thrown away or kept, and tells whether it came up as asked.
+//! A machine about to run: everything is decided, then it is started, watched and ended.
 //!
 //! Nothing of the bundle is written. Read next: `vm::directory` (the directory), `vm::watch` (the run itself).
 
-mod awaited;
-mod disks;
-mod installer;
-
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::Context;
-use super::launch_source::LaunchSource;
-use crate::base::{Arch, ByteSize, Code, Diagnostic, Diagnostics, DiskSerial, Event, Name, Transport};
+use super::disks;
+use super::options::{RunOptions, RunResult};
+use crate::base::{Arch, ByteSize, Code, Diagnostic, Diagnostics, Event, Name};
+use crate::commands::context::Context;
+use crate::commands::kept_vms::{VmsDirectory, vm_name};
+use crate::commands::launch_source::LaunchSource;
+use crate::commands::roots::add_root;
 use crate::emit::{Identity, Launch, argv};
-pub(crate) use crate::guest_report::unreported;
-use crate::guest_report::{Expectation, Verdict};
+use crate::guest_report::Expectation;
 use crate::host::files;
-pub(crate) use crate::plan::Accel;
-use crate::plan::{Machine, Network, file};
+use crate::plan::{Accel, Machine, Network, file};
 use crate::store::{Holder, Root};
 use crate::vm::accel::{self, Chosen};
-pub(crate) use crate::vm::console::Terminal;
+use crate::vm::console::Terminal;
 use crate::vm::directory::{CONSOLE_LOG, Record, SshEndpoint, State, Vm, with_added};
 use crate::vm::disks::{BUNDLE, DISKS, VARIABLES, firmware, furnish};
 use crate::vm::qemu::Child;
-pub(crate) use crate::vm::qemu::{WORD as BECOME_QEMU, become_qemu};
 use crate::vm::signals::Signals;
-pub(crate) use crate::vm::signals::end_by;
 use crate::vm::watch::{self, Running, Start, WaitFor};
 use crate::vm::{Program, medium, tpm};
 
 /// What a bundle expects of its guest's report.
 const EXPECTATION: &str = file::REPORT;
 
-pub(crate) use installer::BootFrom;
-
-/// What is asked for.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RunOptions {
-    /// A bundle or a recipe; may be left out where `keep` names an instance that is there.
-    pub target: Option<PathBuf>,
-    /// The name to keep it under.
-    pub keep: Option<String>,
-    /// Where instances are kept; see [`super::vms::directory`].
-    pub vms: Option<PathBuf>,
-    pub accel: Option<Accel>,
-    pub transport: Option<Transport>,
-    /// Whether to wait until provisioning is done.
-    pub wait: bool,
-    /// Wait for this text on the console instead.
-    pub wait_for: Option<String>,
-    /// How long to wait for it.
-    pub timeout: Option<Duration>,
-    /// Whether the guest's report is held to the bundle's expectation.
-    pub test: bool,
-    /// Blank disks to add: size, and the serial where one was given.
-    pub data: Vec<(ByteSize, Option<DiskSerial>)>,
-    /// Disks to leave out in this run.
-    pub detach: Vec<DiskSerial>,
-    /// Where a machine that an ISO installs boots from, where its state does not tell.
-    pub boot_from: Option<BootFrom>,
-    /// Further options for QEMU.
-    pub options: Vec<String>,
-    /// Whether somebody sits at the console, so that the machine goes on after what was waited for.
-    pub interactive: bool,
-}
-
-/// How a run went.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub name: Name,
-    pub accel: Accel,
-    pub ssh_port: Option<u16>,
-    /// Where the instance is kept.
-    pub directory: Option<PathBuf>,
-    /// What was waited for and came: `report`, `text`, `ssh`.
-    pub reached: Option<&'static str>,
-    /// What was waited for, in words, where a signal came first.
-    pub missed: Option<String>,
-    /// The command that starts it again, where it is kept.
-    pub again: Option<String>,
-    /// How the machine went off, in QEMU's words, such as `guest-shutdown`; `None` where we ended it.
-    pub off: Option<String>,
-    pub verdict: Option<Verdict>,
-    /// The signal that ended the run, if one did.
-    pub signal: Option<i32>,
-}
-
 /// A machine about to run: all is decided, nothing of the instance is made.
 #[derive(Debug)]
-pub(crate) struct Prepared<'w> {
-    options: &'w RunOptions,
-    source: LaunchSource,
+pub(super) struct Prepared<'w> {
+    pub(super) options: &'w RunOptions,
+    pub(super) source: LaunchSource,
     /// The name it is kept under, and where.
-    keep: Option<(Name, PathBuf)>,
-    name: Name,
-    until: WaitFor,
-    expectation: Option<Expectation>,
-    qemu: Program,
-    signals: Signals,
-}
-
-/// Finds or builds the bundle and decides how it runs. From its return on a signal no longer ends the process but the run, in order.
-pub(crate) fn prepare<'w>(context: &Context<'_>, options: &'w RunOptions) -> Result<Prepared<'w>, Diagnostics> {
-    Prepared::new(context, options)
+    pub(super) keep: Option<(Name, PathBuf)>,
+    pub(super) name: Name,
+    pub(super) until: WaitFor,
+    pub(super) expectation: Option<Expectation>,
+    pub(super) qemu: Program,
+    pub(super) signals: Signals,
 }
 
 impl<'w> Prepared<'w> {
     /// Runs the machine to its end, or until what is waited for comes.
-    pub(crate) fn run(self, context: &Context<'_>, terminal: Terminal) -> Result<Ran, Diagnostic> {
+    pub(super) fn run(self, context: &Context<'_>, terminal: Terminal) -> Result<RunResult, Diagnostic> {
         let (vm, state) = self.directory(context)?;
         self.go(context, &vm, state, terminal)
     }
 
-    fn new(context: &Context<'_>, options: &'w RunOptions) -> Result<Self, Diagnostics> {
+    /// Finds or builds the bundle and decides how it runs. From its return on a signal no longer ends the process but the run, in
+    /// order.
+    pub(super) fn new(context: &Context<'_>, options: &'w RunOptions) -> Result<Self, Diagnostics> {
         let keep = match &options.keep {
-            Some(name) => Some((super::vms::name(name)?, super::vms::directory(context, options.vms.as_deref())?)),
+            Some(name) => Some((vm_name(name)?, options.vms.path(context)?)),
             None => None,
         };
         let source = match (&options.target, &keep) {
@@ -123,15 +61,17 @@ impl<'w> Prepared<'w> {
             (None, Some((name, vms))) => {
                 let link = vms.join(name.as_str()).join(BUNDLE);
                 if !files::exists(&link) {
-                    return Err(super::vms::unknown(vms, name, options.vms.as_deref()).into());
+                    return Err(options.vms.unknown(context, name).into());
                 }
                 if !files::is_directory(&link) {
-                    return Err(gone(name, options.vms.as_deref()).into());
+                    return Err(gone(name, &options.vms).into());
                 }
                 LaunchSource::verified(context, &link)?
             }
             (None, None) => {
-                return Err(Diagnostic::new(Code::Usage, "what shall run?").hint("name a recipe or a bundle").into());
+                return Err(Diagnostic::new(Code::Usage, "a recipe or bundle is required")
+                    .hint("name a recipe or a bundle")
+                    .into());
             }
         };
         let machine = &source.machine;
@@ -149,7 +89,7 @@ impl<'w> Prepared<'w> {
         let firmware = self.firmware(context)?;
         let variables = firmware.as_ref().map(|(_, variables)| variables.as_path());
         let kept = match &self.keep {
-            Some((name, vms)) => super::vms::open_in(vms, name, self.options.vms.as_deref())?,
+            Some((name, _)) => self.options.vms.find(context, name)?,
             None => None,
         };
         kept.as_ref().map_or(Ok(()), |vm| self.is_same(vm))?;
@@ -198,8 +138,8 @@ impl<'w> Prepared<'w> {
     }
 
     /// Writes a command about the kept machine as a person types it.
-    fn about(&self, words: &str) -> String {
-        super::vms::command(words, self.options.vms.as_deref())
+    pub(super) fn about(&self, words: &str) -> String {
+        self.options.vms.command(words)
     }
 
     /// Keeps the bundle from collection as long as the instance is there.
@@ -212,7 +152,7 @@ impl<'w> Prepared<'w> {
         }
         let objects = self.source.manifest.files.iter().map(|entry| entry.sha256).collect();
         let holder = Holder::Link(files::one_spelling(&vm.directory().join(BUNDLE)));
-        super::store::keep(context, &store, &Root { holder, bundle: Some(name.to_owned()), objects })
+        add_root(context, &store, &Root { holder, bundle: Some(name.to_owned()), objects })
     }
 
     fn firmware(&self, context: &Context<'_>) -> Result<Option<(PathBuf, PathBuf)>, Diagnostic> {
@@ -220,12 +160,12 @@ impl<'w> Prepared<'w> {
         firmware(&self.source.machine, named("OVMF_CODE").zip(named("OVMF_VARS")))
     }
 
-    fn go(&self, context: &Context<'_>, vm: &Vm, before: State, terminal: Terminal) -> Result<Ran, Diagnostic> {
+    fn go(&self, context: &Context<'_>, vm: &Vm, before: State, terminal: Terminal) -> Result<RunResult, Diagnostic> {
         let (chosen, mut running, _tpm) = self.start(context, vm, terminal).inspect_err(|_| {
             // What never ran holds nothing, and the same command shall do once the cause is gone.
             let _ = vm.state().and_then(|state| disks::go_to(vm, &state, &before));
         })?;
-        let mut ran = Ran {
+        let mut ran = RunResult {
             name: self.name.clone(),
             accel: chosen.accel,
             ssh_port: running.ssh_port,
@@ -250,7 +190,7 @@ impl<'w> Prepared<'w> {
     ) -> Result<(Chosen, Running, Option<Child>), Diagnostic> {
         let state = vm.state()?;
         let machine = Machine { name: self.name.clone(), ..with_added(&self.source.machine, &state) };
-        let chosen = accel::choose(self.options.accel, machine.accel, machine.arch, &self.qemu, vm.directory())?;
+        let chosen = accel::choose(self.options.accel(), machine.accel, machine.arch, &self.qemu, vm.directory())?;
         tell_accel(context, &chosen);
         let report = self.source.has(EXPECTATION);
         let tpm = self.tpm(context, &machine, vm)?;
@@ -318,7 +258,7 @@ impl<'w> Prepared<'w> {
     }
 
     /// Tells how to reach the guest, here and to `arca-build ssh`.
-    fn tell_reach(&self, context: &Context<'_>, vm: &Vm, ran: &Ran) -> Result<(), Diagnostic> {
+    fn tell_reach(&self, context: &Context<'_>, vm: &Vm, ran: &RunResult) -> Result<(), Diagnostic> {
         let tell = |text: String| (context.events)(Event::Told { text });
         let user = self.source.user();
         if let Some(port) = ran.ssh_port {
@@ -335,7 +275,7 @@ impl<'w> Prepared<'w> {
         if let Some(line) = self.wait_line() {
             tell(line);
         }
-        if self.options.interactive {
+        if self.options.is_interactive {
             tell(self.console_line());
         }
         if self.keep.is_some() {
@@ -374,8 +314,8 @@ fn no_report(name: &Name) -> Diagnostic {
 }
 
 /// Tells that a kept machine's bundle is not there any more.
-fn gone(name: &Name, vms: Option<&Path>) -> Diagnostic {
-    let again = super::vms::command(&format!("run RECIPE --keep {name}"), vms);
+fn gone(name: &Name, vms: &VmsDirectory) -> Diagnostic {
+    let again = vms.command(&format!("run RECIPE --keep {name}"));
     Diagnostic::new(Code::Usage, format!("the bundle of `{name}` is gone"))
         .cause("it was removed, or collected from the store; the machine's disks are as they were")
         .hint(format!("`{again}` with the recipe that it came from builds it again"))

@@ -1,0 +1,183 @@
+//! `run`: boots a bundle right here, on disks that are thrown away or kept, and reports whether it came up as asked.
+//!
+//! Nothing of the bundle is written. While somebody sits at the console, keys go to the guest as they are typed: echo, line
+//! editing and the keyboard's signals are off (termios(3)), and on again at every end but SIGKILL. What the guest says is not
+//! sanitised: it is that guest's own terminal, as with `virsh console` or ssh. Read next: [`prepared`], `vm::directory` (the
+//! directory), `vm::watch` (the run itself).
+
+mod awaited;
+mod disks;
+mod installer;
+mod options;
+mod prepared;
+mod terminal;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+pub(crate) use self::options::RunOptions;
+use self::options::RunResult;
+use self::prepared::Prepared;
+use self::terminal::RawMode;
+use super::context::Context;
+use super::printer::{Output, Printer, ShownPath};
+use crate::base::text::{count, one_line};
+use crate::base::{Code, Diagnostic, Diagnostics, Name};
+use crate::guest_report::{Check, Verdict, unreported};
+use crate::host::files;
+use crate::plan::Accel;
+use crate::report::Severity;
+use crate::vm::console::Terminal;
+use crate::vm::signals::end_by;
+
+impl RunOptions {
+    /// Runs a machine, and reports how that went.
+    pub(crate) fn run(mut self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        let is_clean = printer.is_json() || printer.is_quiet() || self.console.is_some();
+        self.is_interactive = !is_clean && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        let terminal = Terminal {
+            out: out(&self, is_clean, context)?,
+            keys: self.is_interactive.then(|| Box::new(std::io::stdin()) as Box<dyn std::io::Read + Send>),
+        };
+        let ran = boot(&self, terminal, context, printer);
+        let written = self.junit.as_ref().map_or(Ok(()), |file| write_junit(&context.absolute(file), &self, &ran));
+        let ran = match (ran, written) {
+            (Ok(ran), written) => written.map(|()| ran)?,
+            (Err(problems), Ok(())) => return Err(problems),
+            (Err(problems), Err(more)) => return Err(Diagnostics(problems.0.into_iter().chain([more]).collect())),
+        };
+        let (signal, interrupted) = (ran.signal, interrupted(&ran));
+        let output = RunOutput::of(ran, self.test);
+        printer.show(&output);
+        if let Some(signal) = signal {
+            printer.problem(&interrupted, Severity::Error);
+            end_by(signal);
+            return Err(interrupted.into());
+        }
+        output.judged()
+    }
+}
+
+/// Runs it, with the terminal set for the guest meanwhile.
+fn boot(
+    options: &RunOptions,
+    terminal: Terminal,
+    context: &Context<'_>,
+    printer: &Printer,
+) -> Result<RunResult, Diagnostics> {
+    let prepared = Prepared::new(context, options)?;
+    printer.end_progress();
+    let _raw = if options.is_interactive { Some(RawMode::begin()?) } else { None };
+    Ok(prepared.run(context, terminal)?)
+}
+
+/// Writes how a test went, whatever came of it: what a CI system does not find it does not show.
+fn write_junit(file: &Path, options: &RunOptions, ran: &Result<RunResult, Diagnostics>) -> Result<(), Diagnostic> {
+    let named = || {
+        options
+            .keep
+            .clone()
+            .or_else(|| options.target.as_ref().map(|target| target.to_string_lossy().into_owned()))
+            .unwrap_or_default()
+    };
+    let bytes = match ran {
+        Ok(RunResult { verdict: Some(verdict), name, .. }) => verdict.junit(name.as_str()),
+        Ok(ran) => unreported(ran.name.as_str(), &interrupted(ran).headline),
+        Err(problems) => {
+            let why: Vec<_> = problems.0.iter().map(|problem| one_line(&problem.headline, 400)).collect();
+            unreported(&named(), &why.join("; "))
+        }
+    };
+    files::write_whole(file, &bytes)
+}
+
+fn interrupted(ran: &RunResult) -> Diagnostic {
+    let headline = match &ran.missed {
+        Some(missed) => format!("`{}` was interrupted before {missed} came", ran.name),
+        None => format!("`{}` was interrupted", ran.name),
+    };
+    Diagnostic::new(Code::Interrupted, headline)
+}
+
+fn out(options: &RunOptions, is_clean: bool, context: &Context<'_>) -> Result<Box<dyn Write + Send>, Diagnostic> {
+    match &options.console {
+        Some(file) => files::stream(&context.absolute(file)).map(|file| Box::new(file) as _),
+        None if is_clean => Ok(Box::new(std::io::sink())),
+        None => Ok(Box::new(std::io::stdout())),
+    }
+}
+
+#[derive(Serialize)]
+struct RunOutput {
+    name: Name,
+    accel: Accel,
+    ssh_port: Option<u16>,
+    kept: Option<ShownPath>,
+    reached: Option<&'static str>,
+    off: Option<String>,
+    signal: Option<i32>,
+    passed: Option<bool>,
+    checks: Option<Vec<CheckOutput>>,
+    #[serde(skip)]
+    verdict: Option<Verdict>,
+    #[serde(skip)]
+    again: Option<String>,
+}
+
+#[derive(Serialize)]
+struct CheckOutput {
+    what: String,
+    fact: String,
+    passed: bool,
+    expected: String,
+    found: String,
+}
+
+impl RunOutput {
+    fn of(ran: RunResult, is_test: bool) -> Self {
+        let verdict = ran.verdict.filter(|_| is_test);
+        let check = |check: &Check| CheckOutput {
+            what: check.thing(),
+            fact: check.fact.clone(),
+            passed: check.passed,
+            expected: check.expected.clone(),
+            found: check.found.clone(),
+        };
+        Self {
+            name: ran.name,
+            accel: ran.accel,
+            ssh_port: ran.ssh_port,
+            kept: ran.directory.map(ShownPath),
+            reached: ran.reached,
+            off: ran.off,
+            signal: ran.signal,
+            passed: verdict.as_ref().map(Verdict::passed),
+            checks: verdict.as_ref().map(|verdict| verdict.checks.iter().map(check).collect()),
+            verdict,
+            again: ran.again,
+        }
+    }
+
+    /// That the guest is not as asked is an answer, as with `diff`: it stands on stdout, and in the exit code.
+    fn judged(&self) -> Result<(), Diagnostics> {
+        let failures = self.verdict.as_ref().map_or(0, |verdict| verdict.failures().count());
+        if failures == 0 {
+            return Ok(());
+        }
+        let headline = format!("`{}` is not as its recipe says: {}", self.name, count(failures, "fact"));
+        Err(Diagnostic::new(Code::Differs, headline).into())
+    }
+}
+
+impl Output for RunOutput {
+    fn print(&self, printer: &Printer) {
+        if let Some(verdict) = &self.verdict {
+            printer.data(&format!("{}\n", verdict.lines().join("\n")));
+        }
+        if let (Some(directory), Some(again)) = (&self.kept, &self.again) {
+            printer.say(&format!("kept     {}; `{again}` starts it again", directory.display()));
+        }
+    }
+}
