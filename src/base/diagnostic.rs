@@ -30,6 +30,17 @@ vocabulary! {
     }
 }
 
+/// What callers decide on where the code alone does not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The text is not TOML at all.
+    NotToml,
+    /// The server says that there is no such file (404, 410).
+    AbsentOnServer,
+    /// There is no recipe of the name that was given.
+    NoRecipe,
+}
+
 /// One failure as a value.
 ///
 /// `headline` is lower case without a full stop, the thing in backticks. Nothing in it is secret.
@@ -37,13 +48,19 @@ vocabulary! {
 pub(crate) struct Diagnostic {
     pub code: Code,
     pub headline: String,
+    /// More of what kind it is, where callers decide on it.
+    pub kind: Option<Kind>,
+    /// The title of the input that it is about.
+    pub input: Option<String>,
+    /// Where the bytes came from.
+    pub url: Option<String>,
     pub place: Option<Location>,
     /// The rule it breaks, where one of the table does.
     pub rule: Option<Rule>,
     /// Aligned when shown: `expected`, `received`, `from`, …
     pub facts: Vec<(&'static str, String)>,
-    /// Outermost first.
-    pub causes: Vec<String>,
+    /// The outermost cause, which holds the next.
+    pub cause: Option<Box<Cause>>,
     /// The state left behind.
     pub note: Option<String>,
     /// The exact command or line to change, only when sure.
@@ -54,7 +71,8 @@ impl Diagnostic {
     /// Begins a problem.
     pub(crate) fn new(code: Code, headline: impl Into<String>) -> Self {
         let headline = headline.into();
-        Self { code, headline, place: None, rule: None, facts: vec![], causes: vec![], note: None, hint: None }
+        let (kind, input, url, place, rule) = (None, None, None, None, None);
+        Self { code, headline, kind, input, url, place, rule, facts: vec![], cause: None, note: None, hint: None }
     }
 
     /// Says which rule of the table it breaks.
@@ -71,11 +89,41 @@ impl Diagnostic {
         self
     }
 
+    /// Says more of what kind it is.
+    #[must_use]
+    pub(crate) const fn kind(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Says which input it is about, also as a fact.
+    #[must_use]
+    pub(crate) fn input(mut self, title: &str) -> Self {
+        self.input = Some(title.to_owned());
+        self.fact("input", title)
+    }
+
+    /// Says where the bytes came from, also as a fact.
+    #[must_use]
+    pub(crate) fn url(mut self, url: impl fmt::Display) -> Self {
+        self.url = Some(url.to_string());
+        self.fact("from", url)
+    }
+
     /// Adds a cause, after those already there.
     #[must_use]
     pub(crate) fn cause(mut self, cause: impl fmt::Display) -> Self {
-        self.causes.push(cause.to_string());
+        let mut end = &mut self.cause;
+        while let Some(cause) = end {
+            end = &mut cause.next;
+        }
+        *end = Some(Box::new(Cause { text: cause.to_string(), next: None }));
         self
+    }
+
+    /// Returns the causes, outermost first.
+    pub(crate) fn causes(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(self.cause.as_deref(), |cause| cause.next.as_deref()).map(|cause| cause.text.as_str())
     }
 
     /// Says what state is left behind.
@@ -110,11 +158,34 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.headline)?;
-        self.causes.iter().try_for_each(|cause| write!(f, ": {cause}"))
+        self.causes().try_for_each(|cause| write!(f, ": {cause}"))
     }
 }
 
-impl std::error::Error for Diagnostic {}
+impl std::error::Error for Diagnostic {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+/// A cause of a failure, and what caused that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    text: String,
+    next: Option<Box<Cause>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.next.as_deref().map(|cause| cause as _)
+    }
+}
 
 /// One or more failures told together; the first decides the exit code. Never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +209,15 @@ impl std::error::Error for Diagnostics {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn causes_chain_as_sources() {
+        let problem = Diagnostic::new(Code::Io, "x").cause("a").cause("b");
+        assert_eq!(problem.causes().collect::<Vec<_>>(), ["a", "b"]);
+        let first = std::error::Error::source(&problem).unwrap();
+        assert_eq!((first.to_string(), first.source().unwrap().to_string()), ("a".into(), "b".into()));
+        assert_eq!(problem.to_string(), "E_IO: x: a: b");
+    }
 
     #[test]
     fn a_full_disk_has_a_code_of_its_own() {

@@ -16,7 +16,7 @@ pub(crate) mod text;
 pub(crate) mod url;
 pub(crate) mod words;
 
-pub(crate) use diagnostic::{Code, Diagnostic, Diagnostics};
+pub(crate) use diagnostic::{Code, Diagnostic, Diagnostics, Kind};
 pub(crate) use digest::{DerivationId, Digest};
 pub(crate) use event::{Event, Events};
 pub(crate) use location::{Location, Spanned};

@@ -30,7 +30,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "NO_COLOR, TERM, CI",
-        "Where NO_COLOR is set or TERM is dumb nothing is coloured; in CI progress is told in plain lines.",
+        "Where NO_COLOR is set or TERM is dumb nothing is coloured; in CI progress is shown in plain lines.",
     ),
 ];
 
@@ -55,7 +55,7 @@ const FILES: &[(&str, &str)] = &[
 const JSON: &str = "With --json stdout holds one document. A failure is the list errors in it, of objects with code (such as \
     E_HASH), exit, rule, headline, place, facts, causes, note and hint; null or empty is what does not apply. In facts \
     each label maps to a text, or to a list of texts where a failure tells several things of one label. That two things \
-    differ is no error but an answer, told by the exit status.";
+    differ is not an error but an answer, given by the exit status.";
 
 /// Print the man page
 #[derive(Debug, clap::Args)]

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::base::{Code, Diagnostic, Diagnostics, Event};
+use crate::base::{Code, Diagnostic, Diagnostics, Event, Kind};
 use crate::commands::context::Context;
 use crate::commands::printer::Printer;
 use crate::host::Environment;
@@ -63,8 +63,8 @@ fn parse(words: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
 /// Where the first word was taken for a recipe that is not there, it may have been meant as a command.
 fn suggest_command(mut problems: Diagnostics, typed: &[std::ffi::OsString]) -> Diagnostics {
     if let Some((word, command)) = args::misspelt_command(typed) {
-        let headline = format!("there is no recipe `{word}`");
-        let is_meant = |problem: &Diagnostic| problem.code == Code::Usage && problem.headline == headline;
+        let is_meant =
+            |problem: &Diagnostic| problem.kind == Some(Kind::NoRecipe) && problem.input.as_deref() == Some(word);
         for problem in problems.0.iter_mut().filter(|problem| is_meant(problem)) {
             problem.hint = Some(format!("did you mean the command `{command}`?"));
         }

@@ -27,19 +27,19 @@ pub(crate) struct GlobalOptions {
     /// OpenPGP keys that `update` checks signatures by, besides those of the configuration; may be given several times
     #[arg(long = "keyring", global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub keyrings: Vec<PathBuf>,
-    /// Change no lock: what would change one is an error (for CI)
+    /// Require arca.lock to be up to date (for CI)
     #[arg(long, global = true)]
     pub locked: bool,
-    /// Open no socket; what is missing is an error
+    /// Do not use the network; fail if an input is not in the store
     #[arg(long, global = true)]
     pub offline: bool,
     /// Print JSON on stdout
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say each step
+    /// Print each step
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }

@@ -234,7 +234,7 @@ fn path(url: &Url) -> Result<String, Diagnostic> {
             .note("nothing was laid out")
             .hint("a mirror holds what `[mirrors]` can lead to: addresses whose parts are plain file names")
     };
-    let parts = url.decoded_path().ok_or_else(|| refused("has a part that is no name of a file"))?;
+    let parts = url.decoded_path().ok_or_else(|| refused("has a part that is not a valid file name"))?;
     if parts.iter().any(String::is_empty) {
         return Err(refused("has an empty part"));
     }

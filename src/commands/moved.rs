@@ -5,7 +5,6 @@ use super::update::PublisherQuery;
 use crate::base::{Code, Diagnostic};
 use crate::fetch;
 use crate::lock::{self, Pin};
-use crate::realise::INPUT;
 use crate::recipe::carried::container_title;
 use crate::recipe::{Input, Source};
 
@@ -17,15 +16,16 @@ pub(super) fn explain(problem: Diagnostic, loaded: &LoadedRecipe, query: &Publis
         return problem;
     }
     let recipe = &loaded.recipe;
-    let failed = problem.facts.iter().find(|(label, _)| *label == INPUT).map(|(_, title)| title.clone());
+    let failed = problem.input.clone();
     let inputs = recipe.inputs();
     let input = inputs.iter().find(|input| failed.as_ref().is_none_or(|title| *title == input.what));
     let Some(input) = input else { return explain_image(problem, failed.as_deref(), loaded, query) };
     let place = &input.source.place;
-    let problem = problem.fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column));
+    let recipe_place = format!("{}:{}:{}", place.file, place.line, place.column);
+    let problem = problem.fact("recipe", &recipe_place);
     let command = query.context.command("update", &recipe.file);
     if let Some((before, now)) = today(input, loaded, query) {
-        return moved(problem, noun(input), &before, &now, &command);
+        return moved(problem, noun(input), (&before, &now), &recipe_place, &command);
     }
     if problem.code != Code::Hash {
         return with_command(problem, input, &command);
@@ -91,15 +91,11 @@ fn noun(input: &Input<'_>) -> &'static str {
     if input.what == "base" { "image" } else { "file" }
 }
 
-fn moved(failure: Diagnostic, noun: &str, before: &Pin, now: &Pin, command: &str) -> Diagnostic {
-    let mut problem = Diagnostic::new(
-        Code::UpstreamMoved,
-        format!("the publisher has another {noun} by now than the one that is pinned"),
-    )
-    .fact("pinned", show(before))
-    .fact("today", show(now));
-    problem.facts.extend(failure.facts.iter().filter(|(label, _)| *label == "recipe").cloned());
-    problem
+fn moved(failure: Diagnostic, noun: &str, (before, now): (&Pin, &Pin), recipe: &str, command: &str) -> Diagnostic {
+    Diagnostic::new(Code::UpstreamMoved, format!("the publisher has another {noun} by now than the one that is pinned"))
+        .fact("pinned", show(before))
+        .fact("today", show(now))
+        .fact("recipe", recipe)
         .cause(failure)
         .note("nothing was accepted in its place; the lock is as it was")
         .hint(format!("run `{command}` and review the change"))
@@ -116,19 +112,20 @@ fn show(pin: &Pin) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Kind;
 
     #[test]
     fn the_command_names_the_recipe_and_is_no_way_out_for_one_that_pins_by_itself() {
-        let hint = |pin: &str, hint: &str| {
+        let hint = |pin: &str, kind: Option<Kind>| {
             let text = format!("format = 1\nname = \"x\"\n[base]\nurl = \"https://h.example/x.qcow2\"\n{pin}");
             let recipe = crate::recipe::parse(&text, "a/x.toml").unwrap();
-            let problem = Diagnostic::new(Code::NetStatus, "404").hint(hint);
+            let problem = Diagnostic { kind, ..Diagnostic::new(Code::NetStatus, "404").hint("another way") };
             with_command(problem, &recipe.base.input(), "arca-build update a/x.toml").hint.unwrap()
         };
-        let absent = "the publisher may have deleted this snapshot: `arca-build update` pins the current one";
+        let absent = Some(Kind::AbsentOnServer);
         assert!(hint("", absent).ends_with("`arca-build update a/x.toml` pins the current one"));
         let pinned = hint(&format!("sha256 = \"{}\"\n", "0".repeat(64)), absent);
         assert!(pinned.contains("`sha256` in the recipe") && !pinned.contains("update"), "{pinned}");
-        assert_eq!(hint("", "another way"), "another way");
+        assert_eq!(hint("", None), "another way");
     }
 }

@@ -124,8 +124,7 @@ struct HiddenInput {
 
 impl HiddenInput {
     fn begin() -> Result<Self, Diagnostic> {
-        let failed =
-            |error: rustix::io::Errno| Diagnostic::io("the terminal cannot be told to hide a password", &error.into());
+        let failed = |error: rustix::io::Errno| Diagnostic::io("cannot switch the terminal's echo off", &error.into());
         let before = tcgetattr(std::io::stdin()).map_err(failed)?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);

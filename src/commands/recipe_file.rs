@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Diagnostics, Event, Finding, Secret, Severity};
+use crate::base::{Code, Diagnostic, Diagnostics, Event, Finding, Kind, Secret, Severity};
 use crate::bundle;
 use crate::host::{RecipeDir, files};
 use crate::lock::{self, Lock, PinnedInputs, facts};
@@ -198,7 +198,7 @@ pub(super) fn read_lock(path: &Path) -> Result<Lock, Diagnostics> {
 /// Of a file that is no TOML and lies in a bundle, the bundle may have been meant.
 fn or_bundle(mut problems: Diagnostics, named: &Path, path: &Path) -> Diagnostics {
     let is_bundle = path.parent().is_some_and(|parent| files::exists(&parent.join(crate::plan::file::MANIFEST)));
-    let is_foreign = problems.0.iter().any(|problem| problem.headline.starts_with("not TOML"));
+    let is_foreign = problems.0.iter().any(|problem| problem.kind == Some(Kind::NotToml));
     if let (Some(last), true) = (problems.0.last_mut(), is_bundle && is_foreign) {
         let directory = named.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
         last.hint = Some(format!("did you mean the bundle `{}`?", one_line(&directory.to_string_lossy(), 200)));
@@ -217,5 +217,6 @@ pub(super) fn missing(shown: &str, path: &Path, what: &str) -> Diagnostic {
         "`arca-build new NAME` writes one to start from; `arca-build build demo` builds the one inside the program"
             .into()
     };
-    Diagnostic::new(Code::Usage, format!("there is no {what} `{shown}`")).hint(hint)
+    let problem = Diagnostic::new(Code::Usage, format!("there is no {what} `{shown}`")).kind(Kind::NoRecipe).hint(hint);
+    Diagnostic { input: Some(shown), ..problem }
 }

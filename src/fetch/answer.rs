@@ -10,7 +10,7 @@ use reqwest::header::{self, HeaderMap, HeaderName};
 use super::Bounds;
 use super::failure::{Failure, PROXY_CREDENTIALS, Retry};
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic};
+use crate::base::{Code, Diagnostic, Kind};
 
 /// The most bytes of header lines that are taken for honest.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -132,7 +132,7 @@ impl Head {
         };
         let problem = match status {
             401 | 403 => problem.hint("the address may need credentials: write `https://user:password@host/…`"),
-            404 | 410 => problem.hint(ABSENT),
+            404 | 410 => problem.kind(Kind::AbsentOnServer).hint(ABSENT),
             407 => problem.hint(PROXY_CREDENTIALS),
             _ => problem,
         };
@@ -145,7 +145,7 @@ const ABSENT: &str = "the publisher may have deleted this snapshot: `arca-build 
 
 /// Tells whether a failure says that there is no such file (404, 410), rather than that it was not given.
 pub(crate) fn is_absent(problem: &Diagnostic) -> bool {
-    problem.code == Code::NetStatus && problem.hint.as_deref() == Some(ABSENT)
+    problem.kind == Some(Kind::AbsentOnServer)
 }
 
 /// Tells that more came, or is announced, than may.

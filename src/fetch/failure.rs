@@ -66,7 +66,8 @@ impl Failure {
         let mut problem = self.problem;
         if problem.code.as_str().starts_with("E_NET") {
             problem.headline = format!("cannot fetch `{}`: {}", one_line(what, 200), problem.headline);
-            problem = problem.fact("from", url);
+            problem.input = Some(what.to_owned());
+            problem = problem.url(url);
         }
         if attempts > 1 { problem.fact("attempts", attempts) } else { problem }
     }

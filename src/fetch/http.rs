@@ -24,7 +24,7 @@ impl Fetch for Http {
         match arrived.content_encoding {
             Some(coding) => Err(Diagnostic::new(Code::NetProtocol, format!("cannot read `{what}`: it came encoded"))
                 .fact("coding", coding)
-                .fact("from", url)),
+                .url(url)),
             None => Ok(Text { body: memory.into_bytes(), from: arrived.from }),
         }
     }

@@ -184,7 +184,7 @@ pub(crate) struct Offline;
 impl Offline {
     fn refuse(what: &str, url: &Url) -> Diagnostic {
         Diagnostic::new(Code::Offline, format!("`{what}` is not in the store, and `--offline` forbids fetching it"))
-            .fact("from", url)
+            .url(url)
             .hint("run once without `--offline` while connected; later runs find it in the store")
     }
 
@@ -194,7 +194,7 @@ impl Offline {
             Code::Offline,
             format!("`{}` must be asked for, and `--offline` forbids it", one_line(what, 200)),
         )
-        .fact("from", url)
+        .url(url)
         .hint("run it without `--offline` while connected, or name a mirror on this machine in the configuration file")
     }
 }

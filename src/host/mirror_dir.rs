@@ -176,7 +176,7 @@ mod tests {
         }
         // Bytes that are not what was promised, and a reader that fails, leave all as it was.
         let wrong = mirror.put("h/a/y", 3, &Digest::of(b"one"), || Ok(Box::new(&b"two"[..])));
-        assert!(wrong.unwrap_err().causes[0].contains("changed"));
+        assert!(wrong.unwrap_err().causes().next().unwrap().contains("changed"));
         let failing = mirror.put("h/a/x", 9, &Digest::of(b"x"), || Err(Diagnostic::new(Code::CacheCorrupt, "x")));
         assert_eq!(failing.unwrap_err().code, Code::CacheCorrupt);
         assert_eq!(std::fs::read(dir.join("h/a/x")).unwrap(), b"one");

@@ -95,7 +95,7 @@ fn place(storage: &Path, name: &Name, makes_storage: bool) -> Result<(), Diagnos
         Ok(_) => problem.hint(format!(
             "take it away with `arca-build uninstall {name} --storage {shown}`, or install under another name with `--name`"
         )),
-        Err(why) => why.causes.into_iter().fold(problem.cause(why.headline), Diagnostic::cause).hint("install under another name with `--name NAME`"),
+        Err(why) => why.causes().fold(problem.cause(&why.headline), Diagnostic::cause).hint("install under another name with `--name NAME`"),
     })
 }
 
@@ -199,10 +199,10 @@ fn emulator(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>) -> Re
     let ask = |virt_type: &str| virsh.capabilities(virt_type, arch, subject.machine_type);
     let told = match ask(subject.virt_type) {
         Ok(told) => told,
-        Err(problem) if machine.accel == Accel::Kvm && ask("qemu").is_ok() => return Err(no_kvm(problem.causes)),
+        Err(problem) if machine.accel == Accel::Kvm && ask("qemu").is_ok() => return Err(no_kvm(problem.causes())),
         Err(problem) => {
             let missing = finding(format!("libvirt has no emulator for {arch}")).fact("libvirt", virsh.uri());
-            let missing = problem.causes.into_iter().fold(missing, Diagnostic::cause);
+            let missing = problem.causes().fold(missing, Diagnostic::cause);
             return Err(missing
                 .hint(format!("install QEMU for it (qemu-system-{})", if arch == "aarch64" { "arm" } else { "x86" })));
         }
@@ -221,17 +221,16 @@ fn emulator(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>) -> Re
     }
 }
 
-fn no_kvm(causes: Vec<String>) -> Diagnostic {
-    causes.into_iter().fold(finding("KVM cannot be used here"), Diagnostic::cause).hint(
+fn no_kvm<'c>(causes: impl Iterator<Item = &'c str>) -> Diagnostic {
+    causes.fold(finding("KVM cannot be used here"), Diagnostic::cause).hint(
         "write `accel = \"tcg\"` under `[machine]` for software emulation, which is slower and the same otherwise",
     )
 }
 
 fn unreachable(virsh: &Virsh, problem: &Diagnostic) -> Diagnostic {
     let told = finding("libvirt does not answer").fact("libvirt", virsh.uri());
-    let denied =
-        problem.causes.iter().any(|cause| cause.contains("ermission denied") || cause.contains("uthentication"));
-    problem.causes.iter().cloned().fold(told, Diagnostic::cause).hint(way_to(virsh.uri(), denied))
+    let denied = problem.causes().any(|cause| cause.contains("ermission denied") || cause.contains("uthentication"));
+    problem.causes().fold(told, Diagnostic::cause).hint(way_to(virsh.uri(), denied))
 }
 
 /// Tells what to do where a libvirt does not answer.
@@ -308,11 +307,11 @@ impl QemuUser {
     fn uses_kvm(&self) -> Result<(), Diagnostic> {
         let device = Path::new("/dev/kvm");
         match device.metadata() {
-            Err(error) => Err(no_kvm(vec![format!("/dev/kvm: {error}")])),
+            Err(error) => Err(no_kvm([format!("/dev/kvm: {error}").as_str()].into_iter())),
             Ok(found) if (self.may(&found, 4) && self.may(&found, 2)) || has_list(device) => Ok(()),
             Ok(_) => {
                 let why = format!("the user `{}`, as whom libvirt runs QEMU, may not open /dev/kvm", self.name);
-                Err(no_kvm(vec![why]))
+                Err(no_kvm([why.as_str()].into_iter()))
             }
         }
     }

@@ -14,9 +14,6 @@ use crate::recipe::Source;
 use crate::store::{DownloadLock, Partial, StoreObject};
 use crate::stream::{Progress, Sink};
 
-/// The label of the fact that names the input which failed, where it is not the base.
-pub(crate) const INPUT: &str = "input";
-
 const REUSED: BuildStats = BuildStats { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 
 impl Scheduler<'_> {
@@ -48,7 +45,7 @@ impl Scheduler<'_> {
                 // Of several inputs the caller wants to know which; the base is the usual one.
                 self.bring_pinned(&job, sources, metalink.as_ref()).map_err(|problem| match job.what {
                     "base" => problem,
-                    title => problem.fact(INPUT, title),
+                    title => problem.input(title),
                 })
             }
             Origin::Beside { path, size } => {
@@ -162,7 +159,7 @@ impl Scheduler<'_> {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Diagnostic::io(format!("cannot read the source of `{}`", job.what), &error)),
             };
-            partial.append(&buffer[..count]).map_err(|problem| problem.fact("from", &from))?;
+            partial.append(&buffer[..count]).map_err(|problem| problem.url(&from))?;
             progress.at(partial.position());
         }
         Ok(Brought { from, received: partial.position(), coding: None })
@@ -191,8 +188,9 @@ struct Brought {
 fn came(mut problem: Diagnostic, what: &str, from: &str, coding: Option<String>) -> Diagnostic {
     if problem.code == Code::Hash {
         problem.headline = format!("`{what}` is not what was pinned");
+        problem.input = Some(what.to_owned());
     }
-    let problem = problem.fact("from", from);
+    let problem = problem.url(from);
     match coding {
         Some(coding) => problem.cause(format!("the server says that it sent them encoded: {coding}")),
         None => problem,
@@ -245,7 +243,7 @@ fn length_again(object: &StoreObject, origin: &Origin, derivation: &Derivation) 
             Err(Diagnostic::new(Code::Hash, format!("`{}` is not as long as its pin says", derivation.title))
                 .fact("expected", size.exact())
                 .fact("received", ByteSize(object.size()).exact())
-                .fact(INPUT, &derivation.title)
+                .input(&derivation.title)
                 .note("the digest is right, so `size` is wrong"))
         }
         _ => Ok(()),
@@ -273,6 +271,7 @@ fn all_failed(mut failures: Vec<Diagnostic>, job: &Job<'_>) -> Diagnostic {
     };
     let mut problem = Diagnostic::new(worst.code, format!("no address gave the pinned bytes of `{}`", job.what))
         .fact("expected", named(job.digest));
+    problem.kind = worst.kind;
     problem.hint.clone_from(&worst.hint);
     let problem =
         failures.iter().fold(problem, |problem, failure| problem.cause(format!("{failure}{}", from(failure))));
@@ -281,15 +280,13 @@ fn all_failed(mut failures: Vec<Diagnostic>, job: &Job<'_>) -> Diagnostic {
 
 /// Tells a failure by its headline, with what it was about where that is not in it.
 fn told(failure: &Diagnostic, job: &Job<'_>) -> String {
-    let named = format!("`{}`", job.what);
-    match failure.headline.contains(&named) {
-        true => failure.headline.clone(),
-        false => format!("{named}: {}", failure.headline),
+    match &failure.input {
+        Some(_) => failure.headline.clone(),
+        None => format!("`{}`: {}", job.what, failure.headline),
     }
 }
 
 /// Shows where a failure came from, in brackets.
 fn from(failure: &Diagnostic) -> String {
-    let from = failure.facts.iter().find(|(label, _)| *label == "from");
-    from.map(|(_, value)| format!(" ({value})")).unwrap_or_default()
+    failure.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default()
 }

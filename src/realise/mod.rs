@@ -19,6 +19,5 @@ mod unpack;
 
 pub(crate) use check::{Difference, check};
 pub(crate) use context::{BuildContext, BuildStats, Realised};
-pub(crate) use input::INPUT;
 pub(crate) use learn::{head, learn};
 pub(crate) use scheduler::{realise, realise_inputs};

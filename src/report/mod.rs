@@ -53,7 +53,7 @@ pub(crate) fn render(problem: &Diagnostic, severity: Severity, coloured: bool) -
     for (label, value) in &facts {
         lines.push(format!("  {:<width$} {}", format!("{label}:"), shown(value)));
     }
-    lines.extend(problem.causes.iter().map(|cause| format!("  because: {}", shown(cause))));
+    lines.extend(problem.causes().map(|cause| format!("  because: {}", shown(cause))));
     lines.extend(problem.note.iter().map(|note| format!("  note: {}", shown(note))));
     lines.extend(problem.hint.iter().map(|hint| format!("{} {}", strong("hint:", "36", coloured), shown(hint))));
     lines.join("\n")
@@ -135,7 +135,7 @@ pub(crate) fn to_json(problem: &Diagnostic) -> Value {
         "headline": problem.headline,
         "place": problem.place.as_ref().map(place_json),
         "facts": facts_json(problem),
-        "causes": problem.causes,
+        "causes": problem.causes().collect::<Vec<_>>(),
         "note": problem.note,
         "hint": problem.hint,
     })
@@ -160,7 +160,7 @@ mod tests {
     fn problem() -> Diagnostic {
         Diagnostic::new(Code::Hash, "digest mismatch for input `base`")
             .fact("expected", "sha256:9f86")
-            .fact("from", "https://example.org/\u{1b}[31m")
+            .url("https://example.org/\u{1b}[31m")
             .cause("the server sent something else")
             .note("nothing was added to the store")
             .hint("run `arca-build update nas.toml`")

@@ -28,8 +28,8 @@ pub(crate) fn explain(rule: Rule) -> String {
 fn severity(rule: Rule) -> String {
     let what = match rule.row().severity {
         Severity::Error => "refused, unless the recipe allows it",
-        Severity::Warning => "told by every command that plans; `check --deny warnings` fails",
-        Severity::Note => "told by `check` only",
+        Severity::Warning => "reported by every command that plans; `check --deny warnings` fails",
+        Severity::Note => "reported by `check` only",
     };
     format!("{}: {what}", rule.row().severity)
 }
@@ -117,8 +117,9 @@ fn result(result: &Entry<'_>) -> Value {
         }
         Entry::Diagnostic(problem) => {
             let id = problem.rule.map_or(problem.code.as_str(), Rule::as_str);
-            let parts = std::iter::once(&problem.headline).chain(&problem.causes).chain(&problem.hint);
-            let text = parts.map(String::as_str).collect::<Vec<_>>().join("; ");
+            let parts =
+                std::iter::once(problem.headline.as_str()).chain(problem.causes()).chain(problem.hint.as_deref());
+            let text = parts.collect::<Vec<_>>().join("; ");
             (id, Severity::Error, text, problem.place.as_ref())
         }
     };

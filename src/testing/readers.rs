@@ -89,7 +89,7 @@ fn read_import(bytes: &[u8]) {
         }
         Err(problems) => {
             let told = problems.0.iter().flat_map(|problem| {
-                problem.headline.chars().chain(problem.causes.concat().chars()).collect::<Vec<_>>()
+                problem.headline.chars().chain(problem.causes().collect::<String>().chars()).collect::<Vec<_>>()
             });
             assert!(!told.into_iter().any(text::is_unsafe));
         }

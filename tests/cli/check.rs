@@ -41,7 +41,7 @@ fn output(bundle: &str, name: &str) -> String {
 #[test]
 fn a_good_store_passes_and_is_left_as_it_was() {
     let dir = workdir();
-    check(dir.path()).run().ends_with(2).says("E_USAGE").says("was not built yet");
+    check(dir.path()).run().ends_with(2).says("E_USAGE").says("is not built yet");
     Bin::new(dir.path()).arg("demo").run().success();
     let before = store(dir.path());
     let checked = check(dir.path()).run().success();

@@ -40,7 +40,7 @@ fn the_help_tells_the_keys_both_uses_and_what_comes_after_waiting() {
     }
     let dir = workdir();
     let help = Bin::new(dir.path()).args(["vms", "--help"]).run().success().stdout;
-    assert!(help.contains("after a minute is unplugged"), "{help}");
+    assert!(help.contains("after a minute is forced off"), "{help}");
 }
 
 /// A world with a directory `demo` in it that is no bundle, as recipes/ has one.

@@ -309,7 +309,7 @@ fn check_store(store: &Store<'_>, whole: bool, row: &Row) -> Result<(), String> 
 fn check_talk(stage: &Stage, failed: bool, told: &[Event], problem: Option<&Diagnostic>) -> Result<(), String> {
     let facts = problem.into_iter().flat_map(|problem| problem.facts.iter().map(|(_, value)| value));
     let mut texts: Vec<String> =
-        facts.chain(problem.into_iter().flat_map(|problem| &problem.causes)).cloned().collect();
+        facts.cloned().chain(problem.into_iter().flat_map(Diagnostic::causes).map(str::to_owned)).collect();
     texts.extend(problem.map(ToString::to_string));
     let mut warnings = vec![];
     for event in told {
@@ -503,7 +503,7 @@ fn net_13_when_every_mirror_lies_each_is_named_and_the_digest_decides() {
     let problem = bring(&store, &Proxy::Never, &sources, &Mutex::default()).unwrap_err();
     assert_eq!(problem.code, crate::base::Code::Hash, "{problem:?}");
     for (url, liar) in urls.iter().zip(&liars) {
-        assert!(problem.causes.iter().any(|cause| cause.contains(url.as_str())), "{url} is not named: {problem:?}");
+        assert!(problem.causes().any(|cause| cause.contains(url.as_str())), "{url} is not named: {problem:?}");
         assert_eq!(liar.hits("/file"), 1, "{url} was asked twice");
     }
     assert!(store.find(&Digest::of(&file())).unwrap().is_none());

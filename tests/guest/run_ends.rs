@@ -104,7 +104,7 @@ fn run_7_ctrl_c_ends_what_is_waited_for_tidily() {
     // A kept one is asked first, which this guest does not hear; pressed again, it is unplugged at once.
     let Some(mut typed) = Typed::start(&world, "--wait-for login: --keep play") else { return };
     typed.press(CTRL_C);
-    typed.shows("asked `play` to power off; it is unplugged after 60 s; Ctrl-C again unplugs it now");
+    typed.shows("asked `play` to power off; it is forced off after 60 s; Ctrl-C again forces it off now");
     typed.press(CTRL_C);
     let (code, shown) = typed.end();
     assert!(code == Some(130) && shown.contains("`arca-build run --keep play` starts it again"), "{code:?}\n{shown}");
@@ -173,7 +173,7 @@ fn a_stop_says_at_once_what_it_does_and_one_that_is_off_is_off() {
     let mut stop = stop.stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(stop.stderr.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "asked `play` to power off; it is unplugged after 60 s\n");
+    assert_eq!(line, "asked `play` to power off; it is forced off after 60 s\n");
     assert!(stop.try_wait().unwrap().is_none(), "it goes on waiting");
     stop.kill().unwrap();
     stop.wait().unwrap();
@@ -184,7 +184,7 @@ fn a_stop_says_at_once_what_it_does_and_one_that_is_off_is_off() {
     until("the end", || run.try_wait().unwrap().is_some());
     let mut told = String::new();
     run.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    assert!(told.contains("it was unplugged from outside"), "{told}");
+    assert!(told.contains("it was forced off from outside"), "{told}");
     assert!(told.contains("`arca-build doctor play --vms 'my vms'` reads its console"), "{told}");
 
     world.bin(&["vms", "stop", "play", "--vms", "my vms"]).run().success().says("`play` is off already");
@@ -209,7 +209,7 @@ fn ctrl_c_on_a_kept_machine_says_that_it_waits_and_for_how_long() {
     send(&running, Signal::INT);
     let says = |text: &str| fs::read_to_string(&told).unwrap().contains(text);
     until("what it does", || {
-        says("asked `play` to power off; it is unplugged after 60 s; Ctrl-C again unplugs it now")
+        says("asked `play` to power off; it is forced off after 60 s; Ctrl-C again forces it off now")
     });
     send(&running, Signal::INT);
     assert!(running.wait_for(Duration::from_secs(20)));

@@ -162,7 +162,7 @@ impl Prepared<'_> {
 /// Says QEMU's reason in words (QEMU, `qapi/run-state.json`, `ShutdownCause`).
 fn in_words(reason: &str) -> &str {
     match reason {
-        "" => "not told",
+        "" => "unknown",
         "guest-shutdown" => "the guest switched itself off",
         "guest-reset" => "the guest restarted, which ends this run",
         "guest-panic" => "the guest's kernel panicked",

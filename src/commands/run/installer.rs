@@ -48,10 +48,8 @@ impl Prepared<'_> {
         let name = &self.name;
         let again = self.about(&format!("run --keep {name}"));
         Diagnostic::new(Code::Usage, format!("`{name}` may be installed, and the installer would erase it"))
-            .cause("the installer ran and the system disk was written, but the run ended before the new system told of itself")
+            .cause("the installer ran and the system disk was written, but the run ended before the new system started")
             .note("nothing was changed")
-            .hint(format!(
-                "`{again} --boot-from disk` boots what is there, `--boot-from installer` installs again"
-            ))
+            .hint(format!("`{again} --boot-from disk` boots what is there, `--boot-from installer` installs again"))
     }
 }

@@ -109,8 +109,7 @@ impl PublisherQuery<'_> {
     }
 
     fn warn(&self, url: &Url, failure: &Diagnostic) {
-        let from = failure.facts.iter().find(|(label, _)| *label == "from");
-        let from = from.map(|(_, from)| format!(" ({from})")).unwrap_or_default();
+        let from = failure.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
         let name = one_line(url.file_name(), 200);
         let text = format!("`{name}`: {}{from}; the next address serves", failure.headline);
         (self.context.events)(Event::Warning { text });
@@ -147,7 +146,7 @@ impl PublisherQuery<'_> {
             .map_err(|problem| unhelpful(problem).hint("check the address in the recipe"))?;
         if let Some(kind) = arrived.looks_like.filter(|_| self.is_base(question)) {
             return Err(Diagnostic::new(Code::ImageFormat, format!("`{}` is {kind}, no image", one_line(name, 200)))
-                .fact("from", &arrived.from)
+                .url(&arrived.from)
                 .note("nothing was pinned"));
         }
         let head = realise::head(store, &object, facts::HEAD)?;
@@ -227,7 +226,7 @@ impl Place<'_> {
     /// No other place is asked: one that holds a cut copy would pin a size that the right bytes never have.
     fn finish(&self, question: &Question, published: PublishedChecksums) -> PublisherAnswer {
         let (head, size) = self.beginning(&published.answer.resolved, facts::HEAD).unwrap_or_else(|failure| {
-            let text = format!("the size was not told: {}", failure.headline);
+            let text = format!("the server does not say the size: {}", failure.headline);
             (self.query.context.events)(Event::Warning { text });
             Default::default()
         });
@@ -389,7 +388,7 @@ fn unhelpful(mut problem: Diagnostic) -> Diagnostic {
 }
 
 fn with_from(problem: Diagnostic, from: &str) -> Diagnostic {
-    if problem.facts.iter().any(|(label, _)| *label == "from") { problem } else { problem.fact("from", from) }
+    if problem.url.is_some() { problem } else { problem.url(from) }
 }
 
 /// Tells several failures under the one that weighs most; a file that a place lacks is the least that can be wrong.

@@ -37,7 +37,7 @@ impl PublisherQuery<'_> {
         let arch = self.loaded.recipe.machine.arch;
         let url = reference.manifest_url();
         if reference.digest().is_none() && !policy.takes_unsigned(url) {
-            return Err(policy.unsigned(url, format!("nobody signs what the tag of `{reference}` means")));
+            return Err(policy.unsigned(url, format!("the tag of `{reference}` is not signed")));
         }
         let shown = one_line(&reference.to_string(), 200);
         let told = |problem: Diagnostic| problem.fact("image", &shown);
@@ -50,20 +50,19 @@ impl PublisherQuery<'_> {
     /// Reads the manifest: what came first, or the entry for the machine in an index that came first.
     fn manifest(&self, reference: &ImageReference, first: Text, arch: Arch) -> Result<(Blob, Manifest), Diagnostic> {
         let blob = |bytes: &[u8]| Blob { digest: Digest::of(bytes), size: bytes.len() as u64 };
-        let read =
-            |text: &Text| oci::read(&text.bytes).map_err(|error| Diagnostic::from(error).fact("from", &text.from));
+        let read = |text: &Text| oci::read(&text.bytes).map_err(|error| Diagnostic::from(error).url(&text.from));
         let index = match read(&first)? {
             Document::Image(image) => return Ok((blob(&first.bytes), image)),
             Document::Index(index) => index,
         };
-        let entry = index.choose(arch).map_err(|error| Diagnostic::from(error).fact("from", &first.from))?;
+        let entry = index.choose(arch).map_err(|error| Diagnostic::from(error).url(&first.from))?;
         let url = reference.manifest_url_of(&entry.digest).ok_or_else(|| without_address(reference))?;
         let what = format!("the manifest for {arch}");
         let second = self.document(&what, &url, Some((entry.digest, Some(entry.size))))?;
         match read(&second)? {
             Document::Image(image) => Ok((entry, image)),
             Document::Index(_) => {
-                Err(Diagnostic::from(oci::OciError::Nested(oci::architecture(arch))).fact("from", &second.from))
+                Err(Diagnostic::from(oci::OciError::Nested(oci::architecture(arch))).url(&second.from))
             }
         }
     }
@@ -73,8 +72,7 @@ impl PublisherQuery<'_> {
         let Blob { digest, size } = image.config;
         let url = reference.blob_url(&digest).ok_or_else(|| without_address(reference))?;
         let config = self.document("the image's config", &url, Some((digest, Some(size))))?;
-        oci::check_config(&config.bytes, image, arch)
-            .map_err(|error| Diagnostic::from(error).fact("from", &config.from))
+        oci::check_config(&config.bytes, image, arch).map_err(|error| Diagnostic::from(error).url(&config.from))
     }
 
     /// Reads a document from the first place that has the right one.
@@ -123,7 +121,7 @@ fn compared(what: &str, text: Text, expected: Expected) -> Result<Text, Diagnost
         Diagnostic::new(Code::Hash, format!("`{}` is not what was asked for by its digest", one_line(what, 200)))
             .fact("expected", format!("sha256:{digest}"))
             .fact("received", format!("sha256:{received}"))
-            .fact("from", &text.from)
+            .url(&text.from)
             .note("nothing was pinned");
     Err(match size {
         Some(size) => problem.fact("size", format!("{size} bytes expected, {} received", text.bytes.len())),

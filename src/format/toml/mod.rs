@@ -21,7 +21,7 @@ use self::lines::Lines;
 pub(crate) use self::table::Table;
 pub(crate) use self::value::{Charset, Value};
 use crate::base::text::{count, is_unsafe, one_line};
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Kind};
 
 /// The largest file that is parsed: a recipe is written by hand, and the parser's tree takes many times its text.
 pub(crate) const FILE_LIMIT: ByteSize = ByteSize::mib(1);
@@ -189,11 +189,13 @@ impl<'a> Document<'a> {
 
     fn syntax(&self, error: &toml::de::Error) -> Diagnostic {
         let span = error.span().unwrap_or(0..0);
-        let headline = match error.message() {
-            "duplicate key" => format!("`{}` is written twice", one_line(self.lines.slice(span.clone()), 60)),
-            message => format!("not TOML: {}", one_line(message, 200)),
-        };
-        self.problem(span, headline)
+        match error.message() {
+            "duplicate key" => {
+                let twice = one_line(self.lines.slice(span.clone()), 60);
+                self.problem(span, format!("`{twice}` is written twice"))
+            }
+            message => self.problem(span, format!("not TOML: {}", one_line(message, 200))).kind(Kind::NotToml),
+        }
     }
 
     /// Counts the lines that hold something.
