@@ -253,7 +253,7 @@ impl Tree<'_> {
             Event::Text(text) => self.text(text)?,
             Event::GeneralRef(reference) => self.text(resolve(reference)?.encode_utf8(&mut [0; 4]))?,
             Event::Eof => return self.finish().map(Some),
-            Event::DocType(_) => return Err(XmlError::new("a document type is not read")),
+            Event::DocType(_) => return Err(XmlError::new("a document type is not read, nor are its entities")),
             _ if self.limits.is_plain => return Err(XmlError::new("only elements, attributes and text are read")),
             Event::CData(text) => self.text(text)?,
             Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
