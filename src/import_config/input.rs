@@ -35,7 +35,7 @@ pub(crate) struct ImportedRecipe {
     pub recipe: Recipe,
     /// The given files that the recipe names.
     pub used: Vec<RecipePath>,
-    /// Whether an Ignition config was taken apart; it must then be compared with what the recipe becomes ([`same`]).
+    /// Whether an Ignition config was taken apart; it must then be compared with what the recipe becomes (`import_config::same`).
     pub typed: bool,
     /// What could not be carried over, one sentence each, fit to show.
     pub skipped: Vec<String>,

@@ -1,7 +1,7 @@
 //! What people have already → a recipe: an Ignition config, a Combustion script, a virt-install command, a domain XML.
 //!
 //! What a file is, is told by its content. Nothing that a file names is ever opened: a stranger's XML would otherwise bring
-//! any file of the user's into a recipe. What a recipe cannot say is listed, in the recipe's comments and in [`ImportedRecipe::left`],
+//! any file of the user's into a recipe. What a recipe cannot say is listed, in the recipe's comments and in [`ImportedRecipe::skipped`],
 //! by the name of the option or element and never by its value, which may be a password. The recipe written always parses.
 //! Touches nothing. Read next: [`kind`], then a reader (`ignition`, `virt_install`, `domain`), then `write`.
 

@@ -37,7 +37,7 @@ pub(crate) struct Removed {
     pub size: ByteSize,
 }
 
-/// What [`Store::gc`] did, or would do.
+/// What [`Store::collect_garbage`] did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GcReport {
     /// In the order of removal.
@@ -58,7 +58,7 @@ pub(crate) struct GcReport {
     pub is_too_large: bool,
 }
 
-/// Whether [`Store::gc`] removes anything.
+/// Whether [`Store::collect_garbage`] removes anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Collect {
     Remove,

@@ -24,7 +24,7 @@ const WHAT: &str = "store";
 /// How often progress is told.
 const PACE: Duration = Duration::from_millis(250);
 
-/// What [`Store::verify`] found, and what [`Repair::Yes`] did about it.
+/// What [`Store::verify_and`] found, and what [`Repair::Yes`] did about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct VerifyReport {
     /// How many objects were hashed, the damaged ones too.
@@ -132,7 +132,8 @@ impl Store<'_> {
         self.verify_and(Repair::No)
     }
 
-    /// As [`Store::verify`]; then mends what can be mended without bringing anything from outside.
+    /// Hashes every object and bundle again, stamps notwithstanding, and quarantines what is damaged; on request repairs what can
+    /// be repaired without bringing anything from outside.
     ///
     /// Nobody's origin is recorded in the store: what is gone for good comes back by the build, fetch or import that
     /// wants it.
