@@ -5,7 +5,7 @@ use super::update::PublisherQuery;
 use crate::base::{Code, Diagnostic};
 use crate::fetch;
 use crate::lock::{self, Pin};
-use crate::recipe::carried::container_title;
+use crate::recipe::inputs::container_title;
 use crate::recipe::{Input, Source};
 
 /// Adds the way out to a failed fetch; asks the publisher, where that can tell more, what the moving name means today.

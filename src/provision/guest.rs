@@ -6,7 +6,8 @@
 use crate::base::{ByteSize, Digest, Location, Spanned};
 use crate::format::combustion::Flags;
 use crate::recipe::Source;
-use crate::recipe::carried::plain_rpm_name;
+use crate::recipe::provision::plain_rpm_name;
+use crate::recipe::types::{KernelArgument, PackageName};
 
 /// The first words of every text written here for systemd.
 pub(crate) const BY_US: &str = "# Written by arca-build";
@@ -36,7 +37,7 @@ pub(crate) struct Guest {
     pub files: Vec<GuestFile>,
     pub links: Vec<GuestLink>,
     pub units: Vec<GuestUnit>,
-    pub kernel_arguments: Vec<Spanned<String>>,
+    pub kernel_arguments: Vec<Spanned<KernelArgument>>,
     /// In the order of their names.
     pub packages: Vec<GuestPackage>,
     /// What the engine has yet to turn into the rest.
@@ -58,7 +59,7 @@ pub(crate) enum Task {
     /// Writes profiles of NetworkManager, in the initrd too where the engine can.
     NetworkProfiles(Vec<GuestFile>),
     /// Installs packages by name, and [`Guest::packages`].
-    Packages(Vec<Spanned<String>>, Location),
+    Packages(Vec<Spanned<PackageName>>, Location),
     /// Runs scripts, each after the one before.
     Scripts(Vec<GuestScript>),
     /// Makes a directory in the root snapshot.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::BaseFacts;
 use super::guest::{GuestPackage, PayloadFormat, Remote};
 use crate::base::{ByteSize, Digest};
-use crate::recipe::carried::{container_title, file_title, rpm_title};
+use crate::recipe::inputs::{container_title, file_title, rpm_title};
 use crate::recipe::{CONTENT_LIMIT, Carried, Container, Image, Source};
 
 /// What pins tell of the base and of each input.

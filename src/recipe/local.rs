@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Content, Quadlet, Recipe, RecipePath, Source};
+use super::container::Quadlet;
+use super::content::Content;
+use super::path::{RecipePath, Source};
+use super::recipe::Recipe;
 use crate::base::{ByteSize, Digest, Location, Secret, Spanned};
-
-/// The most that a file may hold whose content enters the plan: ready-made configs, scripts, files for the guest.
-pub(crate) const CONTENT_LIMIT: ByteSize = ByteSize::mib(1);
 
 /// The most that all of them may hold together; it bounds the memory of a build.
 pub(crate) const CONTENTS_LIMIT: ByteSize = ByteSize::mib(16);
@@ -36,7 +36,7 @@ impl LocalFiles {
 pub(crate) enum Use {
     /// Only hashed; its bytes stream into the store.
     Input,
-    /// Its bytes enter the plan; at most [`CONTENT_LIMIT`].
+    /// Its bytes enter the plan; at most [`super::CONTENT_LIMIT`].
     Content,
 }
 

@@ -1,12 +1,20 @@
-//! `[[provision.network]]`: how the guest reaches its networks. Values only; touches nothing.
+//! `[[provision.network]]`: how the guest reaches its networks. Form only; touches nothing.
 //!
 //! Every text has its rule in a type here, so what a profile says fits NetworkManager's files and the kernel's names.
 
 use std::fmt;
 use std::net::IpAddr;
 
+use super::content::field;
+use super::table::{FromValue, KeyType, located, table};
+use super::types::{DomainName, Mtu, VlanId};
+use crate::base::text::one_line;
 use crate::base::words::vocabulary;
-use crate::base::{Name, Spanned};
+use crate::base::{MacAddress, Name, Spanned};
+use crate::format::toml::{Table, Value};
+
+/// The most ports of one link.
+const PORT_LIMIT: usize = 32;
 
 vocabulary! {
     /// What kind of link a profile is for.
@@ -35,24 +43,45 @@ vocabulary! {
     }
 }
 
-/// One `[[provision.network]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct NetworkProfile {
-    /// Names the profile and its file.
-    pub name: Name,
-    pub link: Link,
-    /// Default: static where an address of the family is given, else auto.
-    pub ipv4: Option<Addressing>,
-    pub ipv6: Option<Addressing>,
-    pub addresses: Vec<Spanned<Subnet>>,
-    /// Where everything else is sent; at most one of each family.
-    pub gateway: Vec<Spanned<IpAddr>>,
-    pub dns: Vec<Spanned<IpAddr>>,
-    /// Domains that short names are looked up in.
-    pub dns_search: Vec<String>,
-    pub mtu: Option<u32>,
-    /// Default true.
-    pub autoconnect: bool,
+table! {
+    /// One `[[provision.network]]`.
+    NetworkProfile in "provision.network[]" by "name" limit 100 {
+        /// names the profile and its file, NAME.nmconnection
+        name: Name = "required",
+        /// static addresses, like "192.0.2.10/24", of either family
+        addresses: Vec<Spanned<Subnet>>,
+        /// at most one of each family
+        gateway: Vec<Spanned<IpAddr>>,
+        /// name servers, by address
+        dns: Vec<Spanned<IpAddr>>,
+        /// domains that short names are looked up in
+        dns_search: Vec<DomainName>,
+        /// auto is DHCP
+        ipv4: Option<Addressing> = "static with an address of it, else auto",
+        /// auto is what the router announces, and DHCP
+        ipv6: Option<Addressing> = "static with an address of it, else auto",
+        /// the largest packet, 576 to 65535 bytes
+        mtu: Option<Mtu> = "the link's",
+        /// bring it up at boot
+        autoconnect: bool = "true",
+    } with {
+        /// what kind of link
+        r#type as "type": LinkType = "ethernet",
+        /// the interface's name in the guest, at most 15 characters
+        interface: Option<InterfaceName> = "any card; a VLAN's PARENT.ID; else NAME",
+        /// the card's address, like 52:54:00:12:34:56; ethernet only
+        mac: Option<MacAddress>,
+        /// the interface a VLAN lies on
+        parent: Option<InterfaceName> = "required for a vlan",
+        /// the VLAN's number, 1 to 4094
+        id: Option<VlanId> = "required for a vlan",
+        /// interfaces, by name or card's address
+        ports: Vec<Port> = "required for a bridge or bond",
+        /// how a bond spreads its traffic
+        mode: BondMode = "active-backup",
+    } into {
+        link: Link = link,
+    }
 }
 
 /// The link a profile is for.
@@ -67,7 +96,7 @@ pub(crate) enum Link {
     Vlan {
         interface: InterfaceName,
         parent: InterfaceName,
-        id: u16,
+        id: VlanId,
     },
     Bridge {
         interface: InterfaceName,
@@ -123,42 +152,6 @@ impl InterfaceName {
     }
 }
 
-/// The address of one network card, in capitals.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct MacAddress(String);
-
-/// Why a text is no address of a network card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum MacError {
-    #[error("an address of a card is six pairs of hexadecimal digits with `:` between them, like 52:54:00:12:34:56")]
-    Shape,
-    /// The lowest bit of the first byte is set (IEEE 802), or all are zero.
-    #[error("no network card has this address: it is one of a group, or all zero")]
-    Group,
-}
-
-impl MacAddress {
-    /// Checks the rule.
-    pub(crate) fn parse(text: &str) -> Result<Self, MacError> {
-        let bytes: Vec<u8> = text.split(':').map_while(byte).collect();
-        if bytes.len() != 6 || text.len() != 17 {
-            return Err(MacError::Shape);
-        }
-        let group = bytes.first().is_some_and(|first| first & 1 == 1) || bytes.iter().all(|byte| *byte == 0);
-        if group { Err(MacError::Group) } else { Ok(Self(text.to_ascii_uppercase())) }
-    }
-
-    /// Returns the text, in capitals.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-fn byte(pair: &str) -> Option<u8> {
-    let digits = pair.len() == 2 && pair.chars().all(|c| c.is_ascii_hexdigit());
-    u8::from_str_radix(pair, 16).ok().filter(|_| digits)
-}
-
 impl Port {
     /// Reads an interface name or, where there is a `:`, the address of a card.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
@@ -181,7 +174,7 @@ impl Port {
 /// Why a text is no address with a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SubnetError {
-    #[error("no address of IPv4 or IPv6 with `/` and the length of its prefix")]
+    #[error("not an address of IPv4 or IPv6 with `/` and the length of its prefix")]
     Shape,
     #[error("the prefix is 1 to 32 for IPv4 and 1 to 128 for IPv6")]
     Prefix,
@@ -213,15 +206,6 @@ impl fmt::Display for Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
-}
-
-/// Tells whether a text is a domain name as one is written: labels of letters, digits and `-`.
-pub(super) fn is_domain(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let label = |part: &str| {
-        (1..=63).contains(&part.len()) && part.chars().all(inner) && !part.starts_with('-') && !part.ends_with('-')
-    };
-    text.len() <= 253 && text.split('.').all(label)
 }
 
 impl NetworkProfile {
@@ -289,6 +273,161 @@ impl Link {
     }
 }
 
+/// What a profile says of its link, whatever its type: a value that is wrong is told of even where it has no place.
+struct Given {
+    interface: Option<InterfaceName>,
+    mac: Option<MacAddress>,
+    parent: Option<InterfaceName>,
+    id: Option<VlanId>,
+    ports: Vec<Spanned<Port>>,
+    mode: Option<BondMode>,
+}
+
+fn given(table: &Table<'_>) -> Given {
+    Given {
+        interface: field(table, "interface"),
+        mac: field(table, "mac"),
+        parent: field(table, "parent"),
+        id: field(table, "id"),
+        ports: ports(table),
+        mode: field(table, "mode"),
+    }
+}
+
+fn link(table: &Table<'_>) -> Option<Link> {
+    let name = table.get("name").and_then(|name| Name::parse(name.as_text()?).ok());
+    let name = name.as_ref();
+    let kind = table.get("type").map(|value| LinkType::from_value(&value));
+    let given = given(table);
+    let kind = kind.unwrap_or(Some(LinkType::Ethernet))?;
+    refuse_others(table, kind);
+    match kind {
+        LinkType::Ethernet => {
+            let Given { interface, mac, .. } = given;
+            // A faulty match is no match: the profile would take any card.
+            let read = table.has("interface") == interface.is_some() && table.has("mac") == mac.is_some();
+            read.then_some(Link::Ethernet { interface, mac })
+        }
+        LinkType::Vlan => vlan(table, given),
+        LinkType::Bridge => {
+            need_ports(table);
+            Some(Link::Bridge { interface: own_interface(table, given.interface, name)?, ports: given.ports })
+        }
+        LinkType::Bond => {
+            need_ports(table);
+            let mode = given.mode.unwrap_or(BondMode::ActiveBackup);
+            Some(Link::Bond { interface: own_interface(table, given.interface, name)?, ports: given.ports, mode })
+        }
+    }
+}
+
+/// Refuses keys of other types of link.
+fn refuse_others(table: &Table<'_>, kind: LinkType) {
+    for (key, kinds) in [
+        ("mac", &[LinkType::Ethernet][..]),
+        ("parent", &[LinkType::Vlan]),
+        ("id", &[LinkType::Vlan]),
+        ("ports", &[LinkType::Bridge, LinkType::Bond]),
+        ("mode", &[LinkType::Bond]),
+    ] {
+        if let (Some(value), false) = (table.get(key), kinds.contains(&kind)) {
+            let words: Vec<_> = kinds.iter().map(|kind| format!("type = \"{kind}\"")).collect();
+            value.refuse(
+                format!("`{key}` means nothing to a link of type {kind}"),
+                &format!("write {}", words.join(" or ")),
+            );
+        }
+    }
+}
+
+fn vlan(table: &Table<'_>, given: Given) -> Option<Link> {
+    let value = table.need("parent", "`parent = \"eth0\"`");
+    table.need("id", "`id = 10`");
+    let (parent, id) = given.parent.zip(given.id)?;
+    if let Some(interface) = given.interface {
+        return Some(Link::Vlan { interface, parent, id });
+    }
+    let name = format!("{}.{id}", parent.as_str());
+    let interface = InterfaceName::parse(&name).ok();
+    if interface.is_none() {
+        let headline = format!("`{}` is too long for the name of an interface", one_line(&name, 40));
+        value?.refuse(headline, "add `interface` with at most 15 characters");
+    }
+    Some(Link::Vlan { interface: interface?, parent, id })
+}
+
+/// Returns the interface that the profile makes, which bears the profile's name unless it is given one.
+fn own_interface(table: &Table<'_>, given: Option<InterfaceName>, name: Option<&Name>) -> Option<InterfaceName> {
+    if given.is_some() || table.has("interface") {
+        return given;
+    }
+    let parsed = InterfaceName::parse(name?.as_str()).ok();
+    if parsed.is_none() {
+        let headline = format!("`{}` cannot be the name of an interface", name?);
+        table.get("name")?.refuse(headline, "add `interface` with at most 15 characters, not digits only");
+    }
+    parsed
+}
+
+fn ports(table: &Table<'_>) -> Vec<Spanned<Port>> {
+    let Some(value) = table.get("ports") else { return vec![] };
+    let list = value.list();
+    if list.len() > PORT_LIMIT {
+        value.refuse(format!("`ports` has more than {PORT_LIMIT} entries"), "");
+    }
+    list.iter().take(PORT_LIMIT).filter_map(located).collect()
+}
+
+fn need_ports(table: &Table<'_>) {
+    let Some(value) = table.need("ports", "`ports = [\"eth0\", \"eth1\"]`") else { return };
+    if value.is_list() && value.list().is_empty() {
+        value.refuse("`ports` is empty: nothing would go through", "name an interface, or the address of a card");
+    }
+}
+
+impl FromValue for Subnet {
+    const KIND: KeyType = KeyType::Text;
+
+    fn from_value(value: &Value<'_>) -> Option<Self> {
+        let text = value.line()?;
+        let subnet = Self::parse(text);
+        if let Err(error) = subnet {
+            let hint = match text.parse::<IpAddr>() {
+                Ok(IpAddr::V4(_)) => format!("add the length of its prefix, like \"{text}/24\""),
+                Ok(IpAddr::V6(_)) => format!("add the length of its prefix, like \"{text}/64\""),
+                Err(_) => "write it like \"192.0.2.10/24\" or \"2001:db8::5/64\"".to_owned(),
+            };
+            value.refuse(format!("`{}`: {error}", one_line(text, 80)), &hint);
+        }
+        subnet.ok()
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
+impl FromValue for IpAddr {
+    const KIND: KeyType = KeyType::Text;
+
+    fn from_value(value: &Value<'_>) -> Option<Self> {
+        let text = value.line()?;
+        let address = text.parse().ok();
+        if address.is_none() {
+            let hint = match Subnet::parse(text) {
+                Ok(subnet) => format!("write \"{}\"; a prefix belongs to `addresses`", subnet.address),
+                Err(_) => "write it like \"192.0.2.1\" or \"2001:db8::1\"".to_owned(),
+            };
+            value.refuse(format!("`{}` is not an address of IPv4 or IPv6", one_line(text, 80)), &hint);
+        }
+        address
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -300,25 +439,6 @@ mod tests {
         }
         for bad in ["", ".", "..", "a/b", "a b", "a:b", "a%b", "é", "12", "all", "default", "a\n", &"n".repeat(16)] {
             assert!(InterfaceName::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn addresses_of_cards_have_one_form() {
-        assert_eq!(MacAddress::parse("52:54:00:ab:cd:ef").unwrap().as_str(), "52:54:00:AB:CD:EF");
-        for bad in [
-            "",
-            "52:54:00:ab:cd",
-            "52-54-00-ab-cd-ef",
-            "52:54:00:ab:cd:eg",
-            "52:54:00:ab:cd:ef:01",
-            "5:254:00:ab:cd:ef",
-            "+2:54:00:ab:cd:ef",
-        ] {
-            assert_eq!(MacAddress::parse(bad), Err(MacError::Shape), "{bad}");
-        }
-        for bad in ["ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "00:00:00:00:00:00"] {
-            assert_eq!(MacAddress::parse(bad), Err(MacError::Group), "{bad}");
         }
     }
 
@@ -351,13 +471,5 @@ mod tests {
             assert_eq!(Subnet::parse(bad), Err(error), "{bad}");
         }
         assert_eq!(subnet("2001:0db8::0005/64").to_string(), "2001:db8::5/64");
-    }
-
-    #[test]
-    fn domains_are_labels() {
-        assert!(["example.org", "lan", "a-b.x_y"].iter().all(|text| is_domain(text)));
-        for bad in ["", ".", "a.", ".a", "-a", "a-", "a b", "a;b", "~a", &"a".repeat(64)] {
-            assert!(!is_domain(bad), "{bad}");
-        }
     }
 }

@@ -1,9 +1,16 @@
-//! What a recipe says of file systems in the guest: mounts, subvolumes, pools over several disks. Values only; touches nothing.
+//! What a recipe says of file systems in the guest: mounts, subvolumes, pools over several disks. Form
+//! only; touches nothing.
 //!
 //! Profiles and what they need: mkfs.btrfs(8), "PROFILES".
 
+use std::collections::BTreeSet;
+
+use super::table::{FromValue, KeyType, located, table};
+use super::types::{FileSystem, MountOption, MountPoint, PoolOption, Schedule, SubvolumeName};
+use crate::base::text::one_line;
 use crate::base::words::vocabulary;
-use crate::base::{ByteSize, DiskSerial, Name, Spanned};
+use crate::base::{ByteSize, Code, Diagnostic, DiskSerial, Name, Rule, Spanned};
+use crate::format::toml::{Table, Value};
 
 vocabulary! {
     /// How btrfs spreads blocks over the members of a pool. The parity profiles are left out: after a power cut they may
@@ -83,56 +90,74 @@ pub(crate) enum Device {
     Path(String),
 }
 
-/// `[[provision.mount]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
-    pub what: Spanned<Device>,
-    /// Absolute path in the guest.
-    pub path: String,
-    /// A file system; left out, mount(8) finds it out.
-    pub kind: Option<String>,
-    pub options: Vec<String>,
+table! {
+    /// `[[provision.mount]]`.
+    Mount in "provision.mount[]" by "path" {
+        /// where; absolute path in the guest
+        path: MountPoint = "required",
+        /// the file system, like btrfs, xfs or vfat
+        kind as "type": Option<FileSystem> = "found out",
+        /// as in mount(8), one each
+        options: Vec<MountOption>,
+    } with {
+        /// LABEL=, UUID=, /dev/disk/by-…; or `serial`
+        what: Option<Device>,
+        /// a data disk of the machine; or `what`
+        serial: Option<DiskSerial>,
+    } into {
+        what: Spanned<Device> = what,
+    }
 }
 
-/// `[[provision.subvolume]]`: a btrfs subvolume on a file system that the guest has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Subvolume {
-    /// Absolute path in the guest.
-    pub path: String,
-    /// Whether files in it are written in place, without checksums.
-    pub nocow: bool,
+table! {
+    /// `[[provision.subvolume]]`: a btrfs subvolume on a file system that the guest has.
+    Subvolume in "provision.subvolume[]" by "path" {
+        /// below /home, /opt, /root, /srv, /usr/local or /var
+        path: MountPoint = "required",
+        /// files in it are written in place, without checksums
+        nocow: bool = "false",
+    }
 }
 
-/// `[[provision.pool]]`: one btrfs over several data disks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pool {
-    /// The label of the file system, and the name of its units.
-    pub label: Name,
-    /// At least one.
-    pub disks: Vec<Spanned<DiskSerial>>,
-    pub data: Option<Spanned<Profile>>,
-    pub metadata: Option<Spanned<Profile>>,
-    /// Where it is mounted.
-    pub path: String,
-    pub options: Vec<String>,
-    pub subvolumes: Vec<Spanned<PoolSubvolume>>,
-    /// When everything is read and compared with its checksums; `None` is never.
-    pub scrub: Option<String>,
-    /// When half-empty blocks are joined; `None` is never.
-    pub balance: Option<String>,
-    /// Whether the disks' error counters are looked at every day.
-    pub check: bool,
+table! {
+    /// `[[provision.pool]]`: one btrfs over several data disks.
+    Pool in "provision.pool[]" by "label" {
+        /// its name, and the label of the file system
+        label: Name = "required",
+        /// serials of `machine.disk`
+        disks: Vec<Spanned<DiskSerial>> = "required" like "[\"data1\", \"data2\"]",
+        /// how blocks of files are kept
+        data: Option<Spanned<Profile>> = "raid1; of one disk single",
+        /// how everything else is kept
+        metadata: Option<Spanned<Profile>> = "raid1, or as many copies as `data`; of one disk dup",
+        /// where it is mounted; absolute path in the guest
+        path: MountPoint = "required" like "\"/srv/nas\"",
+        /// mount options, like `noatime`, `compress=zstd`
+        options: Vec<PoolOption>,
+        /// when everything is read and verified: off, or systemd.time(7)
+        scrub: Schedule = "monthly",
+        /// when half-empty blocks are joined: off, or systemd.time(7)
+        balance: Schedule = "weekly",
+        /// look for disk errors every day, and fail loudly
+        check: bool = "true",
+        /// a subvolume in the pool, made where it is not
+        subvolumes as "subvolume": Vec<Spanned<PoolSubvolume>>,
+    }
+    check check_pool
 }
 
-/// `[[provision.pool.subvolume]]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PoolSubvolume {
-    /// The name right below the top of the pool.
-    pub name: String,
-    /// Where it is mounted besides.
-    pub path: Option<String>,
-    pub options: Vec<String>,
-    pub nocow: bool,
+table! {
+    /// `[[provision.pool.subvolume]]`.
+    PoolSubvolume in "provision.pool[].subvolume[]" by "name" {
+        /// its name below the pool's top
+        name: SubvolumeName = "required",
+        /// where it is mounted besides
+        path: Option<MountPoint>,
+        /// mount options for there
+        options: Vec<PoolOption>,
+        /// files in it are written in place, without checksums
+        nocow: bool = "false",
+    }
 }
 
 impl Pool {
@@ -150,6 +175,116 @@ impl Pool {
             _ => Profile::Dup,
         };
         self.metadata.as_ref().map_or(default, |profile| profile.value)
+    }
+}
+
+/// A pool has as many members as a machine has data disks.
+const MEMBER_LIMIT: usize = 24;
+
+/// Labels of file systems that every machine has, and of those that carry its configuration.
+const TAKEN_LABELS: [&str; 6] = ["root", "efi", "swap", "install", "ignition", "combustion"];
+
+fn check_pool(table: &Table<'_>, pool: &Pool) {
+    if let Some(disks) = table.get("disks").filter(Value::is_list) {
+        match disks.list().len() {
+            0 => disks.refuse("a pool has at least one disk", "list serials of `[[machine.disk]]`"),
+            1..=MEMBER_LIMIT => {}
+            _ => disks.refuse(format!("a pool has at most {MEMBER_LIMIT} disks, as many as a machine"), ""),
+        }
+    }
+    let label = &pool.label;
+    if let (Some(value), true) =
+        (table.get("label"), TAKEN_LABELS.contains(&label.as_str().to_ascii_lowercase().as_str()))
+    {
+        let headline = format!("the label `{label}` is taken by a file system that the guest has already");
+        value.refuse(headline, "choose another; upper and lower case count as one");
+    }
+}
+
+/// Refuses a disk that is a member twice, of one pool or of two.
+pub(super) fn pools(table: &Table<'_>, pools: &[Spanned<Pool>]) {
+    let mut seen = BTreeSet::new();
+    for disk in pools.iter().flat_map(|pool| &pool.value.disks) {
+        if !seen.insert(disk.value.as_str().to_ascii_lowercase()) {
+            let problem = Diagnostic::new(Code::Recipe, format!("the disk `{}` is a member twice", disk.value));
+            table.document.tell(problem.at(disk.place.clone()).hint("a disk is in one pool, once"));
+        }
+    }
+}
+
+/// Reads `what` or `serial`.
+fn what(table: &Table<'_>) -> Option<Spanned<Device>> {
+    match (table.get("what"), table.get("serial")) {
+        (Some(_), Some(serial)) => {
+            serial.refuse("`what` and `serial` are both given", "keep one of them");
+            None
+        }
+        (Some(what), None) => located(&what),
+        (None, Some(serial)) => Some(serial.located(Device::Serial(DiskSerial::from_value(&serial)?))),
+        (None, None) => {
+            table.need("what", "`what = \"LABEL=…\"`, or `serial = \"data1\"` for a disk of the machine");
+            None
+        }
+    }
+}
+
+impl FromValue for DiskSerial {
+    const KIND: KeyType = KeyType::Text;
+
+    fn from_value(value: &Value<'_>) -> Option<Self> {
+        let text = value.line()?;
+        if refuse_moving(value, text) { None } else { value.accept(Self::parse(text), "") }
+    }
+}
+
+/// Refuses a name that the kernel gives in the order in which it finds the disks.
+fn refuse_moving(value: &Value<'_>, text: &str) -> bool {
+    let counted = ["vd", "sd", "hd", "xvd", "nvme", "mmcblk", "sr", "md", "dm-"];
+    let moves = text.strip_prefix("/dev/").is_some_and(|name| {
+        let number = |prefix| name.strip_prefix(prefix).is_some_and(|rest: &str| !rest.is_empty());
+        !name.contains('/') && counted.into_iter().any(number)
+    });
+    if moves {
+        let headline = format!("`{}` is whichever disk the guest finds first, not always the same", one_line(text, 60));
+        value.refuse_by(Rule::DevVdx, headline, "name it by its serial, or by LABEL=, UUID= or /dev/disk/by-id/…");
+    }
+    moves
+}
+
+impl FromValue for Device {
+    const KIND: KeyType = KeyType::Text;
+
+    /// Reads how udev names a device by what it is.
+    fn from_value(value: &Value<'_>) -> Option<Self> {
+        let text = value.line()?;
+        if refuse_moving(value, text) {
+            return None;
+        }
+        // Other characters are escaped by udev in the names it gives.
+        let plain = |name: &str| {
+            let plain =
+                |c: char| c.is_ascii_alphanumeric() || matches!(c, '#' | '+' | '-' | '.' | ':' | '=' | '@' | '_');
+            !name.is_empty() && name.len() <= 255 && name != "." && name != ".." && name.chars().all(plain)
+        };
+        let tags = [("LABEL", "label"), ("UUID", "uuid"), ("PARTLABEL", "partlabel"), ("PARTUUID", "partuuid")];
+        let tagged = text.split_once('=').and_then(|(tag, name)| {
+            let (_, folder) = tags.iter().find(|(known, _)| *known == tag)?;
+            Some(format!("/dev/disk/by-{folder}/{name}")).filter(|_| plain(name))
+        });
+        let parts: Vec<&str> = text.split('/').collect();
+        let is_path = match parts.as_slice() {
+            ["", "dev", "disk", by, name] => by.starts_with("by-") && plain(by) && plain(name),
+            ["", "dev", "mapper", name] => plain(name),
+            _ => false,
+        };
+        let path = tagged.or_else(|| is_path.then(|| text.to_owned()));
+        if path.is_none() {
+            let headline = format!("`{}` does not name a device by what it is", one_line(text, 80));
+            let hint = "LABEL=, UUID=, PARTLABEL=, PARTUUID=, /dev/disk/by-…/… or /dev/mapper/…; \
+                        what is no disk, as a share, is mounted by a unit in `[[provision.unit]]`";
+            value.refuse(headline, hint);
+        }
+        path.map(Self::Path)
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) struct Document<'a> {
     problems: RefCell<Vec<Diagnostic>>,
     /// How many more there are than [`TOLD_LIMIT`].
     more: Cell<usize>,
+    /// Tells where a key belongs that stands in the wrong table.
+    pub(crate) elsewhere: fn(&str) -> Option<String>,
     /// The text is no TOML, so what seems missing may only be unreadable.
     broken: bool,
     /// Most of it is no TOML, so what was made of the rest is not worth a word.
@@ -95,8 +97,15 @@ impl<'a> Document<'a> {
         let (root, errors) = parsed(text);
         let lines = Lines::new(text, file, &root);
         let broken = !errors.is_empty();
-        let mut document =
-            Self { lines, root, problems: RefCell::default(), more: Cell::new(0), broken, foreign: false };
+        let mut document = Self {
+            lines,
+            root,
+            problems: RefCell::default(),
+            more: Cell::new(0),
+            elsewhere: |_| None,
+            broken,
+            foreign: false,
+        };
         document.tell_characters();
         document.foreign = document.tell_syntax(&errors);
         if !broken {

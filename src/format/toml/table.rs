@@ -82,14 +82,7 @@ impl<'d> Table<'d> {
 
     /// Returns the table under a key; tells when something else stands there.
     pub(crate) fn table(&self, key: &'static str, path: &'static str) -> Option<Table<'d>> {
-        let entry = self.entries.get(key)?;
-        match entry.get_ref() {
-            DeValue::Table(entries) => Some(Self::new(self.document, path, entries, entry.span())),
-            _ => {
-                self.get(key)?.wrong(&format!("a table, `{}`", title(path)));
-                None
-            }
-        }
+        self.get(key)?.table(path)
     }
 
     /// Returns the tables of the array of tables under a key, at most `limit` of them.
@@ -103,16 +96,8 @@ impl<'d> Table<'d> {
             let headline = format!("{} times `{}`, at most {limit} are allowed", array.len(), title(path));
             self.document.tell(value.problem(headline));
         }
-        let mut tables = vec![];
-        for entry in array.iter().take(limit) {
-            match entry.get_ref() {
-                DeValue::Table(entries) => tables.push(Self::new(self.document, path, entries, entry.span())),
-                other => {
-                    Value::new(self.document, key, other, entry.span()).wrong(&format!("a table, `{}`", title(path)))
-                }
-            }
-        }
-        tables
+        let row = |entry: &'d toml::Spanned<DeValue<'d>>| Value::new(self.document, key, entry.get_ref(), entry.span());
+        array.iter().take(limit).filter_map(|entry| row(entry).table(path)).collect()
     }
 
     /// Tells every key that is not one of `known`; `elsewhere` may know where such a key belongs.

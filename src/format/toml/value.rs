@@ -7,7 +7,8 @@ use std::ops::{Range, RangeInclusive};
 
 use toml::de::DeValue;
 
-use super::{Document, is_refused};
+use super::table::title;
+use super::{Document, Table, is_refused};
 use crate::base::text::{is_unsafe, nearest, one_line};
 use crate::base::{ByteSize, Code, Diagnostic, Location, Rule, Spanned};
 
@@ -218,6 +219,15 @@ impl<'d> Value<'d> {
         let entry =
             |entry: &'d toml::Spanned<DeValue<'d>>| Value::new(self.document, self.key, entry.get_ref(), entry.span());
         array.iter().take(LIST_LIMIT).map(entry).collect()
+    }
+
+    /// Reads a table, by its path in messages.
+    pub(crate) fn table(&self, path: &'static str) -> Option<Table<'d>> {
+        let DeValue::Table(entries) = self.value else {
+            self.wrong(&format!("a table, `{}`", title(path)));
+            return None;
+        };
+        Some(Table::new(self.document, path, entries, self.span.clone()))
     }
 
     /// Tells whether a table stands here.

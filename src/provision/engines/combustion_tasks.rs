@@ -15,6 +15,7 @@ use crate::provision::diagnostics::DiagnosticSink;
 use crate::provision::guest::{Bytes, Guest, GuestFile, GuestScript, GuestUnit, HEAD, PROFILES, PROXY, Stage, Task};
 use crate::provision::outputs::LatePath;
 use crate::provision::{path, subvolume};
+use crate::recipe::types::PackageName;
 
 /// Where GRUB is configured by a menu, its defaults keep the arguments (suse-edge/edge-image-builder does the same:
 /// guestfish-snippet.tpl). With boot loader entries, as systemd-boot has them, it is /etc/kernel/cmdline.
@@ -85,7 +86,7 @@ fn prepare(files: &[GuestFile]) -> String {
 }
 
 /// Installs by name in the snapshot.
-fn zypper(names: &[Spanned<String>], guest: &mut Guest) {
+fn zypper(names: &[Spanned<PackageName>], guest: &mut Guest) {
     if names.is_empty() {
         return;
     }

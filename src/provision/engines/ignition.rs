@@ -42,7 +42,7 @@ pub(crate) fn config(guest: &Guest, spec: u8, subvolumes: &[&str]) -> Config {
     Config {
         ignition: Header { version: format!("3.{spec}.0") },
         kernel_arguments: KernelArguments {
-            should_exist: guest.kernel_arguments.iter().map(|argument| argument.value.clone()).collect(),
+            should_exist: guest.kernel_arguments.iter().map(|argument| argument.value.to_string()).collect(),
         },
         passwd: Passwd {
             groups: guest.groups.iter().map(group).collect(),

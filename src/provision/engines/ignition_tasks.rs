@@ -10,6 +10,7 @@ use crate::base::{Location, Rule, Spanned};
 use crate::format::ignition::unit::{LINE_LIMIT, fault};
 use crate::provision::diagnostics::{DiagnosticSink, redacted};
 use crate::provision::guest::{Guest, GuestFile, GuestPackage, GuestScript, GuestUnit, HEAD, PAYLOAD_SERIAL, Task};
+use crate::recipe::types::PackageName;
 
 /// The unit that installs packages, the mark it leaves, and what it runs.
 pub(crate) const PACKAGES: &str = "arca-packages.service";
@@ -53,14 +54,14 @@ pub(crate) fn check(guest: &Guest, diag: &mut DiagnosticSink) {
     }
 }
 
-fn packages(names: &[Spanned<String>], place: &Location, guest: &mut Guest) {
+fn packages(names: &[Spanned<PackageName>], place: &Location, guest: &mut Guest) {
     let script = packages_script(names, &guest.packages);
     guest.files.push(GuestFile::new(PACKAGES_SCRIPT, script, 0o700, place));
     guest.units.push(GuestUnit::new(PACKAGES, Some(true), packages_unit(!names.is_empty()), place));
 }
 
 /// Writes what the unit runs.
-fn packages_script(names: &[Spanned<String>], packages: &[GuestPackage]) -> String {
+fn packages_script(names: &[Spanned<PackageName>], packages: &[GuestPackage]) -> String {
     let mut text = format!(
         "#!/bin/sh\n{HEAD}\
          # Installs packages in a new snapshot; after a reboot it is the running system.\nset -eu\n"

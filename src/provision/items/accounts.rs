@@ -8,6 +8,7 @@ use crate::provision::engines::choice::Feature;
 use crate::provision::guest::{GuestGroup, GuestUser};
 use crate::provision::hash::{self, Verdict};
 use crate::provision::keys;
+use crate::recipe::types::AccountId;
 use crate::recipe::{Account, User};
 
 /// Adds root and users.
@@ -32,17 +33,16 @@ pub(crate) fn groups(cx: &mut Context<'_>) {
     // Those with a number first, before groupadd gives it to one that has none.
     rows.sort_by_key(|row| row.value.gid.is_none());
     for Spanned { value: group, place } in rows {
-        check_name(&group.name, "group", place, &mut cx.diag);
         let shown = one_line(&group.name, 40);
         // useradd may want to make it itself (login.defs(5), `USERGROUPS_ENAB`), and would then fail.
-        if cx.outputs.users().any(|user| user.name == group.name) {
+        if cx.outputs.users().any(|user| user.name == group.name.as_str()) {
             let text = format!(
                 "group `{shown}` has the name of a user: where an image gives each user a group of its own, useradd fails, and the boot with it"
             );
             cx.diag.warn(Rule::GroupLikeUser, text, Some(place.clone()));
         }
         cx.outputs.record(Feature::Accounts, format!("group {shown}"));
-        let (name, gid, system) = (group.name.clone(), group.gid, group.system);
+        let (name, gid, system) = (group.name.to_string(), group.gid.map(|AccountId(gid)| gid), group.system);
         cx.outputs.guest(Feature::Accounts).groups.push(GuestGroup { name, gid, system, place: place.clone() });
     }
 }
@@ -66,14 +66,6 @@ fn root(account: &Spanned<Account>, diag: &mut DiagnosticSink) -> GuestUser {
 fn user(user: &Spanned<User>, diag: &mut DiagnosticSink) -> GuestUser {
     let User { name, account, uid, groups, shell, home, gecos, system } = &user.value;
     let place = &redacted(&user.place);
-    check_name(name, "user", place, diag);
-    for (index, group) in groups.iter().enumerate() {
-        check_name(group, "group", place, diag);
-        if groups[..index].contains(group) {
-            let headline = format!("group `{}` is there twice", one_line(group, 40));
-            diag.refuse_at(place, headline, "keep one of them");
-        }
-    }
     let shown = one_line(name, 40);
     if account.password_hash.is_none() && account.ssh_keys.is_empty() && !system {
         let text = format!("user `{shown}` has neither password nor key and cannot log in");
@@ -82,11 +74,11 @@ fn user(user: &Spanned<User>, diag: &mut DiagnosticSink) -> GuestUser {
     GuestUser {
         hash: password(account.password_hash.as_ref(), &shown, place, diag),
         keys: authorized(&account.ssh_keys, &shown, diag),
-        uid: *uid,
-        groups: groups.clone(),
-        shell: shell.clone(),
-        home: home.clone(),
-        gecos: gecos.clone(),
+        uid: uid.map(|AccountId(uid)| uid),
+        groups: groups.iter().map(ToString::to_string).collect(),
+        shell: shell.as_ref().map(ToString::to_string),
+        home: home.as_ref().map(ToString::to_string),
+        gecos: gecos.as_ref().map(ToString::to_string),
         system: *system,
         ..GuestUser::new(name, place)
     }
@@ -101,16 +93,6 @@ fn summary(user: &GuestUser) -> String {
         keys => format!("{keys} ssh keys"),
     };
     format!("{who}: {hash}, {keys}")
-}
-
-/// Checks the name of a user or group by the strictest rule in use: useradd(8), and no upper case.
-pub(crate) fn check_name(name: &str, what: &str, place: &Location, diag: &mut DiagnosticSink) {
-    let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    if !(first && name.len() <= 32 && name.chars().all(plain)) {
-        let hint = "1 to 32 characters of a-z 0-9 _ - that begin with a letter or _";
-        diag.refuse_at(place, format!("`{}` is not a name of a {what} that useradd takes", one_line(name, 40)), hint);
-    }
 }
 
 fn password(hash: Option<&Secret<String>>, who: &str, place: &Location, diag: &mut DiagnosticSink) -> Option<String> {

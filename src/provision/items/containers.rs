@@ -31,8 +31,8 @@ fn unit(container: &Container, image: &PayloadFile, place: &Location) -> GuestUn
     let PayloadFile { path, input: Remote { digest, .. }, format } = image;
     let name = container.name.as_str();
     let own = container.quadlet.as_ref().map(|_| container.service());
-    let others = container.before.iter().filter(|unit| own.as_ref() != Some(unit));
-    let before: String = own.iter().chain(others).map(|unit| format!("Before={unit}\n")).collect();
+    let others = container.before.iter().map(|unit| unit.as_str()).filter(|unit| own.as_deref() != Some(unit));
+    let before: String = own.as_deref().into_iter().chain(others).map(|unit| format!("Before={unit}\n")).collect();
     let device = format!("/dev/disk/by-id/virtio-{PAYLOAD_SERIAL}");
     let done = match format {
         PayloadFormat::AsItIs => format!("arca-build/loaded-{digest}"),

@@ -5,13 +5,13 @@
 //! link's path, with all it holds (coreos/ignition, internal/exec/util/file.go: `DeletePathOnOverwrite`), and the script
 //! fails there; so the directories that every system has are refused here.
 
-use super::accounts::check_name;
 use super::context::Context;
 use crate::base::text::one_line;
 use crate::base::{Location, Spanned};
 use crate::provision::engines::choice::Feature;
 use crate::provision::guest::{Bytes, GuestDirectory, GuestFile, GuestLink, Write};
 use crate::provision::{path, subvolume};
+use crate::recipe::types::AccountName;
 use crate::recipe::{Content, DirectorySpec, FileSpec, LinkSpec};
 
 /// Adds the files.
@@ -20,7 +20,6 @@ pub(crate) fn files(cx: &mut Context<'_>) {
         let large = matches!(content, Content::Carried(carried) if cx.pins.is_large(carried));
         let (engine, why) = cx.outputs.choice.engine_of_path(path, large);
         path::check(path, place, &mut cx.diag);
-        check_owner(user.as_deref(), group.as_deref(), place, cx);
         let bytes = match content {
             Content::Carried(carried) => Some(Bytes::Remote(cx.pins.file(path, carried))),
             Content::Text(_) | Content::Path(_) => cx.bytes(content).map(Bytes::Here),
@@ -28,16 +27,14 @@ pub(crate) fn files(cx: &mut Context<'_>) {
         let Some(bytes) = bytes else { continue };
         cx.outputs.record_why(Feature::Files, engine, format!("file {}", one_line(path, 100)), why);
         let write = if *append { Write::Append } else { Write::Replace };
-        let (path, user, group) = (path.clone(), user.clone(), group.clone());
-        let file = GuestFile { path, bytes, write, mode: *mode, user, group, place: place.clone() };
+        let (path, user, group) = (path.to_string(), owner(user.as_ref()), owner(group.as_ref()));
+        let file = GuestFile { path, bytes, write, mode: mode.0, user, group, place: place.clone() };
         cx.outputs.on(engine).files.push(file);
     }
 }
 
-fn check_owner(user: Option<&str>, group: Option<&str>, place: &Location, cx: &mut Context<'_>) {
-    for (what, name) in [("user", user), ("group", group)] {
-        name.into_iter().for_each(|name| check_name(name, what, place, &mut cx.diag));
-    }
+fn owner(name: Option<&AccountName>) -> Option<String> {
+    name.map(ToString::to_string)
 }
 
 /// Adds directories and links; call it after the accounts.
@@ -45,17 +42,16 @@ pub(crate) fn directories_and_links(cx: &mut Context<'_>) {
     for Spanned { value: DirectorySpec { path, mode, user, group }, place } in &cx.recipe.provision.directories {
         let (engine, why) = cx.outputs.choice.engine_of_path(path, false);
         path::check(path, place, &mut cx.diag);
-        check_owner(user.as_deref(), group.as_deref(), place, cx);
         cx.outputs.record_why(Feature::Files, engine, format!("directory {}", one_line(path, 100)), why);
-        let (path, user, group) = (path.clone(), user.clone(), group.clone());
-        let directory = GuestDirectory { path, mode: *mode, user, group, place: Some(place.clone()) };
+        let (path, user, group) = (path.to_string(), owner(user.as_ref()), owner(group.as_ref()));
+        let directory = GuestDirectory { path, mode: mode.0, user, group, place: Some(place.clone()) };
         cx.outputs.on(engine).directories.push(directory);
     }
     for Spanned { value: LinkSpec { path, target }, place } in &cx.recipe.provision.links {
         let (engine, why) = cx.outputs.choice.engine_of_path(path, false);
         check_link(path, target, place, cx);
         cx.outputs.record_why(Feature::Files, engine, format!("link {}", one_line(path, 100)), why);
-        let link = GuestLink { path: path.clone(), target: target.clone(), place: place.clone() };
+        let link = GuestLink { path: path.to_string(), target: target.to_string(), place: place.clone() };
         cx.outputs.on(engine).links.push(link);
     }
 }

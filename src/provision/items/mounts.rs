@@ -66,8 +66,8 @@ fn mount(row: &Spanned<Mount>, cx: &mut Context<'_>) {
         what: device,
         path,
         kind: kind.as_deref(),
-        options: options.clone(),
-        description: path.clone(),
+        options: options.iter().map(|option| option.as_ref().to_owned()).collect(),
+        description: path.to_string(),
         unit: String::new(),
         mount: "",
         feature: Feature::Mounts,
@@ -224,14 +224,14 @@ pub(crate) fn made(path: &str, nocow: bool) -> GuestCheck {
 }
 
 /// Expects a mount.
-pub(crate) fn mounted(path: &str, kind: Option<&str>, options: &[String]) -> GuestCheck {
+pub(crate) fn mounted(path: &str, kind: Option<&str>, options: &[impl AsRef<str>]) -> GuestCheck {
     let kind = kind.and_then(file_system).map(|wish| ("type", wish));
     GuestCheck::new(Kind::Mount, path, kind.into_iter().chain([("access", access(options))]))
 }
 
 /// Expects what the options of a mount say of writing.
-pub(crate) fn access(options: &[String]) -> Wish {
-    is(if options.iter().any(|option| option == "ro") { "ro" } else { "rw" })
+pub(crate) fn access(options: &[impl AsRef<str>]) -> Wish {
+    is(if options.iter().any(|option| option.as_ref() == "ro") { "ro" } else { "rw" })
 }
 
 /// Returns what the kernel calls a type that mount(8) is given; `None` where that does not follow.

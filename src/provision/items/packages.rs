@@ -11,7 +11,7 @@ use crate::provision::guest::{GuestPackage, Task};
 pub(crate) fn packages(cx: &mut Context<'_>) {
     let (names, rpms) = (&cx.recipe.provision.packages, &cx.recipe.provision.rpms);
     let mut packages: Vec<GuestPackage> = rpms.iter().map(|rpm| cx.pins.package(&rpm.value)).collect();
-    let all = names.iter().map(|name| &name.value).chain(packages.iter().map(|package| &package.name));
+    let all = names.iter().map(|name| name.value.as_str()).chain(packages.iter().map(|package| package.name.as_str()));
     all.for_each(|name| cx.outputs.record(Feature::Packages, format!("package {}", one_line(name, 100))));
     // Of a pattern rpm knows nothing.
     let asked = names.iter().map(|name| name.value.as_str()).filter(|name| !name.contains(':'));

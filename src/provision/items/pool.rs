@@ -17,6 +17,7 @@ use crate::provision::engines::choice::Feature;
 use crate::provision::guest::{GuestFile, GuestUnit, HEAD};
 use crate::recipe::Recipe;
 use crate::recipe::storage::{Pool, PoolSubvolume, Profile};
+use crate::recipe::types::PoolOption;
 
 const SCRIPT: &str = include_str!("pool.sh");
 
@@ -68,7 +69,7 @@ fn checks(pool: &Pool, cx: &mut Context<'_>) {
         ("missing", is("no")),
     ];
     // The script is given the path where it is mounted, and compares the label.
-    let mut checks = vec![GuestCheck::new(Kind::Pool, pool.label.as_str(), facts).with_detail(&pool.path)];
+    let mut checks = vec![GuestCheck::new(Kind::Pool, pool.label.as_str(), facts).with_detail(pool.path.as_str())];
     for one in pool.subvolumes.iter().map(|one| &one.value) {
         checks.push(mounts::made(&format!("{}/{}", pool.path, one.name), one.nocow));
         checks.extend(one.path.as_deref().map(|path| mounts::mounted(path, Some("btrfs"), &one.options)));
@@ -180,7 +181,7 @@ pub(crate) fn script(pool: &Pool) -> String {
 fn mounts(pool: &Pool) -> impl Iterator<Item = (&str, Vec<String>)> {
     let own = pool.subvolumes.iter().map(|one| &one.value);
     let own = own.filter_map(|one| Some((one.path.as_deref()?, subvolume_options(one))));
-    std::iter::once((pool.path.as_str(), pool.options.clone())).chain(own)
+    std::iter::once((pool.path.as_str(), options(&pool.options).collect())).chain(own)
 }
 
 /// Writes a mount for the script: its unit and its options.
@@ -223,7 +224,7 @@ fn mount(pool: &Pool, place: &Location, cx: &mut Context<'_>) {
         place,
     };
     let description = format!("The pool {label} at {}", pool.path);
-    mounts::add(point(pool.path.as_str(), pool.options.clone(), description, "the pool at", place), cx);
+    mounts::add(point(pool.path.as_str(), options(&pool.options).collect(), description, "the pool at", place), cx);
     for Spanned { value: one, place } in &pool.subvolumes {
         let Some(path) = &one.path else { continue };
         let description = format!("The subvolume {} of the pool {label} at {path}", one.name);
@@ -231,8 +232,12 @@ fn mount(pool: &Pool, place: &Location, cx: &mut Context<'_>) {
     }
 }
 
+fn options(options: &[PoolOption]) -> impl Iterator<Item = String> {
+    options.iter().map(|option| option.as_ref().to_owned())
+}
+
 fn subvolume_options(one: &PoolSubvolume) -> Vec<String> {
-    std::iter::once(format!("subvol=/{}", one.name)).chain(one.options.iter().cloned()).collect()
+    std::iter::once(format!("subvol=/{}", one.name)).chain(options(&one.options)).collect()
 }
 
 /// Writes the units that look after the pool, each with its timer.
@@ -240,8 +245,8 @@ fn care(pool: &Pool, place: &Location, cx: &mut Context<'_>) {
     let check = pool.check.then(|| "daily".to_owned());
     for (verb, says, when) in [
         ("check", "Look for disk errors in", &check),
-        ("scrub", "Verify all data in", &pool.scrub),
-        ("balance", "Join half-empty blocks of", &pool.balance),
+        ("scrub", "Verify all data in", &pool.scrub.0),
+        ("balance", "Join half-empty blocks of", &pool.balance.0),
     ] {
         let Some(when) = when else { continue };
         let (label, script) = (&pool.label, script_path(pool));

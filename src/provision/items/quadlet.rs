@@ -55,7 +55,7 @@ pub(crate) fn load_unit(container: &Container) -> String {
 
 /// Refuses a unit that would stand before the generated one, or that systemd cannot enable because it is generated.
 fn refuse_unit(container: &Container, service: &str, cx: &mut Context<'_>) {
-    let units = cx.recipe.provision.units.iter().filter(|unit| unit.value.name == service);
+    let units = cx.recipe.provision.units.iter().filter(|unit| unit.value.name.as_str() == service);
     for unit in units.filter(|unit| unit.value.content.is_some() || unit.value.mask || unit.value.enable.is_some()) {
         let headline = format!("`{service}` is made from the quadlet of the container `{}`", container.name);
         let hint =
@@ -104,7 +104,7 @@ fn variables_path(container: &Container) -> String {
 
 /// Writes variables as podman reads them: a line each, everything behind `=` as it stands (podman-run(1), `--env-file`).
 fn variables(service: &Service) -> String {
-    service.environment.iter().map(|(name, value)| format!("{name}={}\n", value.expose())).collect()
+    service.environment.iter().map(|one| format!("{}={}\n", one.name, one.value.expose())).collect()
 }
 
 /// Writes a quadlet from typed keys.
@@ -117,7 +117,7 @@ fn typed(container: &Container, service: &Service) -> String {
     };
     let mounts =
         lines("RequiresMountsFor", &mut service.volumes.iter().filter_map(Volume::host_path).map(str::to_owned));
-    let ports = lines("PublishPort", &mut service.ports.iter().cloned());
+    let ports = lines("PublishPort", &mut service.ports.iter().map(ToString::to_string));
     let volumes = lines("Volume", &mut service.volumes.iter().map(volume));
     let variables = (!service.environment.is_empty()).then(|| variables_path(container));
     let variables = lines("EnvironmentFile", &mut variables.into_iter());

@@ -11,7 +11,7 @@ use crate::provision::guest::{GuestFile, GuestScript, GuestUnit, HEAD, Task};
 use crate::provision::rules::disks;
 use crate::provision::subvolume;
 use crate::recipe::Content;
-use crate::recipe::scripts::{Run, Timer};
+use crate::recipe::{Run, Timer};
 
 /// Adds every script.
 pub(crate) fn scripts(cx: &mut Context<'_>) {

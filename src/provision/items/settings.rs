@@ -2,6 +2,8 @@
 //!
 //! systemd-firstboot(1) writes the first four so.
 
+use std::ops::Deref;
+
 use super::context::Context;
 use crate::base::text::count;
 use crate::base::{Location, Rule, Spanned};
@@ -10,6 +12,7 @@ use crate::provision::checks::{GuestCheck, is};
 use crate::provision::diagnostics::redacted;
 use crate::provision::engines::choice::{Feature, image_name};
 use crate::provision::guest::{GuestFile, GuestLink, GuestUnit, PROXY};
+use crate::recipe::types::TimeServer;
 use crate::recipe::{Proxy, Settings};
 
 const HOSTNAME: &str = "/etc/hostname";
@@ -41,13 +44,13 @@ pub(crate) fn paths(settings: &Settings) -> Vec<(&'static str, &'static str)> {
 pub(crate) fn settings(cx: &mut Context<'_>) {
     let settings = &cx.recipe.provision.settings;
     let texts = [
-        ("host name", "hostname", &settings.hostname),
-        ("time zone", "timezone", &settings.timezone),
-        ("locale", "locale", &settings.locale),
-        ("keymap", "keymap", &settings.keymap),
+        ("host name", "hostname", text(settings.hostname.as_ref())),
+        ("time zone", "timezone", text(settings.timezone.as_ref())),
+        ("locale", "locale", text(settings.locale.as_ref())),
+        ("keymap", "keymap", text(settings.keymap.as_ref())),
     ];
     for (title, key, setting) in texts {
-        let Some(Spanned { value, place }) = setting else { continue };
+        let Some((value, place)) = setting else { continue };
         cx.outputs.record(Feature::Settings, format!("{title} {value}"));
         cx.outputs.checks.push((Feature::Settings, GuestCheck::new(Kind::Setting, key, [("value", is(value))])));
         match key {
@@ -67,6 +70,10 @@ pub(crate) fn settings(cx: &mut Context<'_>) {
     }
     ntp(cx, &settings.ntp);
     settings.proxy.iter().for_each(|proxy| self::proxy(cx, proxy));
+}
+
+fn text<T: Deref<Target = str>>(setting: Option<&Spanned<T>>) -> Option<(&str, &Location)> {
+    setting.map(|setting| (&*setting.value, &setting.place))
 }
 
 /// Adds a file that everybody may read.
@@ -92,10 +99,10 @@ fn warn_locale(cx: &mut Context<'_>, locale: &str, place: &Location) {
     }
 }
 
-fn ntp(cx: &mut Context<'_>, servers: &[Spanned<String>]) {
+fn ntp(cx: &mut Context<'_>, servers: &[Spanned<TimeServer>]) {
     let Some(first) = servers.first() else { return };
     cx.outputs.record(Feature::Settings, count(servers.len(), "time server"));
-    let line = |server: &Spanned<String>| {
+    let line = |server: &Spanned<TimeServer>| {
         let name = &server.value;
         // A name of the public pool stands for many servers.
         let word = if name.ends_with("pool.ntp.org") { "pool" } else { "server" };
@@ -114,7 +121,10 @@ fn proxy(cx: &mut Context<'_>, proxy: &Spanned<Proxy>) {
         // A judged address holds nothing that a shell acts upon between double quotes.
         text.extend(url.iter().map(|url| format!("{name}=\"{}\"\n", url.expose().trim_end_matches('/'))));
     }
-    let exceptions = no_proxy.as_ref().map_or_else(|| "localhost,127.0.0.1".to_owned(), |list| list.join(","));
+    let exceptions = no_proxy.as_ref().map_or_else(
+        || "localhost,127.0.0.1".to_owned(),
+        |list| list.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(","),
+    );
     text.push_str(&format!("NO_PROXY=\"{exceptions}\"\n"));
     let is_secret = [http, https].into_iter().flatten().any(|url| url.has_credentials());
     if is_secret {

@@ -31,9 +31,9 @@ fn unit(unit: &Unit, place: &Location, cx: &mut Context<'_>) -> GuestUnit {
     }
     let mut texts = vec![];
     for dropin in dropins {
-        texts.extend(text(&dropin.content, place, cx).map(|text| (dropin.name.clone(), text)));
+        texts.extend(text(&dropin.content, place, cx).map(|text| (dropin.name.to_string(), text)));
     }
-    GuestUnit { name: name.clone(), enable: *enable, mask: *mask, contents, dropins: texts, place: place.clone() }
+    GuestUnit { name: name.to_string(), enable: *enable, mask: *mask, contents, dropins: texts, place: place.clone() }
 }
 
 /// Fetches text: Ignition carries units as JSON strings, so they are UTF-8.

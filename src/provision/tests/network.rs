@@ -111,7 +111,7 @@ fn profiles_that_could_not_work_are_refused() {
         (lan("") + &other("b", "interface = \"eth0\""), "interface `eth0` has two profiles, the first in line 6"),
         (
             other("a", "mac = \"52:54:00:00:00:0a\"") + &other("b", "mac = \"52:54:00:00:00:0A\""),
-            "mac `52:54:00:00:00:0A` has two profiles, the first in line 6",
+            "mac `52:54:00:00:00:0a` has two profiles, the first in line 6",
         ),
         (other("a", "") + &other("b", ""), "`b` would take any card, and so does the profile in line 6"),
         (of("bridge", "a", "\"eth0\"") + &of("bridge", "b", "\"eth0\""), "`eth0` is a port of `a` already"),

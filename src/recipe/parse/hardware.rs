@@ -3,18 +3,23 @@
 use super::super::hardware::READ;
 use super::super::xml::{ELEMENT, Written, XmlAction, XmlEdit};
 use super::super::{Accel, CpuMode, Firmware, Forward, Hardware, MemoryOptions, Network, Security, Topology};
-use super::machine::{MOST_VCPUS, memory, vcpus};
-use super::refuse_unknown;
 use crate::base::text::one_line;
 use crate::base::{Arch, ByteSize, MacAddress, Name};
 use crate::format::toml::{Charset, Table, Value};
 use crate::format::xml;
+use crate::recipe::machine_keys::below;
+use crate::recipe::table::refuse_unknown;
 
 /// The most forwarded ports.
 const PORT_LIMIT: usize = 64;
 
 /// The most edits of the domain XML.
 const EDIT_LIMIT: usize = 64;
+
+/// The most processors.
+const MOST_VCPUS: u64 = 1024;
+const SMALLEST_MEMORY: ByteSize = ByteSize::mib(16);
+const LARGEST_MEMORY: ByteSize = ByteSize::gib(16 << 10);
 
 /// What the further keys must agree with.
 pub(super) struct Basics<'a> {
@@ -49,6 +54,16 @@ pub(super) fn lower(table: &Table<'_>, basics: &Basics<'_>) -> Hardware {
         table.get(key).iter().for_each(|value| read(&mut hardware, value));
     }
     hardware
+}
+
+/// Reads an amount of memory.
+pub(super) fn memory(value: &Value<'_>) -> Option<ByteSize> {
+    value.size(SMALLEST_MEMORY..=LARGEST_MEMORY, ByteSize::mib(1))
+}
+
+/// Reads a number of processors, or of what makes them.
+pub(super) fn vcpus(value: &Value<'_>) -> Option<u32> {
+    value.integer(1..=MOST_VCPUS).and_then(|count| u32::try_from(count).ok())
 }
 
 fn mac(value: &Value<'_>, basics: &Basics<'_>) -> Option<MacAddress> {
@@ -101,7 +116,7 @@ fn cpu(value: &Value<'_>, basics: &Basics<'_>) -> Option<Name> {
 }
 
 fn topology(table: &Table<'_>, basics: &Basics<'_>) -> Option<Topology> {
-    refuse_unknown(table);
+    refuse_unknown(table, &below(table.path));
     let count = |key| table.get(key).map_or(Some(1), |value| vcpus(&value));
     let (sockets, cores, threads) = (count("sockets"), count("cores"), count("threads"));
     let topology = Topology { sockets: sockets?, cores: cores?, threads: threads? };
@@ -145,7 +160,7 @@ fn secure_boot(value: &Value<'_>, basics: &Basics<'_>) -> bool {
 }
 
 fn edit(table: &Table<'_>) -> Option<XmlEdit> {
-    refuse_unknown(table);
+    refuse_unknown(table, &below(table.path));
     let parent = table.need("parent", "`parent = \"devices\"`").and_then(|value| value.line());
     let element = table.need("element", "`element = \"<hub type='usb'/>\"`");
     let text = element.as_ref().and_then(|value| value.text(Charset::Free, ELEMENT.bytes));

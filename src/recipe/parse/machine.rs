@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{
-    Accel, DEFAULT_STORAGE, DataDisk, Firmware, Graphics, MachineSpec, Network, SystemMode, SystemSpec, Topology,
-};
-use super::hardware::{self, Basics};
-use super::{BaseParts, refuse_unknown};
+use super::hardware::{self, Basics, memory, vcpus};
 use crate::base::text::one_line;
 use crate::base::{Arch, BaseKind, ByteSize, DiskSerial, Name, Spanned, StorageDir};
 use crate::format::toml::{Table, Value};
+use crate::recipe::machine_keys::below;
+use crate::recipe::table::refuse_unknown;
+use crate::recipe::{
+    Accel, Base, DEFAULT_STORAGE, DataDisk, Firmware, Graphics, MachineSpec, Network, SystemMode, SystemSpec, Topology,
+};
 
 /// A q35 machine's root bus has 32 slots; the chip set, network, config and system disk take their share.
 const DISK_LIMIT: usize = 24;
@@ -20,17 +21,13 @@ const RESERVED: [&str; 4] = ["system", "config", "install", "arca-payload"];
 const SECTOR: ByteSize = ByteSize(512);
 const SMALLEST_DISK: ByteSize = ByteSize::mib(1);
 const LARGEST_DISK: ByteSize = ByteSize::gib(64 << 10);
-/// The most processors.
-pub(super) const MOST_VCPUS: u64 = 1024;
-const SMALLEST_MEMORY: ByteSize = ByteSize::mib(16);
-const LARGEST_MEMORY: ByteSize = ByteSize::gib(16 << 10);
 
 /// Reads the machine; a recipe without `[machine]` gets all defaults.
-pub(super) fn lower(root: &Table<'_>, base: Option<&BaseParts>) -> Option<MachineSpec> {
+pub(in crate::recipe) fn lower(root: &Table<'_>, base: Option<&Base>) -> Option<MachineSpec> {
     let table = root.table("machine", "machine");
     let get = |key| table.as_ref().and_then(|table| table.get(key));
     if let Some(table) = &table {
-        refuse_unknown(table);
+        refuse_unknown(table, &below(table.path));
     }
     let arch = get("arch").and_then(|value| value.word(Arch::parse, Arch::WORDS)).unwrap_or(Arch::X86_64);
     let firmware = firmware(get("firmware"), arch);
@@ -60,16 +57,6 @@ pub(super) fn lower(root: &Table<'_>, base: Option<&BaseParts>) -> Option<Machin
         network,
         hardware,
     })
-}
-
-/// Reads an amount of memory.
-pub(super) fn memory(value: &Value<'_>) -> Option<ByteSize> {
-    value.size(SMALLEST_MEMORY..=LARGEST_MEMORY, ByteSize::mib(1))
-}
-
-/// Reads a number of processors, or of what makes them.
-pub(super) fn vcpus(value: &Value<'_>) -> Option<u32> {
-    value.integer(1..=MOST_VCPUS).and_then(|count| u32::try_from(count).ok())
 }
 
 fn default_network() -> Option<Network> {
@@ -108,21 +95,21 @@ fn network(value: &Value<'_>) -> Option<Network> {
     }
 }
 
-fn system(root: &Table<'_>, machine: Option<&Table<'_>>, base: Option<&BaseParts>) -> SystemSpec {
+fn system(root: &Table<'_>, machine: Option<&Table<'_>>, base: Option<&Base>) -> SystemSpec {
     let table = machine.and_then(|machine| machine.table("system", "machine.system"));
     if let Some(table) = &table {
-        refuse_unknown(table);
+        refuse_unknown(table, &below(table.path));
     }
     let written = table.as_ref().and_then(|table| table.get("size"));
     let size = written.as_ref().and_then(|value| Some(value.located(disk_size(value)?)));
     let mode = table.as_ref().and_then(|table| table.get("mode"));
     let said = mode.as_ref().and_then(|mode| mode.word(SystemMode::parse, SystemMode::WORDS));
-    if base.is_some_and(|base| base.image.kind == Some(BaseKind::Iso)) {
+    if base.is_some_and(|base| base.kind == BaseKind::Iso) {
         if let Some(mode) = mode {
             mode.refuse("`mode` has no meaning for an ISO: it installs onto an empty disk", "remove `mode`");
         }
         if written.is_none() {
-            let place = table.as_ref().map(Table::place).or_else(|| Some(base?.source.as_ref()?.place.clone()));
+            let place = table.as_ref().map(Table::place).or_else(|| Some(base?.source.place.clone()));
             let mut problem = root.problem("the size of the system disk is missing: the ISO installs onto it");
             problem.place = place.or(problem.place);
             root.document.tell(problem.hint("add `size = \"24GiB\"` to `[machine.system]`"));
@@ -142,7 +129,7 @@ fn disks(machine: &Table<'_>) -> Vec<DataDisk> {
 }
 
 fn disk(table: &Table<'_>, seen: &mut BTreeSet<String>) -> Option<DataDisk> {
-    refuse_unknown(table);
+    refuse_unknown(table, &below(table.path));
     let serial = table.need("serial", "`serial = \"data1\"`").and_then(|value| serial(&value, seen));
     let size = table.need("size", "`size = \"30GiB\"`").and_then(|value| disk_size(&value));
     Some(DataDisk { serial: serial?, size: size? })

@@ -5,11 +5,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::keys::{Key, KeyType};
-use super::children;
 use crate::base::{ByteSize, Rule};
 use crate::format::toml::value::LIST_LIMIT;
 use crate::recipe::FORMAT;
+use crate::recipe::keys::{Key, KeyType, REQUIRED, below};
+use crate::recipe::types::Mode;
 
 /// Returns the schema; the same program gives the same bytes.
 pub(crate) fn schema() -> Value {
@@ -24,8 +24,8 @@ pub(crate) fn schema() -> Value {
 fn object(table: &str) -> Value {
     let mut properties = Map::new();
     let mut required = vec![];
-    for (key, name) in children(table) {
-        if key.default == "required" {
+    for (key, name) in below(table) {
+        if key.row.default == REQUIRED {
             required.push(name);
         }
         properties.insert(name.to_owned(), property(key));
@@ -40,24 +40,27 @@ fn object(table: &str) -> Value {
 /// Describes a key; one that is a word or a table is either.
 fn property(key: &Key) -> Value {
     let is_table = matches!(key.kind, KeyType::Table | KeyType::Tables);
-    let mut value = match (is_table, children(key.path).next()) {
-        (false, Some(_)) => json!({"anyOf": [kind(key), object(key.path)]}),
+    let mut value = match (is_table, below(&key.path).next()) {
+        (false, Some(_)) => json!({"anyOf": [kind(key), object(&key.path)]}),
         _ => kind(key),
     };
     value["description"] = json!(described(key));
     if let Some(default) = default(key) {
         value["default"] = default;
     }
+    if let Ok(example) = serde_json::from_str::<Value>(key.row.example) {
+        value["examples"] = json!([example]);
+    }
     value
 }
 
 fn described(key: &Key) -> String {
-    let said = match key.default {
+    let said = match key.row.default {
         "" => String::new(),
-        "required" => " (required)".to_owned(),
+        REQUIRED => " (required)".to_owned(),
         default => format!(" (default: {default})"),
     };
-    format!("{}{said}", key.doc)
+    format!("{}{said}", key.row.doc)
 }
 
 fn kind(key: &Key) -> Value {
@@ -65,8 +68,7 @@ fn kind(key: &Key) -> Value {
     match key.kind {
         KeyType::Number if key.path == "format" => json!({"type": "integer", "const": FORMAT}),
         KeyType::Number => json!({"type": "integer", "minimum": 0}),
-        // Content may be empty, and the description of a machine.
-        KeyType::Text if key.path.ends_with(".text") || key.path == "description" => json!({"type": "string"}),
+        KeyType::Content => json!({"type": "string"}),
         KeyType::Text | KeyType::Path => json!({"type": "string", "minLength": 1}),
         KeyType::Flag => json!({"type": "boolean"}),
         KeyType::Size => json!({"type": "string", "pattern": "^[0-9]+ ?([KMGT]i)?B$"}),
@@ -74,8 +76,8 @@ fn kind(key: &Key) -> Value {
         KeyType::Digest => json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
         KeyType::Texts | KeyType::Paths | KeyType::Urls => texts,
         KeyType::Word(words) => json!({"type": "string", "enum": words}),
-        KeyType::Table => object(key.path),
-        KeyType::Tables => json!({"type": "array", "items": object(key.path)}),
+        KeyType::Table => object(&key.path),
+        KeyType::Tables => json!({"type": "array", "items": object(&key.path)}),
         KeyType::Reasons => reasons(),
     }
 }
@@ -91,12 +93,12 @@ fn reasons() -> Value {
 /// Returns the default as a value, where the table tells a value and not a sentence.
 fn default(key: &Key) -> Option<Value> {
     match key.kind {
-        KeyType::Flag => key.default.parse::<bool>().ok().map(Value::from),
-        KeyType::Number => key.default.parse::<u64>().ok().map(Value::from),
-        KeyType::Word(words) => words.contains(&key.default).then(|| json!(key.default)),
-        KeyType::Size => ByteSize::parse(key.default).ok().map(|_| json!(key.default)),
-        KeyType::Mode => super::super::rules::mode(key.default).map(|_| json!(key.default)),
-        KeyType::Texts | KeyType::Paths | KeyType::Urls => (key.default == "[]").then(|| json!([])),
+        KeyType::Flag => key.row.default.parse::<bool>().ok().map(Value::from),
+        KeyType::Number => key.row.default.parse::<u64>().ok().map(Value::from),
+        KeyType::Word(words) => words.contains(&key.row.default).then(|| json!(key.row.default)),
+        KeyType::Size => ByteSize::parse(key.row.default).ok().map(|_| json!(key.row.default)),
+        KeyType::Mode => key.row.default.parse::<Mode>().ok().map(|_| json!(key.row.default)),
+        KeyType::Texts | KeyType::Paths | KeyType::Urls => (key.row.default == "[]").then(|| json!([])),
         _ => None,
     }
 }
@@ -105,7 +107,7 @@ fn default(key: &Key) -> Option<Value> {
 mod tests {
     use super::*;
     use crate::base::Name;
-    use crate::recipe::{KEYS, Recipe, parse};
+    use crate::recipe::{Recipe, keys, parse};
 
     /// The words of draft-07 that the schema uses, less patterns; tells what is wrong.
     fn check(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
@@ -217,6 +219,6 @@ mod tests {
             let any = schema.get("anyOf").and_then(Value::as_array).map_or(0, |any| any.iter().map(count).sum());
             own + items + any
         }
-        assert_eq!(count(&schema()), KEYS.len() + Rule::WORDS.len() - 1);
+        assert_eq!(count(&schema()), keys::all().len() + Rule::WORDS.len() - 1);
     }
 }

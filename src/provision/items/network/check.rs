@@ -233,7 +233,7 @@ fn dns(profile: &NetworkProfile, diag: &mut DiagnosticSink) {
 
 fn mtu(profile: &NetworkProfile, place: &Location, diag: &mut DiagnosticSink) {
     let v6 = profile.addressing(false) != Addressing::Disabled;
-    if let Some(mtu) = profile.mtu.filter(|mtu| *mtu < 1280 && v6) {
+    if let Some(mtu) = profile.mtu.filter(|mtu| mtu.0 < 1280 && v6) {
         let text = format!(
             "IPv6 needs an mtu of 1280 (RFC 8200), and `{}` has {mtu}; write ipv6 = \"disabled\"",
             profile.name

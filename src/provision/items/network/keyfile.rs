@@ -49,7 +49,12 @@ pub(crate) fn all<'p>(
 /// Names a port's profile: what no file's name should hold is written as `-`.
 fn port_name(controller: &str, port: &Port) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
-    format!("{controller}-port-{}", port.as_str().chars().map(plain).collect::<String>())
+    // Letters of an address are capitals in the names of files too.
+    let port = match port {
+        Port::Interface(name) => name.as_str().to_owned(),
+        Port::Mac(mac) => mac.as_str().to_ascii_uppercase(),
+    };
+    format!("{controller}-port-{}", port.chars().map(plain).collect::<String>())
 }
 
 fn write(recipe: &str, profile: &NetworkProfile, controller: Option<&NetworkProfile>) -> String {
@@ -86,7 +91,7 @@ fn write_port(recipe: &str, name: &str, port: &Port, controller: &NetworkProfile
     text.push_str(&of_controller(controller));
     text.push_str("\n[ethernet]\n");
     if let Port::Mac(mac) = port {
-        text.push_str(&line("mac-address", mac.as_str()));
+        text.push_str(&line("mac-address", &mac.as_str().to_ascii_uppercase()));
     }
     text
 }
@@ -115,7 +120,7 @@ fn of_controller(controller: &NetworkProfile) -> String {
 
 fn link(text: &mut String, profile: &NetworkProfile) {
     let mtu = profile.mtu.map(|mtu| format!("mtu={mtu}\n")).unwrap_or_default();
-    let mac = profile.mac().map(|mac| line("mac-address", mac.as_str())).unwrap_or_default();
+    let mac = profile.mac().map(|mac| line("mac-address", &mac.as_str().to_ascii_uppercase())).unwrap_or_default();
     if profile.link.kind() == LinkType::Ethernet || !mtu.is_empty() {
         text.push_str(&format!("\n[ethernet]\n{mac}{mtu}"));
     }
@@ -147,7 +152,7 @@ fn family(text: &mut String, profile: &NetworkProfile, v4: bool) {
     text.push_str(&list("dns", dns.map(|dns| dns.value.to_string())));
     // NetworkManager joins what both families say.
     if v4 == (profile.addressing(true) != Addressing::Disabled) {
-        text.push_str(&list("dns-search", profile.dns_search.iter().cloned()));
+        text.push_str(&list("dns-search", profile.dns_search.iter().map(ToString::to_string)));
     }
 }
 

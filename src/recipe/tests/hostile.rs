@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::format::toml::FILE_LIMIT;
-use crate::recipe::{KEYS, KeyType};
+use crate::recipe::keys::{self, KeyType};
 
 /// Far above what a recipe of 1 MiB takes even unoptimised, far below anything quadratic.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -104,7 +104,7 @@ fn rec_2_deep_nesting_is_refused_by_the_parser() {
 fn rec_3_no_text_of_any_key_holds_an_invisible_character() {
     let lists = |kind| matches!(kind, KeyType::Texts | KeyType::Paths | KeyType::Urls);
     let skipped = |kind| matches!(kind, KeyType::Number | KeyType::Flag | KeyType::Table | KeyType::Tables);
-    for key in KEYS.iter().filter(|key| !skipped(key.kind)) {
+    for key in keys::all().iter().filter(|key| !skipped(key.kind)) {
         for bad in
             ["0000", "0001", "000d", "001b", "007f", "0085", "009b", "200e", "202e", "2066", "feff", "2028", "ffff"]
         {
@@ -113,16 +113,19 @@ fn rec_3_no_text_of_any_key_holds_an_invisible_character() {
                 KeyType::Reasons => format!("{{ moving-url = \"a\\u{bad}\" }}"),
                 _ => format!("\"a\\u{bad}\""),
             };
-            let (text, line) = with_key(key.path, &value);
+            let (text, line) = with_key(key.path.as_str(), &value);
             // Mirrors need a base that has an address.
-            let text =
-                if key.path == "base.mirrors" { text.replace("\"b.qcow2\"", "\"https://h/b.qcow2\"") } else { text };
+            let text = if key.path.as_str() == "base.mirrors" {
+                text.replace("\"b.qcow2\"", "\"https://h/b.qcow2\"")
+            } else {
+                text
+            };
             let found = problems(&text);
             let character = format!("U+{}", bad.to_uppercase());
             let hit = |problem: &&Diagnostic| {
                 problem.place.as_ref().is_some_and(|place| place.line == line) && problem.headline.contains(&character)
             };
-            assert_eq!(found.iter().filter(hit).count(), 1, "{} {bad}: {found:#?}", key.path);
+            assert_eq!(found.iter().filter(hit).count(), 1, "{} {bad}: {found:#?}", key.path.as_str());
         }
     }
 }
@@ -132,13 +135,16 @@ const FREE: [&str; 2] = ["description", "machine.xml[].element"];
 
 #[test]
 fn rec_3_only_free_text_has_lines_and_tabs() {
-    let free: Vec<&str> =
-        KEYS.iter().map(|key| key.path).filter(|path| path.ends_with(".text") || FREE.contains(path)).collect();
-    for key in KEYS.iter().filter(|key| key.kind == KeyType::Text) {
+    let free: Vec<&str> = keys::all()
+        .iter()
+        .map(|key| key.path.as_str())
+        .filter(|path| path.ends_with(".text") || FREE.contains(path))
+        .collect();
+    for key in keys::all().iter().filter(|key| matches!(key.kind, KeyType::Text | KeyType::Content)) {
         for bad in ["\\n", "\\t"] {
-            let (text, _) = with_key(key.path, &format!("\"a{bad}b\""));
+            let (text, _) = with_key(key.path.as_str(), &format!("\"a{bad}b\""));
             let refused = problems(&text).iter().any(|problem| problem.headline.contains("U+000"));
-            assert_eq!(refused, !free.contains(&key.path), "{}", key.path);
+            assert_eq!(refused, !free.contains(&key.path.as_str()), "{}", key.path.as_str());
         }
     }
 }

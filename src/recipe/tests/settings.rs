@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::Code;
+use crate::recipe::types::{AccountId, Mode};
 use crate::recipe::{Content, Use};
 
 fn place(problem: &Diagnostic) -> (u32, u32, &str) {
@@ -54,7 +55,7 @@ source = "ca/home.pem"
     let provision = recipe.provision;
     assert!(provision.has_typed());
     let settings = provision.settings;
-    assert_eq!(settings.hostname.map(|one| (one.value, one.place.line)), Some(("nas.example.org".into(), 6)));
+    assert_eq!(settings.hostname.map(|one| (one.value, one.place.line)), Some(("nas.example.org".parse().unwrap(), 6)));
     assert_eq!(settings.timezone.unwrap().value, "America/Argentina/Buenos_Aires");
     assert_eq!(
         (settings.locale.unwrap().value.as_str(), settings.keymap.unwrap().value.as_str()),
@@ -68,10 +69,10 @@ source = "ca/home.pem"
     );
     assert_eq!(proxy.no_proxy.unwrap().len(), 4);
     let (group, directory) = (&provision.groups[0].value, &provision.directories[0].value);
-    assert_eq!((group.name.as_str(), group.gid, group.system), ("nas", Some(2000), true));
+    assert_eq!((group.name.as_str(), group.gid, group.system), ("nas", Some(AccountId(2000)), true));
     assert_eq!(
         (directory.mode, directory.user.as_deref(), directory.group.as_deref()),
-        (0o2770, Some("arca"), Some("nas"))
+        (Mode(0o2770), Some("arca"), Some("nas"))
     );
     assert_eq!(provision.links[0].value.target, "../srv/a");
     assert!(provision.files[0].value.append);
@@ -127,10 +128,10 @@ const CASES: &[Case] = &[
     ("[[provision.group]]\nname = \"a\"\n[[provision.group]]\nname = \"a\"", (9, 8), "`a` is there twice", "join the two"),
     ("[[provision.group]]\ngid = 5", (6, 1), "`name` is missing from `[[provision.group]]`", ""),
     ("[[provision.group]]\nname = \"a\"\ngid = 0", (8, 7), "`gid` must be 1 to 4294967294", ""),
-    ("[[provision.directory]]\npath = \"srv\"", (7, 8), "`srv` is no absolute path in the guest", ""),
+    ("[[provision.directory]]\npath = \"srv\"", (7, 8), "`srv` is not an absolute path in the guest", ""),
     ("[[provision.directory]]\npath = \"/srv\"\nmode = 755", (8, 8), "`mode` is octal text in quotes", "mode = \"0755\""),
     ("[[provision.link]]\npath = \"/srv\"", (6, 1), "`target` is missing from `[[provision.link]]`", ""),
-    ("[[provision.link]]\npath = \"/srv\"\ntarget = \"a//b\"", (8, 10), "`a//b` is no path that a link can lead to", ""),
+    ("[[provision.link]]\npath = \"/srv\"\ntarget = \"a//b\"", (8, 10), "`a//b` is not a path that a link can lead to", ""),
     ("[[provision.file]]\npath = \"/a\"\ntext = \"\"\nappend = true\nmode = \"0600\"", (10, 8), "`mode` and `append` are both given", "remove one"),
     ("[[provision.file]]\npath = \"/a\"\ntext = \"\"\nappend = true\nuser = \"a\"", (10, 8), "`user` and `append` are both given", "remove one"),
     ("[[provision.file]]\npath = \"/a\"\nurl = \"https://h/a\"\nappend = true", (8, 7), "cannot be appended: its digest is that of a whole file", "`source`"),

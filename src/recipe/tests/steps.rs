@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::broken::{Case, check};
 use super::*;
 use crate::recipe::network::{Addressing, BondMode, Link};
+use crate::recipe::types::Mtu;
 use crate::recipe::{Content, Use};
 
 #[rustfmt::skip]
@@ -15,16 +16,16 @@ const NETWORK: &[Case] = &[
     ("network of no type", "\n[[provision.network]]\nname = \"a\"\ntype = \"vlam\"\n", "E_RECIPE 7:8+6", "`type` cannot be `vlam`", "did you mean \"vlan\"?"),
     ("interface too long", "\n[[provision.network]]\nname = \"a\"\ninterface = \"sixteen-letters-\"\n", "E_RECIPE 7:13+18", "`interface`: the name of an interface is 1 to 15", "-"),
     ("interface with a slash", "\n[[provision.network]]\nname = \"a\"\ninterface = \"a/b\"\n", "E_RECIPE 7:13+5", "`interface`: the name of an interface is 1 to 15", "-"),
-    ("mac of another form", "\n[[provision.network]]\nname = \"a\"\nmac = \"52-54-00-12-34-56\"\n", "E_RECIPE 7:7+19", "six pairs of hexadecimal digits with `:` between them", "-"),
-    ("mac of a group", "\n[[provision.network]]\nname = \"a\"\nmac = \"ff:ff:ff:ff:ff:ff\"\n", "E_RECIPE 7:7+19", "no network card has this address", "-"),
-    ("address without prefix", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.1\"]\n", "E_RECIPE 7:14+11", "`192.0.2.1`: no address of IPv4 or IPv6 with `/`", "like \"192.0.2.1/24\""),
+    ("mac of another form", "\n[[provision.network]]\nname = \"a\"\nmac = \"52-54-00-12-34-56\"\n", "E_RECIPE 7:7+19", "six pairs of hexadecimal digits like 52:54:00:12:34:56", "-"),
+    ("mac of a group", "\n[[provision.network]]\nname = \"a\"\nmac = \"ff:ff:ff:ff:ff:ff\"\n", "E_RECIPE 7:7+19", "of one card, not of many", "-"),
+    ("address without prefix", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.1\"]\n", "E_RECIPE 7:14+11", "`192.0.2.1`: not an address of IPv4 or IPv6 with `/`", "like \"192.0.2.1/24\""),
     ("address with a mask", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.1/255.255.255.0\"]\n", "E_RECIPE 7:14+25", "the prefix is 1 to 32 for IPv4 and 1 to 128", "write it like"),
-    ("address of nothing", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"host/24\"]\n", "E_RECIPE 7:14+9", "`host/24`: no address", "write it like \"192.0.2.10/24\""),
-    ("address twice", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"2001:db8::1/64\", \"2001:0db8::1/64\"]\n", "E_RECIPE 7:32+17", "`2001:0db8::1/64` is there twice", "remove one of them"),
+    ("address of nothing", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"host/24\"]\n", "E_RECIPE 7:14+9", "`host/24`: not an address", "write it like \"192.0.2.10/24\""),
+    ("address twice", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"2001:db8::1/64\", \"2001:0db8::1/64\"]\n", "E_RECIPE 7:32+17", "`2001:0db8::1/64` is there twice", "keep one of them"),
     ("address outside a list", "\n[[provision.network]]\nname = \"a\"\naddresses = \"192.0.2.1/24\"\n", "E_RECIPE 7:13+14", "`addresses` must be a list, this is text", "put it in brackets"),
-    ("gateway with a prefix", "\n[[provision.network]]\nname = \"a\"\ngateway = [\"192.0.2.1/24\"]\n", "E_RECIPE 7:12+14", "`192.0.2.1/24` is no address of IPv4 or IPv6", "write \"192.0.2.1\"; a prefix belongs to `addresses`"),
-    ("name server by name", "\n[[provision.network]]\nname = \"a\"\ndns = [\"dns.example.org\"]\n", "E_RECIPE 7:8+17", "`dns.example.org` is no address", "write it like \"192.0.2.1\""),
-    ("domain with a space", "\n[[provision.network]]\nname = \"a\"\ndns_search = [\"a b\"]\n", "E_RECIPE 7:15+5", "`a b` is no name of a domain", "like \"example.org\""),
+    ("gateway with a prefix", "\n[[provision.network]]\nname = \"a\"\ngateway = [\"192.0.2.1/24\"]\n", "E_RECIPE 7:12+14", "`192.0.2.1/24` is not an address of IPv4 or IPv6", "write \"192.0.2.1\"; a prefix belongs to `addresses`"),
+    ("name server by name", "\n[[provision.network]]\nname = \"a\"\ndns = [\"dns.example.org\"]\n", "E_RECIPE 7:8+17", "`dns.example.org` is not an address", "write it like \"192.0.2.1\""),
+    ("domain with a space", "\n[[provision.network]]\nname = \"a\"\ndns_search = [\"a b\"]\n", "E_RECIPE 7:15+5", "`a b` is not the name of a domain", "like \"example.org\""),
     ("mtu too small", "\n[[provision.network]]\nname = \"a\"\nmtu = 500\n", "E_RECIPE 7:7+3", "`mtu` must be 576 to 65535, this is 500", "-"),
     ("method of no family", "\n[[provision.network]]\nname = \"a\"\nipv4 = \"dhcp\"\n", "E_RECIPE 7:8+6", "`ipv4` cannot be `dhcp`", "one of: auto, static, disabled"),
     ("vlan without id", "\n[[provision.network]]\nname = \"a\"\ntype = \"vlan\"\nparent = \"eth0\"\n", "E_RECIPE 5:1+21", "`id` is missing from `[[provision.network]]`", "add `id = 10`"),
@@ -51,10 +52,10 @@ const SCRIPTS: &[Case] = &[
     ("run named twice", "\n[[provision.run]]\nname = \"a\"\ntext = \"x\"\n[[provision.run]]\nname = \"a\"\ntext = \"x\"\n", "E_RECIPE 9:8+3", "`a` is there twice", "join the two"),
     ("run with a network as text", "\n[[provision.run]]\nname = \"a\"\ntext = \"x\"\nnetwork = \"yes\"\n", "E_RECIPE 8:11+5", "`network` must be true or false", "without quotes"),
     ("timer without time", "\n[[provision.timer]]\nname = \"a\"\ntext = \"x\"\n", "E_RECIPE 5:1+19", "`on_calendar` is missing from `[[provision.timer]]`", "add `on_calendar ="),
-    ("timer as of cron", "\n[[provision.timer]]\nname = \"a\"\ntext = \"x\"\non_calendar = \"0 3 * * *\"\n", "E_RECIPE 8:15+11", "`0 3 * * *` is no calendar event of systemd", "write \"daily\""),
-    ("package like an option", "\n[provision]\npackages = [\"--root=/\"]\n", "E_RECIPE 6:13+10", "`--root=/` is no name of a package", "a name like \"htop\""),
-    ("package by file", "\n[provision]\npackages = [\"htop.rpm\"]\n", "E_RECIPE 6:13+10", "`htop.rpm` is no name of a package", "a file by address is a `[[provision.rpm]]`"),
-    ("package twice", "\n[provision]\npackages = [\"a\", \"a\"]\n", "E_RECIPE 6:18+3", "the package `a` is there twice", "remove one of them"),
+    ("timer as of cron", "\n[[provision.timer]]\nname = \"a\"\ntext = \"x\"\non_calendar = \"0 3 * * *\"\n", "E_RECIPE 8:15+11", "`0 3 * * *` is not a calendar event of systemd", "write \"daily\""),
+    ("package like an option", "\n[provision]\npackages = [\"--root=/\"]\n", "E_RECIPE 6:13+10", "`--root=/` is not the name of a package", "a name like \"htop\""),
+    ("package by file", "\n[provision]\npackages = [\"htop.rpm\"]\n", "E_RECIPE 6:13+10", "`htop.rpm` is not the name of a package", "a file by address is a `[[provision.rpm]]`"),
+    ("package twice", "\n[provision]\npackages = [\"a\", \"a\"]\n", "E_RECIPE 6:18+3", "`a` is there twice in `packages`", "keep one of them"),
 ];
 
 #[test]
@@ -73,9 +74,10 @@ fn more_profiles_or_ports_than_a_machine_has_are_refused() {
         (0..101).map(|n| format!("[[provision.network]]\nname = \"n{n}\"\ninterface = \"e{n}\"\n")).collect();
     let ports: Vec<String> = (0..33).map(|n| format!("\"e{n}\"")).collect();
     let bridge = format!("[[provision.network]]\nname = \"b\"\ntype = \"bridge\"\nports = [{}]\n", ports.join(", "));
-    for (text, words) in
-        [(rows, "more than 100 times `[[provision.network]]`"), (bridge, "`ports` has more than 32 entries")]
-    {
+    for (text, words) in [
+        (rows, "101 times `[[provision.network]]`, at most 100 are allowed"),
+        (bridge, "`ports` has more than 32 entries"),
+    ] {
         let found = problems(&format!("{HEAD}{text}"));
         assert!(found.len() == 1 && found[0].headline.contains(words), "{found:?}");
     }
@@ -84,13 +86,13 @@ fn more_profiles_or_ports_than_a_machine_has_are_refused() {
 #[test]
 fn whole_profiles_say_what_is_written_and_default_the_rest() {
     let recipe = crate::recipe::parse(
-        &format!("{HEAD}[provision]\n{}", include_str!("../../../provision/tests/network.toml")),
+        &format!("{HEAD}[provision]\n{}", include_str!("../../provision/tests/network.toml")),
         "t.toml",
     )
     .unwrap();
     let profiles: Vec<_> = recipe.provision.networks.iter().map(|profile| &profile.value).collect();
     let [lan, any, vlan, bond, bridge] = profiles[..] else { panic!("{}", profiles.len()) };
-    assert_eq!((lan.mac().unwrap().as_str(), lan.interface(), lan.mtu), ("52:54:00:12:34:56", None, Some(9000)));
+    assert_eq!((lan.mac().unwrap().as_str(), lan.interface(), lan.mtu), ("52:54:00:12:34:56", None, Some(Mtu(9000))));
     assert_eq!((lan.addressing(true), lan.addressing(false)), (Addressing::Static, Addressing::Static));
     assert_eq!(lan.gateway[1].value, "fe80::1".parse::<IpAddr>().unwrap());
     assert_eq!((any.interface(), any.mac(), any.autoconnect), (None, None, true));

@@ -1,27 +1,59 @@
-//! What the base is, by its name or by `kind` and `compression`. Touches nothing.
+//! `[base]`: the image everything starts from, and what it is, by its name or by `kind` and `compression`. Touches nothing.
 
-use super::super::Source;
-use super::file_name;
+use super::content::Carried;
+use super::path::Source;
+use super::table::{FromValue, keys, located};
 use crate::base::text::one_line;
-use crate::base::{BaseKind, ByteSize, Compression, Spanned};
+use crate::base::{BaseKind, ByteSize, Compression, Digest, Spanned, Url};
 use crate::format::toml::Table;
 
 /// The largest disk that any image may hold; the gate of qcow2 images has the same bound.
 const LARGEST: ByteSize = ByteSize::gib(1 << 10);
 
-/// What `[base]` says of the image, as far as it could be read.
-pub(super) struct Image {
-    pub(super) kind: Option<BaseKind>,
-    pub(super) compression: Option<Compression>,
-    pub(super) unpacked_size: Option<ByteSize>,
+/// `[base]`: the image everything starts from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base {
+    pub source: Spanned<Source>,
+    pub kind: BaseKind,
+    /// What lies around the image in the file.
+    pub compression: Compression,
+    /// The exact size of what the file unpacks to.
+    pub unpacked_size: Option<ByteSize>,
+    /// The pin, when the recipe itself carries it; else the lock does.
+    pub sha256: Option<Digest>,
+    pub size: Option<ByteSize>,
+    pub mirrors: Vec<Url>,
 }
 
-/// Reads what the image is; what its name says and what is written must agree.
-pub(super) fn lower(table: &Table<'_>, source: Option<&Spanned<Source>>) -> Image {
-    let named = source.map(|source| named(file_name(&source.value)));
-    let (kind_named, packed_named) = named.unwrap_or_default();
+keys! {
+    Base in "base" read read {
+        /// http, https or file URL, or a path beneath the recipe's directory
+        url: Source = "required" like "\"https://…/image.qcow2\"",
+        /// the image's digest; left out, `arca-build update` pins it
+        sha256: Option<Digest> = "from arca.lock",
+        /// the image file's size in bytes, checked while it is fetched
+        size: Option<ByteSize>,
+        /// what the image is
+        kind: Option<BaseKind> = "from the file name",
+        /// what is around it; it is unpacked once
+        compression: Option<Compression> = "from the file name",
+        /// how large it unpacks, exactly; needed above 512MiB where that is 256 times the file, and above 64GiB
+        unpacked_size: Option<ByteSize>,
+        /// other addresses of the same bytes, tried in order
+        mirrors: Vec<Url>,
+    }
+}
+
+/// Reads the base; what the name of its file says and what is written must agree.
+fn read(table: &Table<'_>) -> Option<Base> {
+    table.need("url", "`url = \"https://…/image.qcow2\"`");
+    let url = table.get("url").and_then(|value| located::<Source>(&value));
+    let (kind_named, packed_named) = url.as_ref().map(|source| named(source.value.file_name())).unwrap_or_default();
     let compression = compression(table, packed_named);
-    Image { kind: kind(table, source, kind_named), compression, unpacked_size: unpacked_size(table, compression) }
+    let kind = kind(table, url.as_ref(), kind_named);
+    let unpacked_size = unpacked_size(table, compression);
+    let Carried { source, sha256, size, mirrors } = Carried::of(table, url)?;
+    Some(Base { source, kind: kind?, compression: compression?, unpacked_size, sha256, size, mirrors })
 }
 
 /// Tells what the endings of a file name say, as in `disk.raw.xz`.
@@ -39,7 +71,7 @@ fn named(file_name: &str) -> (Option<BaseKind>, Option<Compression>) {
 fn kind(table: &Table<'_>, source: Option<&Spanned<Source>>, named: Option<BaseKind>) -> Option<BaseKind> {
     let Some(value) = table.get("kind") else {
         if let (Some(source), None) = (source, named) {
-            let shown = one_line(file_name(&source.value), 80);
+            let shown = one_line(source.value.file_name(), 80);
             let mut problem = table.problem(format!("`{shown}` does not tell what kind of image it is"));
             problem.place = Some(source.place.clone());
             table.document.tell(problem.hint(match shown.to_ascii_lowercase().rsplit_once('.') {
@@ -51,7 +83,7 @@ fn kind(table: &Table<'_>, source: Option<&Spanned<Source>>, named: Option<BaseK
         }
         return named;
     };
-    let said = value.word(BaseKind::parse, BaseKind::WORDS)?;
+    let said = BaseKind::from_value(&value)?;
     if let Some(named) = named.filter(|named| *named != said) {
         let headline = format!("`kind` says {said}, the name of the base says {named}");
         value.refuse(headline, "remove `kind`, or correct `url`");
@@ -62,7 +94,7 @@ fn kind(table: &Table<'_>, source: Option<&Spanned<Source>>, named: Option<BaseK
 
 fn compression(table: &Table<'_>, named: Option<Compression>) -> Option<Compression> {
     let Some(value) = table.get("compression") else { return Some(named.unwrap_or(Compression::None)) };
-    let said = value.word(Compression::parse, Compression::WORDS)?;
+    let said = Compression::from_value(&value)?;
     if let Some(named) = named.filter(|named| *named != said) {
         let headline = format!("`compression` says {said}, the name of the base says {named}");
         value.refuse(headline, "remove `compression`, or correct `url`");

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::*;
+use crate::recipe::types::{AccountId, Mode};
 use crate::recipe::*;
 
 /// Sets every key there is, but those that exclude each other.
@@ -123,7 +124,7 @@ fn the_least_recipe_gets_the_documented_defaults() {
     assert_eq!((machine.osinfo, machine.storage.as_str()), (None, "/var/lib/libvirt/images"));
     assert_eq!((machine.system.size, machine.system.mode), (None, SystemMode::Overlay));
     assert_eq!(machine.disks, vec![]);
-    assert_eq!(recipe.provision, Provision::default());
+    assert_eq!(recipe.provision, provision::Provision::default());
 }
 
 #[test]
@@ -157,15 +158,15 @@ fn every_key_of_the_provisioning_arrives() {
     assert_eq!(root.value.password_hash.unwrap().expose(), "$6$a$b");
     assert_eq!((root.value.ssh_keys[1].value.as_str(), root.place.line), ("ssh-rsa AAAA b", 37));
     let user = &provision.users[0].value;
-    assert_eq!((user.name.as_str(), user.uid, user.system), ("arca", Some(1000), true));
+    assert_eq!((user.name.as_str(), user.uid, user.system), ("arca", Some(AccountId(1000)), true));
     assert_eq!(user.account.password_hash.as_ref().unwrap().expose(), "$y$a$b");
     assert_eq!(
         (user.groups.as_slice(), user.gecos.as_deref()),
-        (["wheel".into(), "users".into()].as_slice(), Some("Arca, Ä"))
+        (["wheel", "users"].map(|name| name.parse().unwrap()).as_slice(), Some("Arca, Ä"))
     );
     assert_eq!((user.shell.as_deref(), user.home.as_deref()), (Some("/bin/bash"), Some("/home/arca")));
     let (a, b) = (&provision.files[0].value, &provision.files[1].value);
-    assert_eq!((a.path.as_str(), a.mode, b.mode), ("/etc/a", 0o4755, 0o644));
+    assert_eq!((a.path.as_str(), a.mode, b.mode), ("/etc/a", Mode(0o4755), Mode(0o644)));
     assert_eq!((a.user.as_deref(), a.group.as_deref(), b.user.as_deref()), (Some("arca"), Some("users"), None));
     assert!(matches!(&a.content, Content::Text(text) if text.expose() == "a\n\tb\n"));
     assert!(matches!(&b.content, Content::Path(path) if path.value.as_str() == "f/b"));
@@ -189,7 +190,7 @@ fn every_key_of_the_storage_arrives() {
     assert_eq!(labelled.what.value, Device::Path("/dev/disk/by-label/backup".to_owned()));
     assert_eq!((labelled.path.as_str(), labelled.kind.as_deref()), ("/srv/backup", Some("xfs")));
     assert_eq!(serial.what.value, Device::Serial(DiskSerial::parse("data-2").unwrap()));
-    assert_eq!((labelled.options.as_slice(), serial.options.as_slice()), (["ro".to_owned()].as_slice(), [].as_slice()));
+    assert_eq!((labelled.options[0].as_ref(), labelled.options.len(), serial.options.len()), ("ro", 1, 0));
     let subvolume = &provision.subvolumes[0].value;
     assert_eq!((subvolume.path.as_str(), subvolume.nocow), ("/srv/s", true));
     let pool = &provision.pools[0].value;
@@ -198,8 +199,8 @@ fn every_key_of_the_storage_arrives() {
         ("Arca", "/srv/arca", "Data_1")
     );
     assert_eq!((pool.data(), pool.metadata()), (Profile::Single, Profile::Dup));
-    assert_eq!((pool.options.len(), &pool.scrub, pool.check), (2, &None, false));
-    assert_eq!(pool.balance.as_deref(), Some("Sun *-*-* 03:00"));
+    assert_eq!((pool.options.len(), &pool.scrub.0, pool.check), (2, &None, false));
+    assert_eq!(pool.balance.0.as_deref(), Some("Sun *-*-* 03:00"));
     let inner = &pool.subvolumes[0].value;
     assert_eq!((inner.name.as_str(), inner.path.as_deref(), inner.nocow), ("@vm", Some("/var/lib/vm"), true));
 }
@@ -213,7 +214,7 @@ fn the_least_pool_gets_the_documented_defaults() {
     };
     let one = pool("[\"a\"]", "");
     assert_eq!((one.data(), one.metadata(), one.check), (Profile::Single, Profile::Dup, true));
-    assert_eq!((one.scrub.as_deref(), one.balance.as_deref()), (Some("monthly"), Some("weekly")));
+    assert_eq!((one.scrub.0.as_deref(), one.balance.0.as_deref()), (Some("monthly"), Some("weekly")));
     let two = pool("[\"a\", \"b\"]", "");
     assert_eq!((two.data(), two.metadata()), (Profile::Raid1, Profile::Raid1));
     let three = pool("[\"a\", \"b\", \"c\"]", "data = \"raid1c3\"");
@@ -224,31 +225,35 @@ fn the_least_pool_gets_the_documented_defaults() {
 /// Each key of the table is known and its type checked: a float, which no key takes, is refused at its place.
 #[test]
 fn rec_4_a_wrong_type_is_told_for_every_key() {
-    for key in KEYS {
-        let (text, line) = with_key(key.path, "1.5");
-        let name = key.path.trim_end_matches("[]").rsplit('.').next().unwrap();
+    for key in keys::all() {
+        let (text, line) = with_key(key.path.as_str(), "1.5");
+        let name = key.path.as_str().trim_end_matches("[]").rsplit('.').next().unwrap();
         let found = problems(&text);
         let hit = |problem: &Diagnostic| {
             problem.headline.contains("must be")
                 && problem.headline.contains(name)
                 && problem.place.as_ref().unwrap().line == line
         };
-        assert!(found.iter().any(hit), "{}: {found:#?}\n{text}", key.path);
-        assert!(found.iter().all(|problem| !problem.headline.contains("unknown key")), "{}: {found:#?}", key.path);
+        assert!(found.iter().any(hit), "{}: {found:#?}\n{text}", key.path.as_str());
+        assert!(
+            found.iter().all(|problem| !problem.headline.contains("unknown key")),
+            "{}: {found:#?}",
+            key.path.as_str()
+        );
     }
 }
 
 #[test]
 fn rec_4_a_misspelt_key_of_any_table_is_told_with_the_right_one() {
-    for key in KEYS {
-        let Some((table, name)) = key.path.trim_end_matches("[]").rsplit_once('.') else { continue };
+    for key in keys::all() {
+        let Some((table, name)) = key.path.as_str().trim_end_matches("[]").rsplit_once('.') else { continue };
         let misspelt = format!("{name}x");
         let (text, _) = with_key(&format!("{table}.{misspelt}"), "1.5");
         let hint = format!("did you mean `{name}`?");
         assert!(
             problems(&text).iter().any(|problem| problem.hint.as_ref() == Some(&hint)),
             "{}: {:#?}",
-            key.path,
+            key.path.as_str(),
             problems(&text)
         );
     }
