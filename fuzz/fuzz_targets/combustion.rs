@@ -1,4 +1,4 @@
-//! libFuzzer against the reader `combustion`; see tests/support/readers.rs.
+//! libFuzzer against the reader `combustion`; see src/testing/readers.rs.
 #![no_main]
 use arca_build::testing::readers;
 libfuzzer_sys::fuzz_target!(|data: &[u8]| readers::run("combustion", data));

@@ -1,4 +1,4 @@
-//! libFuzzer against the reader `root`; see tests/support/readers.rs.
+//! libFuzzer against the reader `root`; see src/testing/readers.rs.
 #![no_main]
 use arca_build::testing::readers;
 libfuzzer_sys::fuzz_target!(|data: &[u8]| readers::run("root", data));

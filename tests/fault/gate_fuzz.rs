@@ -1,5 +1,5 @@
 //! IMG-7: no bytes make a reader panic, run away or hoard memory: the stored corpus of the fuzzers, what our own
-//! writers write, and thousands of bent copies of each, through every reader of `tests/support/readers.rs`.
+//! writers write, and thousands of bent copies of each, through every reader of `src/testing/readers.rs`.
 //!
 //! Inputs are read in child processes: an input is bent the same way for the same number, so a child that dies is known by
 //! the last number it told. A panic, a second of time (the best of three), 64 MiB above what the child began with (for xz and
