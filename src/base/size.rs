@@ -54,7 +54,7 @@ impl ByteSize {
         if bytes > i64::MAX as u64 { Err(SizeError::Overflow) } else { Ok(Self(bytes)) }
     }
 
-    /// Tells whether the size is a whole number of 512-byte sectors.
+    /// Returns whether the size is a whole number of 512-byte sectors.
     pub(crate) const fn is_whole_sectors(self) -> bool {
         self.0.is_multiple_of(512)
     }

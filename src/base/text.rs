@@ -8,12 +8,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 pub(crate) const URI_PATH: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Tells whether a character changes the direction of the text around it.
+/// Returns whether a character changes the direction of the text around it.
 pub(crate) fn is_bidi(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Tells whether a character may not reach a terminal: C0, DEL, C1 and direction marks; `\n` and `\t` may.
+/// Returns whether a character may not reach a terminal: C0, DEL, C1 and direction marks; `\n` and `\t` may.
 pub(crate) fn is_unsafe(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t') || is_bidi(c)
 }

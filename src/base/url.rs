@@ -53,7 +53,7 @@ impl Url {
         self.0.scheme()
     }
 
-    /// Tells whether the address is `http` or `https`.
+    /// Returns whether the address is `http` or `https`.
     pub(crate) fn is_remote(&self) -> bool {
         self.0.scheme() != "file"
     }
@@ -90,7 +90,7 @@ impl Url {
         self.0.port()
     }
 
-    /// Tells whether a user name or password is written in the address.
+    /// Returns whether a user name or password is written in the address.
     pub(crate) fn has_credentials(&self) -> bool {
         !self.0.username().is_empty() || self.0.password().is_some()
     }

@@ -118,7 +118,7 @@ pub(crate) fn read_manifest(directory: &Path) -> Result<Manifest, Diagnostic> {
     Manifest::parse(&text)
 }
 
-/// Tells that a directory is no bundle.
+/// Reports that a directory is no bundle.
 pub(crate) fn no_bundle(directory: &Path) -> Diagnostic {
     Diagnostic::new(Code::Usage, format!("`{}` is no bundle", directory.display()))
         .cause(format!("it has no `{}`", file::MANIFEST))
@@ -131,7 +131,7 @@ pub(crate) fn missing(directory: &Path, manifest: &Manifest) -> Vec<Diagnostic> 
     listed.filter(|name| !files::exists(&directory.join(name))).map(is_missing).collect()
 }
 
-/// Tells that a file of a bundle is not there: as with one that was changed, the bundle is not what was built.
+/// Reports that a file of a bundle is not there: as with one that was changed, the bundle is not what was built.
 pub(crate) fn is_missing(name: &str) -> Diagnostic {
     Diagnostic::new(Code::Hash, format!("`{name}` is missing from the bundle")).hint(BUILD_AGAIN)
 }

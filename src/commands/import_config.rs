@@ -157,7 +157,7 @@ fn silent(imported: &ImportedRecipe) -> Recipe {
     recipe
 }
 
-/// Tells why the recipe would not do what the config did.
+/// Returns why the recipe would not do what the config did.
 fn differences(imported: &ImportedRecipe, inputs: &[InputFile]) -> Vec<String> {
     let lowered = match provision::compile(&silent(imported), &beside(imported, inputs), &PinnedInfo::default()) {
         Ok(lowered) => lowered,

@@ -483,7 +483,7 @@ impl Source {
     }
 }
 
-/// Tells whether `uninstall` looks there without being told.
+/// Returns whether `uninstall` looks there without being told.
 fn found_by_itself(context: &Context<'_>, storage: &StorageDir) -> bool {
     places(context).iter().any(|place| place == Path::new(storage.as_str()))
 }

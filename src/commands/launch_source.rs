@@ -104,7 +104,7 @@ impl LaunchSource {
         Ok(Self { path, machine: Machine::parse(&text)?, manifest, digest })
     }
 
-    /// Tells whether the store holds exactly this one, and its stamps say that it is as it was.
+    /// Returns whether the store holds exactly this one, and its stamps say that it is as it was.
     pub(super) fn is_in_store(&self, context: &Context<'_>) -> bool {
         let Ok(name) = Name::parse(&self.manifest.name) else { return false };
         let Ok(store) = context.open_store() else { return false };
@@ -112,7 +112,7 @@ impl LaunchSource {
         found.and_then(|found| files::destination(found.path())).is_some_and(|path| path == self.path)
     }
 
-    /// Tells whether the bundle has a file.
+    /// Returns whether the bundle has a file.
     pub(super) fn has(&self, name: &str) -> bool {
         self.manifest.files.iter().any(|entry| entry.path == name)
     }

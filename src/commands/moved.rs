@@ -39,7 +39,7 @@ pub(super) fn explain(problem: Diagnostic, loaded: &LoadedRecipe, query: &Publis
     })
 }
 
-/// Says where a part of a container image was named, and what helps where its registry has it no more.
+/// Returns where a part of a container image was named, and what helps where its registry has it no more.
 fn explain_image(
     problem: Diagnostic,
     part: Option<&str>,
@@ -63,7 +63,7 @@ fn explain_image(
     })
 }
 
-/// Says what helps where there is no such file; `fetch`, who tells it, knows no recipe.
+/// Returns what helps where there is no such file; `fetch`, who tells it, knows no recipe.
 fn with_command(problem: Diagnostic, input: &Input<'_>, command: &str) -> Diagnostic {
     if !fetch::is_absent(&problem) {
         return problem;

@@ -99,7 +99,7 @@ impl Printer {
         }
     }
 
-    /// Tells whether the one JSON document of this run is written.
+    /// Returns whether the one JSON document of this run is written.
     pub(crate) fn has_document(&self) -> bool {
         self.has_document.load(Ordering::Relaxed)
     }

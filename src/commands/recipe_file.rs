@@ -136,7 +136,7 @@ impl LoadedRecipe {
         Some(BaseFacts { virtual_size, file_name, flavour, snapshot, newest_spec, immutable })
     }
 
-    /// Tells what becomes of its wish; needs no pin.
+    /// Returns what becomes of its wish; needs no pin.
     pub(super) fn explain(&self) -> Result<Explanation, Diagnostics> {
         let files = self.local_files()?;
         let pinned = lock::resolve(&self.recipe, &self.lock);
@@ -144,7 +144,7 @@ impl LoadedRecipe {
         Ok(provision::compile(&self.recipe, &files, &known)?.explain(&self.recipe))
     }
 
-    /// Tells the whole command that pins, with the lock and configuration that were named for this one.
+    /// Reports the whole command that pins, with the lock and configuration that were named for this one.
     fn with_command(&self, context: &Context<'_>, mut unpinned: Diagnostics) -> Diagnostics {
         for problem in unpinned.0.iter_mut().filter(|problem| problem.code == Code::Unpinned) {
             problem.hint = Some(format!("pin it with `{}`", context.command("update", &self.recipe.file)));
@@ -206,7 +206,7 @@ fn or_bundle(mut problems: Diagnostics, named: &Path, path: &Path) -> Diagnostic
     problems
 }
 
-/// Tells that there is no recipe, or whatever else may stand there, and what may be meant.
+/// Reports that there is no recipe, or whatever else may stand there, and what may be meant.
 pub(super) fn missing(shown: &str, path: &Path, what: &str) -> Diagnostic {
     let shown = crate::base::text::one_line(shown, 200);
     let mut with_ending = path.as_os_str().to_owned();

@@ -123,7 +123,7 @@ impl Keep {
     }
 }
 
-/// Tells whether a character is of no text and of no control sequence: what was no UTF-8 is one too.
+/// Returns whether a character is of no text and of no control sequence: what was no UTF-8 is one too.
 fn is_odd(c: char) -> bool {
     c == char::REPLACEMENT_CHARACTER
         || (c.is_ascii_control() && !matches!(c, '\t' | '\r' | '\u{7}' | '\u{8}' | '\u{1b}'))

@@ -71,12 +71,12 @@ pub(crate) struct Found {
 }
 
 impl Diagnosis {
-    /// Tells whether something must be done.
+    /// Returns whether something must be done.
     pub(crate) fn is_wrong(&self) -> bool {
         self.findings.iter().any(|found| found.issue.kind.is_wrong())
     }
 
-    /// Tells whether no boot is seen in it, so that nothing can be said.
+    /// Returns whether no boot is seen in it, so that nothing can be said.
     pub(crate) const fn is_blind(&self) -> bool {
         self.boots.is_empty()
     }
@@ -165,7 +165,7 @@ impl KnownIssue {
         if is_over { vec![] } else { found }
     }
 
-    /// Tells whether the boot has what must be there and nothing that must not.
+    /// Returns whether the boot has what must be there and nothing that must not.
     fn applies(&self, lines: &[Line]) -> bool {
         let is_there = |patterns: &Patterns| lines.iter().any(|line| patterns.is_in(&line.text));
         (self.needs.is_empty() || is_there(&self.needs)) && !is_there(&self.unless)
@@ -209,7 +209,7 @@ fn before(lines: &[Line], sign: &Line, count: usize) -> Vec<String> {
     said
 }
 
-/// Tells whether a line is one of systemd's on the console.
+/// Returns whether a line is one of systemd's on the console.
 fn is_status(line: &Line) -> bool {
     let begins = ["[", "         ", "See 'systemctl "];
     line.speaker.is_some() || begins.iter().any(|begin| line.text.starts_with(begin))

@@ -59,7 +59,7 @@ impl Diagnosis {
         }
     }
 
-    /// Says why nothing can be said, where no boot is seen.
+    /// Returns why nothing can be said, where no boot is seen.
     pub(crate) const fn blindness(&self) -> &'static str {
         match self.is_binary {
             true => "this is no text: no boot is seen in it, so nothing can be said",

@@ -81,7 +81,7 @@ pub(crate) struct Drive {
 }
 
 impl Drive {
-    /// Tells whether the guest may only read.
+    /// Returns whether the guest may only read.
     pub(crate) const fn is_readonly(&self) -> bool {
         matches!(self.role, Role::Payload | Role::Config | Role::Medium)
     }
@@ -129,7 +129,7 @@ impl Form<'_> {
         self.machine.hardware.mac.as_ref().map_or(&self.identity.mac, MacAddress::as_str)
     }
 
-    /// Tells whether the form carries the configuration on a disk.
+    /// Returns whether the form carries the configuration on a disk.
     pub(crate) const fn config_disk(&self) -> bool {
         matches!(self.transport, Transport::Disk) && self.machine.config_disk.is_some()
     }

@@ -86,7 +86,7 @@ pub(crate) fn launch_files(machine: &Machine, identity: &Identity) -> Result<Vec
     Ok(files)
 }
 
-/// Tells whether there are files of a transport's own name: where the engines' transports differ, the disk holds one
+/// Returns whether there are files of a transport's own name: where the engines' transports differ, the disk holds one
 /// engine's part only, and the set with the disk is the default one under the plain names.
 const fn has_set(machine: &Machine, transport: Transport) -> bool {
     matches!(transport, Transport::FwCfg) || !machine.is_mixed()

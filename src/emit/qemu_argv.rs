@@ -49,7 +49,7 @@ impl Launch<'_> {
         Form { machine: self.machine, identity: self.identity, transport: self.transport, stage }
     }
 
-    /// Tells whether the installer's kernel is what boots, which the caller then takes out of the medium.
+    /// Returns whether the installer's kernel is what boots, which the caller then takes out of the medium.
     pub(crate) fn is_installing(&self) -> bool {
         self.form().stage == Stage::Installing
     }

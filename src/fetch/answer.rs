@@ -143,12 +143,12 @@ impl Head {
 /// The way out where there is no such file; whoever knows the recipe says it better.
 const ABSENT: &str = "the publisher may have deleted this snapshot: `arca-build update` pins the current one";
 
-/// Tells whether a failure says that there is no such file (404, 410), rather than that it was not given.
+/// Returns whether a failure says that there is no such file (404, 410), rather than that it was not given.
 pub(crate) fn is_absent(problem: &Diagnostic) -> bool {
     problem.kind == Some(Kind::AbsentOnServer)
 }
 
-/// Tells that more came, or is announced, than may.
+/// Reports that more came, or is announced, than may.
 pub(super) fn too_large(bounds: &Bounds, received: u64) -> Diagnostic {
     let (headline, label) = match bounds.size {
         Some(_) => ("the server sends more than the pinned size", "expected"),

@@ -153,7 +153,7 @@ impl Http {
 }
 
 impl Proxy {
-    /// Tells whether plain http may be asked of a proxy that is itself reached by TLS, and so must be verified.
+    /// Returns whether plain http may be asked of a proxy that is itself reached by TLS, and so must be verified.
     fn speaks_tls(&self) -> bool {
         // Those that the HTTP library reads for http.
         let variables = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
@@ -166,7 +166,7 @@ impl Proxy {
     }
 }
 
-/// Tells whether `NO_PROXY` names everybody: the HTTP library takes `*` for names, but not for addresses.
+/// Returns whether `NO_PROXY` names everybody: the HTTP library takes `*` for names, but not for addresses.
 fn exempts_all() -> bool {
     let exempt = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
     exempt.is_some_and(|list| list.split(',').any(|item| item.trim() == "*"))

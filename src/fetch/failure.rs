@@ -93,7 +93,7 @@ fn classify(error: &(dyn Error + 'static), host: &str, settings: &Settings) -> (
     }
 }
 
-/// Tells whether a link of the chain is a connection that ended too early.
+/// Returns whether a link of the chain is a connection that ended too early.
 fn is_break(link: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
     let kind = link.downcast_ref::<io::Error>().map(io::Error::kind);

@@ -114,7 +114,7 @@ impl Ticker {
         Self { last: Instant::now() }
     }
 
-    /// Tells whether it is time again.
+    /// Returns whether it is time again.
     pub(super) fn is_due(&mut self) -> bool {
         let due = self.last.elapsed() >= TICK;
         if due {

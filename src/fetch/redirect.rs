@@ -119,7 +119,7 @@ pub(super) fn lookup(name: &str) -> Vec<IpAddr> {
     (name, 0).to_socket_addrs().map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
 }
 
-/// Tells whether a URL's host is, or has, an address that is not public; `None` when it has no address.
+/// Returns whether a URL's host is, or has, an address that is not public; `None` when it has no address.
 fn is_private(url: &url::Url, lookup: Lookup) -> Option<bool> {
     let found = match url.host()? {
         Host::Ipv4(ip) => vec![IpAddr::V4(ip)],
@@ -130,7 +130,7 @@ fn is_private(url: &url::Url, lookup: Lookup) -> Option<bool> {
     if found.is_empty() { None } else { Some(found.into_iter().any(is_special)) }
 }
 
-/// Tells whether an address is not globally reachable (RFC 6890 and its registries).
+/// Returns whether an address is not globally reachable (RFC 6890 and its registries).
 fn is_special(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {

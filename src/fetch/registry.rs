@@ -145,7 +145,7 @@ impl Repository {
     }
 }
 
-/// Tells whether the registry itself asks for a token; what it redirects to has no say.
+/// Returns whether the registry itself asks for a token; what it redirects to has no say.
 fn wants_token(answer: &Answer, repository: &Repository) -> bool {
     answer.head.status == 401 && answer.from.origin().ascii_serialization() == repository.origin
 }

@@ -109,7 +109,7 @@ pub(crate) fn find<'a>(sums: &'a [Sum], base_name: &str) -> Result<&'a Sum, Chec
     }
 }
 
-/// Tells whether `versioned` is `moving` with nothing but version parts added, one of them a media version.
+/// Returns whether `versioned` is `moving` with nothing but version parts added, one of them a media version.
 fn is_version_of(versioned: &str, moving: &str) -> bool {
     let split = |name: &str| name.rsplit_once('.').map(|(stem, extension)| (stem.to_owned(), extension.to_owned()));
     let (Some((versioned, one)), Some((moving, two))) = (split(versioned), split(moving)) else { return false };

@@ -108,7 +108,7 @@ pub(crate) fn marks(head: &[u8]) -> Vec<Magic> {
     found
 }
 
-/// Tells what [`marks`] found first, in words; "nothing known" for a file without a mark.
+/// Returns what [`marks`] found first, in words; "nothing known" for a file without a mark.
 pub(crate) fn describe(head: &[u8]) -> &'static str {
     match marks(head).first() {
         Some(magic) => magic.name(),
@@ -119,7 +119,7 @@ pub(crate) fn describe(head: &[u8]) -> &'static str {
     }
 }
 
-/// Tells whether the beginning of a file is text: UTF-8, but where it was cut, without controls that no text holds.
+/// Returns whether the beginning of a file is text: UTF-8, but where it was cut, without controls that no text holds.
 fn is_text(head: &[u8]) -> bool {
     let text = match std::str::from_utf8(head) {
         Ok(text) => text,

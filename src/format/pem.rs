@@ -64,7 +64,7 @@ fn block(lines: &[&str], at: usize) -> Result<usize, PemError> {
 const SEQUENCE: u8 = 0x30;
 const BIT_STRING: u8 = 0x03;
 
-/// Tells whether bytes are one certificate, by its frame.
+/// Returns whether bytes are one certificate, by its frame.
 fn is_certificate(der: &[u8]) -> bool {
     let inner = element(der, SEQUENCE).filter(|(_, rest)| rest.is_empty()).map(|(content, _)| content);
     let mut rest = inner.unwrap_or_default();

@@ -209,7 +209,7 @@ fn within(parent: &Path, name: &OsStr) -> PathBuf {
     if parent == Path::new(".") { name.into() } else { parent.join(name) }
 }
 
-/// Tells whether the open file still has the name.
+/// Returns whether the open file still has the name.
 pub(crate) fn is_named(tree: &Tree, name: &Path, file: &File) -> io::Result<bool> {
     let open = file.metadata()?;
     match tree.look(name) {
@@ -255,7 +255,7 @@ pub(crate) fn reserve(file: impl AsFd, offset: u64, length: u64) -> io::Result<(
     }
 }
 
-/// Tells whether an error means that the file system or kernel lacks the call.
+/// Returns whether an error means that the file system or kernel lacks the call.
 pub(crate) fn is_unsupported(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let lacking = [Errno::OPNOTSUPP, Errno::NOSYS, Errno::INVAL, Errno::ISDIR];

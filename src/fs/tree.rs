@@ -165,7 +165,7 @@ impl Tree {
         }
     }
 
-    /// Tells whether the permissions, and the mount, let this process write into a directory.
+    /// Returns whether the permissions, and the mount, let this process write into a directory.
     pub(crate) fn may_write(&self, name: impl AsRef<Path>) -> bool {
         rustix::fs::accessat(&self.fd, name.as_ref(), rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::EACCESS)
             .is_ok()

@@ -22,7 +22,7 @@ pub(crate) enum Heard {
     Final,
 }
 
-/// Tells how far a stream of reports has come; the last whole one counts.
+/// Returns how far a stream of reports has come; the last whole one counts.
 pub(crate) fn heard(stream: &[u8]) -> Heard {
     match last(&text(stream)).map(Told::read) {
         None => Heard::Nothing,
@@ -44,7 +44,7 @@ pub(crate) fn last(text: &str) -> Option<&str> {
     Some(&before[begin + BEGIN.len()..])
 }
 
-/// Tells whether a mark is a line of its own.
+/// Returns whether a mark is a line of its own.
 fn is_line(text: &str, at: usize, mark: &str) -> bool {
     let (before, behind) = (&text[..at], &text[at + mark.len()..]);
     (before.is_empty() || before.ends_with('\n')) && (behind.is_empty() || behind.starts_with(['\n', '\r']))
@@ -105,7 +105,7 @@ impl<'t> Told<'t> {
         }
     }
 
-    /// Tells whether the guest does not restart by itself any more.
+    /// Returns whether the guest does not restart by itself any more.
     pub(crate) fn is_final(&self) -> bool {
         self.stage == Some("final")
     }

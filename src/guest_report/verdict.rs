@@ -88,7 +88,7 @@ fn failed(told: &Told<'_>) -> Check {
 }
 
 impl Wish {
-    /// Tells whether a fact is as wished; what was expected, what was found.
+    /// Returns whether a fact is as wished; what was expected, what was found.
     fn judge(&self, name: &str, facts: Facts<'_>) -> (bool, String, String) {
         let Some(found) = facts.get(name) else { return (false, self.shown(), "not told".to_owned()) };
         let passed = match self {
@@ -137,7 +137,7 @@ impl Check {
 }
 
 impl Verdict {
-    /// Tells whether everything is as expected.
+    /// Returns whether everything is as expected.
     pub(crate) fn passed(&self) -> bool {
         self.checks.iter().all(|check| check.passed)
     }

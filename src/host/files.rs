@@ -141,7 +141,7 @@ pub(crate) fn make_directories(path: &Path) -> Result<(), Diagnostic> {
     made.map_err(|error| Diagnostic::io(format!("cannot make `{}`", path.display()), &error))
 }
 
-/// Tells whether something the user named is a directory, or a link to one.
+/// Returns whether something the user named is a directory, or a link to one.
 pub(crate) fn is_directory(path: &Path) -> bool {
     path.is_dir()
 }
@@ -211,7 +211,7 @@ pub(crate) fn length(file: &File) -> Result<u64, Diagnostic> {
     file.metadata().map(|metadata| metadata.len()).map_err(|error| Diagnostic::io("cannot look at the file", &error))
 }
 
-/// Tells whether a name is taken, be it by a link that leads nowhere.
+/// Returns whether a name is taken, be it by a link that leads nowhere.
 pub(crate) fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }

@@ -71,7 +71,7 @@ pub(crate) fn sweep(path: &Path) {
     temp_path::sweep(path);
 }
 
-/// Tells which files are wanted and not there yet; one that is there with other content is `E_OUTPUT_EXISTS`.
+/// Returns which files are wanted and not there yet; one that is there with other content is `E_OUTPUT_EXISTS`.
 pub(crate) fn missing<'w>(directory: &Path, wanted: &'w [ExpectedFile]) -> Result<Vec<&'w ExpectedFile>, Diagnostic> {
     let handle = match Tree::open(directory) {
         Ok(handle) => handle,
@@ -215,7 +215,7 @@ fn sync(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Tells that something else has the name.
+/// Reports that something else has the name.
 pub(crate) fn exists(path: &Path, what: &str) -> Diagnostic {
     Diagnostic::new(Code::OutputExists, format!("`{}` exists and is {what}", path.display()))
         .note("nothing in it was changed")

@@ -75,7 +75,7 @@ pub(crate) fn unknown() -> Base {
     Base { url: "file:///CHANGE-ME.qcow2".to_owned(), kind: None, comment }
 }
 
-/// Tells what the system disk is made from: the file behind it, or its own.
+/// Returns what the system disk is made from: the file behind it, or its own.
 fn image(system: &Disk) -> (Base, Option<ByteSize>) {
     match (&system.backing, &system.path) {
         (Some(backing), _) => (base(backing, system.backing_format.as_deref()), whole(system.size)),

@@ -228,7 +228,7 @@ fn channel(node: &Element, machine: &mut Machine) {
     edit::add(machine, "devices", &node);
 }
 
-/// Tells whether a machine of ours has a channel: the agents', and the one a guest reports by.
+/// Returns whether a machine of ours has a channel: the agents', and the one a guest reports by.
 pub(crate) fn is_our_channel(name: &str) -> bool {
     matches!(name, "org.qemu.guest_agent.0" | "com.redhat.spice.0" | PORT)
 }
@@ -237,7 +237,7 @@ fn is_local(address: &str) -> bool {
     matches!(address, "127.0.0.1" | "localhost" | "::1")
 }
 
-/// Tells whether something in a screen is what libvirt or virt-install writes there by itself.
+/// Returns whether something in a screen is what libvirt or virt-install writes there by itself.
 fn is_usual(child: &Element) -> bool {
     let says = |name, value| child.attribute(name) == Some(value);
     match child.name.as_str() {

@@ -59,7 +59,7 @@ fn named_cpu(node: &Element) -> Option<Name> {
     Name::parse(named).ok()
 }
 
-/// Tells whether there is nothing that only the element itself could say.
+/// Returns whether there is nothing that only the element itself could say.
 fn is_plain(node: &Element) -> bool {
     let known = |(name, value): (&str, &str)| {
         matches!((name, value), ("mode" | "check", _) | ("match", "exact") | ("migratable", "on"))

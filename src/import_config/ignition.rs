@@ -72,7 +72,7 @@ fn unsaid(root: &Node, notes: &mut Notes) {
     }
 }
 
-/// Tells whether a value is more than an empty shell.
+/// Returns whether a value is more than an empty shell.
 fn says_something(node: &Node) -> bool {
     use crate::format::ignition::Kind;
     match &node.kind {
@@ -85,7 +85,7 @@ fn says_something(node: &Node) -> bool {
     }
 }
 
-/// Tells whether an entry is one of those that a recipe's config gets by itself.
+/// Returns whether an entry is one of those that a recipe's config gets by itself.
 pub(crate) fn is_subvolume(node: &Node) -> bool {
     let path = node.text("path").unwrap_or_default();
     let options = node.list(&["mountOptions"]);

@@ -30,7 +30,7 @@ impl Kind {
     }
 }
 
-/// Tells what a file is.
+/// Returns what a file is.
 ///
 /// # Errors
 /// What is too large, or known to be something that has to be turned into another thing first.
@@ -62,7 +62,7 @@ fn shell(text: &str) -> Kind {
     if text.starts_with("#!") || magic() { Kind::Script } else { Kind::Plain }
 }
 
-/// Tells whether some line runs virt-install; whether it can be read is found out later.
+/// Returns whether some line runs virt-install; whether it can be read is found out later.
 fn has_command(text: &str) -> bool {
     let is_command = |word: &str| word.rsplit('/').next() == Some("virt-install");
     let code = text.lines().filter(|line| !line.trim_start().starts_with('#') || line.starts_with("# virt-install"));

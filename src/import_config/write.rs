@@ -46,7 +46,7 @@ pub(crate) fn recipe(
     text.0
 }
 
-/// Tells whether a recipe takes a text as its description.
+/// Returns whether a recipe takes a text as its description.
 pub(crate) fn is_description(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= 4096

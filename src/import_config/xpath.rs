@@ -49,7 +49,7 @@ pub(crate) fn device(pairs: &[Pair], node: &mut Element) -> Vec<String> {
     skipped
 }
 
-/// Tells whether a key of an option is one of these.
+/// Returns whether a key of an option is one of these.
 pub(crate) fn is_step(key: &str) -> bool {
     let number = key.strip_prefix("xpath").and_then(|rest| rest.split_once('.')).map(|(number, _)| number);
     number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))

@@ -43,7 +43,7 @@ const HELD: usize = 1 << 20;
 const CONFIG: &str = "ignition/config.ign";
 const SCRIPT: &str = "combustion/script";
 
-/// Tells what the guest does with a FAT volume.
+/// Returns what the guest does with a FAT volume.
 pub(super) fn volume<R: Read + Seek>(disk: &mut R, tree: &Tree, left: &mut Left) -> Vec<Finding> {
     let label = tree.label.as_deref().map(text).unwrap_or_default();
     let mut findings = Vec::new();
@@ -201,7 +201,7 @@ fn unreached() -> Finding {
     finding(Outcome::Ignored, "`combustion/` is not reached: Ignition fails the boot before")
 }
 
-/// Tells what the guest does with an ISO 9660 volume, by its id; its files are not read.
+/// Returns what the guest does with an ISO 9660 volume, by its id; its files are not read.
 pub(super) fn iso(volume_id: &str) -> Option<Finding> {
     let text = match volume_id {
         "ignition" => format!("Ignition and Combustion look at the label `ignition`, at `{CONFIG}` and `combustion/`"),

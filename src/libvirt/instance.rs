@@ -239,12 +239,12 @@ pub(crate) struct Removed {
     pub foreign: Vec<PathBuf>,
 }
 
-/// Tells whether a disk holds what cannot be made again; one that cannot be read is taken for written.
+/// Returns whether a disk holds what cannot be made again; one that cannot be read is taken for written.
 fn keeps(directory: &Path, part: &Part, data: Data, work: &Work<'_>) -> bool {
     part.kind == Kind::Data && data == Data::Keep && is_written(directory, part, work)
 }
 
-/// Tells whether a disk differs from what was installed. A blank image is small, so one of another size is not read.
+/// Returns whether a disk differs from what was installed. A blank image is small, so one of another size is not read.
 pub(crate) fn is_written(directory: &Path, part: &Part, work: &Work<'_>) -> bool {
     let path = directory.join(&part.path);
     match path.symlink_metadata() {

@@ -233,7 +233,7 @@ fn unreachable(virsh: &Virsh, problem: &Diagnostic) -> Diagnostic {
     problem.causes().fold(told, Diagnostic::cause).hint(way_to(virsh.uri(), denied))
 }
 
-/// Tells what to do where a libvirt does not answer.
+/// Returns what to do where a libvirt does not answer.
 fn way_to(uri: &str, denied: bool) -> &'static str {
     if !uri.contains(":///") {
         "this is no libvirt address; try `--connect qemu:///system` or `qemu:///session`"
@@ -274,7 +274,7 @@ impl QemuUser {
         })
     }
 
-    /// Tells whether it may do something, by mode bits of one class; root may do all.
+    /// Returns whether it may do something, by mode bits of one class; root may do all.
     fn may(&self, found: &std::fs::Metadata, bit: u32) -> bool {
         let shift = if self.uid == found.uid() {
             6
@@ -317,7 +317,7 @@ impl QemuUser {
     }
 }
 
-/// Tells whether an access list stands on a file, which may allow more than its mode; it is believed.
+/// Returns whether an access list stands on a file, which may allow more than its mode; it is believed.
 fn has_list(path: &Path) -> bool {
     rustix::fs::getxattr(path, "system.posix_acl_access", &mut [0_u8; 0][..]).is_ok_and(|size| size > 0)
 }

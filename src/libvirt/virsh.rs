@@ -56,7 +56,7 @@ impl Virsh {
         &self.uri
     }
 
-    /// Tells whether QEMU runs as the user of this session, not as the system's.
+    /// Returns whether QEMU runs as the user of this session, not as the system's.
     pub(crate) fn is_session(&self) -> bool {
         is_session(&self.uri)
     }
@@ -80,13 +80,13 @@ impl Virsh {
         self.expect(&["uri".as_ref()]).map(drop)
     }
 
-    /// Tells whether a domain of a UUID or name is defined or runs.
+    /// Returns whether a domain of a UUID or name is defined or runs.
     pub(crate) fn knows(&self, name_or_uuid: &str) -> Result<bool, Diagnostic> {
         let listed = self.expect(&["list", "--all", "--name", "--uuid"].map(AsRef::as_ref))?.text();
         Ok(listed.split_whitespace().any(|word| word == name_or_uuid))
     }
 
-    /// Tells whether a domain of a UUID is known that uses files of a directory, so that it is the one of that instance:
+    /// Returns whether a domain of a UUID is known that uses files of a directory, so that it is the one of that instance:
     /// one plan and name have one UUID in every storage.
     pub(crate) fn uses(&self, uuid: &str, directory: &Path) -> Result<bool, Diagnostic> {
         let own = directory.canonicalize().ok();
@@ -142,7 +142,7 @@ impl Virsh {
         self.expect(&words.map(AsRef::as_ref)).map(drop)
     }
 
-    /// Tells whether a network is active; `None` where there is none of the name.
+    /// Returns whether a network is active; `None` where there is none of the name.
     pub(crate) fn network(&self, name: &str) -> Result<Option<bool>, Diagnostic> {
         let list = |kind: &[&str]| -> Result<bool, Diagnostic> {
             let words: Vec<&OsStr> = ["net-list", "--name"].iter().chain(kind).map(|word| word.as_ref()).collect();
@@ -165,7 +165,7 @@ impl Virsh {
     }
 }
 
-/// Tells whether a connection is to the libvirt of this user's session.
+/// Returns whether a connection is to the libvirt of this user's session.
 pub(crate) fn is_session(uri: &str) -> bool {
     path(uri).is_some_and(|path| path == "/session")
 }

@@ -108,7 +108,7 @@ fn unusable(url: &Url, sidecar: &[(Digest, String)]) -> Diagnostic {
         .hint("if you know the right digest, write it as `sha256` into `[base]`")
 }
 
-/// Tells whether `name` is the file that the moving name `asked` stands for at some time.
+/// Returns whether `name` is the file that the moving name `asked` stands for at some time.
 ///
 /// Both are the same parts between `-`, but that `name` has exactly one `Snapshot…` or `Build…` part more, and may have one
 /// version part more. A moving name that ends in `Current` loses that part, and `name` may end in `Media` (openSUSE's DVDs).

@@ -35,7 +35,7 @@ impl Config {
         document.finish(Some(Self { mirrors, keyrings, unsigned }))
     }
 
-    /// Tells whether the publisher at an address is said to sign nothing.
+    /// Returns whether the publisher at an address is said to sign nothing.
     pub(crate) fn takes_unsigned(&self, url: &Url) -> bool {
         let url = url.without_secrets();
         self.unsigned.iter().any(|prefix| url.expose().starts_with(prefix.expose()))

@@ -47,7 +47,7 @@ pub(crate) fn virtual_size(head: &[u8]) -> Option<ByteSize> {
     sane.then_some(ByteSize(header.virtual_size))
 }
 
-/// Tells whether a name is that of one build of an image, and stays so.
+/// Returns whether a name is that of one build of an image, and stays so.
 pub(crate) fn is_immutable(url: &Url) -> bool {
     snapshot(&decoded(url.file_name())).is_some()
 }

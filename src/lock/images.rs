@@ -95,7 +95,7 @@ pub(crate) fn references(recipe: &Recipe) -> Vec<&ImageReference> {
     references
 }
 
-/// Tells what an image of the recipe consists of.
+/// Returns what an image of the recipe consists of.
 pub(super) fn resolve(
     recipe: &Recipe,
     container: &Container,

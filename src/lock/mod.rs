@@ -145,7 +145,7 @@ impl PinnedInputs {
     }
 }
 
-/// Tells which bytes each input of the recipe is; every input without a pin is told.
+/// Returns which bytes each input of the recipe is; every input without a pin is told.
 pub(crate) fn resolve(recipe: &Recipe, lock: &Lock) -> Result<PinnedInputs, Diagnostics> {
     let mut others = BTreeMap::new();
     let mut problems = vec![];
@@ -185,7 +185,7 @@ fn alike(first: &Input<'_>, second: &Input<'_>) -> Result<(), Diagnostic> {
         .hint("give both the same `url`, `sha256` and `size`, or serve them under different paths"))
 }
 
-/// Tells which bytes one input is.
+/// Returns which bytes one input is.
 ///
 /// A digest in the recipe wins; a pin that disagrees with it is ignored. Without either it is
 /// [`Code::Unpinned`]: a moving name must never be built as whatever it means today.
@@ -256,7 +256,7 @@ fn written(source: &Source) -> String {
     key(source)
 }
 
-/// Tells whether an address holds what a lock must not keep.
+/// Returns whether an address holds what a lock must not keep.
 fn has_secrets(url: &Url) -> bool {
     url.without_secrets() != *url
 }

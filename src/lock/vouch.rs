@@ -27,7 +27,7 @@ pub(crate) use crate::format::openpgp::{KNOWN, Keyring, Signer};
 /// The most bytes of a signer that a lock takes.
 const SIGNER_LIMIT: usize = 256;
 
-/// Tells whether a checksum file carries its signature within.
+/// Returns whether a checksum file carries its signature within.
 pub(crate) fn is_signed_within(text: &[u8]) -> bool {
     openpgp::is_cleartext(text)
 }

@@ -124,7 +124,7 @@ impl Machine {
         })
     }
 
-    /// Tells whether the engines get their configuration by different transports; then there is no set with the disk alone.
+    /// Returns whether the engines get their configuration by different transports; then there is no set with the disk alone.
     pub(crate) const fn is_mixed(&self) -> bool {
         !self.mixed.is_empty()
     }

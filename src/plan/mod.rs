@@ -56,7 +56,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    /// Tells whether the file holds provisioning, which others on the host must not read.
+    /// Returns whether the file holds provisioning, which others on the host must not read.
     pub(crate) const fn is_private(self) -> bool {
         matches!(
             self,

@@ -208,7 +208,7 @@ impl Job<'_> {
     }
 }
 
-/// Tells whether the pinned bytes came, and are no image that may be used: everywhere else they are the same.
+/// Returns whether the pinned bytes came, and are no image that may be used: everywhere else they are the same.
 fn is_refused(failure: &Diagnostic) -> bool {
     matches!(
         failure.code,
@@ -221,7 +221,7 @@ fn is_refused(failure: &Diagnostic) -> bool {
     )
 }
 
-/// Tells whether another address cannot help.
+/// Returns whether another address cannot help.
 fn is_final(failure: &Diagnostic) -> bool {
     matches!(
         failure.code,
@@ -258,7 +258,7 @@ fn gate_again(context: &BuildContext<'_>, object: &StoreObject, origin: &Origin)
     }
 }
 
-/// Tells one failure as it is, several together under the worst of them.
+/// Reports one failure as it is, several together under the worst of them.
 fn all_failed(mut failures: Vec<Diagnostic>, job: &Job<'_>) -> Diagnostic {
     if failures.len() == 1 {
         return failures.remove(0);

@@ -92,7 +92,7 @@ impl Builders<'_> {
         }
     }
 
-    /// Tells why unpacking stopped; whether the file in the store is still what was pinned is found out first.
+    /// Returns why unpacking stopped; whether the file in the store is still what was pinned is found out first.
     fn failed(&self, packed: &Packed<'_>, stream: Stream<'_, '_>, error: io::Error) -> Diagnostic {
         let packed_error = match error.downcast::<PackedError>() {
             Ok(packed_error) => packed_error,
@@ -120,7 +120,7 @@ impl Builders<'_> {
     }
 }
 
-/// Says which file it is about, and what is left: the file itself, which is what was pinned.
+/// Returns which file it is about, and what is left: the file itself, which is what was pinned.
 fn in_image(packed: &Packed<'_>, problem: Diagnostic) -> Diagnostic {
     problem
         .fact("unpacking", packed.title)

@@ -56,7 +56,7 @@ fn read(table: &Table<'_>) -> Option<Base> {
     Some(Base { source, kind: kind?, compression: compression?, unpacked_size, sha256, size, mirrors })
 }
 
-/// Tells what the endings of a file name say, as in `disk.raw.xz`.
+/// Returns what the endings of a file name say, as in `disk.raw.xz`.
 fn named(file_name: &str) -> (Option<BaseKind>, Option<Compression>) {
     let lower = file_name.to_ascii_lowercase();
     let ending = |name: &str| name.rsplit_once('.').map(|(stem, ending)| (stem.to_owned(), ending.to_owned()));

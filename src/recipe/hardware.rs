@@ -57,7 +57,7 @@ pub(super) const READ: &[(&str, Read)] = &[
 ];
 
 impl Hardware {
-    /// Tells whether there is nothing to say.
+    /// Returns whether there is nothing to say.
     pub(crate) fn is_plain(&self) -> bool {
         *self == Self::default()
     }

@@ -125,7 +125,7 @@ fn address(registry: &str, repository: &str, kind: &str, name: &str) -> Option<U
     Url::parse(&format!("{scheme}://{host}/v2/{repository}/{kind}/{name}")).ok()
 }
 
-/// Tells whether the registry runs on this machine, which is asked without TLS, as Docker and its kin do.
+/// Returns whether the registry runs on this machine, which is asked without TLS, as Docker and its kin do.
 fn is_here(registry: &str) -> bool {
     let host = registry.rsplit_once(':').map_or(registry, |(host, _)| host);
     host == "localhost" || host.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())

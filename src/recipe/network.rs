@@ -191,7 +191,7 @@ impl Subnet {
         Ok(Self { address, prefix: prefix.ok_or(SubnetError::Prefix)? })
     }
 
-    /// Tells whether an address lies in the same network.
+    /// Returns whether an address lies in the same network.
     pub(crate) fn holds(&self, other: &IpAddr) -> bool {
         let prefix = u32::from(self.prefix);
         match (self.address, other) {
@@ -241,7 +241,7 @@ impl NetworkProfile {
         interface.into_iter().chain(self.mac().cloned().map(Port::Mac))
     }
 
-    /// Tells whether the profile is the one of a port.
+    /// Returns whether the profile is the one of a port.
     pub(crate) fn is(&self, port: &Port) -> bool {
         match port {
             Port::Interface(name) => self.interface() == Some(name),

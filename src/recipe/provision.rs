@@ -101,7 +101,7 @@ impl Provision {
     /// Every word of `engine`.
     const ENGINES: &'static [&'static str] = &["auto", "ignition", "combustion"];
 
-    /// Tells whether anything typed (not ready-made) is wanted.
+    /// Returns whether anything typed (not ready-made) is wanted.
     pub(crate) fn has_typed(&self) -> bool {
         let rows = [self.users.len(), self.files.len(), self.units.len(), self.rpms.len(), self.containers.len()];
         let more = [self.groups.len(), self.directories.len(), self.links.len(), self.certificates.len()];
@@ -111,12 +111,12 @@ impl Provision {
         is_set || rows.iter().chain(&more).chain(&steps).chain(&storage).any(|rows| *rows > 0)
     }
 
-    /// Tells whether anything at all is wanted in the guest.
+    /// Returns whether anything at all is wanted in the guest.
     pub(crate) fn is_wanted(&self) -> bool {
         self.has_typed() || self.config.is_some() || self.script.is_some() || self.reports()
     }
 
-    /// Tells whether the guest is to tell what was applied. Ready-made files alone stay as they are, byte for byte.
+    /// Returns whether the guest is to tell what was applied. Ready-made files alone stay as they are, byte for byte.
     pub(crate) fn reports(&self) -> bool {
         self.report.unwrap_or_else(|| self.has_typed())
     }

@@ -2,7 +2,7 @@
 
 use crate::format::toml::Document;
 
-/// Tells whether a TOML file looks like a recipe, sound or not: it has `format` and `base`.
+/// Returns whether a TOML file looks like a recipe, sound or not: it has `format` and `base`.
 ///
 /// A lock has no `base`, and other programs' files lack one of the two.
 pub(crate) fn is_recipe(text: &str) -> bool {

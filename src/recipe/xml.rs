@@ -111,7 +111,7 @@ impl XmlEdit {
         &self.element
     }
 
-    /// Tells whether a child of the parent goes.
+    /// Returns whether a child of the parent goes.
     pub(crate) fn is_replacing(&self) -> bool {
         self.action == XmlAction::Replace
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::base::{Code, Diagnostic, Digest, text::one_line};
 
-/// Tells a failed write: a store that may not be written has a code of its own.
+/// Reports a failed write: a store that may not be written has a code of its own.
 pub(super) fn write(what: impl Display, store: &Path, error: &io::Error) -> Diagnostic {
     use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
     if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) {
@@ -19,12 +19,12 @@ pub(super) fn write(what: impl Display, store: &Path, error: &io::Error) -> Diag
     read(what, store, error)
 }
 
-/// Tells a failed read.
+/// Reports a failed read.
 pub(super) fn read(what: impl Display, store: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::io(what, error).fact("store", path(store))
 }
 
-/// Tells that an object is not what its name says.
+/// Reports that an object is not what its name says.
 pub(super) fn corrupt(digest: &Digest, found: impl Display, store: &Path) -> Diagnostic {
     Diagnostic::new(Code::CacheCorrupt, format!("object `{}` in the store is damaged", digest.short()))
         .fact("expected", format!("sha256:{digest}"))

@@ -40,7 +40,7 @@ impl Store<'_> {
         self
     }
 
-    /// Tells whether stamps are doubted.
+    /// Returns whether stamps are doubted.
     pub(crate) fn is_rehashing(&self) -> bool {
         self.hashed.is_some()
     }
@@ -50,7 +50,7 @@ impl Store<'_> {
         self.tree.path()
     }
 
-    /// Tells whether this program may write here at all, as far as permissions, mount and format tell.
+    /// Returns whether this program may write here at all, as far as permissions, mount and format tell.
     pub(crate) fn is_writable(&self) -> bool {
         self.read_only.is_none() && [TMP, ROOTS].iter().all(|name| self.tree.may_write(name))
     }
@@ -87,7 +87,7 @@ impl Store<'_> {
         whole::write_durable(&self.tree, TMP, name, bytes)
     }
 
-    /// Tells whether the file was hashed as it stands now.
+    /// Returns whether the file was hashed as it stands now.
     pub(super) fn is_stamped(&self, digest: &Digest, metadata: &Metadata) -> bool {
         match &self.hashed {
             Some(hashed) => hashed.holds(digest, Stamp::of(metadata)),

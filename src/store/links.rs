@@ -28,7 +28,7 @@ impl LinkCounts {
         self.add(&found) + within.iter().map(|entry| self.add_all(tree, &name.join(entry))).sum::<u64>()
     }
 
-    /// Tells whether all other names of a file go.
+    /// Returns whether all other names of a file go.
     ///
     /// The links that a directory counts are its subdirectories' (stat(2)), not names.
     pub(super) fn is_last(&self, found: &Metadata) -> bool {

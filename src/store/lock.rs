@@ -90,7 +90,7 @@ fn held(tree: &Tree, file: &File) -> Diagnostic {
     problem.fact("store", fail::path(tree.path())).hint("wait for it to end, then run the same command again")
 }
 
-/// Tells which process holds a lock on the file, where the system shows it (proc_locks(5)).
+/// Returns which process holds a lock on the file, where the system shows it (proc_locks(5)).
 pub(super) fn holder(file: &File) -> Option<u32> {
     let inode = file.metadata().ok()?.ino();
     find_holder(&std::fs::read_to_string("/proc/locks").ok()?, inode)

@@ -161,7 +161,7 @@ fn seal(text: String) -> Vec<u8> {
     format!("{open}{SEAL}{}\"}}", Digest::of(open.as_bytes())).into_bytes()
 }
 
-/// Tells whether `meta.json` is as it was written: JSON, and its seal unbroken where it has one.
+/// Returns whether `meta.json` is as it was written: JSON, and its seal unbroken where it has one.
 ///
 /// Without the seal one flipped bit could be taken for a newer format, and the store for another program's.
 fn is_whole(bytes: &[u8]) -> bool {

@@ -53,7 +53,7 @@ impl<'e> Store<'e> {
         Ok(store)
     }
 
-    /// Tells whether a directory is missing or empty, so that who only asks need not make a store of it.
+    /// Returns whether a directory is missing or empty, so that who only asks need not make a store of it.
     pub(crate) fn is_absent(dir: &Path) -> bool {
         match std::fs::read_dir(dir) {
             Ok(mut entries) => entries.next().is_none(),

@@ -56,7 +56,7 @@ pub(crate) struct Partial<'s, 'e> {
     flushed: Instant,
 }
 
-/// Tells whether a name in `tmp/` is a kept download or its validator.
+/// Returns whether a name in `tmp/` is a kept download or its validator.
 pub(super) fn is_partial(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(PARTIAL.as_bytes())
 }
@@ -229,7 +229,7 @@ impl Partial<'_, '_> {
             .map_err(|error| self.store.unwritable(Some(missing), &error))
     }
 
-    /// Tells whether a part came from an earlier run; when [`Partial::finish`] then fails, a fresh try may not.
+    /// Returns whether a part came from an earlier run; when [`Partial::finish`] then fails, a fresh try may not.
     pub(crate) fn is_resumed(&self) -> bool {
         self.is_resumed
     }

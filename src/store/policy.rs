@@ -72,7 +72,7 @@ impl Store<'_> {
         newest.map(|(_, bundle)| bundle.clone()).collect()
     }
 
-    /// Tells when an object was last used, as far as the file system tells.
+    /// Returns when an object was last used, as far as the file system tells.
     ///
     /// Whoever finds an object reads its stamp, and who runs a machine reads its disks; a file system updates the time of
     /// the last reading about once a day (mount(8), `relatime`), or never (`noatime`): then this is when it came.
@@ -80,7 +80,7 @@ impl Store<'_> {
         self.used(&object_name(digest)).max(self.used(&Path::new(STAMPS).join(digest.to_string())))
     }
 
-    /// Tells when a bundle was last used, as [`Store::object_used`] does.
+    /// Returns when a bundle was last used, as [`Store::object_used`] does.
     pub(super) fn bundle_used(&self, name: &str) -> Moment {
         self.used(&Path::new(BUNDLES).join(name)).max(self.used(&Path::new(STAMPS).join(name)))
     }

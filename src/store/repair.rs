@@ -143,7 +143,7 @@ impl Store<'_> {
         Ok(())
     }
 
-    /// Tells whether a realisation's object is there, perhaps again.
+    /// Returns whether a realisation's object is there, perhaps again.
     fn names_an_object(&self, record: &Path) -> bool {
         let id = record.file_name().and_then(|name| Digest::parse(name.to_str()?).ok());
         let output = id.and_then(|id| self.recorded(&crate::base::DerivationId(id)));

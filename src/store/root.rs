@@ -111,7 +111,7 @@ impl Store<'_> {
         parse(&self.tree.read_small(Path::new(ROOTS).join(file_name(holder)), CAP).ok()?)
     }
 
-    /// Tells whether something has a bundle's name.
+    /// Returns whether something has a bundle's name.
     pub(crate) fn holds_bundle(&self, name: &str) -> bool {
         !name.contains('/') && self.tree.look(Path::new(BUNDLES).join(name)).is_ok_and(|found| found.is_dir())
     }

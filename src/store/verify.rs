@@ -97,7 +97,7 @@ pub(crate) enum Repair {
 }
 
 impl VerifyReport {
-    /// Tells whether anything was found wrong.
+    /// Returns whether anything was found wrong.
     pub(crate) fn is_clean(&self) -> bool {
         self.damaged.is_empty()
             && self.lost.is_empty()
@@ -106,7 +106,7 @@ impl VerifyReport {
             && self.wanting.is_empty()
     }
 
-    /// Tells whether the store is in order now: nothing is wrong in it any more, and no root lacks anything.
+    /// Returns whether the store is in order now: nothing is wrong in it any more, and no root lacks anything.
     pub(crate) fn is_whole(&self) -> bool {
         self.is_clean() || (self.wanting.is_empty() && self.unhealed().is_empty())
     }

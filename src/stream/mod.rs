@@ -26,7 +26,7 @@ pub(crate) trait Sink {
     fn append(&mut self, bytes: &[u8]) -> Result<(), Diagnostic>;
     /// Forgets everything received, so that the transfer begins at byte 0 again.
     fn restart(&mut self) -> Result<(), Diagnostic>;
-    /// Tells whether what an earlier attempt brought may be continued: not where no digest will tell a splice of two files.
+    /// Returns whether what an earlier attempt brought may be continued: not where no digest will tell a splice of two files.
     fn may_continue(&self) -> bool {
         true
     }

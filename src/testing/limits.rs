@@ -22,7 +22,7 @@ pub fn memory(reader: &str) -> u64 {
     }
 }
 
-/// Tells whether a reader unpacks by a window whose size the file asks.
+/// Returns whether a reader unpacks by a window whose size the file asks.
 pub fn is_unpacker(reader: &str) -> bool {
     memory(reader) > MEMORY
 }

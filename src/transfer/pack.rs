@@ -238,7 +238,7 @@ impl Closure {
     }
 }
 
-/// Tells an error in words of this side: what is read is the store, what is written the archive.
+/// Reports an error in words of this side: what is read is the store, what is written the archive.
 fn told(error: archive::ArchiveError) -> Diagnostic {
     let problem = match error {
         archive::ArchiveError::Read(cause) => match cause.downcast::<Diagnostic>() {

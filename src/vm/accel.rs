@@ -54,7 +54,7 @@ pub(crate) fn choose(
     }
 }
 
-/// Tells why KVM cannot be used, if so.
+/// Returns why KVM cannot be used, if so.
 fn kvm(arch: Arch, qemu: &Program, scratch: &Path) -> Result<(), String> {
     let host = std::env::consts::ARCH;
     if arch.as_str() != host {

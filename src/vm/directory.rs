@@ -294,7 +294,7 @@ pub(crate) fn list(vms: &Path) -> Result<Vec<(Record, bool, Vec<String>)>, Diagn
     names(vms)?.into_iter().filter(is_instance).map(told).collect()
 }
 
-/// Tells whether somebody holds an instance: it runs, or is being worked on.
+/// Returns whether somebody holds an instance: it runs, or is being worked on.
 pub(crate) fn is_held(vms: &Path, name: &Name) -> bool {
     is_locked(&vms.join(name.as_str()))
 }
@@ -317,7 +317,7 @@ pub(crate) fn wait_until_free(vms: &Path, name: &Name) -> Result<(), Diagnostic>
     Ok(())
 }
 
-/// Tells how to reach an instance; `None` where it does not run.
+/// Returns how to reach an instance; `None` where it does not run.
 pub(crate) fn reach(vms: &Path, name: &Name) -> Option<SshEndpoint> {
     if is_held(vms, name) { read_json(&vms.join(name.as_str()).join(RUN)).ok() } else { None }
 }
@@ -382,7 +382,7 @@ fn inherited(file: File, path: &Path) -> Result<File, Diagnostic> {
     Ok(file)
 }
 
-/// Tells whether somebody holds a directory, and leaves no trace: it may be one that only can be read.
+/// Returns whether somebody holds a directory, and leaves no trace: it may be one that only can be read.
 fn is_locked(directory: &Path) -> bool {
     let lock = File::open(directory.join(LOCK));
     lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))

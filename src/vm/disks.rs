@@ -93,7 +93,7 @@ pub(crate) fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Diag
         .hint("`arca-build verify` tells whether the bundle is as it was built"))
 }
 
-/// Tells whether a guest ever wrote to an overlay of ours: then a table of its first level leads somewhere (qcow2.rst,
+/// Returns whether a guest ever wrote to an overlay of ours: then a table of its first level leads somewhere (qcow2.rst,
 /// "Cluster mapping").
 pub(crate) fn is_written(path: &Path) -> Result<bool, Diagnostic> {
     let told = |error: std::io::Error| unreadable(path, &error);

@@ -138,7 +138,7 @@ impl Program {
         (ended.map_or(Ok(End::Late), |(_, end)| end), stdout, stderr)
     }
 
-    /// Tells how it ended, or ends it where that must be.
+    /// Returns how it ended, or ends it where that must be.
     fn end(&self, child: &mut Child, is_late: bool) -> Option<io::Result<End>> {
         let end = match child.try_wait() {
             Ok(Some(status)) => return Some(Ok(End::Status(status))),
@@ -156,7 +156,7 @@ impl Program {
         if finished.is_success() { Ok(finished) } else { Err(self.failed(arguments, &finished)) }
     }
 
-    /// Tells that a run failed: which words it was given (the caller saw to it that none is secret) and what it said.
+    /// Reports that a run failed: which words it was given (the caller saw to it that none is secret) and what it said.
     pub(crate) fn failed(&self, arguments: &[OsString], finished: &Finished) -> Diagnostic {
         let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
         let status = finished.status.map_or("ended by a signal".to_owned(), |status| status.to_string());
@@ -180,7 +180,7 @@ impl Program {
 }
 
 impl Finished {
-    /// Tells whether the program ended with status 0.
+    /// Returns whether the program ended with status 0.
     pub(crate) fn is_success(&self) -> bool {
         self.status == Some(0)
     }

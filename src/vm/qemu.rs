@@ -49,7 +49,7 @@ impl Child {
         Ok(Self { child, said })
     }
 
-    /// Tells how it ended, if it did.
+    /// Returns how it ended, if it did.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -67,7 +67,7 @@ impl Child {
         true
     }
 
-    /// Tells why it ended: what it said last, or its status.
+    /// Returns why it ended: what it said last, or its status.
     pub(crate) fn why(&mut self) -> String {
         // The last words come by a thread of their own.
         self.said.finish();

@@ -31,7 +31,7 @@ impl Signals {
         Self(Arc::new(AtomicUsize::new(signal)))
     }
 
-    /// Tells whether a signal came that nobody took.
+    /// Returns whether a signal came that nobody took.
     pub(crate) fn came(&self) -> bool {
         self.0.load(Ordering::SeqCst) != 0
     }

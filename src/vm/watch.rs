@@ -257,7 +257,7 @@ impl Running {
         Ok(())
     }
 
-    /// Tells whether QEMU has ended.
+    /// Returns whether QEMU has ended.
     pub(crate) fn is_off(&mut self) -> bool {
         self.qemu.ended().is_some()
     }

@@ -57,7 +57,7 @@ const DAMAGES: [Damage; 12] = [
 ];
 
 impl Damage {
-    /// Tells whether only the bytes tell.
+    /// Returns whether only the bytes tell.
     const fn is_silent(self) -> bool {
         matches!(self, Self::Rotten(_))
     }
@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    /// Tells what is not as it must be behind a build: the judge.
+    /// Returns what is not as it must be behind a build: the judge.
     fn judge(&self, built: &Output) -> Result<(), String> {
         if built.code != 0 {
             return Err(format!("the build failed: {built}"));
@@ -229,7 +229,7 @@ impl World {
         Ok(())
     }
 
-    /// Tells whether every object, bundle and record of the store is right, as `store verify` does.
+    /// Returns whether every object, bundle and record of the store is right, as `store verify` does.
     fn is_sound(&self) -> bool {
         Store::open(&self.cache(), &deaf).is_ok_and(|store| store.verify().is_ok_and(|report| report.is_clean()))
     }

@@ -156,7 +156,7 @@ fn revision() -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Tells whether the packages could be had.
+/// Returns whether the packages could be had.
 fn build(home: &Path, ready: &Path) -> bool {
     let debs = home.join("debs");
     fs::create_dir_all(&debs).expect("a directory below target");

@@ -113,7 +113,7 @@ fn dotted(version: &[u64]) -> String {
     version.iter().map(u64::to_string).collect::<Vec<_>>().join(".")
 }
 
-/// Tells whether a licence expression can be met with the allowed licences alone.
+/// Returns whether a licence expression can be met with the allowed licences alone.
 fn is_satisfied(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let mut tokens: Vec<&str> = spaced.split_whitespace().rev().collect();

@@ -84,7 +84,7 @@ fn test_name() -> String {
     std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or(thread)
 }
 
-/// Tells whether everything runs at full size: `tests/run --full` sets it.
+/// Returns whether everything runs at full size: `tests/run --full` sets it.
 pub fn is_full() -> bool {
     std::env::var_os("ARCA_FULL").is_some_and(|value| value == "1")
 }

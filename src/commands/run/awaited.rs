@@ -51,7 +51,7 @@ impl Prepared<'_> {
         Ok(())
     }
 
-    /// Tells what is waited for, and how long; nothing where nothing is.
+    /// Returns what is waited for, and how long; nothing where nothing is.
     pub(super) fn wait_line(&self) -> Option<String> {
         let limit = (self.until != WaitFor::Off).then(|| self.options.timeout())?.as_secs();
         Some(format!("wait     at most {limit} s for {} (`--timeout`)", self.awaited()))
@@ -71,7 +71,7 @@ impl Prepared<'_> {
         }
     }
 
-    /// Tells whether somebody goes on to work with the machine when what was waited for is there.
+    /// Returns whether somebody goes on to work with the machine when what was waited for is there.
     const fn goes_on(&self) -> bool {
         self.options.is_interactive && !self.options.test
     }

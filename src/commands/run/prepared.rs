@@ -257,7 +257,7 @@ impl<'w> Prepared<'w> {
         Ok(arguments)
     }
 
-    /// Tells how to reach the guest, here and to `arca-build ssh`.
+    /// Returns how to reach the guest, here and to `arca-build ssh`.
     fn tell_reach(&self, context: &Context<'_>, vm: &Vm, ran: &RunResult) -> Result<(), Diagnostic> {
         let tell = |text: String| (context.events)(Event::Told { text });
         let user = self.source.user();
@@ -313,7 +313,7 @@ fn no_report(name: &Name) -> Diagnostic {
         .hint("set `report = true` below `[provision]` and build it again")
 }
 
-/// Tells that a kept machine's bundle is not there any more.
+/// Reports that a kept machine's bundle is not there any more.
 fn gone(name: &Name, vms: &VmsDirectory) -> Diagnostic {
     let again = vms.command(&format!("run RECIPE --keep {name}"));
     Diagnostic::new(Code::Usage, format!("the bundle of `{name}` is gone"))

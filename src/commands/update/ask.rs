@@ -391,7 +391,7 @@ fn with_from(problem: Diagnostic, from: &str) -> Diagnostic {
     if problem.url.is_some() { problem } else { problem.url(from) }
 }
 
-/// Tells several failures under the one that weighs most; a file that a place lacks is the least that can be wrong.
+/// Reports several failures under the one that weighs most; a file that a place lacks is the least that can be wrong.
 fn together(mut failures: Vec<Diagnostic>, absent: Vec<Diagnostic>, url: &Url) -> Diagnostic {
     failures.sort_by_key(|failure| (failure.code == Code::Io, !failure.code.as_str().starts_with("E_SIG_")));
     let all = failures.into_iter().chain(absent);

@@ -77,7 +77,7 @@ fn note(updated: &PinUpdate, host: &str, has_keyring: bool) -> Option<String> {
     }
 }
 
-/// Tells where the signature is, and which keys openSUSE documents as its own; trust is the reader's to give.
+/// Returns where the signature is, and which keys openSUSE documents as its own; trust is the reader's to give.
 fn who(at: &Url) -> String {
     let is_opensuse = at.host().is_some_and(|host| host == "opensuse.org" || host.ends_with(".opensuse.org"));
     let keys = KNOWN.iter().filter(|_| is_opensuse);

@@ -101,7 +101,7 @@ impl<'a> PinPolicy<'a> {
         self.store.get_or_init(|| self.context.open_store()).as_ref().map_err(Clone::clone)
     }
 
-    /// Tells whether a publisher may do without a signature.
+    /// Returns whether a publisher may do without a signature.
     pub(super) fn takes_unsigned(&self, url: &Url) -> bool {
         self.keyring.is_empty() || self.options.allow_unsigned || self.config.takes_unsigned(url)
     }
@@ -254,7 +254,7 @@ fn read_keyring(path: &Path) -> Result<Keyring, Diagnostic> {
     Keyring::parse(&bytes, &shown)
 }
 
-/// Tells how to come by a keyring.
+/// Returns how to come by a keyring.
 fn export(path: &Path) -> String {
     let shown = one_line(&path.to_string_lossy(), 200);
     format!("export the publisher's key into it: `gpg --armor --export FINGERPRINT >{}`", quoted(&shown))

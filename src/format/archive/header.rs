@@ -45,7 +45,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
     (slash <= PREFIX && slash + 1 < path.len()).then(|| (&path[..slash], &path[slash + 1..]))
 }
 
-/// Tells whether a path fits.
+/// Returns whether a path fits.
 pub(super) fn fits(path: &str) -> bool {
     split(path).is_some()
 }

@@ -285,7 +285,7 @@ impl Root {
     }
 }
 
-/// Tells whether a path is relative, stays beneath its directory, and has one spelling on every system.
+/// Returns whether a path is relative, stays beneath its directory, and has one spelling on every system.
 fn is_path(path: &str) -> bool {
     let bad = |c: char| is_unsafe(c) || matches!(c, '\n' | '\t' | '\\' | '\0');
     let part = |part: &str| !matches!(part, "" | "." | ".." | "~") && part.len() <= 255;

@@ -99,7 +99,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n')
 }
 
-/// Tells whether Combustion's grep would look at this line.
+/// Returns whether Combustion's grep would look at this line.
 pub(crate) fn is_magic(line: &[u8]) -> bool {
     line.starts_with(b"# combustion:")
 }

@@ -138,7 +138,7 @@ fn source(contents: &Node, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Tells whether what follows `data:` is media type, `,`, and well-encoded data (RFC 2397).
+/// Returns whether what follows `data:` is media type, `,`, and well-encoded data (RFC 2397).
 fn is_data_url(rest: &str) -> bool {
     let Some((head, data)) = rest.split_once(',') else { return false };
     if head.ends_with(";base64") {

@@ -114,7 +114,7 @@ pub(crate) fn salt_length(digest: u8) -> Option<usize> {
     }
 }
 
-/// Tells whether `values` are a key's signature over a message, of which `digest` is the digest.
+/// Returns whether `values` are a key's signature over a message, of which `digest` is the digest.
 pub(crate) fn verify(key: &Material, by: u8, message: &[u8], digest: &[u8], values: &[Vec<u8>]) -> bool {
     match (key, values) {
         (Material::Rsa { n, e }, [value]) => {

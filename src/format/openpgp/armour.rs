@@ -37,7 +37,7 @@ pub(crate) fn lines(text: &[u8]) -> Lines<'_> {
     text.split(is_end).peekable()
 }
 
-/// Tells whether a file is packets rather than text: a packet's first octet has the high bit (section 4.2).
+/// Returns whether a file is packets rather than text: a packet's first octet has the high bit (section 4.2).
 pub(crate) fn is_binary(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|first| first & 0x80 != 0)
 }

@@ -126,7 +126,7 @@ impl Certificate {
         own.into_iter().map(|it| (it, String::from_utf8_lossy(id).into_owned())).collect()
     }
 
-    /// Tells whether the primary key says something of itself and of what follows it.
+    /// Returns whether the primary key says something of itself and of what follows it.
     ///
     /// A signature whose digest is so weak that it is not computed here counts: it will be refused, not passed over.
     fn is_own(&self, it: &Signature, rest: &[&[u8]]) -> bool {
@@ -228,12 +228,12 @@ fn is_for_signing(statement: &Signature) -> bool {
     statement.said(sub::FLAGS).and_then(<[u8]>::first).is_some_and(|flags| flags & FOR_SIGNING != 0)
 }
 
-/// Tells whether a signature is of a type, or of a version so new that nothing about it is known.
+/// Returns whether a signature is of a type, or of a version so new that nothing about it is known.
 fn is_kind(signature: &Signature, kind: u8) -> bool {
     signature.kind.is_none_or(|it| it == kind)
 }
 
-/// Tells whether a signature names a key as its maker: by fingerprint where it gives one, else by key id.
+/// Returns whether a signature names a key as its maker: by fingerprint where it gives one, else by key id.
 fn names(signature: &Signature, key: &Key) -> bool {
     let mut fingerprints = signature.issuers(sub::FINGERPRINT).peekable();
     match fingerprints.peek() {

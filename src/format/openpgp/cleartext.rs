@@ -41,7 +41,7 @@ pub(crate) struct Cleartext {
     pub signature: Vec<u8>,
 }
 
-/// Tells whether any line begins a signed text; where text stands before it, the reading refuses.
+/// Returns whether any line begins a signed text; where text stands before it, the reading refuses.
 pub(crate) fn is_cleartext(document: &[u8]) -> bool {
     armour::lines(document).any(|line| line.starts_with(BEGIN))
 }

@@ -67,7 +67,7 @@ impl Keyring {
         }
     }
 
-    /// Tells whether there is no certificate.
+    /// Returns whether there is no certificate.
     pub(crate) fn is_empty(&self) -> bool {
         self.certificates.is_empty()
     }

@@ -280,7 +280,7 @@ impl Signature {
         Self::parse(&all.body)
     }
 
-    /// Tells whether a key made this signature over `data`; `None` where the digest is not one that can be computed.
+    /// Returns whether a key made this signature over `data`; `None` where the digest is not one that can be computed.
     pub(crate) fn is_by(&self, key: &Key, data: &[&[u8]]) -> Option<bool> {
         let message = [&self.salt, &data.concat()[..], &self.trailer].concat();
         let digest = algorithm::digest(self.digest, &message)?;

@@ -54,7 +54,7 @@ pub(crate) fn key(key: &Key) -> Result<(), Flaw> {
     if RSA_BITS.contains(&bits) { Ok(()) } else { Err(Flaw::WeakKey(format!("RSA of {bits} bits"))) }
 }
 
-/// Tells whether a signature is neither from the future nor expired, by its own word.
+/// Returns whether a signature is neither from the future nor expired, by its own word.
 pub(crate) fn in_force(signature: &Signature, now: u64) -> bool {
     let lasts = signature.seconds(sub::EXPIRES).unwrap_or(0);
     let is_begun = |when: u64| when <= now.saturating_add(SKEW);
@@ -78,7 +78,7 @@ const UNDERSTOOD: [u8; 9] = [
 /// prefer when they write to the key (ciphers, digests, compression, key server, features, modes).
 const PASSED_OVER: [u8; 8] = [25, 28, 11, 21, 22, 23, 30, 39];
 
-/// Tells whether everything that a signature calls critical is something that we act upon.
+/// Returns whether everything that a signature calls critical is something that we act upon.
 pub(crate) fn understood(signature: &Signature) -> bool {
     let is_known = |kind| UNDERSTOOD.contains(kind) || PASSED_OVER.contains(kind);
     signature.hashed.iter().all(|it| !it.is_critical || is_known(&it.kind))

@@ -59,12 +59,12 @@ fn rank(problem: &Diagnostic) -> u8 {
     }
 }
 
-/// Says that there is no signature where there should be one.
+/// Reports that there is no signature where there should be one.
 pub(crate) fn missing() -> Diagnostic {
     Diagnostic::new(Code::SigMissing, "there is no signature")
 }
 
-/// Says that a signature cannot be read.
+/// Reports that a signature cannot be read.
 pub(crate) fn unreadable(why: impl std::fmt::Display) -> Diagnostic {
     Diagnostic::new(Code::SigBad, "the signature cannot be read").cause(why)
 }
@@ -190,7 +190,7 @@ fn unknown_key(keyring: &Keyring, signature: &Signature) -> Diagnostic {
     }
 }
 
-/// Tells why a key is not believed that did make the signature.
+/// Returns why a key is not believed that did make the signature.
 fn not_believed(certificate: &Certificate, flaw: Flaw, at: Moments) -> Diagnostic {
     let code = match &flaw {
         Flaw::WeakKey(_) | Flaw::WeakSelf => Code::SigWeak,

@@ -41,7 +41,7 @@ fn hide(lines: &Lines<'_>, value: &Spanned<DeValue<'_>>, hidden: &mut [bool]) {
     }
 }
 
-/// Tells whether what stands under a key may be secret; misspelt keys count.
+/// Returns whether what stands under a key may be secret; misspelt keys count.
 fn is_secret_key(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let word = ["pass", "pwd", "secret", "token", "hash"].iter().any(|word| key.contains(word));

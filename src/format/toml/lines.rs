@@ -98,7 +98,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Tells whether a byte of UTF-8 begins a character.
+/// Returns whether a byte of UTF-8 begins a character.
 const fn is_first_byte(byte: u8) -> bool {
     byte & 0xc0 != 0x80
 }

@@ -53,7 +53,7 @@ pub(crate) struct Document<'a> {
     foreign: bool,
 }
 
-/// Tells whether a character may stand nowhere in a file we read, however it is written: controls and direction marks,
+/// Returns whether a character may stand nowhere in a file we read, however it is written: controls and direction marks,
 /// a byte order mark, Unicode's own line ends, and the two characters that XML cannot carry (XML 1.0 §2.2).
 pub(crate) const fn is_refused(c: char) -> bool {
     matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
@@ -138,7 +138,7 @@ impl<'a> Document<'a> {
         Diagnostic::new(Code::Recipe, headline).at(self.lines.place(span))
     }
 
-    /// Tells whether the text was no TOML.
+    /// Returns whether the text was no TOML.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
     }

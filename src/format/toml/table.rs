@@ -65,7 +65,7 @@ impl<'d> Table<'d> {
         Some(Value::new(self.document, key, value.get_ref(), value.span()))
     }
 
-    /// Tells whether a key is there, whatever its value.
+    /// Returns whether a key is there, whatever its value.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }

@@ -230,12 +230,12 @@ impl<'d> Value<'d> {
         Some(Table::new(self.document, path, entries, self.span.clone()))
     }
 
-    /// Tells whether a table stands here.
+    /// Returns whether a table stands here.
     pub(crate) fn is_table(&self) -> bool {
         matches!(self.value, DeValue::Table(_))
     }
 
-    /// Tells whether this is a list; tells nothing to the user.
+    /// Returns whether this is a list; tells nothing to the user.
     pub(crate) fn is_list(&self) -> bool {
         matches!(self.value, DeValue::Array(_))
     }

@@ -42,7 +42,7 @@ fn local(files: &[(&str, &[u8])]) -> LocalFiles {
     LocalFiles(files.iter().map(beside).collect())
 }
 
-/// Tells what the recipe itself pins.
+/// Returns what the recipe itself pins.
 fn known(recipe: &Recipe) -> PinnedInfo {
     let inputs = recipe.inputs().into_iter();
     let known = inputs

@@ -98,7 +98,7 @@ fn ports(value: &Value<'_>, basics: &Basics<'_>) -> Vec<Forward> {
     ports
 }
 
-/// Tells whether two want the same port of the host.
+/// Returns whether two want the same port of the host.
 fn meet(one: &Forward, other: &Forward) -> bool {
     let address = one.address.is_none() || other.address.is_none() || one.address == other.address;
     address && (one.protocol, one.host) == (other.protocol, other.host)

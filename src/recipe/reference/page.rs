@@ -29,7 +29,7 @@ pub(crate) fn page() -> String {
     page
 }
 
-/// Tells whether a key has keys of its own.
+/// Returns whether a key has keys of its own.
 fn is_section(key: &Key) -> bool {
     matches!(key.kind, KeyType::Reasons) || below(&key.path).next().is_some()
 }

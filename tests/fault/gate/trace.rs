@@ -119,7 +119,7 @@ const CHANGE_NOTHING: &str = "accept4 access arch_prctl bind brk clock_gettime c
     set_tid_address setsockopt shutdown sigaltstack socket socketpair stat statfs statx syncfs sysinfo tgkill umask \
     uname wait4 waitid";
 
-/// Tells whether a call may change what is on disk. `exit_group` counts: a kill there shows what the last change left.
+/// Returns whether a call may change what is on disk. `exit_group` counts: a kill there shows what the last change left.
 fn can_change_disk(call: &str, arguments: &str) -> bool {
     let has = |words: &[&str]| words.iter().any(|word| arguments.contains(word));
     match call {
@@ -161,7 +161,7 @@ fn site(call: &str, arguments: &str) -> String {
     site
 }
 
-/// Tells whether a line of a log made with `-y` is about an eventfd.
+/// Returns whether a line of a log made with `-y` is about an eventfd.
 pub fn is_inner(line: &str) -> bool {
     line.split_once('(').is_some_and(|(_, rest)| rest.split(',').next().is_some_and(|fd| fd.contains("eventfd")))
 }

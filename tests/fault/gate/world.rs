@@ -53,7 +53,7 @@ const fn scenario(command: &'static str, state: State, words: &'static [&'static
 }
 
 impl Scenario {
-    /// Tells whether the command did what it is for. `verify` says with its exit code that something was damaged.
+    /// Returns whether the command did what it is for. `verify` says with its exit code that something was damaged.
     pub fn is_well(&self, ended: &Ended) -> bool {
         let found_damage = self.command == "verify" && ended.code == 3 && ended.stderr.contains("E_CACHE_CORRUPT");
         ended.code == 0 || found_damage
