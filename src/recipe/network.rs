@@ -52,6 +52,8 @@ table! {
         addresses: Vec<Spanned<Subnet>>,
         /// at most one of each family
         gateway: Vec<Spanned<IpAddr>>,
+        /// static routes, like "10.0.0.0/8 via 192.0.2.254"; without `via` the network is reached on the link
+        routes: Vec<Spanned<Route>>,
         /// name servers, by address
         dns: Vec<Spanned<IpAddr>>,
         /// domains that short names are looked up in
@@ -121,6 +123,13 @@ pub(crate) enum Port {
 pub(crate) struct Subnet {
     pub address: IpAddr,
     pub prefix: u8,
+}
+
+/// A network, and the router behind which it lies; without one it is on the link itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Route {
+    pub to: Subnet,
+    pub via: Option<IpAddr>,
 }
 
 /// The name of an interface in the guest.
@@ -198,6 +207,21 @@ impl Subnet {
             (IpAddr::V4(own), IpAddr::V4(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros() >= prefix,
             (IpAddr::V6(own), IpAddr::V6(other)) => (own.to_bits() ^ other.to_bits()).leading_zeros() >= prefix,
             _ => false,
+        }
+    }
+}
+
+impl Route {
+    /// Reads `10.0.0.0/8 via 192.0.2.254` or `10.0.0.0/8`, as ip-route(8) writes them.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (to, via) = match text.split_once(" via ") {
+            Some((to, via)) => (to, Some(via.parse::<IpAddr>().map_err(|_| "`via` is followed by no address")?)),
+            None => (text, None),
+        };
+        let to = Subnet::parse(to).map_err(|error| error.to_string())?;
+        match via {
+            Some(via) if via.is_ipv4() != to.address.is_ipv4() => Err("the router is of the other family".to_owned()),
+            via => Ok(Self { to, via }),
         }
     }
 }
@@ -404,6 +428,24 @@ impl FromValue for Subnet {
 
     fn is_same(&self, other: &Self) -> bool {
         self == other
+    }
+}
+
+impl FromValue for Route {
+    const KIND: KeyType = KeyType::Text;
+
+    fn from_value(value: &Value<'_>) -> Option<Self> {
+        let text = value.line()?;
+        let route = Self::parse(text);
+        if let Err(error) = &route {
+            let hint = "write it like \"10.0.0.0/8 via 192.0.2.254\", or without `via`; the default route is `gateway`";
+            value.refuse(format!("`{}`: {error}", one_line(text, 80)), hint);
+        }
+        route.ok()
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.to == other.to
     }
 }
 

@@ -150,6 +150,27 @@ fn profiles_that_could_not_work_are_refused() {
 }
 
 #[test]
+fn routes_that_could_not_work_are_refused() {
+    for (wish, word) in [
+        (
+            lan("ipv6 = \"disabled\"\nroutes = [\"2001:db8:1::/48\"]"),
+            "the route to 2001:db8:1::/48 is of a family that `lan` has disabled",
+        ),
+        (
+            lan("routes = [\"10.0.0.0/8 via 224.0.0.1\"]"),
+            "the router of the route to 10.0.0.0/8 is a multicast address",
+        ),
+        (
+            lan("routes = [\"10.0.0.0/8\"]") + &other("b", "type = \"bridge\"\nports = [\"eth0\"]"),
+            "`lan` is a port of `b`, so it has no addresses",
+        ),
+    ] {
+        let problems = refused(&wish, &[]);
+        assert!(problems.len() == 1 && problems[0].contains(word), "{wish} {problems:?}");
+    }
+}
+
+#[test]
 fn profiles_that_hardly_work_as_meant_are_warned_of() {
     for (wish, warned) in [
         (lan("addresses = [\"192.0.2.2/24\"]\ngateway = [\"192.0.3.1\"]"), &["gateway-subnet"][..]),

@@ -7,7 +7,7 @@ use super::keyfile::{controller, controllers};
 use crate::base::text::one_line;
 use crate::base::{Location, Rule, Spanned};
 use crate::provision::diagnostics::DiagnosticSink;
-use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port, Subnet};
+use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port, Route, Subnet};
 
 type Profiles = [Spanned<NetworkProfile>];
 /// Whose an interface or card is, as far as a profile names it.
@@ -39,6 +39,7 @@ pub(crate) fn all(profiles: &Profiles, diag: &mut DiagnosticSink) {
             }
         }
         gateways(value, diag);
+        routes(value, diag);
         dns(value, diag);
         mtu(value, place, diag);
     }
@@ -122,7 +123,11 @@ fn beneath<'p>(profile: &NetworkProfile, owners: &Owners<'p>) -> Vec<&'p Network
 
 /// Refuses addresses of a port: what it carries belongs to its bridge or bond.
 fn port(profile: &NetworkProfile, controller: &NetworkProfile, place: &Location, diag: &mut DiagnosticSink) {
-    let lists = profile.addresses.len() + profile.gateway.len() + profile.dns.len() + profile.dns_search.len();
+    let lists = profile.addresses.len()
+        + profile.gateway.len()
+        + profile.routes.len()
+        + profile.dns.len()
+        + profile.dns_search.len();
     if lists > 0 || profile.ipv4.is_some() || profile.ipv6.is_some() {
         let headline =
             format!("`{}` is a port of `{}`, so it has no addresses of its own", profile.name, controller.name);
@@ -226,6 +231,19 @@ fn dns(profile: &NetworkProfile, diag: &mut DiagnosticSink) {
         }
         if profile.addressing(value.is_ipv4()) == Addressing::Disabled {
             let headline = format!("the name server {value} is of a family that `{}` has disabled", profile.name);
+            diag.refuse_at(place, headline, "remove it, or enable the family");
+        }
+    }
+}
+
+/// Refuses routes of a family that is disabled, and routers that can be none.
+fn routes(profile: &NetworkProfile, diag: &mut DiagnosticSink) {
+    for Spanned { value: Route { to, via }, place } in &profile.routes {
+        if let Some(why) = via.as_ref().and_then(odd) {
+            diag.refuse_at(place, format!("the router of the route to {to} is {why}"), "");
+        }
+        if profile.addressing(to.address.is_ipv4()) == Addressing::Disabled {
+            let headline = format!("the route to {to} is of a family that `{}` has disabled", profile.name);
             diag.refuse_at(place, headline, "remove it, or enable the family");
         }
     }

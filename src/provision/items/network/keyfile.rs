@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{Digest, Spanned};
 use crate::provision::guest::HEAD;
-use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port};
+use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port, Route};
 
 /// Whose port an interface or card is.
 pub(crate) type Controllers<'p> = BTreeMap<&'p Port, &'p NetworkProfile>;
@@ -147,6 +147,11 @@ fn family(text: &mut String, profile: &NetworkProfile, v4: bool) {
     for (number, subnet) in (1..).zip(profile.of_family(v4)) {
         let gateway = gateway.filter(|_| number == 1).map(|gateway| format!(",{}", gateway.value)).unwrap_or_default();
         text.push_str(&format!("address{number}={}{gateway}\n", subnet.value));
+    }
+    let routes = profile.routes.iter().filter(|route| route.value.to.address.is_ipv4() == v4);
+    for (number, Route { to, via }) in (1..).zip(routes.map(|route| route.value)) {
+        let via = via.map(|via| format!(",{via}")).unwrap_or_default();
+        text.push_str(&format!("route{number}={to}{via}\n"));
     }
     let dns = profile.dns.iter().filter(|dns| dns.value.is_ipv4() == v4);
     text.push_str(&list("dns", dns.map(|dns| dns.value.to_string())));
