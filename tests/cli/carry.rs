@@ -264,7 +264,7 @@ fn sec_5_secrets_of_an_address_are_shown_nowhere_and_reach_the_server() {
     world.recipe("twice", &format!("{wish}{rpm}"));
     silent(world.run(&["check", "twice.toml"]).ends_with(2).says("two packages have the file name"));
     world.recipe("bad", &wish.replace("one-1.0.rpm", "-1.0.rpm"));
-    silent(world.run(&["check", "bad.toml"]).ends_with(2).says("no file name of a package"));
+    silent(world.run(&["check", "bad.toml"]).ends_with(2).says("not the file name of a package"));
     world.server.put("/one-1.0.rpm", "", &[Behaviour::status("404 Not Found")]);
     let elsewhere = workdir();
     std::fs::write(elsewhere.path().join("guest.qcow2"), include_bytes!("../../recipes/demo/guest.qcow2")).unwrap();

@@ -135,7 +135,7 @@ fn two_of_a_kind_and_unknown_files_are_refused_by_name() {
     import(dir.path(), &[], &["v.xml", "v.sh"]).ends_with(2).says("both a description of a machine");
     import(dir.path(), &[], &["note"]).ends_with(2).says("`note` is nothing that can be imported");
     import(dir.path(), &[], &["gone"]).ends_with(2).says("there is no file `gone`");
-    import(dir.path(), &[], &["a.ign", "--name", "../x"]).ends_with(2).says("no name for a recipe");
+    import(dir.path(), &[], &["a.ign", "--name", "../x"]).ends_with(2).says("not a valid name for a recipe");
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn out_3_a_storage_path_that_virt_install_mishandles_is_refused() {
     let world = World::new();
     for odd in ["a b", "a'b", "a&b", "a,b", "a/../b", "a\nb"] {
         let given = ["install", "result-demo", "--connect", "qemu:///session", "--storage", odd];
-        world.run(&given).ends_with(5).says("E_PREFLIGHT").says("no storage directory");
+        world.run(&given).ends_with(5).says("E_PREFLIGHT").says("not a valid storage directory");
     }
     let remote = ["install", "result-demo", "--connect", "qemu+ssh://host/system"];
     world.run(&remote).ends_with(2).says("another machine");

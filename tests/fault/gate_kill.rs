@@ -87,7 +87,7 @@ fn cas_01_gate_the_judge_says_no_where_a_system_call_does_nothing() {
     for (command, state, calls) in [
         ("fetch", State::Part, &["renameat2", "fchmod"][..]),
         ("build", State::Fetched, &["linkat", "renameat", "renameat2", "fchmod", "pwrite64", "write"][..]),
-        ("import", State::Packed, &["linkat", "write", "rename", "fchmod"][..]),
+        ("import", State::Packed, &["linkat", "write", "renameat2", "fchmod"][..]),
         ("export", State::Fetched, &["renameat2", "write"][..]),
         ("gc", State::Garbage, &["unlinkat", "renameat2"][..]),
     ] {

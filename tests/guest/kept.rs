@@ -178,7 +178,12 @@ fn run_8_an_installer_that_wrote_nothing_begins_again_unasked() {
     machine.run(&["box.toml", "--", "-no-such-option"]).ends_with(5).says("QEMU");
     assert!(machine.says(&[]).contains("INSTALLER WROTE"));
     machine.boots_its_disk(&[], 0);
-    machine.world.bin(&["run", "tiny.toml", "--keep", "play", "--boot-from", "disk"]).run().ends_with(2).says("no ISO");
+    machine
+        .world
+        .bin(&["run", "tiny.toml", "--keep", "play", "--boot-from", "disk"])
+        .run()
+        .ends_with(2)
+        .says("not installed by an ISO");
 }
 
 #[test]
