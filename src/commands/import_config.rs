@@ -221,7 +221,7 @@ mod tests {
 
     /// What a config should do, as the generator drew it.
     #[derive(Clone, Debug)]
-    struct Wanted {
+    struct GeneratedConfig {
         users: Vec<Value>,
         files: Vec<(String, String, Option<u32>, Value, u8)>,
         units: Vec<Value>,
@@ -308,7 +308,7 @@ mod tests {
             .prop_map(move |(text, mode, owner, form)| (path.to_owned(), text, mode, owner, form))
     }
 
-    fn wanted() -> impl Strategy<Value = Wanted> {
+    fn wanted() -> impl Strategy<Value = GeneratedConfig> {
         let users = (user("root"), user("ada"), user("bob"), user("core")).prop_map(|(a, b, c, d)| vec![a, b, c, d]);
         let files =
             (file("/etc/hostname"), file("/etc/a/b c.conf"), file("/root/x"), file("/home/ada/z"), file("/opt/o"));
@@ -317,7 +317,7 @@ mod tests {
             (unit("sshd.service"), unit("a@b.timer"), unit("x\\x2dy.mount")).prop_map(|(a, b, c)| vec![a, b, c]);
         let some = |count: usize| subsequence((0..count).collect::<Vec<_>>(), 0..=count);
         (users, files, units, some(4), some(5), some(3), any::<bool>()).prop_map(
-            |(users, files, units, u, f, s, has_home)| Wanted {
+            |(users, files, units, u, f, s, has_home)| GeneratedConfig {
                 users: u.into_iter().map(|index| users[index].clone()).collect(),
                 files: f.into_iter().map(|index| files[index].clone()).collect(),
                 units: s.into_iter().map(|index| units[index].clone()).collect(),
@@ -343,7 +343,7 @@ mod tests {
         }
     }
 
-    fn config(wanted: &Wanted) -> Value {
+    fn config(wanted: &GeneratedConfig) -> Value {
         let file = |(path, text, mode, owner, form): &(String, String, Option<u32>, Value, u8)| {
             let overwrite = if *form == 1 { Value::Null } else { json!(true) };
             object(vec![

@@ -27,7 +27,7 @@ pub(crate) struct Expected {
     /// As it is, not escaped.
     pub subject: String,
     /// By name.
-    pub facts: BTreeMap<String, Wish>,
+    pub facts: BTreeMap<String, Matcher>,
 }
 
 /// What a line is about; the word stands in the report.
@@ -53,7 +53,7 @@ pub(crate) enum Kind {
 /// What a fact should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Wish {
+pub(crate) enum Matcher {
     Is(String),
     /// Each of these among words with `,` between them.
     Has(Vec<String>),

@@ -22,14 +22,14 @@
 
 mod expectation;
 mod junit;
-mod told;
+mod report;
 mod verdict;
 
-pub(crate) use expectation::{Expectation, Expected, Kind, Wish};
+pub(crate) use expectation::{Expectation, Expected, Kind, Matcher};
 pub(crate) use junit::unreported;
 #[cfg(test)]
-pub(crate) use told::escape;
-pub(crate) use told::{Heard, LIMIT, heard};
+pub(crate) use report::escape;
+pub(crate) use report::{LIMIT, ReportState, heard};
 pub(crate) use verdict::{Check, Verdict, judge};
 
 /// The name of the port, on either side.

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::base::Digest;
 
-fn expected(kind: Kind, subject: &str, facts: &[(&str, Wish)]) -> Expected {
+fn expected(kind: Kind, subject: &str, facts: &[(&str, Matcher)]) -> Expected {
     let facts = facts.iter().map(|(name, wish)| ((*name).to_owned(), wish.clone())).collect();
     Expected { kind, subject: subject.to_owned(), facts }
 }
 
-fn is(word: &str) -> Wish {
-    Wish::Is(word.to_owned())
+fn is(word: &str) -> Matcher {
+    Matcher::Is(word.to_owned())
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -20,10 +20,10 @@ fn words(words: &[&str]) -> Vec<String> {
 
 fn expectation() -> Expectation {
     Expectation::new(vec![
-        expected(Kind::Engine, "ignition", &[("config", Wish::Digest(Digest::of(b"config")))]),
-        expected(Kind::User, "ann", &[("uid", is("1500")), ("groups", Wish::Has(words(&["video", "users"])))]),
-        expected(Kind::File, "/etc/a\\x20b", &[("mode", is("600")), ("sha256", Wish::Digest(Digest::of(b"1234")))]),
-        expected(Kind::Unit, "ours.service", &[("active", Wish::Any(words(&["active", "inactive"])))]),
+        expected(Kind::Engine, "ignition", &[("config", Matcher::Digest(Digest::of(b"config")))]),
+        expected(Kind::User, "ann", &[("uid", is("1500")), ("groups", Matcher::Has(words(&["video", "users"])))]),
+        expected(Kind::File, "/etc/a\\x20b", &[("mode", is("600")), ("sha256", Matcher::Digest(Digest::of(b"1234")))]),
+        expected(Kind::Unit, "ours.service", &[("active", Matcher::Any(words(&["active", "inactive"])))]),
         expected(Kind::Group, "ours", &[]),
     ])
 }
@@ -112,19 +112,19 @@ fn sec_4_a_digest_is_never_shown_as_it_may_be_that_of_a_short_secret() {
 fn the_last_whole_report_counts() {
     let (pending, good) = (good().replace("final", "pending"), good());
     for (stream, heard_as) in [
-        (String::new(), Heard::Nothing),
-        (good[..good.len() - 5].to_owned(), Heard::Nothing),
-        (good[20..].to_owned(), Heard::Nothing),
-        (good.replace(END, "arca-report 1 endless"), Heard::Nothing),
-        (pending.clone(), Heard::Pending),
-        (format!("{pending}{good}"), Heard::Final),
-        (format!("{good}{BEGIN}\nstage\tfin"), Heard::Final),
-        (format!("{good}{pending}"), Heard::Pending),
-        (format!("{BEGIN}\nuser\tann\tpresent=no\n{good}"), Heard::Final),
-        (format!("noise\r\n{}", good.replace('\n', "\r\n")), Heard::Final),
+        (String::new(), ReportState::Nothing),
+        (good[..good.len() - 5].to_owned(), ReportState::Nothing),
+        (good[20..].to_owned(), ReportState::Nothing),
+        (good.replace(END, "arca-report 1 endless"), ReportState::Nothing),
+        (pending.clone(), ReportState::Pending),
+        (format!("{pending}{good}"), ReportState::Final),
+        (format!("{good}{BEGIN}\nstage\tfin"), ReportState::Final),
+        (format!("{good}{pending}"), ReportState::Pending),
+        (format!("{BEGIN}\nuser\tann\tpresent=no\n{good}"), ReportState::Final),
+        (format!("noise\r\n{}", good.replace('\n', "\r\n")), ReportState::Final),
     ] {
         assert_eq!(heard(stream.as_bytes()), heard_as, "{stream}");
-        assert_eq!(judge(&expectation(), stream.as_bytes()).passed(), heard_as == Heard::Final, "{stream}");
+        assert_eq!(judge(&expectation(), stream.as_bytes()).passed(), heard_as == ReportState::Final, "{stream}");
     }
     let cut = failures(&good.as_bytes()[..100]);
     assert_eq!(cut, ["report: there: expected a whole report, found one that does not end"]);

@@ -1,7 +1,7 @@
 //! The judgement: a report held to an expectation, check by check. Touches nothing.
 
-use super::told::{Facts, Told, escape, last, text};
-use super::{Expectation, Expected, Wish};
+use super::report::{Facts, GuestReport, escape, last, text};
+use super::{Expectation, Expected, Matcher};
 use crate::base::text::{count, one_line};
 
 /// How much of a guest's word is shown.
@@ -34,7 +34,7 @@ pub(crate) fn judge(expectation: &Expectation, stream: &[u8]) -> Verdict {
         let found = if text.contains(super::BEGIN) { "one that does not end" } else { "nothing" };
         return Verdict { checks: vec![Check::new("report", "", "there", false, "a whole report", found)] };
     };
-    let told = Told::read(report);
+    let told = GuestReport::read(report);
     let mut checks = form(&told);
     expectation.lines.iter().for_each(|line| self::line(line, &told, &mut checks));
     checks.push(failed(&told));
@@ -42,7 +42,7 @@ pub(crate) fn judge(expectation: &Expectation, stream: &[u8]) -> Verdict {
 }
 
 /// Judges the report itself.
-fn form(told: &Told<'_>) -> Vec<Check> {
+fn form(told: &GuestReport<'_>) -> Vec<Check> {
     let check = |fact, passed, expected: &str, found: &str| Check::new("report", "", fact, passed, expected, found);
     let twice: Vec<String> = told.twice.iter().take(5).map(|(kind, subject)| format!("{kind} {subject}")).collect();
     let found = match (told.is_cut, twice.is_empty()) {
@@ -58,7 +58,7 @@ fn form(told: &Told<'_>) -> Vec<Check> {
 }
 
 /// Judges what is told of one thing; what is not there has no further facts.
-fn line(line: &Expected, told: &Told<'_>, checks: &mut Vec<Check>) {
+fn line(line: &Expected, told: &GuestReport<'_>, checks: &mut Vec<Check>) {
     let Expected { kind, subject, facts: wishes } = line;
     let check = |fact: &str, passed, expected: &str, found: &str| {
         Check::new(kind.as_str(), subject, fact, passed, expected, found)
@@ -76,7 +76,7 @@ fn line(line: &Expected, told: &Told<'_>, checks: &mut Vec<Check>) {
     }
 }
 
-fn failed(told: &Told<'_>) -> Check {
+fn failed(told: &GuestReport<'_>) -> Check {
     let first: Vec<&str> = told.failed.iter().take(10).copied().collect();
     let more = told.failed.len().saturating_sub(first.len());
     let found = match (first.is_empty(), more) {
@@ -87,7 +87,7 @@ fn failed(told: &Told<'_>) -> Check {
     Check::new("units", "", "failed", told.failed.is_empty(), "none", &found)
 }
 
-impl Wish {
+impl Matcher {
     /// Returns whether a fact is as wished; what was expected, what was found.
     fn judge(&self, name: &str, facts: Facts<'_>) -> (bool, String, String) {
         let Some(found) = facts.get(name) else { return (false, self.shown(), "not told".to_owned()) };

@@ -2,7 +2,7 @@
 //!
 //! Items add what only the recipe says (a setting, a pool); `report` derives the rest from the files, units and accounts.
 
-use crate::guest_report::{Expected, Kind, Wish};
+use crate::guest_report::{Expected, Kind, Matcher};
 
 /// States of a unit that did not fail; a oneshot's is `inactive` when it is done. Not `auto-restart`, which systemd has as a
 /// kind of `activating`.
@@ -20,7 +20,7 @@ pub(crate) struct GuestCheck {
 
 impl GuestCheck {
     /// Makes a check of a thing by facts.
-    pub(crate) fn new(kind: Kind, subject: &str, facts: impl IntoIterator<Item = (&'static str, Wish)>) -> Self {
+    pub(crate) fn new(kind: Kind, subject: &str, facts: impl IntoIterator<Item = (&'static str, Matcher)>) -> Self {
         let facts = facts.into_iter().map(|(name, wish)| (name.to_owned(), wish)).collect();
         Self { expected: Expected { kind, subject: subject.to_owned(), facts }, detail: NONE.to_owned() }
     }
@@ -32,11 +32,11 @@ impl GuestCheck {
 }
 
 /// Expects one word.
-pub(crate) fn is(word: impl ToString) -> Wish {
-    Wish::Is(word.to_string())
+pub(crate) fn is(word: impl ToString) -> Matcher {
+    Matcher::Is(word.to_string())
 }
 
 /// Expects one of several words.
-pub(crate) fn any(words: &[&str]) -> Wish {
-    Wish::Any(words.iter().map(|word| (*word).to_owned()).collect())
+pub(crate) fn any(words: &[&str]) -> Matcher {
+    Matcher::Any(words.iter().map(|word| (*word).to_owned()).collect())
 }

@@ -14,7 +14,7 @@ use super::guest::{Bytes, GuestFile, GuestUnit, GuestUser, HEAD, Write};
 use super::items::units::has_install;
 use super::outputs::EngineOutputs;
 use crate::base::{Digest, Engine, Location};
-use crate::guest_report::{Expectation, Expected, Kind, PORT, Wish};
+use crate::guest_report::{Expectation, Expected, Kind, Matcher, PORT};
 
 const SCRIPT: &str = include_str!("report.sh");
 const UNIT: &str = "arca-report.service";
@@ -122,7 +122,7 @@ pub(crate) fn digest(config: Option<&[u8]>, template: Option<&Template>, script:
 /// Lists what to look at: what items added, and what follows from accounts, files and units.
 fn checks(outputs: &mut EngineOutputs, engines: &[Engine], digest: Digest) -> Vec<GuestCheck> {
     let marks =
-        engines.iter().map(|one| GuestCheck::new(Kind::Engine, one.as_str(), [("config", Wish::Digest(digest))]));
+        engines.iter().map(|one| GuestCheck::new(Kind::Engine, one.as_str(), [("config", Matcher::Digest(digest))]));
     let mut checks: Vec<GuestCheck> = marks.collect();
     let mut added = std::mem::take(&mut outputs.checks);
     let mut of = |features: &[Feature]| -> Vec<GuestCheck> {
@@ -162,8 +162,8 @@ fn once(checks: Vec<GuestCheck>) -> Vec<GuestCheck> {
 fn user(user: &GuestUser) -> GuestCheck {
     let password = user.hash.as_ref().map(|hash| if hash.starts_with(['!', '*']) { "locked" } else { "set" });
     let lines: String = user.keys.iter().map(|key| format!("{key}\n")).collect();
-    let keys = (!user.keys.is_empty()).then(|| Wish::Digest(Digest::of(lines.as_bytes())));
-    let groups = (!user.groups.is_empty()).then(|| Wish::Has(user.groups.clone()));
+    let keys = (!user.keys.is_empty()).then(|| Matcher::Digest(Digest::of(lines.as_bytes())));
+    let groups = (!user.groups.is_empty()).then(|| Matcher::Has(user.groups.clone()));
     let facts = [
         ("uid", user.uid.map(is)),
         ("groups", groups),
@@ -184,7 +184,7 @@ fn nodes(outputs: &EngineOutputs, checks: &mut Vec<GuestCheck>) {
     checks.extend(outputs.files().filter(|file| file.path != TRUST_MARK).map(of_file));
     for unit in outputs.units() {
         checks.extend(unit.texts().map(|(path, text)| {
-            let digest = Wish::Digest(Digest::of(text.as_bytes()));
+            let digest = Matcher::Digest(Digest::of(text.as_bytes()));
             GuestCheck::new(Kind::File, &path, owned(0o644, None, None).into_iter().chain([("sha256", digest)]))
         }));
     }
@@ -192,7 +192,7 @@ fn nodes(outputs: &EngineOutputs, checks: &mut Vec<GuestCheck>) {
     checks.extend(links.map(|link| GuestCheck::new(Kind::Link, &link.path, [("target", is(&link.target))])));
 }
 
-fn owned(mode: u32, user: Option<&String>, group: Option<&String>) -> [(&'static str, Wish); 3] {
+fn owned(mode: u32, user: Option<&String>, group: Option<&String>) -> [(&'static str, Matcher); 3] {
     let name = |name: Option<&String>| is(name.map_or("root", String::as_str));
     [("mode", is(format!("{mode:o}"))), ("user", name(user)), ("group", name(group))]
 }
@@ -204,13 +204,13 @@ fn of_file(file: &GuestFile) -> GuestCheck {
     };
     match (file.write, &file.bytes) {
         (Write::Append, Bytes::Here(bytes)) => {
-            let check = GuestCheck::new(Kind::File, &file.path, [("tail", Wish::Digest(digest))]);
+            let check = GuestCheck::new(Kind::File, &file.path, [("tail", Matcher::Digest(digest))]);
             check.with_detail(bytes.len().to_string())
         }
         (Write::Append, Bytes::Remote(_)) => GuestCheck::new(Kind::File, &file.path, []),
         (Write::Replace, _) => {
             let facts = owned(file.mode, file.user.as_ref(), file.group.as_ref());
-            GuestCheck::new(Kind::File, &file.path, facts.into_iter().chain([("sha256", Wish::Digest(digest))]))
+            GuestCheck::new(Kind::File, &file.path, facts.into_iter().chain([("sha256", Matcher::Digest(digest))]))
         }
     }
 }

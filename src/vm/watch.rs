@@ -27,7 +27,7 @@ use super::qemu::Child;
 use super::qmp::Qmp;
 use super::signals::Signals;
 use crate::base::{Code, Diagnostic};
-use crate::guest_report::{self, Heard};
+use crate::guest_report::{self, ReportState};
 
 /// The longest line of a report that is read as one.
 const LARGEST_LINE: u64 = 1 << 20;
@@ -425,7 +425,7 @@ fn read_report(mut stream: impl BufRead) -> Option<Vec<u8>> {
         if (&mut stream).take(LARGEST_LINE).read_until(b'\n', &mut said).ok()? == 0 {
             return None;
         }
-        if said[line..].starts_with(guest_report::END.as_bytes()) && guest_report::heard(&said) == Heard::Final {
+        if said[line..].starts_with(guest_report::END.as_bytes()) && guest_report::heard(&said) == ReportState::Final {
             return Some(said);
         }
         if said.len() > 2 * guest_report::LIMIT {

@@ -13,9 +13,9 @@ use crate::stream::Sink;
 
 /// What the store said, for tests that ask.
 #[derive(Default)]
-pub struct Heard(Mutex<Vec<Event>>);
+pub struct ReportState(Mutex<Vec<Event>>);
 
-impl Heard {
+impl ReportState {
     pub fn hear(&self, event: Event) {
         self.0.lock().unwrap().push(event);
     }
@@ -231,7 +231,7 @@ const DAMAGES: [(&str, Damage); 12] = [
 fn cas_05_a_damaged_object_is_put_away_and_the_same_command_heals_the_store() {
     for (what, damage) in DAMAGES {
         let (_place, cache) = world();
-        let heard = Heard::default();
+        let heard = ReportState::default();
         let hear = |event| heard.hear(event);
         let store = Store::open(&cache, &hear).unwrap();
         let bytes = noise(10_000, 7);
@@ -579,7 +579,7 @@ fn an_open_store_waits_for_the_collector_only_so_long() {
     drop(Store::open(&cache, &deaf).unwrap());
     let lock = std::fs::File::open(cache.join("lock")).unwrap();
     lock.lock().unwrap();
-    let heard = Heard::default();
+    let heard = ReportState::default();
     let hear = |event| heard.hear(event);
     let problem = Store::open_patiently(&cache, Duration::from_millis(80), &hear).map(drop).unwrap_err();
     assert_eq!(problem.code, Code::CacheLock);

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::base::{Code, Digest, Name};
 use crate::store::{Bundle, BundleEntry, Copied, Privacy, Source, Store};
 
-use super::store::{Heard, code, deaf, files_in, noise, rot, snapshot, world};
+use super::store::{ReportState, code, deaf, files_in, noise, rot, snapshot, world};
 
 pub fn name() -> Name {
     Name::parse("nas").unwrap()
@@ -93,7 +93,7 @@ fn cas_05_a_changed_bundle_is_put_away_and_made_again() {
     ];
     for (what, damage) in damages {
         let (_place, cache) = world();
-        let heard = Heard::default();
+        let heard = ReportState::default();
         let hear = |event| heard.hear(event);
         let store = Store::open(&cache, &hear).unwrap();
         let bundle = publish(&store);

@@ -10,7 +10,7 @@ use crate::base::{ByteSize, Code, DerivationId, Digest, Name};
 use crate::store::{Bundle, Collect, EmptyRoots, GcReport, Holder, Policy, Privacy, Root, Store};
 use crate::stream::Sink;
 
-use super::store::{Heard, code, deaf, files_in, object_path, partial, snapshot, world};
+use super::store::{ReportState, code, deaf, files_in, object_path, partial, snapshot, world};
 use super::store_bundles::{name, plan, publish};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -161,7 +161,7 @@ fn gc_01_the_collector_waits_for_users_and_then_gives_up() {
     user.put(b"in use", Privacy::Public).unwrap();
     user.add_root(&Root { holder: Holder::Named(Name::parse("other").unwrap()), bundle: None, objects: [].into() })
         .unwrap();
-    let heard = Heard::default();
+    let heard = ReportState::default();
     let hear = |event| heard.hear(event);
     let store = Store::open_patiently(&cache, Duration::from_millis(80), &hear).unwrap();
     let problem = store.gc(Collect::Remove, DAY, later()).unwrap_err();

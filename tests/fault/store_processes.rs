@@ -16,7 +16,7 @@ use crate::base::{Code, DerivationId, Diagnostic, Digest};
 use crate::store::{BundleEntry, Collect, DownloadLock, Privacy, Source, Store};
 use crate::stream::Sink;
 
-use super::store::{Heard, code, deaf, files_in, noise, object_path, partial, snapshot, world};
+use super::store::{ReportState, code, deaf, files_in, noise, object_path, partial, snapshot, world};
 use super::store_bundles::{entries, name, plan, publish};
 use crate::tests::support;
 
@@ -182,7 +182,7 @@ fn cas_08_a_damaged_object_is_replaced_once_however_many_notice() {
 #[test]
 fn cas_07_of_many_claims_one_brings_and_the_others_wait() {
     let (_place, cache) = world();
-    let heard = Heard::default();
+    let heard = ReportState::default();
     let hear = |event| heard.hear(event);
     let store = Store::open(&cache, &hear).unwrap();
     let bytes = noise(300_000, 10);

@@ -211,7 +211,7 @@ fn reported(xml: &str) -> Vec<u8> {
     let mut stream = UnixStream::connect(path).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     let (mut told, begun) = (vec![], Instant::now());
-    while guest_report::heard(&told) != guest_report::Heard::Final {
+    while guest_report::heard(&told) != guest_report::ReportState::Final {
         let mut buffer = [0; 4096];
         if let Ok(count) = stream.read(&mut buffer) {
             told.extend(&buffer[..count]);

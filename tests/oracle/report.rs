@@ -71,7 +71,7 @@ fn a_system_manager_that_does_not_answer_is_told_of_and_the_script_ends_well() {
         let mut command = Command::new(shell[0]);
         output(command.args(&shell[1..]).arg(at("report.sh"))).success();
         let told = fs::read(at("run/report")).unwrap();
-        assert_eq!(heard(&told), crate::guest_report::Heard::Final);
+        assert_eq!(heard(&told), crate::guest_report::ReportState::Final);
         let lines = judge(&Expectation::new(vec![]), &told).lines();
         let failed = "FAIL  units: failed: expected none, found (systemd-does-not-answer)".to_owned();
         assert!(lines.contains(&failed), "{shell:?} {lines:#?}");

@@ -8,7 +8,7 @@
 use super::context::Context;
 use crate::base::text::{nearest, one_line};
 use crate::base::{DiskSerial, Location, Rule, Spanned};
-use crate::guest_report::{Kind, Wish};
+use crate::guest_report::{Kind, Matcher};
 use crate::provision::checks::{GuestCheck, any, is};
 use crate::provision::diagnostics::{DiagnosticSink, redacted};
 use crate::provision::engines::choice::Feature;
@@ -230,12 +230,12 @@ pub(crate) fn mounted(path: &str, kind: Option<&str>, options: &[impl AsRef<str>
 }
 
 /// Expects what the options of a mount say of writing.
-pub(crate) fn access(options: &[impl AsRef<str>]) -> Wish {
+pub(crate) fn access(options: &[impl AsRef<str>]) -> Matcher {
     is(if options.iter().any(|option| option.as_ref() == "ro") { "ro" } else { "rw" })
 }
 
 /// Returns what the kernel calls a type that mount(8) is given; `None` where that does not follow.
-fn file_system(kind: &str) -> Option<Wish> {
+fn file_system(kind: &str) -> Option<Matcher> {
     match kind {
         // A bind mount shows the type of what is bound.
         "auto" | "none" => None,

@@ -3,7 +3,7 @@
 
 use super::{HASH, KEY, compiled, config, refused, script};
 use crate::base::Engine;
-use crate::guest_report::{Expectation, Kind, Wish};
+use crate::guest_report::{Expectation, Kind, Matcher};
 use crate::provision::GuestConfig;
 use crate::provision::engines::choice::Feature;
 
@@ -111,7 +111,7 @@ fn the_digest_is_that_of_the_configuration_and_not_of_the_report() {
     let digest = |engine: &str, wish: &str| {
         let compiled = by(engine, wish);
         match &expectation(&compiled).lines[0].facts["config"] {
-            Wish::Digest(digest) => *digest,
+            Matcher::Digest(digest) => *digest,
             other => panic!("{other:?}"),
         }
     };
@@ -192,9 +192,9 @@ fn what_is_asked_for_twice_is_looked_at_once() {
 
 #[test]
 fn a_mount_is_looked_for_by_the_type_that_the_kernel_knows() {
-    let any = |words: &[&str]| Some(Wish::Any(words.iter().map(|word| (*word).to_owned()).collect()));
+    let any = |words: &[&str]| Some(Matcher::Any(words.iter().map(|word| (*word).to_owned()).collect()));
     for (kind, wish) in [
-        ("type = \"ext4\"", Some(Wish::Is("ext4".into()))),
+        ("type = \"ext4\"", Some(Matcher::Is("ext4".into()))),
         ("type = \"nfs\"", any(&["nfs", "nfs4"])),
         ("type = \"sshfs\"", any(&["sshfs", "fuse.sshfs", "fuseblk"])),
         ("type = \"none\"\noptions = [\"bind\"]", None),

@@ -9,13 +9,13 @@ use crate::recipe::{LocalFile, LocalFiles, RecipePath, parse};
 
 /// A recipe: the address of its base, the rest of it, and a ready-made file, `ready`, beside it.
 #[derive(Clone, Copy)]
-struct Wish {
+struct RuleCase {
     base: &'static str,
     rest: &'static str,
     ready: &'static str,
 }
 
-impl Wish {
+impl RuleCase {
     const fn ready(self, ready: &'static str) -> Self {
         Self { ready, ..self }
     }
@@ -59,19 +59,19 @@ fn told(checked: &Checked, rule: Rule) -> Vec<Severity> {
     all
 }
 
-const fn wish(rest: &'static str) -> Wish {
-    Wish { base: "MicroOS.qcow2", rest, ready: "" }
+const fn wish(rest: &'static str) -> RuleCase {
+    RuleCase { base: "MicroOS.qcow2", rest, ready: "" }
 }
 
 const ROOT: &str = "[provision.root]\nssh_keys = [\"KEY\"]\n";
-const IGN: Wish = wish("[provision]\nengine = \"ignition\"\nconfig = \"ready\"\n");
-const SH: Wish = wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\n");
-const BOTH: Wish = wish(
+const IGN: RuleCase = wish("[provision]\nengine = \"ignition\"\nconfig = \"ready\"\n");
+const SH: RuleCase = wish("[provision]\nengine = \"combustion\"\nscript = \"ready\"\n");
+const BOTH: RuleCase = wish(
     "[provision]\ntransport = { ignition = \"fw_cfg\", combustion = \"disk\" }\nscript = \"ready\"\n[provision.root]\nssh_keys = [\"KEY\"]\n",
 );
 
 /// A pool of one disk in raid1.
-const POOL: Wish = wish(
+const POOL: RuleCase = wish(
     "[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\"]\ndata = \"raid1\"\n",
 );
 
@@ -95,7 +95,7 @@ fn facts() -> BaseFacts {
 
 /// Rule, a wish that breaks it and how severe that is, one that does not, and whether the pins' facts are at hand.
 #[rustfmt::skip]
-fn cases() -> Vec<(Rule, Wish, Severity, Wish, bool)> {
+fn cases() -> Vec<(Rule, RuleCase, Severity, RuleCase, bool)> {
     use Rule as R;
     use Severity::{Error, Note, Warning};
     let root = wish(ROOT);

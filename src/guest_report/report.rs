@@ -13,7 +13,7 @@ const LINES: usize = 20_000;
 
 /// How far a stream has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum ReportState {
     /// No report, or only a part of one.
     Nothing,
     /// A whole report, after which the guest restarts by itself and reports again.
@@ -23,11 +23,11 @@ pub(crate) enum Heard {
 }
 
 /// Returns how far a stream of reports has come; the last whole one counts.
-pub(crate) fn heard(stream: &[u8]) -> Heard {
-    match last(&text(stream)).map(Told::read) {
-        None => Heard::Nothing,
-        Some(told) if told.is_final() => Heard::Final,
-        Some(_) => Heard::Pending,
+pub(crate) fn heard(stream: &[u8]) -> ReportState {
+    match last(&text(stream)).map(GuestReport::read) {
+        None => ReportState::Nothing,
+        Some(told) if told.is_final() => ReportState::Final,
+        Some(_) => ReportState::Pending,
     }
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// A report, nothing of it copied.
 #[derive(Default)]
-pub(crate) struct Told<'t> {
+pub(crate) struct GuestReport<'t> {
     /// The facts of each line, by kind and subject.
     lines: BTreeMap<(&'t str, &'t str), &'t str>,
     pub failed: Vec<&'t str>,
@@ -77,7 +77,7 @@ pub(crate) struct Told<'t> {
     pub is_cut: bool,
 }
 
-impl<'t> Told<'t> {
+impl<'t> GuestReport<'t> {
     /// Reads a report, without its first and last line.
     pub(crate) fn read(report: &'t str) -> Self {
         let mut told = Self::default();
