@@ -14,7 +14,7 @@ use super::recipe_file::LoadedRecipe;
 use super::recipes::{Realiser, Recipes, plan_all};
 use super::roots::{add_root, follow_pins, inputs};
 use super::update::{UpdateFlags, UpdateOutput, update};
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Event, Name};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Name};
 use crate::bundle;
 use crate::host::files;
 use crate::lock;
@@ -96,16 +96,11 @@ struct BuildOutput {
 impl BuildOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         if self.dry_run {
-            printer.show(&PlanOutput::of(context, &self.recipes)?);
-        } else if self.check {
-            printer.show(&RebuildOutput::of(context, &self.recipes)?);
-        } else {
-            self.build(context, printer)?;
+            return printer.show(&PlanOutput::of(context, &self.recipes)?);
         }
-        Ok(())
-    }
-
-    fn build(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
+        if self.check {
+            return printer.show(&RebuildOutput::of(context, &self.recipes)?);
+        }
         let recipes = self.recipes.recipes;
         let placement = placement(self.out, self.no_link, recipes.len())?;
         let stamps = if self.verify { Stamps::Verify } else { Stamps::Trust };
@@ -114,8 +109,7 @@ impl BuildOptions {
             update.say(printer);
         }
         let bundles = build(context, &recipes, &placement, stamps)?;
-        printer.show(&BuildOutput { bundles, update });
-        Ok(())
+        printer.show(&BuildOutput { bundles, update })
     }
 }
 
@@ -133,7 +127,7 @@ impl Output for BuildOutput {
     fn print(&self, printer: &Printer) {
         for built in &self.bundles {
             let path = built.path.display();
-            printer.data(&format!("{path}\n"));
+            printer.line(&path);
             printer.say_aligned(&[
                 ("bundle", format!("{path}{}", if built.unchanged { " (nothing to do)" } else { "" })),
                 ("digest", format!("sha256:{}", built.digest)),
@@ -195,7 +189,7 @@ fn warn_other_size(context: &Context<'_>, loaded: &LoadedRecipe, store: &Store<'
     };
     let command = context.command("update", &loaded.recipe.file);
     let text = format!("the base holds a disk of {found}, and the lock says {told}; `{command}` corrects it");
-    (context.events)(Event::Warning { text });
+    context.warn(text);
 }
 
 /// Refuses a copy inside the store, where the next collection or sweep would take it for its own.

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Event, Events, text::one_line};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Event, Events, Name, text::one_line};
 use crate::fetch::{Fetch, Http, Offline, Settings};
 use crate::host::Environment;
 use crate::lock::{Config, Mirrors};
 use crate::recipe::Source;
 use crate::store::Store;
+use crate::vm::Program;
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Default, Args)]
@@ -53,6 +54,13 @@ pub(crate) struct Context<'a> {
 
 /// What stands in realisation records, for people who look.
 pub(crate) const VERSION: &str = concat!("arca-build ", env!("CARGO_PKG_VERSION"));
+
+/// Reads the name of something, as a person typed it.
+pub(super) fn named(text: &str, what: &str) -> Result<Name, Diagnostic> {
+    let shown = || format!("`{}` is not a valid name for a {what}", one_line(text, 80));
+    Name::parse(text).map_err(|error| Diagnostic::new(Code::Usage, shown()).cause(error))
+}
+
 /// Writes a word as a shell reads it.
 pub(super) fn quoted(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), std::borrow::Cow::into_owned)
@@ -71,7 +79,7 @@ impl Context<'_> {
         let directory = self.cache_directory()?;
         if Store::is_absent(&directory) {
             let shown = one_line(&directory.to_string_lossy(), 400);
-            (self.events)(Event::Told { text: format!("there is no store in `{shown}` yet") });
+            self.tell(format!("there is no store in `{shown}` yet"));
             return Ok(None);
         }
         self.open_store().map(Some)
@@ -129,6 +137,21 @@ impl Context<'_> {
             Source::Url(url) => mirrors.apply(url).into_iter().map(Source::Url).collect(),
             Source::Path(_) => vec![source.clone()],
         }
+    }
+
+    /// Tells a person what he wants to know meanwhile.
+    pub(super) fn tell(&self, text: impl Into<String>) {
+        (self.events)(Event::Told { text: text.into() });
+    }
+
+    /// Warns a person.
+    pub(super) fn warn(&self, text: impl Into<String>) {
+        (self.events)(Event::Warning { text: text.into() });
+    }
+
+    /// Finds a program of this machine; `hint` says how to get it.
+    pub(super) fn program(&self, name: &str, hint: &str) -> Result<Program, Diagnostic> {
+        Program::find(name, self.environment.search_path(), hint)
     }
 
     pub(super) fn absolute(&self, path: &Path) -> PathBuf {

@@ -39,7 +39,7 @@ impl DiffOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         let differences = diff(context, &self.before, &self.after)?;
         let many = differences.0.len();
-        printer.show(&DiffOutput { identical: many == 0, differences });
+        printer.show(&DiffOutput { identical: many == 0, differences })?;
         match many {
             0 => Ok(()),
             _ => Err(Diagnostic::new(Code::Differs, count(many, "difference")).into()),

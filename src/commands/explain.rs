@@ -31,8 +31,7 @@ impl ExplainOptions {
         let (all, problems) = each(&self.recipes.recipes, |path| LoadedRecipe::read(context, path)?.explain());
         let all = unless(problems, all)?;
         let texts: Vec<_> = all.iter().map(ToString::to_string).collect();
-        printer.show(&ExplainOutput { explanations: all.iter().map(json_of).collect(), text: texts.join("\n") });
-        Ok(())
+        printer.show(&ExplainOutput { explanations: all.iter().map(json_of).collect(), text: texts.join("\n") })
     }
 }
 

@@ -54,8 +54,7 @@ impl ExportOptions {
             closure.leave_out(there);
         }
         let packed = closure.write(&realiser.store, &context.absolute(&self.output), context.events)?;
-        printer.show(&ExportOutput { path: self.output.into(), packed });
-        Ok(())
+        printer.show(&ExportOutput { path: self.output.into(), packed })
     }
 }
 
@@ -85,7 +84,7 @@ impl Output for ExportOutput {
     /// Prints one line as `sha256sum` writes it, so that `sha256sum -c` reads it.
     fn print(&self, printer: &Printer) {
         let Packed { digest, size, unchanged, index } = &self.packed;
-        printer.data(&format!("{digest}  {}\n", one_line(&self.path.to_string_lossy(), 4096)));
+        printer.line(format_args!("{digest}  {}", one_line(&self.path.to_string_lossy(), 4096)));
         printer.say_aligned(&[
             ("archive", format!("{}{}", ByteSize(*size), if *unchanged { " (nothing to do)" } else { "" })),
             ("holds", contents(index)),

@@ -54,15 +54,14 @@ impl FetchOptions {
                 });
             }
         }
-        printer.show(&output);
-        Ok(())
+        printer.show(&output)
     }
 }
 
 impl Output for FetchOutput {
     fn print(&self, printer: &Printer) {
         for FetchedInput { input, sha256, size, path } in &self.inputs {
-            printer.data(&format!("{}\n", path.display()));
+            printer.line(path.display());
             printer.say(&format!("{input}  sha256:{}  {size}", sha256.short()));
         }
         let BuildStats { reused, fetched, fetched_bytes, .. } = self.work;

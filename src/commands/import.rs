@@ -58,8 +58,7 @@ impl ImportOptions {
         let hold = || hold(context, &store, &opened, &directory);
         let unpacked = transfer::unpack(&opened, &store, &directory, &hold, context.events)?;
         let recipes = opened.index.roots.iter().map(|root| root.recipe.clone()).collect();
-        printer.show(&ImportOutput { directory: directory.into(), recipes, digest: opened.digest, unpacked });
-        Ok(())
+        printer.show(&ImportOutput { directory: directory.into(), recipes, digest: opened.digest, unpacked })
     }
 }
 
@@ -67,7 +66,7 @@ impl Output for ImportOutput {
     fn print(&self, printer: &Printer) {
         let directory = &self.directory;
         for recipe in &self.recipes {
-            printer.data(&format!("{}\n", one_line(&directory.join(recipe).to_string_lossy(), 4096)));
+            printer.line(one_line(&directory.join(recipe).to_string_lossy(), 4096));
         }
         let Unpacked { added, added_bytes, reused, files } = self.unpacked;
         printer.say(&format!(

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use serde::Serialize;
 
-use super::context::{Context, quoted};
-use super::new::recipe_name;
+use super::context::{Context, named, quoted};
 use super::printer::{Output, Printer, ShownPath};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name, Secret};
@@ -56,11 +55,11 @@ impl ImportConfigOptions {
     ///
     /// Its mode is 0600, for it may hold hashes; so is that of the files that are copied beside it.
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        let (named, output) = (&self.files, self.output.as_deref());
-        let name = self.name.as_deref().map(recipe_name).transpose()?;
+        let (files, output) = (&self.files, self.output.as_deref());
+        let name = self.name.as_deref().map(|name| named(name, "recipe")).transpose()?;
         let directory = context.absolute(output.and_then(Path::parent).unwrap_or(Path::new("")));
-        let paths = with_side_files(context, named)?;
-        let read = |path: &PathBuf| read(context, path, &directory, !named.contains(path));
+        let paths = with_side_files(context, files)?;
+        let read = |path: &PathBuf| read(context, path, &directory, !files.contains(path));
         let found = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let (found, inputs): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let imported = exactly(&inputs, name)?;
@@ -77,8 +76,7 @@ impl ImportConfigOptions {
             text: imported.text,
             copied,
             skipped: imported.skipped,
-        });
-        Ok(())
+        })
     }
 }
 
@@ -86,7 +84,7 @@ impl Output for ImportConfigOutput {
     /// Prints the recipe's path, and what was left out: what a person has to do by hand.
     fn print(&self, printer: &Printer) {
         let shown = one_line(&self.recipe.display().to_string(), 4096);
-        printer.data(&format!("{shown}\n"));
+        printer.line(&shown);
         for path in &self.copied {
             printer.say(&format!("copied    {}", one_line(&path.display().to_string(), 4096)));
         }

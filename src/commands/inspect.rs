@@ -22,8 +22,7 @@ impl InspectOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         let mut file = files::open(&context.absolute(&self.file))?;
         let length = files::length(&file)?;
-        printer.show(&inspect::inspect(&mut file, length)?);
-        Ok(())
+        printer.show(&inspect::inspect(&mut file, length)?)
     }
 }
 

@@ -109,8 +109,7 @@ impl InstanceFile {
 
 impl InstallOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        printer.show(&install(context, &self)?);
-        Ok(())
+        printer.show(&install(context, &self)?)
     }
 }
 
@@ -122,7 +121,7 @@ impl Output for InstallOutput {
             return self.print_plan(printer);
         }
         let directory = self.directory.display().to_string();
-        printer.data(&format!("{directory}\n"));
+        printer.line(&directory);
         let state = match self.state {
             State::Running => ("state", "running".to_owned()),
             _ => ("start it", self.next.clone()),
@@ -145,9 +144,9 @@ impl InstallOutput {
         let directory = self.directory.display();
         for InstanceFile { path, size, shared } in &self.files {
             let shared = if *shared { ", shared with other instances" } else { "" };
-            printer.data(&format!("write   {directory}/{path}  {}{shared}\n", ByteSize(*size)));
+            printer.line(format_args!("write   {directory}/{path}  {}{shared}", ByteSize(*size)));
         }
-        self.commands.iter().for_each(|command| printer.data(&format!("run     {command}\n")));
+        self.commands.iter().for_each(|command| printer.line(format_args!("run     {command}")));
         let free = self.free.map_or("unknown".to_owned(), |free| ByteSize(free).to_string());
         let needed = ByteSize(self.needed);
         printer.say_aligned(&[
@@ -186,7 +185,7 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
         ..machine
     };
     let source = Source::new(path, manifest, machine)?;
-    let search = context.environment.variable("PATH").map(AsRef::as_ref);
+    let search = context.environment.search_path();
     let virsh = Virsh::find(search, &connect);
     let parts = source.parts()?;
     let findings = look(&source, &parts, makes_storage, &virsh, search);

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::context::{Context, quoted};
-use crate::base::{Code, Diagnostic, Name, text::one_line};
+use super::context::{Context, named, quoted};
+use crate::base::{Code, Diagnostic, Name};
 use crate::vm::directory::Vm;
 use crate::vm::watch;
 
@@ -31,7 +31,7 @@ impl VmsDirectory {
 
     /// Opens a machine that is off, by its name.
     pub(super) fn open(&self, context: &Context<'_>, name: &str) -> Result<(Vm, Name), Diagnostic> {
-        let name = vm_name(name)?;
+        let name = named(name, "machine")?;
         let vm = self.find(context, &name)?.ok_or_else(|| self.unknown(context, &name))?;
         Ok((vm, name))
     }
@@ -60,21 +60,6 @@ impl VmsDirectory {
             .fact("looked in", looked_in.display())
             .hint(format!("`{list}` lists them; `{make}` makes one"))
     }
-}
-
-/// Reads the name of a machine.
-pub(super) fn vm_name(text: &str) -> Result<Name, Diagnostic> {
-    parsed(text, "machine")
-}
-
-/// Reads the label of a snapshot.
-pub(super) fn label(text: &str) -> Result<Name, Diagnostic> {
-    parsed(text, "snapshot")
-}
-
-fn parsed(text: &str, what: &str) -> Result<Name, Diagnostic> {
-    let shown = || format!("`{}` is not a valid name for a {what}", one_line(text, 80));
-    Name::parse(text).map_err(|error| Diagnostic::new(Code::Usage, shown()).cause(error))
 }
 
 /// Says that a machine is asked to power off, and what follows.

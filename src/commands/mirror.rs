@@ -114,8 +114,7 @@ impl MirrorOptions {
         if !contents.0.is_empty() {
             output.write(&contents, store, context.events)?;
         }
-        printer.show(&output);
-        Ok(())
+        printer.show(&output)
     }
 }
 
@@ -196,7 +195,7 @@ impl Output for MirrorOutput {
         }
         printer.data("[mirrors]\n");
         for (prefix, target) in &self.rules {
-            printer.data(&format!("{} = {}\n", toml_string(prefix), toml_string(target)));
+            printer.line(format_args!("{} = {}", toml_string(prefix), toml_string(target)));
         }
         printer.say(
             "put these lines into the configuration file of whoever uses the mirror, with the path or address it has there",

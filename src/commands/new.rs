@@ -5,9 +5,9 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, named};
 use super::printer::{Output, Printer, ShownPath};
-use crate::base::{Code, Diagnostic, Diagnostics, Name, text};
+use crate::base::{Diagnostics, Name};
 use crate::host::files;
 use crate::recipe::Recipe;
 
@@ -28,26 +28,17 @@ struct NewOutput {
 impl NewOptions {
     /// Writes `<name>.toml` in the working directory, never over a file that is there.
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        let name = recipe_name(self.name.strip_suffix(".toml").unwrap_or(&self.name))?;
+        let name = named(self.name.strip_suffix(".toml").unwrap_or(&self.name), "recipe")?;
         let path = context.absolute(Path::new(&format!("{name}.toml")));
         files::write_new(&path, Recipe::template(&name).as_bytes())?;
-        printer.show(&NewOutput { recipe: path.into(), name });
-        Ok(())
+        printer.show(&NewOutput { recipe: path.into(), name })
     }
-}
-
-/// Reads the name of a recipe.
-pub(super) fn recipe_name(name: &str) -> Result<Name, Diagnostic> {
-    Name::parse(name).map_err(|error| {
-        Diagnostic::new(Code::Usage, format!("`{}` is not a valid name for a recipe", text::one_line(name, 80)))
-            .cause(error)
-    })
 }
 
 impl Output for NewOutput {
     fn print(&self, printer: &Printer) {
         let name = &self.name;
-        printer.data(&format!("{name}.toml\n"));
+        printer.line(format_args!("{name}.toml"));
         printer.say("put your ssh key in, where it says so; then");
         let rows = [
             (format!("  arca-build update {name}.toml"), "asks the publisher for today's image and pins it"),

@@ -37,14 +37,13 @@ impl PasswdOptions {
     pub(crate) fn run(self, _: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         let hash = crypt::hash(&password()?, entropy::random()?, self.rounds)
             .map_err(|error| Diagnostic::new(Code::Secret, error.to_string()))?;
-        printer.show(&PasswdOutput { password_hash: hash.expose().clone() });
-        Ok(())
+        printer.show(&PasswdOutput { password_hash: hash.expose().clone() })
     }
 }
 
 impl Output for PasswdOutput {
     fn print(&self, printer: &Printer) {
-        printer.data(&format!("{}\n", self.password_hash));
+        printer.line(&self.password_hash);
     }
 }
 

@@ -25,8 +25,7 @@ pub(super) struct PlanOutput {
 
 impl PlanOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        printer.show(&PlanOutput::of(context, &self.recipes)?);
-        Ok(())
+        printer.show(&PlanOutput::of(context, &self.recipes)?)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The two channels: data on stdout, talk on stderr; nothing raw from elsewhere reaches either.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use super::context::GlobalOptions;
 use super::progress::Progress;
-use crate::base::{Diagnostic, Event, Finding, text};
+use crate::base::{Diagnostic, Diagnostics, Event, Finding, text};
 use crate::host::Environment;
 use crate::report::{self, Severity};
 
@@ -91,7 +92,7 @@ impl Printer {
         }
     }
 
-    /// Tells whether all data reached stdout; a full disk under a redirection must not end in success.
+    /// Fails where data did not reach stdout: a full disk under a redirection must not end in success.
     pub(crate) fn delivered(&self) -> Result<(), Diagnostic> {
         match self.refused.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(Diagnostic::io("cannot write to stdout", &error)),
@@ -112,8 +113,13 @@ impl Printer {
     }
 
     /// Prints what a command returned: as the one JSON document, or as text.
-    pub(crate) fn show(&self, output: &impl Output) {
-        if self.is_json { self.json(output) } else { output.print(self) }
+    pub(crate) fn show(&self, output: &impl Output) -> Result<(), Diagnostics> {
+        if self.is_json {
+            self.json(output)
+        } else {
+            output.print(self)
+        }
+        Ok(self.delivered()?)
     }
 
     /// Writes one JSON document to stdout, its keys sorted.
@@ -127,6 +133,11 @@ impl Printer {
 
     fn refuse(&self, error: std::io::Error) {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    /// Writes a line of data to stdout.
+    pub(crate) fn line(&self, text: impl Display) {
+        self.data(&format!("{text}\n"));
     }
 
     /// Writes text from elsewhere to stdout, made safe for a terminal, with a line end.

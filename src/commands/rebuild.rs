@@ -45,7 +45,7 @@ impl Output for RebuildOutput {
             let files =
                 one.files.map_or_else(|| "the bundle is not in the store".to_owned(), |files| count(files, "file"));
             let derivations = count(one.derivations, "derivation");
-            printer.data(&format!("{}: identical; {derivations}, {files}\n", one.name));
+            printer.line(format_args!("{}: identical; {derivations}, {files}", one.name));
         }
     }
 }

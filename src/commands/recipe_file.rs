@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Diagnostics, Event, Finding, Kind, Secret, Severity};
+use crate::base::{Code, Diagnostic, Diagnostics, Finding, Kind, Secret, Severity};
 use crate::bundle;
 use crate::host::{RecipeDir, files};
 use crate::lock::{self, Lock, PinnedInputs, facts};
@@ -62,7 +62,7 @@ impl LoadedRecipe {
     pub(super) fn plan(&self, context: &Context<'_>) -> Result<Plan, Diagnostics> {
         let plan = self.check(context)?.plan?;
         for warning in plan.warnings.iter().filter(|finding| finding.severity != Severity::Note) {
-            (context.events)(Event::Warning { text: warning.to_string() });
+            context.warn(warning.to_string());
         }
         Ok(plan)
     }

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::recipe_file::LoadedRecipe;
-use crate::base::{Code, Diagnostic, Digest, Event};
+use crate::base::{Code, Diagnostic, Digest};
 use crate::host::files;
 use crate::plan::{Builder, Plan};
 use crate::store::{Holder, Root, Store};
@@ -13,7 +13,7 @@ pub(super) fn add_root(context: &Context<'_>, store: &Store<'_>, root: &Root) ->
         // One that could be written and did not take this is a failure: nobody would know until the next collection.
         Err(problem) if problem.code == Code::CacheReadOnly && !store.is_writable() => {
             let text = "the store may only be read here, so it does not record what the next collection must keep";
-            (context.events)(Event::Warning { text: text.into() });
+            context.warn(text);
             Ok(())
         }
         other => other,

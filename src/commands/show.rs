@@ -31,8 +31,7 @@ impl ShowOptions {
     /// Verifies every byte of an archive; the store is not opened.
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         let opened = transfer::open(&context.absolute(&self.archive), context.events)?;
-        printer.show(&ShowOutput { digest: opened.digest, size: opened.size, index: opened.index });
-        Ok(())
+        printer.show(&ShowOutput { digest: opened.digest, size: opened.size, index: opened.index })
     }
 }
 
@@ -52,6 +51,6 @@ impl Output for ShowOutput {
             let there = if object.held { "" } else { "  (not in this archive)" };
             lines.push(format!("object {}  {}{there}", object.sha256, ByteSize(object.size)));
         }
-        lines.iter().for_each(|line| printer.data(&format!("{}\n", one_line(line, 4096))));
+        lines.iter().for_each(|line| printer.line(one_line(line, 4096)));
     }
 }

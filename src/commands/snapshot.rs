@@ -3,8 +3,8 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::context::Context;
-use super::kept_vms::{VmsDirectory, label};
+use super::context::{Context, named};
+use super::kept_vms::VmsDirectory;
 use super::printer::{Output, Printer};
 use crate::base::{Diagnostics, Name};
 
@@ -46,36 +46,34 @@ struct RollbackOutput {
 
 impl SnapshotOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        let given = self.label.as_deref().map(label).transpose()?;
+        let given = self.label.as_deref().map(|label| named(label, "snapshot")).transpose()?;
         let (vm, name) = self.vms.open(context, &self.name)?;
         let snapshot = match given {
             Some(given) => given,
             None => {
                 let taken = vm.snapshots()?;
                 let free = (1..).map(|n: u32| format!("s{n}")).find(|label| !taken.contains(label));
-                label(&free.unwrap_or_default())?
+                named(&free.unwrap_or_default(), "snapshot")?
             }
         };
         vm.snapshot(&snapshot)?;
         let rollback = self.vms.command(&format!("rollback {name} {snapshot}"));
-        printer.show(&SnapshotOutput { name, snapshot, rollback });
-        Ok(())
+        printer.show(&SnapshotOutput { name, snapshot, rollback })
     }
 }
 
 impl RollbackOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        let label = label(&self.label)?;
+        let label = named(&self.label, "snapshot")?;
         let (vm, name) = self.vms.open(context, &self.name)?;
         vm.rollback(&label)?;
-        printer.show(&RollbackOutput { name, rolled_back_to: label });
-        Ok(())
+        printer.show(&RollbackOutput { name, rolled_back_to: label })
     }
 }
 
 impl Output for SnapshotOutput {
     fn print(&self, printer: &Printer) {
-        printer.data(&format!("{}\n", self.snapshot));
+        printer.line(&self.snapshot);
         printer.say(&format!("`{}` brings it back", self.rollback));
     }
 }

@@ -4,11 +4,11 @@ use std::ffi::OsString;
 
 use clap::Args;
 
-use super::context::Context;
-use super::kept_vms::{VmsDirectory, vm_name};
+use super::context::{Context, named};
+use super::kept_vms::VmsDirectory;
 use super::printer::Printer;
 use crate::base::{Code, Diagnostic, Diagnostics};
-use crate::vm::{Program, directory, ssh};
+use crate::vm::{directory, ssh};
 
 /// Log in to a kept machine that runs
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(crate) struct SshOptions {
 impl SshOptions {
     /// Replaces this process by ssh; returns only where that fails.
     pub(crate) fn run(self, context: &Context<'_>, _: &Printer) -> Result<(), Diagnostics> {
-        let name = vm_name(&self.name)?;
+        let name = named(&self.name, "machine")?;
         let place = self.vms.directory_of(context, &name)?;
         let reach = directory::reach(&self.vms.path(context)?, &name).ok_or_else(|| {
             let start = self.vms.command(&format!("run --keep {name}"));
@@ -37,8 +37,7 @@ impl SshOptions {
         let Some(port) = reach.ssh_port else {
             return Err(Diagnostic::new(Code::Usage, format!("`{name}` has no network to log in by")).into());
         };
-        let path = context.environment.variable("PATH").map(AsRef::as_ref);
-        let program = Program::find("ssh", path, "install an OpenSSH client")?;
+        let program = context.program("ssh", "install an OpenSSH client")?;
         let user = self.user.as_deref().unwrap_or(&reach.user);
         Err(ssh::become_ssh(&program, &ssh::arguments(&place, &name, port, user, &self.words)?).into())
     }

@@ -47,8 +47,7 @@ struct UninstallOutput {
 
 impl UninstallOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        printer.show(&uninstall(context, &self)?);
-        Ok(())
+        printer.show(&uninstall(context, &self)?)
     }
 }
 
@@ -56,7 +55,7 @@ impl Output for UninstallOutput {
     /// Prints what is left, if anything.
     fn print(&self, printer: &Printer) {
         // Each is a path one may hand on.
-        self.kept.iter().for_each(|path| printer.data(&format!("{}\n", path.display())));
+        self.kept.iter().for_each(|path| printer.line(path.display()));
         let domain = if self.undefined { "its domain is undefined" } else { "libvirt knew no domain of it" };
         printer.say(&format!("`{}` is gone from {}; {domain}", self.name, self.connect));
         for path in &self.foreign {
@@ -78,7 +77,7 @@ fn uninstall(context: &Context<'_>, options: &UninstallOptions) -> Result<Uninst
     let found = search(context, name, options.storage.as_deref())?;
     let path = found.directory.parent().unwrap_or(&found.directory).to_owned();
     let connect = options.connect.clone().unwrap_or_else(|| found.record.connect.clone());
-    let virsh = Virsh::find(context.environment.variable("PATH").map(AsRef::as_ref), &connect)?;
+    let virsh = Virsh::find(context.environment.search_path(), &connect)?;
     interruptible(context, |work| {
         let storage = Storage::open(&path, work)?;
         recover(&storage, &virsh, work);

@@ -21,14 +21,13 @@ pub(crate) struct VerifyOptions {
 impl VerifyOptions {
     /// Hashes every file of a bundle; every difference is reported.
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        printer.show(&bundle::verify(&context.absolute(&self.bundle), context.events)?);
-        Ok(())
+        printer.show(&bundle::verify(&context.absolute(&self.bundle), context.events)?)
     }
 }
 
 impl Output for Verified {
     fn print(&self, printer: &Printer) {
         let (files, size) = (count(self.files, "file"), ByteSize(self.bytes));
-        printer.data(&format!("{}: {files}, {size}, good; sha256:{}\n", self.name, self.digest));
+        printer.line(format_args!("{}: {files}, {size}, good; sha256:{}", self.name, self.digest));
     }
 }

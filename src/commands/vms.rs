@@ -3,11 +3,11 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::context::Context;
-use super::kept_vms::{VmsDirectory, powering_off, vm_name};
+use super::context::{Context, named};
+use super::kept_vms::{VmsDirectory, powering_off};
 use super::printer::{Output, Printer, ShownPath};
 use crate::base::text::sanitise;
-use crate::base::{Diagnostic, Diagnostics, Event, Name};
+use crate::base::{Diagnostic, Diagnostics, Name};
 use crate::host::files;
 use crate::store::{Holder, Listed};
 use crate::vm::directory;
@@ -86,10 +86,9 @@ impl VmsOptions {
         let vms = &self.vms;
         match self.command.unwrap_or(VmsCommand::List) {
             VmsCommand::List => printer.show(&list(context, vms)?),
-            VmsCommand::Stop { name } => printer.show(&stop(context, vms, vm_name(&name)?)?),
+            VmsCommand::Stop { name } => printer.show(&stop(context, vms, named(&name, "machine")?)?),
             VmsCommand::Remove { name } => printer.show(&remove(context, vms, &name)?),
         }
-        Ok(())
     }
 }
 
@@ -125,8 +124,7 @@ fn stop(context: &Context<'_>, vms: &VmsDirectory, name: Name) -> Result<Stopped
     if !directory::is_held(&place, &name) {
         return Ok(StoppedVm { name, off: Off::Already });
     }
-    let tell = || (context.events)(Event::Told { text: powering_off(&name) });
-    let by_itself = watch::stop(&directory, tell)?;
+    let by_itself = watch::stop(&directory, || context.tell(powering_off(&name)))?;
     directory::wait_until_free(&place, &name)?;
     Ok(StoppedVm { name, off: if by_itself { Off::ByItself } else { Off::Unplugged } })
 }
@@ -136,7 +134,7 @@ impl Output for VmList {
         for ListedVm { name, runs, snapshots, .. } in &self.machines {
             let state = if *runs { "runs" } else { "off" };
             let snapshots = if snapshots.is_empty() { String::new() } else { format!("  ({})", snapshots.join(", ")) };
-            printer.data(&format!("{name}  {state}{}\n", sanitise(&snapshots)));
+            printer.line(format_args!("{name}  {state}{}", sanitise(&snapshots)));
         }
         if self.machines.is_empty() {
             printer.say(&format!("no machine is kept; `{}` keeps one", self.run));

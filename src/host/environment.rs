@@ -1,7 +1,7 @@
 //! What the process was started with, read once.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -31,6 +31,11 @@ impl Environment {
     /// Returns a variable that is set and not empty.
     pub(crate) fn variable(&self, name: &str) -> Option<&OsString> {
         self.variables.get(&OsString::from(name)).filter(|value| !value.is_empty())
+    }
+
+    /// Returns `PATH`, in which programs are looked for.
+    pub(crate) fn search_path(&self) -> Option<&OsStr> {
+        self.variable("PATH").map(AsRef::as_ref)
     }
 
     /// Returns the working directory.

@@ -66,8 +66,7 @@ impl GcOptions {
             rooted: report.rooted,
             fits: max_size.map(|_| !report.is_too_large),
             max_size,
-        });
-        Ok(())
+        })
     }
 }
 
@@ -83,7 +82,7 @@ impl Output for GcOutput {
         let removed = count(self.removed.len(), "file");
         let stay = if self.kept_objects == 1 { "stays" } else { "stay" };
         let kept = count(self.kept_objects, "object");
-        printer.data(&format!("{verb} {removed}, {}; {kept} {stay}, {}\n", self.freed, self.left));
+        printer.line(format_args!("{verb} {removed}, {}; {kept} {stay}, {}", self.freed, self.left));
         printer.say(&match self.roots {
             0 => "no root keeps anything".to_owned(),
             1 => format!("1 root keeps {}; `arca-build store root list` shows it", self.rooted),

@@ -40,17 +40,16 @@ impl StoreOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         match self.command {
             StoreCommand::Path => printer.show(&StorePath { path: context.cache_directory()?.into() }),
-            StoreCommand::Verify(options) => options.run(context, printer)?,
-            StoreCommand::Gc(options) => options.run(context, printer)?,
+            StoreCommand::Verify(options) => options.run(context, printer),
+            StoreCommand::Gc(options) => options.run(context, printer),
             StoreCommand::Du => printer.show(&usage::UsageOutput::of(context)?),
-            StoreCommand::Root(options) => options.run(context, printer)?,
+            StoreCommand::Root(options) => options.run(context, printer),
         }
-        Ok(())
     }
 }
 
 impl Output for StorePath {
     fn print(&self, printer: &Printer) {
-        printer.data(&format!("{}\n", self.path.display()));
+        printer.line(self.path.display());
     }
 }

@@ -48,16 +48,15 @@ impl RootOptions {
         match self.command {
             RootCommand::List => {
                 let roots = context.open_existing_store()?.map_or_else(|| Ok(vec![]), |store| store.list_roots())?;
-                printer.show(&RootList { roots: roots.iter().map(ListedRoot::of).collect() });
+                printer.show(&RootList { roots: roots.iter().map(ListedRoot::of).collect() })
             }
             RootCommand::Add { name, things } => printer.show(&RootView::of(&add(context, &name, &things)?)),
             RootCommand::Remove { root } => {
                 let removed = remove(context, &root)?;
                 let removed = removed.root.map_or(removed.file_name, |root| holder(&root.holder));
-                printer.show(&RemovedRoot { removed });
+                printer.show(&RemovedRoot { removed })
             }
         }
-        Ok(())
     }
 }
 
@@ -125,7 +124,7 @@ impl Output for RootList {
                 Some(root) => format!("{}  {}{state}", root.holder, root.kept()),
                 None => format!("{file}  corrupt root record; contents unknown"),
             };
-            printer.data(&format!("{}\n", sanitise(&line)));
+            printer.line(sanitise(&line));
         }
         if self.roots.is_empty() {
             printer.say("no roots; only files newer than the grace period are kept");

@@ -46,9 +46,9 @@ impl UsageOutput {
 impl Output for UsageOutput {
     fn print(&self, printer: &Printer) {
         for kind in self.kinds.iter().filter(|kind| kind.files > 0 || kind.size.0 > 0) {
-            printer.data(&format!("{:>10}  {} ({})\n", kind.size.to_string(), kind.kind, count(kind.files, "file")));
+            printer.line(format_args!("{:>10}  {} ({})", kind.size.to_string(), kind.kind, count(kind.files, "file")));
         }
-        printer.data(&format!("{:>10}  together\n", self.total.to_string()));
+        printer.line(format_args!("{:>10}  together", self.total.to_string()));
         if self.bundles.is_empty() {
             return;
         }

@@ -54,7 +54,7 @@ impl StoreVerifyOptions {
     pub(super) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         let repair = if self.repair { Repair::Yes } else { Repair::No };
         let report = verify(context, repair)?;
-        printer.show(&VerifyOutput::of(&report));
+        printer.show(&VerifyOutput::of(&report))?;
         if report.is_clean() || (self.repair && report.is_whole()) {
             return Ok(());
         }

@@ -5,7 +5,7 @@
 
 use super::sign::{Authenticity, PinPolicy, PublisherAnswer};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Diagnostic, Event, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Url};
 use crate::commands::context::{Context, LARGEST_INPUT};
 use crate::commands::metalink;
 use crate::commands::recipe_file::LoadedRecipe;
@@ -112,7 +112,7 @@ impl PublisherQuery<'_> {
         let from = failure.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
         let name = one_line(url.file_name(), 200);
         let text = format!("`{name}`: {}{from}; the next address serves", failure.headline);
-        (self.context.events)(Event::Warning { text });
+        self.context.warn(text);
     }
 
     /// Takes a file that nobody publishes a checksum of as it comes, once, and says so before it begins.
@@ -122,7 +122,7 @@ impl PublisherQuery<'_> {
             return Err(policy.unsigned(url, format!("nothing beside `{name}` says what it should be")));
         }
         let text = format!("`{name}`: its publisher has no checksum of it; it is fetched once and pinned as it comes");
-        (self.context.events)(Event::Warning { text });
+        self.context.warn(text);
         let mut failures = vec![];
         for candidate in Context::candidates(self.mirrors, &Source::Url(url.clone())) {
             let Source::Url(at) = candidate else { continue };
@@ -226,8 +226,7 @@ impl Place<'_> {
     /// No other place is asked: one that holds a cut copy would pin a size that the right bytes never have.
     fn finish(&self, question: &Question, published: PublishedChecksums) -> PublisherAnswer {
         let (head, size) = self.beginning(&published.answer.resolved, facts::HEAD).unwrap_or_else(|failure| {
-            let text = format!("the server does not say the size: {}", failure.headline);
-            (self.query.context.events)(Event::Warning { text });
+            self.query.context.warn(format!("the server does not say the size: {}", failure.headline));
             Default::default()
         });
         let mut pin =

@@ -6,7 +6,7 @@
 use super::ask::PublisherQuery;
 use super::sign::PinPolicy;
 use crate::base::text::one_line;
-use crate::base::{Arch, ByteSize, Code, Diagnostic, Digest, Event, Url};
+use crate::base::{Arch, ByteSize, Code, Diagnostic, Digest, Url};
 use crate::commands::context::Context;
 use crate::host::files;
 use crate::lock::oci::{self, Blob, Document, Manifest};
@@ -94,7 +94,7 @@ impl PublisherQuery<'_> {
 
     fn tell_other_place(&self, what: &str, failure: &Diagnostic) {
         let text = format!("`{}`: {}; the next address serves", one_line(what, 200), failure.headline);
-        (self.context.events)(Event::Warning { text });
+        self.context.warn(text);
     }
 
     fn document_at(&self, what: &str, at: &Url) -> Result<Text, Diagnostic> {

@@ -40,8 +40,7 @@ pub(crate) struct UpdateOptions {
 
 impl UpdateOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        printer.show(&update(context, &self.recipes, self.flags)?);
-        Ok(())
+        printer.show(&update(context, &self.recipes, self.flags)?)
     }
 }
 

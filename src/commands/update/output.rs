@@ -93,7 +93,7 @@ impl UpdateOutput {
 impl Output for UpdateOutput {
     /// Prints the locks that were written on stdout, and what changed on stderr.
     fn print(&self, printer: &Printer) {
-        self.written.iter().for_each(|path| printer.data(&format!("{}\n", path.display())));
+        self.written.iter().for_each(|path| printer.line(path.display()));
         self.say(printer);
     }
 }

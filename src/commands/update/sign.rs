@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::output::PinUpdate;
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Event, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Url};
 use crate::commands::context::{Context, quoted};
 use crate::host::files;
 use crate::lock::vouch::{self, Allowed, Keyring, Previous};
@@ -154,8 +154,7 @@ impl<'a> PinPolicy<'a> {
             Some(Ok(store)) => store,
             None => return vec![],
             Some(Err(problem)) => {
-                let text = format!("what was seen before is not known: {}", problem.headline);
-                (self.context.events)(Event::Warning { text });
+                self.context.warn(format!("what was seen before is not known: {}", problem.headline));
                 return vec![];
             }
         };
@@ -188,8 +187,7 @@ impl<'a> PinPolicy<'a> {
             if is_less { Ok(()) } else { store.record_seen(&pin.url, &seen) }
         });
         if let Err(problem) = recorded {
-            let text = format!("the store does not remember this update: {}", problem.headline);
-            (self.context.events)(Event::Warning { text });
+            self.context.warn(format!("the store does not remember this update: {}", problem.headline));
         }
     }
 
