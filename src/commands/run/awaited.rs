@@ -4,47 +4,41 @@
 
 use std::time::Duration;
 
-use super::options::RunResult;
+use super::RunOutput;
 use super::prepared::Prepared;
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Event};
-use crate::commands::context::Context;
+use crate::base::{Code, Diagnostic};
 use crate::commands::kept_vms::powering_off;
 use crate::guest_report;
 use crate::vm::watch::{Outcome, Running, VmEvent, WaitFor};
 
 impl Prepared<'_> {
     /// Waits for what is asked for, then for the machine's end, or ends it.
-    pub(super) fn look_after(
-        &self,
-        context: &Context<'_>,
-        running: &mut Running,
-        ran: &mut RunResult,
-    ) -> Result<(), Diagnostic> {
+    pub(super) fn look_after(&self, running: &mut Running, ran: &mut RunOutput) -> Result<(), Diagnostic> {
         if self.until != WaitFor::Off {
             let limit = Some(self.options.timeout());
             match running.watch(&self.until, limit)? {
-                Outcome::Reached(notice) => self.reached(context, notice, ran),
+                Outcome::Reached(notice) => self.reached(notice, ran),
                 Outcome::Off(reason) => return Err(self.too_early(running, &reason)),
                 Outcome::Quit => return Err(running.quit().err().unwrap_or_else(|| self.given_up(running))),
                 Outcome::TimedOut => {
                     let problem = self.too_late(running, self.options.timeout());
-                    self.end(context, running, ran)?;
+                    self.end(running, ran)?;
                     return Err(problem);
                 }
                 Outcome::Interrupted(signal) => {
                     ran.missed = Some(self.awaited());
-                    return self.interrupted(context, running, signal, ran);
+                    return self.interrupted(running, signal, ran);
                 }
             }
             if !self.goes_on() {
-                return self.end(context, running, ran);
+                return self.end(running, ran);
             }
             running.give_ctrl_c();
         }
         match running.watch(&WaitFor::Off, None)? {
             Outcome::Off(reason) => ran.off = Some(reason),
-            Outcome::Interrupted(signal) => return self.interrupted(context, running, signal, ran),
+            Outcome::Interrupted(signal) => return self.interrupted(running, signal, ran),
             // Ctrl-A X is the plug, as in QEMU.
             _ => return running.quit(),
         }
@@ -76,10 +70,12 @@ impl Prepared<'_> {
         self.options.is_interactive && !self.options.test
     }
 
-    fn reached(&self, context: &Context<'_>, notice: VmEvent, ran: &mut RunResult) {
+    fn reached(&self, notice: VmEvent, ran: &mut RunOutput) {
         let (word, mut told) = match notice {
             VmEvent::Report(stream) => {
-                ran.verdict = self.expectation.as_ref().map(|expectation| guest_report::judge(expectation, &stream));
+                if let Some(expectation) = self.expectation.as_ref().filter(|_| self.options.test) {
+                    ran.judge(guest_report::judge(expectation, &stream));
+                }
                 ("report", "the guest has reported: provisioning is done".to_owned())
             }
             VmEvent::Ssh(banner) => ("ssh", format!("the guest's ssh server answers: {banner}")),
@@ -89,28 +85,22 @@ impl Prepared<'_> {
         if self.goes_on() {
             told += "; the machine goes on: Ctrl-A X ends it, Ctrl-C goes to the guest now";
         }
-        (context.events)(Event::Told { text: told });
+        self.context.tell(told);
     }
 
-    fn interrupted(
-        &self,
-        context: &Context<'_>,
-        running: &mut Running,
-        signal: i32,
-        ran: &mut RunResult,
-    ) -> Result<(), Diagnostic> {
+    fn interrupted(&self, running: &mut Running, signal: i32, ran: &mut RunOutput) -> Result<(), Diagnostic> {
         ran.signal = Some(signal);
-        self.end(context, running, ran)
+        self.end(running, ran)
     }
 
     /// Ends the machine: what is thrown away need not be written properly, what is kept is asked first.
-    fn end(&self, context: &Context<'_>, running: &mut Running, ran: &RunResult) -> Result<(), Diagnostic> {
+    fn end(&self, running: &mut Running, ran: &RunOutput) -> Result<(), Diagnostic> {
         if self.keep.is_none() {
             return running.quit();
         }
         let again = if ran.signal.is_some() { " again" } else { "" };
         let text = format!("{}; Ctrl-C{again} forces it off now", powering_off(&self.name));
-        running.power_off(|| (context.events)(Event::Told { text })).map(drop)
+        running.power_off(|| self.context.tell(text)).map(drop)
     }
 
     fn too_early(&self, running: &Running, reason: &str) -> Diagnostic {

@@ -18,7 +18,6 @@ use std::path::Path;
 use serde::Serialize;
 
 pub(crate) use self::options::RunOptions;
-use self::options::RunResult;
 use self::prepared::Prepared;
 use self::terminal::RawMode;
 use super::context::Context;
@@ -48,15 +47,14 @@ impl RunOptions {
             (Err(problems), Ok(())) => return Err(problems),
             (Err(problems), Err(more)) => return Err(Diagnostics(problems.0.into_iter().chain([more]).collect())),
         };
-        let (signal, interrupted) = (ran.signal, interrupted(&ran));
-        let output = RunOutput::of(ran, self.test);
-        printer.show(&output);
-        if let Some(signal) = signal {
+        printer.show(&ran)?;
+        if let Some(signal) = ran.signal {
+            let interrupted = interrupted(&ran);
             printer.problem(&interrupted, Severity::Error);
             end_by(signal);
             return Err(interrupted.into());
         }
-        output.judged()
+        ran.judged()
     }
 }
 
@@ -66,15 +64,15 @@ fn boot(
     terminal: Terminal,
     context: &Context<'_>,
     printer: &Printer,
-) -> Result<RunResult, Diagnostics> {
+) -> Result<RunOutput, Diagnostics> {
     let prepared = Prepared::new(context, options)?;
     printer.end_progress();
     let _raw = if options.is_interactive { Some(RawMode::begin()?) } else { None };
-    Ok(prepared.run(context, terminal)?)
+    Ok(prepared.run(terminal)?)
 }
 
 /// Writes how a test went, whatever came of it: what a CI system does not find it does not show.
-fn write_junit(file: &Path, options: &RunOptions, ran: &Result<RunResult, Diagnostics>) -> Result<(), Diagnostic> {
+fn write_junit(file: &Path, options: &RunOptions, ran: &Result<RunOutput, Diagnostics>) -> Result<(), Diagnostic> {
     let named = || {
         options
             .keep
@@ -83,7 +81,7 @@ fn write_junit(file: &Path, options: &RunOptions, ran: &Result<RunResult, Diagno
             .unwrap_or_default()
     };
     let bytes = match ran {
-        Ok(RunResult { verdict: Some(verdict), name, .. }) => verdict.junit(name.as_str()),
+        Ok(RunOutput { verdict: Some(verdict), name, .. }) => verdict.junit(name.as_str()),
         Ok(ran) => unreported(ran.name.as_str(), &interrupted(ran).headline),
         Err(problems) => {
             let why: Vec<_> = problems.0.iter().map(|problem| one_line(&problem.headline, 400)).collect();
@@ -93,7 +91,7 @@ fn write_junit(file: &Path, options: &RunOptions, ran: &Result<RunResult, Diagno
     files::write_whole(file, &bytes)
 }
 
-fn interrupted(ran: &RunResult) -> Diagnostic {
+fn interrupted(ran: &RunOutput) -> Diagnostic {
     let headline = match &ran.missed {
         Some(missed) => format!("`{}` was interrupted before {missed} came", ran.name),
         None => format!("`{}` was interrupted", ran.name),
@@ -109,19 +107,28 @@ fn out(options: &RunOptions, is_clean: bool, context: &Context<'_>) -> Result<Bo
     }
 }
 
+/// How a run went.
 #[derive(Serialize)]
 struct RunOutput {
     name: Name,
     accel: Accel,
     ssh_port: Option<u16>,
+    /// Where the instance is kept.
     kept: Option<ShownPath>,
+    /// What was waited for and came: `report`, `text`, `ssh`.
     reached: Option<&'static str>,
+    /// How the machine went off, in QEMU's words, such as `guest-shutdown`; `None` where we ended it.
     off: Option<String>,
+    /// The signal that ended the run, if one did.
     signal: Option<i32>,
     passed: Option<bool>,
     checks: Option<Vec<CheckOutput>>,
     #[serde(skip)]
     verdict: Option<Verdict>,
+    /// What was waited for, in words, where a signal came first.
+    #[serde(skip)]
+    missed: Option<String>,
+    /// The command that starts it again, where it is kept.
     #[serde(skip)]
     again: Option<String>,
 }
@@ -136,8 +143,8 @@ struct CheckOutput {
 }
 
 impl RunOutput {
-    fn of(ran: RunResult, is_test: bool) -> Self {
-        let verdict = ran.verdict.filter(|_| is_test);
+    /// Notes what a test of the guest found.
+    fn judge(&mut self, verdict: Verdict) {
         let check = |check: &Check| CheckOutput {
             what: check.thing(),
             fact: check.fact.clone(),
@@ -145,19 +152,9 @@ impl RunOutput {
             expected: check.expected.clone(),
             found: check.found.clone(),
         };
-        Self {
-            name: ran.name,
-            accel: ran.accel,
-            ssh_port: ran.ssh_port,
-            kept: ran.directory.map(ShownPath),
-            reached: ran.reached,
-            off: ran.off,
-            signal: ran.signal,
-            passed: verdict.as_ref().map(Verdict::passed),
-            checks: verdict.as_ref().map(|verdict| verdict.checks.iter().map(check).collect()),
-            verdict,
-            again: ran.again,
-        }
+        self.passed = Some(verdict.passed());
+        self.checks = Some(verdict.checks.iter().map(check).collect());
+        self.verdict = Some(verdict);
     }
 
     /// That the guest is not as asked is an answer, as with `diff`: it stands on stdout, and in the exit code.
@@ -174,7 +171,7 @@ impl RunOutput {
 impl Output for RunOutput {
     fn print(&self, printer: &Printer) {
         if let Some(verdict) = &self.verdict {
-            printer.data(&format!("{}\n", verdict.lines().join("\n")));
+            printer.line(verdict.lines().join("\n"));
         }
         if let (Some(directory), Some(again)) = (&self.kept, &self.again) {
             printer.say(&format!("kept     {}; `{again}` starts it again", directory.display()));

@@ -6,10 +6,9 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Args, ValueHint};
 
-use crate::base::{ByteSize, DiskSerial, Name, Transport};
+use crate::base::{ByteSize, DiskSerial, Transport};
 use crate::commands::install::transport;
 use crate::commands::kept_vms::VmsDirectory;
-use crate::guest_report::Verdict;
 use crate::plan::Accel;
 
 /// What the keys of a terminal do while a machine runs.
@@ -116,25 +115,4 @@ fn disk(text: &str) -> Result<(ByteSize, Option<DiskSerial>), String> {
     let size = ByteSize::parse(size).map_err(|error| error.to_string())?;
     let serial = serial.map(DiskSerial::parse).transpose().map_err(|error| error.to_string())?;
     Ok((size, serial))
-}
-
-/// How a run went.
-#[derive(Debug)]
-pub(crate) struct RunResult {
-    pub name: Name,
-    pub accel: Accel,
-    pub ssh_port: Option<u16>,
-    /// Where the instance is kept.
-    pub directory: Option<PathBuf>,
-    /// What was waited for and came: `report`, `text`, `ssh`.
-    pub reached: Option<&'static str>,
-    /// What was waited for, in words, where a signal came first.
-    pub missed: Option<String>,
-    /// The command that starts it again, where it is kept.
-    pub again: Option<String>,
-    /// How the machine went off, in QEMU's words, such as `guest-shutdown`; `None` where we ended it.
-    pub off: Option<String>,
-    pub verdict: Option<Verdict>,
-    /// The signal that ended the run, if one did.
-    pub signal: Option<i32>,
 }

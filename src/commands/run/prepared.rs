@@ -2,13 +2,13 @@
 //!
 //! Nothing of the bundle is written. Read next: `vm::directory` (the directory), `vm::watch` (the run itself).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::disks;
-use super::options::{RunOptions, RunResult};
-use crate::base::{Arch, ByteSize, Code, Diagnostic, Diagnostics, Event, Name};
-use crate::commands::context::Context;
-use crate::commands::kept_vms::{VmsDirectory, vm_name};
+use super::options::RunOptions;
+use super::{RunOutput, disks};
+use crate::base::{Arch, ByteSize, Code, Diagnostic, Diagnostics, Name};
+use crate::commands::context::{Context, named};
+use crate::commands::kept_vms::VmsDirectory;
 use crate::commands::launch_source::LaunchSource;
 use crate::commands::roots::add_root;
 use crate::emit::{Identity, Launch, argv};
@@ -29,8 +29,8 @@ use crate::vm::{Program, medium, tpm};
 const EXPECTATION: &str = file::REPORT;
 
 /// A machine about to run: all is decided, nothing of the instance is made.
-#[derive(Debug)]
 pub(super) struct Prepared<'w> {
+    pub(super) context: &'w Context<'w>,
     pub(super) options: &'w RunOptions,
     pub(super) source: LaunchSource,
     /// The name it is kept under, and where.
@@ -44,16 +44,35 @@ pub(super) struct Prepared<'w> {
 
 impl<'w> Prepared<'w> {
     /// Runs the machine to its end, or until what is waited for comes.
-    pub(super) fn run(self, context: &Context<'_>, terminal: Terminal) -> Result<RunResult, Diagnostic> {
-        let (vm, state) = self.directory(context)?;
-        self.go(context, &vm, state, terminal)
+    pub(super) fn run(self, terminal: Terminal) -> Result<RunOutput, Diagnostic> {
+        let (vm, before) = self.directory()?;
+        let (chosen, mut running, _tpm) = self.start(&vm, terminal).inspect_err(|_| {
+            // What never ran holds nothing, and the same command shall do once the cause is gone.
+            let _ = vm.state().and_then(|state| disks::go_to(&vm, &state, &before));
+        })?;
+        let mut ran = RunOutput {
+            name: self.name.clone(),
+            accel: chosen.accel,
+            ssh_port: running.ssh_port,
+            kept: self.keep.as_ref().map(|_| vm.directory().into()),
+            again: self.keep.as_ref().map(|(name, _)| self.about(&format!("run --keep {name}"))),
+            reached: None,
+            missed: None,
+            off: None,
+            passed: None,
+            checks: None,
+            verdict: None,
+            signal: None,
+        };
+        self.tell_reach(&vm, ran.ssh_port)?;
+        self.look_after(&mut running, &mut ran).map(|()| ran)
     }
 
     /// Finds or builds the bundle and decides how it runs. From its return on a signal no longer ends the process but the run, in
     /// order.
-    pub(super) fn new(context: &Context<'_>, options: &'w RunOptions) -> Result<Self, Diagnostics> {
+    pub(super) fn new(context: &'w Context<'w>, options: &'w RunOptions) -> Result<Self, Diagnostics> {
         let keep = match &options.keep {
-            Some(name) => Some((vm_name(name)?, options.vms.path(context)?)),
+            Some(name) => Some((named(name, "machine")?, options.vms.path(context)?)),
             None => None,
         };
         let source = match (&options.target, &keep) {
@@ -79,17 +98,17 @@ impl<'w> Prepared<'w> {
         let until = until(options, machine, source.has(EXPECTATION))?;
         let name = keep.as_ref().map_or_else(|| machine.name.clone(), |(name, _)| name.clone());
         let qemu = qemu(context, machine.arch)?;
-        Ok(Self { options, keep, name, until, expectation, qemu, source, signals: Signals::note()? })
+        Ok(Self { context, options, keep, name, until, expectation, qemu, source, signals: Signals::note()? })
     }
 
     /// Makes the directory, or takes up the one that is kept; all is judged before anything is made or changed.
     ///
     /// Also returns the state to go back to where the machine does not start.
-    fn directory(&self, context: &Context<'_>) -> Result<(Vm, State), Diagnostic> {
-        let firmware = self.firmware(context)?;
+    fn directory(&self) -> Result<(Vm, State), Diagnostic> {
+        let firmware = self.firmware()?;
         let variables = firmware.as_ref().map(|(_, variables)| variables.as_path());
         let kept = match &self.keep {
-            Some((name, _)) => self.options.vms.find(context, name)?,
+            Some((name, _)) => self.options.vms.find(self.context, name)?,
             None => None,
         };
         kept.as_ref().map_or(Ok(()), |vm| self.is_same(vm))?;
@@ -103,13 +122,13 @@ impl<'w> Prepared<'w> {
             (Some(vm), _) => vm,
             (None, Some((name, vms))) => Vm::create(vms, &self.record(name), furnish)?,
             (None, None) => {
-                let vm = Vm::throw_away(&temporary(context))?;
+                let vm = Vm::throw_away(&self.temporary())?;
                 furnish(&vm)?;
                 vm
             }
         };
         if self.keep.is_some() {
-            self.root(context, &vm)?;
+            self.root(&vm)?;
         }
         disks::go_to(&vm, &before, &state)?;
         Ok((vm, before))
@@ -117,6 +136,11 @@ impl<'w> Prepared<'w> {
 
     fn record(&self, name: &Name) -> Record {
         Record { format: 1, name: name.clone(), plan: self.source.manifest.plan, bundle: self.source.digest }
+    }
+
+    /// Returns where throw-away disks lie: not in `/tmp`, which may be memory.
+    fn temporary(&self) -> PathBuf {
+        self.context.environment.variable("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
     }
 
     /// Refuses another bundle under the same name: its disks are written over the first one's.
@@ -143,65 +167,42 @@ impl<'w> Prepared<'w> {
     }
 
     /// Keeps the bundle from collection as long as the instance is there.
-    fn root(&self, context: &Context<'_>, vm: &Vm) -> Result<(), Diagnostic> {
+    fn root(&self, vm: &Vm) -> Result<(), Diagnostic> {
         let path = &self.source.path;
-        let Ok(store) = context.open_store() else { return Ok(()) };
+        let Ok(store) = self.context.open_store() else { return Ok(()) };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if !files::one_spelling(path).starts_with(files::one_spelling(store.dir())) || !store.holds_bundle(name) {
             return Ok(());
         }
         let objects = self.source.manifest.files.iter().map(|entry| entry.sha256).collect();
         let holder = Holder::Link(files::one_spelling(&vm.directory().join(BUNDLE)));
-        add_root(context, &store, &Root { holder, bundle: Some(name.to_owned()), objects })
+        add_root(self.context, &store, &Root { holder, bundle: Some(name.to_owned()), objects })
     }
 
-    fn firmware(&self, context: &Context<'_>) -> Result<Option<(PathBuf, PathBuf)>, Diagnostic> {
-        let named = |name: &str| context.environment.variable(name).map(PathBuf::from);
+    fn firmware(&self) -> Result<Option<(PathBuf, PathBuf)>, Diagnostic> {
+        let named = |name: &str| self.context.environment.variable(name).map(PathBuf::from);
         firmware(&self.source.machine, named("OVMF_CODE").zip(named("OVMF_VARS")))
     }
 
-    fn go(&self, context: &Context<'_>, vm: &Vm, before: State, terminal: Terminal) -> Result<RunResult, Diagnostic> {
-        let (chosen, mut running, _tpm) = self.start(context, vm, terminal).inspect_err(|_| {
-            // What never ran holds nothing, and the same command shall do once the cause is gone.
-            let _ = vm.state().and_then(|state| disks::go_to(vm, &state, &before));
-        })?;
-        let mut ran = RunResult {
-            name: self.name.clone(),
-            accel: chosen.accel,
-            ssh_port: running.ssh_port,
-            directory: self.keep.as_ref().map(|_| vm.directory().to_owned()),
-            again: self.keep.as_ref().map(|(name, _)| self.about(&format!("run --keep {name}"))),
-            reached: None,
-            missed: None,
-            off: None,
-            verdict: None,
-            signal: None,
-        };
-        self.tell_reach(context, vm, &ran)?;
-        self.look_after(context, &mut running, &mut ran).map(|()| ran)
-    }
-
     /// Starts the machine, and what it needs beside it.
-    fn start(
-        &self,
-        context: &Context<'_>,
-        vm: &Vm,
-        terminal: Terminal,
-    ) -> Result<(Chosen, Running, Option<Child>), Diagnostic> {
+    fn start(&self, vm: &Vm, terminal: Terminal) -> Result<(Chosen, Running, Option<Child>), Diagnostic> {
         let state = vm.state()?;
         let machine = Machine { name: self.name.clone(), ..with_added(&self.source.machine, &state) };
         let chosen = accel::choose(self.options.accel(), machine.accel, machine.arch, &self.qemu, vm.directory())?;
-        tell_accel(context, &chosen);
-        let report = self.source.has(EXPECTATION);
-        let tpm = self.tpm(context, &machine, vm)?;
+        let word = match chosen.accel {
+            Accel::Kvm => "KVM",
+            Accel::Tcg => "software emulation, which is slow",
+        };
+        self.context.tell(format!("accel    {word}: {}", chosen.why));
+        let tpm = self.tpm(&machine, vm)?;
         let start = Start {
             qemu: &self.qemu,
             directory: vm.directory(),
-            arguments: self.arguments(context, &machine, &state, vm, chosen.accel, report)?,
+            arguments: self.arguments(&machine, &state, vm, chosen.accel)?,
             terminal,
             until: &self.until,
             network: machine.network != Network::None,
-            report,
+            report: self.source.has(EXPECTATION),
             mark: self.mark(vm, &state),
             signals: self.signals.clone(),
         };
@@ -209,25 +210,16 @@ impl<'w> Prepared<'w> {
     }
 
     /// Starts what emulates the machine's TPM, where it has one; it ends when the value goes.
-    fn tpm(&self, context: &Context<'_>, machine: &Machine, vm: &Vm) -> Result<Option<Child>, Diagnostic> {
+    fn tpm(&self, machine: &Machine, vm: &Vm) -> Result<Option<Child>, Diagnostic> {
         if !machine.hardware.security.tpm {
             return Ok(None);
         }
-        let path = context.environment.variable("PATH").map(AsRef::as_ref);
-        let swtpm = Program::find("swtpm", path, "install swtpm; it emulates the TPM of this machine")?;
+        let swtpm = self.context.program("swtpm", "install swtpm; it emulates the TPM of this machine")?;
         tpm::start(&swtpm, vm.directory()).map(Some)
     }
 
-    fn arguments(
-        &self,
-        context: &Context<'_>,
-        machine: &Machine,
-        state: &State,
-        vm: &Vm,
-        accel: Accel,
-        report: bool,
-    ) -> Result<Vec<String>, Diagnostic> {
-        let firmware = self.firmware(context)?;
+    fn arguments(&self, machine: &Machine, state: &State, vm: &Vm, accel: Accel) -> Result<Vec<String>, Diagnostic> {
+        let firmware = self.firmware()?;
         let code = firmware.map(|(code, _)| code.to_string_lossy().into_owned());
         let identity = Identity::new(&self.source.manifest.plan, &self.name);
         let variables = format!("{DISKS}/{VARIABLES}");
@@ -250,18 +242,18 @@ impl<'w> Prepared<'w> {
             launch.kernel = Some((medium::KERNEL, medium::INITRD));
         }
         let mut arguments = argv(&launch);
-        if report {
+        if self.source.has(EXPECTATION) {
             arguments.extend(watch::report_options());
         }
         arguments.extend(self.options.options.iter().cloned());
         Ok(arguments)
     }
 
-    /// Returns how to reach the guest, here and to `arca-build ssh`.
-    fn tell_reach(&self, context: &Context<'_>, vm: &Vm, ran: &RunResult) -> Result<(), Diagnostic> {
-        let tell = |text: String| (context.events)(Event::Told { text });
+    /// Tells how to reach the guest, here and to `arca-build ssh`.
+    fn tell_reach(&self, vm: &Vm, ssh_port: Option<u16>) -> Result<(), Diagnostic> {
+        let tell = |text: String| self.context.tell(text);
         let user = self.source.user();
-        if let Some(port) = ran.ssh_port {
+        if let Some(port) = ssh_port {
             tell(match &self.keep {
                 Some((name, _)) => {
                     let command = self.about(&format!("ssh {name}"));
@@ -272,14 +264,12 @@ impl<'w> Prepared<'w> {
                 ),
             });
         }
-        if let Some(line) = self.wait_line() {
-            tell(line);
-        }
+        self.wait_line().into_iter().for_each(tell);
         if self.options.is_interactive {
             tell(self.console_line());
         }
         if self.keep.is_some() {
-            vm.set_reach(&SshEndpoint { ssh_port: ran.ssh_port, user })?;
+            vm.set_reach(&SshEndpoint { ssh_port, user })?;
         }
         Ok(())
     }
@@ -322,30 +312,11 @@ fn gone(name: &Name, vms: &VmsDirectory) -> Diagnostic {
 }
 
 fn qemu(context: &Context<'_>, arch: Arch) -> Result<Program, Diagnostic> {
-    let path = context.environment.variable("PATH").map(AsRef::as_ref);
-    let hint = format!(
-        "install QEMU for {arch}: `qemu-system-{}` or `qemu-{arch}`, by the name of your distribution",
-        package(arch)
-    );
-    Program::find(&format!("qemu-system-{arch}"), path, &hint)
-}
-
-const fn package(arch: Arch) -> &'static str {
-    match arch {
+    let package = match arch {
         Arch::X86_64 => "x86",
         Arch::Aarch64 => "arm",
-    }
-}
-
-/// Where throw-away disks lie: not in `/tmp`, which may be memory.
-fn temporary(context: &Context<'_>) -> PathBuf {
-    context.environment.variable("TMPDIR").map_or_else(|| Path::new("/var/tmp").to_owned(), PathBuf::from)
-}
-
-fn tell_accel(context: &Context<'_>, chosen: &Chosen) {
-    let word = match chosen.accel {
-        Accel::Kvm => "KVM",
-        Accel::Tcg => "software emulation, which is slow",
     };
-    (context.events)(Event::Told { text: format!("accel    {word}: {}", chosen.why) });
+    let hint =
+        format!("install QEMU for {arch}: `qemu-system-{package}` or `qemu-{arch}`, by the name of your distribution");
+    context.program(&format!("qemu-system-{arch}"), &hint)
 }
