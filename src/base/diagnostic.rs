@@ -3,6 +3,7 @@
 //! A floor makes a [`Diagnostic`] where it has the facts; `report` maps its [`Code`] to an exit class and renders it.
 
 use std::fmt;
+use std::path::Path;
 
 use super::words::vocabulary;
 use super::{Location, Rule};
@@ -39,6 +40,8 @@ pub(crate) enum Kind {
     AbsentOnServer,
     /// There is no recipe of the name that was given.
     NoRecipe,
+    /// Somebody who could answer refuses to.
+    Denied,
 }
 
 /// One failure as a value.
@@ -121,6 +124,12 @@ impl Diagnostic {
         self
     }
 
+    /// Adds the causes of another failure, which this one tells in other words.
+    #[must_use]
+    pub(crate) fn causes_of(self, other: &Self) -> Self {
+        other.causes().fold(self, Self::cause)
+    }
+
     /// Returns the causes, outermost first.
     pub(crate) fn causes(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(self.cause.as_deref(), |cause| cause.next.as_deref()).map(|cause| cause.text.as_str())
@@ -152,6 +161,16 @@ impl Diagnostic {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         let code = if matches!(error.kind(), StorageFull | QuotaExceeded) { Code::NoSpace } else { Code::Io };
         Self::new(code, what.to_string()).cause(error)
+    }
+
+    /// Tells that a file cannot be read.
+    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        Self::io(format!("cannot read `{}`", path.display()), error)
+    }
+
+    /// Tells that a file cannot be written.
+    pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> Self {
+        Self::io(format!("cannot write `{}`", path.display()), error)
     }
 }
 

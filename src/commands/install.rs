@@ -17,7 +17,7 @@ use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Diagnostics, Digest, Eve
 use crate::bundle::{Entry, Manifest};
 use crate::emit::{self, Identity, LaunchFile};
 use crate::host::files;
-use crate::libvirt::instance::{Data, Draft, Instance, Kind, Part, Record, Storage, Unfinished};
+use crate::libvirt::instance::{Data, Draft, Instance, Kind, Part, Record, Storage};
 use crate::libvirt::preflight::{self, Findings, Subject};
 use crate::libvirt::virsh::{self, Virsh};
 use crate::plan::{Machine, XmlEdit, file};
@@ -305,9 +305,9 @@ fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -
     source.fill(&mut draft, parts, work)?;
     let unfinished = draft.publish()?;
     match define(source, &unfinished, virsh, work) {
-        Ok(()) => unfinished.finish().map(drop),
+        Ok(()) => unfinished.finish(),
         Err(problem) => {
-            let undone = undo(&storage, &unfinished.0, virsh, work);
+            let undone = undo(&storage, &unfinished, virsh, work);
             Err(match undone {
                 Ok(()) => problem.note("nothing stays installed"),
                 Err(more) => problem.cause(format!("and it could not be taken away again: {more}")),
@@ -316,7 +316,7 @@ fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -
     }
 }
 
-fn define(source: &Source, unfinished: &Unfinished, virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
+fn define(source: &Source, unfinished: &Instance, virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
     work.goes_on()?;
     let alone = virsh.alone(work)?;
     let uuid = &source.identity.uuid;
@@ -326,7 +326,7 @@ fn define(source: &Source, unfinished: &Unfinished, virsh: &Virsh, work: &Work<'
             .cause("one plan and name have one UUID, in whatever storage")
             .hint("install it under another name by `--name NAME`"));
     }
-    virsh.define(&unfinished.0.directory.join(source.stays()))?;
+    virsh.define(&unfinished.directory.join(source.stays()))?;
     drop(alone);
     if source.machine.hardware.autostart {
         virsh.autostart(uuid)?;

@@ -10,11 +10,13 @@
 #![expect(clippy::disallowed_methods, reason = "this floor is the one way files appear")]
 
 pub(crate) mod copy;
+mod directory;
 pub(crate) mod paced;
 pub(crate) mod temp;
 pub(crate) mod temp_path;
 pub(crate) mod tree;
 pub(crate) mod whole;
 
+pub(crate) use directory::{names, remove, sync};
 pub(crate) use temp::{TempDir, TempFile};
 pub(crate) use tree::Tree;

@@ -43,7 +43,7 @@ pub(crate) fn link(target: &Path, path: &Path) -> io::Result<()> {
         match symlink(target, &temporary) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 if std::fs::read_link(&temporary).ok().as_deref() != Some(target) {
-                    gone(std::fs::remove_file(&temporary))?;
+                    super::remove(&temporary)?;
                     continue;
                 }
             }
@@ -56,10 +56,6 @@ pub(crate) fn link(target: &Path, path: &Path) -> io::Result<()> {
         }
     }
     Err(ErrorKind::ResourceBusy.into())
-}
-
-fn gone(removed: io::Result<()>) -> io::Result<()> {
-    removed.or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Removes what killed runs left for this path; neither age nor process ids decide, as a lock dies with its holder.

@@ -13,7 +13,7 @@
 //! Touches the storage directory. Read next: `crate::vm::copy`, `crate::commands::install`.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -22,10 +22,10 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Code, Diagnostic, Digest, Event, Name};
-use crate::format::iso;
-use crate::fs::temp_path;
 use crate::fs::whole::{self, Taken};
+use crate::fs::{self, temp_path};
 use crate::vm::copy::{self, ExpectedFile, Work};
+use crate::vm::medium;
 
 /// The version of `instance.json`.
 const FORMAT: u32 = 1;
@@ -142,11 +142,7 @@ impl Storage {
         let _ = std::fs::remove_dir(bases);
     }
 
-    /// Finds the instance of a name; `None` where nothing has the name.
-    ///
-    /// # Errors
-    ///
-    /// `E_USAGE` where something has the name that `install` did not make.
+    /// As [`find`].
     pub(crate) fn find(&self, name: &Name) -> Result<Option<Instance>, Diagnostic> {
         find(&self.path, name)
     }
@@ -160,7 +156,7 @@ impl Storage {
     /// Begins an instance under a temporary name.
     pub(crate) fn begin(&self, record: Record) -> Result<Draft<'_>, Diagnostic> {
         let directory = self.path.join(format!("{NEW}{}", record.name));
-        DirBuilder::new().mode(0o700).create(&directory).map_err(|error| unwritable(&directory, &error))?;
+        DirBuilder::new().mode(0o700).create(&directory).map_err(|error| Diagnostic::unwritable(&directory, &error))?;
         Ok(Draft { storage: self, directory, record, is_published: false })
     }
 
@@ -186,9 +182,7 @@ impl Storage {
         copy::sync(&self.path)?;
         Ok(Removed { kept: paths, foreign })
     }
-}
 
-impl Storage {
     /// Removes a directory that holds nothing but the record; without a record it would be nobody's, so its name goes first.
     fn discard(&self, instance: &Instance) -> Result<(), Diagnostic> {
         let dead = self.path.join(format!("{NEW}{}", instance.record.name));
@@ -197,7 +191,11 @@ impl Storage {
     }
 }
 
-/// Finds the instance of a name without taking the lock.
+/// Finds the instance of a name without taking the lock; `None` where nothing has the name.
+///
+/// # Errors
+///
+/// `E_USAGE` where something has the name that `install` did not make.
 pub(crate) fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Diagnostic> {
     let directory = storage.join(name.as_str());
     let Ok(found) = directory.symlink_metadata() else { return Ok(None) };
@@ -214,8 +212,7 @@ pub(crate) fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Diag
     let Some(_) = size.filter(|size| *size <= RECORD_LIMIT) else {
         return Err(other("it holds no `instance.json`"));
     };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| Diagnostic::io(format!("cannot read `{}`", path.display()), &error))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| Diagnostic::unreadable(&path, &error))?;
     match Record::parse(&text) {
         Ok(record) if record.name == *name => Ok(Some(Instance { directory, record })),
         Ok(_) => Err(other("its `instance.json` has another name: the directory was renamed")),
@@ -255,6 +252,12 @@ pub(crate) fn is_written(directory: &Path, part: &Part, work: &Work<'_>) -> bool
 }
 
 impl Instance {
+    /// Says that the domain is defined: nobody takes the instance away but `uninstall`.
+    pub(crate) fn finish(&self) -> Result<(), Diagnostic> {
+        gone(&self.directory.join(UNFINISHED))?;
+        copy::sync(&self.directory)
+    }
+
     /// Returns a file of its own that some program has open as QEMU opens disks, whatever libvirt says of the domain: there
     /// may be more than one libvirt on a host.
     ///
@@ -303,17 +306,11 @@ impl Draft<'_> {
     ///
     /// `E_IMAGE_FORMAT` where the ISO has no such file.
     pub(crate) fn extract(&mut self, iso: &str, inside: &str, name: &str, work: &Work<'_>) -> Result<(), Diagnostic> {
-        let path = self.directory.join(iso);
-        let told = |error: io::Error| Diagnostic::io(format!("cannot read `{}`", path.display()), &error);
-        let mut medium = File::open(&path).map_err(told)?;
-        let extent = iso::find(&mut medium, inside).map_err(|error| {
-            Diagnostic::from(error).note("an ISO that is no SelfInstall image cannot be installed unattended")
-        })?;
-        medium.seek(SeekFrom::Start(extent.offset)).map_err(told)?;
-        let target = self.directory.join(name);
-        copy::save(&mut medium.take(extent.size), &target, 0o600, work)?;
+        let mut file = medium::open(&self.directory.join(iso), inside)?;
+        let (expected, target) = (file.limit(), self.directory.join(name));
+        copy::save(&mut file, &target, 0o600, work)?;
         match copy::digest(&target, work)? {
-            Some(ExpectedFile { digest, size }) if size == extent.size => {
+            Some(ExpectedFile { digest, size }) if size == expected => {
                 let part = Part { path: name.to_owned(), kind: Kind::Part, sha256: digest, size };
                 self.record.files.push(part);
                 Ok(())
@@ -348,23 +345,23 @@ impl Draft<'_> {
     }
 
     /// Gives the instance its name, which must be free; its domain is still to be defined.
-    pub(crate) fn publish(mut self) -> Result<Unfinished, Diagnostic> {
+    pub(crate) fn publish(mut self) -> Result<Instance, Diagnostic> {
         copy::write(&self.directory.join(UNFINISHED), b"", 0o600)?;
         copy::write(&self.directory.join(RECORD), self.record.to_text().as_bytes(), 0o600)?;
         copy::sync(&self.directory)?;
         // libvirt hands the files to the user that QEMU runs as; that user must also get through the directory.
         let open = std::fs::set_permissions(&self.directory, Permissions::from_mode(0o711));
-        open.map_err(|error| unwritable(&self.directory, &error))?;
+        open.map_err(|error| Diagnostic::unwritable(&self.directory, &error))?;
         let target = self.storage.path.join(self.record.name.as_str());
         match renameat_with(CWD, &self.directory, CWD, &target, RenameFlags::NOREPLACE) {
             Ok(()) => self.is_published = true,
             Err(rustix::io::Errno::EXIST) => {
                 return Err(Diagnostic::new(Code::OutputExists, format!("`{}` exists already", target.display())));
             }
-            Err(error) => return Err(unwritable(&target, &error.into())),
+            Err(error) => return Err(Diagnostic::unwritable(&target, &error.into())),
         }
         copy::sync(&self.storage.path)?;
-        Ok(Unfinished(Instance { directory: target, record: self.record.clone() }))
+        Ok(Instance { directory: target, record: self.record.clone() })
     }
 }
 
@@ -375,26 +372,6 @@ impl Drop for Draft<'_> {
             let _ = std::fs::remove_dir_all(&self.directory);
             self.storage.prune();
         }
-    }
-}
-
-/// An instance in place whose domain is not yet defined.
-#[derive(Debug)]
-pub(crate) struct Unfinished(pub Instance);
-
-impl Unfinished {
-    /// Says that the domain is defined.
-    pub(crate) fn finish(self) -> Result<Instance, Diagnostic> {
-        self.0.finish()?;
-        Ok(self.0)
-    }
-}
-
-impl Instance {
-    /// Says that the domain is defined: nobody takes the instance away but `uninstall`.
-    pub(crate) fn finish(&self) -> Result<(), Diagnostic> {
-        gone(&self.directory.join(UNFINISHED))?;
-        copy::sync(&self.directory)
     }
 }
 
@@ -427,7 +404,9 @@ impl Storage {
         }
         let bases = self.path.join(BASES);
         match DirBuilder::new().mode(0o711).create(&bases) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(unwritable(&bases, &error)),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(Diagnostic::unwritable(&bases, &error));
+            }
             _ => {}
         }
         // Nobody trusts the name alone, so one that a kill left half is copied anew.
@@ -438,26 +417,17 @@ impl Storage {
 
 fn replace_record(directory: &Path, record: &Record) -> Result<(), Diagnostic> {
     let path = directory.join(RECORD);
-    whole::write(&path, record.to_text().as_bytes(), 0o600, Taken::Replace).map_err(|error| unwritable(&path, &error))
+    whole::write(&path, record.to_text().as_bytes(), 0o600, Taken::Replace)
+        .map_err(|error| Diagnostic::unwritable(&path, &error))
 }
 
-/// Lists the names in a directory, sorted; none where it cannot be read.
+/// Lists the names in a directory; none where it cannot be read.
 fn names(directory: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
+    fs::names(directory).unwrap_or_default()
 }
 
 fn gone(path: &Path) -> Result<(), Diagnostic> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(unremovable(path, &error)),
-        _ => Ok(()),
-    }
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
-    Diagnostic::io(format!("cannot write `{}`", path.display()), error)
+    fs::remove(path).map_err(|error| unremovable(path, &error))
 }
 
 fn unremovable(path: &Path, error: &io::Error) -> Diagnostic {

@@ -11,7 +11,7 @@ use rustix::fs::Access;
 
 use super::instance;
 use super::virsh::Virsh;
-use crate::base::{ByteSize, Code, Diagnostic, Digest, Name};
+use crate::base::{ByteSize, Code, Diagnostic, Digest, Kind, Name};
 use crate::plan::{Accel, Firmware, Machine, Network};
 use crate::vm::Program;
 
@@ -69,7 +69,11 @@ pub(crate) fn look(subject: &Subject<'_>, virsh: &Result<Virsh, Diagnostic>, sea
             }
             match virsh.reach() {
                 Err(problem) => findings.problems.push(unreachable(virsh, &problem)),
-                Ok(()) => asked(subject, virsh, user.as_ref(), search, &mut findings),
+                Ok(()) => {
+                    findings.add(domain(subject, virsh));
+                    findings.add(network(&subject.machine.network, virsh, search));
+                    findings.add(emulator(subject, virsh, user.as_ref()));
+                }
             }
         }
     }
@@ -95,7 +99,7 @@ fn place(storage: &Path, name: &Name, makes_storage: bool) -> Result<(), Diagnos
         Ok(_) => problem.hint(format!(
             "take it away with `arca-build uninstall {name} --storage {shown}`, or install under another name with `--name`"
         )),
-        Err(why) => why.causes().fold(problem.cause(&why.headline), Diagnostic::cause).hint("install under another name with `--name NAME`"),
+        Err(why) => problem.cause(&why.headline).causes_of(&why).hint("install under another name with `--name NAME`"),
     })
 }
 
@@ -130,19 +134,6 @@ fn space(subject: &Subject<'_>, storage: &Path, findings: &mut Findings) {
             .note("the guest's disks grow later, as it writes")
             .hint("make room, or name a directory elsewhere with `--storage DIR`"),
     );
-}
-
-/// What libvirt itself knows.
-fn asked(
-    subject: &Subject<'_>,
-    virsh: &Virsh,
-    user: Option<&QemuUser>,
-    search: Option<&OsStr>,
-    findings: &mut Findings,
-) {
-    findings.add(domain(subject, virsh));
-    findings.add(network(&subject.machine.network, virsh, search));
-    findings.add(emulator(subject, virsh, user));
 }
 
 fn domain(subject: &Subject<'_>, virsh: &Virsh) -> Result<(), Diagnostic> {
@@ -199,11 +190,11 @@ fn emulator(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>) -> Re
     let ask = |virt_type: &str| virsh.capabilities(virt_type, arch, subject.machine_type);
     let told = match ask(subject.virt_type) {
         Ok(told) => told,
-        Err(problem) if machine.accel == Accel::Kvm && ask("qemu").is_ok() => return Err(no_kvm(problem.causes())),
+        Err(problem) if machine.accel == Accel::Kvm && ask("qemu").is_ok() => return Err(no_kvm().causes_of(&problem)),
         Err(problem) => {
-            let missing = finding(format!("libvirt has no emulator for {arch}")).fact("libvirt", virsh.uri());
-            let missing = problem.causes().fold(missing, Diagnostic::cause);
-            return Err(missing
+            return Err(finding(format!("libvirt has no emulator for {arch}"))
+                .fact("libvirt", virsh.uri())
+                .causes_of(&problem)
                 .hint(format!("install QEMU for it (qemu-system-{})", if arch == "aarch64" { "arm" } else { "x86" })));
         }
     };
@@ -221,22 +212,23 @@ fn emulator(subject: &Subject<'_>, virsh: &Virsh, user: Option<&QemuUser>) -> Re
     }
 }
 
-fn no_kvm<'c>(causes: impl Iterator<Item = &'c str>) -> Diagnostic {
-    causes.fold(finding("KVM cannot be used here"), Diagnostic::cause).hint(
+fn no_kvm() -> Diagnostic {
+    finding("KVM cannot be used here").hint(
         "write `accel = \"tcg\"` under `[machine]` for software emulation, which is slower and the same otherwise",
     )
 }
 
 fn unreachable(virsh: &Virsh, problem: &Diagnostic) -> Diagnostic {
-    let told = finding("libvirt does not answer").fact("libvirt", virsh.uri());
-    let denied = problem.causes().any(|cause| cause.contains("ermission denied") || cause.contains("uthentication"));
-    problem.causes().fold(told, Diagnostic::cause).hint(way_to(virsh.uri(), denied))
+    finding("libvirt does not answer")
+        .fact("libvirt", virsh.uri())
+        .causes_of(problem)
+        .hint(way_to(virsh.uri(), problem.kind == Some(Kind::Denied)))
 }
 
 /// Returns what to do where a libvirt does not answer.
 fn way_to(uri: &str, denied: bool) -> &'static str {
     if !uri.contains(":///") {
-        "this is no libvirt address; try `--connect qemu:///system` or `qemu:///session`"
+        "this is not a libvirt address; try `--connect qemu:///system` or `qemu:///session`"
     } else if denied {
         "join the group that may use it (mostly `libvirt`), or use `--connect qemu:///session`"
     } else if super::virsh::is_session(uri) {
@@ -264,7 +256,7 @@ impl QemuUser {
         let written = std::fs::read_to_string("/etc/libvirt/qemu.conf").ok().and_then(|text| configured(&text));
         let id = Program::find("id", search, "").ok()?;
         let numbers = |option: &str, name: &str| -> Option<Vec<u32>> {
-            let told = id.run(&[option, "--", name].map(OsString::from), &[]).ok().filter(|told| told.is_success())?;
+            let told = id.run(&[option, "--", name].map(OsString::from)).ok().filter(|told| told.is_success())?;
             told.text().split_whitespace().map(|word| word.parse().ok()).collect()
         };
         let known = ["libvirt-qemu", "qemu", "qemu-libvirtd"].map(str::to_owned);
@@ -289,11 +281,9 @@ impl QemuUser {
     /// Looks at every directory on the way into the storage.
     fn enters(&self, storage: &Path) -> Result<(), Diagnostic> {
         let real = storage.ancestors().find_map(|path| path.canonicalize().ok()).unwrap_or_else(|| storage.to_owned());
-        let mut above: Vec<&Path> = real.ancestors().collect();
-        above.reverse();
-        let closed = above
-            .into_iter()
-            .find(|directory| directory.metadata().is_ok_and(|found| !self.may(&found, 1)) && !has_list(directory));
+        let is_closed =
+            |directory: &&Path| directory.metadata().is_ok_and(|found| !self.may(&found, 1)) && !has_list(directory);
+        let closed = real.ancestors().filter(is_closed).last();
         let Some(closed) = closed else { return Ok(()) };
         let (user, shown) = (&self.name, closed.display());
         Err(finding(format!("the user `{user}`, as whom libvirt runs QEMU, cannot enter `{shown}`"))
@@ -307,11 +297,11 @@ impl QemuUser {
     fn uses_kvm(&self) -> Result<(), Diagnostic> {
         let device = Path::new("/dev/kvm");
         match device.metadata() {
-            Err(error) => Err(no_kvm([format!("/dev/kvm: {error}").as_str()].into_iter())),
+            Err(error) => Err(no_kvm().cause(format!("/dev/kvm: {error}"))),
             Ok(found) if (self.may(&found, 4) && self.may(&found, 2)) || has_list(device) => Ok(()),
             Ok(_) => {
-                let why = format!("the user `{}`, as whom libvirt runs QEMU, may not open /dev/kvm", self.name);
-                Err(no_kvm([why.as_str()].into_iter()))
+                Err(no_kvm()
+                    .cause(format!("the user `{}`, as whom libvirt runs QEMU, may not open /dev/kvm", self.name)))
             }
         }
     }
@@ -338,8 +328,8 @@ mod tests {
     #[test]
     fn what_is_no_address_is_not_mended_by_a_daemon() {
         for (uri, denied, hint) in [
-            ("nonsense", false, "no libvirt address"),
-            ("qemu:/system", true, "no libvirt address"),
+            ("nonsense", false, "not a libvirt address"),
+            ("qemu:/system", true, "not a libvirt address"),
             ("qemu:///system", false, "systemctl start libvirtd"),
             ("qemu:///system", true, "join the group"),
             ("qemu+unix:///session?socket=/run/x", false, "install libvirt's daemon"),

@@ -7,14 +7,14 @@
 //! of it is answered by exit status and by lists of names, which are stable; messages are handed on, never judged.
 //! Read next: [`super::preflight`], `crate::vm::program`.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::base::{Code, Diagnostic};
+use crate::base::{Code, Diagnostic, Kind};
 use crate::vm::copy::{Work, lock};
-use crate::vm::program::{Finished, Program};
+use crate::vm::program::Program;
 use crate::vm::signals::Signals;
 
 /// How long a command may take that clears up.
@@ -61,28 +61,25 @@ impl Virsh {
         is_session(&self.uri)
     }
 
-    fn words(&self, words: &[&OsStr]) -> Vec<OsString> {
+    fn expect<W: AsRef<OsStr>>(&self, words: &[W]) -> Result<String, Diagnostic> {
         let begin = ["-q".as_ref(), "-c".as_ref(), OsStr::new(&self.uri)];
-        begin.into_iter().chain(words.iter().copied()).map(OsStr::to_owned).collect()
+        let words = begin.into_iter().chain(words.iter().map(AsRef::as_ref)).map(OsStr::to_owned);
+        Ok(self.program.expect(&words.collect::<Vec<_>>())?.text())
     }
 
-    fn run(&self, words: &[&str]) -> Result<Finished, Diagnostic> {
-        let words: Vec<&OsStr> = words.iter().map(|word| word.as_ref()).collect();
-        self.program.run(&self.words(&words), &[])
-    }
-
-    fn expect(&self, words: &[&OsStr]) -> Result<Finished, Diagnostic> {
-        self.program.expect(&self.words(words))
-    }
-
-    /// Asks whether anybody answers.
+    /// Asks whether anybody answers; where that is refused, the error's kind is [`Kind::Denied`].
     pub(crate) fn reach(&self) -> Result<(), Diagnostic> {
-        self.expect(&["uri".as_ref()]).map(drop)
+        // virsh tells it in words only.
+        let is_refusal = |word: &str| word.contains("ermission denied") || word.contains("uthentication");
+        self.expect(&["uri"]).map(drop).map_err(|problem| {
+            let is_denied = problem.causes().any(is_refusal);
+            if is_denied { problem.kind(Kind::Denied) } else { problem }
+        })
     }
 
     /// Returns whether a domain of a UUID or name is defined or runs.
     pub(crate) fn knows(&self, name_or_uuid: &str) -> Result<bool, Diagnostic> {
-        let listed = self.expect(&["list", "--all", "--name", "--uuid"].map(AsRef::as_ref))?.text();
+        let listed = self.expect(&["list", "--all", "--name", "--uuid"])?;
         Ok(listed.split_whitespace().any(|word| word == name_or_uuid))
     }
 
@@ -93,7 +90,7 @@ impl Virsh {
         if own.is_none() || !self.knows(uuid)? {
             return Ok(false);
         }
-        let xml = self.expect(&["dumpxml", "--inactive", uuid].map(AsRef::as_ref))?.text();
+        let xml = self.expect(&["dumpxml", "--inactive", uuid])?;
         let mut paths = xml.split(['\'', '"']).filter(|value| value.starts_with('/'));
         Ok(paths.any(|path| Path::new(path).parent().and_then(|parent| parent.canonicalize().ok()) == own))
     }
@@ -113,7 +110,7 @@ impl Virsh {
 
     /// Returns a known domain's state in libvirt's words, such as `shut off`.
     pub(crate) fn state(&self, uuid: &str) -> Result<String, Diagnostic> {
-        Ok(self.expect(&["domstate", uuid].map(AsRef::as_ref))?.text().trim().to_owned())
+        Ok(self.expect(&["domstate", uuid])?.trim().to_owned())
     }
 
     /// Defines a domain from a file.
@@ -123,7 +120,7 @@ impl Virsh {
 
     /// Has a domain started with the host.
     pub(crate) fn autostart(&self, uuid: &str) -> Result<(), Diagnostic> {
-        self.expect(&["autostart", uuid].map(AsRef::as_ref)).map(drop)
+        self.expect(&["autostart", uuid]).map(drop)
     }
 
     /// Starts a domain from a file without defining it.
@@ -133,20 +130,20 @@ impl Virsh {
 
     /// Starts a defined domain.
     pub(crate) fn start(&self, uuid: &str) -> Result<(), Diagnostic> {
-        self.expect(&["start", uuid].map(AsRef::as_ref)).map(drop)
+        self.expect(&["start", uuid]).map(drop)
     }
 
     /// Forgets a domain and what libvirt keeps for it: firmware variables, saved memory, lists of snapshots.
     pub(crate) fn undefine(&self, uuid: &str) -> Result<(), Diagnostic> {
         let words = ["undefine", uuid, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata"];
-        self.expect(&words.map(AsRef::as_ref)).map(drop)
+        self.expect(&words).map(drop)
     }
 
     /// Returns whether a network is active; `None` where there is none of the name.
     pub(crate) fn network(&self, name: &str) -> Result<Option<bool>, Diagnostic> {
         let list = |kind: &[&str]| -> Result<bool, Diagnostic> {
-            let words: Vec<&OsStr> = ["net-list", "--name"].iter().chain(kind).map(|word| word.as_ref()).collect();
-            Ok(self.expect(&words)?.text().lines().any(|line| line.trim() == name))
+            let words = [&["net-list", "--name"], kind].concat();
+            Ok(self.expect(&words)?.lines().any(|line| line.trim() == name))
         };
         match list(&["--all"])? {
             true => list(&[]).map(Some),
@@ -156,12 +153,7 @@ impl Virsh {
 
     /// Returns what libvirt can emulate for a kind of domain, as XML (`virDomainCapabilities`); the problem is libvirt's no.
     pub(crate) fn capabilities(&self, virt_type: &str, arch: &str, machine: &str) -> Result<String, Diagnostic> {
-        let words = ["domcapabilities", "--virttype", virt_type, "--arch", arch, "--machine", machine];
-        let finished = self.run(&words)?;
-        if finished.is_success() {
-            return Ok(finished.text());
-        }
-        Err(self.program.failed(&words.map(OsString::from), &finished))
+        self.expect(&["domcapabilities", "--virttype", virt_type, "--arch", arch, "--machine", machine])
     }
 }
 

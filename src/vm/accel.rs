@@ -4,9 +4,9 @@
 //! processor's features may be missing, and QEMU then aborts or its guest stands still. So a guest of eight instructions is
 //! run the way the machine would be; only where it ends by itself is KVM taken.
 
+use std::ffi::OsString;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Program;
 use crate::base::{Arch, Code, Diagnostic};
@@ -75,27 +75,14 @@ fn tiny_firmware() -> Vec<u8> {
 }
 
 fn tiny_guest(qemu: &Program, scratch: &Path) -> Result<(), String> {
-    let firmware = "probe.bin";
-    std::fs::write(scratch.join(firmware), tiny_firmware()).map_err(|error| error.to_string())?;
-    let mut command = qemu.command();
-    command.current_dir(scratch).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    command.args(["-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "16M", "-nodefaults", "-no-user-config"]);
-    command.args(["-display", "none", "-bios", firmware, "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]);
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
-    let said = super::qemu::Said::listen(child.stderr.take());
-    let begun = Instant::now();
-    let ended = loop {
-        match child.try_wait() {
-            Ok(None) if begun.elapsed() < LIMIT => std::thread::sleep(Duration::from_millis(5)),
-            other => break other.ok().flatten(),
-        }
-    };
-    let Some(ended) = ended else {
-        let _ = child.kill().and_then(|()| child.wait());
-        return Err(format!("a tiny guest stood still for {} seconds", LIMIT.as_secs()));
-    };
-    match ended.code() {
+    let firmware = scratch.join("probe.bin");
+    std::fs::write(&firmware, tiny_firmware()).map_err(|error| error.to_string())?;
+    let machine = ["-machine", "q35", "-accel", "kvm", "-cpu", "max", "-m", "16M", "-nodefaults", "-no-user-config"];
+    let device = ["-display", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=1", "-bios"];
+    let words = machine.into_iter().chain(device).map(OsString::from).chain([firmware.into()]);
+    let ended = qemu.clone().within(LIMIT).run(&words.collect::<Vec<_>>()).map_err(|problem| problem.headline)?;
+    match ended.status {
         Some(EXIT) => Ok(()),
-        _ => Err(said.last().unwrap_or_else(|| "QEMU ended at once with it".into())),
+        _ => Err(ended.last_error().unwrap_or_else(|| "QEMU ended at once with it".into())),
     }
 }

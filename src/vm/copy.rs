@@ -11,6 +11,7 @@ use rustix::fs::OFlags;
 
 use super::signals::Signals;
 use crate::base::{Code, Diagnostic, Digest, Event, Events};
+use crate::fs;
 use crate::fs::copy::{fill, hash};
 use crate::fs::whole::{create, finish};
 use crate::stream::Progress;
@@ -80,13 +81,13 @@ pub(crate) struct ExpectedFile {
 /// `E_HASH` where the bytes are not those wanted, `E_INTERRUPTED` after a signal; an incomplete copy may stay.
 pub(crate) fn copy(from: &Path, to: &Path, wanted: ExpectedFile, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
     let name = from.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let source = open(from).map_err(|error| Diagnostic::io(format!("cannot read `{}`", from.display()), &error))?;
+    let source = open(from).map_err(|error| Diagnostic::unreadable(from, &error))?;
     let size = source.metadata().map(|found| found.len()).unwrap_or_default();
     // A file of another length is no file of the manifest: not one byte of it is worth copying.
     if size != wanted.size {
         return Err(other(&name, wanted, &format!("{size} bytes")));
     }
-    let told = |error: &io::Error| Diagnostic::io(format!("cannot write `{}`", to.display()), error);
+    let told = |error: &io::Error| Diagnostic::unwritable(to, error);
     let target = create(to).map_err(|error| told(&error))?;
     let progress = Progress::new(format!("copying {name}"), Some(size), work.events);
     let digest = fill(&source, size, &target, &|at| work.at(&progress, at)).map_err(|error| carried(error, told))?;
@@ -104,7 +105,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Diagnost
         file.write_all(bytes)?;
         finish(&file, mode)
     };
-    write().map_err(|error| Diagnostic::io(format!("cannot write `{}`", path.display()), &error))
+    write().map_err(|error| Diagnostic::unwritable(path, &error))
 }
 
 /// Takes out the diagnostic that an error carries.
@@ -114,7 +115,7 @@ fn carried(error: io::Error, told: impl Fn(&io::Error) -> Diagnostic) -> Diagnos
 
 /// Hashes a file that is there; `None` where there is none or it is no regular file.
 pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<ExpectedFile>, Diagnostic> {
-    let told = |error: &io::Error| Diagnostic::io(format!("cannot read `{}`", path.display()), error);
+    let told = |error: &io::Error| Diagnostic::unreadable(path, error);
     let file = match open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -129,8 +130,7 @@ pub(crate) fn digest(path: &Path, work: &Work<'_>) -> Result<Option<ExpectedFile
 
 /// Writes a directory's entries to disk.
 pub(crate) fn sync(directory: &Path) -> Result<(), Diagnostic> {
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| Diagnostic::io(format!("cannot sync `{}`", directory.display()), &error))
+    fs::sync(directory).map_err(|error| Diagnostic::io(format!("cannot sync `{}`", directory.display()), &error))
 }
 
 fn other(name: &str, wanted: ExpectedFile, found: &str) -> Diagnostic {
@@ -142,15 +142,15 @@ fn other(name: &str, wanted: ExpectedFile, found: &str) -> Diagnostic {
 }
 
 /// Opens a regular file, through no link.
-fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
 /// Copies what a reader gives to a new file, of `mode` and on disk.
 pub(crate) fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
-    let told = |error: &io::Error| Diagnostic::io(format!("cannot write `{}`", path.display()), error);
+    let told = |error: &io::Error| Diagnostic::unwritable(path, error);
     let mut file = create(path).map_err(|error| told(&error))?;
     let mut buffer = vec![0; BLOCK];
     loop {

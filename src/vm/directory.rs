@@ -23,7 +23,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use serde::{Deserialize, Serialize};
 
-use super::disks::{self, DISKS, names, unreadable, unwritable};
+use super::copy;
+use super::disks::{self, DISKS, names};
 use crate::base::{Code, Diagnostic, Digest, Name};
 use crate::fs::whole::{self, Taken};
 use crate::plan::{DataDisk, Machine};
@@ -103,11 +104,11 @@ impl Vm {
         furnish: impl FnOnce(&Self) -> Result<(), Diagnostic>,
     ) -> Result<Self, Diagnostic> {
         let mut builder = DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(vms).map_err(|error| unwritable(vms, &error))?;
+        builder.recursive(true).mode(0o700).create(vms).map_err(|error| Diagnostic::unwritable(vms, &error))?;
         let mut vm = Self::throw_away(vms)?;
         vm.write_json(RECORD, record)?;
         furnish(&vm)?;
-        disks::sync(&vm.directory)?;
+        copy::sync(&vm.directory)?;
         let target = vms.join(record.name.as_str());
         let named = renameat_with(CWD, &vm.directory, CWD, &target, RenameFlags::NOREPLACE);
         named.map_err(|error| match error {
@@ -119,7 +120,7 @@ impl Vm {
         })?;
         vm.directory = target;
         vm.throw_away = false;
-        disks::sync(vms)?;
+        copy::sync(vms)?;
         Ok(vm)
     }
 
@@ -155,7 +156,7 @@ impl Vm {
     /// Links the bundle.
     pub(crate) fn link(&self, bundle: &Path) -> Result<(), Diagnostic> {
         let link = self.directory.join(disks::BUNDLE);
-        symlink(bundle, &link).map_err(|error| unwritable(&link, &error))
+        symlink(bundle, &link).map_err(|error| Diagnostic::unwritable(&link, &error))
     }
 
     /// Reads whose it is.
@@ -187,7 +188,11 @@ impl Vm {
     /// Copies the disks under a label.
     pub(crate) fn snapshot(&self, label: &Name) -> Result<(), Diagnostic> {
         let all = self.directory.join(SNAPSHOTS);
-        DirBuilder::new().recursive(true).mode(0o700).create(&all).map_err(|error| unwritable(&all, &error))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&all)
+            .map_err(|error| Diagnostic::unwritable(&all, &error))?;
         let target = all.join(label.as_str());
         if target.exists() {
             return Err(Diagnostic::new(Code::OutputExists, format!("there is a snapshot `{label}` already"))
@@ -196,7 +201,7 @@ impl Vm {
         }
         let temporary = self.copy_of(&self.directory.join(DISKS), &all)?;
         rename(&temporary, &target, RenameFlags::NOREPLACE)?;
-        disks::sync(&all)
+        copy::sync(&all)
     }
 
     /// Puts the disks of a snapshot in place of the present ones, at once.
@@ -209,7 +214,7 @@ impl Vm {
         }
         let temporary = self.copy_of(&from, &self.directory)?;
         rename(&temporary, &self.directory.join(DISKS), RenameFlags::EXCHANGE)?;
-        disks::sync(&self.directory)?;
+        copy::sync(&self.directory)?;
         remove(&temporary)
     }
 
@@ -223,7 +228,7 @@ impl Vm {
         // Under a name that the next sweep knows, so that half an instance is never one.
         let parent = self.directory.parent().unwrap_or(Path::new("/"));
         let made = tempfile::Builder::new().prefix(TEMPORARY).tempdir_in(parent);
-        let temporary = made.map_err(|error| unwritable(parent, &error))?.keep();
+        let temporary = made.map_err(|error| Diagnostic::unwritable(parent, &error))?.keep();
         // Over the empty directory.
         rename(&self.directory, &temporary, RenameFlags::empty())?;
         self.directory.clone_from(&temporary);
@@ -264,7 +269,7 @@ impl InstalledMarker {
 fn write_json(directory: &Path, name: &str, value: &impl Serialize) -> Result<(), Diagnostic> {
     let path = directory.join(name);
     let text = serde_json::to_string_pretty(value).unwrap_or_default() + "\n";
-    whole::write(&path, text.as_bytes(), 0o600, Taken::Replace).map_err(|error| unwritable(&path, &error))
+    whole::write(&path, text.as_bytes(), 0o600, Taken::Replace).map_err(|error| Diagnostic::unwritable(&path, &error))
 }
 
 impl Drop for Vm {
@@ -331,14 +336,14 @@ fn record(directory: &Path) -> Result<Record, Diagnostic> {
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Diagnostic> {
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Diagnostic::unreadable(path, &error))?;
     serde_json::from_str(&text).map_err(|error| {
         Diagnostic::new(Code::CacheCorrupt, format!("`{}` is not one of ours", path.display())).cause(error)
     })
 }
 
 fn rename(from: &Path, to: &Path, flags: RenameFlags) -> Result<(), Diagnostic> {
-    renameat_with(CWD, from, CWD, to, flags).map_err(|error| unwritable(to, &error.into()))
+    renameat_with(CWD, from, CWD, to, flags).map_err(|error| Diagnostic::unwritable(to, &error.into()))
 }
 
 fn remove(directory: &Path) -> Result<(), Diagnostic> {
@@ -351,7 +356,7 @@ fn lock(directory: &Path) -> Result<File, Diagnostic> {
     let path = directory.join(LOCK);
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(&path).map_err(|error| unwritable(&path, &error))?;
+    let file = options.open(&path).map_err(|error| Diagnostic::unwritable(&path, &error))?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {
@@ -360,7 +365,7 @@ fn lock(directory: &Path) -> Result<File, Diagnostic> {
             Err(TryLockError::WouldBlock) => {
                 return Err(Diagnostic::new(Code::CacheLock, "somebody holds the directory"));
             }
-            Err(TryLockError::Error(error)) => return Err(unwritable(&path, &error)),
+            Err(TryLockError::Error(error)) => return Err(Diagnostic::unwritable(&path, &error)),
         }
     }
 }
@@ -374,11 +379,11 @@ fn make_lock(directory: &Path) -> Result<File, Diagnostic> {
         std::fs::rename(&temporary, &path)?;
         Ok(file)
     });
-    inherited(made.map_err(|error| unwritable(&path, &error))?, &path)
+    inherited(made.map_err(|error| Diagnostic::unwritable(&path, &error))?, &path)
 }
 
 fn inherited(file: File, path: &Path) -> Result<File, Diagnostic> {
-    fcntl_setfd(&file, FdFlags::empty()).map_err(|error| unwritable(path, &error.into()))?;
+    fcntl_setfd(&file, FdFlags::empty()).map_err(|error| Diagnostic::unwritable(path, &error.into()))?;
     Ok(file)
 }
 

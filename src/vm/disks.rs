@@ -3,16 +3,21 @@
 //! No image of a bundle is written. A bundle may be a stranger's: each of its images must name the backing file that ours
 //! would, or none, as QEMU opens whatever a header names. Touches the directories that it is given.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{OFlags, SeekFrom as Sparse, ioctl_ficlone, seek};
+use rustix::fs::ioctl_ficlone;
 
+use super::copy::{self, open};
 use crate::base::{ByteSize, Code, Diagnostic, DiskSerial};
 use crate::emit;
 use crate::format::qcow2::{self, Header, MAGIC};
+use crate::fs;
+use crate::fs::copy::fill;
+use crate::fs::tree::absent_is_empty;
+use crate::fs::whole::create;
 use crate::plan::{DataDisk, Machine, SYSTEM_SERIAL, file};
 
 /// Where an instance's own link leads to the bundle.
@@ -27,20 +32,20 @@ const COMPRESSION: u64 = 1 << 3;
 /// Makes `directory/disks` with an overlay of every disk that the guest writes; `directory/bundle` must lead to the bundle.
 pub(crate) fn furnish(directory: &Path, machine: &Machine, variables: Option<&Path>) -> Result<(), Diagnostic> {
     let disks = directory.join(DISKS);
-    DirBuilder::new().mode(0o700).create(&disks).map_err(|error| unwritable(&disks, &error))?;
+    DirBuilder::new().mode(0o700).create(&disks).map_err(|error| Diagnostic::unwritable(&disks, &error))?;
     for (serial, name) in emit::written(machine) {
         let backing = if serial == SYSTEM_SERIAL { machine.backing_file() } else { None };
         let size = judge(&directory.join(BUNDLE).join(&name), backing)?;
         // Relative to the overlay's own place, so that no character of any path is in the header.
         let image = qcow2::overlay(&format!("../{BUNDLE}/{name}"), size)?;
-        write_new(&disks.join(&name), &image)?;
+        copy::write(&disks.join(&name), &image, 0o600)?;
     }
     for name in machine.backing_file().into_iter().chain(machine.config_disk.map(|_| file::CONFIG_QCOW2)) {
         judge(&directory.join(BUNDLE).join(name), None)?;
     }
     if let Some(variables) = variables {
-        let bytes = std::fs::read(variables).map_err(|error| unreadable(variables, &error))?;
-        write_new(&disks.join(VARIABLES), &bytes)?;
+        let bytes = std::fs::read(variables).map_err(|error| Diagnostic::unreadable(variables, &error))?;
+        copy::write(&disks.join(VARIABLES), &bytes, 0o600)?;
     }
     Ok(())
 }
@@ -49,10 +54,10 @@ pub(crate) fn furnish(directory: &Path, machine: &Machine, variables: Option<&Pa
 pub(crate) fn add(directory: &Path, disk: &DataDisk) -> Result<(), Diagnostic> {
     let image = qcow2::blank(disk.size)?;
     take_away(directory, disk)?;
-    write_new(&directory.join(DISKS).join(file::data(&disk.serial)), &image)
+    copy::write(&directory.join(DISKS).join(file::data(&disk.serial)), &image, 0o600)
 }
 
-/// Tells whether a blank disk may have this size.
+/// Checks whether a blank disk may have this size.
 pub(crate) fn judge_size(size: ByteSize) -> Result<(), Diagnostic> {
     Ok(qcow2::blank(size).map(drop)?)
 }
@@ -60,10 +65,7 @@ pub(crate) fn judge_size(size: ByteSize) -> Result<(), Diagnostic> {
 /// Takes away a disk that no state names, where it is there.
 pub(crate) fn take_away(directory: &Path, disk: &DataDisk) -> Result<(), Diagnostic> {
     let path = directory.join(DISKS).join(file::data(&disk.serial));
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unwritable(&path, &error)),
-        _ => Ok(()),
-    }
+    fs::remove(&path).map_err(|error| Diagnostic::unwritable(&path, &error))
 }
 
 /// Finds a serial that no disk of the machine has.
@@ -75,8 +77,8 @@ pub(crate) fn free_serial(machine: &Machine) -> Option<DiskSerial> {
 /// Reads an image's size and holds it to what we write: qcow2, this backing file or none, and nothing else outside itself.
 pub(crate) fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Diagnostic> {
     let mut head = vec![];
-    let mut open = || File::open(path)?.take(1 << 12).read_to_end(&mut head);
-    open().map_err(|error| unreadable(path, &error))?;
+    let read = File::open(path).and_then(|file| file.take(1 << 12).read_to_end(&mut head));
+    read.map_err(|error| Diagnostic::unreadable(path, &error))?;
     let header = Header::read(&head);
     let (from, length) = (usize::try_from(header.backing_offset).unwrap_or(usize::MAX), header.backing_size as usize);
     let named = head.get(from..from.saturating_add(length)).filter(|_| header.backing_offset != 0).unwrap_or_default();
@@ -88,7 +90,7 @@ pub(crate) fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Diag
     if is_ours {
         return Ok(ByteSize(header.virtual_size));
     }
-    Err(Diagnostic::new(Code::ImageBacking, format!("`{}` is no image as we write them", path.display()))
+    Err(Diagnostic::new(Code::ImageBacking, format!("`{}` is not an image as we write them", path.display()))
         .cause("it would have QEMU open files that are not the bundle's, or leave it damaged")
         .hint("`arca-build verify` tells whether the bundle is as it was built"))
 }
@@ -96,7 +98,7 @@ pub(crate) fn judge(path: &Path, backing: Option<&str>) -> Result<ByteSize, Diag
 /// Returns whether a guest ever wrote to an overlay of ours: then a table of its first level leads somewhere (qcow2.rst,
 /// "Cluster mapping").
 pub(crate) fn is_written(path: &Path) -> Result<bool, Diagnostic> {
-    let told = |error: std::io::Error| unreadable(path, &error);
+    let told = |error: std::io::Error| Diagnostic::unreadable(path, &error);
     let mut file = File::open(path).map_err(told)?;
     let mut head = vec![];
     (&file).take(1 << 12).read_to_end(&mut head).map_err(told)?;
@@ -109,76 +111,29 @@ pub(crate) fn is_written(path: &Path) -> Result<bool, Diagnostic> {
 
 /// Copies every file of a directory of disks into a new one, sharing blocks where the file system can, and keeping holes.
 pub(crate) fn copy_all(from: &Path, to: &Path) -> Result<(), Diagnostic> {
-    DirBuilder::new().mode(0o700).create(to).map_err(|error| unwritable(to, &error))?;
+    DirBuilder::new().mode(0o700).create(to).map_err(|error| Diagnostic::unwritable(to, &error))?;
     for name in names(from)? {
         let (source, target) = (from.join(&name), to.join(&name));
-        copy(&source, &target).map_err(|error| {
+        copy_disk(&source, &target).map_err(|error| {
             Diagnostic::io(format!("cannot copy `{}` to `{}`", source.display(), target.display()), &error)
         })?;
     }
-    sync(to)
+    copy::sync(to)
 }
 
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+fn copy_disk(from: &Path, to: &Path) -> std::io::Result<()> {
     // Never through a link, which a stranger with rights on the directory could have put there.
-    let mut options = OpenOptions::new();
-    let source =
-        options.read(true).custom_flags(i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default()).open(from)?;
-    let target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    let (source, target) = (open(from)?, create(to)?);
+    // A clone need not be read, so it is not hashed.
     if ioctl_ficlone(&target, &source).is_err() {
-        copy_data(source, &target)?;
+        fill(&source, source.metadata()?.len(), &target, &|_| Ok(()))?;
     }
     target.sync_all()
 }
 
-/// Copies what is data; holes stay holes (lseek(2), `SEEK_DATA`).
-fn copy_data(mut from: File, mut to: &File) -> std::io::Result<()> {
-    let length = from.metadata()?.len();
-    to.set_len(length)?;
-    let mut at = 0;
-    while at < length {
-        let begin = match seek(&from, Sparse::Data(at)) {
-            Ok(begin) => begin,
-            // No data behind this.
-            Err(rustix::io::Errno::NXIO) => break,
-            Err(error) => return Err(error.into()),
-        };
-        let end = seek(&from, Sparse::Hole(begin))?;
-        from.seek(SeekFrom::Start(begin))?;
-        to.seek(SeekFrom::Start(begin))?;
-        std::io::copy(&mut (&from).take(end - begin), &mut to)?;
-        at = end;
-    }
-    Ok(())
-}
-
 /// Lists the names in a directory, sorted; an empty list where there is none.
 pub(crate) fn names(directory: &Path) -> Result<Vec<String>, Diagnostic> {
-    let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(vec![]),
-        other => other.map_err(|error| unreadable(directory, &error))?,
-    };
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    names.sort();
-    Ok(names)
-}
-
-/// Makes a directory's entries last.
-pub(crate) fn sync(directory: &Path) -> Result<(), Diagnostic> {
-    File::open(directory).and_then(|open| open.sync_all()).map_err(|error| unwritable(directory, &error))
-}
-
-pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Diagnostic> {
-    let open = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    open().and_then(|mut file| file.write_all(bytes)).map_err(|error| unwritable(path, &error))
-}
-
-pub(super) fn unwritable(path: &Path, error: &std::io::Error) -> Diagnostic {
-    Diagnostic::io(format!("cannot write `{}`", path.display()), error)
-}
-
-pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
-    Diagnostic::io(format!("cannot read `{}`", path.display()), error)
+    absent_is_empty(fs::names(directory)).map_err(|error| Diagnostic::unreadable(directory, &error))
 }
 
 /// Finds UEFI firmware: what the environment names by `OVMF_CODE` and `OVMF_VARS`, else where distributions keep it.
@@ -205,6 +160,7 @@ pub(crate) fn firmware(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
     use std::os::unix::fs::MetadataExt;
 
     #[test]

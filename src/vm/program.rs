@@ -1,7 +1,7 @@
 //! One program of the host: found, started with an argument list, waited for. Starts processes.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
@@ -80,43 +80,35 @@ impl Program {
         Command::new(&self.path)
     }
 
-    /// Runs it to its end, with `input` on its standard input, messages in the untranslated language.
+    /// Runs it to its end without input, messages in the untranslated language.
     ///
     /// # Errors
     ///
     /// `E_TOOL` where it cannot be started, or says nothing final for five minutes. What it returns is the caller's to judge.
-    pub(crate) fn run(&self, arguments: &[OsString], input: &[u8]) -> Result<Finished, Diagnostic> {
-        self.run_within(self.limit, arguments, input)
-    }
-
-    fn run_within(&self, limit: Duration, arguments: &[OsString], input: &[u8]) -> Result<Finished, Diagnostic> {
+    pub(crate) fn run(&self, arguments: &[OsString]) -> Result<Finished, Diagnostic> {
         let mut command = self.command();
         command.args(arguments).env("LC_ALL", "C");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| self.problem("cannot be started", &error))?;
         let (sender, heard) = mpsc::sync_channel(16);
         read(child.stdout.take(), false, &sender);
         read(child.stderr.take(), true, &sender);
         drop(sender);
-        if let Some(mut stdin) = child.stdin.take() {
-            let input = input.to_vec();
-            // It may end without reading; that is told by its exit status.
-            std::thread::spawn(move || stdin.write_all(&input));
-        }
-        let (ended, stdout, stderr) = self.hear(&mut child, &heard, limit);
+        let (ended, stdout, stderr) = self.hear(&mut child, &heard);
         match ended.map_err(|error| self.problem("cannot be waited for", &error))? {
             End::Status(status) => Ok(Finished { status: status.code(), stdout, stderr }),
-            End::Late => {
-                Err(Diagnostic::new(Code::Tool, format!("`{}` did not end within {} s", self.name, limit.as_secs()))
-                    .fact("program", self.path.display())
-                    .note("it was ended"))
-            }
+            End::Late => Err(Diagnostic::new(
+                Code::Tool,
+                format!("`{}` did not end within {} s", self.name, self.limit.as_secs()),
+            )
+            .fact("program", self.path.display())
+            .note("it was ended")),
             End::Signal => Err(Diagnostic::new(Code::Interrupted, format!("interrupted while `{}` ran", self.name))),
         }
     }
 
     /// Listens until it has ended, and then for what is left to hear; a process that it left behind may hold the pipes.
-    fn hear(&self, child: &mut Child, heard: &Receiver<Chunk>, limit: Duration) -> (io::Result<End>, Vec<u8>, Vec<u8>) {
+    fn hear(&self, child: &mut Child, heard: &Receiver<Chunk>) -> (io::Result<End>, Vec<u8>, Vec<u8>) {
         let (mut stdout, mut stderr) = (vec![], vec![]);
         let begun = Instant::now();
         let mut ended = None;
@@ -130,7 +122,7 @@ impl Program {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             match ended {
-                None => ended = self.end(child, begun.elapsed() >= limit).map(|end| (Instant::now(), end)),
+                None => ended = self.end(child, begun.elapsed() >= self.limit).map(|end| (Instant::now(), end)),
                 Some((since, _)) if since.elapsed() >= LAST_WORDS => break,
                 Some(_) => {}
             }
@@ -150,14 +142,14 @@ impl Program {
         Some(child.kill().and_then(|()| child.wait()).map(|_| end))
     }
 
-    /// As [`run`](Self::run) without input; anything but success is an error that tells the program's last words.
+    /// As [`run`](Self::run); anything but success is an error that tells the program's last words.
     pub(crate) fn expect(&self, arguments: &[OsString]) -> Result<Finished, Diagnostic> {
-        let finished = self.run(arguments, &[])?;
+        let finished = self.run(arguments)?;
         if finished.is_success() { Ok(finished) } else { Err(self.failed(arguments, &finished)) }
     }
 
     /// Reports that a run failed: which words it was given (the caller saw to it that none is secret) and what it said.
-    pub(crate) fn failed(&self, arguments: &[OsString], finished: &Finished) -> Diagnostic {
+    fn failed(&self, arguments: &[OsString], finished: &Finished) -> Diagnostic {
         let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
         let status = finished.status.map_or("ended by a signal".to_owned(), |status| status.to_string());
         let problem = Diagnostic::new(Code::Tool, format!("`{}` failed", self.name))
@@ -183,6 +175,13 @@ impl Finished {
     /// Returns whether the program ended with status 0.
     pub(crate) fn is_success(&self) -> bool {
         self.status == Some(0)
+    }
+
+    /// Returns the last line of the errors that is more than a warning.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.stderr);
+        let lines = || text.lines().filter(|line| !line.trim().is_empty());
+        lines().rfind(|line| !line.contains("warning:")).or(lines().next_back()).map(|line| one_line(line, 300))
     }
 
     /// Returns what stood on standard output, as far as it is text.
@@ -240,35 +239,35 @@ mod tests {
 
     #[test]
     fn what_a_program_says_and_returns_is_told() {
-        let finished = shell().run(&words("cat; echo err >&2; exit 3"), b"in").unwrap();
-        assert_eq!(finished, Finished { status: Some(3), stdout: b"in".to_vec(), stderr: b"err\n".to_vec() });
-        assert_eq!(shell().run(&words("kill -9 $$"), b"").unwrap().status, None);
+        let finished = shell().run(&words("cat; echo out; echo err >&2; exit 3")).unwrap();
+        assert_eq!(finished, Finished { status: Some(3), stdout: b"out\n".to_vec(), stderr: b"err\n".to_vec() });
+        assert_eq!(shell().run(&words("kill -9 $$")).unwrap().status, None);
     }
 
     #[test]
-    fn a_program_that_says_too_much_is_cut_and_one_that_reads_nothing_does_not_hang() {
-        let finished = shell().run(&words("head -c 9000000 /dev/zero"), &vec![0; 1 << 20]).unwrap();
+    fn a_program_that_says_too_much_is_cut() {
+        let finished = shell().run(&words("head -c 9000000 /dev/zero")).unwrap();
         assert_eq!((finished.stdout.len(), finished.status), (KEPT, Some(0)));
     }
 
     #[test]
     fn a_program_that_never_ends_is_ended_and_that_is_told() {
-        let problem = shell().run_within(Duration::from_millis(50), &words("exec sleep 600"), b"").unwrap_err();
+        let problem = shell().within(Duration::from_millis(50)).run(&words("exec sleep 600")).unwrap_err();
         assert_eq!((problem.code, problem.headline.as_str()), (Code::Tool, "`sh` did not end within 0 s"));
     }
 
     #[test]
     fn a_signal_ends_the_program_that_is_waited_for() {
-        let problem = shell().heeding(&Signals::of(15)).run(&words("exec sleep 600"), b"").unwrap_err();
+        let problem = shell().heeding(&Signals::of(15)).run(&words("exec sleep 600")).unwrap_err();
         assert_eq!(problem.code, Code::Interrupted);
     }
 
     #[test]
     fn what_a_program_leaves_behind_is_not_waited_for() {
         let begun = Instant::now();
-        let finished = shell().run(&words("sleep 60 & echo done"), b"").unwrap();
+        let finished = shell().run(&words("sleep 60 & echo done")).unwrap();
         assert_eq!((finished.stdout, finished.status), (b"done\n".to_vec(), Some(0)));
-        let problem = shell().run_within(Duration::from_millis(50), &words("sleep 60"), b"").unwrap_err();
+        let problem = shell().within(Duration::from_millis(50)).run(&words("sleep 60")).unwrap_err();
         assert_eq!(problem.code, Code::Tool);
         assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     }

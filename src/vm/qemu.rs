@@ -11,6 +11,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
@@ -30,7 +31,9 @@ const LINE: u64 = 4096;
 #[derive(Debug)]
 pub(crate) struct Child {
     child: std::process::Child,
-    said: Said,
+    /// The last lines that it said on stderr, each free of control characters.
+    said: Arc<Mutex<Vec<String>>>,
+    listener: Option<JoinHandle<()>>,
 }
 
 impl Child {
@@ -45,8 +48,12 @@ impl Child {
         let mut child = command.spawn().map_err(|error| {
             Diagnostic::new(Code::Tool, format!("`{}` cannot be started", program.name())).cause(error)
         })?;
-        let said = Said::listen(child.stderr.take());
-        Ok(Self { child, said })
+        let said = Arc::<Mutex<Vec<String>>>::default();
+        let kept = Arc::clone(&said);
+        // To its end on a thread, so that the program never waits for us.
+        let stderr = child.stderr.take();
+        let listener = stderr.map(|stream| std::thread::spawn(move || listen(BufReader::new(stream), &kept)));
+        Ok(Self { child, said, listener })
     }
 
     /// Returns how it ended, if it did.
@@ -54,35 +61,30 @@ impl Child {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Waits for its end; where it takes longer than `limit`, it is killed. Tells whether it ended by itself.
-    pub(crate) fn end_within(&mut self, limit: Duration) -> bool {
+    /// Waits for its end; where it takes longer than `limit`, it is killed.
+    pub(crate) fn end_within(&mut self, limit: Duration) {
         let begun = Instant::now();
         while self.ended().is_none() {
             if begun.elapsed() >= limit {
                 let _ = self.child.kill().and_then(|()| self.child.wait());
-                return false;
+                return;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        true
     }
 
-    /// Returns why it ended: what it said last, or its status.
-    pub(crate) fn why(&mut self) -> String {
+    /// Adds to a problem what it said last, or how it ended.
+    pub(crate) fn told(&mut self, problem: Diagnostic) -> Diagnostic {
         // The last words come by a thread of their own.
-        self.said.finish();
-        let status = self.ended().map_or("it runs".to_owned(), |status| match status.signal() {
+        let _ = self.listener.take().map(JoinHandle::join);
+        let lines = self.said.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !lines.is_empty() {
+            return lines.into_iter().fold(problem, Diagnostic::cause);
+        }
+        problem.cause(self.ended().map_or("it runs".to_owned(), |status| match status.signal() {
             Some(signal) => format!("signal {signal} ended it"),
             None => format!("it ended with status {}", status.code().unwrap_or_default()),
-        });
-        self.said.last().unwrap_or(status)
-    }
-
-    /// Adds what it said to a problem.
-    pub(crate) fn told(&mut self, problem: Diagnostic) -> Diagnostic {
-        let why = self.why();
-        let lines = self.said.lines();
-        if lines.is_empty() { problem.cause(why) } else { lines.into_iter().fold(problem, Diagnostic::cause) }
+        }))
     }
 }
 
@@ -91,42 +93,6 @@ impl Drop for Child {
         if self.ended().is_none() {
             let _ = self.child.kill().and_then(|()| self.child.wait());
         }
-    }
-}
-
-/// The last lines that a program said on stderr, each free of control characters.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Said {
-    lines: Arc<Mutex<Vec<String>>>,
-    thread: Option<Arc<Mutex<Option<std::thread::JoinHandle<()>>>>>,
-}
-
-impl Said {
-    /// Reads a stream to its end on a thread, so that the program never waits for us.
-    pub(crate) fn listen(stream: Option<impl Read + Send + 'static>) -> Self {
-        let lines = Arc::<Mutex<Vec<String>>>::default();
-        let kept = Arc::clone(&lines);
-        let thread = stream.map(|stream| std::thread::spawn(move || listen(BufReader::new(stream), &kept)));
-        Self { lines, thread: Some(Arc::new(Mutex::new(thread))) }
-    }
-
-    /// Waits until all is read.
-    pub(crate) fn finish(&self) {
-        let thread =
-            self.thread.as_ref().and_then(|thread| thread.lock().unwrap_or_else(PoisonError::into_inner).take());
-        thread.map(std::thread::JoinHandle::join);
-    }
-
-    /// Returns the lines, oldest first.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Returns the last line that is no mere warning.
-    pub(crate) fn last(&self) -> Option<String> {
-        self.finish();
-        let lines = self.lines();
-        lines.iter().rfind(|line| !line.contains("warning:")).or(lines.last()).cloned()
     }
 }
 

@@ -171,8 +171,7 @@ impl Running {
         let mut arguments = start.arguments;
         arguments.push("-S".into());
         let mut qemu = Child::start(start.qemu, start.directory, &arguments)?;
-        let directory =
-            File::open(start.directory).map_err(|error| super::disks::unreadable(start.directory, &error))?;
+        let directory = File::open(start.directory).map_err(|error| Diagnostic::unreadable(start.directory, &error))?;
         // Through the open directory, as the path of a socket may have no more than 107 bytes.
         let socket =
             |qemu: &mut Child, name: &str| connect(qemu, &format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()));
@@ -309,7 +308,7 @@ impl Running {
 ///
 /// `asked` is called once it is asked. Returns whether it went off by itself.
 pub(crate) fn stop(directory: &Path, asked: impl FnOnce()) -> Result<bool, Diagnostic> {
-    let open = File::open(directory).map_err(|error| super::disks::unreadable(directory, &error))?;
+    let open = File::open(directory).map_err(|error| Diagnostic::unreadable(directory, &error))?;
     let path = format!("/proc/self/fd/{}/stop.sock", open.as_raw_fd());
     let stream = UnixStream::connect(path).map_err(|error| {
         Diagnostic::io("the machine's monitor does not answer", &error).hint("it may just be going off")

@@ -66,7 +66,9 @@ impl Place {
 
     fn install(&self, called: &str) -> Instance {
         let storage = self.open();
-        self.draft(&storage, called).publish().unwrap().finish().unwrap()
+        let instance = self.draft(&storage, called).publish().unwrap();
+        instance.finish().unwrap();
+        instance
     }
 
     fn remove(&self, called: &str, data: Data) -> Removed {
@@ -163,7 +165,7 @@ fn cas_01_what_a_killed_run_left_is_swept_and_a_draft_that_fails_leaves_nothing(
     drop(place.draft(&storage, "nas"));
     assert_eq!(place.names(), [""; 0]);
     let unfinished = place.draft(&storage, "nas").publish().unwrap();
-    assert_eq!(storage.unfinished(), std::slice::from_ref(&unfinished.0));
+    assert_eq!(storage.unfinished(), std::slice::from_ref(&unfinished));
     unfinished.finish().unwrap();
     assert_eq!(storage.unfinished(), []);
 }
