@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::context::{Context, named, quoted};
 use super::printer::{Output, Printer, ShownPath};
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name, Secret};
+use crate::base::{Code, Diagnostic, Diagnostics, Name};
 use crate::host::files;
 use crate::import_config::{self, ImportOptions, ImportedRecipe, InputFile, LIMIT, same};
 use crate::provision;
@@ -175,12 +175,7 @@ fn is_config(input: &InputFile) -> bool {
 /// The files beside the recipe as it will be.
 fn beside(imported: &ImportedRecipe, inputs: &[InputFile]) -> LocalFiles {
     let used = inputs.iter().filter(|input| imported.used.contains(&input.path));
-    let file = |input: &InputFile| LocalFile {
-        digest: Digest::of(&input.bytes),
-        size: crate::base::ByteSize(input.bytes.len() as u64),
-        content: Some(Secret::new(input.bytes.clone())),
-    };
-    LocalFiles(used.map(|input| (input.path.clone(), file(input))).collect())
+    LocalFiles(used.map(|input| (input.path.clone(), LocalFile::of(input.bytes.clone()))).collect())
 }
 
 /// Copies what the recipe names beside it; a file that is there already is right when it is the same.

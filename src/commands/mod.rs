@@ -35,6 +35,7 @@ pub(crate) mod show;
 pub(crate) mod snapshot;
 pub(crate) mod ssh;
 pub(crate) mod store;
+mod terminal;
 pub(crate) mod uninstall;
 pub(crate) mod update;
 pub(crate) mod verify;

@@ -6,11 +6,12 @@
 use std::io::{IsTerminal, Read, Write};
 
 use clap::Args;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions};
 use serde::Serialize;
 
 use super::context::Context;
 use super::printer::{Output, Printer};
+use super::terminal::TerminalMode;
 use crate::base::{Code, Diagnostic, Diagnostics, Secret};
 use crate::host::entropy;
 use crate::provision::crypt::{self, LONGEST, ROUNDS, ROUNDS_RANGE};
@@ -77,7 +78,10 @@ fn piped(input: &mut impl Read) -> Result<Secret<Vec<u8>>, Diagnostic> {
 
 /// Asks on the terminal; what is typed is not shown.
 fn ask(prompt: &str) -> Result<Secret<Vec<u8>>, Diagnostic> {
-    let silence = HiddenInput::begin()?;
+    // What was typed before the question is no answer to it.
+    let silence = TerminalMode::change(OptionalActions::Flush, |mode| {
+        mode.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;
+    })?;
     // Asked only once nothing typed is shown any more.
     show(prompt);
     let typed = typed(&mut std::io::stdin().lock());
@@ -114,29 +118,6 @@ fn typed(input: &mut impl Read) -> Result<Secret<Vec<u8>>, Diagnostic> {
         }
     }
     Ok(Secret::new(line))
-}
-
-/// A terminal that shows nothing of what is typed, until this is dropped.
-struct HiddenInput {
-    before: Termios,
-}
-
-impl HiddenInput {
-    fn begin() -> Result<Self, Diagnostic> {
-        let failed = |error: rustix::io::Errno| Diagnostic::io("cannot switch the terminal's echo off", &error.into());
-        let before = tcgetattr(std::io::stdin()).map_err(failed)?;
-        let mut silent = before.clone();
-        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG);
-        // What was typed before the question is no answer to it.
-        tcsetattr(std::io::stdin(), OptionalActions::Flush, &silent).map_err(failed)?;
-        Ok(Self { before })
-    }
-}
-
-impl Drop for HiddenInput {
-    fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.before);
-    }
 }
 
 #[cfg(test)]

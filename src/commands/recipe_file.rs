@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Diagnostics, Finding, Kind, Secret, Severity};
+use crate::base::{Code, Diagnostic, Diagnostics, Finding, Kind, Severity};
 use crate::bundle;
 use crate::host::{RecipeDir, files};
 use crate::lock::{self, Lock, PinnedInputs, facts};
@@ -163,7 +163,7 @@ impl LoadedRecipe {
                 continue;
             }
             match self.beside.read(path.as_str(), CONTENT_LIMIT) {
-                Ok(read) if together + read.summary.size.0 > CONTENTS_LIMIT.0 => {
+                Ok(bytes) if together + bytes.len() as u64 > CONTENTS_LIMIT.0 => {
                     let headline = format!("the files beside the recipe hold more than {CONTENTS_LIMIT} together");
                     let problem = Diagnostic::new(Code::Provision, headline).fact("last read", path.as_str());
                     problems.push(
@@ -173,10 +173,9 @@ impl LoadedRecipe {
                     );
                     break;
                 }
-                Ok(read) => {
-                    together += read.summary.size.0;
-                    let content = Some(Secret::new(read.bytes));
-                    files.0.insert(path, LocalFile { digest: read.summary.digest, size: read.summary.size, content });
+                Ok(bytes) => {
+                    together += bytes.len() as u64;
+                    files.0.insert(path, LocalFile::of(bytes));
                 }
                 Err(problem) => problems.push(match self.recipe.place_of(&path) {
                     Some(place) => problem.at(place.clone()),

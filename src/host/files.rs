@@ -9,8 +9,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 use crate::base::{ByteSize, Code, Diagnostic, Digest, Events};
+use crate::fs;
 use crate::fs::temp_path::{self, parent};
 use crate::fs::whole::{self, Taken};
 use crate::stream::{BackgroundHasher, ProgressReader};
@@ -31,12 +33,8 @@ pub(crate) struct FileSummary {
     pub size: ByteSize,
 }
 
-/// What reading a file for its content gives.
-#[derive(Debug)]
-pub(crate) struct FileContent {
-    pub summary: FileSummary,
-    pub bytes: Vec<u8>,
-}
+/// How every file is opened: a pipe does not block, and a terminal is not taken.
+const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
 impl RecipeDir {
     /// Opens the directory that a recipe lies in.
@@ -70,10 +68,8 @@ impl RecipeDir {
     }
 
     /// Reads a file of at most `cap` bytes whole.
-    pub(crate) fn read(&self, path: &str, cap: ByteSize) -> Result<FileContent, Diagnostic> {
-        let bytes = read_capped(&mut self.reader(path)?, path, cap)?;
-        let summary = FileSummary { digest: Digest::of(&bytes), size: ByteSize(bytes.len() as u64) };
-        Ok(FileContent { summary, bytes })
+    pub(crate) fn read(&self, path: &str, cap: ByteSize) -> Result<Vec<u8>, Diagnostic> {
+        read_capped(&mut self.reader(path)?, path, cap)
     }
 
     /// Returns the directory, for the lock that lies in it.
@@ -91,22 +87,12 @@ fn missing(path: &str) -> Diagnostic {
 }
 
 fn open_beneath(directory: &OwnedFd, path: &str) -> Result<File, Diagnostic> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let opened = rustix::fs::openat2(
-        directory.as_fd(),
-        path,
-        flags,
-        Mode::empty(),
-        ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS,
-    );
-    let opened = match opened {
-        Err(rustix::io::Errno::NOSYS) => Err(rustix::io::Errno::NOTSUP),
-        other => other,
-    };
-    match opened {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let opened = rustix::fs::openat2(directory.as_fd(), path, READ, Mode::empty(), resolve);
+    match opened.map_err(|error| if error == Errno::NOSYS { Errno::NOTSUP } else { error }) {
         Ok(file) => regular(File::from(file), path),
-        Err(rustix::io::Errno::NOENT) => Err(missing(path)),
-        Err(rustix::io::Errno::XDEV) => {
+        Err(Errno::NOENT) => Err(missing(path)),
+        Err(Errno::XDEV) => {
             Err(Diagnostic::new(Code::InputEscape, format!("`{path}` leads out of the recipe's directory"))
                 .note("a shared recipe could otherwise read any file of its user's")
                 .hint("copy the file beside the recipe"))
@@ -120,15 +106,27 @@ fn regular(file: File, path: &str) -> Result<File, Diagnostic> {
     if metadata.is_file() {
         return Ok(file);
     }
-    Err(Diagnostic::new(Code::Recipe, format!("`{path}` is no regular file"))
+    Err(Diagnostic::new(Code::Recipe, format!("`{path}` is not a regular file"))
         .hint("directories, pipes and devices are not read"))
 }
 
 /// Opens any regular file the user named.
 pub(crate) fn open(path: &Path) -> Result<File, Diagnostic> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    opened(path, rustix::fs::open(path, READ, Mode::empty()))
+}
+
+/// As [`open`]; `None` where there is none.
+fn open_existing(path: &Path) -> Result<Option<File>, Diagnostic> {
+    match rustix::fs::open(path, READ, Mode::empty()) {
+        // With `HOME=/dev/null`, as services have it, no configuration can be there either.
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        found => opened(path, found).map(Some),
+    }
+}
+
+fn opened(path: &Path, found: rustix::io::Result<OwnedFd>) -> Result<File, Diagnostic> {
     let shown = path.display().to_string();
-    match rustix::fs::open(path, flags, Mode::empty()) {
+    match found {
         Ok(file) => regular(File::from(file), &shown),
         Err(error) => Err(Diagnostic::io(format!("cannot open `{shown}`"), &error.into())),
     }
@@ -148,31 +146,17 @@ pub(crate) fn is_directory(path: &Path) -> bool {
 
 /// Reads a text file the user named, at most 1 MiB of UTF-8; `None` where there is none.
 pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Diagnostic> {
-    let shown = path.display().to_string();
-    let mut file = match rustix::fs::open(
-        path,
-        OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY,
-        Mode::empty(),
-    ) {
-        Ok(file) => regular(File::from(file), &shown)?,
-        // With `HOME=/dev/null`, as services have it, no configuration can be there either.
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
-        Err(error) => return Err(Diagnostic::io(format!("cannot open `{shown}`"), &error.into())),
-    };
-    let bytes = read_capped(&mut file, &shown, ByteSize::mib(1))?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) => Err(Diagnostic::new(Code::Recipe, format!("`{shown}` is not UTF-8 text"))
-            .fact("first bad byte", error.utf8_error().valid_up_to())),
-    }
+    let Some(bytes) = read_small(path, ByteSize::mib(1))? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|error| {
+        Diagnostic::new(Code::Recipe, format!("`{}` is not UTF-8 text", path.display()))
+            .fact("first bad byte", error.utf8_error().valid_up_to())
+    })
 }
 
 /// Reads a small file the user named, of at most `cap` bytes; `None` where there is none.
 pub(crate) fn read_small(path: &Path, cap: ByteSize) -> Result<Option<Vec<u8>>, Diagnostic> {
-    if !exists(path) {
-        return Ok(None);
-    }
-    read_capped(&mut open(path)?, &path.display().to_string(), cap).map(Some)
+    let Some(mut file) = open_existing(path)? else { return Ok(None) };
+    read_capped(&mut file, &path.display().to_string(), cap).map(Some)
 }
 
 /// Reads at most `count` first bytes of a file the user named, and tells how long it is.
@@ -181,7 +165,7 @@ pub(crate) fn beginning(path: &Path, count: usize) -> Result<(Vec<u8>, u64), Dia
     let length = length(&file)?;
     let mut bytes = vec![];
     let read = file.take(count as u64).read_to_end(&mut bytes);
-    read.map_err(|error| Diagnostic::io(format!("cannot read `{}`", path.display()), &error))?;
+    read.map_err(|error| Diagnostic::unreadable(path, &error))?;
     Ok((bytes, length))
 }
 
@@ -202,8 +186,7 @@ fn read_capped(reader: &mut impl Read, path: &str, cap: ByteSize) -> Result<Vec<
 pub(crate) fn summarise(path: &Path, events: Events<'_>) -> Result<FileSummary, Diagnostic> {
     let file = open(path)?;
     let (what, size) = (path.file_name().unwrap_or_default().to_string_lossy(), length(&file)?);
-    hash(file, &what, Some(size), events)
-        .map_err(|error| Diagnostic::io(format!("cannot read `{}`", path.display()), &error))
+    hash(file, &what, Some(size), events).map_err(|error| Diagnostic::unreadable(path, &error))
 }
 
 /// Returns the length of an open file in bytes.
@@ -218,14 +201,7 @@ pub(crate) fn exists(path: &Path) -> bool {
 
 /// Lists the names in a directory, sorted; names that are not UTF-8 are shown as well as they can be.
 pub(crate) fn list(directory: &Path) -> Result<Vec<String>, Diagnostic> {
-    let read = || -> std::io::Result<Vec<String>> {
-        let mut names = std::fs::read_dir(directory)?
-            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-            .collect::<std::io::Result<Vec<_>>>()?;
-        names.sort();
-        Ok(names)
-    };
-    read().map_err(|error| Diagnostic::io(format!("cannot list `{}`", directory.display()), &error))
+    fs::names(directory).map_err(|error| Diagnostic::io(format!("cannot list `{}`", directory.display()), &error))
 }
 
 fn hash(reader: impl Read, what: &str, total: Option<u64>, events: Events<'_>) -> std::io::Result<FileSummary> {
@@ -283,7 +259,7 @@ pub(crate) fn stream(path: &Path) -> Result<File, Diagnostic> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = std::fs::OpenOptions::new();
     let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    opened.map_err(|error| Diagnostic::io(format!("cannot write `{}`", path.display()), &error))
+    opened.map_err(|error| Diagnostic::unwritable(path, &error))
 }
 
 /// Refuses a name that is taken, before other files are written for it.
@@ -303,8 +279,7 @@ fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Diagnostic> 
 }
 
 fn write(path: &Path, bytes: &[u8], mode: u32, taken: Taken) -> Result<(), Diagnostic> {
-    whole::write(path, bytes, mode, taken)
-        .map_err(|error| Diagnostic::io(format!("cannot write `{}`", path.display()), &error))
+    whole::write(path, bytes, mode, taken).map_err(|error| Diagnostic::unwritable(path, &error))
 }
 
 /// Makes `link` a symbolic link to `target`, replacing an older link of ours but nothing else.
@@ -367,9 +342,9 @@ mod tests {
     fn a_file_beside_the_recipe_is_read_with_its_digest() {
         let (_dir, beside) = tree();
         let read = beside.read("sub/file", ByteSize(7)).unwrap();
-        assert_eq!(read.bytes, b"content");
-        assert_eq!(beside.summarise("sub/file", &drop).unwrap(), read.summary);
-        assert_eq!(read.summary.digest, Digest::of(b"content"));
+        assert_eq!(read, b"content");
+        let summary = beside.summarise("sub/file", &drop).unwrap();
+        assert_eq!(summary, FileSummary { digest: Digest::of(b"content"), size: ByteSize(7) });
         assert!(beside.read("sub/file", ByteSize(6)).unwrap_err().headline.contains("larger than 6 B"));
     }
 
@@ -411,9 +386,9 @@ mod tests {
         let (dir, beside) = tree();
         rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("pipe"), Mode::from_raw_mode(0o600)).unwrap();
         for odd in ["pipe", "sub"] {
-            assert!(beside.reader(odd).map(drop).unwrap_err().headline.contains("no regular file"), "{odd}");
+            assert!(beside.reader(odd).map(drop).unwrap_err().headline.contains("not a regular file"), "{odd}");
         }
-        assert!(open(Path::new("/dev/zero")).unwrap_err().headline.contains("no regular file"));
+        assert!(open(Path::new("/dev/zero")).unwrap_err().headline.contains("not a regular file"));
     }
 
     #[test]

@@ -4,16 +4,15 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::AtFlags;
 
 use super::files;
 use crate::base::{Code, Diagnostic, Digest};
 use crate::fs::temp_path::{self, parent};
-use crate::fs::{TempDir, TempFile, Tree};
+use crate::fs::{self, TempDir, TempFile, Tree};
 
 /// A file being written under a temporary name beside its final one; dropped before [`NewFile::publish`] it is gone.
 #[derive(Debug)]
@@ -141,7 +140,7 @@ impl Stage {
         let told = |error: &io::Error| unwritable(&path, error);
         let parents = self.staged.iter().map(|path| parent(&self.temporary.dir.path().join(path)).to_owned());
         let parents: std::collections::BTreeSet<_> = parents.collect();
-        parents.iter().rev().try_for_each(|parent| sync(parent)).map_err(|error| told(&error))?;
+        parents.iter().rev().try_for_each(|parent| fs::sync(parent)).map_err(|error| told(&error))?;
         match self.temporary.publish_beside(path.file_name().unwrap_or_default()) {
             Ok(()) => return Ok(()),
             Err(error) if matches!(error.kind(), ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty) => {}
@@ -159,18 +158,17 @@ impl Stage {
     }
 
     fn merge(&self, made: &mut Made) -> io::Result<()> {
-        let stage = open_directory(self.temporary.dir.path())?;
         for path in &self.staged {
-            let mut directory = open_directory(&self.directory)?;
-            let mut parts: Vec<_> = path.split('/').collect();
-            let name = parts.pop().unwrap_or_default();
-            for part in parts {
-                directory = made.enter(directory, part)?;
+            let mut directory = Tree::open(&self.directory)?;
+            let (parents, name) = path.rsplit_once('/').unwrap_or(("", path));
+            for part in parents.split('/').filter(|part| !part.is_empty()) {
+                if directory.make_dir(part)? {
+                    made.last(&directory, part, AtFlags::REMOVEDIR)?;
+                }
+                directory = directory.sub(part)?;
             }
-            rustix::fs::renameat_with(&stage, path, &directory, name, RenameFlags::NOREPLACE)?;
-            let synced = rustix::fs::fsync(&directory);
-            made.0.push((directory, name.to_owned(), AtFlags::empty()));
-            synced?;
+            self.temporary.dir.rename_new(path, &directory, name)?;
+            made.last(&directory, name, AtFlags::empty())?;
         }
         Ok(())
     }
@@ -178,41 +176,21 @@ impl Stage {
 
 /// What was put into a directory that was there already, each beneath an open descriptor.
 #[derive(Default)]
-struct Made(Vec<(OwnedFd, String, AtFlags)>);
+struct Made(Vec<(Tree, String, AtFlags)>);
 
 impl Made {
-    /// Opens a directory, making it where there is none.
-    fn enter(&mut self, within: OwnedFd, name: &str) -> io::Result<OwnedFd> {
-        let is_new = match rustix::fs::mkdirat(&within, name, Mode::from_raw_mode(0o700)) {
-            Ok(()) => true,
-            Err(rustix::io::Errno::EXIST) => false,
-            Err(error) => return Err(error.into()),
-        };
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let entered = rustix::fs::openat(&within, name, flags, Mode::empty());
-        if is_new {
-            let synced = rustix::fs::fsync(&within);
-            self.0.push((within, name.to_owned(), AtFlags::REMOVEDIR));
-            synced?;
-        }
-        Ok(entered?)
+    /// Makes a new entry last; should that fail, it is one to take away all the same.
+    fn last(&mut self, within: &Tree, name: &str, flags: AtFlags) -> io::Result<()> {
+        self.0.push((within.clone(), name.to_owned(), flags));
+        within.sync_dir(".")
     }
 
     fn undo(&self) {
         for (within, name, flags) in self.0.iter().rev() {
             // Best effort: what cannot be removed again is whole and verified.
-            let _ = rustix::fs::unlinkat(within.as_fd(), name.as_str(), *flags);
+            let _ = rustix::fs::unlinkat(within, name.as_str(), *flags);
         }
     }
-}
-
-fn open_directory(path: &Path) -> io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?)
-}
-
-fn sync(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 /// Reports that something else has the name.
@@ -223,7 +201,7 @@ pub(crate) fn exists(path: &Path, what: &str) -> Diagnostic {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
-    let mut problem = Diagnostic::io(format!("cannot write `{}`", path.display()), error);
+    let mut problem = Diagnostic::unwritable(path, error);
     if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied) {
         problem.code = Code::OutputPath;
         problem = problem.hint("the directory it shall lie in must exist and be yours to write");

@@ -142,8 +142,8 @@ impl Read for Copy<'_> {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
-    let problem = Diagnostic::io(format!("cannot write `{}`", path.display()), error);
-    let problem = problem.note("what stood there before is as it was; files laid out earlier stay, each whole");
+    let problem = Diagnostic::unwritable(path, error)
+        .note("what stood there before is as it was; files laid out earlier stay, each whole");
     match error.kind() {
         io::ErrorKind::FileTooLarge => {
             problem.hint("FAT32 holds no file of 4 GiB or more: format the stick with exFAT or ext4")

@@ -20,6 +20,14 @@ pub(crate) struct LocalFile {
     pub content: Option<Secret<Vec<u8>>>,
 }
 
+impl LocalFile {
+    /// Describes a file by its bytes.
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        let (digest, size) = (Digest::of(&bytes), ByteSize(bytes.len() as u64));
+        Self { digest, size, content: Some(Secret::new(bytes)) }
+    }
+}
+
 /// Every file a recipe names, by its path as written.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct LocalFiles(pub BTreeMap<RecipePath, LocalFile>);

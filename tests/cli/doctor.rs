@@ -166,7 +166,7 @@ fn a_log_is_a_file_a_pipe_or_in_an_instances_directory_and_what_is_missing_says_
     }
     let fifo = dir.path().join("fifo");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
-    Bin::new(dir.path()).args(["doctor", "fifo"]).run().ends_with(2).says("no regular file");
+    Bin::new(dir.path()).args(["doctor", "fifo"]).run().ends_with(2).says("is not a regular file");
     let ran = Bin::new(dir.path()).args(["doctor", "-"]).stdin("").run().ends_with(1);
     assert!(ran.stdout.contains("console=ttyS0"), "{ran}");
 }

@@ -143,5 +143,5 @@ fn the_demo_inside_the_program_is_found_beside_a_directory_of_its_name() {
     std::fs::create_dir(dir.path().join("demo")).unwrap();
     Bin::new(dir.path()).args(["check", "demo"]).run().success();
     std::fs::create_dir(dir.path().join("other")).unwrap();
-    Bin::new(dir.path()).args(["check", "other"]).run().ends_with(2).says("no regular file");
+    Bin::new(dir.path()).args(["check", "other"]).run().ends_with(2).says("is not a regular file");
 }

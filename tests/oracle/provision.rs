@@ -6,7 +6,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::base::{ByteSize, Digest, Secret};
 use crate::provision::pins::{InputInfo, PinnedInfo};
 use crate::provision::{GuestConfig, compile};
 use crate::recipe::{LocalFile, LocalFiles, RecipePath, parse};
@@ -67,14 +66,7 @@ pub fn lowered(provision: &str, files: &[(&str, &[u8])]) -> GuestConfig {
     let provision = provision.replace("HASH", HASH).replace("KEY", KEY);
     let text = format!("format = 1\nname = \"n\"\n[base]\nurl = \"https://h/MicroOS.qcow2\"\n[provision]\n{provision}");
     let recipe = parse(&text, "n.toml").unwrap_or_else(|problems| panic!("{problems}"));
-    let beside = |(path, bytes): &(&str, &[u8])| {
-        let file = LocalFile {
-            digest: Digest::of(bytes),
-            size: ByteSize(bytes.len() as u64),
-            content: Some(Secret::new(bytes.to_vec())),
-        };
-        (RecipePath::parse(path).unwrap(), file)
-    };
+    let beside = |(path, bytes): &(&str, &[u8])| (RecipePath::parse(path).unwrap(), LocalFile::of(bytes.to_vec()));
     let inputs = recipe.inputs().into_iter();
     let known = inputs
         .filter_map(|input| Some((input.source.value.clone(), InputInfo { digest: input.sha256?, size: input.size })));

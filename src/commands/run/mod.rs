@@ -10,18 +10,18 @@ mod disks;
 mod installer;
 mod options;
 mod prepared;
-mod terminal;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
+use rustix::termios::{InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios};
 use serde::Serialize;
 
 pub(crate) use self::options::RunOptions;
 use self::prepared::Prepared;
-use self::terminal::RawMode;
 use super::context::Context;
 use super::printer::{Output, Printer, ShownPath};
+use super::terminal::TerminalMode;
 use crate::base::text::{count, one_line};
 use crate::base::{Code, Diagnostic, Diagnostics, Name};
 use crate::guest_report::{Check, Verdict, unreported};
@@ -67,8 +67,19 @@ fn boot(
 ) -> Result<RunOutput, Diagnostics> {
     let prepared = Prepared::new(context, options)?;
     printer.end_progress();
-    let _raw = if options.is_interactive { Some(RawMode::begin()?) } else { None };
+    let raw = || TerminalMode::change(OptionalActions::Now, make_raw);
+    let _raw = options.is_interactive.then(raw).transpose()?;
     Ok(prepared.run(terminal)?)
+}
+
+/// Has a terminal hand keys on as they are typed.
+fn make_raw(mode: &mut Termios) {
+    mode.local_modes -=
+        LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::IEXTEN | LocalModes::ISIG;
+    mode.input_modes -=
+        InputModes::ICRNL | InputModes::INLCR | InputModes::IGNCR | InputModes::IXON | InputModes::ISTRIP;
+    mode.special_codes[SpecialCodeIndex::VMIN] = 1;
+    mode.special_codes[SpecialCodeIndex::VTIME] = 0;
 }
 
 /// Writes how a test went, whatever came of it: what a CI system does not find it does not show.

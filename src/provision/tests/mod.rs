@@ -15,7 +15,7 @@ mod storage;
 
 use super::pins::{InputInfo, PinnedInfo};
 use super::{GuestConfig, compile};
-use crate::base::{ByteSize, Diagnostics, Digest, Secret};
+use crate::base::{ByteSize, Diagnostics, Digest};
 use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath, Source, parse};
 
 const HASH: &str = "$6$saltsalt$aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -34,11 +34,7 @@ fn compile_with(provision: &str, files: &[(&str, &[u8])]) -> Result<GuestConfig,
 
 /// The files beside the recipe: name and bytes.
 fn local(files: &[(&str, &[u8])]) -> LocalFiles {
-    let beside = |(path, bytes): &(&str, &[u8])| {
-        let content = Some(Secret::new(bytes.to_vec()));
-        let size = ByteSize(bytes.len() as u64);
-        (RecipePath::parse(path).unwrap(), LocalFile { digest: Digest::of(bytes), size, content })
-    };
+    let beside = |(path, bytes): &(&str, &[u8])| (RecipePath::parse(path).unwrap(), LocalFile::of(bytes.to_vec()));
     LocalFiles(files.iter().map(beside).collect())
 }
 

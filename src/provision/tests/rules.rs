@@ -3,7 +3,7 @@
 use super::super::facts::BaseFacts;
 use super::super::{Checked, check};
 use super::{HASH, KEY};
-use crate::base::{ByteSize, Digest, Rule, Secret, Severity};
+use crate::base::{ByteSize, Rule, Severity};
 use crate::provision::pins::PinnedInfo;
 use crate::recipe::{LocalFile, LocalFiles, RecipePath, parse};
 
@@ -37,12 +37,7 @@ impl RuleCase {
         let named = ["ready", "engine"].into_iter().filter(|name| self.rest.contains(name));
         let files = named.map(|name| {
             let bytes = if name == "engine" { vec![b'x'; 9 << 20] } else { self.ready.as_bytes().to_vec() };
-            let local = LocalFile {
-                digest: Digest::of(&bytes),
-                size: ByteSize(bytes.len() as u64),
-                content: Some(Secret::new(bytes)),
-            };
-            (RecipePath::parse(name).unwrap(), local)
+            (RecipePath::parse(name).unwrap(), LocalFile::of(bytes))
         });
         check(&recipe, &LocalFiles(files.collect()), &PinnedInfo { base: facts.clone(), ..super::known(&recipe) })
     }
