@@ -1,5 +1,5 @@
 //! The error gate (CAS-3, CAS-17): every occurrence of each of fourteen system calls fails with each of six errors, and every
-//! read and write is short once. A short run has all six errors once a call site (a call on a kind of file, in whatever command:
+//! read and write is short once. A short run has all six errors once a call site (a call on a file of one folder, in whatever command:
 //! [`trace::Point::site`]), one of them, by turns, at every third further occurrence, and every third short read or write.
 //! Touches worlds of its own, strace, a C compiler, loopback. Read next: `gate/mod.rs`.
 //!

@@ -142,14 +142,18 @@ fn first_descriptor(arguments: &str) -> &str {
     first.split_once('<').map_or("", |(_, file)| file.trim_end_matches('>'))
 }
 
-/// Names a place in the program as a trace shows it: the call, the file that it is asked of, and flags; every word with a digit in
-/// it, so digests, random names and sizes, is the same word here. Bytes that are read or written are left out.
+/// Names a place in the program as a trace shows it: the call, the folder of the file that it is asked of, and flags; every word
+/// with a digit in it, so digests, random names and sizes, is the same word here. A file's own name is left out: one place in the
+/// program writes all files of a folder. So are the bytes that are read or written.
 fn site(call: &str, arguments: &str) -> String {
     let is_of_a_name = call.starts_with("open") || call.ends_with("at") || call.ends_with("at2");
     let asked = if is_of_a_name {
-        arguments.rsplit_once(" = ").map_or(arguments, |(asked, _)| asked)
+        let asked = arguments.rsplit_once(" = ").map_or(arguments, |(asked, _)| asked);
+        // Every second piece is a name.
+        let pieces = asked.split('"').enumerate();
+        pieces.map(|(index, piece)| if index % 2 == 1 { folder(piece) } else { piece }).collect::<Vec<_>>().join("\"")
     } else {
-        first_descriptor(arguments)
+        folder(first_descriptor(arguments)).to_owned()
     };
     let mut site = format!("{call} ");
     let is_end = |c: char| !c.is_ascii_alphanumeric();
@@ -159,6 +163,11 @@ fn site(call: &str, arguments: &str) -> String {
         site.push_str(end);
     }
     site
+}
+
+/// Returns a path up to its last slash.
+fn folder(path: &str) -> &str {
+    path.rfind('/').map_or("", |end| &path[..=end])
 }
 
 /// Returns whether a line of a log made with `-y` is about an eventfd.
@@ -234,13 +243,15 @@ fn a_call_can_change_the_disk_unless_it_is_known_that_it_cannot() {
 }
 
 #[test]
-fn a_site_is_the_same_for_every_object_and_another_for_another_kind_of_file() {
+fn a_site_is_the_same_for_every_file_of_a_folder_and_another_for_another_folder() {
     let of = |line: &str| listed(&format!("7 {line}\n"))[0].site.clone();
     let make = "openat2(3</w/cache/tmp>, \"file-4f2a\", {flags=O_WRONLY|O_CREAT}, 24) = 4";
-    assert_eq!(of(make), "openat2 #</w/cache/tmp>, \"file-#\", {flags=O_WRONLY|O_CREAT}, #)");
-    assert_eq!(of(make), of(&make.replace("4f2a", "99").replace("3<", "17<")));
+    assert_eq!(of(make), "openat2 #</w/cache/tmp>, \"\", {flags=O_WRONLY|O_CREAT}, #)");
+    assert_eq!(of(make), of(&make.replace("file-4f2a", "stamp").replace("3<", "17<")));
+    assert_ne!(of(make), of(&make.replace("file-4f2a", "files/4f2a")));
     assert_ne!(of(make), of(&make.replace("cache/tmp", "cache/stamps-v1")));
     assert_ne!(of(make), of(&make.replace("O_WRONLY|O_CREAT", "O_RDONLY")));
     let write = "write(4</w/cache/tmp/file-4f2a>, \"some bytes, <more>\", 18) = 18";
-    assert_eq!(of(write), "write /w/cache/tmp/file-#");
+    assert_eq!(of(write), "write /w/cache/tmp/");
+    assert_ne!(of(write), of(&write.replace("tmp/", "objects/")));
 }
