@@ -443,26 +443,16 @@ fn cas_03_a_failure_of_any_system_call_is_an_error_or_harmless_and_the_same_comm
     let Some(strace) = support::tool("strace") else { return };
     let begun = Instant::now();
     let mut failures = 0;
+    // What the error gate (`gate_errors.rs`) does not have: what other kernels and file systems say, and two further calls.
     for (calls, error) in [
-        ("fsync", "EIO"),
-        ("linkat", "ENOSPC"),
         ("linkat", "EXDEV"),
-        ("renameat2", "EIO"),
         ("renameat2", "ENOSYS"),
-        ("renameat", "ENOSPC"),
-        ("mkdirat", "ENOSPC"),
         ("fchmod", "EPERM"),
-        ("ftruncate", "EIO"),
         ("openat2", "ENOSYS"),
-        ("openat2", "EMFILE"),
         ("openat2", "EOPNOTSUPP"),
         ("flock", "ENOLCK"),
-        ("unlinkat", "EIO"),
-        ("pwrite64", "EIO"),
         ("lseek", "EINVAL"),
         ("fallocate", "EOPNOTSUPP"),
-        ("getdents64", "EIO"),
-        ("read", "EIO"),
         ("pread64", "EIO"),
     ] {
         for nth in 1..40 {
@@ -482,7 +472,7 @@ fn cas_03_a_failure_of_any_system_call_is_an_error_or_harmless_and_the_same_comm
             check_spine(&cache);
         }
     }
-    assert!(failures > 60, "only {failures} failures in {:?}", begun.elapsed());
+    assert!(failures > 20, "only {failures} failures in {:?}", begun.elapsed());
 }
 
 #[test]
