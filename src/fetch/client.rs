@@ -4,7 +4,8 @@
 //! plain http works on a machine without any; unless the way to http leads through a proxy that itself speaks TLS. HTTP/1.1 only, no content decoding, no cookies, no referer.
 //! Read next: `transfer`.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use reqwest::blocking::{Client, ClientBuilder, Response};
 use reqwest::header::{self, HeaderMap};
@@ -27,6 +28,8 @@ pub(crate) struct Http {
     plain: Made,
     secure: Made,
     pub(super) tokens: Tokens,
+    /// What was said of each host whose name could not be resolved: it is asked once a run.
+    unknown: Arc<Mutex<BTreeMap<String, Diagnostic>>>,
 }
 
 /// A client, once it was needed.
@@ -43,7 +46,8 @@ pub(super) struct Answer {
 impl Http {
     /// Takes the limits; opens nothing and reads nothing yet.
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, plain: Made::default(), secure: Made::default(), tokens: Tokens::default() }
+        let (plain, secure) = <(Made, Made)>::default();
+        Self { settings, plain, secure, tokens: Tokens::default(), unknown: Arc::default() }
     }
 
     /// Asks once, following redirects; the body is left unread.
@@ -88,9 +92,20 @@ impl Http {
     }
 
     fn send(&self, method: &Method, url: &url::Url, headers: &HeaderMap) -> Result<Response, Failure> {
+        let host = url.host_str().unwrap_or_default();
+        let unknown = || self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(said) = unknown().get(host) {
+            return Err(said.clone().into());
+        }
         let client = self.client(url.scheme())?;
         let request = client.request(method.clone(), url.clone()).headers(headers.clone());
-        request.send().map_err(|error| Failure::of(&error, url, &self.settings))
+        request.send().map_err(|error| {
+            let failure = Failure::of(&error, url, &self.settings);
+            if failure.problem.code == Code::NetDns {
+                unknown().insert(host.to_owned(), failure.problem.clone());
+            }
+            failure
+        })
     }
 
     fn client(&self, scheme: &str) -> Result<&Client, Diagnostic> {

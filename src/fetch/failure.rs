@@ -58,7 +58,9 @@ impl Failure {
             let problem = Diagnostic::new(code, reason).cause(cause).hint(PROXY_CREDENTIALS);
             return Self { problem, retry: Retry::Never };
         }
-        Self { problem: Diagnostic::new(code, reason).cause(cause), retry: Retry::Soon }
+        // The resolver asked more than once already.
+        let retry = if code == Code::NetDns { Retry::Never } else { Retry::Soon };
+        Self { problem: Diagnostic::new(code, reason).cause(cause), retry }
     }
 
     /// Tells the person: what could not be fetched, from where, after how many attempts.
