@@ -45,6 +45,11 @@ impl<'a> Maker<'a> {
 }
 
 impl Certificate {
+    /// Begins a certificate that says nothing yet.
+    pub(crate) fn new(primary: Key) -> Self {
+        Self { primary, direct: vec![], users: vec![], subkeys: vec![] }
+    }
+
     /// Returns the fingerprint of the primary key, upper-case hex.
     pub(crate) fn fingerprint(&self) -> String {
         hex(&self.primary.fingerprint)
@@ -156,7 +161,11 @@ impl Certificate {
     }
 
     fn believe_subkey(&self, key: &Key, signatures: &[Signature], at: Moments) -> Result<(), Flaw> {
-        for it in signatures.iter().filter(|it| is_kind(it, kind::SUBKEY_REVOCATION)) {
+        // One that stands elsewhere is about this key where it fits it.
+        let others = self.subkeys.iter().filter(|(other, _)| other.fingerprint != key.fingerprint);
+        let elsewhere = self.direct.iter().chain(others.flat_map(|(_, all)| all));
+        let elsewhere = elsewhere.filter(|it| self.is_by_primary(it, &[&key.hashed]) == Some(true));
+        for it in signatures.iter().chain(elsewhere).filter(|it| is_kind(it, kind::SUBKEY_REVOCATION)) {
             if claims(it, &self.primary) {
                 revocation(it, self.is_by_primary(it, &[&key.hashed]) == Some(true), at)?;
             }

@@ -10,7 +10,7 @@ use crate::base::{Code, Diagnostic};
 
 use super::armour::{self, ArmourError};
 use super::certificate::{Certificate, Maker};
-use super::packet::{self, Key, Signature, tag};
+use super::packet::{self, Key, Signature, kind, tag};
 
 /// The largest keyring file read.
 pub(crate) const MAX_LENGTH: usize = 4 << 20;
@@ -36,8 +36,8 @@ pub(crate) enum KeyringError {
     Empty,
     #[error("it holds more than {MAX_CERTIFICATES} certificates")]
     TooMany,
-    #[error("it holds more than {MAX_PACKETS} packets")]
-    TooManyPackets,
+    #[error("it holds more than {0} packets")]
+    TooManyPackets(usize),
     #[error("it holds a secret key, which has no business there")]
     Secret,
     #[error("its packet {0} cannot be read")]
@@ -85,13 +85,8 @@ impl Keyring {
     }
 
     fn add(&mut self, certificate: Certificate) {
-        let fingerprint = certificate.fingerprint();
-        match self.certificates.get_mut(&fingerprint) {
-            Some(known) => known.merge(certificate),
-            None => {
-                self.certificates.insert(fingerprint, certificate);
-            }
-        }
+        let known = self.certificates.entry(certificate.fingerprint());
+        known.or_insert_with(|| Certificate::new(certificate.primary.clone())).merge(certificate);
     }
 }
 
@@ -132,7 +127,7 @@ pub(crate) fn packets(mut bytes: &[u8], limit: usize) -> impl Iterator<Item = Re
         count += 1;
         let unreadable = KeyringError::Packet(count);
         let read = match packet::next(&mut bytes) {
-            _ if count > limit => Err(KeyringError::TooManyPackets),
+            _ if count > limit => Err(KeyringError::TooManyPackets(limit)),
             Some((tag, body)) => Ok((count, tag, body.ok_or(unreadable))),
             None => Err(unreadable),
         };
@@ -166,8 +161,7 @@ impl Reading {
         let key = || Key::parse(body).ok_or(KeyringError::Packet(number));
         match tag {
             tag::PUBLIC_KEY => {
-                let certificate = Certificate { primary: key()?, direct: vec![], users: vec![], subkeys: vec![] };
-                self.certificates.push(certificate);
+                self.certificates.push(Certificate::new(key()?));
                 self.part = Part::Primary;
                 return Ok(());
             }
@@ -196,8 +190,11 @@ impl Reading {
     }
 }
 
+/// Keeps a signature with what it is about; a revocation counts wherever it stands, as where two files were joined.
 fn attach(certificate: &mut Certificate, part: Part, signature: Signature) {
     let signatures = match part {
+        _ if signature.kind == Some(kind::KEY_REVOCATION) => Some(&mut certificate.direct),
+        Part::User | Part::Other if signature.kind == Some(kind::SUBKEY_REVOCATION) => Some(&mut certificate.direct),
         Part::Primary => Some(&mut certificate.direct),
         Part::User => certificate.users.last_mut().map(|(_, all)| all),
         Part::Subkey => certificate.subkeys.last_mut().map(|(_, all)| all),

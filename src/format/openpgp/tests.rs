@@ -165,3 +165,77 @@ fn keys_and_signatures_of_version_6_are_read() {
     let changed = SIGNED_6.replace("tofu", "beer");
     assert_eq!(verify_cleartext(&keyring, changed.as_bytes(), SIGNED).unwrap_err().code, Code::SigBad);
 }
+
+/// A key of version 4 that the test itself signs with.
+struct Signing {
+    pair: ring::signature::Ed25519KeyPair,
+    packet: Vec<u8>,
+    key: packet::Key,
+}
+
+const MADE: u32 = 1_700_000_000;
+
+fn packet(tag: u8, body: &[u8]) -> Vec<u8> {
+    [&[0xc0 | tag, 0xff][..], &(body.len() as u32).to_be_bytes(), body].concat()
+}
+
+fn signing(seed: u8, tag: u8) -> Signing {
+    use ring::signature::KeyPair as _;
+    let pair = ring::signature::Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+    let body = [&[4][..], &MADE.to_be_bytes(), &[algorithm::ED25519], pair.public_key().as_ref()].concat();
+    Signing { pair, packet: packet(tag, &body), key: packet::Key::parse(&body).unwrap() }
+}
+
+impl Signing {
+    /// Signs with SHA-256, at the moment the key was made.
+    fn sign(&self, kind: u8, more: &[&[u8]], data: &[&[u8]]) -> Vec<u8> {
+        let by = [&[22, packet::sub::FINGERPRINT, 4][..], &self.key.fingerprint].concat();
+        let made = [&[5, packet::sub::CREATED][..], &MADE.to_be_bytes()].concat();
+        let hashed = [made, by, more.concat()].concat();
+        let length = u16::try_from(hashed.len()).unwrap().to_be_bytes();
+        let head = [&[4, kind, algorithm::ED25519, 8][..], &length, &hashed].concat();
+        let trailer = [&[4, 0xff][..], &(head.len() as u32).to_be_bytes()].concat();
+        let digest = algorithm::digest(8, &[&data.concat()[..], &head, &trailer].concat()).unwrap();
+        [&head, &[0, 0][..], &digest[..2], self.pair.sign(&digest).as_ref()].concat()
+    }
+}
+
+#[test]
+fn sig_2_a_revocation_counts_wherever_it_stands() {
+    const FLAGS: &[u8] = &[2, packet::sub::FLAGS, 0x02];
+    let (primary, subkey) = (signing(1, packet::tag::PUBLIC_KEY), signing(2, packet::tag::PUBLIC_SUBKEY));
+    let other = signing(3, packet::tag::PUBLIC_SUBKEY);
+    let (own, both) = (&primary.key.hashed[..], [&primary.key.hashed[..], &subkey.key.hashed].concat());
+    let signature = |body: &[u8]| packet(packet::tag::SIGNATURE, body);
+    let direct = signature(&primary.sign(kind::DIRECT, &[FLAGS], &[own]));
+    let back = subkey.sign(kind::PRIMARY_BINDING, &[], &[&both]);
+    let embedded = [&[u8::try_from(back.len() + 1).unwrap(), packet::sub::EMBEDDED][..], &back].concat();
+    let binding = signature(&primary.sign(kind::SUBKEY_BINDING, &[FLAGS, &embedded], &[&both]));
+    let revoked = signature(&primary.sign(kind::KEY_REVOCATION, &[], &[own]));
+    let subkey_revoked = signature(&primary.sign(kind::SUBKEY_REVOCATION, &[], &[&both]));
+    let user = packet(packet::tag::USER_ID, b"somebody");
+    let picture = packet(packet::tag::USER_ATTRIBUTE, b"picture");
+    let by = |signer: &Signing| packet(packet::tag::SIGNATURE, &signer.sign(kind::BINARY, &[], &[DATA]));
+    let answer = |parts: &[&[u8]], signer: &Signing| {
+        let keyring = Keyring::parse(&[&[&primary.packet, &direct[..]], parts].concat().concat(), "test").unwrap();
+        verify_detached(&keyring, DATA, &by(signer), u64::from(MADE)).map(drop).map_err(|problem| problem.code)
+    };
+    let bound = [&subkey.packet[..], &binding].concat();
+    assert_eq!(answer(&[&user, &bound, &other.packet], &primary), Ok(()));
+    assert_eq!(answer(&[&user, &bound, &other.packet], &subkey), Ok(()));
+    for parts in [&[&user[..], &revoked][..], &[&picture, &revoked], &[&user, &bound, &revoked], &[&revoked, &bound]] {
+        assert_eq!(answer(parts, &primary), Err(Code::SigRevoked));
+    }
+    for parts in [
+        &[&bound[..], &subkey_revoked][..],
+        &[&bound, &other.packet, &subkey_revoked],
+        &[&subkey_revoked, &bound],
+        &[&user, &subkey_revoked, &bound],
+        &[&picture, &subkey_revoked, &bound],
+        // The same subkey twice is one.
+        &[&subkey.packet, &subkey_revoked, &bound],
+        &[&bound, &subkey.packet, &subkey_revoked],
+    ] {
+        assert_eq!(answer(parts, &subkey), Err(Code::SigRevoked));
+    }
+}
