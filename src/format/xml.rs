@@ -40,7 +40,7 @@ impl XmlError {
     }
 
     fn form(error: impl std::fmt::Display) -> Self {
-        Self::new(format!("no well-formed XML: {}", one_line(&error.to_string(), 120)))
+        Self::new(format!("not well-formed XML: {}", one_line(&error.to_string(), 120)))
     }
 }
 
@@ -399,7 +399,7 @@ mod tests {
         }
         for text in ["<a", "<a></b>", "<a b='1' b='2'/>", "<a b='&c;'/>", "<a>\0</a>", "<a>&#0;</a>", "<a>&#27;</a>"] {
             let error = read(text, &DOCUMENT).unwrap_err();
-            assert!(error.reason.starts_with("no well-formed XML"), "{text:?} {error}");
+            assert!(error.reason.starts_with("not well-formed XML"), "{text:?} {error}");
         }
     }
 
@@ -432,19 +432,19 @@ mod tests {
         let long = format!("<a b='{}'/>", "x".repeat(PLAIN.bytes.0 as usize));
         for (text, reason, at) in [
             ("", "there is no element", 0),
-            ("<a", "no well-formed XML", 0),
-            ("<a><b></a>", "no well-formed XML", 6),
+            ("<a", "not well-formed XML", 0),
+            ("<a><b></a>", "not well-formed XML", 6),
             ("<a>", "`a` is never closed", 3),
-            ("</a>", "no well-formed XML", 0),
+            ("</a>", "not well-formed XML", 0),
             ("<a/><b/>", "there is more than one element", 4),
             ("<a/>x", "text outside the element", 4),
             ("<a>x<b/></a>", "text beside elements", 8),
             ("<a>x\ny</a>", "a text is one line", 6),
-            ("<a>&#27;</a>", "no well-formed XML: a reference", 3),
+            ("<a>&#27;</a>", "not well-formed XML: a reference", 3),
             ("<a b='&#10;'/>", "an attribute is one line", 0),
             ("<a b=''/>", "an attribute is one line", 0),
             ("<a b='x&amp;y'/>", "an attribute is one line", 0),
-            ("<a b='1' b='2'/>", "no well-formed XML", 0),
+            ("<a b='1' b='2'/>", "not well-formed XML", 0),
             ("<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>", "a document type is not read", 0),
             ("<a>&b;</a>", "no entity is read", 3),
             ("<a><!-- x --></a>", "only elements, attributes and text", 3),

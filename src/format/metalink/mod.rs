@@ -1,6 +1,7 @@
 //! Metalink lists (`.meta4`): where else a file is found, and its digest. Touches nothing.
 //!
-//! Format: RFC 5854, The Metalink Download Description Format; §4.1 (elements), §4.2.6 (`hash`), §4.2.16 (`url`). Read as XML 1.0 without DTD and without entities but the five predefined ones. A list is a stranger's
+//! Format: RFC 5854, The Metalink Download Description Format; §4.1 (elements), §4.2.6 (`hash`), §4.2.16 (`url`).
+//! Read by [`crate::format::xml`], so without document type and entities. A list is a stranger's
 //! word: nothing in it is believed until it names the digest that is pinned, and then only as far as bytes prove it.
 //! Read next: `read.rs`, then `crate::realise`, which asks the mirrors.
 
@@ -29,18 +30,11 @@ const NAMESPACE: &str = "urn:ietf:params:xml:ns:metalink";
 /// Why a list says nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MetalinkError {
-    #[error("the list has {0} bytes, at most {MAX_LENGTH} are read")]
-    TooLong(usize),
-    #[error("the list is no XML: {0}")]
+    #[error("the document is not a Metalink list (RFC 5854): {0}")]
     Form(String),
-    /// A document type can name other files and grow without end.
-    #[error("the list holds a document type or an entity, which is not read")]
-    Entity,
-    #[error("the document is no Metalink list (RFC 5854)")]
-    Other,
     #[error("the list holds too many {0}")]
     TooMany(&'static str),
-    #[error("`{0}` is no {1}")]
+    #[error("`{0}` is not a {1}")]
     Value(String, &'static str),
     /// Nothing says which of them is meant.
     #[error("the list holds two {0} of one file")]
