@@ -53,7 +53,7 @@ impl Checksums {
             return read_answer(url, text);
         }
         let here = |name: String| name.strip_prefix("./").map(str::to_owned).unwrap_or(name);
-        let sums: Vec<_> = checksums::parse(text)?.into_iter().map(|sum| (sum.digest, here(sum.name))).collect();
+        let sums: Vec<_> = checksums::parse(text)?.into_iter().map(|(digest, name)| (digest, here(name))).collect();
         let asked = decoded(url.file_name());
         match sums.iter().filter(|(_, name)| *name == asked).collect::<Vec<_>>().as_slice() {
             [(digest, _)] => Ok(Answer { digest: *digest, resolved: url.clone() }),
@@ -90,8 +90,7 @@ pub(crate) fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, 
 
 /// Reads the `.sha256` file that a publisher serves beside `url`, and takes the entry that speaks of it.
 pub(crate) fn read_answer(url: &Url, sidecar: &[u8]) -> Result<Answer, Diagnostic> {
-    let entries: Vec<_> = checksums::parse(sidecar)?.into_iter().map(|sum| (sum.digest, sum.name)).collect();
-    answer(url, &entries)
+    answer(url, &checksums::parse(sidecar)?)
 }
 
 fn unusable(url: &Url, sidecar: &[(Digest, String)]) -> Diagnostic {
