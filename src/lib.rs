@@ -25,7 +25,7 @@
 //! |---|---|---|---|
 //! | `base` | the words everyone uses: digests, names, sizes, URLs that hide their secrets, events, problems | – | nothing |
 //! | `stream` | readers and writers that hash, verify, bound and count while bytes pass | base | nothing |
-//! | `format` | other people's formats as pure bytes: TOML with places, FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files, OpenPGP signatures, lists of mirrors, compressed files, our archive | base | nothing |
+//! | `format` | other people's formats as pure bytes: TOML with places, FAT, qcow2, GPT, ISO, Ignition, Combustion, checksum files, OpenPGP signatures, lists of mirrors, compressed files, our archive | base stream | nothing |
 //! | `inspect` | what a file is and holds; bounded readers only | base format | nothing |
 //! | `guest_report` | what a guest's report should say, and a judgement of what it says | base format | nothing |
 //! | `recipe` | TOML text → `Recipe` as written, every complaint with line and column | base format | nothing |

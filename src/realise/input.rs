@@ -12,7 +12,7 @@ use crate::host::files;
 use crate::plan::{Derivation, Origin};
 use crate::recipe::Source;
 use crate::store::{DownloadLock, Partial, StoreObject};
-use crate::stream::{Progress, Sink};
+use crate::stream::{Progress, Sink, read_full};
 
 const REUSED: BuildStats = BuildStats { reused: 1, built: 0, fetched: 0, fetched_bytes: 0 };
 
@@ -113,7 +113,7 @@ impl Scheduler<'_> {
             partial.reserve(size.0).map_err(told)?;
         }
         let Brought { from, received, coding } = self.transfer(job, source, &mut partial).map_err(told)?;
-        let mut gate = |file: &mut std::fs::File, _: u64| job.pass(file);
+        let mut gate = |file: &mut std::fs::File, _: u64| gate(file, job.gate);
         let finished = partial.finish(job.size.map(|size| size.0), Some(&mut gate));
         let object = finished.map_err(|problem| told(came(problem, job.what, &from, coding)))?;
         let size = ByteSize(object.size());
@@ -153,12 +153,11 @@ impl Scheduler<'_> {
         let progress = Progress::new(job.what, job.size.map(|size| size.0), self.context.events);
         let mut buffer = vec![0; 256 << 10];
         loop {
-            let count = match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Diagnostic::io(format!("cannot read the source of `{}`", job.what), &error)),
-            };
+            let count = read_full(reader, &mut buffer)
+                .map_err(|error| Diagnostic::io(format!("cannot read the source of `{}`", job.what), &error))?;
+            if count == 0 {
+                break;
+            }
             partial.append(&buffer[..count]).map_err(|problem| problem.url(&from))?;
             progress.at(partial.position());
         }
@@ -198,11 +197,6 @@ fn came(mut problem: Diagnostic, what: &str, from: &str, coding: Option<String>)
 }
 
 impl Job<'_> {
-    /// Passes the bytes through the gate of what they shall be.
-    fn pass(&self, file: &mut std::fs::File) -> Result<(), Diagnostic> {
-        gate(file, self.gate)
-    }
-
     fn cap(&self, context: &BuildContext<'_>) -> u64 {
         self.size.unwrap_or(context.largest).0
     }
@@ -278,7 +272,7 @@ fn all_failed(mut failures: Vec<Diagnostic>, job: &Job<'_>) -> Diagnostic {
     problem.note("nothing was added to the store")
 }
 
-/// Tells a failure by its headline, with what it was about where that is not in it.
+/// Words a failure by its headline, with what it was about where that is not in it.
 fn told(failure: &Diagnostic, job: &Job<'_>) -> String {
     match &failure.input {
         Some(_) => failure.headline.clone(),

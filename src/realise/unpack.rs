@@ -4,7 +4,7 @@
 //! hold has no digest that is known before, so it is bounded instead, and passes the gate before it gets a name. A raw
 //! disk is never written as such: it becomes a qcow2 while it is unpacked. Read next: `crate::format::packed`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
 use super::builders::Builders;
 use super::gate::gate;
@@ -12,7 +12,7 @@ use crate::base::{BaseKind, ByteSize, Code, Compression, DerivationId, Diagnosti
 use crate::format::packed::{PackedError, Unpacker};
 use crate::format::qcow2::{self, DiskError};
 use crate::store::{ObjectReader, StoreObject};
-use crate::stream::ProgressReader;
+use crate::stream::{ProgressReader, read_full};
 
 /// How often larger than the file an image may be that says no size. Disk images, empty space and all, unpack to up to
 /// some 100 times their files; a bomb of zeros to 1,000 (gzip), 7,000 (xz) and 30,000 times (zstd).
@@ -41,7 +41,7 @@ impl Builders<'_> {
         let mut writer = self.context.store.create(self.privacy, packed.size.map(|size| size.0))?;
         let mut block = vec![0; BLOCK];
         loop {
-            let count = match read_block(&mut stream, &mut block) {
+            let count = match read_full(&mut stream, &mut block) {
                 Ok(0) => break,
                 Ok(count) => count,
                 Err(error) => return Err(self.failed(packed, stream, error)),
@@ -149,18 +149,6 @@ fn whole(packed: &Packed<'_>, length: u64) -> Result<(), Diagnostic> {
         }
         _ => Ok(()),
     }
-}
-
-/// Fills a block; fewer bytes come at the end only.
-fn read_block(reader: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match reader.read(rest)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok(filled)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(crate) mod writer;
 
 pub(crate) use hasher::BackgroundHasher;
 pub(crate) use progress::{Progress, ProgressReader};
-pub(crate) use reader::{HashingReader, Mismatch, VerifyingReader};
+pub(crate) use reader::{HashingReader, Mismatch, VerifyingReader, read_full};
 pub(crate) use writer::HashingWriter;
 
 use crate::base::Diagnostic;

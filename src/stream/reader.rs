@@ -43,6 +43,20 @@ impl<R: Read> Read for HashingReader<R> {
     }
 }
 
+/// Fills a buffer; fewer bytes come at the end only.
+pub(crate) fn read_full(reader: &mut (impl Read + ?Sized), buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
 /// The bytes that passed are not those that were promised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected sha256:{expected} of {expected_size} bytes, received sha256:{received} of {received_size} bytes")]

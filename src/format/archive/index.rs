@@ -208,7 +208,7 @@ impl Index {
         for file in &self.files {
             let shown = one_line(&file.path, 100);
             if !is_path(&file.path) || !header::fits(&format!("{FILES}{}", file.path)) {
-                return Err(format!("`{shown}` is no path for a file of an archive"));
+                return Err(format!("`{shown}` cannot be the path of a file of an archive"));
             }
             if file.size > FILE_LIMIT {
                 return Err(format!("the file `{shown}` is larger than 1 MiB"));
@@ -279,7 +279,7 @@ impl Root {
         let plain = |file: &&BundleFile| is_path(&file.file) && !file.file.contains('/');
         let moded = |file: &&BundleFile| matches!(file.mode, 0o400 | 0o444 | 0o555);
         match self.bundle.iter().find(|file| !plain(file) || !moded(file)) {
-            Some(file) => Err(format!("`{}` is no file of a bundle", one_line(&file.file, 100))),
+            Some(file) => Err(format!("`{}` is not a file of a bundle", one_line(&file.file, 100))),
             None => Ok(()),
         }
     }

@@ -1,14 +1,16 @@
 //! Reads an archive: the index first, then one content after the other, each hashed. Touches nothing.
 //! Read next: `super::writer`.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 
 use sha2::{Digest as _, Sha256};
 
 use super::header::{self, Entry};
 use super::index::{self, Index, Member};
+use super::stream::is_over;
 use super::{ArchiveError, BLOCK, INDEX, padding};
 use crate::base::Digest;
+use crate::stream::read_full;
 
 /// How much is read at once.
 const BUFFER: usize = 128 << 10;
@@ -80,10 +82,7 @@ impl<R: Read> Reader<R> {
                 return Err(ArchiveError::Trailing(at));
             }
         }
-        if read_once(&mut self.inner, &mut [0])? != 0 {
-            return Err(ArchiveError::Trailing(self.at));
-        }
-        Ok(self.inner)
+        if is_over(&mut self.inner)? { Ok(self.inner) } else { Err(ArchiveError::Trailing(self.at)) }
     }
 
     /// Compares a header with the only one that may stand there.
@@ -124,25 +123,10 @@ impl<R: Read> Reader<R> {
         if zeros.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(ArchiveError::Padding(at)) }
     }
 
-    fn fill(&mut self, mut buffer: &mut [u8], within: &str) -> Result<(), ArchiveError> {
-        while !buffer.is_empty() {
-            let count = read_once(&mut self.inner, buffer)?;
-            if count == 0 {
-                return Err(ArchiveError::Truncated(within.to_owned()));
-            }
-            self.at += count as u64;
-            buffer = &mut buffer[count..];
-        }
-        Ok(())
-    }
-}
-
-fn read_once(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, ArchiveError> {
-    loop {
-        match reader.read(buffer) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            other => return other.map_err(ArchiveError::Read),
-        }
+    fn fill(&mut self, buffer: &mut [u8], within: &str) -> Result<(), ArchiveError> {
+        let count = read_full(&mut self.inner, buffer).map_err(ArchiveError::Read)?;
+        self.at += count as u64;
+        if count == buffer.len() { Ok(()) } else { Err(ArchiveError::Truncated(within.to_owned())) }
     }
 }
 

@@ -3,10 +3,11 @@
 //! POSIX.1-2017, pax, "ustar Interchange Format". Files are read-only and root's, made at the epoch; directories have no
 //! entries of their own, which every tar makes up.
 
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 
 use super::header::{self, Entry};
 use super::{ArchiveError, BLOCK, padding};
+use crate::stream::read_full;
 
 const BUFFER: usize = 128 << 10;
 
@@ -40,25 +41,26 @@ impl<W: Write> Stream<W> {
     /// # Errors
     /// A path or size that ustar has no room for (8 GiB and more), a content of another length, and what reader or writer say.
     pub(crate) fn add(&mut self, path: &str, size: u64, content: &mut dyn Read) -> Result<(), ArchiveError> {
-        let entry = Entry { path: path.to_owned(), mode: 0o444, size };
-        let block = header::print(&entry);
-        self.put(&block.ok_or_else(|| ArchiveError::Index(format!("ustar has no room for `{path}`")))?)?;
-        let mut buffer = vec![0; BUFFER];
-        let mut left = size;
-        loop {
-            // Read to the very end, where a reader that verifies tells what it found.
-            match content.read(&mut buffer) {
-                Ok(0) if left == 0 => break,
-                Ok(count) if count > 0 && count as u64 <= left => {
-                    self.put(&buffer[..count])?;
-                    left -= count as u64;
-                }
-                Ok(_) => return Err(ArchiveError::Digest(path.to_owned())),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ArchiveError::Read(error)),
+        self.entry(&Entry { path: path.to_owned(), mode: 0o444, size }, content)?;
+        if is_over(content)? { Ok(()) } else { Err(ArchiveError::Digest(path.to_owned())) }
+    }
+
+    /// Writes an entry with the next bytes of a content.
+    pub(super) fn entry(&mut self, entry: &Entry, content: &mut dyn Read) -> Result<(), ArchiveError> {
+        let no_room = || ArchiveError::Index(format!("ustar has no room for `{}`", entry.path));
+        self.put(&header::print(entry).ok_or_else(no_room)?)?;
+        let mut buffer = vec![0; BUFFER.min(usize::try_from(entry.size).unwrap_or(BUFFER))];
+        let mut left = entry.size;
+        while left > 0 {
+            let room = buffer.len().min(usize::try_from(left).unwrap_or(BUFFER));
+            let count = read_full(content, &mut buffer[..room]).map_err(ArchiveError::Read)?;
+            self.put(&buffer[..count])?;
+            if count < room {
+                return Err(ArchiveError::Digest(entry.path.clone()));
             }
+            left -= count as u64;
         }
-        self.put(&[0; BLOCK][..padding(size)])
+        self.put(&[0; BLOCK][..padding(entry.size)])
     }
 
     /// Writes the end, and zeros up to a multiple of `unit`; returns what was written to.
@@ -76,6 +78,11 @@ impl<W: Write> Stream<W> {
         self.at += bytes.len() as u64;
         self.inner.write_all(bytes).map_err(ArchiveError::Write)
     }
+}
+
+/// Returns whether a content has ended, which is also where a reader that verifies tells what it found.
+pub(super) fn is_over(content: &mut dyn Read) -> Result<bool, ArchiveError> {
+    Ok(read_full(content, &mut [0]).map_err(ArchiveError::Read)? == 0)
 }
 
 #[cfg(test)]
@@ -102,7 +109,7 @@ mod tests {
 
     #[test]
     fn another_length_than_promised_and_what_ustar_cannot_say_are_refused() {
-        let add = |path: &str, size, content: &[u8]| Stream::begin(io::sink()).add(path, size, &mut &*content);
+        let add = |path: &str, size, content: &[u8]| Stream::begin(std::io::sink()).add(path, size, &mut &*content);
         assert!(matches!(add("a", 3, b"ab"), Err(ArchiveError::Digest(_))));
         assert!(matches!(add("a", 1, b"ab"), Err(ArchiveError::Digest(_))));
         assert!(matches!(add("a", 1 << 33, b""), Err(ArchiveError::Index(_))));

@@ -6,12 +6,12 @@
 //! refcount table and the refcount blocks. How large the disk is shows at its end, so the header is written last.
 //! Specification: QEMU `docs/interop/qcow2.rst`, "Header", "Host cluster management", "Cluster mapping".
 
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use super::header::{V3_LENGTH, at};
+use super::header::Header;
 use crate::base::ByteSize;
-use crate::format::bytes::put;
 use crate::format::raw::{self, RawError};
+use crate::stream::read_full;
 
 const CLUSTER_BITS: u32 = 16;
 const CLUSTER: usize = 1 << CLUSTER_BITS;
@@ -51,7 +51,7 @@ pub(crate) fn from_disk<R: Read, W: Write + Seek>(disk: &mut R, image: &mut W) -
     let mut foot = Vec::new();
     let mut size = 0_u64;
     loop {
-        let count = fill(disk, &mut piece).map_err(DiskError::Read)?;
+        let count = read_full(disk, &mut piece).map_err(DiskError::Read)?;
         let there = piece.get(..count).unwrap_or_default();
         if size == 0 {
             raw::check_head(there.get(..raw::HEAD as usize).unwrap_or(there))?;
@@ -70,20 +70,6 @@ pub(crate) fn from_disk<R: Read, W: Write + Seek>(disk: &mut R, image: &mut W) -
     raw::check_foot(&foot, size)?;
     writer.finish(size)?;
     Ok(ByteSize(size))
-}
-
-/// Fills a buffer; fewer bytes come at the end only.
-fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match reader.read(rest) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 struct Writer<'w, W> {
@@ -147,14 +133,22 @@ impl<'w, W: Write + Seek> Writer<'w, W> {
         let l1_place = self.append_table(&l1)?;
         let (tables, blocks) = refcounts(self.next);
         let first = self.next + tables;
-        let table: Vec<u64> = (first..first + blocks).map(|block| block << CLUSTER_BITS).collect();
-        let mut whole = table;
-        whole.resize(tables as usize * L2_ENTRIES, 0);
-        let refcount_place = self.append_table(&whole)?;
+        let mut table: Vec<u64> = (first..first + blocks).map(|block| block << CLUSTER_BITS).collect();
+        table.resize(tables as usize * L2_ENTRIES, 0);
+        let refcount_place = self.append_table(&table)?;
         self.append_blocks(first + blocks, blocks)?;
-        let header = header(size, l1.len() as u64, l1_place, refcount_place, tables);
+        let header = Header {
+            cluster_bits: CLUSTER_BITS,
+            virtual_size: size,
+            l1_size: l1.len() as u32,
+            l1_offset: l1_place,
+            refcount_offset: refcount_place,
+            refcount_clusters: tables as u32,
+            refcount_order: 4,
+            ..Header::default()
+        };
         self.image.seek(SeekFrom::Start(0)).map_err(DiskError::Write)?;
-        self.image.write_all(&header).and_then(|()| self.image.flush()).map_err(DiskError::Write)
+        self.image.write_all(&header.print()).and_then(|()| self.image.flush()).map_err(DiskError::Write)
     }
 
     /// Appends refcount blocks in which the first `used` clusters of the image have one user each.
@@ -178,23 +172,6 @@ fn refcounts(others: u64) -> (u64, u64) {
         }
         (tables, blocks) = (enough.max(tables), needed.max(blocks));
     }
-}
-
-/// "Header", version 3, with the compression type's field as QEMU writes it; no extensions.
-fn header(size: u64, l1_size: u64, l1: u64, refcounts: u64, refcount_clusters: u64) -> Vec<u8> {
-    let mut header = vec![0; V3_LENGTH as usize + 8];
-    let length = header.len() as u32;
-    put(&mut header, 0, &super::MAGIC);
-    put(&mut header, 4, &3_u32.to_be_bytes());
-    put(&mut header, at::CLUSTER_BITS, &CLUSTER_BITS.to_be_bytes());
-    put(&mut header, at::SIZE, &size.to_be_bytes());
-    put(&mut header, at::L1_SIZE, &(l1_size as u32).to_be_bytes());
-    put(&mut header, at::L1_OFFSET, &l1.to_be_bytes());
-    put(&mut header, at::REFCOUNT_OFFSET, &refcounts.to_be_bytes());
-    put(&mut header, at::REFCOUNT_CLUSTERS, &(refcount_clusters as u32).to_be_bytes());
-    put(&mut header, at::REFCOUNT_ORDER, &4_u32.to_be_bytes());
-    put(&mut header, at::HEADER_LENGTH, &length.to_be_bytes());
-    header
 }
 
 #[cfg(test)]

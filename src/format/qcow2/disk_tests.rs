@@ -1,8 +1,9 @@
 //! A disk written as an image, read back through the gate. Touches nothing.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Cursor, ErrorKind, Read};
 
 use super::*;
+use crate::format::bytes::put;
 use crate::format::qcow2::{Image, Limits, gate};
 
 /// A disk with a boot sector and some bytes here and there.

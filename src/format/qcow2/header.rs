@@ -3,7 +3,7 @@
 //! Specification: QEMU `docs/interop/qcow2.rst`, "Header" and "Header extensions". Read next: `gate`.
 
 use crate::base::ByteSize;
-use crate::format::bytes::{be32, be64};
+use crate::format::bytes::{be32, be64, put};
 
 /// Byte offsets of the fields; "Header".
 pub(crate) mod at {
@@ -30,7 +30,7 @@ pub(crate) const V2_LENGTH: u32 = 72;
 pub(crate) const V3_LENGTH: u32 = 104;
 
 /// The header's fields as they stand in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Header {
     pub version: u32,
     pub backing_offset: u64,
@@ -75,6 +75,31 @@ impl Header {
             length,
             compression: if longer { head.get(at::COMPRESSION).copied().unwrap_or(0) } else { 0 },
         }
+    }
+}
+
+impl Header {
+    /// Writes the tables' places and the size into a plain header of version 3, with the compression type's field as QEMU
+    /// writes it; no feature and no extension.
+    pub(super) fn print(&self) -> Vec<u8> {
+        let length = V3_LENGTH + 8;
+        let mut bytes = vec![0; length as usize];
+        put(&mut bytes, 0, &super::MAGIC);
+        for (at, number) in [
+            (4, 3),
+            (at::CLUSTER_BITS, self.cluster_bits),
+            (at::L1_SIZE, self.l1_size),
+            (at::REFCOUNT_CLUSTERS, self.refcount_clusters),
+            (at::REFCOUNT_ORDER, self.refcount_order),
+            (at::HEADER_LENGTH, length),
+        ] {
+            put(&mut bytes, at, &number.to_be_bytes());
+        }
+        let places = [(at::L1_OFFSET, self.l1_offset), (at::REFCOUNT_OFFSET, self.refcount_offset)];
+        for (at, number) in [(at::SIZE, self.virtual_size)].into_iter().chain(places) {
+            put(&mut bytes, at, &number.to_be_bytes());
+        }
+        bytes
     }
 }
 

@@ -13,8 +13,7 @@ use qcow2_rs::error::{Qcow2Error, Qcow2Result};
 use qcow2_rs::meta::Qcow2Header;
 use qcow2_rs::ops::Qcow2IoOps;
 
-use super::header::{Compression, ImageInfo, at};
-use crate::format::bytes::put;
+use super::header::{Compression, Header, ImageInfo};
 
 const SECTOR: u64 = 512;
 
@@ -65,18 +64,19 @@ impl<R: Read + Seek> Image<R> {
 
 /// Writes a plain version 3 header with this image's tables and nothing else.
 fn rebuilt(info: &ImageInfo) -> Vec<u8> {
-    let mut header = vec![0; 512];
-    put(&mut header, 0, &super::MAGIC);
-    put(&mut header, 4, &3_u32.to_be_bytes());
-    put(&mut header, at::CLUSTER_BITS, &info.cluster_bits.to_be_bytes());
-    put(&mut header, at::SIZE, &info.virtual_size.0.to_be_bytes());
-    put(&mut header, at::L1_SIZE, &info.l1_size.to_be_bytes());
-    put(&mut header, at::L1_OFFSET, &info.l1_offset.to_be_bytes());
-    put(&mut header, at::REFCOUNT_OFFSET, &info.refcount_offset.to_be_bytes());
-    put(&mut header, at::REFCOUNT_CLUSTERS, &info.refcount_clusters.to_be_bytes());
-    put(&mut header, at::REFCOUNT_ORDER, &info.refcount_order.to_be_bytes());
-    put(&mut header, at::HEADER_LENGTH, &112_u32.to_be_bytes());
-    header
+    let header = Header {
+        cluster_bits: info.cluster_bits,
+        virtual_size: info.virtual_size.0,
+        l1_size: info.l1_size,
+        l1_offset: info.l1_offset,
+        refcount_offset: info.refcount_offset,
+        refcount_clusters: info.refcount_clusters,
+        refcount_order: info.refcount_order,
+        ..Header::default()
+    };
+    let mut bytes = header.print();
+    bytes.resize(SECTOR as usize, 0);
+    bytes
 }
 
 impl<R: Read + Seek> Read for Image<R> {
