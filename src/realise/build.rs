@@ -90,7 +90,7 @@ impl Builders<'_> {
         let info = self.gate(base)?;
         let size = at_least(size, info.virtual_size)?;
         let object = self.input(base)?;
-        let patches: Vec<_> = qcow2::grow(&info, size)?.into_iter().map(|patch| (patch.offset, patch.bytes)).collect();
+        let patches = qcow2::grow(&info, size)?;
         let mut writer = self.context.store.create(self.privacy, None)?;
         self.context.store.copy_verified(object, &mut writer, &patches, title)?;
         writer.finish(None, None)

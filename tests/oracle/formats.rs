@@ -128,10 +128,10 @@ fn qemu_img_agrees_with_our_growth() {
         let new = ByteSize(if info.cluster_bits == 12 { 900 << 20 } else { 40 << 30 });
         good("qemu-img", &["resize", "-f", "qcow2", &resized, &new.0.to_string()]);
         let mut bytes = fs::read(&ours).unwrap();
-        for patch in qcow2::grow(&info, new).unwrap() {
-            let at = patch.offset as usize;
-            bytes.resize(bytes.len().max(at + patch.bytes.len()), 0);
-            bytes[at..at + patch.bytes.len()].copy_from_slice(&patch.bytes);
+        for (at, patch) in qcow2::grow(&info, new).unwrap() {
+            let at = at as usize;
+            bytes.resize(bytes.len().max(at + patch.len()), 0);
+            bytes[at..at + patch.len()].copy_from_slice(&patch);
         }
         fs::write(&ours, &bytes).unwrap();
         assert!(good("qemu-img", &["check", "-f", "qcow2", &to]).contains("No errors"), "{source:?}");

@@ -42,7 +42,7 @@ pub(crate) enum IsoError {
     /// Two programs would see two different media in one file.
     #[error("the file is an ISO 9660 image and also {other}")]
     Ambiguous { other: &'static str },
-    #[error("the image has {0} bytes, which is no whole number of 2048-byte sectors: it is cut or padded")]
+    #[error("the image has {0} bytes, which is not a whole number of 2048-byte sectors: it is cut or padded")]
     Sectors(u64),
     #[error("the image has no primary volume descriptor")]
     NoDescriptor,
@@ -86,23 +86,27 @@ pub(crate) fn gate<R: Read + Seek>(reader: &mut R) -> Result<IsoInfo, IsoError> 
     Ok(info)
 }
 
-/// Reads the descriptors, up to their terminator.
+/// Reads what the descriptors say.
 pub(crate) fn read<R: Read + Seek>(reader: &mut R, length: u64) -> Result<IsoInfo, IsoError> {
-    let (mut primary, mut is_bootable) = (None, false);
+    let all = descriptors(reader)?;
+    let of_type = |number: u8| all.iter().filter(move |descriptor| descriptor.first() == Some(&number));
+    let is_bootable = of_type(0).any(|descriptor| descriptor.get(7..30) == Some(b"EL TORITO SPECIFICATION"));
+    let (volume_id, volume_size) =
+        of_type(1).next().map(|descriptor| volume(descriptor)).ok_or(IsoError::NoDescriptor)?;
+    Ok(IsoInfo { volume_id, volume_size, file_size: ByteSize(length), is_bootable })
+}
+
+/// Reads the descriptors, up to their terminator.
+fn descriptors<R: Read + Seek>(reader: &mut R) -> Result<Vec<Vec<u8>>, IsoError> {
+    let mut all = vec![];
     for sector in FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
         let descriptor = read_up_to(reader, sector * SECTOR, SECTOR)?;
-        if descriptor.get(1..6) != Some(b"CD001") {
+        if descriptor.get(1..6) != Some(b"CD001") || descriptor.first() == Some(&255) {
             break;
         }
-        match descriptor.first() {
-            Some(0) => is_bootable |= descriptor.get(7..30) == Some(b"EL TORITO SPECIFICATION"),
-            Some(1) if primary.is_none() => primary = Some(volume(&descriptor)),
-            Some(255) => break,
-            _ => {}
-        }
+        all.push(descriptor);
     }
-    let (volume_id, volume_size) = primary.ok_or(IsoError::NoDescriptor)?;
-    Ok(IsoInfo { volume_id, volume_size, file_size: ByteSize(length), is_bootable })
+    Ok(all)
 }
 
 /// 8.4.7, 8.4.8 and 8.4.12; numbers are written in both byte orders, the little one first.

@@ -6,7 +6,7 @@
 use std::io::{Read, Seek};
 
 use super::super::bytes::{le16, le32, read_up_to};
-use super::{FIRST_DESCRIPTOR, IsoError, MAX_DESCRIPTORS, SECTOR};
+use super::{IsoError, SECTOR, descriptors};
 
 /// The largest directory that is read; xorriso's loader directories have one sector.
 const LARGEST_DIRECTORY: u64 = 1 << 20;
@@ -48,10 +48,7 @@ pub(crate) fn find<R: Read + Seek>(reader: &mut R, path: &str) -> Result<Extent,
         if at.size > LARGEST_DIRECTORY {
             return Err(none());
         }
-        let mut directory = vec![];
-        for from in (0..at.size).step_by(64 << 10) {
-            directory.extend(read_up_to(reader, at.offset + from, (at.size - from).min(64 << 10))?);
-        }
+        let directory = read_up_to(reader, at.offset, at.size)?;
         let is_last = parts.peek().is_none();
         let kind = if is_last { 0 } else { DIRECTORY };
         let found = records(&directory).find(|record| record.flags & DIRECTORY == kind && record.is_named(part));
@@ -63,17 +60,10 @@ pub(crate) fn find<R: Read + Seek>(reader: &mut R, path: &str) -> Result<Extent,
 
 /// Finds the root directory by the primary descriptor.
 fn root<R: Read + Seek>(reader: &mut R) -> Result<Extent, IsoError> {
-    for sector in FIRST_DESCRIPTOR..FIRST_DESCRIPTOR + MAX_DESCRIPTORS {
-        let descriptor = read_up_to(reader, sector * SECTOR, SECTOR)?;
-        let is_primary = descriptor.first() == Some(&1) && u64::from(le16(&descriptor, 128)) == SECTOR;
-        if descriptor.get(1..6) != Some(b"CD001") || descriptor.first() == Some(&255) {
-            break;
-        }
-        if let Some(record) = descriptor.get(156..190).and_then(record).filter(|_| is_primary) {
-            return Ok(record.extent);
-        }
-    }
-    Err(IsoError::NoDescriptor)
+    let all = descriptors(reader)?;
+    let is_primary = |it: &&Vec<u8>| it.first() == Some(&1) && u64::from(le16(it, 128)) == SECTOR;
+    let mut roots = all.iter().filter(is_primary).filter_map(|it| record(it.get(156..190)?));
+    roots.next().map(|record| record.extent).ok_or(IsoError::NoDescriptor)
 }
 
 /// Reads a directory's records, none of which crosses a sector.

@@ -61,12 +61,8 @@ impl From<Qcow2Error> for WriteError {
     }
 }
 
-/// Bytes to lay over a copy of an image, at an offset; may lie behind its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Patch {
-    pub offset: u64,
-    pub bytes: Vec<u8>,
-}
+/// Where bytes are laid over a copy of an image, perhaps behind its end, and the bytes.
+pub(crate) type Patch = (u64, Vec<u8>);
 
 /// Writes a blank disk: metadata only, 262,144 bytes up to 4 TiB and a few clusters more above.
 pub(crate) fn blank(virtual_size: ByteSize) -> Result<Vec<u8>, WriteError> {
@@ -131,15 +127,15 @@ pub(crate) fn grow(info: &ImageInfo, new_size: ByteSize) -> Result<Vec<Patch>, W
         return Err(WriteError::NoRoom { new: new_size, most: ByteSize(most) });
     }
     let mut patches = vec![
-        Patch { offset: at::SIZE as u64, bytes: new_size.0.to_be_bytes().to_vec() },
-        Patch { offset: at::L1_SIZE as u64, bytes: (entries as u32).to_be_bytes().to_vec() },
+        (at::SIZE as u64, new_size.0.to_be_bytes().to_vec()),
+        (at::L1_SIZE as u64, (entries as u32).to_be_bytes().to_vec()),
     ];
     if info.ignored_autoclear != 0 {
-        patches.push(Patch { offset: at::AUTOCLEAR as u64, bytes: vec![0; 8] });
+        patches.push((at::AUTOCLEAR as u64, vec![0; 8]));
     }
     if entries > old_entries {
         let slack = vec![0; ((entries - old_entries) * 8) as usize];
-        patches.push(Patch { offset: info.l1_offset + old_entries * 8, bytes: slack });
+        patches.push((info.l1_offset + old_entries * 8, slack));
     }
     Ok(patches)
 }

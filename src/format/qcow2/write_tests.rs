@@ -81,10 +81,10 @@ fn img_02_backing_names_that_qemu_reads_as_a_protocol_are_not_written() {
 fn grown(image: &[u8], size: ByteSize) -> Result<Vec<u8>, WriteError> {
     let info = gate(&mut Cursor::new(image), &WIDE).unwrap();
     let mut copy = image.to_vec();
-    for patch in grow(&info, size)? {
-        let start = patch.offset as usize;
-        copy.resize(copy.len().max(start + patch.bytes.len()), 0);
-        put(&mut copy, start, &patch.bytes);
+    for (at, bytes) in grow(&info, size)? {
+        let start = at as usize;
+        copy.resize(copy.len().max(start + bytes.len()), 0);
+        put(&mut copy, start, &bytes);
     }
     Ok(copy)
 }
