@@ -1,6 +1,7 @@
 //! The part of a config that we write, and its canonical form. Touches nothing.
 //!
-//! Field order follows the spec's names alphabetically after serialisation; absent means left out, never null.
+//! Absent and empty mean left out, never null. The crate `ignition-config` has such types for each of seven versions, with every
+//! key of the specification and each of them optional: more to compile and to fill in than these, so only the tests use it.
 
 use base64::Engine as _;
 use percent_encoding::percent_encode;
@@ -13,13 +14,10 @@ use crate::base::text::URI_PATH;
 #[derive(Serialize)]
 pub(crate) struct Config {
     pub ignition: Header,
-    #[serde(rename = "kernelArguments", skip_serializing_if = "KernelArguments::is_empty")]
+    #[serde(rename = "kernelArguments")]
     pub kernel_arguments: KernelArguments,
-    #[serde(skip_serializing_if = "Passwd::is_empty")]
     pub passwd: Passwd,
-    #[serde(skip_serializing_if = "Storage::is_empty")]
     pub storage: Storage,
-    #[serde(skip_serializing_if = "Systemd::is_empty")]
     pub systemd: Systemd,
 }
 
@@ -39,19 +37,15 @@ pub(crate) struct KernelArguments {
 /// `passwd`.
 #[derive(Serialize, Default)]
 pub(crate) struct Passwd {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<Group>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<User>,
 }
 
 /// One of `passwd.groups`.
 #[derive(Serialize, Default)]
 pub(crate) struct Group {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<u32>,
     pub name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<bool>,
 }
 
@@ -59,60 +53,44 @@ pub(crate) struct Group {
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct User {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub gecos: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub home_dir: Option<String>,
     pub name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub password_hash: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub shell: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ssh_authorized_keys: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub uid: Option<u32>,
 }
 
 /// `storage`.
 #[derive(Serialize, Default)]
 pub(crate) struct Storage {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub directories: Vec<Directory>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<File>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filesystems: Vec<Filesystem>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
 }
 
 /// One of `storage.directories`.
 #[derive(Serialize)]
 pub(crate) struct Directory {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Owner>,
     pub mode: u32,
     pub path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Owner>,
 }
 
 /// One of `storage.links`.
 #[derive(Serialize)]
 pub(crate) struct Link {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Owner>,
     /// Without it Ignition refuses to replace what the image already holds.
     pub overwrite: bool,
     pub path: String,
     /// Taken as it is: a relative one is relative to the link.
     pub target: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Owner>,
 }
 
@@ -120,19 +98,13 @@ pub(crate) struct Link {
 #[derive(Serialize)]
 pub(crate) struct File {
     /// What is added at the end of what the image holds.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub append: Vec<Contents>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub contents: Option<Contents>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<Owner>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
     /// Without it Ignition refuses to touch a file that the image already holds; nothing is appended with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub overwrite: Option<bool>,
     pub path: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Owner>,
 }
 
@@ -171,13 +143,9 @@ pub(crate) struct Systemd {
 /// One of `systemd.units`.
 #[derive(Serialize)]
 pub(crate) struct Unit {
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub contents: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dropins: Vec<Dropin>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub mask: Option<bool>,
     pub name: String,
 }
@@ -189,27 +157,27 @@ pub(crate) struct Dropin {
     pub name: String,
 }
 
-impl KernelArguments {
-    fn is_empty(&self) -> bool {
-        self.should_exist.is_empty()
+impl Config {
+    /// Returns the config as JSON, without what is absent or empty.
+    pub(crate) fn to_value(&self) -> Result<Value, serde_json::Error> {
+        serde_json::to_value(self).map(pruned)
     }
 }
 
-impl Passwd {
-    fn is_empty(&self) -> bool {
-        self.users.is_empty() && self.groups.is_empty()
-    }
-}
-
-impl Storage {
-    fn is_empty(&self) -> bool {
-        self.directories.is_empty() && self.files.is_empty() && self.filesystems.is_empty() && self.links.is_empty()
-    }
-}
-
-impl Systemd {
-    fn is_empty(&self) -> bool {
-        self.units.is_empty()
+fn pruned(value: Value) -> Value {
+    let is_there = |value: &Value| match value {
+        Value::Null => false,
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        _ => true,
+    };
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(pruned).collect()),
+        Value::Object(members) => {
+            let members = members.into_iter().map(|(name, value)| (name, pruned(value)));
+            Value::Object(members.filter(|(_, value)| is_there(value)).collect())
+        }
+        other => other,
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn join(
     let directories = root.map_or(&[][..], |root| root.list(&["storage", "directories"]));
     let is_there = |path: &str| directories.iter().any(|node| node.text("path") == Some(path));
     typed.storage.directories.retain(|directory| !is_there(&directory.path));
-    let typed = serde_json::to_value(typed).ok();
+    let typed = typed.to_value().ok();
     if typed.is_none() {
         diag.refuse(Diagnostic::new(Code::Bug, "cannot write the typed part as JSON"));
     }
