@@ -156,7 +156,7 @@ impl Diagnostic {
         self
     }
 
-    /// Tells an I/O failure about `what`; a full disk and a read-only place have codes of their own.
+    /// Reports an I/O failure about `what`; a full disk and a read-only place have codes of their own.
     pub(crate) fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         let code = if matches!(error.kind(), StorageFull | QuotaExceeded) { Code::NoSpace } else { Code::Io };

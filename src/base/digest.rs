@@ -44,8 +44,8 @@ impl Digest {
             return Err(DigestError::Length(text.len()));
         }
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = nibble(pair[0]) << 4 | nibble(pair[1]);
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).unwrap_or_default();
         }
         Ok(Self(bytes))
     }
@@ -53,13 +53,6 @@ impl Digest {
     /// Returns the first 12 digits, for display only.
     pub(crate) fn short(&self) -> String {
         self.to_string()[..12].to_owned()
-    }
-}
-
-fn nibble(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => digit.wrapping_sub(b'a').wrapping_add(10) & 0xf,
     }
 }
 

@@ -8,7 +8,6 @@ pub(crate) mod digest;
 pub(crate) mod event;
 pub(crate) mod image_name;
 pub(crate) mod location;
-pub(crate) mod name;
 pub(crate) mod rule;
 pub(crate) mod secret;
 pub(crate) mod size;
@@ -20,11 +19,10 @@ pub(crate) use diagnostic::{Code, Diagnostic, Diagnostics, Kind};
 pub(crate) use digest::{DerivationId, Digest};
 pub(crate) use event::{Event, Events};
 pub(crate) use location::{Location, Spanned};
-pub(crate) use name::Name;
 pub(crate) use rule::{Finding, Rule, Severity};
 pub(crate) use secret::Secret;
 pub(crate) use size::ByteSize;
 pub(crate) use url::Url;
 pub(crate) use words::{
-    Arch, BaseKind, Compression, DiskLabel, DiskSerial, Engine, FwCfgName, MacAddress, StorageDir, Transport,
+    Arch, BaseKind, Compression, DiskLabel, DiskSerial, Engine, FwCfgName, MacAddress, Name, StorageDir, Transport,
 };

@@ -47,6 +47,16 @@ pub(crate) fn count(many: impl std::fmt::Display, noun: &str) -> String {
     format!("{many} {noun}{ending}")
 }
 
+/// Reads decimal digits only: `str::parse` would take a sign.
+pub(crate) fn decimal(text: &str) -> Option<u64> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
+}
+
+/// Quotes a word for a POSIX shell; NUL, which no word can hold, is dropped.
+pub(crate) fn shell_word(word: &str) -> String {
+    shlex::try_quote(&word.replace('\0', "")).map(Cow::into_owned).unwrap_or_default()
+}
+
 /// Breaks a paragraph into lines of at most `width` characters; a longer word stays whole.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];

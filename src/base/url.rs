@@ -1,6 +1,9 @@
 //! Addresses of inputs. Credentials in them are never shown. Touches nothing.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use percent_encoding::percent_decode_str;
 
 /// An absolute URL whose user name, password and query are hidden when shown.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,7 +85,8 @@ impl Url {
     /// `..`, or with a separator or control character in it. An address of a directory ends in an empty part.
     pub(crate) fn decoded_path(&self) -> Option<Vec<String>> {
         let parts = self.0.path().strip_prefix('/')?.split('/');
-        parts.map(|part| decode(part).filter(|name| is_plain(name))).collect()
+        let decode = |part| percent_decode_str(part).decode_utf8().ok();
+        parts.map(|part| decode(part).filter(|name| is_plain(name)).map(Cow::into_owned)).collect()
     }
 
     /// Returns the explicit port, where it is not the scheme's own.
@@ -115,27 +119,6 @@ impl Url {
         url.set_fragment(None);
         Self(url)
     }
-}
-
-/// Undoes percent-encoding (RFC 3986, §2.1).
-fn decode(part: &str) -> Option<String> {
-    let mut rest = part.as_bytes();
-    let mut plain = vec![];
-    while let [byte, tail @ ..] = rest {
-        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let digits = digits.filter(|digits| *byte == b'%' && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(escaped) => {
-                plain.push(escaped);
-                rest = &tail[2..];
-            }
-            None => {
-                plain.push(*byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(plain).ok()
 }
 
 fn is_plain(name: &str) -> bool {

@@ -81,48 +81,6 @@ impl Engine {
     }
 }
 
-/// A disk's serial: 1 to 20 characters `[A-Za-z0-9_-]`, the most that virtio-blk carries.
-///
-/// The guest finds the disk as `/dev/disk/by-id/virtio-<serial>`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct DiskSerial(String);
-
-impl TryFrom<String> for DiskSerial {
-    type Error = SerialError;
-
-    fn try_from(text: String) -> Result<Self, SerialError> {
-        Self::parse(&text)
-    }
-}
-
-/// Why a text is no serial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a serial is 1 to 20 characters of A-Z a-z 0-9 _ -, beginning with a letter or digit (virtio carries no more than 20)"
-)]
-pub(crate) struct SerialError;
-
-impl DiskSerial {
-    /// Checks the rule.
-    pub(crate) fn parse(text: &str) -> Result<Self, SerialError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-        if first && text.len() <= 20 && text.chars().all(plain) { Ok(Self(text.to_owned())) } else { Err(SerialError) }
-    }
-
-    /// Returns the text.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for DiskSerial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 vocabulary! {
     /// The label of the config disk, exactly as the guest looks for it: lower case (see `format::fat`).
     DiskLabel { Ignition = "ignition", Combustion = "combustion" }
@@ -138,94 +96,92 @@ vocabulary! {
     }
 }
 
-/// The address of a network card: six pairs of hexadecimal digits with `:` between them, kept in lower case.
-///
-/// It is one card's (the first octet is even) and not all zero, which is what libvirt takes (util/virmacaddr.c).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct MacAddress(String);
-
-/// Why a text is no address of a card.
+/// Why a text breaks the rule of its type; the text itself is for the caller to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a MAC address is six pairs of hexadecimal digits like 52:54:00:12:34:56, the first pair even (of one card, not of many)"
-)]
-pub(crate) struct MacError;
+#[error("{0}")]
+pub(crate) struct RuleError(&'static str);
 
-impl MacAddress {
-    /// Checks the rule.
-    pub(crate) fn parse(text: &str) -> Result<Self, MacError> {
-        let plain = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let first = text.get(..2).and_then(|first| u8::from_str_radix(first, 16).ok());
-        let one_card = first.is_some_and(|first| first & 1 == 0);
-        let zero = text.bytes().all(|byte| matches!(byte, b'0' | b':'));
-        let good = text.split(':').count() == 6 && text.split(':').all(plain) && one_card && !zero;
-        if good { Ok(Self(text.to_ascii_lowercase())) } else { Err(MacError) }
-    }
+/// Declares types of text: the rule in words, and the reading, which gives the one spelling that is kept.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident: $rule:literal, $read:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[serde(try_from = "String")]
+        pub(crate) struct $name(String);
 
-    /// Returns the address.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
+        impl $name {
+            /// Checks the rule.
+            pub(crate) fn parse(text: &str) -> Result<Self, RuleError> {
+                let read: fn(&str) -> Option<String> = $read;
+                read(text).map(Self).ok_or(RuleError($rule))
+            }
+
+            /// Returns the text.
+            pub(crate) fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = RuleError;
+
+            fn try_from(text: String) -> Result<Self, RuleError> {
+                Self::parse(&text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
 }
 
-impl TryFrom<String> for MacAddress {
-    type Error = MacError;
-
-    fn try_from(text: String) -> Result<Self, MacError> {
-        Self::parse(&text)
-    }
+/// Returns a text that begins with a letter or digit and holds only those and some marks.
+fn word(text: &str, longest: usize, marks: &str) -> Option<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || marks.contains(c);
+    let first = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    (first && text.len() <= longest && text.chars().all(plain)).then(|| text.to_owned())
 }
 
-impl fmt::Display for MacAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The absolute directory on the host where an instance's files will live.
-///
-/// It is written into XML, shell and virt-install options; virt-install 4.1 mis-escapes `" ' & <`, so only
-/// `[A-Za-z0-9/._+@-]` is taken and no `.` or `..` component.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct StorageDir(String);
-
-impl TryFrom<String> for StorageDir {
-    type Error = StorageError;
-
-    fn try_from(text: String) -> Result<Self, StorageError> {
-        Self::parse(&text)
-    }
-}
-
-/// Why a text is no storage directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a storage directory is an absolute path of A-Z a-z 0-9 / . _ + @ - without `.` or `..` parts (virt-install mishandles others)"
-)]
-pub(crate) struct StorageError;
-
-impl StorageDir {
-    /// Checks the rule; a trailing `/` is dropped.
-    pub(crate) fn parse(text: &str) -> Result<Self, StorageError> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '+' | '@' | '-');
-        let trimmed = text.trim_end_matches('/');
-        let dots = trimmed.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
-        let good = trimmed.starts_with('/') && trimmed.len() <= 512 && trimmed.chars().all(plain) && !dots;
-        if good { Ok(Self(trimmed.to_owned())) } else { Err(StorageError) }
-    }
-
-    /// Returns the path, without a trailing `/`.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for StorageDir {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+texts! {
+    /// A name that people give: of a recipe, hence of a bundle, a domain and a link on disk.
+    ///
+    /// It goes into paths, shell scripts, XML and a libvirt domain name, so it is kept to what is plain in all of them.
+    Name: "a name is 1 to 63 characters of A-Z a-z 0-9 . _ - and begins with a letter or digit",
+        |text| word(text, 63, "._-");
+    /// A disk's serial: the most that virtio-blk carries.
+    ///
+    /// The guest finds the disk as `/dev/disk/by-id/virtio-<serial>`.
+    DiskSerial: "a serial is 1 to 20 characters of A-Z a-z 0-9 _ -, beginning with a letter or digit (virtio carries no more \
+        than 20)",
+        |text| word(text, 20, "_-");
+    /// The address of a network card, kept in lower case.
+    ///
+    /// It is one card's (the first octet is even) and not all zero, which is what libvirt takes (util/virmacaddr.c).
+    MacAddress: "a MAC address is six pairs of hexadecimal digits like 52:54:00:12:34:56, the first pair even (of one card, not \
+        of many)",
+        |text| {
+            let plain = |part: &str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let first = text.get(..2).and_then(|first| u8::from_str_radix(first, 16).ok());
+            let one_card = first.is_some_and(|first| first & 1 == 0);
+            let zero = text.bytes().all(|byte| matches!(byte, b'0' | b':'));
+            let good = text.split(':').count() == 6 && text.split(':').all(plain) && one_card && !zero;
+            good.then(|| text.to_ascii_lowercase())
+        };
+    /// The absolute directory on the host where an instance's files will live, without a trailing `/`.
+    ///
+    /// It is written into XML, shell and virt-install options; virt-install 4.1 mis-escapes `" ' & <`.
+    StorageDir: "a storage directory is an absolute path of A-Z a-z 0-9 / . _ + @ - without `.` or `..` parts (virt-install \
+        mishandles others)",
+        |text| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '+' | '@' | '-');
+            let trimmed = text.trim_end_matches('/');
+            let dots = trimmed.split('/').skip(1).any(|part| matches!(part, "" | "." | ".."));
+            let good = trimmed.starts_with('/') && trimmed.len() <= 512 && trimmed.chars().all(plain) && !dots;
+            good.then(|| trimmed.to_owned())
+        };
 }
 
 #[cfg(test)]
@@ -247,7 +203,17 @@ mod tests {
             "+2:54:00:ab:cd:09",
             "é:54:00:ab:cd:09",
         ] {
-            assert_eq!(MacAddress::parse(bad), Err(MacError), "{bad}");
+            assert!(MacAddress::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rec_3_names_outside_the_policy_are_refused() {
+        for good in ["nas", "n", "Arca.1_x-y", &"a".repeat(63)] {
+            assert!(Name::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "-rf", "a/b", "a b", "a\0", "é", "a\u{202e}b", "a\n", &"a".repeat(64)] {
+            assert!(Name::parse(bad).is_err(), "{bad:?}");
         }
     }
 

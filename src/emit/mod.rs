@@ -40,10 +40,6 @@ use crate::base::{BaseKind, Diagnostic, Transport};
 use crate::plan::{Machine, file};
 use form::{Form, Stage};
 
-#[cfg(test)]
-/// The revision of the launch files' bytes; it enters the plan id, so bump it whenever a golden file changes.
-pub(crate) const REVISION: u64 = crate::plan::LAUNCH_REVISION;
-
 /// One launch file of a bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LaunchFile {

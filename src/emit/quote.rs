@@ -13,6 +13,7 @@
 
 use std::borrow::Cow;
 
+pub(crate) use crate::base::text::shell_word as shell;
 use crate::base::{Code, Diagnostic, text};
 
 /// Refuses a value that XML, a shell word and a terminal cannot all carry.
@@ -27,13 +28,6 @@ pub(crate) fn printable<'a>(what: &str, value: &'a str) -> Result<&'a str, Diagn
     Err(Diagnostic::new(Code::Recipe, format!("`{what}` holds a control or direction character"))
         .fact("value", text::one_line(value, 120))
         .note("libvirt's XML has no way to write it, and a terminal would obey it"))
-}
-
-/// Encodes one word for a POSIX shell.
-///
-/// The value is [`printable`], so the only failure of `shlex`, NUL, cannot happen; it would become an empty word.
-pub(crate) fn shell(value: &str) -> Cow<'_, str> {
-    shlex::try_quote(value).unwrap_or(Cow::Borrowed("''"))
 }
 
 /// Encodes one value for an option of virt-install.

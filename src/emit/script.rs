@@ -59,7 +59,7 @@ impl Word {
         let quotable = |c: char| !"\\\"$`!".contains(c);
         match self.0.as_slice() {
             [Piece::Text(text)] if !text.is_empty() && text.chars().all(plain) => text.clone(),
-            [Piece::Text(text)] => quote::shell(text).into_owned(),
+            [Piece::Text(text)] => quote::shell(text),
             pieces if self.texts().all(|text| text.chars().all(quotable)) => {
                 format!("\"{}\"", pieces.iter().map(Piece::quoted).collect::<String>())
             }
@@ -87,7 +87,7 @@ impl Piece {
     /// Writes the piece by itself.
     fn shell(&self) -> String {
         match self {
-            Self::Text(text) => quote::shell(text).into_owned(),
+            Self::Text(text) => quote::shell(text),
             Self::Variable(name) => format!("\"${name}\""),
         }
     }

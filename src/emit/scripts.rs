@@ -29,8 +29,8 @@ pub(crate) fn install(machine: &Machine, domains: &[String]) -> String {
     let old = format!("{}/{}", machine.storage, machine.name);
     let loader = || loader(machine.arch, "\"$temporary/base.iso\"", "$temporary").replace("    ", "") + "\n";
     let values = [
-        ("NAME", shell(machine.name.as_str()).into_owned()),
-        ("STORAGE", shell(machine.storage.as_str()).into_owned()),
+        ("NAME", shell(machine.name.as_str())),
+        ("STORAGE", shell(machine.storage.as_str())),
         ("COMMON", COMMON.trim_end().to_owned()),
         ("VET", VET.trim_end().to_owned()),
         ("EXTRACT", if iso { format!("{}\n\n", EXTRACT.trim_end()) } else { String::new() }),
@@ -86,8 +86,8 @@ pub(crate) fn virt_install(form: &Form, own: &str) -> String {
     let arguments: Vec<_> = lines.iter().map(|words| format!("    {}", line(words))).collect();
     let values = [
         ("OWN", own.to_owned()),
-        ("NAME", shell(form.machine.name.as_str()).into_owned()),
-        ("STORAGE", shell(form.machine.storage.as_str()).into_owned()),
+        ("NAME", shell(form.machine.name.as_str())),
+        ("STORAGE", shell(form.machine.storage.as_str())),
         ("TRANSPORT", transport_words(form).to_owned()),
         ("COMMON", COMMON.trim_end().to_owned()),
         ("VET", VET.trim_end().to_owned()),
@@ -126,7 +126,7 @@ pub(crate) fn run_qemu(machine: &Machine, identity: &Identity) -> String {
         config_disk = format!("{config_disk}\n    {}", fw_cfg(&form(Transport::Disk)));
     }
     let values = [
-        ("NAME", shell(machine.name.as_str()).into_owned()),
+        ("NAME", shell(machine.name.as_str())),
         ("TRANSPORT", default.to_owned()),
         ("WITH_DISK", with_disk.to_owned()),
         ("COMMON", COMMON.trim_end().to_owned()),
@@ -224,7 +224,7 @@ fn tpm(machine: &Machine) -> String {
 
 /// The installer's kernel must not come back after a reboot, so the run ends there.
 fn kernel(arch: Arch) -> String {
-    let arguments = shell(&installer_arguments(arch)).into_owned();
+    let arguments = shell(&installer_arguments(arch));
     let values = [("LOADER", loader(arch, "\"$here/base.iso\"", "$temporary")), ("ARGUMENTS", arguments)];
     fill(include_str!("kernel.sh.in"), &values)
 }

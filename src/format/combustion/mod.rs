@@ -56,10 +56,8 @@ pub(crate) fn inspect(bytes: &[u8]) -> Result<Inspected, Vec<ScriptWarning>> {
     }
     let mut oddities = vec![];
     if !bytes.starts_with(b"#!") {
-        oddities.push(remark(
-            1,
-            "the script has no `#!` line, so whatever shell Combustion uses runs it; begin with `#!/bin/bash`",
-        ));
+        let what = "the script has no `#!` line, so whatever shell Combustion uses runs it; begin with `#!/bin/bash`";
+        oddities.push(remark(1, what));
     }
     if !bytes.ends_with(b"\n") {
         oddities.push(remark(lines(bytes).count(), "the last line has no line end"));

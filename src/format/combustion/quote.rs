@@ -5,12 +5,7 @@
 use base64::Engine as _;
 
 /// Quotes one word; a leading `-` is the caller's business (`--`, or an absolute path).
-///
-/// A NUL cannot stand in a word; the callers refuse it long before, here it is dropped.
-pub(crate) fn quote(word: &str) -> String {
-    let word = word.replace('\0', "");
-    shlex::try_quote(&word).map(std::borrow::Cow::into_owned).unwrap_or_default()
-}
+pub(crate) use crate::base::text::shell_word as quote;
 
 /// Bytes as a here document.
 pub(crate) struct Payload {
@@ -68,17 +63,8 @@ fn delimiter(text: &str) -> String {
 
 fn wrapped(bytes: &[u8]) -> String {
     let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
-    let mut lines = String::with_capacity(encoded.len() + encoded.len() / 76 + 1);
-    for (index, c) in encoded.chars().enumerate() {
-        if index > 0 && index % 76 == 0 {
-            lines.push('\n');
-        }
-        lines.push(c);
-    }
-    if !lines.is_empty() {
-        lines.push('\n');
-    }
-    lines
+    let lines = encoded.as_bytes().chunks(76).map(String::from_utf8_lossy);
+    lines.flat_map(|line| [line, "\n".into()]).collect()
 }
 
 #[cfg(test)]
