@@ -7,8 +7,8 @@
 use std::fmt::Write as _;
 
 use super::text::quoted;
-use super::{Lock, Pinned, PinnedImage, shell_word};
-use crate::base::text::one_line;
+use super::{Lock, Pinned, PinnedImage};
+use crate::base::text::{one_line, shell_word};
 use crate::base::{Arch, ByteSize, Code, Diagnostic, Digest, Spanned};
 use crate::format::oci::{Blob, DOCUMENT_LIMIT, IMAGE_LIMIT, LAYER_LIMIT};
 use crate::format::toml::{Table, Value};

@@ -8,8 +8,8 @@
 
 use std::ops::Range;
 
+use crate::base::Url;
 use crate::base::url::UrlError;
-use crate::base::{Diagnostics, Url};
 use crate::format::toml::{Table, Value};
 
 /// Rules that lead from an address to other places of the same bytes.
@@ -28,11 +28,6 @@ struct Rule {
 }
 
 impl Mirrors {
-    /// Reads the configuration file and keeps its `[mirrors]`; everything wrong is told at once.
-    pub(crate) fn parse(text: &str, file: &str) -> Result<Self, Diagnostics> {
-        super::Config::parse(text, file).map(|config| config.mirrors)
-    }
-
     /// Reads the table `[mirrors]` of a configuration file.
     pub(super) fn read(root: &Table<'_>, table: &Table<'_>) -> Self {
         let mut mirrors = Self::default();
@@ -114,10 +109,12 @@ fn directory(path: &str) -> Result<Url, UrlError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Config;
     use super::*;
 
     fn mirrors(rules: &str) -> Mirrors {
-        Mirrors::parse(&format!("[mirrors]\n{rules}"), "config.toml").unwrap_or_else(|problems| panic!("{problems}"))
+        let config = Config::parse(&format!("[mirrors]\n{rules}"), "config.toml");
+        config.unwrap_or_else(|problems| panic!("{problems}")).mirrors
     }
 
     fn places(mirrors: &Mirrors, url: &str) -> Vec<String> {
@@ -166,7 +163,7 @@ mod tests {
             ("[mirrors]\n\"https://h/\" = true", (2, 16), "must be text"),
             ("[mirrors]\n\"https://h/\" = \"/a\"\n\"HTTPS://h/\" = \"/b\"", (1, 1), "are one address"),
         ] {
-            let problems = Mirrors::parse(text, "config.toml").expect_err(text).0;
+            let problems = Config::parse(text, "config.toml").expect_err(text).0;
             let told = problems[0].place.as_ref().map(|place| (place.line, place.column));
             assert!(told == Some(place) && problems[0].headline.contains(words), "{problems:#?}");
         }

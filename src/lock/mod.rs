@@ -1,7 +1,7 @@
 //! What each input was when we last asked: `arca.lock`, what still has to be asked, and what a publisher answers.
 //!
 //! Values only; `update` asks through `fetch` and writes the file through `host`. A lock holds no credentials: addresses
-//! are kept without user name, password and query. Read next: `text.rs` (the file), [`mod@answer`], [`vouch`] (signatures:
+//! are kept without user name, password and query. Read next: `text.rs` (the file), [`mod@answer`], [`provenance`] (signatures:
 //! the policy), [`facts`], [`mirrors`], then `plan`.
 
 mod answer;
@@ -9,10 +9,10 @@ mod config;
 pub(crate) mod facts;
 pub(crate) mod images;
 pub(crate) mod mirrors;
+pub(crate) mod provenance;
 #[cfg(test)]
 mod tests;
 mod text;
-pub(crate) mod vouch;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub(crate) use self::config::Config;
 pub(crate) use self::images::ImagePin;
 pub(crate) use self::mirrors::Mirrors;
 // A publisher's answer too: what `commands` reads and writes of it.
-use crate::base::text::one_line;
+use crate::base::text::{one_line, shell_word};
 use crate::base::{Arch, ByteSize, Code, Diagnostic, Diagnostics, Digest, Url};
 pub(crate) use crate::format::{metalink, oci};
 use crate::recipe::{Input, Recipe, Source};
@@ -41,7 +41,7 @@ pub(crate) struct Pin {
     pub resolved: Source,
     pub sha256: Digest,
     pub size: Option<ByteSize>,
-    /// Who vouched for the digest: fingerprint and name of the key that signed it; none where nobody did.
+    /// Who signed the digest: fingerprint and name of the key that signed it; none where nobody did.
     pub signer: Option<String>,
     /// Where the publisher lists mirrors (RFC 5854).
     pub metalink: Option<Url>,
@@ -218,11 +218,6 @@ fn unpinned(input: &Input<'_>, recipe: &str) -> Diagnostic {
         .hint(format!("pin it with `arca-build update {file}`"))
 }
 
-/// Quotes a file name for the command in a hint, where it needs it.
-fn shell_word(text: &str) -> String {
-    shlex::try_quote(text).map_or_else(|_| text.to_owned(), |word| word.into_owned())
-}
-
 fn size(input: &Input<'_>, pin: Option<&Pin>) -> Result<Option<ByteSize>, Diagnostic> {
     match (input.size, pin.and_then(|pin| pin.size)) {
         (Some(said), Some(pinned)) if said != pinned => {
@@ -249,11 +244,6 @@ fn with_credentials(resolved: &Source, source: &Source) -> Source {
         Ok(sibling) if sibling.without_secrets() == *plain => Source::Url(sibling),
         _ => resolved.clone(),
     }
-}
-
-/// Shows an address or path that is written into the lock.
-fn written(source: &Source) -> String {
-    key(source)
 }
 
 /// Returns whether an address holds what a lock must not keep.

@@ -101,9 +101,9 @@ fn gc_7_a_lock_that_was_edited_or_merged_badly_is_refused_with_its_line() {
         ("path above", SAMPLE.replace("demo/", "../"), 5, "leaves the recipe's directory"),
         ("path resolved elsewhere", SAMPLE.replace("resolved = \"demo", "resolved = \"d"), 4, "resolved to itself"),
         ("no TOML", SAMPLE.replace("format = 1", "format = "), 2, "not TOML"),
-        ("metalink a path", SAMPLE.replace("https://h/a-Snapshot1.qcow2.meta4", "a.meta4"), 16, "is no address"),
+        ("metalink a path", SAMPLE.replace("https://h/a-Snapshot1.qcow2.meta4", "a.meta4"), 16, "is not an address"),
         ("flavour with a blank", SAMPLE.replace("\"ContainerHost\"", "\"Container Host\""), 18, "other characters"),
-        ("empty signer", SAMPLE.replace("\"somebody\"", "\"\""), 15, "`signer` is no name"),
+        ("empty signer", SAMPLE.replace("\"somebody\"", "\"\""), 15, "`signer` is not a name"),
     ];
     for (name, text, line, words) in cases {
         assert_ne!(text, SAMPLE, "{name}");

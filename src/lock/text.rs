@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{FORMAT, ImageFacts, ImagePin, Lock, Pin, has_secrets, images, written};
+use super::{FORMAT, ImageFacts, ImagePin, Lock, Pin, has_secrets, images, key};
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Location, Url};
 use crate::format::toml::{Charset, Document, Table, Value};
@@ -18,7 +18,7 @@ const KEYS: [&str; 9] =
 /// The most inputs of one lock.
 const INPUT_LIMIT: usize = 4096;
 
-/// How a lock says that nobody vouched for a digest.
+/// How a lock says that nobody signed a digest.
 const NOBODY: &str = "none";
 
 impl Lock {
@@ -28,7 +28,7 @@ impl Lock {
         for pin in self.pins.values() {
             let signer = pin.signer.as_deref().unwrap_or(NOBODY);
             let size = pin.size.map(|size| format!("size = {}\n", quoted(&size.exact()))).unwrap_or_default();
-            let (url, resolved) = (quoted(&pin.url), quoted(&written(&pin.resolved)));
+            let (url, resolved) = (quoted(&pin.url), quoted(&key(&pin.resolved)));
             let (digest, signer) = (pin.sha256, quoted(signer));
             // Writing to a string cannot fail.
             let _ = write!(
@@ -155,7 +155,7 @@ fn pin(table: &Table<'_>) -> Option<Pin> {
     let metalink = table.get("metalink").and_then(|value| match source(&value)? {
         Source::Url(url) => Some(url),
         Source::Path(_) => {
-            value.refuse("`metalink` is no address", "run `arca-build update` again");
+            value.refuse("`metalink` is not an address", "run `arca-build update` again");
             None
         }
     });
@@ -165,7 +165,7 @@ fn pin(table: &Table<'_>) -> Option<Pin> {
         table.document.tell(table.problem("a path beside the recipe can only be resolved to itself"));
         return None;
     }
-    Some(Pin { url: written(&url), resolved, sha256: sha256?, size, signer: signer?, metalink, image })
+    Some(Pin { url: key(&url), resolved, sha256: sha256?, size, signer: signer?, metalink, image })
 }
 
 fn source(value: &Value<'_>) -> Option<Source> {
@@ -190,7 +190,7 @@ fn signer(value: &Value<'_>) -> Option<Option<String>> {
     let text = value.text(Charset::Line, ByteSize(256))?;
     let plain = !text.is_empty() && !text.contains(['"', '\\']);
     if !plain {
-        value.refuse("`signer` is no name", "write \"none\"");
+        value.refuse("`signer` is not a name", "write \"none\"");
         return None;
     }
     Some((text != NOBODY).then(|| text.to_owned()))

@@ -11,7 +11,7 @@ use crate::commands::metalink;
 use crate::commands::recipe_file::LoadedRecipe;
 use crate::fetch::{self, Fetch};
 use crate::host::files;
-use crate::lock::{self, CHECKSUMS, Checksums, ImageFacts, Mirrors, Pin, Question, facts, vouch};
+use crate::lock::{self, CHECKSUMS, Checksums, ImageFacts, Mirrors, Pin, Question, facts, provenance};
 use crate::realise;
 use crate::recipe::Source;
 
@@ -43,7 +43,7 @@ impl From<Diagnostic> for QueryError {
 /// What a checksum file says of an input, and who signed it.
 struct PublishedChecksums {
     answer: lock::Answer,
-    signer: Option<vouch::Signer>,
+    signer: Option<provenance::Signer>,
     authenticity: Authenticity,
 }
 
@@ -231,7 +231,7 @@ impl Place<'_> {
         });
         let mut pin =
             self.query.pin(question, &plain(&published.answer.resolved), published.answer.digest, size, &head);
-        pin.signer = published.signer.as_ref().map(vouch::pinned_signer);
+        pin.signer = published.signer.as_ref().map(provenance::pinned_signer);
         PublisherAnswer {
             pin,
             signed_at: published.signer.map(|signer| signer.signed_at),
@@ -266,17 +266,17 @@ impl Place<'_> {
         policy: Option<&PinPolicy<'_>>,
     ) -> Result<PublishedChecksums, Diagnostic> {
         let unchecked = |text: Text, authenticity| {
-            let answer = list.read(url, &vouch::unchecked(text.bytes)?)?;
+            let answer = list.read(url, &provenance::unverified(text.bytes)?)?;
             Ok(PublishedChecksums { answer, signer: None, authenticity })
         };
         let Some(policy) = policy else { return unchecked(text, Authenticity::Unsigned) };
         if policy.keyring.is_empty() {
-            let within = vouch::is_signed_within(&text.bytes).then(|| at.clone());
+            let within = provenance::is_cleartext(&text.bytes).then(|| at.clone());
             let beside = || self.signature(list, url).ok().flatten().map(|(_, at)| at);
             let authenticity = within.or_else(beside).map_or(Authenticity::Unsigned, Authenticity::Unchecked);
             return unchecked(text, authenticity);
         }
-        let signature = match vouch::is_signed_within(&text.bytes) {
+        let signature = match provenance::is_cleartext(&text.bytes) {
             true => None,
             false => match self.signature(list, url)? {
                 Some((signature, _)) => Some(signature),
@@ -284,8 +284,8 @@ impl Place<'_> {
                 None => return Err(policy.unsigned(url, format!("`{}` is not signed", one_line(at.file_name(), 200)))),
             },
         };
-        let (text, signer) = vouch::checked(&policy.keyring, text.bytes, signature.as_deref(), policy.now)?;
-        let answer = vouch::read_signed(list, url, &text, &signer)?;
+        let (text, signer) = provenance::verify(&policy.keyring, text.bytes, signature.as_deref(), policy.now)?;
+        let answer = provenance::read_signed(list, url, &text, &signer)?;
         Ok(PublishedChecksums { answer, signer: Some(signer), authenticity: Authenticity::Signed })
     }
 

@@ -1,7 +1,7 @@
 //! `update`: ask the publishers what the moving names stand for today, check who says so, and write the pins down.
 //!
 //! Everything is asked before anything is written, and every failure is reported: a lock changes whole or not at all.
-//! The policy of signatures and of time stands in `lock::vouch`. Read next: `ask` (what a publisher says), `image` (what a
+//! The policy of signatures and of time stands in `lock::provenance`. Read next: `ask` (what a publisher says), `image` (what a
 //! registry says), `sign` (who signed it, and
 //! what was known before), `output` (what changed).
 

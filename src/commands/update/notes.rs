@@ -7,7 +7,7 @@ use super::sign::Authenticity;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Url};
 use crate::lock::Pin;
-use crate::lock::vouch::KNOWN;
+use crate::lock::provenance::KNOWN;
 use crate::recipe::Source;
 
 /// Refuses the run when a pin would change, with every such change.

@@ -1,4 +1,4 @@
-//! Who vouches for what a publisher says, and whether it fits to what was known before. The rules are `lock::vouch`'s.
+//! Who signed what a publisher says, and whether it fits to what was known before. The rules are `lock::provenance`'s.
 
 use std::cell::OnceCell;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Url};
 use crate::commands::context::{Context, quoted};
 use crate::host::files;
-use crate::lock::vouch::{self, Allowed, Keyring, Previous};
+use crate::lock::provenance::{self, Allowed, Keyring, Previous};
 use crate::lock::{Config, Pin};
 use crate::recipe::Source;
 use crate::store::{RollbackRecord, Store};
@@ -130,19 +130,19 @@ impl<'a> PinPolicy<'a> {
         }
         let told = |problem: Diagnostic| self.with_way_out(problem, recipe);
         if let Some(before) = before {
-            vouch::compare_signers(before, &answer.pin, allowed).map_err(told)?;
+            provenance::check_signer(before, &answer.pin, allowed).map_err(told)?;
         }
         if before == Some(&answer.pin) || answer.authenticity == Authenticity::Local {
             return Ok(answer);
         }
         for earlier in self.seen(&answer.pin) {
             let earlier = Previous { what: "seen", ..earlier_of(&earlier) };
-            vouch::compare_times(&earlier, &answer.pin, answer.signed_at, allowed).map_err(told)?;
+            provenance::check_rollback(&earlier, &answer.pin, answer.signed_at, allowed).map_err(told)?;
         }
         if let Some(before) = before {
             let snapshot = before.image.snapshot.as_deref();
             let earlier = Previous { what: "pinned", snapshot, signed_at: None, digest: before.sha256 };
-            vouch::compare_times(&earlier, &answer.pin, answer.signed_at, allowed).map_err(told)?;
+            provenance::check_rollback(&earlier, &answer.pin, answer.signed_at, allowed).map_err(told)?;
         }
         Ok(answer)
     }
@@ -158,7 +158,7 @@ impl<'a> PinPolicy<'a> {
                 return vec![];
             }
         };
-        let signer = pin.signer.as_deref().map(vouch::fingerprint);
+        let signer = pin.signer.as_deref().map(provenance::fingerprint);
         let seen = store.seen(&pin.url).into_iter();
         seen.filter(|seen| signer.is_none() || seen.signer.as_deref() == signer).collect()
     }
@@ -171,7 +171,7 @@ impl<'a> PinPolicy<'a> {
         }
         let seen = RollbackRecord {
             // Whom the pin names signed these bytes, perhaps on another day.
-            signer: pin.signer.as_deref().map(|signer| vouch::fingerprint(signer).to_owned()),
+            signer: pin.signer.as_deref().map(|signer| provenance::fingerprint(signer).to_owned()),
             snapshot: pin.image.snapshot.clone(),
             signed_at: updated.signed_at,
             digest: pin.sha256,

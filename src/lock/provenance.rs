@@ -1,4 +1,4 @@
-//! Who vouches for a publisher's checksums: the text that is signed, by whom, and whether that is whom we knew. Touches
+//! Provenance of a publisher's checksums: the text that is signed, by whom, and whether that is whom we knew. Touches
 //! nothing.
 //!
 //! # The policy
@@ -22,33 +22,28 @@ use super::{Answer, Checksums, Pin};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Url};
 use crate::format::openpgp;
-pub(crate) use crate::format::openpgp::{KNOWN, Keyring, Signer};
+pub(crate) use crate::format::openpgp::{KNOWN, Keyring, Signer, is_cleartext};
 
 /// The most bytes of a signer that a lock takes.
 const SIGNER_LIMIT: usize = 256;
 
-/// Returns whether a checksum file carries its signature within.
-pub(crate) fn is_signed_within(text: &[u8]) -> bool {
-    openpgp::is_cleartext(text)
-}
-
 /// Returns the checksums in a file, whoever signed them.
-pub(crate) fn unchecked(text: Vec<u8>) -> Result<Vec<u8>, Diagnostic> {
-    if is_signed_within(&text) { openpgp::unverified_text(&text) } else { Ok(text) }
+pub(crate) fn unverified(text: Vec<u8>) -> Result<Vec<u8>, Diagnostic> {
+    if is_cleartext(&text) { openpgp::unverified_text(&text) } else { Ok(text) }
 }
 
 /// Returns the checksums that a key of the keyring signed, and whose it is; `signature` is what lay beside them.
 ///
 /// # Errors
 /// The codes `E_SIG_…`.
-pub(crate) fn checked(
+pub(crate) fn verify(
     keyring: &Keyring,
     text: Vec<u8>,
     signature: Option<&[u8]>,
     now: u64,
 ) -> Result<(Vec<u8>, Signer), Diagnostic> {
     match signature {
-        _ if is_signed_within(&text) => openpgp::verify_cleartext(keyring, &text, now),
+        _ if is_cleartext(&text) => openpgp::verify_cleartext(keyring, &text, now),
         Some(signature) => openpgp::verify_detached(keyring, &text, signature, now).map(|signer| (text, signer)),
         None => Err(Diagnostic::new(Code::SigMissing, "the publisher's checksums are not signed")),
     }
@@ -101,7 +96,7 @@ pub(crate) struct Previous<'a> {
 }
 
 /// Refuses a pin that loses its signer, unless that is allowed.
-pub(crate) fn compare_signers(before: &Pin, after: &Pin, allowed: Allowed) -> Result<(), Diagnostic> {
+pub(crate) fn check_signer(before: &Pin, after: &Pin, allowed: Allowed) -> Result<(), Diagnostic> {
     let Some(known) = before.signer.as_deref().filter(|_| !allowed.other_signer) else { return Ok(()) };
     match after.signer.as_deref() {
         Some(signer) if fingerprint(signer) == fingerprint(known) => Ok(()),
@@ -117,7 +112,7 @@ pub(crate) fn compare_signers(before: &Pin, after: &Pin, allowed: Allowed) -> Re
 }
 
 /// Refuses to go back in time, unless that is allowed.
-pub(crate) fn compare_times(
+pub(crate) fn check_rollback(
     earlier: &Previous<'_>,
     after: &Pin,
     signed_at: Option<u64>,
@@ -180,7 +175,7 @@ mod tests {
         for (before, after, expected) in cases {
             let compare = |allowed| {
                 let (before, after) = (pin(before, None, "a"), pin(after, None, "b"));
-                compare_signers(&before, &after, allowed).err().map(|problem| problem.code)
+                check_signer(&before, &after, allowed).err().map(|problem| problem.code)
             };
             assert_eq!(compare(Allowed::default()), expected, "{before:?} {after:?}");
             assert_eq!(compare(Allowed { other_signer: true, ..Allowed::default() }), None);
@@ -206,7 +201,8 @@ mod tests {
             let today = pin(None, after.0, if same { "a" } else { "b" });
             let earlier =
                 Previous { what: "pinned", snapshot: before.0, signed_at: before.1, digest: Digest::of(b"a") };
-            let compare = |allowed| compare_times(&earlier, &today, after.1, allowed).err().map(|problem| problem.code);
+            let compare =
+                |allowed| check_rollback(&earlier, &today, after.1, allowed).err().map(|problem| problem.code);
             assert_eq!(compare(Allowed::default()), older.then_some(Code::SigOlder), "{before:?} {after:?} {same}");
             assert_eq!(compare(Allowed { older: true, ..Allowed::default() }), None);
         }
