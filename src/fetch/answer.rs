@@ -9,7 +9,7 @@ use reqwest::header::{self, HeaderMap, HeaderName};
 
 use super::Bounds;
 use super::failure::{Failure, PROXY_CREDENTIALS, Retry};
-use crate::base::text::one_line;
+use crate::base::text::{decimal, one_line};
 use crate::base::{Code, Diagnostic, Kind};
 
 /// The most bytes of header lines that are taken for honest.
@@ -163,7 +163,7 @@ impl ContentRange {
     fn parse(text: &str) -> Option<Self> {
         let (unit, rest) = text.split_once(' ')?;
         let (span, total) = rest.trim().split_once('/')?;
-        let total = if total == "*" { None } else { Some(number(total)?) };
+        let total = if total == "*" { None } else { Some(decimal(total)?) };
         if !unit.eq_ignore_ascii_case("bytes") {
             return None;
         }
@@ -171,15 +171,10 @@ impl ContentRange {
             return Some(Self { span: None, total });
         }
         let (first, last) = span.split_once('-')?;
-        let (first, last) = (number(first)?, number(last)?);
+        let (first, last) = (decimal(first)?, decimal(last)?);
         let sound = first <= last && last < total.unwrap_or(u64::MAX);
         sound.then_some(Self { span: Some((first, last)), total })
     }
-}
-
-/// Reads decimal digits only: `str::parse` would take a sign.
-fn number(text: &str) -> Option<u64> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 /// Takes a strong entity tag of a sane length; a weak one does not promise equal bytes.
@@ -208,7 +203,7 @@ fn http_date(text: &str) -> Option<i64> {
     let fields: Vec<&str> = text.split_once(", ")?.1.split([' ', ':']).collect();
     let [day, month, year, hour, minute, second, "GMT"] = fields[..] else { return None };
     let month = MONTHS.iter().position(|name| *name == month)? as i64 + 1;
-    let small = |text: &str, most: i64| number(text).and_then(|n| i64::try_from(n).ok()).filter(|n| *n <= most);
+    let small = |text: &str, most: i64| decimal(text).and_then(|n| i64::try_from(n).ok()).filter(|n| *n <= most);
     let (day, year) = (small(day, 31)?, small(year, 9999)?);
     let (hour, minute, second) = (small(hour, 23)?, small(minute, 59)?, small(second, 60)?);
     Some(days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
@@ -237,6 +232,8 @@ pub(super) fn looks_like(first: &[u8]) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    const EXACT: Bounds = Bounds { size: Some(100), cap: 100 };
+
     fn head(status: u16, lines: &[(&'static str, &str)], length: Option<u64>) -> Head {
         let lines = lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
         Head::read(status, &lines.collect(), length).unwrap()
@@ -251,7 +248,7 @@ mod tests {
 
     #[test]
     fn net_02_an_announced_length_must_be_the_pinned_one() {
-        let pinned = Bounds::exactly(100);
+        let pinned = EXACT;
         for (length, told) in [
             (Some(100), "Whole { total: Some(100) }"),
             (Some(99), "E_NET_SIZE Never"),
@@ -266,8 +263,7 @@ mod tests {
 
     #[test]
     fn net_04_only_our_own_range_of_the_known_total_is_continued() {
-        let part =
-            |range: &str, length| judge(&head(206, &[("content-range", range)], length), 40, Bounds::exactly(100));
+        let part = |range: &str, length| judge(&head(206, &[("content-range", range)], length), 40, EXACT);
         assert_eq!(part("bytes 40-99/100", Some(60)), "Part { total: 100 }");
         assert_eq!(part("bytes 40-69/100", Some(30)), "Part { total: 100 }");
         for range in [
@@ -289,16 +285,16 @@ mod tests {
         }
         assert_eq!(part("bytes 40-99/100", Some(61)), "Anew");
         let multipart = head(206, &[("content-type", "multipart/byteranges; boundary=x")], Some(80));
-        assert_eq!(judge(&multipart, 40, Bounds::exactly(100)), "Anew");
+        assert_eq!(judge(&multipart, 40, EXACT), "Anew");
         assert_eq!(judge(&head(206, &[("content-range", "bytes 40-199/200")], None), 40, Bounds::at_most(150)), "Anew");
-        assert_eq!(judge(&head(206, &[], None), 0, Bounds::exactly(100)), "E_NET_PROTOCOL Soon");
+        assert_eq!(judge(&head(206, &[], None), 0, EXACT), "E_NET_PROTOCOL Soon");
     }
 
     #[test]
     fn net_05_another_strong_tag_begins_anew_and_weak_tags_are_no_tags() {
         let part = |etag: &str| {
             let lines = [("content-range", "bytes 40-99/100"), ("etag", etag)];
-            judge(&head(206, &lines, Some(60)), 40, Bounds::exactly(100))
+            judge(&head(206, &lines, Some(60)), 40, EXACT)
         };
         assert_eq!(part("\"a\""), "Part { total: 100 }");
         assert_eq!(part("\"b\""), "Anew");
@@ -313,7 +309,7 @@ mod tests {
         let lines = |total| head(416, &[("content-range", total)], None);
         assert_eq!(judge(&lines("bytes */40"), 40, Bounds::at_most(100)), "Complete");
         assert_eq!(judge(&lines("bytes */39"), 40, Bounds::at_most(100)), "Anew");
-        assert_eq!(judge(&lines("bytes */40"), 40, Bounds::exactly(100)), "Anew");
+        assert_eq!(judge(&lines("bytes */40"), 40, EXACT), "Anew");
         assert_eq!(judge(&lines("odd"), 40, Bounds::at_most(100)), "Anew");
         assert_eq!(judge(&lines("bytes */40"), 0, Bounds::at_most(100)), "E_NET_PROTOCOL Soon");
     }

@@ -43,12 +43,12 @@ fn ask(http: &Http, url: &Url, count: usize) -> Result<Beginning, Failure> {
 
 fn request(count: usize) -> Result<HeaderMap, Failure> {
     let range = HeaderValue::try_from(format!("bytes=0-{}", count.saturating_sub(1)));
-    let range = range.map_err(|_| Failure::from(Diagnostic::new(Code::Bug, "a range is no header value")))?;
+    let range = range.map_err(|_| Failure::from(Diagnostic::new(Code::Bug, "a range is not a header value")))?;
     let identity = HeaderValue::from_static("identity");
     Ok([(header::ACCEPT_ENCODING, identity), (header::RANGE, range)].into_iter().collect())
 }
 
-/// Tells the whole file's length; an answer that does not begin at its first byte is refused.
+/// Returns the whole file's length; an answer that does not begin at its first byte is refused.
 fn whole(head: &Head, count: usize) -> Result<Option<u64>, Failure> {
     match (head.status, head.range) {
         (206, Some(ContentRange { span: Some((0, last)), total })) if last < count as u64 => Ok(total),

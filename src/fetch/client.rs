@@ -59,8 +59,7 @@ impl Http {
     }
 
     pub(super) fn rules(&self) -> Rules {
-        let Settings { redirects: hops, allow_private_redirect: allow_private, .. } = self.settings;
-        Rules { hops, allow_private, lookup: redirect::lookup }
+        Rules { hops: self.settings.redirects, lookup: redirect::lookup }
     }
 
     /// Follows redirects to an answer; a token goes to the origin that it is for, and to nobody it redirects to.
@@ -161,7 +160,10 @@ impl Http {
             Proxy::Never => builder.no_proxy(),
             Proxy::Through(url) => {
                 let proxy = reqwest::Proxy::all(url.expose());
-                builder.proxy(proxy.map_err(|_| Diagnostic::new(Code::Usage, format!("`{url}` is no proxy address")))?)
+                builder.proxy(
+                    proxy
+                        .map_err(|_| Diagnostic::new(Code::Usage, format!("`{url}` is not the address of a proxy")))?,
+                )
             }
         })
     }

@@ -63,7 +63,7 @@ impl Failure {
         Self { problem: Diagnostic::new(code, reason).cause(cause), retry }
     }
 
-    /// Tells the person: what could not be fetched, from where, after how many attempts.
+    /// Reports to the person: what could not be fetched, from where, after how many attempts.
     pub(super) fn finish(self, what: &str, url: &Url, attempts: u32) -> Diagnostic {
         let mut problem = self.problem;
         if problem.code.as_str().starts_with("E_NET") {

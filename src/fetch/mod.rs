@@ -43,8 +43,6 @@ pub(crate) struct Settings {
     pub retry_cap: Duration,
     /// How many redirects one request may take.
     pub redirects: usize,
-    /// Lets a public server redirect to this machine or a private network.
-    pub allow_private_redirect: bool,
     /// PEM files whose certificates are trusted besides the system's (or besides `SSL_CERT_FILE`).
     pub ca_files: Vec<PathBuf>,
     /// Which proxy to go through.
@@ -75,7 +73,6 @@ impl Default for Settings {
             backoff: Duration::from_millis(500),
             retry_cap: Duration::from_secs(60),
             redirects: 10,
-            allow_private_redirect: false,
             ca_files: vec![],
             proxy: Proxy::Environment,
         }
@@ -92,12 +89,6 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    #[cfg(test)]
-    /// Demands exactly `size` bytes.
-    pub(crate) const fn exactly(size: u64) -> Self {
-        Self { size: Some(size), cap: size }
-    }
-
     /// Takes at most `cap` bytes.
     pub(crate) const fn at_most(cap: u64) -> Self {
         Self { size: None, cap }

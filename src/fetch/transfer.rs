@@ -48,7 +48,7 @@ impl<'a> Transfer<'a> {
         Self { http, what, url, bounds, events, resumes: true, tells: false, received, looks_like, ticker }
     }
 
-    /// Tells its progress.
+    /// Reports its progress.
     pub(super) fn told(mut self) -> Self {
         self.tells = true;
         self
@@ -123,7 +123,7 @@ impl<'a> Transfer<'a> {
         self.pour(answer, total, sink).map(Some)
     }
 
-    /// Tells how much there is to come where only the server says; a guess at most, which bounds nothing.
+    /// Reports how much there is to come where only the server says; a guess at most, which bounds nothing.
     fn tell_total(&self, total: Option<u64>) {
         if let (None, Some(total)) = (self.bounds.size, total) {
             self.tell(Event::Started { what: one_line(self.what, 200), total: Some(ByteSize(total)) });
@@ -232,7 +232,7 @@ fn request(offset: u64, validator: Option<&str>) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     if offset > 0 {
-        let odd = |_| Failure::from(Diagnostic::new(Code::Bug, "the kept validator is no header value"));
+        let odd = |_| Failure::from(Diagnostic::new(Code::Bug, "the kept validator is not a header value"));
         headers.insert(header::RANGE, HeaderValue::try_from(format!("bytes={offset}-")).map_err(odd)?);
         if let Some(validator) = validator {
             headers.insert(header::IF_RANGE, HeaderValue::try_from(validator).map_err(odd)?);

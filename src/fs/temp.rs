@@ -5,11 +5,12 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::copy;
 use super::tree::{Tree, is_refused};
 
 const OWN: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -79,19 +80,7 @@ impl TempFile {
     fn move_copy(&mut self, to: &Path) -> io::Result<()> {
         let mut copy = Self::named(&self.tree, &self.parent.to_string_lossy())?;
         let metadata = self.file.metadata()?;
-        let mut buffer = vec![0; 64 << 10];
-        let mut at = 0;
-        loop {
-            let count = self.file.read_at(&mut buffer, at)?;
-            if count == 0 {
-                break;
-            }
-            if buffer[..count].iter().any(|byte| *byte != 0) {
-                copy.file.write_all_at(&buffer[..count], at)?;
-            }
-            at += count as u64;
-        }
-        copy.file.set_len(metadata.len())?;
+        copy::fill(&self.file, metadata.len(), &copy.file, &|_| Ok(()))?;
         copy.file.set_permissions(metadata.permissions())?;
         copy.file.sync_all()?;
         copy.publish(to)?;
@@ -230,7 +219,7 @@ pub(crate) fn sweep(tree: &Tree, parent: &str, passes: impl Fn(&OsStr) -> bool) 
     }
 }
 
-/// Removes one temporary if nobody holds its lock; tells whether it is gone.
+/// Removes one temporary if nobody holds its lock; returns whether it is gone.
 pub(crate) fn sweep_one(tree: &Tree, name: &Path) -> bool {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
     match tree.open_at(name, flags, Mode::empty()) {

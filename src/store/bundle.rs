@@ -19,17 +19,13 @@ use rustix::fs::Mode;
 
 use super::fail;
 use super::handle::Store;
-use super::layout::TMP;
-use super::layout::{BUNDLES, STAMPS, object_name};
+use super::layout::{BUNDLES, STAMPS, TMP, object_name};
 use super::object::{StoreObject, hash_file};
 use super::stamp::Stamp;
 use crate::base::{Code, Diagnostic, Digest, Event, Events, Name};
-use crate::fs::TempDir;
-use crate::fs::Tree;
 use crate::fs::paced::begin_storing;
-use crate::fs::tree::is_planted;
-use crate::fs::tree::is_refused;
-use crate::fs::{copy, whole};
+use crate::fs::tree::{is_planted, is_refused};
+use crate::fs::{TempDir, Tree, copy, whole};
 use crate::stream::Progress;
 
 const HEADER: &str = "arca-build bundle 1";
@@ -101,7 +97,7 @@ impl<'e> Store<'e> {
             Ok(found) if found.is_dir() => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Ok(_) => {
-                self.quarantine_bundle(&name, "something that is no directory");
+                self.quarantine_bundle(&name, "something that is not a directory");
                 return Ok(None);
             }
             Err(error) => return Err(fail::read("cannot look at a bundle", self.dir(), &error)),
@@ -232,7 +228,10 @@ impl<'e> Store<'e> {
     fn add_entry(&self, dir: &Tree, entry: &BundleEntry, unsynced: &mut Vec<File>) -> Result<BundleFile, Diagnostic> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if !entry.file_name.chars().all(plain) || matches!(&*entry.file_name, "" | "." | "..") {
-            return Err(Diagnostic::new(Code::Bug, format!("`{}` is no file name for a bundle", entry.file_name)));
+            return Err(Diagnostic::new(
+                Code::Bug,
+                format!("`{}` cannot be the name of a file in a bundle", entry.file_name),
+            ));
         }
         let told = |error: io::Error| fail::write("cannot write a bundle to the store", self.dir(), &error);
         let digest = match &entry.source {
@@ -288,7 +287,7 @@ impl<'e> Store<'e> {
     }
 
     /// Puts a bundle that is not what it was into quarantine, with a warning.
-    pub(super) fn quarantine_bundle(&self, name: &str, found: &str) {
+    pub(crate) fn quarantine_bundle(&self, name: &str, found: &str) {
         let place = Path::new(BUNDLES).join(name);
         // Without its write bit a directory cannot be moved by anyone but root (rename(2), EACCES).
         if self.read_only.is_none()
@@ -308,7 +307,7 @@ impl<'e> Store<'e> {
     }
 }
 
-/// Tells the first file that is missing, new, or not as it was published.
+/// Returns the first file that is missing, new, or not as it was published.
 fn first_difference(dir: &Tree, files: &[BundleFile]) -> io::Result<Option<String>> {
     let names = dir.list(".")?;
     if let Some(name) = names.iter().find(|name| !files.iter().any(|file| *name == file.file_name.as_str())) {

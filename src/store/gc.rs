@@ -11,13 +11,10 @@ use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-#[cfg(test)]
-use std::time::Duration;
 use std::time::SystemTime;
 
 use super::handle::Store;
-use super::layout::TMP;
-use super::layout::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, object_name};
+use super::layout::{BUNDLES, QUARANTINE, REALISATIONS, ROOTS, STAMPS, TMP, object_name};
 use super::links::LinkCounts;
 use super::policy::{Age, EmptyRoots, Moment, Policy};
 use super::root::{Root, State};
@@ -25,8 +22,7 @@ use super::usage::blocks;
 use super::{fail, lock, partial, realisation};
 use crate::base::{ByteSize, Code, DerivationId, Diagnostic, Digest, Event, text::one_line};
 use crate::fs::temp;
-use crate::fs::tree::absent_is_empty;
-use crate::fs::tree::is_planted;
+use crate::fs::tree::{absent_is_empty, is_planted};
 
 /// One thing that was removed, or would be.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -94,12 +90,6 @@ enum GcItem {
 }
 
 impl Store<'_> {
-    #[cfg(test)]
-    /// Collects by [`Policy::new`]; see [`Store::collect_garbage`].
-    pub(crate) fn gc(&self, collect: Collect, grace: Duration, now: SystemTime) -> Result<GcReport, Diagnostic> {
-        self.collect_garbage(collect, &Policy::new(grace), now)
-    }
-
     /// Removes bundles, objects, records, kept downloads and damaged things that neither a root nor the policy keeps at
     /// `now`.
     ///
@@ -283,8 +273,7 @@ impl Store<'_> {
         age: &Age,
         objects: &[Digest],
     ) -> Result<Vec<(Moment, GcItem)>, Diagnostic> {
-        let names = self.names(BUNDLES)?;
-        let bundles: Vec<String> = names.iter().filter_map(|name| name.to_str().map(str::to_owned)).collect();
+        let bundles = self.bundle_names()?;
         let last = self.last_of_each_name(&bundles, policy.keep_last);
         let (mut candidates, mut wanted, mut used_by) =
             (vec![], kept.objects.clone(), BTreeMap::<Digest, Moment>::new());
@@ -314,9 +303,9 @@ impl Store<'_> {
 
     fn choose_realisations(&self, going: &BTreeMap<Digest, u64>, age: &Age) -> Result<Vec<(GcItem, u64)>, Diagnostic> {
         let mut plan = Vec::new();
-        for name in self.names(REALISATIONS)? {
-            let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
-            let output = match self.tree.read_small(Path::new(REALISATIONS).join(&name), realisation::CAP) {
+        for id in self.digests_in(REALISATIONS)?.into_iter().map(DerivationId) {
+            let record = Path::new(REALISATIONS).join(id.to_string());
+            let output = match self.tree.read_small(&record, realisation::CAP) {
                 Ok(bytes) => realisation::parse(&bytes, &id).map(|(digest, _)| digest),
                 Err(error) if is_planted(&error) || error.kind() == ErrorKind::NotFound => None,
                 // One that cannot be read just now may well be right.
@@ -325,7 +314,7 @@ impl Store<'_> {
             let goes = output.is_some_and(|digest| going.contains_key(&digest));
             let is_gone = |error: io::Error| error.kind() == ErrorKind::NotFound;
             let absent = output.is_none_or(|digest| self.tree.look(object_name(&digest)).is_err_and(is_gone));
-            if goes || (absent && self.is_old(&Path::new(REALISATIONS).join(&name), age)) {
+            if goes || (absent && self.is_old(&record, age)) {
                 plan.push((GcItem::Realisation(id), 0));
             }
         }
@@ -365,6 +354,11 @@ impl Store<'_> {
     pub(super) fn names(&self, directory: &str) -> Result<Vec<OsString>, Diagnostic> {
         absent_is_empty(self.tree.list(directory))
             .map_err(|error| fail::read(format!("cannot list `{directory}` of the store"), self.dir(), &error))
+    }
+
+    /// Lists the digests that files of a directory are named by, in order.
+    pub(super) fn digests_in(&self, directory: &str) -> Result<Vec<Digest>, Diagnostic> {
+        Ok(self.names(directory)?.iter().filter_map(|name| Digest::parse(name.to_str()?).ok()).collect())
     }
 
     fn is_old(&self, name: &Path, age: &Age) -> bool {

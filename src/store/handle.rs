@@ -25,11 +25,11 @@ pub(crate) struct Store<'e> {
 
 /// How long to wait for others.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     /// For a collector to end, and for a download elsewhere that makes no progress.
-    pub(super) user: Duration,
+    pub(crate) user: Duration,
     /// For users to end, before collecting is given up.
-    pub(super) collector: Duration,
+    pub(crate) collector: Duration,
 }
 
 impl Store<'_> {

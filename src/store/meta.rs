@@ -10,12 +10,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::fail;
-use super::layout::TMP;
-use super::layout::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, SEEN, STAMPS};
-use crate::base::{Code, Diagnostic, Digest, Event, Events, text::one_line};
-use crate::fs::TempFile;
-use crate::fs::Tree;
+use super::layout::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, SEEN, STAMPS, TMP};
+use crate::base::{
+    Code, Diagnostic, Digest, Event, Events,
+    text::{one_line, shell_word},
+};
 use crate::fs::tree::is_planted;
+use crate::fs::{TempFile, Tree, temp_path};
 
 const TAG: &str = "CACHEDIR.TAG";
 const META: &str = "meta.json";
@@ -61,7 +62,7 @@ struct Features {
 
 /// Makes the directory and the parents that are missing, and makes their names durable.
 pub(super) fn make_directory(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = temp_path::parent(path);
     if !parent.exists() {
         make_directory(parent)?;
     }
@@ -91,7 +92,7 @@ pub(super) fn check_owner(tree: &Tree, fresh: bool) -> Result<(), Diagnostic> {
         return Err(Diagnostic::new(Code::CachePerm, format!("the store `{shown}` can be written by other users"))
             .fact("mode", format!("{:04o}", found.mode() & 0o7777))
             .note("nothing in it was read or written")
-            .hint(format!("chmod 0700 {}", shlex::try_quote(&shown).unwrap_or_default())));
+            .hint(format!("chmod 0700 {}", shell_word(&shown))));
     }
     Ok(())
 }
@@ -105,7 +106,7 @@ pub(super) enum StoreState {
     ReadOnly(String),
 }
 
-/// Reads `meta.json`; a file that is no JSON is put into quarantine and counts as absent.
+/// Reads `meta.json`; a file that is not JSON is put into quarantine and counts as absent.
 pub(super) fn state(tree: &Tree, events: Events) -> Result<StoreState, Diagnostic> {
     let bytes = match tree.read_small(META, 64 << 10) {
         Ok(bytes) => bytes,
@@ -208,7 +209,7 @@ pub(super) fn refuse_foreign(tree: &Tree) -> Result<(), Diagnostic> {
     let foreign = names.iter().find(|name| !EXPECTED.iter().any(|expected| *name == expected));
     match foreign {
         Some(name) if !tagged => {
-            Err(Diagnostic::new(Code::Usage, format!("`{}` is no store and not empty", fail::path(tree.path())))
+            Err(Diagnostic::new(Code::Usage, format!("`{}` is not a store and not empty", fail::path(tree.path())))
                 .fact("holds", one_line(&name.to_string_lossy(), 80))
                 .note("nothing in it was changed")
                 .hint("name an empty or a new directory with `--cache DIR`"))

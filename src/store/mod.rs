@@ -81,6 +81,8 @@ pub(crate) use bundle::{Bundle, BundleEntry, BundleFile, Source};
 #[cfg(test)]
 pub(crate) use gc::GcReport;
 pub(crate) use gc::{Collect, Removed};
+#[cfg(test)]
+pub(crate) use handle::Patience;
 pub(crate) use handle::Store;
 pub(crate) use object::{ObjectReader, StoreObject};
 pub(crate) use out::Copied;

@@ -74,7 +74,7 @@ impl<'e> Store<'e> {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) if is_planted(&error) => {
-                self.quarantine_object(digest, None, "something that is no regular file");
+                self.quarantine_object(digest, None, "something that is not a regular file");
                 Ok(None)
             }
             Err(error) => Err(self.unreadable(digest, &error)),

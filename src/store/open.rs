@@ -21,13 +21,8 @@ impl<'e> Store<'e> {
         Self::open_with(dir, patience, events)
     }
 
-    #[cfg(test)]
-    /// Opens the store, waiting at most so long wherever others must be waited for.
-    pub(crate) fn open_patiently(dir: &Path, patience: Duration, events: Events<'e>) -> Result<Self, Diagnostic> {
-        Self::open_with(dir, Patience { user: patience, collector: patience }, events)
-    }
-
-    fn open_with(dir: &Path, patience: Patience, events: Events<'e>) -> Result<Self, Diagnostic> {
+    /// The same, with another patience.
+    pub(crate) fn open_with(dir: &Path, patience: Patience, events: Events<'e>) -> Result<Self, Diagnostic> {
         let tree = open_directory(dir)?;
         let mut state = meta::state(&tree, events)?;
         let fresh = matches!(state, meta::StoreState::Absent);

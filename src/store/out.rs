@@ -70,7 +70,7 @@ impl Store<'_> {
         let (open, metadata) = match source.regular(&file.file_name) {
             Ok(found) => found,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => {
-                return Err(damaged("nothing, or no regular file".into()));
+                return Err(damaged("nothing, or not a regular file".into()));
             }
             Err(error) => return Err(fail::read("cannot read a bundle", self.dir(), &error)),
         };
@@ -88,8 +88,7 @@ fn split(out: &Path) -> Result<(&Path, &OsStr), Diagnostic> {
         Diagnostic::new(Code::OutputPath, format!("`{}` does not end in a name", fail::path(out)))
             .hint("name a new directory, as in `--out ./nas`")
     })?;
-    let parent = out.parent().filter(|parent| !parent.as_os_str().is_empty());
-    Ok((parent.unwrap_or(Path::new(".")), name))
+    Ok((temp_path::parent(out), name))
 }
 
 fn check_existing(parent: &Tree, name: &OsStr, files: &[BundleFile], out: &Path) -> Result<Copied, Diagnostic> {

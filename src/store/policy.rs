@@ -31,14 +31,6 @@ pub(crate) enum EmptyRoots {
     Collect,
 }
 
-impl Policy {
-    #[cfg(test)]
-    /// Makes the plain policy: all that is older than `grace` and not kept goes, unless there is no root.
-    pub(crate) const fn new(grace: Duration) -> Self {
-        Self { grace, keep_last: 0, max_size: None, empty_roots: EmptyRoots::Refuse }
-    }
-}
-
 /// Decides by modification time; what seems to come from the future is young.
 pub(super) struct Age {
     pub(super) now: SystemTime,

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::bundle::{BundleFile, copy_file};
 use super::handle::Store;
-use super::layout::TMP;
-use super::layout::{BUNDLES, OBJECTS, STAMPS, object_name};
+use super::layout::{BUNDLES, OBJECTS, STAMPS, TMP, object_name};
 use super::object::StoreObject;
 use super::verify::VerifyReport;
 use super::verify::{DamagedBundle, Good, Recorded, Repair, RepairOutcome};
@@ -149,11 +148,6 @@ impl Store<'_> {
         let output = id.and_then(|id| self.recorded(&crate::base::DerivationId(id)));
         output
             .is_some_and(|(digest, size)| self.find(&digest).is_ok_and(|it| it == Some(StoreObject::new(digest, size))))
-    }
-
-    /// Puts a bundle away that its own manifest convicts; see [`VerifyReport::unrecorded`].
-    pub(crate) fn condemn_bundle(&self, name: &str, found: &str) {
-        self.quarantine_bundle(name, found);
     }
 }
 

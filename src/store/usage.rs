@@ -10,8 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::handle::Store;
-use super::layout::TMP;
-use super::layout::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, STAMPS};
+use super::layout::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, STAMPS, TMP};
 use super::{fail, partial};
 use crate::base::{ByteSize, Diagnostic};
 use crate::fs::tree::absent_is_empty;

@@ -126,12 +126,6 @@ pub(super) type Good = BTreeMap<Digest, PathBuf>;
 pub(super) type Recorded = Vec<(String, Vec<BundleFile>)>;
 
 impl Store<'_> {
-    #[cfg(test)]
-    /// Hashes every object and bundle again, stamps notwithstanding, on all cores; what is damaged goes to quarantine.
-    pub(crate) fn verify(&self) -> Result<VerifyReport, Diagnostic> {
-        self.verify_and(Repair::No)
-    }
-
     /// Hashes every object and bundle again, stamps notwithstanding, and quarantines what is damaged; on request repairs what can
     /// be repaired without bringing anything from outside.
     ///
@@ -142,7 +136,8 @@ impl Store<'_> {
             self.check_writable()?;
         }
         self.tree.be_quiet();
-        let stamped = self.stamped()?;
+        // What was hashed here once.
+        let stamped = self.digests_in(STAMPS)?;
         let (bundles, unrecorded) = self.recorded_bundles()?;
         let (mut report, good) = self.hash_all(&bundles)?;
         report.unrecorded = unrecorded;
@@ -156,16 +151,9 @@ impl Store<'_> {
         Ok(report)
     }
 
-    /// Lists the objects that were hashed here once.
-    fn stamped(&self) -> Result<Vec<Digest>, Diagnostic> {
-        let names = self.names(STAMPS)?;
-        Ok(names.iter().filter_map(|name| Digest::parse(name.to_str()?).ok()).collect())
-    }
-
     fn recorded_bundles(&self) -> Result<(Recorded, Vec<String>), Diagnostic> {
         let (mut recorded, mut unrecorded) = (vec![], vec![]);
-        for name in self.names(BUNDLES)? {
-            let Some(name) = name.to_str().map(str::to_owned) else { continue };
+        for name in self.bundle_names()? {
             match self.bundle_record(&name) {
                 Some(files) => recorded.push((name, files)),
                 None => unrecorded.push(name),
@@ -220,7 +208,7 @@ impl Store<'_> {
         Ok(work)
     }
 
-    /// Tells the first file of a bundle that is missing, new, or of other bytes than published.
+    /// Returns the first file of a bundle that is missing, new, or of other bytes than published.
     fn first_wrong(&self, name: &str, files: &[BundleFile], right: &BTreeSet<(u64, Digest)>) -> Option<String> {
         let Ok(dir) = self.tree.sub(Path::new(BUNDLES).join(name)) else { return Some(".".into()) };
         let names = dir.list(".").unwrap_or_default();
@@ -234,8 +222,7 @@ impl Store<'_> {
 
     /// Reads realisations and roots.
     fn judge_records(&self, report: &mut VerifyReport) -> Result<(), Diagnostic> {
-        for name in self.names(REALISATIONS)? {
-            let Some(id) = name.to_str().and_then(|name| Digest::parse(name).ok()).map(DerivationId) else { continue };
+        for id in self.digests_in(REALISATIONS)?.into_iter().map(DerivationId) {
             report.records += 1;
             let what = match self.recorded(&id) {
                 None => Damage::Garbled,

@@ -10,8 +10,7 @@ use rustix::fs::Mode;
 
 use super::fail;
 use super::handle::Store;
-use super::layout::TMP;
-use super::layout::{OBJECTS, object_name};
+use super::layout::{OBJECTS, TMP, object_name};
 use super::object::StoreObject;
 use crate::base::{ByteSize, Code, Diagnostic, Digest};
 use crate::fs::copy::{Copy, Patch};

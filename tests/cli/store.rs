@@ -472,7 +472,11 @@ fn a_question_makes_no_store() {
     }
     assert!(std::fs::read_dir(dir.path().join("empty")).unwrap().next().is_none());
     assert!(!dir.path().join("missing").exists());
-    // What is no store and not empty is refused as ever.
+    // What is not a store and not empty is refused as ever.
     std::fs::write(dir.path().join("empty/mine"), "").unwrap();
-    Bin::new(dir.path()).args(["--cache", "empty", "store", "du"]).run().ends_with(2).says("is no store and not empty");
+    Bin::new(dir.path())
+        .args(["--cache", "empty", "store", "du"])
+        .run()
+        .ends_with(2)
+        .says("is not a store and not empty");
 }

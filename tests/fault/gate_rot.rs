@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::base::Digest;
-use crate::store::Store;
+use crate::store::{Repair, Store};
 
 use super::gate::{Scale, grouped, program, report};
 use super::store::deaf;
@@ -231,7 +231,8 @@ impl World {
 
     /// Returns whether every object, bundle and record of the store is right, as `store verify` does.
     fn is_sound(&self) -> bool {
-        Store::open(&self.cache(), &deaf).is_ok_and(|store| store.verify().is_ok_and(|report| report.is_clean()))
+        Store::open(&self.cache(), &deaf)
+            .is_ok_and(|store| store.verify_and(Repair::No).is_ok_and(|report| report.is_clean()))
     }
 }
 

@@ -12,6 +12,11 @@ use crate::stream::Sink;
 
 use crate::tests::support::server::{Behaviour, Framing, HONEST, Head, Server, Stop};
 
+/// Demands exactly so many bytes.
+fn exactly(size: u64) -> Bounds {
+    Bounds { size: Some(size), cap: size }
+}
+
 const KEPT: usize = 4000;
 
 /// A sink in memory that remembers what it was told.
@@ -83,7 +88,7 @@ fn net_01_a_resume_fetches_only_the_rest() {
     let file = bytes(10_000);
     let server = Server::one(file.clone(), &[framed(Framing::Length, Stop::CloseAfter(3000)), HONEST]);
     let mut sink = Memory::default();
-    let arrived = download(&server, Bounds::exactly(10_000), &mut sink).unwrap();
+    let arrived = download(&server, exactly(10_000), &mut sink).unwrap();
     assert_eq!((arrived.received, server.sent(), sink.restarts), (10_000, 10_000, 0));
     let second = &server.requests()[1];
     assert_eq!(second.headers["range"], "bytes=3000-");
@@ -95,7 +100,7 @@ fn net_01_a_resume_fetches_only_the_rest() {
 fn net_06_a_complete_part_asks_nobody() {
     let server = Server::one(bytes(100), &[]);
     let mut sink = Memory { bytes: bytes(100), ..Memory::default() };
-    assert_eq!(download(&server, Bounds::exactly(100), &mut sink).unwrap().received, 0);
+    assert_eq!(download(&server, exactly(100), &mut sink).unwrap().received, 0);
     assert_eq!(server.connections(), 0);
     // Without a pinned size the server says whether it is complete.
     assert_eq!(download(&server, Bounds::at_most(1000), &mut sink).unwrap().received, 0);
@@ -106,7 +111,7 @@ fn net_06_a_complete_part_asks_nobody() {
 fn net_07_a_part_longer_than_the_file_begins_anew() {
     let server = Server::one(bytes(100), &[]);
     let mut sink = Memory { bytes: vec![1; 200], ..Memory::default() };
-    download(&server, Bounds::exactly(100), &mut sink).unwrap();
+    download(&server, exactly(100), &mut sink).unwrap();
     assert_eq!((sink.bytes, server.hits("/file")), (bytes(100), 1));
 }
 
@@ -125,7 +130,7 @@ fn net_07_without_a_pin_the_cap_holds() {
 fn net_07_a_body_beyond_its_end_spoils_the_kept_part() {
     let server = Server::one(bytes(10_000), &[framed(Framing::Close, Stop::Never)]);
     let mut sink = Memory { bytes: bytes(KEPT), ..Memory::default() };
-    let problem = download(&server, Bounds::exactly(10_000), &mut sink).unwrap_err();
+    let problem = download(&server, exactly(10_000), &mut sink).unwrap_err();
     assert_eq!((problem.code, sink.bytes.len(), sink.restarts), (Code::NetSize, 0, 1));
     assert_eq!(server.requests()[0].headers["range"], "bytes=4000-");
 }
@@ -133,7 +138,7 @@ fn net_07_a_body_beyond_its_end_spoils_the_kept_part() {
 #[test]
 fn net_02_both_sizes_are_told_at_once() {
     let server = Server::one(bytes(5000), &[]);
-    let problem = download(&server, Bounds::exactly(10_000), &mut Memory::default()).unwrap_err();
+    let problem = download(&server, exactly(10_000), &mut Memory::default()).unwrap_err();
     assert_eq!(server.hits("/file"), 1);
     assert!(problem.facts.contains(&("expected", "10000 bytes".into())), "{problem:?}");
     assert!(
@@ -146,7 +151,7 @@ fn net_02_both_sizes_are_told_at_once() {
 fn net_05_a_server_that_always_changes_its_mind_is_given_up() {
     let turn = |tag| Behaviour::stopping(Stop::CloseAfter(5000)).with("ETag", format!("\"{tag}\""));
     let server = Server::one(bytes(10_000), &(0..40).map(turn).collect::<Vec<_>>());
-    let problem = download(&server, Bounds::exactly(10_000), &mut Memory::default()).unwrap_err();
+    let problem = download(&server, exactly(10_000), &mut Memory::default()).unwrap_err();
     assert_eq!((problem.code, server.hits("/file") <= 5), (Code::NetConnect, true), "{}", server.hits("/file"));
 }
 
@@ -154,7 +159,7 @@ fn net_05_a_server_that_always_changes_its_mind_is_given_up() {
 fn net_08_hopeless_answers_are_asked_for_once_and_hopeful_ones_thrice() {
     for (status, hits) in [("404 Not Found", 1), ("403 Forbidden", 1), ("410 Gone", 1), ("503 Busy", 3)] {
         let server = Server::one(bytes(10), &[Behaviour::status(status)]);
-        let problem = download(&server, Bounds::exactly(10), &mut Memory::default()).unwrap_err();
+        let problem = download(&server, exactly(10), &mut Memory::default()).unwrap_err();
         assert_eq!((problem.code, server.hits("/file")), (Code::NetStatus, hits), "{status}");
         let snapshot = problem.hint.unwrap_or_default().contains("snapshot");
         assert_eq!(snapshot, status.starts_with("404") || status.starts_with("410"), "{status}");
@@ -181,7 +186,7 @@ fn net_16_a_reset_at_any_byte_of_a_small_file_is_survived() {
         server.put(&path, file.clone(), &[Behaviour::stopping(Stop::ResetAfter(k)), HONEST]);
         let mut sink = Memory::default();
         let url = Url::parse(&server.url(&path)).unwrap();
-        http.download("base", &url, &Bounds::exactly(4096), &mut sink, &|_| ()).unwrap();
+        http.download("base", &url, &exactly(4096), &mut sink, &|_| ()).unwrap();
         assert!(sink.bytes == file && sink.restarts == 0, "reset after {k}");
     };
     thread::scope(|scope| {
@@ -196,9 +201,9 @@ fn net_16_a_reset_at_any_byte_of_a_small_file_is_survived() {
 fn net_16_dead_hosts_and_ports_are_told_apart() {
     let mut sink = Memory::default();
     let closed = Server::start().url("/file"); // dropped at once
-    let problem = download_as(&quick(), &closed, Bounds::exactly(1), &mut sink).unwrap_err();
+    let problem = download_as(&quick(), &closed, exactly(1), &mut sink).unwrap_err();
     assert_eq!(problem.code, Code::NetConnect, "{problem:?}");
-    let problem = download_as(&quick(), "http://no-such-host.invalid/", Bounds::exactly(1), &mut sink).unwrap_err();
+    let problem = download_as(&quick(), "http://no-such-host.invalid/", exactly(1), &mut sink).unwrap_err();
     assert_eq!(problem.code, Code::NetDns, "{problem:?}");
 }
 
@@ -226,8 +231,7 @@ fn sec_5_credentials_reach_their_host_and_no_message() {
     for _ in 0..2 {
         let mut sink = Memory::default();
         let listen = |event: Event| told.lock().unwrap().push(format!("{event:?}"));
-        let arrived =
-            http.download("base", &Url::parse(&url).unwrap(), &Bounds::exactly(10), &mut sink, &listen).unwrap();
+        let arrived = http.download("base", &Url::parse(&url).unwrap(), &exactly(10), &mut sink, &listen).unwrap();
         told.lock().unwrap().push(format!("{arrived:?} {}", arrived.from));
     }
     let basic = "Basic dXNlcjpjYW5hcnky"; // user:canary2
@@ -240,7 +244,7 @@ fn sec_5_credentials_reach_their_host_and_no_message() {
         Behaviour::redirect("ftp://canary4@x/?canary5"),
     ] {
         server.put("/file", bytes(10), &[does]);
-        let problem = download_as(&quick(), &url, Bounds::exactly(10), &mut Memory::default()).unwrap_err();
+        let problem = download_as(&quick(), &url, exactly(10), &mut Memory::default()).unwrap_err();
         told.lock().unwrap().push(format!("{problem:?} {problem}"));
     }
     let told = told.into_inner().unwrap().join("\n");
@@ -256,7 +260,7 @@ fn progress_is_told_a_few_times_a_second_and_counts_the_kept_part() {
     let settings = Settings { stall: Duration::from_secs(5), floor: 1, ..quick() };
     let url = Url::parse(&server.url("/file")).unwrap();
     Http::new(settings)
-        .download("base", &url, &Bounds::exactly(2000), &mut sink, &|event| told.lock().unwrap().push(event))
+        .download("base", &url, &exactly(2000), &mut sink, &|event| told.lock().unwrap().push(event))
         .unwrap();
     let told = told.into_inner().unwrap();
     assert!(matches!(&told[0], Event::Started { total: Some(total), .. } if total.0 == 2000), "{told:?}");
@@ -281,6 +285,6 @@ fn where_only_the_server_knows_the_size_it_is_told_as_the_total() {
         told.into_inner().unwrap().into_iter().filter_map(total).collect::<Vec<_>>()
     };
     assert_eq!(totals(HONEST, Bounds::at_most(5000)), [None, Some(2000)]);
-    assert_eq!(totals(HONEST, Bounds::exactly(2000)), [Some(2000)]);
+    assert_eq!(totals(HONEST, exactly(2000)), [Some(2000)]);
     assert_eq!(totals(framed(Framing::Chunked, Stop::Complete), Bounds::at_most(5000)), [None]);
 }

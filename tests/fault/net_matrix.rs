@@ -19,10 +19,11 @@ use crate::host::RecipeDir;
 use crate::plan::{Origin, Plan};
 use crate::realise::{BuildContext, Realised, realise_inputs};
 use crate::recipe::{LocalFiles, Source};
-use crate::store::Store;
+use crate::store::{Repair, Store};
 use crate::{lock, plan, provision, recipe};
 
 use crate::tests::fault::net_table::{self as table, Ends, KEPT, Leads, Liar, Row, SIZE, file};
+use crate::tests::fault::store::patient;
 use crate::tests::support::relay::{CREDENTIALS, Port, Relay, fixture};
 use crate::tests::support::server::{Behaviour, Framing, HONEST, Server, Stop};
 use crate::tests::support::workdir;
@@ -282,7 +283,7 @@ fn check_store(store: &Store<'_>, whole: bool, row: &Row) -> Result<(), String> 
     if object.is_some_and(|object| std::fs::read(store.path(&object)).unwrap() != file()) {
         return Err("the object has other bytes".into());
     }
-    let report = store.verify().map_err(|problem| format!("{problem:?}"))?;
+    let report = store.verify_and(Repair::No).map_err(|problem| format!("{problem:?}"))?;
     if (report.objects, report.damaged.len()) != (usize::from(whole), 0) {
         return Err(format!("verify: {report:?}"));
     }
@@ -374,7 +375,7 @@ fn check_requests(row: &Row, way: Way, stage: &Stage) -> Result<(), String> {
 fn judge(row: &Row, way: Way) -> Result<(), String> {
     let dir = workdir();
     let nobody = |_| ();
-    let store = Store::open_patiently(&dir.path().join("cache"), Duration::from_secs(5), &nobody).unwrap();
+    let store = Store::open_with(&dir.path().join("cache"), patient(Duration::from_secs(5)), &nobody).unwrap();
     if way == Way::Resumed {
         keep_a_part(&store);
     }
@@ -507,7 +508,7 @@ fn net_13_when_every_mirror_lies_each_is_named_and_the_digest_decides() {
         assert_eq!(liar.hits("/file"), 1, "{url} was asked twice");
     }
     assert!(store.find(&Digest::of(&file())).unwrap().is_none());
-    assert_eq!(store.verify().unwrap().objects, 0);
+    assert_eq!(store.verify_and(Repair::No).unwrap().objects, 0);
 }
 
 #[test]

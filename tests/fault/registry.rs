@@ -103,7 +103,7 @@ fn net_20_no_lie_about_an_image_is_pinned() {
         (manifest(OCI_MANIFEST, "text/html"), HONEST, "E_NET_PROTOCOL", "`text/html` is none"),
         (manifest("\"layers\"", "\"manifests\":[],\"layers\""), HONEST, "E_NET_PROTOCOL", "at once"),
         (r#"{"schemaVersion":1,"fsLayers":[]}"#.into(), HONEST, "E_NET_PROTOCOL", "schema 1"),
-        ("<html>\u{1b}[31mportal".into(), HONEST, "E_NET_PROTOCOL", "it is no manifest"),
+        ("<html>\u{1b}[31mportal".into(), HONEST, "E_NET_PROTOCOL", "it is not a manifest"),
         (" ".repeat(5 << 20), HONEST, "E_NET_SIZE", "more than is allowed"),
         (String::new(), endless, "E_NET_SIZE", "more than is allowed"),
         (String::new(), looping, "E_NET_REDIRECT", "more than 10 hops"),

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::base::{Code, DerivationId, Diagnostic, Digest, Event};
-use crate::store::{DownloadLock, Partial, Privacy, Store};
+use crate::store::{DownloadLock, Partial, Patience, Privacy, Repair, Store};
 use crate::stream::Sink;
 
 /// What the store said, for tests that ask.
@@ -30,6 +30,11 @@ impl ReportState {
 }
 
 pub fn deaf(_: Event) {}
+
+/// Waits at most so long wherever others must be waited for.
+pub fn patient(limit: Duration) -> Patience {
+    Patience { user: limit, collector: limit }
+}
 
 /// A directory for one test, with the path of a store that does not exist yet.
 pub fn world() -> (tempfile::TempDir, PathBuf) {
@@ -242,7 +247,7 @@ fn cas_05_a_damaged_object_is_put_away_and_the_same_command_heals_the_store() {
         assert_eq!(files_in(&cache.join("quarantine")).len(), 1, "{what}");
         assert_eq!(store.put(&bytes, Privacy::Public).unwrap(), object, "{what}");
         assert_eq!(store.read(&object, 1 << 20).unwrap(), bytes, "{what}");
-        assert_eq!(store.verify().unwrap().damaged, [], "{what}");
+        assert_eq!(store.verify_and(Repair::No).unwrap().damaged, [], "{what}");
     }
 }
 
@@ -274,7 +279,7 @@ fn cas_05_rot_behind_a_good_stamp_is_found_by_every_reader() {
             code(store.copy_verified(object, &mut writer, &[(0, vec![1])], "copy"))
         }),
         ("verify", |store, object| {
-            let damaged = store.verify().unwrap().damaged;
+            let damaged = store.verify_and(Repair::No).unwrap().damaged;
             if damaged == [object.digest()] { Code::CacheCorrupt } else { Code::Bug }
         }),
     ];
@@ -581,7 +586,7 @@ fn an_open_store_waits_for_the_collector_only_so_long() {
     lock.lock().unwrap();
     let heard = ReportState::default();
     let hear = |event| heard.hear(event);
-    let problem = Store::open_patiently(&cache, Duration::from_millis(80), &hear).map(drop).unwrap_err();
+    let problem = Store::open_with(&cache, patient(Duration::from_millis(80)), &hear).map(drop).unwrap_err();
     assert_eq!(problem.code, Code::CacheLock);
     assert!(heard.waited() && format!("{problem:?}").contains(&format!("process {}", std::process::id())));
     let freed = std::thread::spawn(move || {

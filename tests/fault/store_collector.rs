@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::base::{ByteSize, Code, DerivationId, Digest, Name};
-use crate::store::{Bundle, Collect, EmptyRoots, GcReport, Holder, Policy, Privacy, Root, Store};
+use crate::store::{Bundle, Collect, EmptyRoots, GcReport, Holder, Policy, Privacy, Repair, Root, Store};
 use crate::stream::Sink;
 
-use super::store::{ReportState, code, deaf, files_in, object_path, partial, snapshot, world};
+use super::store::{ReportState, code, deaf, files_in, object_path, partial, patient, snapshot, world};
 use super::store_bundles::{name, plan, publish};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -19,8 +19,13 @@ fn later() -> SystemTime {
     SystemTime::now() + 2 * DAY
 }
 
+/// Collects all that is older and not kept, unless there is no root.
+pub fn older_than(grace: Duration) -> Policy {
+    Policy { grace, keep_last: 0, max_size: None, empty_roots: EmptyRoots::Refuse }
+}
+
 fn collect(store: &Store) -> GcReport {
-    store.gc(Collect::Remove, DAY, later()).unwrap()
+    store.collect_garbage(Collect::Remove, &older_than(DAY), later()).unwrap()
 }
 
 fn root_of(bundle: &Bundle, holder: Holder, extra: &[Digest]) -> Root {
@@ -47,7 +52,7 @@ fn gc_01_what_a_root_keeps_stays_and_the_rest_goes() {
     let store = Store::open(&cache, &deaf).unwrap();
     let (link, input, stray) = rooted(place.path(), &store);
     let before = snapshot(&cache);
-    let told = store.gc(Collect::DryRun, DAY, later()).unwrap();
+    let told = store.collect_garbage(Collect::DryRun, &older_than(DAY), later()).unwrap();
     assert_eq!(snapshot(&cache), before, "a dry run changed something");
     let done = collect(&store);
     assert_eq!(done, told);
@@ -55,12 +60,12 @@ fn gc_01_what_a_root_keeps_stays_and_the_rest_goes() {
     assert!(!object_path(&cache, &stray).exists() && object_path(&cache, &input).exists());
     assert_eq!(files_in(&cache.join("realisations-v1")), [Digest::of(b"kept").to_string()]);
     assert!(store.bundle(&plan(), &name()).unwrap().is_some());
-    assert_eq!(store.verify().unwrap().damaged, []);
+    assert_eq!(store.verify_and(Repair::No).unwrap().damaged, []);
     assert_eq!(collect(&store).removed, []);
     std::fs::remove_file(link).unwrap();
     let done = collect(&store);
     assert!(files_in(&cache.join("bundles-v1")).is_empty() && files_in(&cache.join("roots-v1")).is_empty());
-    assert_eq!((store.verify().unwrap().objects, done.kept), (0, 0));
+    assert_eq!((store.verify_and(Repair::No).unwrap().objects, done.kept), (0, 0));
     assert!(done.freed.0 >= 1 << 20, "the size of hard-linked files was not counted: {done:?}");
     assert!(files_in(&cache.join("stamps-v1")).is_empty() && files_in(&cache.join("tmp")).is_empty());
 }
@@ -71,7 +76,7 @@ fn gc_03_what_is_young_stays_and_so_does_what_seems_to_come_from_the_future() {
     let store = Store::open(&cache, &deaf).unwrap();
     publish(&store);
     for now in [SystemTime::now(), SystemTime::now() + DAY / 2, SystemTime::UNIX_EPOCH] {
-        assert_eq!(store.gc(Collect::Remove, DAY, now).unwrap().removed, []);
+        assert_eq!(store.collect_garbage(Collect::Remove, &older_than(DAY), now).unwrap().removed, []);
     }
 }
 
@@ -147,7 +152,7 @@ fn gc_03_roots_that_cannot_be_read_stop_the_collector() {
         rooted(place.path(), &store);
         spoil(&cache.join("roots-v1"));
         let before = snapshot(&cache);
-        let problem = store.gc(Collect::Remove, DAY, later()).unwrap_err();
+        let problem = store.collect_garbage(Collect::Remove, &older_than(DAY), later()).unwrap_err();
         assert!(matches!(problem.code, Code::CacheCorrupt | Code::Io), "{problem:?}");
         assert_eq!(problem.note.as_deref(), Some("nothing was removed"));
         assert_eq!(snapshot(&cache), before);
@@ -163,14 +168,14 @@ fn gc_01_the_collector_waits_for_users_and_then_gives_up() {
         .unwrap();
     let heard = ReportState::default();
     let hear = |event| heard.hear(event);
-    let store = Store::open_patiently(&cache, Duration::from_millis(80), &hear).unwrap();
-    let problem = store.gc(Collect::Remove, DAY, later()).unwrap_err();
+    let store = Store::open_with(&cache, patient(Duration::from_millis(80)), &hear).unwrap();
+    let problem = store.collect_garbage(Collect::Remove, &older_than(DAY), later()).unwrap_err();
     assert_eq!(problem.code, Code::CacheLock);
     assert!(heard.waited());
     // Giving up left the collector an ordinary user: another one is kept out by it.
     drop(user);
-    let other = Store::open_patiently(&cache, Duration::from_millis(80), &deaf).unwrap();
-    assert_eq!(code(other.gc(Collect::Remove, DAY, later())), Code::CacheLock);
+    let other = Store::open_with(&cache, patient(Duration::from_millis(80)), &deaf).unwrap();
+    assert_eq!(code(other.collect_garbage(Collect::Remove, &older_than(DAY), later())), Code::CacheLock);
     drop(other);
     assert_eq!(collect(&store).removed.len(), 1);
 }
@@ -187,7 +192,7 @@ fn gc_04_old_downloads_and_quarantine_go_and_a_download_in_progress_stays() {
     super::store::rot(&store.path(&object), 0, b"R");
     assert_eq!(code(store.read(&object, 99)), Code::CacheCorrupt);
     let held = partial(&store, &busy);
-    assert_eq!(store.gc(Collect::Remove, DAY, SystemTime::now()).unwrap().removed, []);
+    assert_eq!(store.collect_garbage(Collect::Remove, &older_than(DAY), SystemTime::now()).unwrap().removed, []);
     collect(&store);
     assert_eq!(files_in(&cache.join("tmp")), [format!("partial-{busy}")]);
     assert!(files_in(&cache.join("quarantine")).is_empty());
@@ -216,7 +221,7 @@ fn gc_01_bytes_with_a_name_in_quarantine_are_freed_with_their_last_name_and_told
         let store = Store::open(&cache, &deaf).unwrap();
         spoil(&store, &publish(&store));
         assert_eq!(files_in(&cache.join("quarantine")).len(), 1);
-        let policy = Policy { max_size, empty_roots: EmptyRoots::Collect, ..Policy::new(DAY) };
+        let policy = Policy { max_size, empty_roots: EmptyRoots::Collect, ..older_than(DAY) };
         let before = store.usage().unwrap().total.0;
         let told = store.collect_garbage(Collect::DryRun, &policy, later()).unwrap();
         let done = store.collect_garbage(Collect::Remove, &policy, later()).unwrap();
@@ -236,7 +241,7 @@ fn gc_01_what_a_bundle_in_quarantine_frees_counts_before_an_object_must_go() {
     let store = Store::open(&cache, &deaf).unwrap();
     put_bundle_away(&store, &publish(&store));
     let most = ByteSize(store.usage().unwrap().total.0 - 1);
-    let policy = Policy { max_size: Some(most), empty_roots: EmptyRoots::Collect, ..Policy::new(DAY) };
+    let policy = Policy { max_size: Some(most), empty_roots: EmptyRoots::Collect, ..older_than(DAY) };
     let done = store.collect_garbage(Collect::Remove, &policy, later()).unwrap();
     assert_eq!((done.kept, done.is_too_large), (2, false), "{done:?}");
     assert!(done.left <= most && files_in(&cache.join("quarantine")).is_empty(), "{done:?}");
@@ -256,6 +261,6 @@ fn bytes_that_quarantine_names_too_are_none_that_a_bundles_removal_frees() {
 }
 
 fn collect_rootless(store: &Store) {
-    let policy = Policy { empty_roots: EmptyRoots::Collect, ..Policy::new(DAY) };
+    let policy = Policy { empty_roots: EmptyRoots::Collect, ..older_than(DAY) };
     store.collect_garbage(Collect::Remove, &policy, later()).unwrap();
 }

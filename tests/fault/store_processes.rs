@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::base::{Code, DerivationId, Diagnostic, Digest};
-use crate::store::{BundleEntry, Collect, DownloadLock, Privacy, Source, Store};
+use crate::store::{BundleEntry, Collect, DownloadLock, Privacy, Repair, Source, Store};
 use crate::stream::Sink;
 
-use super::store::{ReportState, code, deaf, files_in, noise, object_path, partial, snapshot, world};
+use super::store::{ReportState, code, deaf, files_in, noise, object_path, partial, patient, snapshot, world};
 use super::store_bundles::{entries, name, plan, publish};
+use super::store_collector::older_than;
 use crate::tests::support;
 
 const TASK: &str = "ARCA_STORE_TASK";
@@ -88,7 +89,7 @@ fn spine(store: &Store) -> Result<(), Diagnostic> {
 /// Demands that the store holds what [`spine`] made, right and whole, and nothing half done under a final name.
 fn check_spine(cache: &Path) {
     let store = Store::open(cache, &deaf).unwrap();
-    let report = store.verify().unwrap();
+    let report = store.verify_and(Repair::No).unwrap();
     assert_eq!((report.objects, report.damaged), (3, vec![]));
     let bundle = store.bundle(&plan(), &name()).unwrap().unwrap();
     let digests: Vec<_> = bundle.files().iter().map(|file| file.digest).collect();
@@ -155,7 +156,7 @@ fn cas_07_sixty_four_threads_put_the_same_object() {
             });
         }
     });
-    let report = store.verify().unwrap();
+    let report = store.verify_and(Repair::No).unwrap();
     assert_eq!((report.objects, report.damaged), (1, vec![]));
     assert!(files_in(&cache.join("tmp")).is_empty() && files_in(&cache.join("quarantine")).is_empty());
 }
@@ -176,7 +177,7 @@ fn cas_08_a_damaged_object_is_replaced_once_however_many_notice() {
         });
         assert_eq!(store.read(&object, 1 << 20).unwrap(), bytes);
     }
-    assert_eq!(store.verify().unwrap().damaged, []);
+    assert_eq!(store.verify_and(Repair::No).unwrap().damaged, []);
 }
 
 #[test]
@@ -210,7 +211,7 @@ fn cas_07_a_waiter_takes_over_what_a_killed_holder_received() {
     let (_place, cache) = world();
     let mut holder = task(&cache, "bring slowly").spawn().unwrap();
     wait_for_line(&mut holder, "holding");
-    let store = Store::open_patiently(&cache, Duration::from_millis(100), &deaf).unwrap();
+    let store = Store::open_with(&cache, patient(Duration::from_millis(100)), &deaf).unwrap();
     let problem = match store.lock_download(&Digest::of(b"slow bytes"), "base") {
         Err(problem) => problem,
         Ok(_) => panic!("two hold it"),
@@ -332,7 +333,7 @@ fn cas_03_a_file_limit_ends_in_an_error_and_leaves_no_object() {
     let told = succeed(&mut task(&cache, "file limit"));
     assert!(told.contains("limited"), "{told}");
     let store = Store::open(&cache, &deaf).unwrap();
-    assert_eq!(store.verify().unwrap().objects, 0);
+    assert_eq!(store.verify_and(Repair::No).unwrap().objects, 0);
     assert_eq!(files_in(&cache.join("tmp")), [format!("partial-{}", Digest::of(b"x"))]);
 }
 
@@ -347,9 +348,15 @@ fn small_disk(store: &Store) {
     assert_eq!(code(download.reserve(6 << 20)), Code::NoSpace);
     assert_eq!(code(download.append(&bytes)), Code::NoSpace);
     drop(download);
-    assert_eq!(store.verify().unwrap().objects, 0);
+    assert_eq!(store.verify_and(Repair::No).unwrap().objects, 0);
     // The kept part fills the disk; once it is gone, the same small thing fits.
-    store.gc(Collect::Remove, Duration::ZERO, std::time::SystemTime::now() + Duration::from_secs(9)).unwrap();
+    store
+        .collect_garbage(
+            Collect::Remove,
+            &older_than(Duration::ZERO),
+            std::time::SystemTime::now() + Duration::from_secs(9),
+        )
+        .unwrap();
     store.put(&bytes[..1 << 20], Privacy::Public).unwrap();
     say("full");
 }
@@ -383,7 +390,7 @@ fn memory(store: &Store) {
     let mut writer = store.create(Privacy::Public, None).unwrap();
     store.copy_verified(&base, &mut writer, &[(0, vec![1])], "copy").unwrap();
     writer.finish(None, None).unwrap();
-    store.verify().unwrap();
+    store.verify_and(Repair::No).unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
@@ -464,7 +471,7 @@ fn cas_03_a_failure_of_any_system_call_is_an_error_or_harmless_and_the_same_comm
             failures += 1;
             if output.status.success() {
                 // What is derivable may be missing; what was called done is there and right.
-                let report = Store::open(&cache, &deaf).unwrap().verify().unwrap();
+                let report = Store::open(&cache, &deaf).unwrap().verify_and(Repair::No).unwrap();
                 assert_eq!((report.objects, report.damaged), (3, vec![]), "{calls} {error} {nth}");
             }
             let told = succeed(&mut task(&cache, "spine"));

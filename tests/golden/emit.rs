@@ -1,6 +1,6 @@
 //! Launch files, whole, against the readable copies in `tests/golden/emit/`.
 //!
-//! `UPDATE_GOLDEN=1 cargo test tests::golden` writes them anew; then bump `emit::REVISION`, because the bytes of bundles
+//! `UPDATE_GOLDEN=1 cargo test tests::golden` writes them anew; then bump `LAUNCH_REVISION`, because the bytes of bundles
 //! change, and read the difference. `domain.xml`, `domain-installed.xml` and `virt-install.sh` are not kept: they must equal the
 //! files of the default transport.
 
@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::base::Digest;
-use crate::emit::{self, LaunchFile};
-use crate::plan::Machine;
+use crate::emit::LaunchFile;
+use crate::plan::{LAUNCH_REVISION, Machine};
 use crate::tests::support::machines;
 
 fn root() -> PathBuf {
@@ -50,7 +50,7 @@ fn compare(path: &Path, file: &LaunchFile) {
     let kept = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         kept == written,
-        "{} changed; if intended: UPDATE_GOLDEN=1, and bump emit::REVISION\n{written}",
+        "{} changed; if intended: UPDATE_GOLDEN=1, and bump LAUNCH_REVISION\n{written}",
         path.display()
     );
 }
@@ -86,10 +86,10 @@ fn other_bytes_are_another_revision() {
 fn same_revision(path: &Path, set: &[(String, Machine)]) {
     let all: Vec<u8> =
         set.iter().flat_map(|(_, machine)| machines::files(machine)).flat_map(|file| file.bytes).collect();
-    let now = format!("{} {}\n", emit::REVISION, Digest::of(&all));
+    let now = format!("{LAUNCH_REVISION} {}\n", Digest::of(&all));
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    let same_revision = kept.split(' ').next() == Some(emit::REVISION.to_string().as_str());
-    assert!(kept == now || !same_revision, "launch files changed: bump emit::REVISION, then UPDATE_GOLDEN=1");
+    let same_revision = kept.split(' ').next() == Some(LAUNCH_REVISION.to_string().as_str());
+    assert!(kept == now || !same_revision, "launch files changed: bump LAUNCH_REVISION, then UPDATE_GOLDEN=1");
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(path, &now).unwrap();
     }

@@ -70,7 +70,7 @@ fn verify(context: &Context<'_>, repair: Repair) -> Result<VerifyReport, Diagnos
         let directory = store.dir().join("bundles-v1").join(&name);
         if let Err(problems) = bundle::verify(&directory, context.events) {
             let found = problems.0.first().map_or_else(String::new, |problem| problem.headline.clone());
-            store.condemn_bundle(&name, &found);
+            store.quarantine_bundle(&name, &found);
             report.damaged_bundles.push(DamagedBundle { name, file: found });
         }
     }
