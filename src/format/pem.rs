@@ -9,17 +9,17 @@ use base64::Engine as _;
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 
-/// Why a file is no list of certificates; lines count from 1. Nothing of a block's content is in it.
+/// Why a file is not a list of certificates; lines count from 1. Nothing of a block's content is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PemError {
     /// Not UTF-8, such as a certificate in DER.
-    #[error("this is no text; a certificate in DER becomes PEM by `openssl x509 -inform der`")]
+    #[error("this is not text; a certificate in DER becomes PEM by `openssl x509 -inform der`")]
     Text,
     #[error("no block begins with `-----BEGIN CERTIFICATE-----`")]
     None,
     #[error("a private key stands in line {0}")]
     Private(usize),
-    #[error("the block in line {0} is no certificate")]
+    #[error("the block in line {0} is not a certificate")]
     Other(usize),
     #[error("the block in line {0} does not end with `-----END CERTIFICATE-----`")]
     Open(usize),

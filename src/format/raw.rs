@@ -21,12 +21,12 @@ pub(crate) enum RawError {
     #[error("cannot read the image")]
     Io(#[from] std::io::Error),
     /// A program that probes formats would see another disk than we do, and open whatever it names.
-    #[error("the file is no raw disk but {found}")]
+    #[error("the file is not a raw disk but {found}")]
     Other { found: &'static str, mark: Magic },
     /// A machine would find nothing to start from.
-    #[error("the file is no disk to boot from: its first sector has no boot signature")]
+    #[error("the file is not a disk to boot from: its first sector has no boot signature")]
     NoBootSector,
-    #[error("the image has {0} bytes, which is no whole number of 512-byte sectors: it is cut or padded")]
+    #[error("the image has {0} bytes, which is not a whole number of 512-byte sectors: it is cut or padded")]
     Sectors(u64),
 }
 

@@ -19,7 +19,7 @@ struct RawLayers {
     diff_ids: Vec<IgnoredAny>,
 }
 
-/// Tells whether an image runs on a machine, by its config: a manifest alone names no platform.
+/// Checks that an image runs on a machine, by its config: a manifest alone names no platform.
 ///
 /// # Errors
 /// It is for another platform, or belongs to another manifest.

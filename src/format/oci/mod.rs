@@ -89,10 +89,10 @@ impl Manifest {
     }
 }
 
-/// Why a document is no image that can be carried.
+/// Why a document is not an image that can be carried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OciError {
-    #[error("it is no manifest: {0}")]
+    #[error("it is not a manifest: {0}")]
     Json(String),
     #[error("it is larger than 4 MiB")]
     Large,
@@ -104,7 +104,7 @@ pub(crate) enum OciError {
     Ambiguous,
     #[error("its media type `{0}` is none of a container image")]
     MediaType(String),
-    #[error("`{0}` is no sha256 digest")]
+    #[error("`{0}` is not a sha256 digest")]
     Digest(String),
     #[error("two of its parts have one digest and different sizes")]
     Sizes,

@@ -71,10 +71,10 @@ fn net_20_what_a_registry_says_of_an_image_is_judged_before_it_is_asked_for_more
     let with_urls = descriptor(LAYER_TYPES[1], "a", r#","urls":["https://169.254.169.254/x"]"#);
     let both = image_of(&config(), &[]).replace("\"layers\"", "\"manifests\":[],\"layers\"");
     for (text, words) in [
-        ("<html>".to_owned(), "it is no manifest"),
+        ("<html>".to_owned(), "it is not a manifest"),
         ("{}".to_owned(), "missing field `schemaVersion`"),
         (r#"{"schemaVersion":2}"#.to_owned(), "neither `manifests`"),
-        (r#"{"schemaVersion":2,"config":1,"layers":[]}"#.to_owned(), "it is no manifest"),
+        (r#"{"schemaVersion":2,"config":1,"layers":[]}"#.to_owned(), "it is not a manifest"),
         (r#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#.to_owned(), "schema 1"),
         (r#"{"schemaVersion":2,"schemaVersion":2}"#.to_owned(), "duplicate field"),
         (both, "at once"),

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::lines::Lines;
 use crate::base::text::nearest;
 
-/// Tells for each line whether it stays unseen.
+/// Returns for each line whether it stays unseen.
 pub(crate) fn lines(lines: &Lines<'_>, root: &DeTable<'_>) -> Vec<bool> {
     let mut hidden = by_text(lines.text());
     hidden.resize(lines.count(), false);

@@ -45,7 +45,7 @@ pub(crate) struct Document<'a> {
     problems: RefCell<Vec<Diagnostic>>,
     /// How many more there are than [`TOLD_LIMIT`].
     more: Cell<usize>,
-    /// Tells where a key belongs that stands in the wrong table.
+    /// Says where a key belongs that stands in the wrong table.
     pub(crate) elsewhere: fn(&str) -> Option<String>,
     /// The text is no TOML, so what seems missing may only be unreadable.
     broken: bool,

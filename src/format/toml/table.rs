@@ -100,7 +100,7 @@ impl<'d> Table<'d> {
         array.iter().take(limit).filter_map(|entry| row(entry).table(path)).collect()
     }
 
-    /// Tells every key that is not one of `known`; `elsewhere` may know where such a key belongs.
+    /// Reports every key that is not one of `known`; `elsewhere` may know where such a key belongs.
     pub(crate) fn refuse_unknown(&self, known: &[&'static str], elsewhere: impl Fn(&str) -> Option<String>) {
         for (key, _) in self.entries.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
             if self.document.is_full() {

@@ -61,7 +61,7 @@ impl<'d> Value<'d> {
         self.document.problem(self.span.clone(), headline)
     }
 
-    /// Tells that the value breaks a rule.
+    /// Reports that the value breaks a rule.
     pub(crate) fn refuse(&self, headline: impl Into<String>, hint: &str) {
         let problem = self.problem(headline);
         self.document.tell(if hint.is_empty() { problem } else { problem.hint(hint) });
@@ -92,7 +92,7 @@ impl<'d> Value<'d> {
         result.map_err(|reason| self.refuse(format!("`{}`: {reason}", self.key), hint)).ok()
     }
 
-    /// Tells that the type is wrong.
+    /// Reports that the type is wrong.
     pub(crate) fn wrong(&self, wanted: &str) {
         let hint = match self.value {
             DeValue::Datetime(_) => "dates and times have no place here; write text in quotes",

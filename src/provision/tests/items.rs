@@ -119,7 +119,7 @@ fn what_cannot_be_is_refused_by_name() {
             ca("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"),
             "the block in line 1 does not hold one whole",
         ),
-        (ca("-----BEGIN CERTIFICATE REQUEST-----\n"), "the block in line 1 is no certificate"),
+        (ca("-----BEGIN CERTIFICATE REQUEST-----\n"), "the block in line 1 is not a certificate"),
     ] {
         let problems = compile_with(&wish, &[]).unwrap_err().0;
         let told = format!("{} {}", problems[0], problems[0].hint.as_deref().unwrap_or_default());

@@ -111,7 +111,7 @@ const MACHINE: &[Case] = &[
     ("secure boot on aarch64", "\n[machine]\narch = \"aarch64\"\nsecure_boot = true\n", "E_RECIPE 7:15+4", "there is no secure boot for aarch64", "remove `secure_boot`"),
     ("an edit of the uuid", "\n[[machine.xml]]\nparent = \".\"\nelement = \"<uuid>x</uuid>\"\n", "E_RECIPE 5:1+15", "the edit is refused: `uuid` is not to be changed: it follows", "-"),
     ("an edit of a disk", "\n[[machine.xml]]\nparent = \"devices/disk\"\nelement = \"<serial>x</serial>\"\n", "E_RECIPE 5:1+15", "the edit is refused: `devices/disk` is not to be changed: disks", "-"),
-    ("an edit with an entity", "\n[[machine.xml]]\nparent = \"devices\"\nelement = \"<hub type='&x;'/>\"\n", "E_RECIPE 7:12+17", "`element` is refused: no well-formed XML: at 1..2: unrecognized", "-"),
+    ("an edit with an entity", "\n[[machine.xml]]\nparent = \"devices\"\nelement = \"<hub type='&x;'/>\"\n", "E_RECIPE 7:12+17", "`element` is refused: not well-formed XML: at 1..2: unrecognized", "-"),
     ("an edit with an error in its third line", "\n[[machine.xml]]\nparent = \"devices\"\nelement = '''\n<hub>\n  <!-- x -->\n</hub>'''\n", "E_RECIPE 9:3+10", "`element` is refused: only elements, attributes and text are", "-"),
     ("an edit that matches nothing", "\n[[machine.xml]]\nparent = \"devices\"\nelement = \"<hub type='usb'/>\"\naction = \"replace\"\nmatch = \"x\"\n", "E_RECIPE 5:1+15", "the edit is refused: the element has no attribute of the name", "-"),
     ("watchdog", "\n[machine]\nwatchdog = true\n", "E_RECIPE 6:12+4", "`watchdog` must be text, this is true or false", "put it in quotes"),
