@@ -286,8 +286,8 @@ fn update_records_a_list_that_agrees_and_warns_of_one_that_does_not() {
         (File { size: Some(1), ..right.clone() }.print(), "a file of 1 bytes"),
         (File { sha256: None, ..right.clone() }.print(), "gives no sha-256"),
         (File { name: moving.into(), ..right.clone() }.print(), "does not name the file"),
-        ("<html>not here</html>".to_owned(), "no Metalink list"),
-        ("\u{1b}[2J".to_owned(), "no Metalink list"),
+        ("<html>not here</html>".to_owned(), "not a Metalink list"),
+        ("\u{1b}[2J".to_owned(), "not a Metalink list"),
     ] {
         world.publisher.server.put(&path, text, &[]);
         let warned = update().says("warning: ").says(told).says("it is not recorded");

@@ -144,7 +144,7 @@ fn net_13_a_list_that_lies_is_not_used_and_said_so() {
         ("of the size", File { size: Some(5), ..right.clone() }.print(), "a file of 5 bytes"),
         ("of the name", File { name: "y.qcow2".into(), ..right }.print(), "does not name the file `x.qcow2`"),
         ("a page", "<!DOCTYPE html><html><body>not here</body></html>".into(), "document type"),
-        ("nothing", String::new(), "no Metalink list"),
+        ("nothing", String::new(), "not a Metalink list"),
         ("a bomb", format!("<!DOCTYPE a [<!ENTITY b \"{}\">]>{text}", "c".repeat(1000)), "document type"),
         ("too much", format!("{text}{}", " ".repeat(5 << 20)), ""),
     ];

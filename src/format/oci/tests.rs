@@ -84,13 +84,13 @@ fn net_20_what_a_registry_says_of_an_image_is_judged_before_it_is_asked_for_more
         (image_of(&config(), &[layer_of("a"), foreign]), "layer 2 is a foreign one"),
         (image_of(&config(), &[kept_back]), "layer 1 is a foreign one"),
         (image_of(&config(), &[with_urls]), "layer 1 is a foreign one"),
-        (image_of(&config(), &[sha512]), "no sha256 digest"),
+        (image_of(&config(), &[sha512]), "not a sha256 digest"),
         (image_of(&config(), &[negative]), "invalid value"),
         (image_of(&config(), &[heavy]), "8 GiB"),
         (image_of(&config(), &[layer_of("a"), other_size]), "different sizes"),
         (image_of(&config(), &vec![layer_of("a"); 129]), "129 layers"),
         (format!("{}{}", image_of(&config(), &[]), " ".repeat(4 << 20)), "larger than 4 MiB"),
-        (image_of(&config(), &[]).replace("sha256:", "sha256:\\u001b[31m"), "no sha256 digest"),
+        (image_of(&config(), &[]).replace("sha256:", "sha256:\\u001b[31m"), "not a sha256 digest"),
     ] {
         let told = refused(&text);
         assert!(told.contains(words) && !told.chars().any(char::is_control), "{told:?}\n{text:.200}");
@@ -131,7 +131,7 @@ fn a_config_tells_for_which_machine_the_image_is() {
         (right.replace("amd64", "arm64"), "the image is for linux/arm64"),
         (right.replace("linux", "windows"), "windows/amd64"),
         (right.replace("[\"sha256:0\"]", "[]"), "lists 0 layers"),
-        ("[]".to_owned(), "no manifest"),
+        ("[]".to_owned(), "not a manifest"),
     ] {
         let told = told(&text).unwrap_err();
         assert!(told.contains(words), "{told}");
