@@ -34,15 +34,17 @@ pub(crate) struct Removed {
 }
 
 /// What [`Store::collect_garbage`] did, or would do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct GcReport {
     /// In the order of removal.
     pub removed: Vec<Removed>,
     /// The sizes together.
     pub freed: ByteSize,
     /// How many objects stay.
+    #[serde(rename = "kept_objects")]
     pub kept: usize,
     /// Roots kept although their link's directory cannot be seen.
+    #[serde(rename = "unknown_roots", serialize_with = "holders")]
     pub unknown: Vec<Root>,
     /// How many roots keep something.
     pub roots: usize,
@@ -51,7 +53,12 @@ pub(crate) struct GcReport {
     /// Of that, what roots keep.
     pub rooted: ByteSize,
     /// Whether `left` is more than [`Policy::max_size`], though nothing more may go.
+    #[serde(skip)]
     pub is_too_large: bool,
+}
+
+fn holders<S: serde::Serializer>(roots: &[Root], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(roots.iter().map(|root| root.holder.to_string()))
 }
 
 /// Whether [`Store::collect_garbage`] removes anything.

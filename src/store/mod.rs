@@ -78,9 +78,7 @@ mod verify;
 mod writer;
 
 pub(crate) use bundle::{Bundle, BundleEntry, BundleFile, Source};
-#[cfg(test)]
-pub(crate) use gc::GcReport;
-pub(crate) use gc::{Collect, Removed};
+pub(crate) use gc::{Collect, GcReport};
 #[cfg(test)]
 pub(crate) use handle::Patience;
 pub(crate) use handle::Store;

@@ -30,18 +30,36 @@ const HEADER: &str = "arca-build root 1";
 const CAP: u64 = 16 << 20;
 
 /// Who wants something kept.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(tag = "kind", content = "holder")]
 pub(crate) enum Holder {
     /// Something at this absolute path. With a bundle it is a symbolic link, and holds as long as it points there;
     /// without one (a fetched recipe, an imported directory) it holds as long as it is there.
+    #[serde(rename = "path", serialize_with = "lossy")]
     Link(PathBuf),
     /// A name, until it is removed.
+    #[serde(rename = "name")]
     Named(Name),
 }
 
+/// JSON is Unicode: bytes of a path that are not are replaced.
+fn lossy<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Link(path) => path.display().fmt(f),
+            Self::Named(name) => name.fmt(f),
+        }
+    }
+}
+
 /// Something the collector keeps, and for whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Root {
+    #[serde(flatten)]
     pub holder: Holder,
     /// The bundle's directory name; see [`super::Bundle::name`].
     pub bundle: Option<String>,

@@ -25,11 +25,12 @@ const WHAT: &str = "store";
 const PACE: Duration = Duration::from_millis(250);
 
 /// What [`Store::verify_and`] found, and what [`Repair::Yes`] did about it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct VerifyReport {
     /// How many objects were hashed, the damaged ones too.
     pub objects: usize,
     /// What was hashed: the objects, and the files of bundles that are no links to them.
+    #[serde(rename = "bytes")]
     pub size: ByteSize,
     /// Which objects were damaged, in order; they are in quarantine now.
     pub damaged: Vec<Digest>,
@@ -40,6 +41,7 @@ pub(crate) struct VerifyReport {
     /// Which were damaged; they are in quarantine now.
     pub damaged_bundles: Vec<DamagedBundle>,
     /// Bundles whose record is lost, so that the store does not know what they shall hold.
+    #[serde(skip)]
     pub unrecorded: Vec<String>,
     /// How many realisations and roots were read.
     pub records: usize,
@@ -61,25 +63,30 @@ pub(crate) struct DamagedBundle {
 }
 
 /// A small file of the store that says nothing, or nothing true.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub(crate) struct BadRecord {
     /// Its path beneath the store.
     pub name: String,
+    #[serde(rename = "flaw")]
     pub what: Damage,
 }
 
 /// What is wrong with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Damage {
     Garbled,
     /// It names an object that is not there.
+    #[serde(rename = "names what is not there")]
     Dangling,
     /// A root that cannot be read: nobody knows what it keeps, and nothing can be collected.
+    #[serde(rename = "garbled root")]
     GarbledRoot,
 }
 
 /// One thing that was mended.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum RepairOutcome {
     /// An object has its name again, from a good copy in a bundle.
     Object(Digest),

@@ -5,12 +5,11 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::root::holder;
 use crate::base::text::count;
 use crate::base::{ByteSize, Diagnostics};
 use crate::commands::context::Context;
 use crate::commands::printer::{Output, Printer};
-use crate::store::{Collect, EmptyRoots, Policy, Removed};
+use crate::store::{Collect, EmptyRoots, GcReport, Policy};
 
 /// Remove what no result on disk, no root and no flag keeps
 #[derive(Debug, Args)]
@@ -35,13 +34,9 @@ pub(crate) struct GcOptions {
 #[derive(Serialize)]
 struct GcOutput {
     dry_run: bool,
-    removed: Vec<Removed>,
-    freed: ByteSize,
-    kept_objects: usize,
-    unknown_roots: Vec<String>,
-    roots: usize,
-    left: ByteSize,
-    rooted: ByteSize,
+    #[serde(flatten)]
+    report: GcReport,
+    /// Whether the store is as small as was asked for.
     fits: Option<bool>,
     #[serde(skip)]
     max_size: Option<ByteSize>,
@@ -55,41 +50,32 @@ impl GcOptions {
         let grace = Duration::from_secs(u64::from(grace) * 3600);
         let policy = Policy { grace, keep_last, max_size, empty_roots };
         let report = context.open_store()?.collect_garbage(collect, &policy, context.environment.now())?;
-        printer.show(&GcOutput {
-            dry_run,
-            removed: report.removed,
-            freed: report.freed,
-            kept_objects: report.kept,
-            unknown_roots: report.unknown.iter().map(|root| holder(&root.holder)).collect(),
-            roots: report.roots,
-            left: report.left,
-            rooted: report.rooted,
-            fits: max_size.map(|_| !report.is_too_large),
-            max_size,
-        })
+        let fits = max_size.map(|_| !report.is_too_large);
+        printer.show(&GcOutput { dry_run, report, fits, max_size })
     }
 }
 
 impl Output for GcOutput {
     fn print(&self, printer: &Printer) {
-        for removed in &self.removed {
+        let report = &self.report;
+        for removed in &report.removed {
             printer.say(&format!("{:>10}  {}", removed.size.to_string(), removed.name));
         }
-        for root in &self.unknown_roots {
-            printer.say(&format!("kept although its link cannot be seen: {root}"));
+        for root in &report.unknown {
+            printer.say(&format!("kept although its link cannot be seen: {}", root.holder));
         }
         let verb = if self.dry_run { "would remove" } else { "removed" };
-        let removed = count(self.removed.len(), "file");
-        let stay = if self.kept_objects == 1 { "stays" } else { "stay" };
-        let kept = count(self.kept_objects, "object");
-        printer.line(format_args!("{verb} {removed}, {}; {kept} {stay}, {}", self.freed, self.left));
-        printer.say(&match self.roots {
+        let removed = count(report.removed.len(), "file");
+        let stay = if report.kept == 1 { "stays" } else { "stay" };
+        let kept = count(report.kept, "object");
+        printer.line(format_args!("{verb} {removed}, {}; {kept} {stay}, {}", report.freed, report.left));
+        printer.say(&match report.roots {
             0 => "no root keeps anything".to_owned(),
-            1 => format!("1 root keeps {}; `arca-build store root list` shows it", self.rooted),
-            many => format!("{many} roots keep {}; `arca-build store root list` shows them", self.rooted),
+            1 => format!("1 root keeps {}; `arca-build store root list` shows it", report.rooted),
+            many => format!("{many} roots keep {}; `arca-build store root list` shows them", report.rooted),
         });
         if let (Some(most), Some(false)) = (self.max_size, self.fits) {
-            let over = ByteSize(self.left.0.saturating_sub(most.0));
+            let over = ByteSize(report.left.0.saturating_sub(most.0));
             printer.say(&format!(
                 "warning: the store stays {over} above {most}: what is left is rooted, young, or among the last of its name"
             ));

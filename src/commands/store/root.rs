@@ -48,12 +48,12 @@ impl RootOptions {
         match self.command {
             RootCommand::List => {
                 let roots = context.open_existing_store()?.map_or_else(|| Ok(vec![]), |store| store.list_roots())?;
-                printer.show(&RootList { roots: roots.iter().map(ListedRoot::of).collect() })
+                printer.show(&RootList { roots: roots.into_iter().map(ListedRoot::of).collect() })
             }
-            RootCommand::Add { name, things } => printer.show(&RootView::of(&add(context, &name, &things)?)),
+            RootCommand::Add { name, things } => printer.show(&add(context, &name, &things)?),
             RootCommand::Remove { root } => {
                 let removed = remove(context, &root)?;
-                let removed = removed.root.map_or(removed.file_name, |root| holder(&root.holder));
+                let removed = removed.root.map_or(removed.file_name, |root| root.holder.to_string());
                 printer.show(&RemovedRoot { removed })
             }
         }
@@ -68,18 +68,9 @@ struct RootList {
 #[derive(Serialize)]
 struct ListedRoot {
     #[serde(flatten)]
-    root: Option<RootView>,
+    root: Option<Root>,
     file: String,
     state: &'static str,
-}
-
-/// A root as people and scripts see it.
-#[derive(Serialize)]
-pub(super) struct RootView {
-    holder: String,
-    kind: &'static str,
-    bundle: Option<String>,
-    objects: BTreeSet<Digest>,
 }
 
 #[derive(Serialize)]
@@ -88,28 +79,20 @@ struct RemovedRoot {
 }
 
 impl ListedRoot {
-    fn of(listed: &Listed) -> Self {
+    fn of(listed: Listed) -> Self {
         let state = match (listed.root.is_some(), listed.state) {
             (false, _) => "garbled",
             (true, State::Live) => "live",
             (true, State::Dead) => "dead",
             (true, State::Unknown) => "unseen",
         };
-        Self { root: listed.root.as_ref().map(RootView::of), file: listed.file_name.clone(), state }
+        Self { root: listed.root, file: listed.file_name, state }
     }
 }
 
-impl RootView {
-    pub(super) fn of(root: &Root) -> Self {
-        let kind = if matches!(root.holder, Holder::Named(_)) { "name" } else { "path" };
-        let (bundle, objects) = (root.bundle.clone(), root.objects.clone());
-        Self { holder: holder(&root.holder), kind, bundle, objects }
-    }
-
-    fn kept(&self) -> String {
-        let objects = count(self.objects.len(), "object");
-        self.bundle.as_ref().map_or(objects.clone(), |bundle| format!("bundle {}, {objects}", short(bundle)))
-    }
+fn kept(root: &Root) -> String {
+    let objects = count(root.objects.len(), "object");
+    root.bundle.as_ref().map_or(objects.clone(), |bundle| format!("bundle {}, {objects}", short(bundle)))
 }
 
 impl Output for RootList {
@@ -121,7 +104,7 @@ impl Output for RootList {
                 _ => "",
             };
             let line = match root {
-                Some(root) => format!("{}  {}{state}", root.holder, root.kept()),
+                Some(root) => format!("{}  {}{state}", root.holder, kept(root)),
                 None => format!("{file}  corrupt root record; contents unknown"),
             };
             printer.line(sanitise(&line));
@@ -132,9 +115,9 @@ impl Output for RootList {
     }
 }
 
-impl Output for RootView {
+impl Output for Root {
     fn print(&self, printer: &Printer) {
-        printer.say(&format!("`{}` keeps {}", self.holder, self.kept()));
+        printer.say(&format!("`{}` keeps {}", self.holder, kept(self)));
     }
 }
 
@@ -150,14 +133,6 @@ pub(super) fn short(bundle: &str) -> String {
     match bundle.split_once('-') {
         Some((plan, name)) => format!("{name} ({})", plan.get(..SHORT).unwrap_or(plan)),
         None => bundle.to_owned(),
-    }
-}
-
-/// Shows what a root belongs to.
-pub(super) fn holder(holder: &Holder) -> String {
-    match holder {
-        Holder::Link(path) => path.to_string_lossy().into_owned(),
-        Holder::Named(name) => name.to_string(),
     }
 }
 
@@ -235,7 +210,7 @@ fn find(context: &Context<'_>, store: &Store<'_>, thing: &Path) -> Result<Thing,
         return match parts[..] {
             ["bundles-v1", name, ..] if store.holds_bundle(name) => Ok(Thing::Bundle(name.to_owned())),
             ["objects-v1", first, rest] => object(store, &format!("{first}{rest}")).ok_or_else(|| unknown("no object")),
-            _ => Err(unknown("the path leads to no bundle and no object")),
+            _ => Err(unknown("the path leads to neither a bundle nor an object")),
         };
     }
     if is_path {

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::root::{holder, short};
+use super::root::short;
 use crate::base::text::{count, one_line};
 use crate::base::{ByteSize, Diagnostic};
 use crate::commands::context::Context;
 use crate::commands::printer::{Output, Printer};
-use crate::store::{BundleUsage, KindUsage, State};
+use crate::store::{BundleUsage, KindUsage, State, Usage};
 
 #[derive(Serialize)]
 pub(super) struct UsageOutput {
@@ -26,20 +26,17 @@ struct KeptBundle {
 
 impl UsageOutput {
     pub(super) fn of(context: &Context<'_>) -> Result<Self, Diagnostic> {
-        let Some(store) = context.open_existing_store()? else { return Ok(Self::nothing()) };
-        let (usage, roots) = (store.usage()?, store.list_roots()?);
+        let (usage, roots) = match context.open_existing_store()? {
+            Some(store) => (store.usage()?, store.list_roots()?),
+            None => (Usage::nothing(), vec![]),
+        };
         let live = roots.iter().filter(|listed| listed.state != State::Dead).filter_map(|listed| listed.root.as_ref());
         let kept = |usage: BundleUsage| {
             let keepers = live.clone().filter(|root| root.bundle.as_deref() == Some(&usage.name));
-            let roots = keepers.map(|root| holder(&root.holder)).collect();
+            let roots = keepers.map(|root| root.holder.to_string()).collect();
             KeptBundle { usage, roots }
         };
         Ok(Self { total: usage.total, kinds: usage.kinds, bundles: usage.bundles.into_iter().map(kept).collect() })
-    }
-
-    fn nothing() -> Self {
-        let usage = crate::store::Usage::nothing();
-        Self { total: usage.total, kinds: usage.kinds, bundles: vec![] }
     }
 }
 

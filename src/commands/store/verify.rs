@@ -3,9 +3,9 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::root::{RootView, holder, short};
+use super::root::short;
 use crate::base::text::count;
-use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest};
+use crate::base::{Code, Diagnostic, Diagnostics};
 use crate::bundle;
 use crate::commands::context::Context;
 use crate::commands::printer::{Output, Printer};
@@ -21,40 +21,16 @@ pub(crate) struct StoreVerifyOptions {
 
 #[derive(Serialize)]
 struct VerifyOutput<'r> {
-    objects: usize,
-    bundles: usize,
-    records: usize,
-    bytes: ByteSize,
-    damaged: &'r [Digest],
-    lost: &'r [Digest],
-    damaged_bundles: &'r [DamagedBundle],
-    bad_records: Vec<BadRecord<'r>>,
-    healed: Vec<HealedThing<'r>>,
-    whole: bool,
-    wanting: Vec<RootView>,
-    #[serde(skip)]
+    #[serde(flatten)]
     report: &'r VerifyReport,
-}
-
-#[derive(Serialize)]
-struct BadRecord<'r> {
-    name: &'r str,
-    flaw: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum HealedThing<'r> {
-    Object(Digest),
-    Bundle(&'r str),
-    Record(&'r str),
+    whole: bool,
 }
 
 impl StoreVerifyOptions {
     pub(super) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         let repair = if self.repair { Repair::Yes } else { Repair::No };
         let report = verify(context, repair)?;
-        printer.show(&VerifyOutput::of(&report))?;
+        printer.show(&VerifyOutput { report: &report, whole: report.is_whole() })?;
         if report.is_clean() || (self.repair && report.is_whole()) {
             return Ok(());
         }
@@ -77,52 +53,20 @@ fn verify(context: &Context<'_>, repair: Repair) -> Result<VerifyReport, Diagnos
     Ok(report)
 }
 
-impl<'r> VerifyOutput<'r> {
-    fn of(report: &'r VerifyReport) -> Self {
-        let flaw = |flaw: Damage| match flaw {
-            Damage::Garbled => "garbled",
-            Damage::Dangling => "names what is not there",
-            Damage::GarbledRoot => "garbled root",
-        };
-        let healed = |healed: &'r RepairOutcome| match healed {
-            RepairOutcome::Object(digest) => HealedThing::Object(*digest),
-            RepairOutcome::Bundle(name) => HealedThing::Bundle(name),
-            RepairOutcome::Record(name) => HealedThing::Record(name),
-        };
-        Self {
-            objects: report.objects,
-            bundles: report.bundles,
-            records: report.records,
-            bytes: report.size,
-            damaged: &report.damaged,
-            lost: &report.lost,
-            damaged_bundles: &report.damaged_bundles,
-            bad_records: report
-                .bad_records
-                .iter()
-                .map(|one| BadRecord { name: &one.name, flaw: flaw(one.what) })
-                .collect(),
-            healed: report.healed.iter().map(healed).collect(),
-            whole: report.is_whole(),
-            wanting: report.wanting.iter().map(RootView::of).collect(),
-            report,
-        }
-    }
-}
-
 impl Output for VerifyOutput<'_> {
     fn print(&self, printer: &Printer) {
-        let damaged = self.damaged.len() + self.damaged_bundles.len() + self.bad_records.len();
+        let report = self.report;
+        let damaged = report.damaged.len() + report.damaged_bundles.len() + report.bad_records.len();
         printer.data(&format!(
             "{}, {}, {}, {}; {damaged} damaged, {} lost, {} healed\n",
-            count(self.objects, "object"),
-            count(self.bundles, "bundle"),
-            count(self.records, "record"),
-            self.bytes,
-            self.lost.len(),
-            self.healed.len(),
+            count(report.objects, "object"),
+            count(report.bundles, "bundle"),
+            count(report.records, "record"),
+            report.size,
+            report.lost.len(),
+            report.healed.len(),
         ));
-        self.report.healed.iter().for_each(|healed| printer.say(&repaired(healed)));
+        report.healed.iter().for_each(|healed| printer.say(&repaired(healed)));
     }
 }
 
@@ -155,7 +99,7 @@ fn problem(report: &VerifyReport, repair: Repair) -> Diagnostic {
         problem = problem.fact("damaged", &record.name);
     }
     for root in &report.wanting {
-        problem = problem.fact("wanted by", holder(&root.holder));
+        problem = problem.fact("wanted by", &root.holder);
     }
     problem.note(note(report)).hint(way_out(report, repair))
 }
