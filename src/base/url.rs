@@ -26,6 +26,13 @@ pub(crate) enum UrlError {
     Form(String),
 }
 
+impl serde::Serialize for Url {
+    /// As it is shown.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl Url {
     /// Reads an absolute `http`, `https` or `file` URL.
     pub(crate) fn parse(text: &str) -> Result<Self, UrlError> {

@@ -2,7 +2,6 @@
 
 use clap::Args;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::context::Context;
 use super::printer::{Output, Printer};
@@ -20,7 +19,7 @@ pub(crate) struct ExplainOptions {
 
 #[derive(Serialize)]
 struct ExplainOutput {
-    explanations: Vec<Value>,
+    explanations: Vec<Explanation>,
     #[serde(skip)]
     text: String,
 }
@@ -31,7 +30,7 @@ impl ExplainOptions {
         let (all, problems) = each(&self.recipes.recipes, |path| LoadedRecipe::read(context, path)?.explain());
         let all = unless(problems, all)?;
         let texts: Vec<_> = all.iter().map(ToString::to_string).collect();
-        printer.show(&ExplainOutput { explanations: all.iter().map(json_of).collect(), text: texts.join("\n") })
+        printer.show(&ExplainOutput { explanations: all, text: texts.join("\n") })
     }
 }
 
@@ -39,24 +38,4 @@ impl Output for ExplainOutput {
     fn print(&self, printer: &Printer) {
         printer.text(&self.text);
     }
-}
-
-fn json_of(one: &Explanation) -> Value {
-    let placed = one.assignments.iter().map(|placed| {
-        json!({
-            "engine": placed.engine,
-            "part": placed.feature.title(),
-            "what": placed.what,
-            "why": placed.why,
-        })
-    });
-    let warnings = one.warnings.iter();
-    let warnings = warnings.map(|one| json!({ "rule": one.rule, "severity": one.severity, "text": one.text }));
-    json!({
-        "name": one.name,
-        "engine": one.engine,
-        "placed": placed.collect::<Vec<_>>(),
-        "first_boot": one.steps,
-        "warnings": warnings.collect::<Vec<_>>(),
-    })
 }

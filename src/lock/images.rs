@@ -17,10 +17,12 @@ use crate::recipe::{Container, ImageReference, Recipe, Source};
 pub(super) const KEYS: [&str; 5] = ["reference", "arch", "sha256", "size", "blobs"];
 
 /// What an image was when we last asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct ImagePin {
     /// As the recipe writes it.
+    #[serde(skip)]
     pub reference: String,
+    #[serde(skip)]
     pub arch: Arch,
     pub manifest: Blob,
     /// The config, then the layers, each once.

@@ -16,6 +16,8 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Serialize, Serializer};
+
 pub(crate) use self::answer::{Answer, CHECKSUMS, Checksums, read_answer, redirected};
 pub(crate) use self::config::Config;
 pub(crate) use self::images::ImagePin;
@@ -33,11 +35,13 @@ pub(crate) const FORMAT: u64 = 1;
 pub(crate) const FILE_NAME: &str = "arca.lock";
 
 /// What one input was when we last asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Pin {
     /// The address or path as the recipe writes it, without secrets; see [`key`].
+    #[serde(skip)]
     pub url: String,
     /// What it meant: the address of the immutable file, or the same path.
+    #[serde(serialize_with = "serialize_key")]
     pub resolved: Source,
     pub sha256: Digest,
     pub size: Option<ByteSize>,
@@ -45,11 +49,12 @@ pub(crate) struct Pin {
     pub signer: Option<String>,
     /// Where the publisher lists mirrors (RFC 5854).
     pub metalink: Option<Url>,
+    #[serde(flatten)]
     pub image: ImageFacts,
 }
 
 /// What rules want to know of an image before it is there.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct ImageFacts {
     /// The size of the disk it holds.
     pub virtual_size: Option<ByteSize>,
@@ -93,6 +98,10 @@ pub(crate) fn key(source: &Source) -> String {
         Source::Url(url) => url.without_secrets().expose().to_owned(),
         Source::Path(path) => path.as_str().to_owned(),
     }
+}
+
+fn serialize_key<S: Serializer>(source: &Source, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&key(source))
 }
 
 /// Lists what `update` has to ask for a recipe: every input whose digest the recipe itself does not carry.

@@ -38,12 +38,14 @@ pub(crate) struct Step {
 }
 
 /// What becomes of a recipe.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Explanation {
     pub name: String,
     /// Who does what, and who said so.
     pub engine: &'static str,
+    #[serde(rename = "placed")]
     pub assignments: Vec<Assignment>,
+    #[serde(rename = "first_boot")]
     pub steps: Vec<Step>,
     /// What the rules noticed.
     pub warnings: Vec<Finding>,

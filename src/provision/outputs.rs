@@ -9,9 +9,10 @@ use crate::base::{Engine, Location};
 use crate::recipe::Recipe;
 
 /// One line of the record: what was written for whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Assignment {
     pub engine: Engine,
+    #[serde(rename = "part")]
     pub feature: Feature,
     /// Such as "user `bob` with 2 keys"; nothing in it is secret.
     pub what: String,

@@ -1,12 +1,10 @@
 //! What an update changed: as JSON, and as text.
 
-use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde::Serialize;
 
 use super::sign::Authenticity;
 use crate::base::{Arch, Digest};
 use crate::commands::printer::{Output, Printer, ShownPath};
-use crate::lock::oci::Blob;
 use crate::lock::{ImagePin, Pin, key};
 
 /// What an update did.
@@ -34,9 +32,7 @@ pub(crate) struct PinUpdate {
     pub(super) key: String,
     /// The recipe that asked first.
     pub(super) recipe: String,
-    #[serde(serialize_with = "earlier_pin")]
     before: Option<Pin>,
-    #[serde(serialize_with = "pin")]
     pub(super) after: Pin,
     pub(super) unchanged: bool,
     pub(super) changes: Vec<Change>,
@@ -54,9 +50,7 @@ pub(crate) struct ImageUpdate {
     arch: Arch,
     /// The recipe that asked first.
     pub(super) recipe: String,
-    #[serde(serialize_with = "earlier_image")]
     before: Option<ImagePin>,
-    #[serde(serialize_with = "image")]
     pub(super) after: ImagePin,
     pub(super) unchanged: bool,
     pub(super) changes: Vec<Change>,
@@ -107,14 +101,14 @@ impl PinUpdate {
         authenticity: Authenticity,
         signed_at: Option<u64>,
     ) -> Self {
-        let (unchanged, changes) = (before.as_ref() == Some(&after), changes(before.as_ref(), &after));
+        let (unchanged, changes) = (before.as_ref() == Some(&after), changes(before.as_ref(), &after, pin_fields));
         Self { key, recipe, before, after, unchanged, changes, authenticity, signed_at }
     }
 }
 
 impl ImageUpdate {
     pub(super) fn new(recipe: String, before: Option<ImagePin>, after: ImagePin) -> Self {
-        let (unchanged, changes) = (before.as_ref() == Some(&after), image_changes(before.as_ref(), &after));
+        let (unchanged, changes) = (before.as_ref() == Some(&after), changes(before.as_ref(), &after, image_fields));
         let (image, arch) = (after.reference.clone(), after.arch);
         Self { image, arch, recipe, before, after, unchanged, changes }
     }
@@ -138,68 +132,18 @@ fn change(key: &str, digest: &Digest, changes: &[Change]) -> String {
     format!("{key}{}", lines.collect::<String>())
 }
 
-fn image<S: Serializer>(image: &ImagePin, serializer: S) -> Result<S::Ok, S::Error> {
-    let blob = |blob: &Blob| json!({ "sha256": blob.digest, "size": blob.size });
-    let blobs = image.blobs.iter().map(blob).collect::<Vec<_>>();
-    json!({ "manifest": blob(&image.manifest), "blobs": blobs }).serialize(serializer)
-}
-
-fn earlier_image<S: Serializer>(earlier: &Option<ImagePin>, serializer: S) -> Result<S::Ok, S::Error> {
-    match earlier {
-        Some(earlier) => image(earlier, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-fn pin<S: Serializer>(pin: &Pin, serializer: S) -> Result<S::Ok, S::Error> {
-    json!({
-        "resolved": key(&pin.resolved),
-        "sha256": pin.sha256,
-        "size": pin.size,
-        "signer": pin.signer,
-        "metalink": pin.metalink.as_ref().map(ToString::to_string),
-        "virtual_size": pin.image.virtual_size,
-        "flavour": pin.image.flavour,
-        "snapshot": pin.image.snapshot,
-    })
-    .serialize(serializer)
-}
-
-fn earlier_pin<S: Serializer>(earlier: &Option<Pin>, serializer: S) -> Result<S::Ok, S::Error> {
-    match earlier {
-        Some(earlier) => pin(earlier, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
 /// One field of a pin, before and after; at least one of the two is there.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Change {
     pub(super) field: &'static str,
     pub(super) before: Option<String>,
     pub(super) after: Option<String>,
 }
 
-/// Lists what differs between two pins of one input, in the order in which a lock writes them.
-fn changes(before: Option<&Pin>, after: &Pin) -> Vec<Change> {
-    compared(&before.map(fields).unwrap_or_default(), fields(after))
-}
-
-/// Lists what differs between two pins of one container image.
-fn image_changes(before: Option<&ImagePin>, after: &ImagePin) -> Vec<Change> {
-    compared(&before.map(image_fields).unwrap_or_default(), image_fields(after))
-}
-
-fn image_fields(image: &ImagePin) -> Vec<(&'static str, Option<String>)> {
-    vec![
-        ("sha256", Some(image.manifest.digest.to_string())),
-        ("size", Some(image.weight().to_string())),
-        ("blobs", Some(image.blobs.len().to_string())),
-    ]
-}
-
-fn compared(old: &[(&'static str, Option<String>)], new: Vec<(&'static str, Option<String>)>) -> Vec<Change> {
-    let pairs = new.into_iter().enumerate();
+/// Lists what differs between two pins of one thing, in the order in which a lock writes them.
+fn changes<P>(before: Option<&P>, after: &P, fields: fn(&P) -> Fields) -> Vec<Change> {
+    let old = before.map(fields).unwrap_or_default();
+    let pairs = fields(after).into_iter().enumerate();
     let changes = pairs.map(|(index, (field, after))| {
         let before = old.get(index).and_then(|(_, before)| before.clone());
         Change { field, before, after }
@@ -207,7 +151,18 @@ fn compared(old: &[(&'static str, Option<String>)], new: Vec<(&'static str, Opti
     changes.filter(|change| change.before != change.after).collect()
 }
 
-fn fields(pin: &Pin) -> Vec<(&'static str, Option<String>)> {
+/// The fields of a pin as a person reads them.
+type Fields = Vec<(&'static str, Option<String>)>;
+
+fn image_fields(image: &ImagePin) -> Fields {
+    vec![
+        ("sha256", Some(image.manifest.digest.to_string())),
+        ("size", Some(image.weight().to_string())),
+        ("blobs", Some(image.blobs.len().to_string())),
+    ]
+}
+
+fn pin_fields(pin: &Pin) -> Fields {
     vec![
         ("resolved", Some(key(&pin.resolved))),
         ("sha256", Some(pin.sha256.to_string())),
@@ -243,14 +198,14 @@ mod tests {
     #[test]
     fn only_what_differs_is_a_change() {
         let fields = |before: Option<&Pin>, after: &Pin| -> Vec<_> {
-            changes(before, after).into_iter().map(|change| change.field).collect()
+            changes(before, after, pin_fields).into_iter().map(|change| change.field).collect()
         };
         assert_eq!(fields(Some(&pin("1")), &pin("1")), [""; 0]);
         assert_eq!(fields(Some(&pin("1")), &pin("2")), ["resolved", "sha256", "snapshot"]);
         assert_eq!(fields(None, &pin("1")), ["resolved", "sha256", "size", "signer", "snapshot"]);
         let lost = Pin { size: None, ..pin("1") };
         assert_eq!(
-            changes(Some(&pin("1")), &lost),
+            changes(Some(&pin("1")), &lost, pin_fields),
             [Change { field: "size", before: Some("2 MiB".into()), after: None }]
         );
     }

@@ -42,8 +42,9 @@ const LAYER_TYPES: [&str; 5] = [
 ];
 
 /// Something that a registry or layout holds by its digest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub(crate) struct Blob {
+    #[serde(rename = "sha256")]
     pub digest: Digest,
     pub size: u64,
 }

@@ -32,6 +32,12 @@ pub(crate) enum Feature {
     ReadyMade,
 }
 
+impl serde::Serialize for Feature {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.title())
+    }
+}
+
 impl Feature {
     /// Returns what it is called in a sentence, the engine that does it best, and why.
     const fn row(self) -> (&'static str, Engine, &'static str) {

@@ -128,6 +128,6 @@ fn conflict(headline: String, place: &Location, node: &Node, config: &Config) ->
     let there = place_in(&config.file, node.at.line, node.at.column);
     Diagnostic::new(Code::Provision, headline)
         .at(redacted(place))
-        .fact("config", format!("{}:{}:{}", there.file, there.line, there.column))
+        .fact("config", there)
         .hint("keep it in one of the two")
 }
