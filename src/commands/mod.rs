@@ -17,7 +17,6 @@ pub(crate) mod inspect;
 pub(crate) mod install;
 mod kept_vms;
 mod launch_source;
-mod metalink;
 pub(crate) mod mirror;
 mod moved;
 pub(crate) mod new;

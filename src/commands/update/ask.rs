@@ -3,11 +3,11 @@
 //! Each place (a mirror of the configuration, then the address itself) is asked as one: checksums and signature of two
 //! places may be of two days. Read next: `sign`.
 
+use super::metalink;
 use super::sign::{Authenticity, PinPolicy, PublisherAnswer};
 use crate::base::text::one_line;
 use crate::base::{ByteSize, Code, Diagnostic, Url};
 use crate::commands::context::{Context, LARGEST_INPUT};
-use crate::commands::metalink;
 use crate::commands::recipe_file::LoadedRecipe;
 use crate::fetch::{self, Fetch};
 use crate::host::files;
@@ -47,16 +47,26 @@ struct PublishedChecksums {
     authenticity: Authenticity,
 }
 
-/// A file of a publisher, and where it came from, for people.
-struct Text {
-    bytes: Vec<u8>,
-    from: String,
+/// A small file of a publisher, and where it came from, for people.
+pub(super) struct Text {
+    pub(super) bytes: Vec<u8>,
+    pub(super) from: String,
 }
 
 impl PublisherQuery<'_> {
     /// Finds out what an input is today by the word of its server alone: for a better message, never for a pin.
     pub(in crate::commands) fn ask(&self, question: &Question) -> Result<Pin, Diagnostic> {
         self.hear(question, None).map(|answer| answer.pin)
+    }
+
+    /// Reads a small file; `None` where it is one of this machine that is not there.
+    pub(super) fn text(&self, what: &str, at: &Url, limit: ByteSize) -> Result<Option<Text>, Diagnostic> {
+        if at.is_remote() {
+            let text = self.fetch.text(what, at, limit.0, self.context.events)?;
+            return Ok(Some(Text { bytes: text.body, from: text.from.to_string() }));
+        }
+        let found = files::read_small(&file_path(at)?, limit)?;
+        Ok(found.map(|bytes| Text { bytes, from: at.to_string() }))
     }
 
     /// Finds out what an input is today, and who says so.
@@ -91,7 +101,7 @@ impl PublisherQuery<'_> {
         policy: Option<&PinPolicy<'_>>,
     ) -> Result<PublisherAnswer, Diagnostic> {
         let (mut failures, mut absent) = (vec![], vec![]);
-        for index in 0..Context::candidates(self.mirrors, &Source::Url(url.clone())).len() {
+        for index in 0..self.mirrors.apply(url).len() {
             let place = Place { query: self, index };
             match place.hear(question, url, policy) {
                 Ok(answer) => {
@@ -124,8 +134,7 @@ impl PublisherQuery<'_> {
         let text = format!("`{name}`: its publisher has no checksum of it; it is fetched once and pinned as it comes");
         self.context.warn(text);
         let mut failures = vec![];
-        for candidate in Context::candidates(self.mirrors, &Source::Url(url.clone())) {
-            let Source::Url(at) = candidate else { continue };
+        for at in self.mirrors.apply(url) {
             match self.learn(question, url, &at, policy) {
                 Ok(pin) => return Ok(PublisherAnswer { pin, signed_at: None, authenticity: Authenticity::Nobody }),
                 Err(failure) => failures.push(failure),
@@ -179,7 +188,7 @@ impl PublisherQuery<'_> {
 /// One of the places where an address may be found.
 struct Place<'a> {
     query: &'a PublisherQuery<'a>,
-    /// Which of [`Context::candidates`].
+    /// Which of those that [`Mirrors::apply`] gives.
     index: usize,
 }
 
@@ -214,9 +223,7 @@ impl Place<'_> {
         let resolved = published.answer.resolved.clone();
         let mut answer = self.finish(question, published);
         if policy.is_some() {
-            let at = |list: &Url| self.at(list).map(Source::Url);
-            let (fetch, events) = (self.query.fetch, self.query.context.events);
-            answer.pin.metalink = metalink::listed(fetch, events, &resolved, at, &answer.pin);
+            answer.pin.metalink = metalink::listed(self.query, &resolved, |list| self.at(list), &answer.pin);
         }
         Ok(answer)
     }
@@ -311,25 +318,16 @@ impl Place<'_> {
 
     /// Returns where the place has an address.
     fn at(&self, url: &Url) -> Option<Url> {
-        match Context::candidates(self.query.mirrors, &Source::Url(url.clone())).into_iter().nth(self.index) {
-            Some(Source::Url(at)) => Some(at),
-            _ => None,
-        }
+        self.query.mirrors.apply(url).into_iter().nth(self.index)
     }
 
     fn read(&self, url: &Url) -> Result<Text, QueryError> {
-        let missing = || Diagnostic::new(Code::Io, format!("`{url}` is not there"));
-        let Some(at) = self.at(url) else { return Err(QueryError::Absent(missing())) };
-        if !at.is_remote() {
-            let found = files::read_small(&file_path(&at)?, SIDECAR_LIMIT)?;
-            let absent = || QueryError::Absent(Diagnostic::new(Code::Io, format!("`{at}` is not there")));
-            return found.map(|bytes| Text { bytes, from: at.to_string() }).ok_or_else(absent);
-        }
-        if at == *url && url.scheme() != "https" {
+        let Some(at) = self.at(url) else { return Err(QueryError::Absent(not_there(url))) };
+        if at == *url && url.scheme() == "http" {
             return Err(QueryError::Failed(without_https(url)));
         }
-        match self.query.fetch.text(at.file_name(), &at, SIDECAR_LIMIT.0, self.query.context.events) {
-            Ok(text) => Ok(Text { bytes: text.body, from: text.from.to_string() }),
+        match self.query.text(at.file_name(), &at, SIDECAR_LIMIT) {
+            Ok(text) => text.ok_or_else(|| QueryError::Absent(not_there(&at))),
             Err(problem) if fetch::is_absent(&problem) => Err(QueryError::Absent(unhelpful(problem))),
             Err(problem) => Err(QueryError::Failed(problem)),
         }
@@ -353,6 +351,11 @@ fn local(pin: Pin) -> PublisherAnswer {
 /// What a lock keeps of an address: the publisher's own, without secrets, whichever place answered.
 fn plain(url: &Url) -> Source {
     Source::Url(url.without_secrets())
+}
+
+/// Reports that a file of this machine is not there.
+pub(super) fn not_there(at: &Url) -> Diagnostic {
+    Diagnostic::new(Code::Io, format!("`{at}` is not there"))
 }
 
 fn file_path(url: &Url) -> Result<std::path::PathBuf, Diagnostic> {

@@ -3,21 +3,13 @@
 //! A tag is asked for once, here; a build names digests only. Every document is read within a bound and compared with the
 //! digest it was asked for by, before anything it says is followed.
 
-use super::ask::PublisherQuery;
+use super::ask::{PublisherQuery, Text, not_there};
 use super::sign::PinPolicy;
 use crate::base::text::one_line;
 use crate::base::{Arch, ByteSize, Code, Diagnostic, Digest, Url};
-use crate::commands::context::Context;
-use crate::host::files;
 use crate::lock::oci::{self, Blob, Document, Manifest};
 use crate::lock::{ImagePin, images};
-use crate::recipe::{ImageReference, Source};
-
-/// A document of a registry, and where it came from, for people.
-struct Text {
-    bytes: Vec<u8>,
-    from: String,
-}
+use crate::recipe::ImageReference;
 
 /// What a document must be, where its digest is known.
 type Expected = Option<(Digest, Option<u64>)>;
@@ -78,9 +70,10 @@ impl PublisherQuery<'_> {
     /// Reads a document from the first place that has the right one.
     fn document(&self, what: &str, url: &Url, expected: Expected) -> Result<Text, Diagnostic> {
         let mut failures: Vec<Diagnostic> = vec![];
-        for place in Context::candidates(self.mirrors, &Source::Url(url.clone())) {
-            let Source::Url(at) = place else { continue };
-            match self.document_at(what, &at).and_then(|text| compared(what, text, expected)) {
+        for at in self.mirrors.apply(url) {
+            let text = self.text(what, &at, ByteSize(oci::DOCUMENT_LIMIT));
+            let text = text.and_then(|text| text.ok_or_else(|| not_there(&at)));
+            match text.and_then(|text| compared(what, text, expected)) {
                 Ok(text) => {
                     failures.iter().for_each(|failure| self.tell_other_place(what, failure));
                     return Ok(text);
@@ -95,18 +88,6 @@ impl PublisherQuery<'_> {
     fn tell_other_place(&self, what: &str, failure: &Diagnostic) {
         let text = format!("`{}`: {}; the next address serves", one_line(what, 200), failure.headline);
         self.context.warn(text);
-    }
-
-    fn document_at(&self, what: &str, at: &Url) -> Result<Text, Diagnostic> {
-        let from = at.to_string();
-        if at.is_remote() {
-            let text = self.fetch.text(what, at, oci::DOCUMENT_LIMIT, self.context.events)?;
-            return Ok(Text { bytes: text.body, from: text.from.to_string() });
-        }
-        let path = at.to_file_path().ok_or_else(|| Diagnostic::new(Code::Recipe, format!("`{at}` names no file")))?;
-        let bytes = files::read_small(&path, ByteSize(oci::DOCUMENT_LIMIT))?;
-        let bytes = bytes.ok_or_else(|| Diagnostic::new(Code::Io, format!("`{at}` is not there")))?;
-        Ok(Text { bytes, from })
     }
 }
 

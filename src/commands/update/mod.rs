@@ -7,6 +7,7 @@
 
 mod ask;
 mod image;
+mod metalink;
 mod notes;
 mod output;
 mod sign;
