@@ -82,7 +82,7 @@ impl<'de> serde::Deserialize<'de> for Digest {
 }
 
 /// The id of a derivation: the digest of its canonical encoding.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
 pub(crate) struct DerivationId(pub Digest);
 
 impl fmt::Display for DerivationId {

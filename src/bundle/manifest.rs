@@ -58,9 +58,12 @@ impl Manifest {
 
     /// Writes the canonical text.
     pub(crate) fn to_text(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    /// Returns the digest that stands for the bundle.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(self.to_text().as_bytes())
     }
 
     /// Reads a manifest; unknown keys, a newer format and file names with a `/` are refused.

@@ -14,7 +14,7 @@ use crate::format::checksums;
 use crate::host::files;
 use crate::plan::{Plan, Role, file};
 use crate::realise::Realised;
-use crate::store::{Bundle, BundleEntry, Source, Store};
+use crate::store::{BundleEntry, Source};
 pub(crate) use manifest::{Entry, Manifest};
 
 /// The way out where a bundle is not what was built.
@@ -46,27 +46,19 @@ pub(crate) fn entries(plan: &Plan, realised: &Realised) -> Result<Vec<BundleEntr
     }
     files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
     let manifest = Manifest::new(plan, files.iter().map(|(entry, _)| entry.clone()).collect());
-    let text = manifest.to_text();
-    let digest = Digest::of(text.as_bytes());
-    let mut sums: Vec<_> = files.iter().map(|(entry, _)| (entry.path.clone(), entry.sha256)).collect();
-    sums.push((file::MANIFEST.to_owned(), digest));
-    sums.sort();
     let mut entries: Vec<_> =
         files.into_iter().map(|(entry, source)| BundleEntry { file_name: entry.path, source }).collect();
-    for (name, text) in [(file::MANIFEST, text), (file::SHA256SUMS, checksums::sums(&named(&sums)))] {
+    for (name, text) in [(file::MANIFEST, manifest.to_text()), (file::SHA256SUMS, sums(&manifest))] {
         let source = Source::Bytes { bytes: text.into_bytes(), mode: 0o444 };
         entries.push(BundleEntry { file_name: name.to_owned(), source });
     }
     Ok(entries)
 }
 
-/// Publishes entries in the store, whole; returns the directory.
-pub(crate) fn publish(entries: &[BundleEntry], plan: &Plan, store: &Store<'_>) -> Result<Bundle, Diagnostic> {
-    store.publish_bundle(&plan.id, &plan.name, entries)
-}
-
-fn named(sums: &[(String, Digest)]) -> Vec<(&str, Digest)> {
-    sums.iter().map(|(name, digest)| (name.as_str(), *digest)).collect()
+/// Writes `SHA256SUMS`: every file that the manifest lists, and the manifest.
+fn sums(manifest: &Manifest) -> String {
+    let files = manifest.files.iter().map(|entry| (entry.path.as_str(), entry.sha256));
+    checksums::sums(&files.chain([(file::MANIFEST, manifest.digest())]).collect::<Vec<_>>())
 }
 
 /// A file of a bundle that a rebuild gives otherwise.
@@ -147,7 +139,7 @@ pub(crate) fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, D
             Err(problem) => problems.push(problem),
         }
     }
-    problems.extend(sums(directory, &manifest).err());
+    problems.extend(verify_sums(directory, &manifest).err());
     let listed = |name: &str| {
         [file::MANIFEST, file::SHA256SUMS].contains(&name) || manifest.files.iter().any(|entry| entry.path == name)
     };
@@ -158,7 +150,7 @@ pub(crate) fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, D
     if !problems.is_empty() {
         return Err(Diagnostics(problems));
     }
-    let digest = Digest::of(manifest.to_text().as_bytes());
+    let digest = manifest.digest();
     Ok(Verified { name: manifest.name, digest, files: manifest.files.len() + 2, bytes })
 }
 
@@ -178,14 +170,10 @@ fn verify_file(directory: &Path, entry: &Entry, events: Events<'_>) -> Result<()
 }
 
 /// The manifest and the sums must say the same, or `sha256sum -c` and this command would disagree.
-fn sums(directory: &Path, manifest: &Manifest) -> Result<(), Diagnostic> {
-    let text = manifest.to_text();
-    let mut expected: Vec<_> = manifest.files.iter().map(|entry| (entry.path.clone(), entry.sha256)).collect();
-    expected.push((file::MANIFEST.to_owned(), Digest::of(text.as_bytes())));
-    expected.sort();
+fn verify_sums(directory: &Path, manifest: &Manifest) -> Result<(), Diagnostic> {
     let found = files::read_text(&directory.join(file::SHA256SUMS))?.ok_or_else(|| is_missing(file::SHA256SUMS))?;
     let on_disk = files::read_text(&directory.join(file::MANIFEST))?.unwrap_or_default();
-    if found == checksums::sums(&named(&expected)) && on_disk == text {
+    if found == sums(manifest) && on_disk == manifest.to_text() {
         return Ok(());
     }
     Err(Diagnostic::new(Code::Hash, format!("`{}` and `{}` do not agree", file::SHA256SUMS, file::MANIFEST)))

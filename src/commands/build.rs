@@ -247,7 +247,7 @@ pub(super) fn make(plan: &Plan, build: &BuildContext<'_>) -> Result<(Bundle, boo
     let entries = bundle::entries(plan, &realised)?;
     let stats = realised.stats;
     let unchanged = was_there && stats.built == 0 && stats.fetched == 0;
-    Ok((bundle::publish(&entries, plan, build.store)?, unchanged, stats))
+    Ok((build.store.publish_bundle(&plan.id, &plan.name, &entries)?, unchanged, stats))
 }
 
 /// Makes the link or the copy, and writes down what the link keeps.

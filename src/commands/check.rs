@@ -49,18 +49,12 @@ impl CheckOptions {
         }
         let checked = check(context, &self.recipes);
         let counts = Counts::of(&checked);
-        let is_text = !self.sarif && !printer.is_json();
-        match self.sarif {
-            true => printer.json(&sarif(&checked)),
-            false if printer.is_json() => printer.json(&CheckOutput::of(&checked)),
-            false => {
-                checked.iter().flat_map(|one| &one.findings).for_each(|finding| printer.finding(finding));
-                checked.iter().for_each(|one| say(printer, one));
-            }
-        }
-        // Where something is refused, the errors come last, and their number with them.
-        if is_text && checked.iter().all(|one| one.problems.is_empty()) {
-            printer.say(&counts.summary(checked.len()));
+        if self.sarif {
+            printer.json(&sarif(&checked));
+        } else if printer.is_json() {
+            printer.json(&CheckOutput::of(&checked));
+        } else {
+            say(printer, &checked, &counts);
         }
         let problems: Vec<_> = checked.into_iter().flat_map(|one| one.problems).collect();
         match (problems.is_empty(), counts.denied(self.deny.as_deref())) {
@@ -137,10 +131,15 @@ fn check_one(context: &Context<'_>, path: &Path) -> CheckedRecipe {
     found
 }
 
-fn say(printer: &Printer, one: &CheckedRecipe) {
-    if let Some(plan) = &one.plan {
+fn say(printer: &Printer, checked: &[CheckedRecipe], counts: &Counts) {
+    checked.iter().flat_map(|one| &one.findings).for_each(|finding| printer.finding(finding));
+    for plan in checked.iter().filter_map(|one| one.plan.as_ref()) {
         let made = count(plan.outputs.len(), "file");
         printer.say(&format!("{}: good; plan {}, {made} and the launch files", plan.name, plan.id.short()));
+    }
+    // Where something is refused, the errors come last, and their number with them.
+    if checked.iter().all(|one| one.problems.is_empty()) {
+        printer.say(&counts.summary(checked.len()));
     }
 }
 
@@ -183,7 +182,7 @@ impl Counts {
 }
 
 /// The JSON document.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct CheckOutput {
     plans: Vec<Value>,
     findings: Vec<RecipeFinding>,
@@ -209,19 +208,14 @@ impl CheckOutput {
             recipe: one.recipe.clone().into(),
             reason: reason.cloned(),
         };
-        let each = checked.iter();
-        Self {
-            plans: each.clone().filter_map(|one| one.plan.as_ref()).map(Plan::to_json).collect(),
-            findings: each
-                .clone()
-                .flat_map(|one| one.findings.iter().map(move |finding| found(one, finding, None)))
-                .collect(),
-            allowed: each
-                .clone()
-                .flat_map(|one| one.allowed.iter().map(move |all| found(one, &all.finding, Some(&all.reason))))
-                .collect(),
-            errors: each.flat_map(|one| &one.problems).map(report::to_json).collect(),
+        let mut output = Self::default();
+        for one in checked {
+            output.plans.extend(one.plan.as_ref().map(Plan::to_json));
+            output.findings.extend(one.findings.iter().map(|finding| found(one, finding, None)));
+            output.allowed.extend(one.allowed.iter().map(|all| found(one, &all.finding, Some(&all.reason))));
+            output.errors.extend(one.problems.iter().map(report::to_json));
         }
+        output
     }
 }
 

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::launch_source::LaunchSource;
 use super::printer::{Output, Printer, ShownPath};
 use crate::base::text::one_line;
-use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Diagnostics, Digest, Event, Name, StorageDir, Transport};
+use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Diagnostics, Event, Name, StorageDir, Transport};
 use crate::bundle::{Entry, Manifest};
 use crate::emit::{self, Identity, LaunchFile};
 use crate::host::files;
@@ -298,7 +298,7 @@ fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -
         // Another run was faster, while we looked or waited.
         return Err(Diagnostic::new(Code::OutputExists, format!("`{}` exists already", there.directory.display())));
     }
-    let bundle = Digest::of(source.manifest.to_text().as_bytes());
+    let bundle = source.manifest.digest();
     let uuid = source.identity.uuid.clone();
     let record = Record::new(machine.name.clone(), source.manifest.plan, bundle, uuid, virsh.uri().to_owned());
     let mut draft = storage.begin(record)?;

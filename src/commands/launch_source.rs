@@ -100,8 +100,7 @@ impl LaunchSource {
             let problem = Diagnostic::new(Code::Hash, format!("`{}` is not what the manifest says", file::MACHINE));
             return Err(problem.fact("bundle", path.display()).hint("build the bundle again"));
         }
-        let digest = Digest::of(manifest.to_text().as_bytes());
-        Ok(Self { path, machine: Machine::parse(&text)?, manifest, digest })
+        Ok(Self { path, machine: Machine::parse(&text)?, digest: manifest.digest(), manifest })
     }
 
     /// Returns whether the store holds exactly this one, and its stamps say that it is as it was.

@@ -2,7 +2,7 @@
 
 use super::recipe_file::LoadedRecipe;
 use super::update::PublisherQuery;
-use crate::base::{Code, Diagnostic};
+use crate::base::{Code, Diagnostic, Location};
 use crate::fetch;
 use crate::lock::{self, Pin};
 use crate::recipe::inputs::container_title;
@@ -21,11 +21,10 @@ pub(super) fn explain(problem: Diagnostic, loaded: &LoadedRecipe, query: &Publis
     let input = inputs.iter().find(|input| failed.as_ref().is_none_or(|title| *title == input.what));
     let Some(input) = input else { return explain_image(problem, failed.as_deref(), loaded, query) };
     let place = &input.source.place;
-    let recipe_place = format!("{}:{}:{}", place.file, place.line, place.column);
-    let problem = problem.fact("recipe", &recipe_place);
+    let problem = problem.fact("recipe", place);
     let command = query.context.command("update", &recipe.file);
     if let Some((before, now)) = today(input, loaded, query) {
-        return moved(problem, noun(input), (&before, &now), &recipe_place, &command);
+        return moved(problem, noun(input), (&before, &now), place, &command);
     }
     if problem.code != Code::Hash {
         return with_command(problem, input, &command);
@@ -49,10 +48,7 @@ fn explain_image(
     let recipe = &loaded.recipe;
     let is_part = |container| part.is_some_and(|part| part.starts_with(&format!("{},", container_title(container))));
     let Some((_, reference)) = recipe.images().find(|(container, _)| is_part(container)) else { return problem };
-    let place = &reference.place;
-    let problem = problem
-        .fact("image", &reference.value)
-        .fact("recipe", format!("{}:{}:{}", place.file, place.line, place.column));
+    let problem = problem.fact("image", &reference.value).fact("recipe", &reference.place);
     if !fetch::is_absent(&problem) {
         return problem;
     }
@@ -91,7 +87,7 @@ fn noun(input: &Input<'_>) -> &'static str {
     if input.what == "base" { "image" } else { "file" }
 }
 
-fn moved(failure: Diagnostic, noun: &str, (before, now): (&Pin, &Pin), recipe: &str, command: &str) -> Diagnostic {
+fn moved(failure: Diagnostic, noun: &str, (before, now): (&Pin, &Pin), recipe: &Location, command: &str) -> Diagnostic {
     Diagnostic::new(Code::UpstreamMoved, format!("the publisher has another {noun} by now than the one that is pinned"))
         .fact("pinned", show(before))
         .fact("today", show(now))

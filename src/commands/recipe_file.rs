@@ -120,10 +120,7 @@ impl LoadedRecipe {
         if base.sha256.is_some_and(|digest| digest != pin.sha256) {
             return None;
         }
-        let file_name = match &pin.resolved {
-            Source::Url(url) => url.file_name().to_owned(),
-            Source::Path(path) => path.file_name().to_owned(),
-        };
+        let file_name = pin.resolved.file_name().to_owned();
         let moved = (pin.resolved != base.source.value).then_some(&pin.resolved);
         let immutable = moved.and_then(|resolved| match (resolved, &base.source.value) {
             (Source::Url(url), Source::Url(written)) if !facts::is_immutable(written) => {

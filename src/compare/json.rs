@@ -88,7 +88,7 @@ pub(crate) fn diff(before: &Value, after: &Value, lens: Redaction) -> Vec<What> 
 fn walk(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Redaction, found: &mut Vec<What>) {
     match (before, after) {
         (before, after) if before == after => {}
-        (Some(Value::Object(_)), Some(Value::Object(_))) => objects(at, before, after, lens, found),
+        (Some(Value::Object(before)), Some(Value::Object(after))) => objects(at, before, after, lens, found),
         (Some(Value::Array(before)), Some(Value::Array(after))) => lists(at, before, after, lens, found),
         _ => {
             let shown = |value: Option<&Value>| value.map(|value| lens.show(value));
@@ -98,9 +98,7 @@ fn walk(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Redaction
     }
 }
 
-fn objects(at: &str, before: Option<&Value>, after: Option<&Value>, lens: Redaction, found: &mut Vec<What>) {
-    let of = |side: Option<&Value>| side.and_then(Value::as_object).cloned().unwrap_or_default();
-    let (before, after) = (of(before), of(after));
+fn objects(at: &str, before: &Object, after: &Object, lens: Redaction, found: &mut Vec<What>) {
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for name in names {
         let (shown, lens) = lens.key(name);
@@ -126,6 +124,7 @@ fn lists(at: &str, before: &[Value], after: &[Value], lens: Redaction, found: &m
     }
 }
 
+type Object = serde_json::Map<String, Value>;
 type Pairs = Vec<(Option<usize>, Option<usize>)>;
 
 /// Pairs the elements of two lists: objects by identity, lists of one length by place, others by what stayed the same.

@@ -28,7 +28,7 @@ fn read<R: Read + Seek>(reader: &mut R) -> Result<Tree, ReadError> {
     Tree::read(reader, length)
 }
 
-fn told(read: &Result<Tree, ReadError>) -> String {
+fn told<T>(read: &Result<T, ReadError>) -> String {
     match read {
         Ok(_) => "readable".into(),
         Err(error) => one_line(&error.to_string(), 120),
@@ -88,12 +88,6 @@ fn contents(path: &str, before: Result<Vec<u8>, ReadError>, after: Result<Vec<u8
             vec![opaque(before.len() as u64, after.len() as u64)]
         }
         (Ok(before), Ok(after)) => text(name, &before, &after),
-        (before, after) => {
-            let told = |read: Result<Vec<u8>, ReadError>| match read {
-                Ok(_) => "readable".to_owned(),
-                Err(error) => one_line(&error.to_string(), 120),
-            };
-            vec![What::value("content", told(before), told(after))]
-        }
+        (before, after) => vec![What::value("content", told(&before), told(&after))],
     }
 }

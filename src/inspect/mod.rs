@@ -16,7 +16,7 @@ use crate::format::qcow2::{GateError, Header, Image, ImageInfo, Limits, gate};
 use crate::format::{gpt, iso};
 
 /// What a file turned out to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Kind {
     Qcow2,
@@ -27,11 +27,12 @@ pub(crate) enum Kind {
     Gpt,
     /// Something inside an xz, zstd or gzip file.
     Compressed,
+    #[default]
     Other,
 }
 
 /// Everything `inspect` found out. Texts that come from the file are sanitised.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, Default, serde::Serialize)]
 pub(crate) struct Report {
     pub kind: Kind,
     /// In words.
@@ -88,18 +89,7 @@ pub(crate) struct FileReport {
 
 impl Report {
     fn new(kind: Kind, what: impl Into<String>, length: u64) -> Self {
-        Self {
-            kind,
-            what: what.into(),
-            file_size: ByteSize(length),
-            refused: None,
-            image: None,
-            iso: None,
-            partitions: vec![],
-            volumes: vec![],
-            guest: vec![],
-            notes: vec![],
-        }
+        Self { kind, what: what.into(), file_size: ByteSize(length), ..Self::default() }
     }
 
     fn refuse(&mut self, problem: &Diagnostic) {

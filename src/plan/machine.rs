@@ -106,9 +106,7 @@ impl Machine {
 
     /// Writes the canonical text of `machine.json`: two-space indented, one final line end.
     pub(crate) fn to_text(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
-        text.push('\n');
-        text
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
     }
 
     /// Reads `machine.json`; every text in it is held to its rule again, as a bundle may come from anywhere.

@@ -224,14 +224,10 @@ fn machine(recipe: &Recipe, lowered: &GuestConfig) -> Machine {
     }
 }
 
-/// Tells a libosinfo id from the image's name.
+/// Chooses a libosinfo id by the image's name.
 fn osinfo(source: &Source) -> &'static str {
-    let name = match source {
-        Source::Url(url) => url.file_name(),
-        Source::Path(path) => path.file_name(),
-    };
     let [tumbleweed, other] = super::machine::OSINFO;
-    if is_rolling(name) { tumbleweed } else { other }
+    if is_rolling(source.file_name()) { tumbleweed } else { other }
 }
 
 /// Hashes all that reaches a byte: outputs, the machine, the revision of the launch files.

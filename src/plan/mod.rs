@@ -71,7 +71,7 @@ impl Role {
 }
 
 /// One file of the bundle that a derivation makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Output {
     pub derivation: DerivationId,
     pub role: Role,

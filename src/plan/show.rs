@@ -17,20 +17,16 @@ impl Plan {
             "name": self.name.as_str(),
             "epoch": self.epoch,
             "machine": self.machine,
-            "outputs": self.outputs.iter().map(|(name, output)| {
-                (name.clone(), json!({"derivation": output.derivation.0, "role": output.role}))
-            }).collect::<serde_json::Map<_, _>>(),
+            "outputs": self.outputs,
             "derivations": self.derivations.iter().map(|derivation| self.derivation_json(derivation)).collect::<Vec<_>>(),
-            "warnings": self.warnings.iter().map(|warning| json!({"rule": warning.rule, "severity": warning.severity, "text": warning.text})).collect::<Vec<_>>(),
+            "warnings": self.warnings,
         })
     }
 
     fn derivation_json(&self, derivation: &Derivation) -> Value {
         let (builder, revision) = derivation.builder.name_and_revision();
-        let inputs: Vec<_> = derivation.builder.inputs().iter().map(|id| id.0).collect();
-        let mut value = json!({
-            "id": derivation.id.0, "title": derivation.title, "builder": builder, "revision": revision, "inputs": inputs,
-        });
+        let (id, title, inputs) = (derivation.id, &derivation.title, derivation.builder.inputs());
+        let mut value = json!({"id": id, "title": title, "builder": builder, "revision": revision, "inputs": inputs});
         for (key, argument) in arguments(&derivation.builder) {
             value[key] = argument;
         }
@@ -57,8 +53,7 @@ fn arguments(builder: &Builder) -> Vec<(&'static str, Value)> {
     match builder {
         Builder::Fixed { digest } => vec![("sha256", json!(digest))],
         Builder::FatVolume { label, epoch, files } => {
-            let files: serde_json::Map<_, _> = files.iter().map(|(path, id)| (path.clone(), json!(id.0))).collect();
-            vec![("label", json!(label)), ("epoch", json!(epoch)), ("files", Value::Object(files))]
+            vec![("label", json!(label)), ("epoch", json!(epoch)), ("files", json!(files))]
         }
         Builder::Unpack { compression, kind, size, .. } => {
             vec![("compression", json!(compression)), ("kind", json!(kind)), ("unpacked_size", json!(size))]
@@ -73,14 +68,8 @@ fn arguments(builder: &Builder) -> Vec<(&'static str, Value)> {
         }
         Builder::Grow { size, .. } => vec![("virtual_size", json!(size))],
         Builder::Blank { size } => vec![("virtual_size", json!(size))],
-        Builder::Filled { pieces } => {
-            let forms: Vec<_> = pieces.iter().map(Piece::form).collect();
-            vec![("pieces", json!(forms))]
-        }
-        Builder::PayloadTar { files } => {
-            let files: serde_json::Map<_, _> = files.iter().map(|(path, id)| (path.clone(), json!(id.0))).collect();
-            vec![("files", Value::Object(files))]
-        }
+        Builder::Filled { pieces } => vec![("pieces", pieces.iter().map(Piece::form).collect())],
+        Builder::PayloadTar { files } => vec![("files", json!(files))],
         Builder::OciArchive { name, .. } => vec![("image_name", json!(name))],
     }
 }

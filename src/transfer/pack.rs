@@ -34,11 +34,12 @@ pub(crate) struct Piece<'a> {
 }
 
 /// Everything some recipes need.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Closure {
-    index: Index,
     files: BTreeMap<String, Vec<u8>>,
-    objects: BTreeMap<Digest, Origin>,
+    lock: Lock,
+    objects: BTreeMap<Digest, (ObjectEntry, Origin)>,
+    roots: BTreeMap<String, Root>,
 }
 
 /// Where an object's bytes are.
@@ -63,30 +64,22 @@ pub(crate) struct Packed {
 
 /// Gathers pieces into one closure; two files of one path must be the same, and so must two pins of one input.
 pub(crate) fn gather(pieces: &[Piece<'_>]) -> Result<Closure, Diagnostic> {
-    let mut gathered = Gathered::default();
+    let mut closure = Closure::default();
     for piece in pieces {
-        gathered.add(piece)?;
+        closure.add(piece)?;
     }
-    if gathered.lock != Lock::default() {
-        let text = gathered.lock.print();
-        gathered.add_file(lock::FILE_NAME, text.as_bytes())?;
+    if closure.lock != Lock::default() {
+        let text = closure.lock.print();
+        closure.add_file(lock::FILE_NAME, text.as_bytes())?;
     }
-    Ok(gathered.finish())
+    Ok(closure)
 }
 
-#[derive(Default)]
-struct Gathered {
-    files: BTreeMap<String, Vec<u8>>,
-    lock: Lock,
-    objects: BTreeMap<Digest, (ObjectEntry, Origin)>,
-    roots: BTreeMap<String, Root>,
-}
-
-impl Gathered {
+impl Closure {
     fn add(&mut self, piece: &Piece<'_>) -> Result<(), Diagnostic> {
         let shown = one_line(&piece.file_name, 100);
         RecipePath::parse(&piece.file_name).map_err(|error| {
-            Diagnostic::new(Code::Usage, format!("`{shown}` is no file name for an archive")).cause(error)
+            Diagnostic::new(Code::Usage, format!("`{shown}` is not a file name for an archive")).cause(error)
         })?;
         self.add_file(&piece.file_name, piece.text.as_bytes())?;
         for path in piece.files.0.keys() {
@@ -155,63 +148,61 @@ impl Gathered {
         bundle.files().iter().map(entry).collect()
     }
 
-    fn finish(self) -> Closure {
+    fn index(&self) -> Index {
         let entry = |(path, bytes): (&String, &Vec<u8>)| FileEntry {
             path: path.clone(),
             size: bytes.len() as u64,
             sha256: Digest::of(bytes),
         };
-        let index = Index {
+        Index {
             format: archive::FORMAT,
             part: archive::PART,
             files: self.files.iter().map(entry).collect(),
             objects: self.objects.values().map(|(entry, _)| entry.clone()).collect(),
-            roots: self.roots.into_values().collect(),
-        };
-        let objects = self.objects.into_iter().map(|(digest, (_, origin))| (digest, origin)).collect();
-        Closure { index, files: self.files, objects }
+            roots: self.roots.values().cloned().collect(),
+        }
     }
-}
 
-impl Closure {
     /// Leaves out the objects that the other side has; the archive says that it needs them.
     pub(crate) fn leave_out(&mut self, there: &BTreeSet<Digest>) {
-        self.index.objects.iter_mut().for_each(|object| object.held = !there.contains(&object.sha256));
+        self.objects.iter_mut().for_each(|(digest, (entry, _))| entry.held = !there.contains(digest));
     }
 
     /// Writes the archive (mode 0600), whole or not at all, and never over another file.
     ///
     /// A file that is there is compared by digest; the same bytes are a success.
     pub(crate) fn write(&self, store: &Store<'_>, path: &Path, events: Events<'_>) -> Result<Packed, Diagnostic> {
-        let size = self.index.length();
+        let index = self.index();
+        let size = index.length();
         let is_there = files::exists(path);
         layout::sweep(path);
         if is_there && files::open(path).and_then(|file| files::length(&file)).ok() != Some(size) {
             return Err(layout::exists(path, "another file"));
         }
         let digest = if is_there {
-            let (_, digest) = self.stream(io::sink(), store, events).map_err(told)?;
+            let (_, digest) = self.stream(io::sink(), &index, store, events).map_err(told)?;
             if files::summarise(path, events)?.digest != digest {
                 return Err(layout::exists(path, "another file"));
             }
             digest
         } else {
             let file = layout::NewFile::begin(path)?;
-            let (file, digest) = self.stream(file, store, events).map_err(told)?;
+            let (file, digest) = self.stream(file, &index, store, events).map_err(told)?;
             file.publish()?;
             digest
         };
-        Ok(Packed { digest, size, unchanged: is_there, index: self.index.clone() })
+        Ok(Packed { digest, size, unchanged: is_there, index })
     }
 
     fn stream<W: Write>(
         &self,
         into: W,
+        index: &Index,
         store: &Store<'_>,
         events: Events<'_>,
     ) -> Result<(W, Digest), archive::ArchiveError> {
-        let mut writer = Writer::begin(HashingWriter::new(into), &self.index)?;
-        for member in self.index.members() {
+        let mut writer = Writer::begin(HashingWriter::new(into), index)?;
+        for member in index.members() {
             match &member {
                 Member::File(file) => {
                     let content = self.files.get(&file.path).map(Vec::as_slice).unwrap_or_default();
@@ -231,8 +222,8 @@ impl Closure {
 
     fn object<'s>(&self, digest: &Digest, store: &'s Store<'_>) -> Result<Box<dyn Read + 's>, Diagnostic> {
         match self.objects.get(digest) {
-            Some(Origin::Object(object)) => Ok(Box::new(store.reader(object)?)),
-            Some(Origin::File(path)) => Ok(Box::new(files::open(path)?)),
+            Some((_, Origin::Object(object))) => Ok(Box::new(store.reader(object)?)),
+            Some((_, Origin::File(path))) => Ok(Box::new(files::open(path)?)),
             None => Err(Diagnostic::new(Code::Bug, format!("object `{}` was not gathered", digest.short()))),
         }
     }

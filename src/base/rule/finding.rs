@@ -6,14 +6,16 @@ use super::table::{Rule, Severity};
 use crate::base::{Code, Diagnostic, Location};
 
 /// Something a rule noticed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Finding {
     pub rule: Rule,
     pub severity: Severity,
     /// One sentence without a full stop; nothing in it is secret.
     pub text: String,
+    #[serde(skip)]
     pub place: Option<Location>,
     /// What to do here, where that is more exact than what the rule says.
+    #[serde(skip)]
     pub hint: Option<String>,
 }
 
@@ -62,7 +64,7 @@ impl From<Finding> for Diagnostic {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {
-            write!(f, "{}:{}:{}: ", place.file, place.line, place.column)?;
+            write!(f, "{place}: ")?;
         }
         write!(f, "{} [{}]", self.text, self.rule)
     }
