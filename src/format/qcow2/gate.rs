@@ -4,6 +4,7 @@
 //! tables in 64 KiB pieces, at most 32 MiB of L1 and 16 MiB of L2. Touches nothing. Read next: `error`.
 
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 
 use super::error::GateError;
 use super::header::{Compression, Header, ImageInfo, Passed, V3_LENGTH, at, bytes_per_l1_entry};
@@ -52,7 +53,8 @@ const EXTENSION_ENCRYPTION: u32 = 0x0537_be77;
 /// Passes a plain, self-contained qcow2 image and refuses every other file by name.
 ///
 /// Holds afterwards: the image names no other file, is clean and unencrypted, has no snapshots and no feature but
-/// the compression type; every field and L1 entry lies within the file. The stream's position is anywhere.
+/// the compression type; every field and L1 entry lies within the file, and no L1 entry and none of the first L2 tables'
+/// entries points into the header or a table. The stream's position is anywhere.
 pub(crate) fn gate<R: Read + Seek>(reader: &mut R, limits: &Limits) -> Result<ImageInfo, GateError> {
     let length = reader.seek(SeekFrom::End(0))?;
     let head = read_up_to(reader, 0, HEAD)?;
@@ -294,18 +296,74 @@ fn table(
 /// Checks every L1 entry and, within a budget, the L2 tables they point to.
 fn entries<R: Read + Seek>(reader: &mut R, header: &Header, length: u64) -> Result<(), GateError> {
     let cluster = 1_u64 << header.cluster_bits;
+    let mut metadata = Metadata::of(reader, header)?;
     let mut l2_tables = Vec::new();
     pieces(reader, header.l1_offset, u64::from(header.l1_size) * 8, |offset, value| {
-        let table = l1_entry(offset, value, cluster, length)?;
-        if table != 0 && ((l2_tables.len() as u64 + 1) << header.cluster_bits) <= L2_BUDGET {
-            l2_tables.push(table);
+        let target = l1_entry(offset, value, cluster, length)?;
+        // Only its flag is set: unallocated.
+        if target != 0 {
+            metadata.refuse("L1", offset, value, target)?;
+            l2_tables.push(target);
         }
         Ok(())
     })?;
-    for table in l2_tables {
-        pieces(reader, table, cluster, |offset, value| l2_entry(offset, value, header, length))?;
+    let is_checked = |index: &usize| (*index as u64 + 1) << header.cluster_bits <= L2_BUDGET;
+    let checked: Vec<u64> = l2_tables.iter().enumerate().filter(|(at, _)| is_checked(at)).map(|(_, at)| *at).collect();
+    l2_tables.sort_unstable();
+    if let Some(&[twice, _]) = l2_tables.windows(2).find(|pair| pair.first() == pair.last()) {
+        let why = "two entries point to one L2 table";
+        return Err(GateError::Entry { table: "L1", offset: header.l1_offset, value: twice, why });
+    }
+    metadata.l2_tables = l2_tables;
+    for table in checked {
+        pieces(reader, table, cluster, |offset, value| l2_entry(offset, value, header, length, &metadata))?;
     }
     Ok(())
+}
+
+/// Where header and tables lie: a cluster of the disk that is also one of these would be both data and structure.
+struct Metadata {
+    cluster: u64,
+    /// Each from its first byte to the one behind its last.
+    areas: [(Range<u64>, &'static str); 3],
+    /// Offsets of clusters, in order.
+    refcount_blocks: Vec<u64>,
+    l2_tables: Vec<u64>,
+}
+
+impl Metadata {
+    /// Reads the refcount table; what it says of blocks outside the file harms nobody who only reads.
+    fn of<R: Read + Seek>(reader: &mut R, header: &Header) -> Result<Self, GateError> {
+        let cluster = 1_u64 << header.cluster_bits;
+        let (l1, refcounts) = (header.l1_offset, header.refcount_offset);
+        let refcount_bytes = u64::from(header.refcount_clusters) << header.cluster_bits;
+        let l1_bytes = (u64::from(header.l1_size) * 8).next_multiple_of(cluster);
+        let areas = [
+            (0..cluster, "it lies in the header"),
+            (l1..l1 + l1_bytes, "it lies in the L1 table"),
+            (refcounts..refcounts + refcount_bytes, "it lies in the refcount table"),
+        ];
+        let mut refcount_blocks = vec![];
+        pieces(reader, refcounts, refcount_bytes, |_, value| {
+            refcount_blocks.push(value & !0x1ff);
+            Ok(())
+        })?;
+        refcount_blocks.sort_unstable();
+        Ok(Self { cluster, areas, refcount_blocks, l2_tables: vec![] })
+    }
+
+    /// Refuses an entry that points here.
+    fn refuse(&self, table: &'static str, offset: u64, value: u64, target: u64) -> Result<(), GateError> {
+        let begin = target - target % self.cluster;
+        let area = self.areas.iter().find(|(area, _)| area.contains(&target)).map(|(_, why)| *why);
+        let is_in = |clusters: &[u64]| clusters.binary_search(&begin).is_ok();
+        let block = || is_in(&self.refcount_blocks).then_some("it lies in a refcount block");
+        let l2_table = || is_in(&self.l2_tables).then_some("it lies in an L2 table");
+        match area.or_else(block).or_else(l2_table) {
+            Some(why) => Err(GateError::Entry { table, offset, value, why }),
+            None => Ok(()),
+        }
+    }
 }
 
 fn pieces<R: Read + Seek>(
@@ -350,12 +408,15 @@ fn l1_entry(offset: u64, value: u64, cluster: u64, length: u64) -> Result<u64, G
     Ok(target)
 }
 
-fn l2_entry(offset: u64, value: u64, header: &Header, length: u64) -> Result<(), GateError> {
+fn l2_entry(offset: u64, value: u64, header: &Header, length: u64, metadata: &Metadata) -> Result<(), GateError> {
     let bad = |why| Err(GateError::Entry { table: "L2", offset, value, why });
     if value >> 62 & 1 == 1 {
         let bits = 62 - (header.cluster_bits - 8);
         let target = value & ((1 << bits) - 1) & 0x00ff_ffff_ffff_ffff;
-        return if target < length { Ok(()) } else { bad("the cluster lies past the end of the file") };
+        if target >= length {
+            return bad("the cluster lies past the end of the file");
+        }
+        return metadata.refuse("L2", offset, value, target);
     }
     let target = value & OFFSET_MASK;
     if value & 0x3f00_0000_0000_01fe != 0 || (header.version < 3 && value & 1 == 1) {
@@ -365,7 +426,11 @@ fn l2_entry(offset: u64, value: u64, header: &Header, length: u64) -> Result<(),
         return bad("a cluster begins at a multiple of its size");
     }
     // The zero bit says the cluster reads as zeros whatever lies there. The last one may be cut short.
-    if value & 1 == 0 && target >= length { bad("the cluster lies past the end of the file") } else { Ok(()) }
+    if value & 1 == 0 && target >= length {
+        return bad("the cluster lies past the end of the file");
+    }
+    // Unallocated, or zeros without a place of their own.
+    if target == 0 { Ok(()) } else { metadata.refuse("L2", offset, value, target) }
 }
 
 fn shown(bytes: &[u8], offset: u64, size: u64) -> String {

@@ -229,6 +229,47 @@ fn img_07_a_cut_image_is_refused_and_never_a_panic() {
     }
 }
 
+/// The image above: header, refcount table, refcount block, L1, L2, data; a cluster each.
+#[test]
+fn img_07_an_entry_that_points_into_a_structure_is_refused_and_an_unallocated_one_is_not() {
+    const L1: usize = 3 << 16;
+    const L2: usize = 4 << 16;
+    let entry = |flags: u64, target: u64| (flags << 56 | target).to_be_bytes();
+    let clusters = ["the header", "the refcount table", "a refcount block", "the L1 table", "an L2 table"];
+    for (cluster, name) in clusters.into_iter().enumerate() {
+        let target = (cluster as u64) << 16;
+        // Plain, of zeros, and compressed, which begins at any byte.
+        let mut patches = vec![(L2 + 16, entry(0x40, target + 77))];
+        if cluster > 0 {
+            patches.extend([(L2 + 24, entry(0x80, target)), (L2 + 16, entry(0, target | 1))]);
+        }
+        if (1..4).contains(&cluster) {
+            patches.push((L1, entry(0x80, target)));
+        }
+        for (at, value) in patches {
+            let error = refused(&patched(&[(at, &value)]));
+            assert!(matches!(error, GateError::Entry { .. }), "{name}: {error}");
+            assert!(error.to_string().ends_with(&format!("it lies in {name}")), "{name}: {error}");
+        }
+    }
+    for (at, value) in
+        [(L1, entry(0x80, 0)), (L2, entry(0x80, 0)), (L2, entry(0, 1)), (L2, [0; 8]), (L2, entry(0x80, 5 << 16))]
+    {
+        let bytes = patched(&[(at, &value)]);
+        assert!(gate(&mut Cursor::new(&bytes), &Limits::default()).is_ok(), "{at} {value:?}");
+    }
+}
+
+#[test]
+fn img_07_two_l1_entries_with_one_l2_table_are_refused() {
+    let mut raw = vec![0; 513 << 20];
+    (raw[0], raw[512 << 20]) = (7, 7);
+    let mut bytes = from_raw(&raw).unwrap();
+    let l1 = 3 << 16;
+    bytes.copy_within(l1..l1 + 8, l1 + 8);
+    assert!(refused(&bytes).to_string().ends_with("two entries point to one L2 table"));
+}
+
 #[test]
 fn img_08_a_disk_above_the_limit_is_refused_unless_it_is_widened() {
     let bytes = blank(ByteSize::gib(2048)).unwrap();
