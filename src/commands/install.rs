@@ -101,12 +101,6 @@ struct InstanceFile {
     shared: bool,
 }
 
-impl InstanceFile {
-    fn of(path: &str, size: u64, shared: bool) -> Self {
-        Self { path: path.to_owned(), size, shared }
-    }
-}
-
 impl InstallOptions {
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         printer.show(&install(context, &self)?)
@@ -165,6 +159,8 @@ struct Source {
     identity: Identity,
     /// The domains of the instance, the one to start with first.
     domains: Vec<LaunchFile>,
+    /// The bundle's files that the instance needs, and the mode that each gets.
+    parts: Vec<(Part, u32)>,
 }
 
 /// Installs a bundle, or a recipe that is built first.
@@ -187,9 +183,8 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
     let source = Source::new(path, manifest, machine)?;
     let search = context.environment.search_path();
     let virsh = Virsh::find(search, &connect);
-    let parts = source.parts()?;
-    let findings = look(&source, &parts, makes_storage, &virsh, search);
-    let mut installed = source.planned(&parts, &findings, &connect, context);
+    let findings = look(&source, makes_storage, &virsh, search);
+    let mut installed = source.planned(&findings, &connect, context);
     installed.commands.extend(options.start.then(|| installed.next.clone()));
     if !findings.problems.is_empty() {
         return Err(Diagnostics(findings.problems));
@@ -202,7 +197,7 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
     }
     interruptible(context, |work| {
         let virsh = virsh.clone()?.heeding(work.signals);
-        put(&source, &parts, &virsh, work)?;
+        put(&source, &virsh, work)?;
         installed.state = State::Defined;
         if options.start {
             start(&source, &installed, &virsh)?;
@@ -267,15 +262,15 @@ fn storage(
 
 fn look(
     source: &Source,
-    parts: &[(Part, u32)],
     makes_storage: bool,
     virsh: &Result<Virsh, Diagnostic>,
     search: Option<&std::ffi::OsStr>,
 ) -> Findings {
     let path = |part: &Part| source.path.join(&part.path);
-    let copies = parts.iter().filter(|(part, _)| part.kind != Kind::Base).map(|(part, _)| path(part));
-    let copies: Vec<_> = copies.collect();
-    let base = parts.iter().find(|(part, _)| part.kind == Kind::Base).map(|(part, _)| (path(part), part.sha256));
+    let (bases, copies): (Vec<_>, Vec<_>) =
+        source.parts.iter().map(|(part, _)| part).partition(|part| part.kind == Kind::Base);
+    let copies: Vec<_> = copies.into_iter().map(path).collect();
+    let base = bases.first().map(|part| (path(part), part.sha256));
     let machine = &source.machine;
     let subject = Subject {
         machine,
@@ -290,7 +285,7 @@ fn look(
 }
 
 /// Makes the instance and defines its domain; either both or none of it stays.
-fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
+fn put(source: &Source, virsh: &Virsh, work: &Work<'_>) -> Result<(), Diagnostic> {
     let machine = &source.machine;
     let storage = Storage::open(Path::new(machine.storage.as_str()), work)?;
     recover(&storage, virsh, work);
@@ -302,7 +297,7 @@ fn put(source: &Source, parts: &[(Part, u32)], virsh: &Virsh, work: &Work<'_>) -
     let uuid = source.identity.uuid.clone();
     let record = Record::new(machine.name.clone(), source.manifest.plan, bundle, uuid, virsh.uri().to_owned());
     let mut draft = storage.begin(record)?;
-    source.fill(&mut draft, parts, work)?;
+    source.fill(&mut draft, work)?;
     let unfinished = draft.publish()?;
     match define(source, &unfinished, virsh, work) {
         Ok(()) => unfinished.finish(),
@@ -382,7 +377,8 @@ impl Source {
         let installed = file::DOMAIN.replace(".xml", "-installed.xml");
         domains.retain(|launch| launch.name == file::DOMAIN || launch.name == installed);
         domains.sort_by_key(|launch| launch.name.len());
-        Ok(Self { path, manifest, machine, identity, domains })
+        let parts = parts(&manifest, &machine)?;
+        Ok(Self { path, manifest, machine, identity, domains, parts })
     }
 
     /// Returns the file name of the domain that stays defined: after an installer, the one without it.
@@ -390,35 +386,8 @@ impl Source {
         self.domains.last().map_or(file::DOMAIN, |launch| &launch.name)
     }
 
-    /// Lists the bundle's files that the instance needs, and the mode that each gets: the guest writes disks, and
-    /// configurations hold secrets.
-    fn parts(&self) -> Result<Vec<(Part, u32)>, Diagnostic> {
-        let machine = &self.machine;
-        let mut wanted = vec![(file::SYSTEM.to_owned(), Kind::Part, 0o600)];
-        wanted.extend(machine.data_files().map(|(_, name)| (name, Kind::Data, 0o600)));
-        wanted.extend(machine.backing_file().map(|name| (name.to_owned(), Kind::Base, 0o444)));
-        wanted.extend((machine.base == BaseKind::Iso).then(|| (file::BASE_ISO.to_owned(), Kind::Part, 0o444)));
-        wanted.extend(machine.payload.then(|| (file::PAYLOAD.to_owned(), Kind::Part, 0o600)));
-        let fw_cfg = match machine.transport {
-            Transport::Disk => {
-                wanted.extend(machine.config_disk.map(|_| (file::CONFIG_QCOW2.to_owned(), Kind::Part, 0o600)));
-                &machine.mixed
-            }
-            Transport::FwCfg => &machine.fw_cfg,
-        };
-        wanted.extend(fw_cfg.iter().map(|(_, name)| (name.to_string(), Kind::Part, 0o600)));
-        wanted.into_iter().map(|(path, kind, mode)| Ok((self.part(path, kind)?, mode))).collect()
-    }
-
-    fn part(&self, path: String, kind: Kind) -> Result<Part, Diagnostic> {
-        match self.manifest.files.iter().find(|entry| entry.path == path) {
-            Some(Entry { sha256, size, .. }) => Ok(Part { path, kind, sha256: *sha256, size: *size }),
-            None => Err(Diagnostic::new(Code::Hash, format!("the bundle's manifest lists no `{path}`"))),
-        }
-    }
-
-    fn fill(&self, draft: &mut Draft<'_>, parts: &[(Part, u32)], work: &Work<'_>) -> Result<(), Diagnostic> {
-        for (part, mode) in parts {
+    fn fill(&self, draft: &mut Draft<'_>, work: &Work<'_>) -> Result<(), Diagnostic> {
+        for (part, mode) in &self.parts {
             let from = self.path.join(&part.path);
             match part.kind {
                 Kind::Base => draft.share(&from, part.clone(), *mode, work)?,
@@ -439,19 +408,12 @@ impl Source {
         self.domains.iter().try_for_each(|launch| draft.write(&launch.name, &launch.bytes, 0o600))
     }
 
-    fn planned(
-        &self,
-        parts: &[(Part, u32)],
-        findings: &Findings,
-        connect: &str,
-        context: &Context<'_>,
-    ) -> InstallOutput {
+    fn planned(&self, findings: &Findings, connect: &str, context: &Context<'_>) -> InstallOutput {
         let machine = &self.machine;
         let directory = Path::new(machine.storage.as_str()).join(machine.name.as_str());
-        let mut files: Vec<_> =
-            parts.iter().map(|(part, _)| InstanceFile::of(&part.path, part.size, part.kind == Kind::Base)).collect();
-        files
-            .extend(self.domains.iter().map(|launch| InstanceFile::of(&launch.name, launch.bytes.len() as u64, false)));
+        let file = |path: &str, size, shared| InstanceFile { path: path.to_owned(), size, shared };
+        let parts = self.parts.iter().map(|(part, _)| file(&part.path, part.size, part.kind == Kind::Base));
+        let domains = self.domains.iter().map(|launch| file(&launch.name, launch.bytes.len() as u64, false));
         let virsh = |words: &str| format!("virsh -c {} {words}", shlex::try_quote(connect).unwrap_or_default());
         let xml = |name: &str| directory.join(name).display().to_string();
         let next = match machine.base {
@@ -460,17 +422,15 @@ impl Source {
         };
         let mut commands = vec![virsh(&format!("define --validate {}", xml(self.stays())))];
         commands.extend(machine.hardware.autostart.then(|| virsh(&format!("autostart {}", self.identity.uuid))));
-        let storage = if found_by_itself(context, &machine.storage) {
-            String::new()
-        } else {
-            format!(" --storage {}", machine.storage)
-        };
+        // `uninstall` looks in some places by itself.
+        let is_searched = places(context).iter().any(|place| place == Path::new(machine.storage.as_str()));
+        let storage = if is_searched { String::new() } else { format!(" --storage {}", machine.storage) };
         InstallOutput {
             name: machine.name.clone(),
             identity: self.identity.clone(),
             connect: connect.to_owned(),
             state: State::Planned,
-            files,
+            files: parts.chain(domains).collect(),
             needed: findings.needed,
             free: findings.free,
             commands,
@@ -482,9 +442,27 @@ impl Source {
     }
 }
 
-/// Returns whether `uninstall` looks there without being told.
-fn found_by_itself(context: &Context<'_>, storage: &StorageDir) -> bool {
-    places(context).iter().any(|place| place == Path::new(storage.as_str()))
+/// Lists the bundle's files that the instance needs, and the mode that each gets: the guest writes disks, and configurations
+/// hold secrets.
+fn parts(manifest: &Manifest, machine: &Machine) -> Result<Vec<(Part, u32)>, Diagnostic> {
+    let mut wanted = vec![(file::SYSTEM.to_owned(), Kind::Part, 0o600)];
+    wanted.extend(machine.data_files().map(|(_, name)| (name, Kind::Data, 0o600)));
+    wanted.extend(machine.backing_file().map(|name| (name.to_owned(), Kind::Base, 0o444)));
+    wanted.extend((machine.base == BaseKind::Iso).then(|| (file::BASE_ISO.to_owned(), Kind::Part, 0o444)));
+    wanted.extend(machine.payload.then(|| (file::PAYLOAD.to_owned(), Kind::Part, 0o600)));
+    let fw_cfg = match machine.transport {
+        Transport::Disk => {
+            wanted.extend(machine.config_disk.map(|_| (file::CONFIG_QCOW2.to_owned(), Kind::Part, 0o600)));
+            &machine.mixed
+        }
+        Transport::FwCfg => &machine.fw_cfg,
+    };
+    wanted.extend(fw_cfg.iter().map(|(_, name)| (name.to_string(), Kind::Part, 0o600)));
+    let part = |(path, kind, mode)| match manifest.files.iter().find(|entry| entry.path == path) {
+        Some(Entry { sha256, size, .. }) => Ok((Part { path, kind, sha256: *sha256, size: *size }, mode)),
+        None => Err(Diagnostic::new(Code::Hash, format!("the bundle's manifest lists no `{path}`"))),
+    };
+    wanted.into_iter().map(part).collect()
 }
 
 /// Lists where instances lie that nobody named a storage for.
