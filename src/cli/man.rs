@@ -75,9 +75,7 @@ fn page() -> String {
     // A vector takes every byte.
     let _ = clap_mangen::Man::new(command.clone()).render(&mut page);
     let mut page = String::from_utf8_lossy(&page).into_owned();
-    let exits: Vec<_> = EXIT_CODES.iter().map(|(code, meaning)| (code.to_string(), *meaning)).collect();
-    let exits: Vec<_> = exits.iter().map(|(code, meaning)| (code.as_str(), *meaning)).collect();
-    page += &section("EXIT STATUS", &exits);
+    page += &section("EXIT STATUS", &EXIT_CODES);
     page += &section("ENVIRONMENT", ENVIRONMENT);
     page += &section("FILES", FILES);
     page += &format!(".SH JSON\n{}\n", escaped(JSON));
@@ -98,8 +96,9 @@ fn commands(command: &clap::Command, page: &mut Vec<u8>) {
 }
 
 /// A section of words and what they mean.
-fn section(title: &str, rows: &[(&str, &str)]) -> String {
-    let rows = rows.iter().map(|(word, meaning)| format!(".TP\n{}\n{}\n", escaped(word), escaped(meaning)));
+fn section(title: &str, rows: &[(impl ToString, &str)]) -> String {
+    let row = |word: String, meaning| format!(".TP\n{}\n{}\n", escaped(&word), escaped(meaning));
+    let rows = rows.iter().map(|(word, meaning)| row(word.to_string(), meaning));
     format!(".SH \"{title}\"\n{}", rows.collect::<String>())
 }
 

@@ -11,7 +11,7 @@ use super::plan::PlanOutput;
 use super::printer::{Output, Printer, ShownPath};
 use super::rebuild::RebuildOutput;
 use super::recipe_file::LoadedRecipe;
-use super::recipes::{Realiser, Recipes, plan_all};
+use super::recipes::{Realiser, Recipes};
 use super::roots::{add_root, follow_pins, inputs};
 use super::update::{UpdateFlags, UpdateOutput, update};
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Digest, Name};
@@ -101,14 +101,13 @@ impl BuildOptions {
         if self.check {
             return printer.show(&RebuildOutput::of(context, &self.recipes)?);
         }
-        let recipes = self.recipes.recipes;
-        let placement = placement(self.out, self.no_link, recipes.len())?;
+        let placement = placement(self.out, self.no_link, self.recipes.recipes.len())?;
         let stamps = if self.verify { Stamps::Verify } else { Stamps::Trust };
-        let update = self.update.then(|| update(context, &recipes, UpdateFlags::default())).transpose()?;
+        let update = self.update.then(|| update(context, &self.recipes.recipes, UpdateFlags::default())).transpose()?;
         if let Some(update) = update.as_ref().filter(|_| !printer.is_json()) {
             update.say(printer);
         }
-        let bundles = build(context, &recipes, &placement, stamps)?;
+        let bundles = build(context, &self.recipes, &placement, stamps)?;
         printer.show(&BuildOutput { bundles, update })
     }
 }
@@ -154,11 +153,11 @@ impl BuiltBundle {
 /// Plans every recipe, then builds one after the other; all mistakes in all recipes are reported before anything is done.
 pub(crate) fn build(
     context: &Context<'_>,
-    recipes: &[PathBuf],
+    recipes: &Recipes,
     placement: &Placement,
     stamps: Stamps,
 ) -> Result<Vec<BuiltBundle>, Diagnostics> {
-    let planned = plan_all(context, recipes)?;
+    let planned = recipes.plan(context)?;
     let mut realiser = Realiser::open(context)?;
     if stamps == Stamps::Verify {
         realiser.store = realiser.store.rehash();
@@ -236,7 +235,7 @@ fn build_one(
     Ok(built)
 }
 
-/// Finds the bundle of a plan in the store, or builds it; tells whether it was there.
+/// Finds the bundle of a plan in the store, or builds it; returns also whether it was there.
 pub(super) fn make(plan: &Plan, build: &BuildContext<'_>) -> Result<(Bundle, bool, BuildStats), Diagnostic> {
     let there = build.store.bundle(&plan.id, &plan.name)?;
     let was_there = there.is_some();

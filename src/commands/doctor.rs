@@ -100,24 +100,16 @@ fn open(context: &Context<'_>, vms: &VmsDirectory, named: &Path) -> Result<std::
     if files::exists(&path) && !is_directory {
         return files::open(&path);
     }
-    let kept = kept(context, vms, named)?.filter(|kept| files::is_directory(kept));
-    let directories = is_directory.then_some(path).into_iter().chain(kept);
-    let mut is_any = false;
-    for directory in directories {
-        is_any = true;
-        let console = directory.join(CONSOLE_LOG);
-        if files::exists(&console) {
-            return files::open(&console);
-        }
-    }
-    Err(if is_any { unlogged(named) } else { unknown(named) })
-}
-
-/// Returns where an instance of this name would be, if it is a name.
-fn kept(context: &Context<'_>, vms: &VmsDirectory, named: &Path) -> Result<Option<PathBuf>, Diagnostic> {
+    // A machine is kept under a name.
     let name = named.to_str().and_then(|name| Name::parse(name).ok());
-    let place = |name: Name| Ok(vms.path(context)?.join(name.as_str()));
-    name.map(place).transpose()
+    let kept = name.map(|name| vms.path(context).map(|vms| vms.join(name.as_str()))).transpose()?;
+    let directories = is_directory.then_some(path).into_iter().chain(kept.filter(|kept| files::is_directory(kept)));
+    let consoles: Vec<_> = directories.map(|directory| directory.join(CONSOLE_LOG)).collect();
+    match consoles.iter().find(|console| files::exists(console)) {
+        Some(console) => files::open(console),
+        None if consoles.is_empty() => Err(unknown(named)),
+        None => Err(unlogged(named)),
+    }
 }
 
 fn unlogged(named: &Path) -> Diagnostic {

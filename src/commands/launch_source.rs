@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::build::{Placement, Stamps, build};
 use super::context::Context;
 use super::recipe_file::missing;
+use super::recipes::Recipes;
 use crate::base::{Code, Diagnostic, Diagnostics, Digest, Name};
 use crate::bundle::{self, Manifest};
 use crate::host::files;
@@ -62,7 +63,7 @@ impl LaunchSource {
     }
 
     fn built(context: &Context<'_>, target: &Path) -> Result<Self, Diagnostics> {
-        let built = build(context, &[target.to_owned()], &Placement::None, Stamps::Trust)?;
+        let built = build(context, &Recipes { recipes: vec![target.to_owned()] }, &Placement::None, Stamps::Trust)?;
         let built = built.first().ok_or_else(|| Diagnostic::new(Code::Bug, "a build gave nothing"))?;
         Ok(Self::read(&built.path)?)
     }
@@ -116,7 +117,7 @@ impl LaunchSource {
         self.manifest.files.iter().any(|entry| entry.path == name)
     }
 
-    /// Tells whom to log in as by ssh: root where a key of root's is provisioned by Ignition, else the first user with a key.
+    /// Returns whom to log in as by ssh: root where a key of root's is provisioned by Ignition, else the first user with a key.
     pub(super) fn user(&self) -> String {
         let text = files::read_text(&self.path.join(file::CONFIG_IGN)).ok().flatten().unwrap_or_default();
         let config: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();

@@ -57,7 +57,7 @@ struct MirrorFile {
     path: String,
     sha256: Digest,
     size: ByteSize,
-    state: &'static str,
+    state: FileOutcome,
 }
 
 /// An input that no server has, as it is written in its recipe.
@@ -165,9 +165,9 @@ impl MirrorOutput {
             let (digest, size) = content.measure();
             let what = format!("copying {}", path.rsplit('/').next().unwrap_or_default());
             let progress = Rc::new(Progress::new(what, Some(size), events));
-            let outcome = mirror.put(path, size, &digest, || content.open(store, &progress))?;
+            let state = mirror.put(path, size, &digest, || content.open(store, &progress))?;
             let (path, size) = (path.clone(), ByteSize(size));
-            self.files.push(MirrorFile { path, sha256: digest, size, state: state(outcome) });
+            self.files.push(MirrorFile { path, sha256: digest, size, state });
         }
         self.files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(())
@@ -180,14 +180,19 @@ impl Output for MirrorOutput {
         for SkippedInput { recipe, input } in &self.skipped {
             printer.say(&format!("{recipe}: `{}` comes from no server; skipped", one_line(input, 200)));
         }
-        for file in self.files.iter().filter(|file| file.state != UNCHANGED) {
-            printer.say(&format!("{:<8} {}  {}", file.state, one_line(&file.path, 400), file.size));
+        for file in &self.files {
+            let state = match file.state {
+                FileOutcome::Made => "made",
+                FileOutcome::Replaced => "replaced",
+                FileOutcome::Left => continue,
+            };
+            printer.say(&format!("{state:<8} {}  {}", one_line(&file.path, 400), file.size));
         }
         if self.files.is_empty() {
             return printer.say("nothing to mirror: no input comes from a server; nothing was made");
         }
         let size = ByteSize(self.files.iter().map(|file| file.size.0).sum());
-        let left = self.files.iter().filter(|file| file.state == UNCHANGED).count();
+        let left = self.files.iter().filter(|file| file.state == FileOutcome::Left).count();
         let all = count(self.files.len(), "file");
         printer.say(&format!("{all}, {size}, in {}; {left} of them there already", self.directory.display()));
         if self.rules.is_empty() {
@@ -206,17 +211,6 @@ impl Output for MirrorOutput {
 /// Writes a TOML basic string (toml.io/en/v1.0.0#string); what it escapes, JSON escapes alike.
 fn toml_string(text: &str) -> String {
     serde_json::Value::from(one_line(text, 4096)).to_string()
-}
-
-/// How a file that was there with the right bytes is listed.
-const UNCHANGED: &str = "left";
-
-const fn state(placed: FileOutcome) -> &'static str {
-    match placed {
-        FileOutcome::Made => "made",
-        FileOutcome::Left => UNCHANGED,
-        FileOutcome::Replaced => "replaced",
-    }
 }
 
 fn remote(source: &Source) -> Option<&Url> {

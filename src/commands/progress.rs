@@ -61,10 +61,6 @@ impl Progress {
         }
     }
 
-    pub(super) fn finish(&self, _what: &str) {
-        self.end();
-    }
-
     /// Takes the bar away.
     pub(super) fn end(&self) {
         if let Some(Current { bar: Some(bar), .. }) = self.lock().take() {
@@ -112,7 +108,7 @@ impl Current {
         let _ = writeln!(err, "{}: {done}{of}, {}", self.what, self.pace(done, kept));
     }
 
-    /// Tells rate and remaining time from the beginning of the work on.
+    /// Returns rate and remaining time from the beginning of the work on.
     ///
     /// The bar's own estimate begins when the bar does, a second in and at all the bytes that came till then.
     fn pace(&self, done: ByteSize, kept: u64) -> String {

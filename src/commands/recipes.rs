@@ -30,24 +30,19 @@ impl Recipes {
     /// # Errors
     /// Every mistake in every recipe.
     pub(super) fn plan(&self, context: &Context<'_>) -> Result<Vec<(LoadedRecipe, Plan)>, Diagnostics> {
-        plan_all(context, &self.recipes)
-    }
-}
-
-/// As [`Recipes::plan`].
-pub(super) fn plan_all(context: &Context<'_>, recipes: &[PathBuf]) -> Result<Vec<(LoadedRecipe, Plan)>, Diagnostics> {
-    let (planned, mut problems) = each(recipes, |path| {
-        let loaded = LoadedRecipe::read(context, path)?;
-        let plan = loaded.plan(context)?;
-        Ok((loaded, plan))
-    });
-    for (index, (loaded, plan)) in planned.iter().enumerate() {
-        let earlier = planned[..index].iter().find(|earlier| earlier.1.name == plan.name);
-        if let Some(earlier) = earlier.filter(|earlier| earlier.1.id != plan.id) {
-            problems.push(same_name(&plan.name, &earlier.0.recipe.file, &loaded.recipe.file));
+        let (planned, mut problems) = each(&self.recipes, |path| {
+            let loaded = LoadedRecipe::read(context, path)?;
+            let plan = loaded.plan(context)?;
+            Ok((loaded, plan))
+        });
+        for (index, (loaded, plan)) in planned.iter().enumerate() {
+            let earlier = planned[..index].iter().find(|earlier| earlier.1.name == plan.name);
+            if let Some(earlier) = earlier.filter(|earlier| earlier.1.id != plan.id) {
+                problems.push(same_name(&plan.name, &earlier.0.recipe.file, &loaded.recipe.file));
+            }
         }
+        unless(problems, planned)
     }
-    unless(problems, planned)
 }
 
 /// Does something for each of several; returns the results, and the errors of all that fail.

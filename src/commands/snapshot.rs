@@ -7,6 +7,7 @@ use super::context::{Context, named};
 use super::kept_vms::VmsDirectory;
 use super::printer::{Output, Printer};
 use crate::base::{Diagnostics, Name};
+use crate::vm::directory;
 
 /// Copy the disks of a kept machine that is off
 #[derive(Debug, Args)]
@@ -51,7 +52,7 @@ impl SnapshotOptions {
         let snapshot = match given {
             Some(given) => given,
             None => {
-                let taken = vm.snapshots()?;
+                let taken = directory::snapshots(vm.directory())?;
                 let free = (1..).map(|n: u32| format!("s{n}")).find(|label| !taken.contains(label));
                 named(&free.unwrap_or_default(), "snapshot")?
             }

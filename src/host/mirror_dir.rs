@@ -5,8 +5,7 @@
 //! run removes it.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
@@ -14,6 +13,7 @@ use rustix::fs::Mode;
 use super::files;
 use crate::base::{Code, Diagnostic, Digest};
 use crate::fs::{Tree, temp_path};
+use crate::stream::HashingWriter;
 
 /// A directory held open.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ pub(crate) struct MirrorDir {
 }
 
 /// What was done with one file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum FileOutcome {
     /// It was not there.
     Made,
@@ -116,8 +117,10 @@ const READABLE: Mode = Mode::from_raw_mode(0o644);
 /// Writes a file whole, in place of what has the name.
 fn write(directory: &Tree, name: &OsStr, content: &mut dyn Read, size: u64, digest: &Digest) -> io::Result<()> {
     let mut temp = temp_path::file_in(directory, name, 0o600)?;
-    let found = files::hash_all(Copy { from: content, to: &temp.file })?;
-    if (found.digest, found.size.0) != (*digest, size) {
+    let mut writer = HashingWriter::new(&temp.file);
+    io::copy(content, &mut writer)?;
+    let (_, found, length) = writer.finish()?;
+    if (found, length) != (*digest, size) {
         return Err(io::Error::other("its bytes changed on the way"));
     }
     // FAT has no modes; there everyone may read.
@@ -125,20 +128,6 @@ fn write(directory: &Tree, name: &OsStr, content: &mut dyn Read, size: u64, dige
     temp.file.sync_all()?;
     temp.replace(name)?;
     directory.sync_dir(".")
-}
-
-/// Hands on what it reads, and writes it down.
-struct Copy<'a> {
-    from: &'a mut dyn Read,
-    to: &'a File,
-}
-
-impl Read for Copy<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.from.read(buffer)?;
-        self.to.write_all(&buffer[..count])?;
-        Ok(count)
-    }
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {

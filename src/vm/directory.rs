@@ -106,7 +106,7 @@ impl Vm {
         let mut builder = DirBuilder::new();
         builder.recursive(true).mode(0o700).create(vms).map_err(|error| Diagnostic::unwritable(vms, &error))?;
         let mut vm = Self::throw_away(vms)?;
-        vm.write_json(RECORD, record)?;
+        write_json(&vm.directory, RECORD, record)?;
         furnish(&vm)?;
         copy::sync(&vm.directory)?;
         let target = vms.join(record.name.as_str());
@@ -159,11 +159,6 @@ impl Vm {
         symlink(bundle, &link).map_err(|error| Diagnostic::unwritable(&link, &error))
     }
 
-    /// Reads whose it is.
-    pub(crate) fn record(&self) -> Result<Record, Diagnostic> {
-        record(&self.directory)
-    }
-
     /// Reads what belongs to the disks.
     pub(crate) fn state(&self) -> Result<State, Diagnostic> {
         let path = self.directory.join(DISKS).join(STATE);
@@ -172,7 +167,7 @@ impl Vm {
 
     /// Writes what belongs to the disks.
     pub(crate) fn set_state(&self, state: &State) -> Result<(), Diagnostic> {
-        self.write_json(&format!("{DISKS}/{STATE}"), state)
+        write_json(&self.directory, &format!("{DISKS}/{STATE}"), state)
     }
 
     /// Returns what notes in this state that the installer is done.
@@ -180,9 +175,9 @@ impl Vm {
         InstalledMarker { directory: self.directory.clone(), state: State { installed: true, ..state.clone() } }
     }
 
-    /// Tells others how to reach it while it runs.
+    /// Writes down how to reach it while it runs.
     pub(crate) fn set_reach(&self, reach: &SshEndpoint) -> Result<(), Diagnostic> {
-        self.write_json(RUN, reach)
+        write_json(&self.directory, RUN, reach)
     }
 
     /// Copies the disks under a label.
@@ -208,7 +203,7 @@ impl Vm {
     pub(crate) fn rollback(&self, label: &Name) -> Result<(), Diagnostic> {
         let from = self.directory.join(SNAPSHOTS).join(label.as_str());
         if !from.is_dir() {
-            let there = self.snapshots()?.join(", ");
+            let there = snapshots(&self.directory)?.join(", ");
             let problem = Diagnostic::new(Code::Usage, format!("there is no snapshot `{label}`"));
             return Err(if there.is_empty() { problem } else { problem.fact("there are", there) });
         }
@@ -216,11 +211,6 @@ impl Vm {
         rename(&temporary, &self.directory.join(DISKS), RenameFlags::EXCHANGE)?;
         copy::sync(&self.directory)?;
         remove(&temporary)
-    }
-
-    /// Lists the labels of the snapshots, sorted.
-    pub(crate) fn snapshots(&self) -> Result<Vec<String>, Diagnostic> {
-        snapshots(&self.directory)
     }
 
     /// Takes the instance away with all it holds.
@@ -244,10 +234,6 @@ impl Vm {
         }
         disks::copy_all(from, &temporary).inspect_err(|_| drop(remove(&temporary)))?;
         Ok(temporary)
-    }
-
-    fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), Diagnostic> {
-        write_json(&self.directory, name, value)
     }
 }
 
@@ -327,11 +313,13 @@ pub(crate) fn reach(vms: &Path, name: &Name) -> Option<SshEndpoint> {
     if is_held(vms, name) { read_json(&vms.join(name.as_str()).join(RUN)).ok() } else { None }
 }
 
-fn snapshots(directory: &Path) -> Result<Vec<String>, Diagnostic> {
+/// Lists the labels of a machine's snapshots, sorted.
+pub(crate) fn snapshots(directory: &Path) -> Result<Vec<String>, Diagnostic> {
     Ok(names(&directory.join(SNAPSHOTS))?.into_iter().filter(|name| !name.starts_with('.')).collect())
 }
 
-fn record(directory: &Path) -> Result<Record, Diagnostic> {
+/// Reads whose a directory is.
+pub(crate) fn record(directory: &Path) -> Result<Record, Diagnostic> {
     read_json(&directory.join(RECORD))
 }
 
@@ -437,7 +425,7 @@ mod tests {
                 scope.spawn(move || {
                     for run in 0..40 {
                         let vm = Vm::throw_away(place).unwrap();
-                        vm.write_json(RUN, &run).unwrap();
+                        write_json(&vm.directory, RUN, &run).unwrap();
                         drop(vm);
                         made(place, &format!("vm-{thread}-{run}"));
                     }

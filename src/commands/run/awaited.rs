@@ -51,7 +51,7 @@ impl Prepared<'_> {
         Some(format!("wait     at most {limit} s for {} (`--timeout`)", self.awaited()))
     }
 
-    /// Tells whom the keys are for, to somebody who sits at the console.
+    /// Returns whom the keys are for, to somebody who sits at the console.
     pub(super) fn console_line(&self) -> String {
         match self.until {
             WaitFor::Off => "console  Ctrl-A X ends the machine; Ctrl-C goes to the guest".to_owned(),
@@ -149,7 +149,7 @@ impl Prepared<'_> {
     }
 }
 
-/// Says QEMU's reason in words (QEMU, `qapi/run-state.json`, `ShutdownCause`).
+/// Returns QEMU's reason in words (QEMU, `qapi/run-state.json`, `ShutdownCause`).
 fn in_words(reason: &str) -> &str {
     match reason {
         "" => "unknown",

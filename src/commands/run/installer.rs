@@ -19,7 +19,7 @@ impl Prepared<'_> {
     pub(super) fn settled(&self, kept: Option<&Vm>, state: State) -> Result<State, Diagnostic> {
         let name = &self.name;
         if self.source.machine.base != BaseKind::Iso {
-            return match self.options.boot_from() {
+            return match self.options.boot_from {
                 Some(_) => Err(Diagnostic::new(Code::Usage, format!("`{name}` is not installed by an ISO"))
                     .hint("leave out `--boot-from`; it boots from its disk")),
                 None => Ok(state),
@@ -27,7 +27,7 @@ impl Prepared<'_> {
         }
         let written = kept.map(|vm| is_written(&vm.directory().join(DISKS).join(file::SYSTEM)));
         let is_written = written.transpose()?.unwrap_or(false);
-        match self.options.boot_from() {
+        match self.options.boot_from {
             None if state.installed || !is_written => Ok(state),
             None => Err(self.in_doubt()),
             Some(BootFrom::Disk) if !is_written => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{ArgGroup, Args, ValueHint};
+use clap::{ArgGroup, Args, ValueEnum, ValueHint};
 
 use crate::base::{ByteSize, DiskSerial, Transport};
 use crate::commands::install::transport;
@@ -57,8 +57,8 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "SERIAL", value_parser = DiskSerial::parse)]
     pub(super) detach: Vec<DiskSerial>,
     /// What a machine that an ISO installs boots, where that is not known: its disk as it is, or the installer, which erases it
-    #[arg(long, value_name = "WHAT", requires = "keep", value_parser = ["disk", "installer"])]
-    pub(super) boot_from: Option<String>,
+    #[arg(long, value_name = "WHAT", requires = "keep")]
+    pub(super) boot_from: Option<BootFrom>,
     /// KVM or software emulation; auto tries KVM, unless the recipe asks for emulation
     #[arg(long, value_name = "HOW", value_parser = ["auto", "kvm", "tcg"], default_value = "auto")]
     pub(super) accel: String,
@@ -75,12 +75,10 @@ pub(crate) struct RunOptions {
     pub(super) is_interactive: bool,
 }
 
-/// What boots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What boots: the system on the disk, or the installer, which writes the disk anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BootFrom {
-    /// The system on the disk.
     Disk,
-    /// The installer, which writes the disk anew.
     Installer,
 }
 
@@ -93,11 +91,6 @@ impl RunOptions {
     /// Returns what was asked for by `--accel`; `None` for `auto`.
     pub(super) fn accel(&self) -> Option<Accel> {
         Accel::parse(&self.accel)
-    }
-
-    /// Returns what was asked for by `--boot-from`.
-    pub(super) fn boot_from(&self) -> Option<BootFrom> {
-        self.boot_from.as_deref().map(|word| if word == "disk" { BootFrom::Disk } else { BootFrom::Installer })
     }
 }
 

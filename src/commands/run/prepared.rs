@@ -18,7 +18,7 @@ use crate::plan::{Accel, Machine, Network, file};
 use crate::store::{Holder, Root};
 use crate::vm::accel::{self, Chosen};
 use crate::vm::console::Terminal;
-use crate::vm::directory::{CONSOLE_LOG, Record, SshEndpoint, State, Vm, with_added};
+use crate::vm::directory::{CONSOLE_LOG, Record, SshEndpoint, State, Vm, record, with_added};
 use crate::vm::disks::{BUNDLE, DISKS, VARIABLES, firmware, furnish};
 use crate::vm::qemu::Child;
 use crate::vm::signals::Signals;
@@ -145,7 +145,7 @@ impl<'w> Prepared<'w> {
 
     /// Refuses another bundle under the same name: its disks are written over the first one's.
     fn is_same(&self, vm: &Vm) -> Result<(), Diagnostic> {
-        let record = vm.record()?;
+        let record = record(vm.directory())?;
         if record.bundle == self.source.digest {
             return Ok(());
         }
@@ -249,7 +249,7 @@ impl<'w> Prepared<'w> {
         Ok(arguments)
     }
 
-    /// Tells how to reach the guest, here and to `arca-build ssh`.
+    /// Prints how to reach the guest, here and to `arca-build ssh`.
     fn tell_reach(&self, vm: &Vm, ssh_port: Option<u16>) -> Result<(), Diagnostic> {
         let tell = |text: String| self.context.tell(text);
         let user = self.source.user();
