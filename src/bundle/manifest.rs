@@ -78,7 +78,7 @@ impl Manifest {
         }
         let odd = |path: &str| path.is_empty() || path.contains('/') || path == "." || path == "..";
         match manifest.files.iter().find(|entry| odd(&entry.path)) {
-            Some(entry) => Err(refuse(format!("{:?} is no file name", entry.path))),
+            Some(entry) => Err(refuse(format!("{:?} is not a file name", entry.path))),
             None => Ok(manifest),
         }
     }

@@ -21,7 +21,7 @@ pub(crate) use manifest::{Entry, Manifest};
 const BUILD_AGAIN: &str =
     "build again: a damaged bundle in the store is replaced; a copy made with `--out` goes to a new directory";
 
-/// Tells, before anything is fetched, whether the launch files of a plan can be written.
+/// Checks, before anything is fetched, whether the launch files of a plan can be written.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ pub(crate) fn read_manifest(directory: &Path) -> Result<Manifest, Diagnostic> {
 
 /// Reports that a directory is no bundle.
 pub(crate) fn no_bundle(directory: &Path) -> Diagnostic {
-    Diagnostic::new(Code::Usage, format!("`{}` is no bundle", directory.display()))
+    Diagnostic::new(Code::Usage, format!("`{}` is not a bundle", directory.display()))
         .cause(format!("it has no `{}`", file::MANIFEST))
         .hint("name the directory or link that a build gave, such as `./result-nas`")
 }
@@ -145,7 +145,7 @@ pub(crate) fn verify(directory: &Path, events: Events<'_>) -> Result<Verified, D
     };
     for name in files::list(directory)?.iter().filter(|name| !listed(name)) {
         let name = crate::base::text::one_line(name, 100);
-        problems.push(Diagnostic::new(Code::Hash, format!("`{name}` is no file of the bundle")));
+        problems.push(Diagnostic::new(Code::Hash, format!("`{name}` is not a file of the bundle")));
     }
     if !problems.is_empty() {
         return Err(Diagnostics(problems));

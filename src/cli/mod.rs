@@ -72,7 +72,7 @@ fn suggest_command(mut problems: Diagnostics, typed: &[std::ffi::OsString]) -> D
     problems
 }
 
-/// Tells every problem; the first decides the exit code.
+/// Prints every problem; the first decides the exit code.
 fn fail(printer: &Printer, problems: &Diagnostics) -> u8 {
     printer.end_progress();
     // That two things differ is an answer, which is on stdout already: one document, and no error in it.

@@ -10,7 +10,7 @@ use crate::commands::context::GlobalOptions;
 use crate::commands::printer::Printer;
 use crate::report;
 
-/// Tells a mistake, or what was asked for instead of a command; returns the exit code.
+/// Prints a mistake, or what was asked for instead of a command; returns the exit code.
 ///
 /// Help and version go to stdout with success, mistakes to stderr with the usage class.
 pub(super) fn tell(error: &clap::Error, typed: &[OsString]) -> u8 {

@@ -139,7 +139,7 @@ impl Context<'_> {
         }
     }
 
-    /// Tells a person what he wants to know meanwhile.
+    /// Informs the person while the command runs.
     pub(super) fn tell(&self, text: impl Into<String>) {
         (self.events)(Event::Told { text: text.into() });
     }

@@ -101,7 +101,7 @@ fn carried_name(path: &Path) -> String {
     name.filter(is_plain).unwrap_or("ARCHIVE").to_owned()
 }
 
-/// Says in one line what an archive holds.
+/// Returns in one line what an archive holds.
 pub(super) fn contents(index: &Index) -> String {
     let (held, elsewhere) = index.sizes();
     let objects = |held: bool| index.objects.iter().filter(|object| object.held == held).count();

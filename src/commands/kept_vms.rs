@@ -62,7 +62,7 @@ impl VmsDirectory {
     }
 }
 
-/// Says that a machine is asked to power off, and what follows.
+/// Returns the sentence that a machine is asked to power off, and what follows.
 pub(super) fn powering_off(name: &Name) -> String {
     format!("asked `{name}` to power off; it is forced off after {} s", watch::GRACE.as_secs())
 }

@@ -105,7 +105,7 @@ impl Printer {
         self.has_document.load(Ordering::Relaxed)
     }
 
-    /// Tells what a rule noticed, unless asked to be quiet.
+    /// Prints what a rule noticed, unless asked to be quiet.
     pub(crate) fn finding(&self, finding: &Finding) {
         if !self.is_quiet {
             self.write(&report::render_finding(finding, self.is_coloured));
@@ -149,21 +149,21 @@ impl Printer {
         }
     }
 
-    /// Says lines on stderr, unless asked to be quiet.
+    /// Prints lines on stderr, unless asked to be quiet.
     pub(crate) fn say(&self, lines: &str) {
         if !self.is_quiet {
             self.write(&text::sanitise(lines));
         }
     }
 
-    /// Says `label value` lines, aligned.
+    /// Prints `label value` lines on stderr, aligned.
     pub(crate) fn say_aligned(&self, rows: &[(&str, String)]) {
         let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
         let lines: Vec<_> = rows.iter().map(|(label, value)| format!("{label:<width$}  {value}")).collect();
         self.say(&lines.join("\n"));
     }
 
-    /// Tells a problem; errors are told even when quiet.
+    /// Prints a problem; errors are printed even when quiet.
     pub(crate) fn problem(&self, problem: &Diagnostic, severity: Severity) {
         self.write(&report::render(problem, severity, self.is_coloured));
     }
@@ -175,7 +175,7 @@ impl Printer {
         });
     }
 
-    /// Hears what the depths say.
+    /// Prints an event.
     pub(crate) fn hear(&self, event: Event) {
         match event {
             Event::Warning { text } => {
@@ -197,7 +197,7 @@ impl Printer {
             Event::Reused { .. } | Event::Built { .. } | Event::Fetched { .. } => {}
             Event::Started { what, total } => self.progress.start(&what, total),
             Event::Progress { what, done } => self.progress.advance(&what, done),
-            Event::Finished { what } => self.progress.finish(&what),
+            Event::Finished { .. } => self.progress.end(),
         }
     }
 

@@ -98,7 +98,7 @@ impl LoadedRecipe {
         Ok(plan)
     }
 
-    /// Tells provisioning what the pins say.
+    /// Returns what the pins say, for provisioning.
     fn known(&self, pinned: Option<&PinnedInputs>) -> PinnedInfo {
         let inputs = self.recipe.inputs().into_iter().skip(1);
         let known = inputs.filter_map(|input| {
@@ -113,7 +113,7 @@ impl LoadedRecipe {
         PinnedInfo { inputs: known.chain(images).collect(), base: self.base_facts().unwrap_or_default() }
     }
 
-    /// Tells the rules what was learnt of the base when it was pinned; a pin of other bytes tells nothing.
+    /// Returns what was learnt of the base when it was pinned, for the rules; nothing by a pin of other bytes.
     fn base_facts(&self) -> Option<BaseFacts> {
         let base = &self.recipe.base;
         let pin = self.lock.pins.get(&lock::key(&base.source.value))?;

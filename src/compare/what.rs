@@ -15,7 +15,7 @@ pub(crate) enum What {
 }
 
 impl What {
-    /// Tells a value of both sides.
+    /// Makes a value of both sides.
     pub(crate) fn value(at: impl Into<String>, before: impl Into<String>, after: impl Into<String>) -> Self {
         Self::Value { at: at.into(), before: Some(before.into()), after: Some(after.into()) }
     }
@@ -38,7 +38,7 @@ impl fmt::Display for What {
     }
 }
 
-/// Tells that bytes differ which are not looked into.
+/// Reports that bytes differ which are not looked into.
 pub(super) fn opaque(before: u64, after: u64) -> What {
     What::value("content", format!("{before} bytes"), format!("{after} other bytes"))
 }

@@ -41,7 +41,7 @@ pub(super) fn look<R: Read + Seek>(disk: &mut R, length: u64, report: &mut Repor
     }
 }
 
-/// Says that a part was not read, and why.
+/// Reports that a part was not read, and why.
 pub(super) fn cannot(what: &str, error: &dyn std::fmt::Display) -> String {
     format!("{what} cannot be read: {}", one_line(&error.to_string(), 120))
 }

@@ -145,7 +145,7 @@ fn config(content: &[u8]) -> Result<String, (Outcome, String)> {
     }
     let named = version(content).map_err(|error| {
         let error = one_line(&error.to_string(), 80);
-        (Outcome::Fails, format!("is no valid JSON ({error}): the boot fails"))
+        (Outcome::Fails, format!("is not valid JSON ({error}): the boot fails"))
     })?;
     match named {
         Some(version) if VERSIONS.contains(&version.as_str()) => Ok(version),

@@ -83,7 +83,7 @@ fn every_delivery_that_fails_is_told() {
         (volume(Ignition, &[("readme", b"x")]), Ignored, "nothing is provisioned"),
         (volume(Ignition, &[("ignition/config.ign", b" \n")]), Ignored, "is empty"),
         (volume(Ignition, &[("ignition/config.ign", b"")]), Ignored, "is empty"),
-        (volume(Ignition, &[("ignition/config.ign", b"{")]), Fails, "no valid JSON"),
+        (volume(Ignition, &[("ignition/config.ign", b"{")]), Fails, "not valid JSON"),
         (volume(Ignition, &[("ignition/config.ign", b"{}")]), Fails, "names no `ignition.version`"),
         (volume(Ignition, &[("ignition/config.ign", b"\xef\xbb\xbf{}")]), Fails, "byte order mark"),
         (volume(Ignition, &[("ignition/config.ign", br#"{"ignition":{"version":"2.3.0"}}"#)]), Fails, "`2.3.0`"),
@@ -161,7 +161,7 @@ fn img_07_a_large_config_is_read_without_being_held() {
     let (outcome, text) = version("}");
     assert!(outcome == Outcome::Applied && text.contains("(version 3.2.0)"), "{text}");
     let (outcome, text) = version("");
-    assert!(outcome == Outcome::Fails && text.contains("no valid JSON"), "{text}");
+    assert!(outcome == Outcome::Fails && text.contains("not valid JSON"), "{text}");
     let spaces = " ".repeat((8 << 20) + 1);
     let (outcome, text) =
         findings(&volume(DiskLabel::Ignition, &[("ignition/config.ign", spaces.as_bytes())])).remove(0);

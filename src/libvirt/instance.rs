@@ -90,7 +90,7 @@ impl Record {
         let odd = |path: &str| path.is_empty() || path.contains('/') || path == "." || path == "..";
         match record.files.iter().find(|part| odd(&part.path)) {
             _ if record.format != FORMAT => Err(format!("format {} is not known to this version", record.format)),
-            Some(part) => Err(format!("{:?} is no file name", part.path)),
+            Some(part) => Err(format!("{:?} is not a file name", part.path)),
             None => Ok(record),
         }
     }
@@ -163,7 +163,9 @@ impl Storage {
     /// Removes the files of an instance, data disks that were written only when told so.
     pub(crate) fn remove(&self, instance: &Instance, data: Data, work: &Work<'_>) -> Result<Removed, Diagnostic> {
         let Instance { directory, record } = instance;
-        let kept: Vec<Part> = record.files.iter().filter(|part| keeps(directory, part, data, work)).cloned().collect();
+        // A disk that cannot be read is taken for written.
+        let keeps = |part: &Part| part.kind == Kind::Data && data == Data::Keep && is_written(directory, part, work);
+        let kept: Vec<Part> = record.files.iter().filter(|part| keeps(part)).cloned().collect();
         for part in record.files.iter().filter(|part| !kept.contains(part)) {
             gone(&directory.join(&part.path))?;
         }
@@ -200,12 +202,12 @@ pub(crate) fn find(storage: &Path, name: &Name) -> Result<Option<Instance>, Diag
     let directory = storage.join(name.as_str());
     let Ok(found) = directory.symlink_metadata() else { return Ok(None) };
     let other = |why: &str| {
-        Diagnostic::new(Code::Usage, format!("`{}` is no instance of ours", directory.display()))
+        Diagnostic::new(Code::Usage, format!("`{}` is not an instance of ours", directory.display()))
             .cause(why)
             .note("it is left alone")
     };
     if !found.is_dir() {
-        return Err(other("it is no directory"));
+        return Err(other("it is not a directory"));
     }
     let path = directory.join(RECORD);
     let size = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len());
@@ -236,13 +238,8 @@ pub(crate) struct Removed {
     pub foreign: Vec<PathBuf>,
 }
 
-/// Returns whether a disk holds what cannot be made again; one that cannot be read is taken for written.
-fn keeps(directory: &Path, part: &Part, data: Data, work: &Work<'_>) -> bool {
-    part.kind == Kind::Data && data == Data::Keep && is_written(directory, part, work)
-}
-
 /// Returns whether a disk differs from what was installed. A blank image is small, so one of another size is not read.
-pub(crate) fn is_written(directory: &Path, part: &Part, work: &Work<'_>) -> bool {
+fn is_written(directory: &Path, part: &Part, work: &Work<'_>) -> bool {
     let path = directory.join(&part.path);
     match path.symlink_metadata() {
         Err(error) => error.kind() != ErrorKind::NotFound,
@@ -252,7 +249,7 @@ pub(crate) fn is_written(directory: &Path, part: &Part, work: &Work<'_>) -> bool
 }
 
 impl Instance {
-    /// Says that the domain is defined: nobody takes the instance away but `uninstall`.
+    /// Notes that the domain is defined: nobody takes the instance away but `uninstall`.
     pub(crate) fn finish(&self) -> Result<(), Diagnostic> {
         gone(&self.directory.join(UNFINISHED))?;
         copy::sync(&self.directory)

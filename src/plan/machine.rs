@@ -145,7 +145,7 @@ mod network {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Network, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Network::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no network")))
+        Network::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a network")))
     }
 }
 

@@ -125,7 +125,7 @@ impl Opened {
 }
 
 fn text<'b>(path: &str, bytes: &'b [u8]) -> Result<&'b str, Diagnostic> {
-    std::str::from_utf8(bytes).map_err(|_| unfit(format!("`{}` is no text", one_line(path, 200))))
+    std::str::from_utf8(bytes).map_err(|_| unfit(format!("`{}` is not UTF-8 text", one_line(path, 200))))
 }
 
 fn unfit(why: String) -> Diagnostic {

@@ -74,7 +74,7 @@ fn wanted(opened: &Opened) -> Vec<ExpectedFile> {
     files.chain(bundles).collect()
 }
 
-/// Tells every object that is neither here nor there, before anything is written.
+/// Reports every object that is neither here nor there, before anything is written.
 fn refuse_missing_objects(opened: &Opened, store: &Store<'_>) -> Result<(), Diagnostic> {
     let mut missing = vec![];
     for object in opened.index.objects.iter().filter(|object| !object.held) {

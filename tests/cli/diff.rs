@@ -124,7 +124,7 @@ fn what_cannot_be_compared_is_a_mistake() {
     for (before, after) in [("a", "a.toml"), ("a.toml", "a")] {
         diff(dir.path(), before, after).ends_with(2).says("a bundle and a recipe cannot be compared");
     }
-    diff(dir.path(), "a", ".").ends_with(2).says("is no bundle");
+    diff(dir.path(), "a", ".").ends_with(2).says("is not a bundle");
     diff(dir.path(), "a.toml", "missing.toml").ends_with(2);
 }
 

@@ -43,7 +43,7 @@ fn the_help_tells_the_keys_both_uses_and_what_comes_after_waiting() {
     assert!(help.contains("after a minute is forced off"), "{help}");
 }
 
-/// A world with a directory `demo` in it that is no bundle, as recipes/ has one.
+/// A world with a directory `demo` in it that is not a bundle, as recipes/ has one.
 fn beside_demo() -> tempfile::TempDir {
     let dir = workdir();
     std::fs::create_dir(dir.path().join("demo")).unwrap();
@@ -60,7 +60,7 @@ fn a_directory_without_a_manifest_is_no_bundle_and_no_recipe() {
     let dir = beside_demo();
     for line in [&["run", "."][..], &["run", "/etc"], &["install", "."], &["diff", ".", "demo"], &["run", "./demo"]] {
         let refused = words(&dir, line).ends_with(2);
-        let told = format!("`{}` is no bundle", line[1]);
+        let told = format!("`{}` is not a bundle", line[1]);
         assert!(refused.stderr.contains(&told) && refused.stderr.contains("it has no `manifest.json`"), "{refused}");
     }
 }
@@ -81,7 +81,7 @@ fn the_demo_is_not_hidden_by_a_directory_of_its_name_unless_that_is_a_bundle() {
     words(&dir, &["diff", "demo", "demo"]).success().says("identical");
     // It is built; that there is no libvirt here comes after.
     let tried = words(&dir, &["install", "demo", "--dry-run"]);
-    assert!(!tried.stderr.contains("is no bundle"), "{tried}");
+    assert!(!tried.stderr.contains("is not a bundle"), "{tried}");
     assert_eq!(std::fs::read_dir(dir.path().join("cache/bundles-v1")).unwrap().count(), 1, "{tried}");
     // A bundle of this name is what is meant.
     std::fs::remove_dir_all(dir.path().join("demo")).unwrap();

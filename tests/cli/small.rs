@@ -46,7 +46,7 @@ fn a_damaged_bundle_is_told_file_by_file() {
     for name in ["domain.xml", "system.qcow2", "stranger"] {
         assert!(failed.stderr.contains(&format!("`{name}`")), "{failed}");
     }
-    Bin::new(dir.path()).args(["verify", "."]).run().ends_with(2).says("is no bundle");
+    Bin::new(dir.path()).args(["verify", "."]).run().ends_with(2).says("is not a bundle");
 }
 
 #[test]

@@ -220,7 +220,7 @@ impl LockUpdate {
         Ok(Some(ImageUpdate::new(recipe.file.clone(), before, after)))
     }
 
-    /// Adds the pins to the lock as it is now, so that what another process added meanwhile stays; tells of a change.
+    /// Adds the pins to the lock as it is now, so that what another process added meanwhile stays; returns whether that changes it.
     fn write(&self, is_dry_run: bool) -> Result<bool, Diagnostics> {
         // Another update of the same lock waits, so that neither drops what the other pins.
         let _held = (!is_dry_run).then(|| files::hold_directory(&self.path)).flatten();
