@@ -304,16 +304,13 @@ impl Draft<'_> {
     /// `E_IMAGE_FORMAT` where the ISO has no such file.
     pub(crate) fn extract(&mut self, iso: &str, inside: &str, name: &str, work: &Work<'_>) -> Result<(), Diagnostic> {
         let mut file = medium::open(&self.directory.join(iso), inside)?;
-        let (expected, target) = (file.limit(), self.directory.join(name));
-        copy::save(&mut file, &target, 0o600, work)?;
-        match copy::digest(&target, work)? {
-            Some(ExpectedFile { digest, size }) if size == expected => {
-                let part = Part { path: name.to_owned(), kind: Kind::Part, sha256: digest, size };
-                self.record.files.push(part);
-                Ok(())
-            }
-            _ => Err(Diagnostic::new(Code::ImageFormat, format!("the ISO ends within `{inside}`"))),
+        let expected = file.limit();
+        let ExpectedFile { digest, size } = copy::save(&mut file, &self.directory.join(name), 0o600, work)?;
+        if size != expected {
+            return Err(Diagnostic::new(Code::ImageFormat, format!("the ISO ends within `{inside}`")));
         }
+        self.record.files.push(Part { path: name.to_owned(), kind: Kind::Part, sha256: digest, size });
+        Ok(())
     }
 
     /// Writes a file of the instance's own.

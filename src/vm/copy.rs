@@ -14,10 +14,10 @@ use crate::base::{Code, Diagnostic, Digest, Event, Events};
 use crate::fs;
 use crate::fs::copy::{fill, hash};
 use crate::fs::whole::{create, finish};
-use crate::stream::Progress;
+use crate::stream::{HashingWriter, Progress};
 
 /// How many bytes are handled at a time.
-const BLOCK: usize = 256 << 10;
+const BLOCK: u64 = 256 << 10;
 /// How long a lock that another holds is left alone.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -148,19 +148,18 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
 }
 
-/// Copies what a reader gives to a new file, of `mode` and on disk.
-pub(crate) fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_>) -> Result<(), Diagnostic> {
-    let told = |error: &io::Error| Diagnostic::unwritable(path, error);
-    let mut file = create(path).map_err(|error| told(&error))?;
-    let mut buffer = vec![0; BLOCK];
-    loop {
-        work.goes_on()?;
-        match reader.read(&mut buffer).and_then(|count| file.write_all(&buffer[..count]).map(|()| count)) {
-            Ok(0) => return finish(&file, mode).map_err(|error| told(&error)),
-            Ok(_) => {}
-            Err(error) => return Err(told(&error)),
+/// Copies what a reader gives to a new file, of `mode` and on disk; returns what it holds.
+pub(crate) fn save(reader: &mut dyn Read, path: &Path, mode: u32, work: &Work<'_>) -> Result<ExpectedFile, Diagnostic> {
+    let mut save = || -> io::Result<ExpectedFile> {
+        let mut writer = HashingWriter::new(create(path)?);
+        while io::copy(&mut reader.take(BLOCK), &mut writer)? > 0 {
+            work.goes_on().map_err(io::Error::other)?;
         }
-    }
+        let (file, digest, size) = writer.finish()?;
+        finish(&file, mode)?;
+        Ok(ExpectedFile { digest, size })
+    };
+    save().map_err(|error| carried(error, |error| Diagnostic::unwritable(path, error)))
 }
 
 #[cfg(test)]
