@@ -114,7 +114,13 @@ pub(crate) fn misspelt_command(args: &[OsString]) -> Option<(&str, String)> {
 fn first_word(args: &[OsString]) -> Option<usize> {
     let command = Cli::command();
     let is_command = |word: &str| word == "help" || command.find_subcommand(word).is_some();
-    let takes_value = |word: &str| ["--cache", "--config", "--lock", "--keyring"].contains(&word);
+    let global = |word: &str| {
+        let mut flags = command.get_arguments().filter(|argument| argument.is_global_set());
+        flags.find(|argument| match word.strip_prefix("--") {
+            Some(long) => argument.get_long() == long.split('=').next(),
+            None => argument.get_short().is_some_and(|short| word == format!("-{short}")),
+        })
+    };
     let mut index = 1;
     while let Some(word) = args.get(index).and_then(|word| word.to_str()) {
         if ["-h", "--help", "-V", "--version"].contains(&word) {
@@ -124,18 +130,11 @@ fn first_word(args: &[OsString]) -> Option<usize> {
             break;
         }
         // Flags of `build` itself may come before the recipe too: `arca-build --no-link nas.toml`.
-        if !takes_value(word) && !is_global_switch(word) {
-            break;
-        }
-        index += if takes_value(word) { 2 } else { 1 };
+        let Some(flag) = global(word) else { break };
+        index += if flag.get_action().takes_values() && !word.contains('=') { 2 } else { 1 };
     }
     let is_word = args.get(index).is_some_and(|word| !word.to_str().is_some_and(is_command));
     is_word.then_some(index)
-}
-
-fn is_global_switch(word: &str) -> bool {
-    ["--offline", "--locked", "--json", "--quiet", "-q", "--verbose", "-v"].contains(&word)
-        || ["--cache=", "--config=", "--lock=", "--keyring="].iter().any(|flag| word.starts_with(flag))
 }
 
 #[cfg(test)]
