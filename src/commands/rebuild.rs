@@ -75,24 +75,20 @@ fn never_built(plan: &Plan) -> Diagnostic {
 }
 
 fn of_derivation(plan: &Plan, difference: &Difference) -> Diagnostic {
-    let title = one_line(&difference.title, 80);
-    Diagnostic::new(
-        Code::NotReproducible,
-        format!("`{title}` of `{}` was rebuilt with different bytes than recorded", plan.name),
-    )
-    .fact("recorded", format!("sha256:{}", difference.recorded))
-    .fact("rebuilt", format!("sha256:{}", difference.rebuilt))
-    .note("nothing in the store was replaced")
+    let what = format!("`{}` of `{}`", one_line(&difference.title, 80), plan.name);
+    other_bytes(&format!("{what} was rebuilt with different bytes than recorded"))
+        .fact("recorded", format!("sha256:{}", difference.recorded))
+        .fact("rebuilt", format!("sha256:{}", difference.rebuilt))
 }
 
 fn of_file(plan: &Plan, difference: &bundle::Difference) -> Diagnostic {
     let shown = |digest: Option<Digest>| digest.map_or_else(|| "no such file".to_owned(), |it| format!("sha256:{it}"));
-    let file = one_line(&difference.file, 100);
-    Diagnostic::new(
-        Code::NotReproducible,
-        format!("file `{file}` of bundle `{}` was rebuilt with different bytes", plan.name),
-    )
-    .fact("bundle", shown(difference.published))
-    .fact("rebuilt", shown(difference.rebuilt))
-    .note("nothing in the store was replaced")
+    let what = format!("file `{}` of bundle `{}`", one_line(&difference.file, 100), plan.name);
+    other_bytes(&format!("{what} was rebuilt with different bytes"))
+        .fact("bundle", shown(difference.published))
+        .fact("rebuilt", shown(difference.rebuilt))
+}
+
+fn other_bytes(headline: &str) -> Diagnostic {
+    Diagnostic::new(Code::NotReproducible, headline).note("nothing in the store was replaced")
 }

@@ -115,13 +115,9 @@ pub(crate) fn finding_json(finding: &Finding) -> Value {
         "rule": finding.rule,
         "severity": finding.severity,
         "text": finding.text,
-        "place": finding.place.as_ref().map(place_json),
+        "place": finding.place,
         "fix": finding.fix(),
     })
-}
-
-fn place_json(place: &Location) -> Value {
-    json!({"file": place.file, "line": place.line, "column": place.column})
 }
 
 /// Returns a problem as JSON.
@@ -133,7 +129,7 @@ pub(crate) fn to_json(problem: &Diagnostic) -> Value {
         "exit": exit_code(problem.code),
         "rule": problem.rule,
         "headline": problem.headline,
-        "place": problem.place.as_ref().map(place_json),
+        "place": problem.place,
         "facts": facts_json(problem),
         "causes": problem.causes().collect::<Vec<_>>(),
         "note": problem.note,
