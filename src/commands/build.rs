@@ -213,26 +213,51 @@ fn failed(mut problems: Diagnostics, name: &Name, done: &[BuiltBundle]) -> Diagn
     problems
 }
 
+/// Builds one bundle, makes the link or the copy, and writes down what the link keeps.
 fn build_one(
     context: &Context<'_>,
     plan: &Plan,
     build: &BuildContext<'_>,
     placement: &Placement,
 ) -> Result<BuiltBundle, Diagnostic> {
-    let (bundle, unchanged, stats) = make(plan, build)?;
-    let mut built = BuiltBundle {
+    let (bundle, mut unchanged, work) = make(plan, build)?;
+    let (mut path, mut link) = (bundle.path().to_owned(), None);
+    let shown = match placement {
+        Placement::Link => {
+            let file_name = format!("result-{}", plan.name);
+            let at = context.environment.directory().join(&file_name);
+            let ours = |target: &Path| target.parent().is_some_and(|parent| parent.ends_with("bundles-v1"));
+            // The link first: where it cannot be made, the root must go on keeping what the older link names. No
+            // collection comes in between, as this process holds the store's lock.
+            files::link_result(&at, bundle.path(), ours)?;
+            let root = Root {
+                holder: Holder::Link(at.clone()),
+                bundle: Some(bundle.name().to_owned()),
+                objects: closure(plan, &bundle),
+            };
+            add_root(context, build.store, &root)?;
+            link = Some(at.into());
+            PathBuf::from(format!("./{file_name}"))
+        }
+        Placement::Copy(directory) => {
+            path = context.absolute(directory);
+            unchanged &= build.store.copy_bundle(&bundle, &path)? == Copied::Same;
+            directory.clone()
+        }
+        Placement::None => path.clone(),
+    };
+    let command = |word: &str| format!("arca-build {word} {}", quoted(&shown.to_string_lossy()));
+    Ok(BuiltBundle {
         name: plan.name.clone(),
         plan: plan.id,
         digest: manifest_digest(&bundle)?,
-        run: String::new(),
-        install: String::new(),
-        path: bundle.path().into(),
-        link: None,
+        path: path.into(),
+        link,
         unchanged,
-        work: stats,
-    };
-    place(context, plan, &bundle, build, placement, &mut built)?;
-    Ok(built)
+        work,
+        run: command("run"),
+        install: command("install"),
+    })
 }
 
 /// Finds the bundle of a plan in the store, or builds it; returns also whether it was there.
@@ -247,47 +272,6 @@ pub(super) fn make(plan: &Plan, build: &BuildContext<'_>) -> Result<(Bundle, boo
     let stats = realised.stats;
     let unchanged = was_there && stats.built == 0 && stats.fetched == 0;
     Ok((build.store.publish_bundle(&plan.id, &plan.name, &entries)?, unchanged, stats))
-}
-
-/// Makes the link or the copy, and writes down what the link keeps.
-fn place(
-    context: &Context<'_>,
-    plan: &Plan,
-    bundle: &Bundle,
-    build: &BuildContext<'_>,
-    placement: &Placement,
-    built: &mut BuiltBundle,
-) -> Result<(), Diagnostic> {
-    let store = build.store;
-    let shown = match placement {
-        Placement::Link => {
-            let file_name = format!("result-{}", built.name);
-            let link = context.environment.directory().join(&file_name);
-            let ours = |target: &Path| target.parent().is_some_and(|parent| parent.ends_with("bundles-v1"));
-            // The link first: where it cannot be made, the root must go on keeping what the older link names. No
-            // collection comes in between, as this process holds the store's lock.
-            files::link_result(&link, bundle.path(), ours)?;
-            let root = Root {
-                holder: Holder::Link(link.clone()),
-                bundle: Some(bundle.name().to_owned()),
-                objects: closure(plan, bundle),
-            };
-            add_root(context, store, &root)?;
-            built.link = Some(link.into());
-            PathBuf::from(format!("./{file_name}"))
-        }
-        Placement::Copy(directory) => {
-            let out = context.absolute(directory);
-            built.unchanged &= store.copy_bundle(bundle, &out)? == Copied::Same;
-            built.path = out.into();
-            directory.clone()
-        }
-        Placement::None => built.path.0.clone(),
-    };
-    let command = |word: &str| format!("arca-build {word} {}", quoted(&shown.to_string_lossy()));
-    built.run = command("run");
-    built.install = command("install");
-    Ok(())
 }
 
 fn manifest_digest(bundle: &Bundle) -> Result<Digest, Diagnostic> {

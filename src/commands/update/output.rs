@@ -61,7 +61,7 @@ impl UpdateOutput {
         Self { found, dry_run, ..Self::default() }
     }
 
-    /// Says on stderr what an update did.
+    /// Prints what an update did on stderr.
     pub(crate) fn say(&self, printer: &Printer) {
         if !self.found.is_empty() {
             printer.say(&format!("recipes here: {}", self.found.join(", ")));
