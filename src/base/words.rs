@@ -31,7 +31,25 @@ macro_rules! vocabulary {
         }
     };
 }
-pub(crate) use vocabulary;
+/// Lets serde write types as `Display` does and read them by `FromStr`; `try_from` and `into` of String belong to it.
+macro_rules! in_json_as_text {
+    ($($type:ty),+) => {$(
+        impl TryFrom<String> for $type {
+            type Error = <Self as std::str::FromStr>::Err;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(value: $type) -> Self {
+                value.to_string()
+            }
+        }
+    )+};
+}
+pub(crate) use {in_json_as_text, vocabulary};
 
 vocabulary! {
     /// The guest's processor architecture.

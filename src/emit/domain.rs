@@ -4,12 +4,12 @@
 //! [`super::virt_install`].
 
 use super::edit;
-use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role, Stage};
+use super::form::{self, Drive, Form, INITRD, KERNEL, Role, Stage};
 use crate::base::{Arch, ByteSize, Diagnostic};
 use crate::format::xml::{Element, element, fixed};
 use crate::machine::keys::elements;
 use crate::machine::standing::{VIDEO, standing};
-use crate::plan::{Firmware, Forward, Graphics, Machine, Network, REPORT_PORT};
+use crate::plan::{Cpu, Firmware, Forward, Graphics, Machine, Network, REPORT_PORT};
 
 /// Writes the domain of a form.
 ///
@@ -27,7 +27,7 @@ pub(crate) fn domain(form: &Form) -> Element {
     let machine = form.machine;
     let text = |name, text: &str| element(name).with_text(text);
     let kib = |name, size: ByteSize| text(name, &(size.0 >> 10).to_string()).with("unit", "KiB");
-    let most = machine.hardware.memory.max.unwrap_or(machine.memory);
+    let most = machine.hardware.memory.max.map_or(machine.memory, ByteSize::from);
     let backing = element("memoryBacking").containing(elements("memoryBacking", &form.spec()));
     let on_reboot = if form.stage == Stage::Installing { "destroy" } else { "restart" };
     let mut standing = standing("domain", machine.arch);

@@ -4,9 +4,9 @@
 //! Touches nothing.
 
 use super::identity::Identity;
-use crate::base::{Arch, BaseKind, FwCfgName, MacAddress, Name, Transport};
+use crate::base::{Arch, BaseKind, FwCfgName, MacAddress, Transport};
 use crate::machine::keys::Spec;
-use crate::plan::{Accel, CONFIG_SERIAL, CpuMode, Machine, PAYLOAD_SERIAL, SYSTEM_SERIAL, file};
+use crate::plan::{Accel, CONFIG_SERIAL, Cpu, CpuMode, Machine, PAYLOAD_SERIAL, SYSTEM_SERIAL, file};
 
 /// The kernel and initrd that `install.sh` takes out of `base.iso`, by their names in the instance's directory.
 pub(crate) const KERNEL: &str = "linux";
@@ -183,19 +183,12 @@ pub(crate) const fn virt_type(accel: Accel) -> &'static str {
     }
 }
 
-/// The processor of a machine.
-pub(crate) enum Cpu<'a> {
-    Mode(CpuMode),
-    /// By libvirt's name, which is QEMU's.
-    Model(&'a Name),
-}
-
 /// Returns what processor the guest sees.
 ///
 /// Emulation gives all it can: distributions ask for x86-64-v2 by now, which the old default `qemu64` is not.
-pub(crate) fn cpu(machine: &Machine) -> Cpu<'_> {
+pub(crate) fn cpu(machine: &Machine) -> Cpu {
     match (&machine.hardware.cpu, machine.accel) {
-        (Some(name), _) => CpuMode::parse(name.as_str()).map_or(Cpu::Model(name), Cpu::Mode),
+        (Some(cpu), _) => cpu.clone(),
         (None, Accel::Kvm) => Cpu::Mode(CpuMode::HostPassthrough),
         (None, Accel::Tcg) => Cpu::Mode(CpuMode::Maximum),
     }

@@ -2,11 +2,11 @@
 //!
 //! Source: QEMU, `qemu-options.hx`. Read next: [`super::qemu_argv`], [`super::scripts`].
 
-use super::form::{self, Cpu, Drive, Form, Role};
+use super::form::{self, Drive, Form, Role};
 use super::script::Word;
 use crate::base::Arch;
 use crate::machine::keys;
-use crate::plan::{Firmware, Forward, Machine};
+use crate::plan::{Cpu, Firmware, Forward, Machine};
 
 fn words(text: &str) -> Vec<Word> {
     text.split(' ').map(Word::text).collect()

@@ -5,14 +5,14 @@
 //! which 4.0, the oldest version that knows `--osinfo`, has. What the hardware's keys are in the domain is written from there.
 //! Read next: [`super::domain`].
 
-use super::form::{self, Cpu, Drive, Form, INITRD, KERNEL, Role};
+use super::form::{self, Drive, Form, INITRD, KERNEL, Role};
 use super::quote::virt_option;
 use super::script::{Options, Word, option};
 use super::{domain, edit};
 use crate::base::{Arch, ByteSize};
 use crate::format::xml::Element;
 use crate::machine::{keys, options};
-use crate::plan::{CpuMode, Firmware, Forward, Graphics, Machine, Network, REPORT_PORT};
+use crate::plan::{Cpu, CpuMode, Firmware, Forward, Graphics, Machine, Network, REPORT_PORT};
 
 /// Lists the arguments, in lines of one option each.
 pub(crate) fn arguments(form: &Form) -> Vec<Vec<Word>> {
@@ -84,7 +84,7 @@ fn memory(machine: &Machine) -> Options {
     let mib = |size: ByteSize| (size.0 >> 20).to_string();
     match machine.hardware.memory.max {
         None => Options::new(&mib(machine.memory)),
-        Some(most) => Options::new("").set("memory", &mib(most)).set("currentMemory", &mib(machine.memory)),
+        Some(most) => Options::new("").set("memory", &mib(*most)).set("currentMemory", &mib(machine.memory)),
     }
 }
 

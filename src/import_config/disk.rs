@@ -7,11 +7,8 @@ use crate::base::image_name::{PUBLISHED, USUAL, published};
 use crate::base::text::one_line;
 use crate::base::{BaseKind, ByteSize, Compression, DiskSerial, Url};
 use crate::recipe::RecipePath;
-
-/// The most data disks of a recipe.
-const DISK_LIMIT: usize = 24;
-/// Serials that every bundle's own disks have.
-const RESERVED: [&str; 4] = ["system", "config", "install", "arca-payload"];
+use crate::recipe::machine::{DISK_LIMIT, RESERVED_SERIALS};
+use crate::recipe::numbers::DiskSize;
 
 /// The serial of the disk that brings packages and container images.
 const PAYLOAD: &str = "arca-payload";
@@ -31,14 +28,14 @@ pub(crate) struct Base {
 pub(crate) struct Data {
     pub serial: String,
     /// Unknown where the file was there already.
-    pub size: Option<ByteSize>,
+    pub size: Option<DiskSize>,
 }
 
 /// All disks, sorted out.
 #[derive(Debug)]
 pub(crate) struct Disks {
     pub base: Base,
-    pub system_size: Option<ByteSize>,
+    pub system_size: Option<DiskSize>,
     pub data: Vec<Data>,
 }
 
@@ -48,10 +45,10 @@ pub(crate) fn sorted(machine: &mut Machine) -> Disks {
     disks.retain(|disk| !is_config(disk, machine) && !is_drive(disk, machine));
     let system = if disks.is_empty() { Disk::default() } else { disks.remove(0) };
     let (base, size) = match machine.medium.take() {
-        Some(medium) => (base(&medium, Some("iso")), Some(installed(&system, machine))),
+        Some(medium) => (base(&medium, Some("iso")), installed(&system, machine)),
         None => image(&system),
     };
-    let mut taken: BTreeSet<String> = RESERVED.map(str::to_owned).into();
+    let mut taken: BTreeSet<String> = RESERVED_SERIALS.map(str::to_owned).into();
     if disks.len() > DISK_LIMIT {
         machine
             .skip(format!("{} disks: a recipe has at most {DISK_LIMIT} besides its system", disks.len() - DISK_LIMIT));
@@ -62,10 +59,10 @@ pub(crate) fn sorted(machine: &mut Machine) -> Disks {
 }
 
 /// An ISO installs onto a disk, whose size a recipe must say.
-fn installed(system: &Disk, machine: &mut Machine) -> ByteSize {
-    whole(system.size).unwrap_or_else(|| {
+fn installed(system: &Disk, machine: &mut Machine) -> Option<DiskSize> {
+    whole(system.size).or_else(|| {
         machine.skip("the size of the disk that is installed on: it was not said, and is 24GiB now");
-        ByteSize::gib(24)
+        ByteSize::gib(24).try_into().ok()
     })
 }
 
@@ -76,7 +73,7 @@ pub(crate) fn unknown() -> Base {
 }
 
 /// Returns what the system disk is made from: the file behind it, or its own.
-fn image(system: &Disk) -> (Base, Option<ByteSize>) {
+fn image(system: &Disk) -> (Base, Option<DiskSize>) {
     match (&system.backing, &system.path) {
         (Some(backing), _) => (base(backing, system.backing_format.as_deref()), whole(system.size)),
         // A size beside a file that exists is not looked at by virt-install.
@@ -85,8 +82,8 @@ fn image(system: &Disk) -> (Base, Option<ByteSize>) {
     }
 }
 
-fn whole(size: Option<ByteSize>) -> Option<ByteSize> {
-    size.filter(|size| size.is_whole_sectors() && *size >= ByteSize::mib(1) && *size <= ByteSize::gib(64 << 10))
+fn whole(size: Option<ByteSize>) -> Option<DiskSize> {
+    size?.try_into().ok()
 }
 
 /// Takes a disk that only brings a configuration: a bundle makes its own.

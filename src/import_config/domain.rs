@@ -10,6 +10,7 @@ use crate::base::ByteSize;
 use crate::base::text::one_line;
 use crate::format::xml::{self, Element, Limits, XmlError};
 use crate::recipe::Network;
+use crate::recipe::numbers::Vcpus;
 
 /// Why there is no machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +46,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Machine, DomainError> {
     if root.child("devices").is_none_or(|devices| devices.child("interface").is_none()) {
         machine.network = Some(Network::None);
     }
-    machine.vcpus = machine.vcpus.or(Some(1));
+    machine.vcpus = machine.vcpus.or(Some(Vcpus(1)));
     hardware::settle(&mut machine);
     Ok(machine)
 }
@@ -75,12 +76,9 @@ fn memory(root: &Element, machine: &mut Machine) {
     let Some(current) = root.child("currentMemory") else { return };
     let current = amount(current, "KiB");
     let Some((most, current)) = machine.memory.zip(current).filter(|(most, current)| *current < most.0) else { return };
-    match current.is_multiple_of(1 << 20) && current >= 16 << 20 {
-        true => {
-            machine.memory = Some(ByteSize(current));
-            machine.hardware.memory.max = Some(most);
-        }
-        false => machine.skip("<currentMemory>: a recipe has whole MiB; it is all of the memory now"),
+    match ByteSize(current).try_into() {
+        Ok(current) => (machine.memory, machine.hardware.memory.max) = (Some(current), Some(most)),
+        Err(_) => machine.skip("<currentMemory>: a recipe has whole MiB; it is all of the memory now"),
     }
 }
 
@@ -233,7 +231,11 @@ mod tests {
             ("<memory unit='x'>1</memory>", None),
         ] {
             let machine = domain(memory);
-            assert_eq!((machine.memory, machine.skipped.is_empty()), (expected, expected.is_some()), "{memory}");
+            assert_eq!(
+                (machine.memory.map(ByteSize::from), machine.skipped.is_empty()),
+                (expected, expected.is_some()),
+                "{memory}"
+            );
         }
     }
 

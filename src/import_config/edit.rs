@@ -7,7 +7,7 @@ use super::found::Machine;
 use crate::base::text::one_line;
 use crate::format::xml::Element;
 use crate::recipe::XmlEdit;
-use crate::recipe::xml::{Written, XmlAction};
+use crate::recipe::xml::{Written, Xml, XmlAction};
 
 /// The longest element that is still something to be read.
 const LONGEST: usize = 2 << 10;
@@ -77,9 +77,9 @@ pub(crate) fn differ(
 }
 
 fn write(machine: &mut Machine, parent: &str, node: &Element, action: XmlAction, by: Option<&str>) -> bool {
-    let text = node.to_text();
-    let written = Written { parent: parent.to_owned(), element: text, action, by: by.map(str::to_owned) };
-    let edit = match hindrance(node, &written.element) {
+    let element = Xml(node.to_text());
+    let written = Written { parent: parent.to_owned(), element, action, by: by.map(str::to_owned) };
+    let edit = match hindrance(node, &written.element.0) {
         _ if machine.hardware.xml.len() >= MOST => Err(format!("a recipe has at most {MOST} edits of the XML")),
         Some(why) => Err(why.to_owned()),
         None => XmlEdit::try_from(written).map_err(|error| error.reason),

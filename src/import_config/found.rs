@@ -2,7 +2,9 @@
 
 use super::options;
 use crate::base::text::one_line;
-use crate::base::{Arch, ByteSize, FwCfgName, Name};
+use crate::base::{Arch, ByteSize, FwCfgName};
+use crate::recipe::numbers::{MemorySize, Vcpus};
+use crate::recipe::types::OsinfoId;
 use crate::recipe::{Graphics, Hardware, Network};
 
 /// The most that is listed of what is left out.
@@ -14,14 +16,14 @@ pub(crate) struct Machine {
     pub name: Option<String>,
     pub description: Option<String>,
     pub arch: Option<Arch>,
-    pub memory: Option<ByteSize>,
-    pub vcpus: Option<u32>,
+    pub memory: Option<MemorySize>,
+    pub vcpus: Option<Vcpus>,
     pub uefi: bool,
     /// Software emulation.
     pub tcg: bool,
     pub network: Option<Network>,
     pub graphics: Option<Graphics>,
-    pub osinfo: Option<Name>,
+    pub osinfo: Option<OsinfoId>,
     /// The further keys, and what only an edit of the XML can say.
     pub hardware: Hardware,
     /// In their order.
@@ -61,18 +63,17 @@ impl Machine {
 
     /// Takes memory in whole MiB.
     pub(crate) fn take_memory(&mut self, bytes: Option<u64>) {
-        let fits = |bytes: &u64| bytes.is_multiple_of(1 << 20) && (16 << 20..=16 << 40).contains(bytes);
-        match bytes.filter(fits) {
-            Some(bytes) => self.memory = Some(ByteSize(bytes)),
+        match bytes.and_then(|bytes| ByteSize(bytes).try_into().ok()) {
             None => self.skip("the memory: a recipe has whole MiB, from 16MiB to 16TiB"),
+            memory => self.memory = memory,
         }
     }
 
     /// Takes the number of processors.
     pub(crate) fn take_vcpus(&mut self, text: &str) {
-        match text.trim().parse().ok().filter(|count| (1..=1024).contains(count)) {
-            Some(count) => self.vcpus = Some(count),
+        match Vcpus::parse(text.trim()) {
             None => self.skip("the number of processors: a recipe has 1 to 1024"),
+            count => self.vcpus = count,
         }
     }
 

@@ -6,13 +6,11 @@
 use super::edit;
 use super::found::Machine;
 use crate::base::text::one_line;
-use crate::base::{Arch, ByteSize, MacAddress, Name};
+use crate::base::{Arch, ByteSize, MacAddress};
 use crate::format::xml::Element;
 use crate::machine::keys;
-use crate::recipe::{CpuMode, Forward, Network, Topology};
-
-/// The most ports that a span is spelt out to; it is what a recipe may forward.
-const PORTS: usize = 64;
+use crate::recipe::numbers::Vcpus;
+use crate::recipe::{Cpu, CpuMode, Forward, Network, Topology};
 
 /// Takes what a key of an element stands for; what none does becomes an edit.
 pub(crate) fn keys(parent: &str, nodes: Vec<Element>, machine: &mut Machine) {
@@ -50,13 +48,12 @@ pub(crate) fn cpu(node: &Element, machine: &mut Machine) {
 }
 
 /// Returns what `cpu` would say: a mode, or the name of a model.
-fn named_cpu(node: &Element) -> Option<Name> {
+fn named_cpu(node: &Element) -> Option<Cpu> {
     let model = node.child("model").map(|model| model.text.as_str()).filter(|text| !text.is_empty());
-    let named = match node.attribute("mode") {
-        None | Some("custom") => model?,
-        Some(mode) => CpuMode::parse(mode).filter(|_| model.is_none())?.as_str(),
-    };
-    Name::parse(named).ok()
+    match node.attribute("mode") {
+        None | Some("custom") => model?.parse().ok(),
+        Some(mode) => CpuMode::parse(mode).filter(|_| model.is_none()).map(Cpu::Mode),
+    }
 }
 
 /// Returns whether there is nothing that only the element itself could say.
@@ -68,7 +65,7 @@ fn is_plain(node: &Element) -> bool {
     node.attributes().all(known) && model && node.child("topology").is_none_or(|topology| counts(topology).is_some())
 }
 
-fn topology(node: &Element, machine: &mut Machine) {
+pub(crate) fn topology(node: &Element, machine: &mut Machine) {
     machine.hardware.topology = counts(node);
     if machine.hardware.topology.is_none() {
         machine.skip("<topology>: a recipe has sockets, cores and threads");
@@ -77,7 +74,7 @@ fn topology(node: &Element, machine: &mut Machine) {
 
 /// Reads a topology that has no more levels than a recipe's.
 fn counts(node: &Element) -> Option<Topology> {
-    let count = |name| node.attribute(name).map_or(Some(1), |text| text.parse().ok().filter(|count| *count >= 1));
+    let count = |name| node.attribute(name).map_or(Some(Vcpus(1)), Vcpus::parse);
     let topology = Topology { sockets: count("sockets")?, cores: count("cores")?, threads: count("threads")? };
     let known = |(name, value)| match name {
         "sockets" | "cores" | "threads" => true,
@@ -113,13 +110,10 @@ pub(crate) fn interface(node: &Element, machine: &mut Machine) {
 
 fn network(node: &Element) -> Option<Network> {
     let kind = node.attribute("type").unwrap_or_default();
-    let name = node.of("source", kind).and_then(|name| Name::parse(name).ok());
-    match (kind, name) {
-        ("user", _) if node.of("backend", "type") == Some("passt") => Some(Network::Passt),
-        ("user", _) => Some(Network::User),
-        ("network", Some(name)) => Some(Network::Network(name)),
-        ("bridge", Some(name)) if name.as_str().len() <= 15 => Some(Network::Bridge(name)),
-        _ => None,
+    match kind {
+        "user" if node.of("backend", "type") == Some("passt") => Some(Network::Passt),
+        "user" => Some(Network::User),
+        _ => format!("{kind}:{}", node.of("source", kind)?).parse().ok(),
     }
 }
 
@@ -147,7 +141,7 @@ fn card(node: &Element, machine: &mut Machine) {
 fn mac(node: &Element, machine: &mut Machine) {
     match node.attribute("address").map(MacAddress::parse) {
         Some(Ok(mac)) => machine.hardware.mac = Some(mac),
-        Some(Err(_)) => machine.skip("the MAC address: it is none, and follows from the recipe now"),
+        Some(Err(_)) => machine.skip("the MAC address: it is not one, and follows from the recipe now"),
         None => {}
     }
 }
@@ -170,7 +164,9 @@ fn forwards(node: &Element, machine: &mut Machine) {
     let plain = node.attributes().all(|(name, _)| matches!(name, "proto" | "address"));
     let ranges: Option<Vec<_>> = node.children.iter().map(|range| span(node, range)).collect();
     let ranges: Option<Vec<_>> = ranges.map(|ranges| ranges.concat());
-    match ranges.filter(|ranges| plain && !ranges.is_empty() && machine.hardware.ports.len() + ranges.len() <= PORTS) {
+    match ranges
+        .filter(|ranges| plain && !ranges.is_empty() && machine.hardware.ports.len() + ranges.len() <= Forward::LIMIT)
+    {
         Some(ranges) => machine.hardware.ports.extend(ranges),
         None => edit::add(machine, "devices/interface", node),
     }
@@ -184,59 +180,41 @@ fn span(node: &Element, range: &Element) -> Option<Vec<Forward>> {
     let address = node.attribute("address").map(|address| format!("{address}:")).unwrap_or_default();
     let protocol = node.attribute("proto")?;
     let count = usize::from(end.checked_sub(start)?) + 1;
-    let one =
-        |step: u16| Forward::parse(&format!("{address}{}:{}/{protocol}", start + step, to.checked_add(step)?)).ok();
-    (0..).take(count.min(PORTS + 1)).map(one).collect()
+    let one = |step: u16| format!("{address}{}:{}/{protocol}", start + step, to.checked_add(step)?).parse().ok();
+    (0..).take(count.min(Forward::LIMIT + 1)).map(one).collect()
 }
 
 /// Lets go of what the other keys do not allow, and of what is said by leaving it out.
 pub(crate) fn settle(machine: &mut Machine) {
     let tcg = machine.tcg;
-    let usual = if tcg { CpuMode::Maximum } else { CpuMode::HostPassthrough };
-    let mode = machine.hardware.cpu.as_ref().and_then(|name| CpuMode::parse(name.as_str()));
-    let of_host = matches!(mode, Some(CpuMode::HostPassthrough | CpuMode::HostModel));
+    let usual = Cpu::Mode(if tcg { CpuMode::Maximum } else { CpuMode::HostPassthrough });
+    let of_host = matches!(machine.hardware.cpu, Some(Cpu::Mode(CpuMode::HostPassthrough | CpuMode::HostModel)));
     if tcg && of_host {
         machine.skip("the host's processor: emulation has the best that it can be");
     }
-    if mode == Some(usual) || (tcg && of_host) {
+    if machine.hardware.cpu == Some(usual) || (tcg && of_host) {
         machine.hardware.cpu = None;
     }
     // A command may say the one and leave the other to follow.
-    machine.vcpus = machine.vcpus.or(machine.hardware.topology.map(Topology::vcpus));
-    if machine.hardware.topology.is_some_and(|topology| Some(topology.vcpus()) != machine.vcpus) {
+    machine.vcpus = machine.vcpus.or(machine.hardware.topology.map(|topology| Vcpus(topology.vcpus())));
+    if machine.hardware.topology.is_some_and(|topology| Some(Vcpus(topology.vcpus())) != machine.vcpus) {
         machine.hardware.topology = None;
         machine.skip("<topology>: it makes another number of processors");
     }
-    settle_memory(machine);
-    settle_boot(machine);
-    settle_network(machine);
-}
-
-fn settle_memory(machine: &mut Machine) {
-    let memory = machine.memory.unwrap_or(ByteSize::gib(2));
-    machine.hardware.memory.max = machine.hardware.memory.max.filter(|max| *max > memory);
-}
-
-fn settle_boot(machine: &mut Machine) {
+    let memory = machine.memory.map_or(ByteSize::gib(2), ByteSize::from);
+    machine.hardware.memory.max = machine.hardware.memory.max.filter(|max| **max > memory);
     let can = machine.uefi && machine.arch != Some(Arch::Aarch64);
     if machine.hardware.security.secure_boot && !can {
         machine.hardware.security.secure_boot = false;
         machine.skip("secure boot: a recipe has it with UEFI on x86_64");
     }
-}
-
-fn settle_network(machine: &mut Machine) {
     if machine.network == Some(Network::None) {
         machine.hardware.mac = None;
     }
     let mut kept: Vec<Forward> = vec![];
     let ports = std::mem::take(&mut machine.hardware.ports);
     for forward in ports {
-        let meets = |other: &Forward| {
-            let address = other.address.is_none() || forward.address.is_none() || other.address == forward.address;
-            address && (other.protocol, other.host) == (forward.protocol, forward.host)
-        };
-        match kept.iter().any(meets) {
+        match kept.iter().any(|other| other.meets(&forward)) {
             true => machine.skip(format!("the port {} of the host: it is forwarded twice", forward.host)),
             false => kept.push(forward),
         }

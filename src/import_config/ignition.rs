@@ -138,7 +138,7 @@ fn login(node: &Node, notes: &mut Notes) -> Section {
         .list("ssh_keys", &keys);
     let count = access.keys.len();
     let login = access
-        .with("uid", node.whole("uid").map(|uid| uid.to_string()))
+        .with("uid", node.whole("uid"))
         .list("groups", &texts(node, "groups"))
         .text("shell", filled(node, "shell"))
         .text("home", filled(node, "homeDir"))
@@ -159,7 +159,7 @@ fn group(node: &Node, notes: &mut Notes) -> Section {
     }
     Section::new("[[provision.group]]")
         .text("name", Some(said(node, "name")))
-        .with("gid", node.whole("gid").map(|gid| gid.to_string()))
+        .with("gid", node.whole("gid"))
         .flag("system", node.flag("system") == Some(true))
 }
 
@@ -271,7 +271,7 @@ fn unit(node: &Node, notes: &mut Notes) -> Vec<Section> {
     let shown = one_line(&name, 80);
     let unit = Section::new("[[provision.unit]]")
         .text("name", Some(name))
-        .with("enable", node.flag("enabled").map(|flag| flag.to_string()))
+        .with("enable", node.flag("enabled"))
         .flag("mask", node.flag("mask") == Some(true))
         .lines("text", filled(node, "contents"));
     let mut sections = vec![unit];

@@ -1,5 +1,7 @@
 //! `[provision]` on its way into a recipe. Touches nothing.
 
+use std::fmt::Display;
+
 use super::toml_text::{lines, list, quoted};
 use crate::recipe::RecipePath;
 
@@ -28,15 +30,16 @@ impl Section {
         Self { title, keys: vec![] }
     }
 
+    /// Sets a value that is written as it is shown.
     #[must_use]
-    pub(crate) fn with(mut self, key: &'static str, value: impl Into<Option<String>>) -> Self {
-        self.keys.extend(value.into().map(|value| (key, value)));
+    pub(crate) fn with(mut self, key: &'static str, value: Option<impl Display>) -> Self {
+        self.keys.extend(value.map(|value| (key, value.to_string())));
         self
     }
 
     #[must_use]
-    pub(crate) fn text(self, key: &'static str, text: Option<String>) -> Self {
-        self.with(key, text.map(|text| quoted(&text)))
+    pub(crate) fn text(self, key: &'static str, text: Option<impl Display>) -> Self {
+        self.with(key, text.map(|text| quoted(&text.to_string())))
     }
 
     /// Sets a text of several lines.
@@ -52,7 +55,7 @@ impl Section {
 
     #[must_use]
     pub(crate) fn flag(self, key: &'static str, is_set: bool) -> Self {
-        self.with(key, is_set.then(|| "true".to_owned()))
+        self.with(key, is_set.then_some(true))
     }
 
     /// Sets permission bits that differ from a key's default.

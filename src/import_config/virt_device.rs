@@ -163,7 +163,7 @@ fn forward(number: &str, value: &str, node: &mut Element) -> Option<()> {
     }
     let (ports, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
     let both = if ports.contains(':') { format!("{ports}/{protocol}") } else { format!("{ports}:{ports}/{protocol}") };
-    let forward = Forward::parse(&both).ok()?;
+    let forward: Forward = both.parse().ok()?;
     let mut made = element("portForward").with("proto", forward.protocol);
     if let Some(address) = forward.address {
         made.set("address", &address.to_string());

@@ -272,6 +272,7 @@ mod tests {
     use super::*;
     use crate::base::{FwCfgName, Name};
     use crate::recipe::Graphics;
+    use crate::recipe::numbers::Vcpus;
 
     fn command(arguments: &str) -> Machine {
         read(&format!("virt-install {arguments}")).unwrap()
@@ -286,12 +287,12 @@ mod tests {
         );
         assert_eq!(machine.skipped, [""; 0]);
         assert_eq!(
-            (machine.name.as_deref(), machine.memory, machine.vcpus),
-            (Some("nas"), Some(ByteSize::gib(4)), Some(4))
+            (machine.name.as_deref(), machine.memory.map(ByteSize::from), machine.vcpus),
+            (Some("nas"), Some(ByteSize::gib(4)), Some(Vcpus(4)))
         );
         assert_eq!((machine.uefi, machine.tcg, machine.graphics), (true, true, Some(Graphics::Vnc)));
         assert_eq!(machine.network, Some(Network::Bridge(Name::parse("br0").unwrap())));
-        assert_eq!(machine.osinfo, Name::parse("opensusetumbleweed").ok());
+        assert_eq!(machine.osinfo.as_deref(), Some("opensusetumbleweed"));
         assert_eq!(machine.disks[1].size, Some(ByteSize((20 << 30) + (1 << 29))));
         assert_eq!(machine.fw_cfg, [(FwCfgName::Ignition, "/x/config.ign".to_owned())]);
     }

@@ -2,11 +2,11 @@
 
 use super::found::Machine;
 use super::options::{self, Pair};
-use super::{domain, extras, virt_device};
+use super::{domain, extras, hardware, virt_device};
+use crate::base::MacAddress;
 use crate::base::text::one_line;
-use crate::base::{MacAddress, Name};
 use crate::format::xml::{Element, element};
-use crate::recipe::Topology;
+use crate::recipe::numbers::Vcpus;
 
 /// Returns a key's value, or the first word, which needs no key.
 pub(crate) fn first<'a>(pairs: &'a [Pair], key: &str) -> Option<&'a str> {
@@ -84,7 +84,7 @@ fn network_mac(text: &str, machine: &mut Machine) {
     match MacAddress::parse(text) {
         Ok(mac) => machine.hardware.mac = Some(mac),
         Err(_) if text == "RANDOM" => {}
-        Err(_) => machine.skip("--mac: it is no address of a card"),
+        Err(_) => machine.skip("--mac: it is not the address of a card"),
     }
 }
 
@@ -115,17 +115,15 @@ fn memory(pairs: &[Pair], machine: &mut Machine) {
 fn vcpus(pairs: &[Pair], machine: &mut Machine) {
     let keys = ["vcpus", "vcpu", "sockets", "dies", "cores", "threads"];
     known("vcpus", pairs, &keys, machine, |machine, pairs| {
-        let count = |name| options::value(pairs, name).map_or(Some(1), |text| text.parse::<u32>().ok());
-        let laid_out = keys[2..].iter().any(|key| options::value(pairs, key).is_some());
-        let counts = count("sockets").zip(count("cores")).zip(count("threads")).filter(|_| count("dies") == Some(1));
-        let topology = counts.map(|((sockets, cores), threads)| Topology { sockets, cores, threads });
-        match topology.filter(|topology| (1..=1024).contains(&topology.vcpus())) {
-            Some(topology) if laid_out => machine.hardware.topology = Some(topology),
-            None if laid_out => machine.skip("--vcpus: a recipe has sockets, cores and threads"),
-            _ => {}
+        let mut node = element("topology");
+        for key in &keys[2..] {
+            options::value(pairs, key).into_iter().for_each(|count| node.set(key, count));
+        }
+        if node.attributes().next().is_some() {
+            hardware::topology(&node, machine);
         }
         match (first(pairs, "vcpus").or_else(|| options::value(pairs, "vcpu")), machine.hardware.topology) {
-            (None, Some(topology)) => machine.vcpus = Some(topology.vcpus()),
+            (None, Some(topology)) => machine.vcpus = Some(Vcpus(topology.vcpus())),
             (text, _) => machine.take_vcpus(text.unwrap_or_default()),
         }
     });
@@ -215,7 +213,7 @@ fn is_yes(text: &str) -> bool {
 fn osinfo(pairs: &[Pair], machine: &mut Machine) {
     let name = first(pairs, "name").or_else(|| options::value(pairs, "short-id"));
     machine.osinfo =
-        name.filter(|name| !matches!(*name, "auto" | "none" | "detect")).and_then(|name| Name::parse(name).ok());
+        name.filter(|name| !matches!(*name, "auto" | "none" | "detect")).and_then(|name| name.parse().ok());
 }
 
 fn sysinfo(pairs: &[Pair], machine: &mut Machine) {

@@ -195,7 +195,7 @@ mod tests {
         domain(&options, &mut machine);
         let shown = |edit: &crate::recipe::XmlEdit| {
             let Written { parent, element, action, by } = edit.clone().into();
-            format!("{} {parent} {element} {}", action.as_str(), by.unwrap_or_default())
+            format!("{action} {parent} {} {}", element.0, by.unwrap_or_default())
         };
         (machine.hardware.xml.iter().map(shown).collect(), machine.skipped)
     }

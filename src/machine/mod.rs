@@ -3,8 +3,8 @@
 //! [`keys`]: one row for each key of the hardware, which `emit` writes and `import_config` reads back. [`standing`]: the elements
 //! that every domain has. [`options`]: the keys of virt-install's options, and where in the domain each stands.
 //!
-//! To add a hardware key: its field, type and reader in `recipe/hardware.rs`, its text among the recipe's keys, and its row in
-//! [`keys`]; where virt-install has an option that [`options`] does not know yet, a row there too.
+//! To add a hardware key: its field in `recipe/hardware.rs`, with type, default and text, and its row in [`keys`]; where
+//! virt-install has an option that [`options`] does not know yet, a row there too.
 
 pub(crate) mod keys;
 pub(crate) mod options;

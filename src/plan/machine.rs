@@ -5,7 +5,7 @@ use crate::base::{
 };
 pub(crate) use crate::guest_report::PORT as REPORT_PORT;
 pub(crate) use crate::provision::guest::PAYLOAD_SERIAL;
-pub(crate) use crate::recipe::hardware::{CpuMode, Forward, Hardware};
+pub(crate) use crate::recipe::hardware::{Cpu, CpuMode, Forward, Hardware};
 pub(crate) use crate::recipe::xml::XmlEdit;
 pub(crate) use crate::recipe::{Accel, DataDisk, Firmware, Graphics, Network, SystemMode};
 
@@ -53,7 +53,6 @@ pub(crate) struct Machine {
     pub vcpus: u32,
     pub firmware: Firmware,
     pub accel: Accel,
-    #[serde(with = "network")]
     pub network: Network,
     pub graphics: Graphics,
     pub osinfo: String,
@@ -113,7 +112,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// `E_CACHE_CORRUPT` where it is no machine that this version knows.
+    /// `E_CACHE_CORRUPT` where it is not a machine that this version knows.
     pub(crate) fn parse(text: &str) -> Result<Self, Diagnostic> {
         serde_json::from_str(text).map_err(|error| {
             Diagnostic::new(Code::CacheCorrupt, format!("`{}` is not one of ours", file::MACHINE))
@@ -133,22 +132,6 @@ impl Machine {
     }
 }
 
-/// A network as a recipe writes it.
-mod network {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use super::Network;
-
-    pub(super) fn serialize<S: Serializer>(network: &Network, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&network.to_string())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Network, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Network::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a network")))
-    }
-}
-
 /// Reads fw_cfg entries; only files that a bundle has can be carried.
 fn entries<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(FwCfgName, &'static str)>, D::Error> {
     let told: Vec<(FwCfgName, String)> = serde::Deserialize::deserialize(deserializer)?;
@@ -164,7 +147,8 @@ fn entries<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<(FwC
 mod tests {
     use super::*;
     use crate::base::ByteSize;
-    use crate::recipe::{Security, Topology, Watchdog};
+    use crate::recipe::hardware::{Security, Topology, Watchdog};
+    use crate::recipe::numbers::Vcpus;
 
     fn machine() -> Machine {
         Machine {
@@ -196,9 +180,9 @@ mod tests {
     fn printing_and_parsing_are_inverse() {
         let bare = Machine { description: None, payload: false, report: false, network: Network::User, ..machine() };
         let hardware = Hardware {
-            ports: vec![Forward::parse("127.0.0.1:80:8080").unwrap()],
-            cpu: Some(Name::parse("EPYC").unwrap()),
-            topology: Some(Topology { sockets: 1, cores: 2, threads: 1 }),
+            ports: vec!["127.0.0.1:80:8080".parse().unwrap()],
+            cpu: "EPYC".parse().ok(),
+            topology: Some(Topology { sockets: Vcpus(1), cores: Vcpus(2), threads: Vcpus(1) }),
             security: Security { secure_boot: true, tpm: false },
             watchdog: Some(Watchdog::None),
             ..Hardware::default()

@@ -90,7 +90,7 @@ impl Draft {
         let id = self.unpacked(recipe, input);
         match kind.bundled() {
             BaseKind::Iso => self.output(file::BASE_ISO, id, Role::Base),
-            BaseKind::Qcow2 | BaseKind::Raw if recipe.machine.system.mode == SystemMode::Overlay => {
+            BaseKind::Qcow2 | BaseKind::Raw if recipe.machine.system_mode() == SystemMode::Overlay => {
                 self.output(file::BASE_QCOW2, id, Role::Base);
             }
             BaseKind::Qcow2 | BaseKind::Raw => {}
@@ -110,8 +110,8 @@ impl Draft {
     }
 
     fn system(&mut self, recipe: &Recipe, base: DerivationId) {
-        let size = recipe.machine.system.size.as_ref().map(|size| size.value);
-        let builder = match (recipe.base.kind, recipe.machine.system.mode) {
+        let size = recipe.machine.system_size().map(|size| *size.value);
+        let builder = match (recipe.base.kind, recipe.machine.system_mode()) {
             // A recipe on an ISO states the size; `recipe` refuses one that does not.
             (BaseKind::Iso, _) => Builder::Blank { size: size.unwrap_or(ByteSize::gib(24)) },
             (_, SystemMode::Overlay) => Builder::Overlay { base, backing_file: file::BASE_QCOW2, size },
@@ -203,16 +203,16 @@ fn machine(recipe: &Recipe, lowered: &GuestConfig) -> Machine {
         name: recipe.name.clone(),
         description: recipe.description.clone(),
         arch: spec.arch,
-        memory: spec.memory,
-        vcpus: spec.vcpus,
-        firmware: spec.firmware,
+        memory: *spec.memory,
+        vcpus: spec.vcpus(),
+        firmware: spec.firmware(),
         accel: spec.accel,
         network: spec.network.clone(),
         graphics: spec.graphics,
         osinfo: spec.osinfo.as_ref().map_or_else(|| osinfo(&recipe.base.source.value).into(), ToString::to_string),
-        storage: spec.storage.clone(),
+        storage: spec.storage.value.clone(),
         base: recipe.base.kind.bundled(),
-        mode: spec.system.mode,
+        mode: spec.system_mode(),
         data: spec.disks.clone(),
         config_disk: lowered.label,
         payload: lowered.medium == Some(PayloadMedium::PayloadDisk),

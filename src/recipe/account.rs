@@ -1,7 +1,8 @@
 //! What a recipe says of who may log in: root, users, groups. Touches nothing.
 
+use super::numbers::AccountId;
 use super::table::table;
-use super::types::{AccountId, AccountName, Gecos, GuestPath};
+use super::types::{AccountName, Gecos, GuestPath};
 use crate::base::{Secret, Spanned};
 use crate::format::toml::Table;
 

@@ -1,104 +1,115 @@
 //! What a machine may have beyond memory, disks and a network: the host's choice, or nothing, unless the recipe says more.
 //!
-//! Values only, with their rules; read back from `machine.json` they are held to them again. Touches nothing.
-//! Read next: [`super::xml`] (what is not modelled), `parse/hardware.rs` (how it is written).
+//! One field for each key, with its text; read back from `machine.json` the values are held to their rules again. Touches nothing.
+//! Read next: [`super::xml`] (what is not modelled), [`crate::machine`] (what each key is to libvirt and QEMU).
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::numbers::{MemorySize, Vcpus};
+use super::table::table;
 use super::xml::XmlEdit;
-use crate::base::words::vocabulary;
-use crate::base::{ByteSize, MacAddress, Name};
-use crate::format::toml::Value;
+use crate::base::words::{RuleError, in_json_as_text, vocabulary};
+use crate::base::{MacAddress, Name};
 
-/// The further keys of `[machine]`. The default is a machine without any of them; nothing of it is printed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Hardware {
-    /// Instead of the one that follows from plan and name; two instances of one bundle would share it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mac: Option<MacAddress>,
-    /// Ports of the host that lead to the guest; with `passt` only, as libvirt can forward none otherwise.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ports: Vec<Forward>,
-    /// Whether libvirt starts it with the host.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub autostart: bool,
-    /// One of libvirt's modes, or a model as `virsh cpu-models` lists them, which the host must have all of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu: Option<Name>,
-    /// Its product is the number of processors.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub topology: Option<Topology>,
-    #[serde(skip_serializing_if = "MemoryOptions::is_plain")]
-    pub memory: MemoryOptions,
-    #[serde(skip_serializing_if = "Security::is_plain")]
-    pub security: Security,
-    /// What happens when the guest no longer tends its watchdog; without, it has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub watchdog: Option<Watchdog>,
-    /// `[[machine.xml]]`, in the order written.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub xml: Vec<XmlEdit>,
+table! {
+    /// The further keys of `[machine]`. The default is a machine without any of them; nothing of it is printed.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    Hardware in "machine" {
+        /// the network card's address; instances of one bundle share it
+        #[serde(skip_serializing_if = "is_default")]
+        mac: Option<MacAddress> = "from plan and name",
+        /// with passt: ports of the host that lead to the guest, [ADDRESS:]HOST:GUEST[/tcp|/udp]
+        #[serde(skip_serializing_if = "is_default")]
+        ports: Vec<Forward>,
+        /// libvirt starts the machine with the host
+        #[serde(skip_serializing_if = "is_default")]
+        autostart: bool = "false",
+        /// host-passthrough, host-model, maximum, or a model of `virsh cpu-models`
+        #[serde(skip_serializing_if = "is_default")]
+        cpu: Option<Cpu> = "host-passthrough (maximum with tcg)",
+        /// how the processors are laid out; their product is `vcpus`
+        #[serde(skip_serializing_if = "is_default")]
+        topology: Option<Topology>,
+    } flat {
+        #[serde(skip_serializing_if = "is_default")]
+        memory: MemoryOptions,
+        #[serde(skip_serializing_if = "is_default")]
+        security: Security,
+    } then {
+        /// what happens when the guest stops tending its i6300esb
+        #[serde(skip_serializing_if = "is_default")]
+        watchdog: Option<Watchdog>,
+        /// an element of the domain XML that no key stands for; each in turn, after all else, in every domain and by virt-install
+        #[serde(skip_serializing_if = "is_default")]
+        xml: Vec<XmlEdit>,
+    }
 }
 
-/// Sets a key from what is written.
-type Read = fn(&mut Hardware, &Value<'_>);
+table! {
+    /// How the guest's memory is backed on the host.
+    #[derive(Copy, Default, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    MemoryOptions in "machine" {
+        /// up to where a balloon may grow the memory while the machine runs
+        #[serde(skip_serializing_if = "is_default")]
+        max as "max_memory": Option<MemorySize> = "memory",
+        /// memory from huge pages the host has set aside; not in run-qemu.sh
+        #[serde(skip_serializing_if = "is_default")]
+        hugepages: bool = "false",
+        /// memory that other processes of the host may map, as for virtiofs
+        #[serde(skip_serializing_if = "is_default")]
+        shared as "shared_memory": bool = "false",
+    }
+}
 
-/// The keys that hang on no other key, and how each is read.
-pub(super) const READ: &[(&str, Read)] = &[
-    ("autostart", |hardware, value| hardware.autostart = value.boolean() == Some(true)),
-    ("hugepages", |hardware, value| hardware.memory.hugepages = value.boolean() == Some(true)),
-    ("shared_memory", |hardware, value| hardware.memory.shared = value.boolean() == Some(true)),
-    ("tpm", |hardware, value| hardware.security.tpm = value.boolean() == Some(true)),
-    ("watchdog", |hardware, value| hardware.watchdog = value.word(Watchdog::parse, Watchdog::WORDS)),
-];
+table! {
+    /// What makes a machine trust, and be trusted.
+    #[derive(Copy, Default, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    Security in "machine" {
+        /// only signed boot loaders start; with uefi on x86_64
+        #[serde(skip_serializing_if = "is_default")]
+        secure_boot: bool = "false",
+        /// a TPM 2.0, emulated by swtpm, which the host must have
+        #[serde(skip_serializing_if = "is_default")]
+        tpm: bool = "false",
+    }
+}
+
+table! {
+    /// How the processors are laid out.
+    #[derive(Copy, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    Topology in "machine.topology" {
+        /// 1 to 1024
+        sockets: Vcpus = "1",
+        /// of each socket, 1 to 1024
+        cores: Vcpus = "1",
+        /// of each core, 1 to 1024
+        threads: Vcpus = "1",
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
 
 impl Hardware {
     /// Returns whether there is nothing to say.
     pub(crate) fn is_plain(&self) -> bool {
-        *self == Self::default()
+        is_default(self)
     }
 }
 
-/// How the guest's memory is backed on the host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct MemoryOptions {
-    /// Up to where a balloon may grow it while it runs; at least the memory it starts with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max: Option<ByteSize>,
-    /// On huge pages that the host has set aside.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub hugepages: bool,
-    /// Shared with other processes of the host, as virtiofs needs it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub shared: bool,
-}
-
-impl MemoryOptions {
-    fn is_plain(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// What makes a machine trust, and be trusted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Security {
-    /// Only signed boot loaders start; UEFI on x86_64, with the keys that firmware is shipped with.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub secure_boot: bool,
-    /// A TPM 2.0, emulated by swtpm.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub tpm: bool,
-}
-
-impl Security {
-    fn is_plain(&self) -> bool {
-        *self == Self::default()
+impl Topology {
+    /// Returns how many processors that makes.
+    pub(crate) const fn vcpus(self) -> u32 {
+        self.sockets.0.saturating_mul(self.cores.0).saturating_mul(self.threads.0)
     }
 }
 
@@ -112,19 +123,29 @@ vocabulary! {
     CpuMode { HostPassthrough = "host-passthrough", HostModel = "host-model", Maximum = "maximum" }
 }
 
-/// How the processors are laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Topology {
-    pub sockets: u32,
-    pub cores: u32,
-    pub threads: u32,
+/// The processor that the guest sees.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum Cpu {
+    Mode(CpuMode),
+    /// A model as `virsh cpu-models` lists them, which the host must have all of; QEMU has the same names.
+    Model(Name),
 }
 
-impl Topology {
-    /// Returns how many processors that makes.
-    pub(crate) const fn vcpus(self) -> u32 {
-        self.sockets.saturating_mul(self.cores).saturating_mul(self.threads)
+impl FromStr for Cpu {
+    type Err = RuleError;
+
+    fn from_str(text: &str) -> Result<Self, RuleError> {
+        CpuMode::parse(text).map_or_else(|| Name::parse(text).map(Self::Model), |mode| Ok(Self::Mode(mode)))
+    }
+}
+
+impl fmt::Display for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mode(mode) => mode.fmt(f),
+            Self::Model(name) => name.fmt(f),
+        }
     }
 }
 
@@ -144,20 +165,32 @@ vocabulary! {
     Protocol { Tcp = "tcp", Udp = "udp" }
 }
 
-/// Why a text is no forwarded port.
+/// Why a text is not a forwarded port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a forwarded port is [ADDRESS:]HOST:GUEST[/tcp|/udp], with an IPv4 address and ports of 1 to 65535")]
 pub(crate) struct ForwardError;
 
-impl Forward {
-    /// Reads one.
-    pub(crate) fn parse(text: &str) -> Result<Self, ForwardError> {
+impl FromStr for Forward {
+    type Err = ForwardError;
+
+    fn from_str(text: &str) -> Result<Self, ForwardError> {
         let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let protocol = Protocol::parse(protocol).ok_or(ForwardError)?;
         let (rest, guest) = ports.rsplit_once(':').ok_or(ForwardError)?;
         let (address, host) = rest.rsplit_once(':').map_or((None, rest), |(address, host)| (Some(address), host));
         let address = address.map(str::parse).transpose().map_err(|_| ForwardError)?;
         Ok(Self { protocol, address, host: port(host)?, guest: port(guest)? })
+    }
+}
+
+impl Forward {
+    /// The most of one machine.
+    pub(crate) const LIMIT: usize = 64;
+
+    /// Returns whether both want the same port of the host.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let address = self.address.is_none() || other.address.is_none() || self.address == other.address;
+        address && (self.protocol, self.host) == (other.protocol, other.host)
     }
 }
 
@@ -175,19 +208,7 @@ impl fmt::Display for Forward {
     }
 }
 
-impl TryFrom<String> for Forward {
-    type Error = ForwardError;
-
-    fn try_from(text: String) -> Result<Self, ForwardError> {
-        Self::parse(&text)
-    }
-}
-
-impl From<Forward> for String {
-    fn from(forward: Forward) -> Self {
-        forward.to_string()
-    }
-}
+in_json_as_text!(Cpu, Forward);
 
 #[cfg(test)]
 mod tests {
@@ -198,7 +219,7 @@ mod tests {
         for (text, printed) in
             [("2222:22", "2222:22/tcp"), ("127.0.0.1:8080:80/tcp", "127.0.0.1:8080:80/tcp"), ("53:53/udp", "53:53/udp")]
         {
-            assert_eq!(Forward::parse(text).unwrap().to_string(), printed);
+            assert_eq!(text.parse::<Forward>().unwrap().to_string(), printed);
         }
         for bad in [
             "",
@@ -214,7 +235,7 @@ mod tests {
             "1:2:3:4",
             "1:2,hostfwd=",
         ] {
-            assert_eq!(Forward::parse(bad), Err(ForwardError), "{bad}");
+            assert_eq!(bad.parse::<Forward>(), Err(ForwardError), "{bad}");
         }
     }
 

@@ -6,8 +6,9 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::content::field;
+use super::numbers::{Mtu, VlanId};
 use super::table::{FromValue, KeyType, located, table};
-use super::types::{DomainName, Mtu, VlanId};
+use super::types::DomainName;
 use crate::base::text::one_line;
 use crate::base::words::vocabulary;
 use crate::base::{MacAddress, Name, Spanned};

@@ -1,18 +1,16 @@
 //! A whole recipe: the keys of the top level, and TOML text → [`Recipe`] with every mistake told at once.
 //!
 //! Read by hand from the parsed tree, because derived readers stop at the first mistake and lose its place. Touches nothing.
-//! Read next: `table.rs` (how keys are declared), `provision.rs`, `parse/machine.rs`.
+//! Read next: `table.rs` (how keys are declared), `provision.rs`, `machine.rs`.
 
 use super::allow::Allow;
 use super::base::Base;
 use super::content::{Text, field};
 use super::keys::owner;
-use super::machine_keys::MachineKeys;
-use super::model::MachineSpec;
-use super::parse::machine;
+use super::machine::{MachineSpec, check_installer};
+use super::numbers::{Epoch, Format};
 use super::provision::Provision;
 use super::table::{FromValue, keys, refuse_unknown};
-use super::types::{Epoch, Format};
 use crate::base::{ByteSize, Diagnostic, Diagnostics, Name, Rule, Spanned};
 use crate::format::toml::table::title;
 use crate::format::toml::{Charset, Document, Table};
@@ -50,7 +48,7 @@ keys! {
         /// the image everything starts from
         base: Base = "required",
         /// the virtual machine
-        machine: Option<MachineKeys>,
+        machine: Option<MachineSpec>,
         /// what is set up in the guest at its first boot
         provision: Option<Provision>,
         /// rules that may be broken: `RULE = "why"`; `arca-build check --explain all` lists them
@@ -90,7 +88,11 @@ fn read(root: &Table<'_>) -> Option<Recipe> {
     let description = root.get("description").and_then(|value| value.text(Charset::Free, ByteSize(4096)));
     let Epoch(epoch) = field(root, "epoch").unwrap_or(Epoch::FIRST);
     let base = root.need("base", "`[base]` with a `url`").and_then(|value| Base::from_value(&value));
-    let machine = machine::lower(root, base.as_ref());
+    let machine = match root.get("machine") {
+        Some(value) => MachineSpec::from_value(&value),
+        None => MachineSpec::read(&root.left_out("machine")),
+    };
+    base.iter().for_each(|base| check_installer(root, base));
     let provision = root.get("provision").and_then(|value| Provision::from_value(&value));
     let allow = field(root, "allow").unwrap_or_default();
     Some(Recipe {

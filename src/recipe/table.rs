@@ -194,7 +194,10 @@ macro_rules! field {
 field!(T, KIND, "", |table, row| {
     row.value(table).and_then(|value| T::from_value(&value)).or_else(|| row.fallback())
 });
-field!(Spanned<T>, KIND, "", |table, row| row.value(table).and_then(|value| located(&value)));
+field!(Spanned<T>, KIND, "", |table, row| {
+    let fallback = || Some(Spanned { value: row.fallback()?, place: table.place() });
+    row.value(table).and_then(|value| located(&value)).or_else(fallback)
+});
 field!(Option<T>, KIND, "", |table, row| Some(row.value(table).and_then(|value| T::from_value(&value))));
 field!(Option<Spanned<T>>, KIND, "", |table, row| Some(row.value(table).and_then(|value| located(&value))));
 field!(Option<Vec<T>>, LIST, "", |table, row| {
@@ -302,7 +305,10 @@ macro_rules! keys {
     ($name:ident in $path:literal $(by $id:literal)? $(limit $limit:literal)? read $read:path {
         $($(#[doc = $doc:literal])+ $field:ident $(as $key:literal)?: $ty:ty
             $(= $default:literal $(like $example:literal)?)?),* $(,)?
-    } $(flat { $($flat:ty),* })?) => {
+    } $(flat { $($flat:ty),* })? $(then {
+        $($(#[doc = $tdoc:literal])+ $tfield:ident $(as $tkey:literal)?: $tty:ty
+            $(= $tdefault:literal $(like $texample:literal)?)?),* $(,)?
+    })?) => {
         impl $crate::recipe::table::FromValue for $name {
             const KIND: $crate::recipe::table::KeyType = $crate::recipe::table::KeyType::Table;
             const LIST: $crate::recipe::table::KeyType = $crate::recipe::table::KeyType::Tables;
@@ -330,6 +336,7 @@ macro_rules! keys {
                 #[allow(unused_mut, reason = "most tables hold their own keys only")]
                 let mut names = vec![$($crate::recipe::table::name!($field $($key)?)),*];
                 $($(names.extend(<$flat as $crate::recipe::table::FromValue>::names());)*)?
+                $(names.extend([$($crate::recipe::table::name!($tfield $($tkey)?)),*]);)?
                 names
             }
 
@@ -340,6 +347,11 @@ macro_rules! keys {
                     $crate::recipe::table::row!($field $($key)?: $ty, $($doc)+ $(, $default $(, $example)?)?),
                 );)*
                 $($(<$flat as $crate::recipe::table::FromValue>::describe(keys);)*)?
+                $($($crate::recipe::table::Key::push::<$tty>(
+                    keys,
+                    $path,
+                    $crate::recipe::table::row!($tfield $($tkey)?: $tty, $($tdoc)+ $(, $tdefault $(, $texample)?)?),
+                );)*)?
             }
         }
     };
@@ -349,10 +361,11 @@ macro_rules! keys {
 ///
 /// A field is `name: Type`, `name as "key": Type`, with `= "default"` or `= "required" like "example"`. Keys of which several
 /// make one field follow under `with`, the fields they make under `into`, each with the function that reads it. Fields whose
-/// keys stand in the same table follow under `flat`. `check` names a function that judges the whole.
+/// keys stand in the same table follow under `flat`, and keys behind those under `then`. `check` names a function that judges
+/// the whole. Attributes of serde may follow the text of a key.
 macro_rules! table {
     ($(#[$meta:meta])* $name:ident in $path:literal $(by $id:literal)? $(limit $limit:literal)? {
-        $($(#[doc = $doc:literal])+ $field:ident $(as $key:literal)?: $ty:ty
+        $($(#[doc = $doc:literal])+ $(#[serde($($serde:tt)*)])* $field:ident $(as $key:literal)?: $ty:ty
             $(= $default:literal $(like $example:literal)?)?),* $(,)?
     } $(with {
         $($(#[doc = $kdoc:literal])+ $kfield:ident $(as $kkey:literal)?: $kty:ty
@@ -361,13 +374,17 @@ macro_rules! table {
         $($(#[$cmeta:meta])* $cfield:ident: $cty:ty = $cread:path),* $(,)?
     })? $(flat {
         $($(#[$fmeta:meta])* $ffield:ident: $fty:ty),* $(,)?
+    })? $(then {
+        $($(#[doc = $tdoc:literal])+ $(#[serde($($tserde:tt)*)])* $tfield:ident $(as $tkey:literal)?: $tty:ty
+            $(= $tdefault:literal $(like $texample:literal)?)?),* $(,)?
     })? $(check $check:path)?) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub(crate) struct $name {
-            $($(#[doc = $doc])+ pub $field: $ty,)*
+            $($(#[doc = $doc])+ $(#[serde($($serde)*)])* pub $field: $ty,)*
             $($($(#[$cmeta])* pub $cfield: $cty,)*)?
             $($($(#[$fmeta])* pub $ffield: $fty,)*)?
+            $($($(#[doc = $tdoc])+ $(#[serde($($tserde)*)])* pub $tfield: $tty,)*)?
         }
 
         impl $name {
@@ -379,10 +396,15 @@ macro_rules! table {
                 );)*
                 $($(let $cfield = $cread(table);)*)?
                 $($(let $ffield = <$fty>::read(table);)*)?
+                $($(let $tfield = <$tty as $crate::recipe::table::Field>::read(
+                    table,
+                    &$crate::recipe::table::row!($tfield $($tkey)?: $tty, $($tdoc)+ $(, $tdefault $(, $texample)?)?),
+                );)*)?
                 let read = Self {
                     $($field: $field?,)*
                     $($($cfield: $cfield?,)*)?
                     $($($ffield: $ffield?,)*)?
+                    $($($tfield: $tfield?,)*)?
                 };
                 $($check(table, &read);)?
                 Some(read)
@@ -393,7 +415,9 @@ macro_rules! table {
             $name in $path $(by $id)? $(limit $limit)? read Self::read {
                 $($(#[doc = $doc])+ $field $(as $key)?: $ty $(= $default $(like $example)?)?,)*
                 $($($(#[doc = $kdoc])+ $kfield $(as $kkey)?: $kty $(= $kdefault $(like $kexample)?)?,)*)?
-            } $(flat { $($fty),* })?
+            } $(flat { $($fty),* })? $(then {
+                $($(#[doc = $tdoc])+ $tfield $(as $tkey)?: $tty $(= $tdefault $(like $texample)?)?,)*
+            })?
         }
     };
 }

@@ -1,13 +1,14 @@
-//! Texts and numbers with a rule: each a type with one check and one sentence for what breaks it. Touches nothing.
+//! Texts with a rule: each a type with one check and one sentence for what breaks it. Touches nothing.
 //!
-//! Form only: whether a file exists is found out by `host`, what MicroOS makes of a value by `provision`.
+//! Form only: whether a file exists is found out by `host`, what MicroOS makes of a value by `provision`. Read next: `numbers.rs`.
 
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
 use super::table::{FromValue, KeyType};
-use crate::base::text::{nearest, one_line};
+use crate::base::Name;
+use crate::base::text::{is_unsafe, nearest, one_line};
 use crate::format::toml::Value;
 
 /// Why a text breaks the rule of its type.
@@ -251,6 +252,10 @@ text_types! {
         |text| {
             text.len() <= 32 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
         };
+    /// A short id of libosinfo.
+    OsinfoId: "a short id of libosinfo",
+        "1 to 63 characters of A-Z a-z 0-9 . _ -, beginning with a letter or digit; see `virt-install --osinfo list`",
+        |text| Name::parse(text).is_ok();
     /// The name of a btrfs subvolume that a script can handle as one plain word.
     SubvolumeName: "the name of a subvolume",
         "A-Z a-z 0-9 . _ @ + -, beginning with a letter, a digit, _ or @, at most 255",
@@ -272,7 +277,8 @@ pub(super) const SHORTHANDS: [&str; 8] =
 fn is_guest_path(text: &str) -> bool {
     let parts = text.strip_prefix('/').map(|rest| rest.split('/'));
     let plain = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= 255;
-    text.len() <= 1024 && parts.is_some_and(|mut parts| parts.all(plain))
+    let is_control = |c: char| is_unsafe(c) || matches!(c, '\n' | '\t');
+    text.len() <= 1024 && !text.contains(is_control) && parts.is_some_and(|mut parts| parts.all(plain))
 }
 
 fn is_host_label(label: &str) -> bool {
@@ -299,47 +305,6 @@ fn is_published_port(text: &str) -> bool {
     };
     let known = protocol.is_none_or(|protocol| matches!(protocol, "tcp" | "udp" | "sctp"));
     address && known && ports.split(':').count() <= 2 && ports.split(':').all(range)
-}
-
-/// Declares types of numbers with their bounds.
-macro_rules! number_types {
-    ($($(#[$doc:meta])* $name:ident($number:ty): $bounds:expr;)+) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) struct $name(pub(crate) $number);
-
-        impl FromValue for $name {
-            const KIND: KeyType = KeyType::Number;
-
-            fn from_value(value: &Value<'_>) -> Option<Self> {
-                value.integer($bounds).and_then(|number| number.try_into().ok()).map(Self)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.fmt(f)
-            }
-        }
-    )+};
-}
-
-number_types! {
-    /// The number of a user or group; 0 is root's, the highest stands for none.
-    AccountId(u32): 1..=4_294_967_294;
-    /// The largest packet of a link, in bytes.
-    Mtu(u32): 576..=65_535;
-    /// The number of a VLAN (IEEE 802.1Q).
-    VlanId(u16): 1..=4094;
-    /// Seconds since 1970 that a FAT volume can name: 1980-01-01 to 2107-12-31 23:59:58.
-    Epoch(u64): Epoch::FIRST.0..=4_354_819_198;
-    /// The format of a recipe.
-    Format(u64): 1..=1;
-}
-
-impl Epoch {
-    /// The first day a FAT volume can name.
-    pub(super) const FIRST: Self = Self(315_532_800);
 }
 
 /// Permission bits, at most `0o7777`: three or four octal digits.
@@ -485,17 +450,25 @@ mod tests {
 
     #[test]
     fn guest_paths_have_one_spelling() {
-        assert!(good::<GuestPath>("/etc/hostname") && good::<GuestPath>("/a b"));
-        for bad in ["", "/", "etc", "/etc/", "//etc", "/a/./b", "/a/../b"] {
-            assert!(!good::<GuestPath>(bad) && !good::<MountPoint>(bad), "{bad}");
+        for text in ["/etc/hostname", "/etc/motd", "/a b/'$`\"", "/ä", "/-x"] {
+            assert!(good::<GuestPath>(text), "{text}");
+        }
+        let control = ["/a\nb", "/a\u{1b}", "/a\u{202e}"];
+        for bad in ["", "/", "etc", "etc/x", "/etc/", "//etc", "/a//b", "/a/./b", "/a/../b"].into_iter().chain(control)
+        {
+            assert!(!good::<GuestPath>(bad) && !good::<MountPoint>(bad), "{bad:?}");
         }
     }
 
     #[test]
     fn names_of_units_users_and_modes_have_a_form() {
-        assert!(["a.service", "getty@tty1.service", "var-lib\\x2dx.mount"].into_iter().all(good::<UnitName>));
-        assert!(!["", "a", ".service", "a.servce", "a/b.service", "a b.service"].into_iter().any(good::<UnitName>));
-        assert!(good::<DropinName>("10-x.conf") && ![".conf", "x", "a/b.conf"].into_iter().any(good::<DropinName>));
+        let units = ["a.service", "getty@tty1.service", "a@b.timer", "var-lib\\x2dx.mount", "multi-user.target"];
+        assert!(units.into_iter().all(good::<UnitName>));
+        let long = format!("{}.service", "a".repeat(300));
+        let bad = ["", "a", ".service", "a.servce", "a/b.service", "a b.service", "a.conf", "a.service\n", &long];
+        assert!(!bad.into_iter().any(good::<UnitName>));
+        let bad = [".conf", "x", "a/b.conf", "../a.conf", "a.conf\n"];
+        assert!(good::<DropinName>("10-x.conf") && !bad.into_iter().any(good::<DropinName>));
         assert!(good::<AccountName>("arca_1-x") && good::<AccountName>("_chrony"));
         assert!(!["-a", "1000", "a:b", "Arca", "a.b", "", &"a".repeat(33)].into_iter().any(good::<AccountName>));
         let mode = |text: &str| text.parse().ok().map(|Mode(bits)| bits);

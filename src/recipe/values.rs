@@ -1,8 +1,8 @@
 //! How the plain types and those of `base` are read from a recipe. Touches nothing. Read next: `types.rs`.
 
-use super::hardware::Watchdog;
+use super::hardware::{Cpu, Forward, Watchdog};
 use super::image::{ImageReference, ReferenceError};
-use super::model::{Accel, Firmware, Graphics, SystemMode};
+use super::machine::{Accel, Firmware, Graphics, SystemMode};
 use super::network::{Addressing, BondMode, InterfaceName, LinkType, Port};
 use super::provision::Media;
 use super::storage::Profile;
@@ -28,14 +28,27 @@ read_as! {
     Text String: |value| value.line().map(str::to_owned);
     Text Secret<String>: |value| value.line().map(|line| Secret::new(line.to_owned()));
     Text Name: |value| value.accept(Name::parse(value.line()?), "");
-    Text StorageDir: |value| value.accept(StorageDir::parse(value.line()?), "");
-    Text MacAddress: |value| value.accept(MacAddress::parse(value.line()?), "");
+    Text Cpu: |value| value.accept(value.line()?.parse(), "see `virsh cpu-models x86_64`");
+    Text Forward: |value| value.accept(value.line()?.parse(), "write it like \"2222:22\" or \"127.0.0.1:8080:80/tcp\"");
+    Text MacAddress: |value| value.accept(MacAddress::parse(value.line()?), "write the card's address, or leave the key out");
     Text InterfaceName: |value| value.accept(InterfaceName::parse(value.line()?), "");
     Text Port: |value| value.accept(Port::parse(value.line()?), "");
     Text ImageReference: |value| image(value);
     // The size of a file that is fetched.
     Size ByteSize: |value| value.size(ByteSize(1)..=ByteSize::gib(16 << 10), ByteSize(1));
     Digest Digest: |value| digest(value);
+}
+
+impl FromValue for StorageDir {
+    const KIND: KeyType = KeyType::Text;
+
+    fn from_value(value: &Value<'_>) -> Option<Self> {
+        value.accept(Self::parse(value.line()?), "")
+    }
+
+    fn from_default(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
 }
 
 impl FromValue for bool {
@@ -88,7 +101,7 @@ fn digest(value: &Value<'_>) -> Option<Digest> {
 fn image(value: &Value<'_>) -> Option<ImageReference> {
     let text = value.line()?;
     let refuse = |error: &ReferenceError| {
-        let headline = format!("`{}` is no image: {}", one_line(text, 100), one_line(&error.to_string(), 200));
+        let headline = format!("`{}` is not an image: {}", one_line(text, 100), one_line(&error.to_string(), 200));
         value.refuse(headline, &error.hint(text));
     };
     ImageReference::parse(text).inspect_err(refuse).ok()

@@ -21,8 +21,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::table::{FromValue, KeyType, keys, table};
 use crate::base::ByteSize;
 use crate::base::words::vocabulary;
+use crate::format::toml::{Charset, Table, Value};
 use crate::format::xml::{self, Element, Limits, XmlError, is_plain_name};
 
 /// What an element of an edit may hold; libvirt's are nested six deep.
@@ -67,15 +69,50 @@ pub(crate) struct XmlEdit {
     by: Option<String>,
 }
 
-/// An edit as it is written, in a recipe and in `machine.json`.
+table! {
+    /// An edit as it is written, in a recipe and in `machine.json`.
+    #[derive(Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    Written in "machine.xml[]" {
+        /// names of elements below the domain with `/` between them (made where missing), `.` for the domain itself
+        parent: String = "required" like "\"devices\"",
+        /// one element; not name, uuid, sysinfo, disks, nor what a key stands for
+        element: Xml = "required" like "\"<hub type='usb'/>\"",
+        /// add puts it behind the parent's others; replace puts it in the place of the one child of the same name
+        action: XmlAction = "add",
+        /// with replace: an attribute of the element; it replaces the one child with the same value there
+        #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
+        by as "match": Option<String>,
+    }
+}
+
+keys! {
+    XmlEdit in "machine.xml[]" limit 64 read read {} flat { Written }
+}
+
+fn read(table: &Table<'_>) -> Option<XmlEdit> {
+    let refuse = |error: XmlError| {
+        table.document.tell(table.problem(format!("the edit is refused: {}", error.reason)));
+    };
+    XmlEdit::try_from(Written::read(table)?).map_err(refuse).ok()
+}
+
+/// The text of one element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Written {
-    pub parent: String,
-    pub element: String,
-    pub action: XmlAction,
-    #[serde(rename = "match", default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
+#[serde(transparent)]
+pub(crate) struct Xml(pub(crate) String);
+
+impl FromValue for Xml {
+    const KIND: KeyType = KeyType::Text;
+
+    /// Where the text itself is at fault, it is told where in it.
+    fn from_value(value: &Value<'_>) -> Option<Self> {
+        let text = value.text(Charset::Free, ELEMENT.bytes)?;
+        let refuse = |error: XmlError| {
+            value.refuse_within(error.at, format!("`{}` is refused: {}", value.key(), error.reason));
+        };
+        xml::read(text, &ELEMENT).map_err(refuse).ok().map(|_| Self(text.to_owned()))
+    }
 }
 
 impl TryFrom<Written> for XmlEdit {
@@ -84,7 +121,7 @@ impl TryFrom<Written> for XmlEdit {
     fn try_from(written: Written) -> Result<Self, XmlError> {
         let edit = Self {
             parent: parents(&written.parent)?,
-            element: xml::read(&written.element, &ELEMENT)?,
+            element: xml::read(&written.element.0, &ELEMENT)?,
             action: written.action,
             by: written.by,
         };
@@ -96,7 +133,7 @@ impl TryFrom<Written> for XmlEdit {
 impl From<XmlEdit> for Written {
     fn from(edit: XmlEdit) -> Self {
         let parent = if edit.parent.is_empty() { ".".to_owned() } else { edit.parent.join("/") };
-        Self { parent, element: edit.element.to_text(), action: edit.action, by: edit.by }
+        Self { parent, element: Xml(edit.element.to_text()), action: edit.action, by: edit.by }
     }
 }
 
@@ -183,7 +220,7 @@ mod tests {
 
     fn edit(parent: &str, element: &str, action: XmlAction, by: Option<&str>) -> Result<XmlEdit, XmlError> {
         let by = by.map(str::to_owned);
-        Written { parent: parent.to_owned(), element: element.to_owned(), action, by }.try_into()
+        Written { parent: parent.to_owned(), element: Xml(element.to_owned()), action, by }.try_into()
     }
 
     fn add(parent: &str, element: &str) -> Result<XmlEdit, XmlError> {

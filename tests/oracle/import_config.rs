@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::base::{BaseKind, MacAddress};
 use crate::import_config::{ImportOptions, ImportedRecipe, InputFile, import};
 use crate::plan::{Machine, Network};
-use crate::recipe::{MachineSpec, Recipe, RecipePath};
+use crate::recipe::machine::MachineSpec;
+use crate::recipe::{Recipe, RecipePath};
 
 use crate::tests::support::launch::{Bundle, ok};
 use crate::tests::support::machines;
@@ -57,7 +58,7 @@ fn the_xml_that_virt_install_makes_of_a_command_becomes_the_same_recipe() {
         let facts = |recipe: &Recipe| {
             let MachineSpec { memory, vcpus, firmware, accel, network, graphics, .. } = recipe.machine.clone();
             // What virt-install chooses by itself where nothing is said is no matter of the command.
-            let vcpus = if arguments.contains("--vcpus") { vcpus } else { 0 };
+            let vcpus = vcpus.filter(|_| arguments.contains("--vcpus"));
             (
                 recipe.name.clone(),
                 memory,
@@ -105,9 +106,9 @@ fn machine_again(recipe: &Recipe, machine: &Machine) -> Machine {
         name: recipe.name.clone(),
         description: recipe.description.clone(),
         arch: spec.arch,
-        memory: spec.memory,
-        vcpus: spec.vcpus,
-        firmware: spec.firmware,
+        memory: *spec.memory,
+        vcpus: spec.vcpus(),
+        firmware: spec.firmware(),
         accel: spec.accel,
         network: spec.network,
         graphics: spec.graphics,

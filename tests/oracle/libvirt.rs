@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::plan::{Accel, Graphics, Machine, Network};
-use crate::recipe::Security;
+use crate::recipe::hardware::Security;
 
 use crate::tests::support::launch::{self, Bundle, both, ok};
 use crate::tests::support::libvirtd::{self, Libvirtd, give};
@@ -121,7 +121,7 @@ fn here(mut machine: Machine) -> Machine {
         machine.hardware.ports = vec![];
     }
     machine.hardware.xml.retain(|edit| edit.element().name != "filesystem");
-    machine.hardware.cpu = machine.hardware.cpu.filter(|cpu| !cpu.as_str().starts_with("host-"));
+    machine.hardware.cpu = machine.hardware.cpu.filter(|cpu| !cpu.to_string().starts_with("host-"));
     Machine { accel: Accel::Tcg, graphics: vnc(machine.graphics), ..machine }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::base::{Arch, Digest};
-use crate::plan::{Accel, Firmware, Forward, Machine};
+use crate::plan::{Accel, Firmware, Machine};
 
 use crate::tests::support::launch::{self, Bundle, both, names, ok};
 use crate::tests::support::machines;
@@ -439,7 +439,7 @@ fn real_qemu_takes_every_further_key_and_the_tpm_goes_with_it() {
     let Some(()) = wanted(&["qemu-system-x86_64", "qemu-system-aarch64", "swtpm"]) else { return };
     for (name, mut machine) in machines::equipped().into_iter().filter(|(name, _)| name != "equipped-iso") {
         let host = free_port();
-        machine.hardware.ports = vec![Forward::parse(&format!("127.0.0.1:{host}:80/tcp")).unwrap()];
+        machine.hardware.ports = vec![format!("127.0.0.1:{host}:80/tcp").parse().unwrap()];
         let bundle = Bundle::new(&machine);
         let told = ask(&bundle, &[], "info tpm\ninfo usernet\ninfo qtree\ninfo memdev\ninfo hotpluggable-cpus");
         let model = if machine.arch == Arch::X86_64 { "tpm-crb" } else { "tpm-tis" };

@@ -7,7 +7,8 @@ use crate::emit::{Identity, LaunchFile, launch_files};
 use crate::plan::{
     Accel, DataDisk, Firmware, Forward, Graphics, Hardware, Machine, Network, SystemMode, XmlEdit, file,
 };
-use crate::recipe::{MemoryOptions, Security, Topology, Watchdog};
+use crate::recipe::hardware::{MemoryOptions, Security, Topology, Watchdog};
+use crate::recipe::numbers::Vcpus;
 
 pub fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
@@ -116,28 +117,28 @@ pub fn reporting() -> Vec<(String, Machine)> {
 
 /// Machines with every further key of `[machine]`. They came after the others, whose bytes they must not change.
 pub fn equipped() -> Vec<(String, Machine)> {
-    let ports = ["2222:22", "127.0.0.1:8080:80/tcp", "5353:53/udp"].map(|text| Forward::parse(text).unwrap());
+    let ports = ["2222:22", "127.0.0.1:8080:80/tcp", "5353:53/udp"].map(|text| text.parse::<Forward>().unwrap());
     let all = Hardware {
         mac: Some(MacAddress::parse("52:54:00:C0:FF:EE").unwrap()),
         ports: ports.into(),
         autostart: true,
-        cpu: Some(name("EPYC")),
-        topology: Some(Topology { sockets: 1, cores: 2, threads: 2 }),
-        memory: MemoryOptions { max: Some(ByteSize::gib(4)), hugepages: true, shared: true },
+        cpu: "EPYC".parse().ok(),
+        topology: Some(Topology { sockets: Vcpus(1), cores: Vcpus(2), threads: Vcpus(2) }),
+        memory: MemoryOptions { max: ByteSize::gib(4).try_into().ok(), hugepages: true, shared: true },
         security: Security { secure_boot: true, tpm: true },
         watchdog: Some(Watchdog::Reset),
         xml: vec![],
     };
     let some = Hardware {
-        cpu: Some(name("host-model")),
-        topology: Some(Topology { sockets: 2, cores: 1, threads: 1 }),
+        cpu: "host-model".parse().ok(),
+        topology: Some(Topology { sockets: Vcpus(2), cores: Vcpus(1), threads: Vcpus(1) }),
         memory: MemoryOptions { hugepages: true, ..MemoryOptions::default() },
         watchdog: Some(Watchdog::Poweroff),
         autostart: true,
         ..Hardware::default()
     };
     let arm = Hardware {
-        cpu: Some(name("cortex-a57")),
+        cpu: "cortex-a57".parse().ok(),
         memory: MemoryOptions { shared: true, ..MemoryOptions::default() },
         security: Security { secure_boot: false, tpm: true },
         watchdog: Some(Watchdog::Pause),

@@ -1,6 +1,7 @@
 //! A table of a parsed file: which keys it may hold, and typed access to them. Touches nothing.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use toml::de::{DeTable, DeValue};
 
@@ -33,6 +34,12 @@ impl<'d> Table<'d> {
         span: Range<usize>,
     ) -> Self {
         Self { document, path, entries, span }
+    }
+
+    /// Returns the table without keys that stands for one that is left out.
+    pub(crate) fn left_out(&self, path: &'static str) -> Self {
+        static EMPTY: LazyLock<DeTable<'static>> = LazyLock::new(DeTable::new);
+        Self::new(self.document, path, &EMPTY, 0..0)
     }
 
     /// Returns the table as it is written in a file: `[machine]`, `[[machine.disk]]`.

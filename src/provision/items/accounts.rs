@@ -8,7 +8,7 @@ use crate::provision::engines::choice::Feature;
 use crate::provision::guest::{GuestGroup, GuestUser};
 use crate::provision::hash::{self, Verdict};
 use crate::provision::keys;
-use crate::recipe::types::AccountId;
+use crate::recipe::numbers::AccountId;
 use crate::recipe::{Account, User};
 
 /// Adds root and users.

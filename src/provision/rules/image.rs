@@ -84,18 +84,18 @@ fn partition_numbers(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
 
 /// Finds a system disk that the image does not fit on.
 fn size(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
-    let Some(size) = &ctx.recipe.machine.system.size else { return };
+    let Some(size) = ctx.recipe.machine.system_size() else { return };
     let place = Some(size.place.clone());
     let known = ctx.facts.virtual_size.filter(|_| ctx.recipe.base.kind != BaseKind::Iso);
-    if let Some(needed) = known.filter(|needed| size.value < *needed) {
-        let text = format!("the system disk of {} is smaller than the image's own of {needed}", size.value);
+    if let Some(needed) = known.filter(|needed| *size.value < *needed) {
+        let text = format!("the system disk of {} is smaller than the image's own of {needed}", *size.value);
         let hint = format!("write size = \"{}\" or more, or leave it out", needed.exact());
         diag.tell(Finding::new(Rule::MinDisk, text).at(place).hint(hint));
         return;
     }
     let usual = image_name::published_size(|word| ctx.facts.says(word));
-    if let (None, Some(usual)) = (known, usual.filter(|usual| size.value < *usual)) {
-        let text = format!("the system disk of {} is smaller than the {usual} that such images have", size.value);
+    if let (None, Some(usual)) = (known, usual.filter(|usual| *size.value < *usual)) {
+        let text = format!("the system disk of {} is smaller than the {usual} that such images have", *size.value);
         diag.tell(Finding::new(Rule::MinDisk, text).at(place).with_severity(Severity::Warning));
     }
 }

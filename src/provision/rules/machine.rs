@@ -1,7 +1,7 @@
 //! The machine a bundle is launched as: its installer, its place on the host. Touches nothing.
 
 use super::context::RuleContext;
-use crate::base::{BaseKind, Finding, Rule, Severity};
+use crate::base::{BaseKind, Finding, Rule, Severity, Spanned};
 use crate::provision::diagnostics::DiagnosticSink;
 use crate::provision::facts;
 use crate::recipe::{Media, Network};
@@ -34,9 +34,10 @@ fn installer(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
 fn storage(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
     let machine = &ctx.recipe.machine;
     let needs_system = matches!(machine.network, Network::Network(_) | Network::Bridge(_));
-    let in_home = ["/home/", "/root/"].iter().any(|home| format!("{}/", machine.storage).starts_with(home));
+    let Spanned { value: storage, place } = &machine.storage;
+    let in_home = ["/home/", "/root/"].iter().any(|home| format!("{storage}/").starts_with(home));
     if needs_system && in_home {
-        let text = format!("`storage` is {}, below a home directory that the emulator may not enter", machine.storage);
-        diag.warn(Rule::LibvirtHome, text, machine.storage_place.clone());
+        let text = format!("`storage` is {storage}, below a home directory that the emulator may not enter");
+        diag.warn(Rule::LibvirtHome, text, Some(place.clone()));
     }
 }

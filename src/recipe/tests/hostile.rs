@@ -159,7 +159,7 @@ fn rec_3_a_character_written_as_itself_is_told_once() {
 #[test]
 fn rec_7_numbers_are_read_in_every_way_toml_writes_them_and_never_wrap() {
     for (good, count) in [("0x10", 16), ("0o20", 16), ("0b10000", 16), ("1_0", 10), ("+7", 7)] {
-        assert_eq!(super::good(&with_key("machine.vcpus", good).0).machine.vcpus, count, "{good}");
+        assert_eq!(super::good(&with_key("machine.vcpus", good).0).machine.vcpus(), count, "{good}");
     }
     for bad in [
         "-1",

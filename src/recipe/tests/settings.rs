@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::base::Code;
-use crate::recipe::types::{AccountId, Mode};
+use crate::recipe::numbers::AccountId;
+use crate::recipe::types::Mode;
 use crate::recipe::{Content, Use};
 
 fn place(problem: &Diagnostic) -> (u32, u32, &str) {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::broken::{Case, check};
 use super::*;
 use crate::recipe::network::{Addressing, BondMode, Link};
-use crate::recipe::types::Mtu;
+use crate::recipe::numbers::Mtu;
 use crate::recipe::{Content, Use};
 
 #[rustfmt::skip]
@@ -16,8 +16,8 @@ const NETWORK: &[Case] = &[
     ("network of no type", "\n[[provision.network]]\nname = \"a\"\ntype = \"vlam\"\n", "E_RECIPE 7:8+6", "`type` cannot be `vlam`", "did you mean \"vlan\"?"),
     ("interface too long", "\n[[provision.network]]\nname = \"a\"\ninterface = \"sixteen-letters-\"\n", "E_RECIPE 7:13+18", "`interface`: the name of an interface is 1 to 15", "-"),
     ("interface with a slash", "\n[[provision.network]]\nname = \"a\"\ninterface = \"a/b\"\n", "E_RECIPE 7:13+5", "`interface`: the name of an interface is 1 to 15", "-"),
-    ("mac of another form", "\n[[provision.network]]\nname = \"a\"\nmac = \"52-54-00-12-34-56\"\n", "E_RECIPE 7:7+19", "six pairs of hexadecimal digits like 52:54:00:12:34:56", "-"),
-    ("mac of a group", "\n[[provision.network]]\nname = \"a\"\nmac = \"ff:ff:ff:ff:ff:ff\"\n", "E_RECIPE 7:7+19", "of one card, not of many", "-"),
+    ("mac of another form", "\n[[provision.network]]\nname = \"a\"\nmac = \"52-54-00-12-34-56\"\n", "E_RECIPE 7:7+19", "six pairs of hexadecimal digits like 52:54:00:12:34:56", "write the card's address, or leave the key out"),
+    ("mac of a group", "\n[[provision.network]]\nname = \"a\"\nmac = \"ff:ff:ff:ff:ff:ff\"\n", "E_RECIPE 7:7+19", "of one card, not of many", "write the card's address, or leave the key out"),
     ("address without prefix", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.1\"]\n", "E_RECIPE 7:14+11", "`192.0.2.1`: not an address of IPv4 or IPv6 with `/`", "like \"192.0.2.1/24\""),
     ("address with a mask", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"192.0.2.1/255.255.255.0\"]\n", "E_RECIPE 7:14+25", "the prefix is 1 to 32 for IPv4 and 1 to 128", "write it like"),
     ("address of nothing", "\n[[provision.network]]\nname = \"a\"\naddresses = [\"host/24\"]\n", "E_RECIPE 7:14+9", "`host/24`: not an address", "write it like \"192.0.2.10/24\""),

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::base::*;
-use crate::recipe::types::{AccountId, Mode};
+use crate::recipe::hardware::{MemoryOptions, Security};
+use crate::recipe::numbers::{AccountId, Vcpus};
+use crate::recipe::types::Mode;
 use crate::recipe::*;
 
 /// Sets every key there is, but those that exclude each other.
@@ -118,11 +120,11 @@ fn the_least_recipe_gets_the_documented_defaults() {
     assert_eq!(recipe.base.source.place.line, 4);
     assert_eq!(recipe.base.kind, BaseKind::Qcow2);
     let machine = recipe.machine;
-    assert_eq!((machine.arch, machine.memory, machine.vcpus), (Arch::X86_64, ByteSize::gib(2), 2));
-    assert_eq!((machine.firmware, machine.accel, machine.graphics), (Firmware::Bios, Accel::Kvm, Graphics::None));
+    assert_eq!((machine.arch, *machine.memory, machine.vcpus()), (Arch::X86_64, ByteSize::gib(2), 2));
+    assert_eq!((machine.firmware(), machine.accel, machine.graphics), (Firmware::Bios, Accel::Kvm, Graphics::None));
     assert_eq!(machine.network.to_string(), "network:default");
-    assert_eq!((machine.osinfo, machine.storage.as_str()), (None, "/var/lib/libvirt/images"));
-    assert_eq!((machine.system.size, machine.system.mode), (None, SystemMode::Overlay));
+    assert_eq!((&machine.osinfo, machine.storage.value.as_str()), (&None, "/var/lib/libvirt/images"));
+    assert_eq!((machine.system_size(), machine.system_mode()), (None, SystemMode::Overlay));
     assert_eq!(machine.disks, vec![]);
     assert_eq!(recipe.provision, provision::Provision::default());
 }
@@ -133,12 +135,12 @@ fn every_key_arrives() {
     assert_eq!((description.as_deref(), epoch), (Some("two\nlines"), 1_700_000_000));
     assert_eq!((base.kind, base.sha256, base.size), (BaseKind::Qcow2, Some(Digest::of(b"")), Some(ByteSize(585))));
     assert_eq!(base.mirrors.iter().map(Url::expose).collect::<Vec<_>>(), ["http://m/b.img", "file:///srv/b.img"]);
-    assert_eq!((machine.arch, machine.memory, machine.vcpus), (Arch::Aarch64, ByteSize::mib(16), 16));
-    assert_eq!((machine.firmware, machine.accel, machine.graphics), (Firmware::Uefi, Accel::Tcg, Graphics::Vnc));
+    assert_eq!((machine.arch, *machine.memory, machine.vcpus()), (Arch::Aarch64, ByteSize::mib(16), 16));
+    assert_eq!((machine.firmware(), machine.accel, machine.graphics), (Firmware::Uefi, Accel::Tcg, Graphics::Vnc));
     assert_eq!(machine.network, Network::Bridge(Name::parse("br0").unwrap()));
-    assert_eq!((machine.osinfo.unwrap().as_str(), machine.storage.as_str()), ("linux2022", "/srv/vm"));
-    assert_eq!(machine.system.size.map(|size| (size.value, size.place.line)), Some((ByteSize::gib(20), 22)));
-    assert_eq!(machine.system.mode, SystemMode::Standalone);
+    assert_eq!((machine.osinfo.as_deref().unwrap(), machine.storage.value.as_str()), ("linux2022", "/srv/vm"));
+    assert_eq!(machine.system_size().map(|size| (*size.value, size.place.line)), Some((ByteSize::gib(20), 22)));
+    assert_eq!(machine.system_mode(), SystemMode::Standalone);
     let disks: Vec<_> = machine.disks.iter().map(|disk| (disk.serial.as_str(), disk.size)).collect();
     assert_eq!(disks, [("Data_1", ByteSize::mib(1)), ("data-2", ByteSize::gib(64 << 10))]);
 }
@@ -303,15 +305,15 @@ fn every_further_key_of_the_machine_is_read() {
                 [machine.topology]\ncores = 3\nthreads = 2\n";
     let machine = good(&format!("{HEAD}{text}")).machine;
     let ports: Vec<_> = machine.hardware.ports.iter().map(ToString::to_string).collect();
-    assert_eq!((machine.network, machine.vcpus), (Network::Passt, 6));
+    assert_eq!((&machine.network, machine.vcpus()), (&Network::Passt, 6));
     assert_eq!(ports, ["2222:22/tcp", "127.0.0.1:53:53/udp"]);
     let expected = Hardware {
         mac: Some(MacAddress::parse("52:54:00:aa:00:01").unwrap()),
         ports: machine.hardware.ports.clone(),
         autostart: true,
-        cpu: Some(Name::parse("EPYC").unwrap()),
-        topology: Some(Topology { sockets: 1, cores: 3, threads: 2 }),
-        memory: MemoryOptions { max: Some(ByteSize::gib(4)), hugepages: true, shared: true },
+        cpu: "EPYC".parse().ok(),
+        topology: Some(Topology { sockets: Vcpus(1), cores: Vcpus(3), threads: Vcpus(2) }),
+        memory: MemoryOptions { max: ByteSize::gib(4).try_into().ok(), hugepages: true, shared: true },
         security: Security { secure_boot: true, tpm: true },
         watchdog: Some(Watchdog::Poweroff),
         xml: vec![],

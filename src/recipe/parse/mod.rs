@@ -1,4 +1,0 @@
-//! `[machine]`, read by hand. Touches nothing.
-
-mod hardware;
-pub(super) mod machine;
