@@ -164,7 +164,7 @@ fn base(path: &str, format: Option<&str>) -> Base {
     Base { kind: kind(name, format), url, comment: comment.to_owned() }
 }
 
-/// Tells the kind where the file's name does not.
+/// Returns the kind where the file's name does not.
 fn kind(name: &str, format: Option<&str>) -> Option<BaseKind> {
     let lower = name.to_ascii_lowercase();
     let stem = lower.rsplit_once('.').filter(|(_, ending)| Compression::parse(ending).is_some()).map(|(stem, _)| stem);

@@ -39,9 +39,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Machine, DomainError> {
         Some("qemu") => machine.tcg = true,
         Some(other) => return Err(DomainError::Type(one_line(other, 40))),
     }
-    root.children.iter().for_each(|child| element(child, &mut machine));
-    memory(&root, &mut machine);
-    extras::take(&root, &mut machine);
+    take(&root, &mut machine);
     // A domain says all it has, and has one processor where it says nothing; a recipe's machine would have more of both.
     if root.child("devices").is_none_or(|devices| devices.child("interface").is_none()) {
         machine.network = Some(Network::None);
@@ -49,6 +47,13 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Machine, DomainError> {
     machine.vcpus = machine.vcpus.or(Some(Vcpus(1)));
     hardware::settle(&mut machine);
     Ok(machine)
+}
+
+/// Takes what stands in a domain.
+pub(crate) fn take(root: &Element, machine: &mut Machine) {
+    root.children.iter().for_each(|child| element(child, machine));
+    memory(root, machine);
+    extras::take(root, machine);
 }
 
 /// Reads what all else depends upon.
@@ -116,7 +121,7 @@ fn os(node: &Element, machine: &mut Machine) {
     let pflash = node.of("loader", "type") == Some("pflash");
     machine.uefi |= node.attribute("firmware") == Some("efi") || pflash;
     secure_boot(node, machine);
-    machine.boots_medium = node.child("kernel").is_some() || node.of("boot", "dev") == Some("cdrom");
+    machine.boots_medium |= node.child("kernel").is_some() || node.of("boot", "dev") == Some("cdrom");
     for name in ["kernel", "initrd", "cmdline", "init", "dtb"].into_iter().filter(|name| node.child(name).is_some()) {
         machine.skip(format!("<{name}>: the machine boots from its disk"));
     }
@@ -127,7 +132,7 @@ fn os(node: &Element, machine: &mut Machine) {
 }
 
 /// Takes secure boot with the keys that firmware is shipped with.
-pub(crate) fn secure_boot(node: &Element, machine: &mut Machine) {
+fn secure_boot(node: &Element, machine: &mut Machine) {
     let feature = |name: &str| {
         let mut features = node.child("firmware").into_iter().flat_map(|firmware| firmware.all("feature"));
         features.find(|feature| feature.attribute("name") == Some(name))?.attribute("enabled")
@@ -164,13 +169,27 @@ fn device(node: &Element, machine: &mut Machine) {
     }
 }
 
+/// Reads a size of virt-install: GiB, which may have a fraction.
+fn gib(text: &str) -> Option<ByteSize> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() < 10;
+    if !digits(whole) || !digits(fraction) || text.is_empty() || whole.is_empty() {
+        return None;
+    }
+    let parts = 10_u64.pow(u32::try_from(fraction.len()).ok()?);
+    let fraction = u128::from(if fraction.is_empty() { 0 } else { fraction.parse::<u64>().ok()? });
+    let bytes = (u128::from(whole.parse::<u64>().ok()?) << 30) + (fraction << 30) / u128::from(parts);
+    // virt-install rounds as it likes; a recipe has whole sectors.
+    u64::try_from(bytes / 512 * 512).ok().map(ByteSize)
+}
+
 fn source(node: &Element) -> Option<String> {
     let source = node.child("source")?;
     source.attribute("file").or(source.attribute("dev")).map(str::to_owned)
 }
 
 /// Finds the last file of a chain, and its format.
-pub(crate) fn backing(disk: &Element) -> (Option<String>, Option<String>) {
+fn backing(disk: &Element) -> (Option<String>, Option<String>) {
     let (mut backing, mut backing_format) = (None, None);
     let mut next = disk.child("backingStore");
     while let Some(node) = next {
@@ -187,20 +206,25 @@ pub(crate) fn backing(disk: &Element) -> (Option<String>, Option<String>) {
 fn disk(node: &Element, machine: &mut Machine) {
     let removable = matches!(node.attribute("device"), Some("cdrom" | "floppy"));
     let path = source(node);
-    if path.is_none() {
-        if node.child("source").is_some() {
-            machine.skip(format!("a disk of type `{}`", one_line(node.attribute("type").unwrap_or_default(), 40)));
+    let (backing, backing_format) = backing(node);
+    let size = node.attribute("size").and_then(gib);
+    if path.is_none() && size.is_none() && backing.is_none() {
+        match node.child("source") {
+            Some(_) => {
+                machine.skip(format!("a disk of type `{}`", one_line(node.attribute("type").unwrap_or_default(), 40)))
+            }
+            None if removable => {}
+            None => machine.skip("a disk that neither a file nor a size is said of"),
         }
         return;
     }
-    let (backing, backing_format) = backing(node);
     let first = node.of("boot", "order") == Some("1") || machine.boots_medium;
     if removable && first && machine.medium.is_none() {
         machine.medium = path.clone();
     }
     machine.disks.push(Disk {
         path,
-        size: None,
+        size,
         format: node.of("driver", "type").map(str::to_owned),
         serial: node.child("serial").map(|serial| serial.text.clone()),
         backing,

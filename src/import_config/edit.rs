@@ -32,7 +32,7 @@ pub(crate) fn add(machine: &mut Machine, parent: &str, node: &Element) {
     added(machine, parent, node);
 }
 
-/// Adds an element to a parent; tells whether it could.
+/// Adds an element to a parent; returns whether it could.
 pub(crate) fn added(machine: &mut Machine, parent: &str, node: &Element) -> bool {
     write(machine, parent, node, XmlAction::Add, None)
 }

@@ -251,7 +251,7 @@ fn content(contents: Option<&Node>, shown: &str, notes: &mut Notes) -> Option<St
     }
     let text = decode(&source, gzip, CONTENT_LIMIT.0).and_then(|bytes| String::from_utf8(bytes).ok());
     if text.is_none() {
-        notes.stop(format!("`{shown}` is no text, or too long"));
+        notes.stop(format!("`{shown}` is not text, or is too long"));
     }
     text
 }
@@ -265,7 +265,7 @@ fn owner(node: &Node, key: &str, shown: &str, notes: &mut Notes) -> Option<Strin
     filled(owner, "name")
 }
 
-/// Reads a unit and its drop-ins; an entry that does nothing is no unit to a recipe.
+/// Reads a unit and its drop-ins; an entry that does nothing is not a unit to a recipe.
 fn unit(node: &Node, notes: &mut Notes) -> Vec<Section> {
     let name = said(node, "name");
     let shown = one_line(&name, 80);

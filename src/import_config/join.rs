@@ -61,7 +61,7 @@ pub(crate) fn import(inputs: &[InputFile], options: &ImportOptions) -> Result<Im
     }
 }
 
-/// Tells the files apart; every mistake is told.
+/// Sorts the files by what they are; every mistake is reported.
 fn sort(inputs: &[InputFile]) -> Result<Files<'_>, Diagnostics> {
     let mut files = Files::default();
     let (mut problems, mut scripts) = (vec![], vec![]);
@@ -167,7 +167,7 @@ fn check_script(input: &InputFile) -> Result<(), Diagnostics> {
     }
 }
 
-/// Chooses the name; one that is no name of a recipe is made one.
+/// Chooses the name; one that is not the name of a recipe is made one.
 fn name(
     inputs: &[InputFile],
     machine: Option<&Machine>,

@@ -67,7 +67,7 @@ fn meaning(root: &Node) -> Meaning {
 fn named(list: &Node, what: &str, key: &str, read: fn(&Node) -> BTreeMap<String, String>, meaning: &mut Meaning) {
     for node in list.items() {
         let facts = read(node);
-        // A unit about which nothing is said is no unit.
+        // A unit about which nothing is said is not a unit.
         if what != "unit" || !facts.is_empty() {
             meaning.insert(format!("{what} `{}`", node.text(key).unwrap_or_default()), facts);
         }
@@ -116,7 +116,7 @@ fn user(node: &Node) -> BTreeMap<String, String> {
     facts
 }
 
-/// Tells the owner that differs from root, by name or number.
+/// Returns the owner that differs from root, by name or number.
 fn owners(node: &Node) -> impl Iterator<Item = (String, String)> {
     ["user", "group"].into_iter().filter_map(|key| {
         let owner = node.get(key)?;

@@ -7,7 +7,7 @@ use super::options::Pair;
 use super::xpath;
 use crate::base::text::one_line;
 use crate::format::xml::{Element, element};
-use crate::machine::options::Form::{Answer, Switch, Text, There};
+use crate::machine::options::Form::{Answer, Means, Nothing, Switch, Text, There};
 use crate::machine::options::{CARD, Form, KNOWN, Known, UNTOLD};
 use crate::recipe::Forward;
 
@@ -18,25 +18,38 @@ pub(crate) fn known(option: &str) -> Option<&'static Known> {
 
 /// Puts an option's element into the domain; what is not known of it is named.
 pub(crate) fn take(known: &Known, pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
-    let mut node = element(known.element);
+    let place = if known.place.is_empty() { domain } else { domain.child_mut(known.place) };
+    let node = match known.element {
+        "" => place,
+        name => {
+            place.children.push(element(name));
+            let Some(node) = place.children.last_mut() else { return };
+            node
+        }
+    };
     let mut first = known.first.iter();
     for (word, value) in pairs.iter().filter(|(key, _)| !xpath::is_step(key)) {
         let (key, said) = match (value, first.next()) {
             (None, Some(positional)) => (*positional, word.as_str()),
             (value, _) => (word.as_str(), value.as_deref().unwrap_or("on")),
         };
-        let place = known.keys.iter().find(|(name, ..)| *name == key);
-        let done = place.and_then(|(_, path, form)| written(*form, said).map(|value| put(&mut node, path, value)));
+        let found = known.keys.iter().find_map(|(name, path, form)| Some((counted(name, path, key)?, *form)));
+        let done = found.as_ref().and_then(|(path, form)| written(*form, said).map(|value| put(node, path, value)));
         if done.flatten().is_none() {
-            machine.skip(unknown(known.option, key, place.is_some() || value.is_some()));
+            machine.skip(unknown(known.option, key, found.is_some() || value.is_some()));
         }
     }
-    for key in xpath::device(pairs, &mut node) {
+    for key in xpath::device(pairs, node) {
         machine.skip(format!("--{} {}", known.option, one_line(&key, 60)));
     }
-    usual(&mut node);
-    let whole = if known.place.is_empty() { domain } else { domain.child_mut(known.place) };
-    whole.children.push(node);
+    usual(node);
+}
+
+/// Returns the path of a key; where it counts, by its number.
+fn counted(name: &str, path: &str, key: &str) -> Option<String> {
+    let Some((before, after)) = name.split_once('*') else { return (name == key).then(|| path.to_owned()) };
+    let number = key.strip_prefix(before)?.strip_suffix(after)?.parse::<u16>().ok()?;
+    Some(path.replace('*', &(u32::from(number) + 1).to_string()))
 }
 
 /// Names what is not known of an option; a word alone may be a value.
@@ -64,6 +77,8 @@ fn written(form: Form, value: &str) -> Option<Option<&str>> {
         _ => None,
     };
     match form {
+        Nothing => Some(None),
+        Means(word) => Some(Some(word).filter(|_| is_on != Some(false))),
         Text if value.is_empty() => None,
         // What is chosen where nothing is said.
         Text if value == "default" => Some(None),
@@ -114,7 +129,7 @@ pub(crate) fn network(pairs: &[Pair], machine: &mut Machine) -> Option<Element> 
     Some(node)
 }
 
-/// Gives the first word its key; `None` is no card.
+/// Gives the first word its key; `None` means no card.
 fn spelt_out(pairs: &[Pair]) -> Option<Vec<Pair>> {
     let Some(((word, None), rest)) = pairs.split_first() else { return Some(pairs.to_vec()) };
     let (key, value) = match (word.as_str(), word.split_once(':')) {
@@ -264,19 +279,5 @@ fn timer_says(clock: &mut Element, (name, key, value): (&str, &str, &str)) {
     }
     for timer in clock.children.iter_mut().filter(|timer| timer.attribute("name") == Some(name)) {
         timer.set(key, value);
-    }
-}
-
-/// Puts `--events` into the domain.
-pub(crate) fn events(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
-    for (key, value) in pairs {
-        match (key.as_str(), value) {
-            ("on_poweroff" | "on_reboot" | "on_crash" | "on_lockfailure", Some(value)) => {
-                let mut node = element(key);
-                value.clone_into(&mut node.text);
-                domain.children.push(node);
-            }
-            _ => machine.skip(unknown("events", key, value.is_some())),
-        }
     }
 }

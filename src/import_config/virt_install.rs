@@ -4,12 +4,11 @@
 //! option that is not known here, by its name alone. What an option says of the domain becomes the element that virt-install makes
 //! of it, and is taken like that of a domain. Read next: [`super::virt_device`].
 
-use super::found::{Disk, Machine};
+use super::found::Machine;
 use super::options::{self, Pair};
-use super::virt_machine::{character, first, known, of_machine};
+use super::virt_machine::{character, first, memory, of_machine, vcpus};
 use super::words::{self, Word, WordsError};
-use super::{domain, extras, hardware, virt_device, xpath};
-use crate::base::ByteSize;
+use super::{domain, hardware, virt_device, xpath};
 use crate::base::text::one_line;
 use crate::format::xml::{Element, element};
 use crate::recipe::Network;
@@ -113,11 +112,7 @@ fn machine(words: &[Word]) -> Machine {
 impl Command {
     fn finish(self) -> Machine {
         let Self { mut machine, domain, edits } = self;
-        // An installer's kernel is taken out of the medium that lies in the drive.
-        if machine.boots_medium && machine.medium.is_none() {
-            machine.medium = machine.disks.iter().find(|disk| disk.is_removable).and_then(|disk| disk.path.clone());
-        }
-        extras::take(&domain, &mut machine);
+        domain::take(&domain, &mut machine);
         xpath::domain(&edits, &mut machine);
         hardware::settle(&mut machine);
         machine
@@ -140,14 +135,13 @@ impl Command {
         of_machine(name, &value.text, &pairs, &mut self.machine);
     }
 
-    /// Takes what becomes an element of the domain; tells whether it was that.
+    /// Takes what becomes an element of the domain; returns whether it was that.
     fn of_domain(&mut self, name: &str, pairs: &[Pair]) -> bool {
         let (machine, domain) = (&mut self.machine, &mut self.domain);
         let none = matches!(pairs, [(word, None)] if word == "none");
         match name {
             "cpu" => domain.children.extend(virt_device::cpu(pairs, machine)),
             "clock" => virt_device::clock(pairs, domain, machine),
-            "events" => virt_device::events(pairs, domain, machine),
             "network" | "nonetworks" => {
                 let node = (name == "network").then(|| virt_device::network(pairs, machine)).flatten();
                 match node {
@@ -157,7 +151,9 @@ impl Command {
             }
             "xml" => self.edits.push(pairs.to_vec()),
             "serial" | "console" | "channel" | "rng" => character(name, pairs, machine),
-            "tpm" | "sound" | "vsock" | "redirdev" if none => {}
+            "memory" => memory(pairs, domain, machine),
+            "vcpus" => vcpus(pairs, domain, machine),
+            "tpm" | "sound" | "vsock" | "redirdev" | "disk" if none => {}
             "video" if none => virt_device::take_none("video", domain),
             _ => match virt_device::known(name) {
                 Some(known) => virt_device::take(known, pairs, domain, machine),
@@ -171,7 +167,6 @@ impl Command {
     fn of_disks(&mut self, name: &str, text: &str, pairs: &[Pair]) -> bool {
         let machine = &mut self.machine;
         match name {
-            "disk" => disk(pairs, machine),
             "cdrom" => medium(text, machine),
             "location" => location(pairs, machine),
             "install" => {
@@ -186,72 +181,6 @@ impl Command {
 
 /// Options that have no value, behind which a word would be taken for one.
 const FLAGS: [&str; 4] = ["autostart", "import", "nographics", "nonetworks"];
-
-fn disk(pairs: &[Pair], machine: &mut Machine) {
-    let keys = [
-        "path",
-        "size",
-        "format",
-        "driver.type",
-        "serial",
-        "bus",
-        "target.bus",
-        "target.dev",
-        "backing_store",
-        "backing_format",
-        "device",
-        "cache",
-        "driver.cache",
-        "driver.name",
-        "readonly",
-        "boot.order",
-        "boot_order",
-        "sparse",
-        "discard",
-        "driver.discard",
-        "target",
-        "source.startupPolicy",
-    ];
-    let mut chain = element("disk");
-    for key in xpath::device(pairs, &mut chain) {
-        machine.skip(format!("--disk {}", one_line(&key, 60)));
-    }
-    let (backing, backing_format) = domain::backing(&chain);
-    let steps = pairs.iter().map(|(key, _)| key.as_str()).filter(|key| xpath::is_step(key));
-    let keys: Vec<_> = keys.into_iter().chain(steps).collect();
-    known("disk", pairs, &keys, machine, |machine, pairs| {
-        let get = |key: &str| options::value(pairs, key);
-        let path = first(pairs, "path").filter(|path| *path != "none").map(str::to_owned);
-        let removable = matches!(get("device"), Some("cdrom" | "floppy"));
-        if path.is_none() && get("size").is_none() && get("backing_store").is_none() {
-            return machine.skip("--disk: neither a path nor a size");
-        }
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        machine.disks.push(Disk {
-            path,
-            size: get("size").and_then(gib),
-            format: owned(get("format").or(get("driver.type"))),
-            serial: owned(get("serial")),
-            backing: backing.or_else(|| owned(get("backing_store"))),
-            backing_format: backing_format.or_else(|| owned(get("backing_format"))),
-            is_removable: removable,
-        });
-    });
-}
-
-/// Reads a size of virt-install: GiB, which may have a fraction.
-fn gib(text: &str) -> Option<ByteSize> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() < 10;
-    if !digits(whole) || !digits(fraction) || text.is_empty() || whole.is_empty() {
-        return None;
-    }
-    let parts = 10_u64.pow(u32::try_from(fraction.len()).ok()?);
-    let fraction = u128::from(if fraction.is_empty() { 0 } else { fraction.parse::<u64>().ok()? });
-    let bytes = (u128::from(whole.parse::<u64>().ok()?) << 30) + (fraction << 30) / u128::from(parts);
-    // virt-install rounds as it likes; a recipe has whole sectors.
-    u64::try_from(bytes / 512 * 512).ok().map(ByteSize)
-}
 
 fn medium(path: &str, machine: &mut Machine) {
     machine.medium = Some(path.to_owned());
@@ -270,7 +199,7 @@ fn location(pairs: &[Pair], machine: &mut Machine) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{FwCfgName, Name};
+    use crate::base::{ByteSize, FwCfgName, Name};
     use crate::recipe::Graphics;
     use crate::recipe::numbers::Vcpus;
 

@@ -2,11 +2,10 @@
 
 use super::found::Machine;
 use super::options::{self, Pair};
-use super::{domain, extras, hardware, virt_device};
+use super::{extras, hardware, virt_device};
 use crate::base::MacAddress;
 use crate::base::text::one_line;
 use crate::format::xml::{Element, element};
-use crate::recipe::numbers::Vcpus;
 
 /// Returns a key's value, or the first word, which needs no key.
 pub(crate) fn first<'a>(pairs: &'a [Pair], key: &str) -> Option<&'a str> {
@@ -14,43 +13,27 @@ pub(crate) fn first<'a>(pairs: &'a [Pair], key: &str) -> Option<&'a str> {
     options::value(pairs, key).or(positional)
 }
 
-/// Takes what is known of an option and names the rest.
-pub(crate) fn known(
-    name: &str,
-    pairs: &[Pair],
-    keys: &[&str],
-    machine: &mut Machine,
-    take: impl FnOnce(&mut Machine, &[Pair]),
-) {
-    take(machine, pairs);
-    let rest = pairs.iter().enumerate().filter(|(index, (key, value))| {
-        let positional = *index == 0 && value.is_none();
-        !positional && !keys.contains(&key.as_str())
-    });
-    for (_, (key, value)) in rest {
-        machine.skip(virt_device::unknown(name, key, value.is_some()));
+/// Names what is not known of an option.
+fn name_unknown(name: &str, pairs: &[Pair], keys: &[&str], machine: &mut Machine) {
+    for (index, (key, value)) in pairs.iter().enumerate() {
+        let positional = index == 0 && value.is_none();
+        if !positional && !keys.contains(&key.as_str()) {
+            machine.skip(virt_device::unknown(name, key, value.is_some()));
+        }
     }
 }
 
-/// Takes what is no element of the domain that a device could be.
+/// Takes what is not an element of the domain that a device could be.
 pub(crate) fn of_machine(name: &str, text: &str, pairs: &[Pair], machine: &mut Machine) {
     match name {
         "name" => machine.name = Some(text.to_owned()),
         "description" => machine.description = Some(text.to_owned()),
-        "metadata" => known(name, pairs, &["description"], machine, |machine, pairs| {
-            machine.description = options::value(pairs, "description").map(str::to_owned);
-        }),
-        "memory" => memory(pairs, machine),
-        "vcpus" => vcpus(pairs, machine),
         "arch" => machine.take_arch(text),
         "machine" if text.contains("q35") || text == "virt" => {}
         "virt-type" => virt_type(text, machine),
-        "boot" => boot(pairs, machine),
         "osinfo" => osinfo(pairs, machine),
         "autostart" => machine.hardware.autostart = true,
-        "graphics" => graphics(pairs, machine),
         "nographics" => machine.take_graphics("none"),
-        "sysinfo" => sysinfo(pairs, machine),
         "qemu-commandline" => qemu(text, machine),
         "mac" => network_mac(text, machine),
         "uuid" => machine.skip("--uuid: it follows from the recipe"),
@@ -88,60 +71,38 @@ fn network_mac(text: &str, machine: &mut Machine) {
     }
 }
 
-/// Takes what `memory`, `currentMemory` and the older `maxmemory` mean together (virtinst: `_convert_old_memory_options`).
-fn memory(pairs: &[Pair], machine: &mut Machine) {
-    let keys = ["memory", "currentMemory", "maxmemory", "hugepages"];
-    known("memory", pairs, &keys, machine, |machine, pairs| {
-        let mib = |text: &str| text.parse::<u64>().ok()?.checked_mul(1 << 20);
-        let (memory, most) = match (
-            first(pairs, "memory"),
-            options::value(pairs, "currentMemory"),
-            options::value(pairs, "maxmemory"),
-        ) {
-            (memory, Some(current), most) => (Some(current), most.or(memory)),
-            (memory, None, most) => (memory.or(most), most),
-        };
-        machine.take_memory(memory.and_then(mib));
-        let now = machine.memory;
-        if let Some(most) = most {
-            machine.take_memory(mib(most));
-            machine.hardware.memory.max = std::mem::replace(&mut machine.memory, now);
-        }
-        machine.hardware.memory.hugepages |= matches!(options::value(pairs, "hugepages"), Some("on" | "yes"));
-    });
+/// Makes elements of what `memory`, `currentMemory` and the older `maxmemory` mean together (virtinst:
+/// `_convert_old_memory_options`); in libvirt's words `memory` is what `currentMemory` may grow to.
+pub(crate) fn memory(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
+    name_unknown("memory", pairs, &["memory", "currentMemory", "maxmemory", "hugepages"], machine);
+    let get = |key| options::value(pairs, key);
+    let (now, most) = match (first(pairs, "memory"), get("currentMemory"), get("maxmemory")) {
+        (memory, Some(current), most) => (Some(current), most.or(memory)),
+        (memory, None, most) => (memory.or(most), most),
+    };
+    for (name, mib) in [("memory", most.or(now)), ("currentMemory", now)] {
+        let node = domain.child_mut(name);
+        node.set("unit", "MiB");
+        mib.unwrap_or_default().clone_into(&mut node.text);
+    }
+    if matches!(get("hugepages"), Some("on" | "yes")) {
+        domain.child_mut("memoryBacking").children.push(element("hugepages"));
+    }
 }
 
 /// Takes the processors, and the topology that may stand there too.
-fn vcpus(pairs: &[Pair], machine: &mut Machine) {
-    let keys = ["vcpus", "vcpu", "sockets", "dies", "cores", "threads"];
-    known("vcpus", pairs, &keys, machine, |machine, pairs| {
-        let mut node = element("topology");
-        for key in &keys[2..] {
-            options::value(pairs, key).into_iter().for_each(|count| node.set(key, count));
-        }
-        if node.attributes().next().is_some() {
-            hardware::topology(&node, machine);
-        }
-        match (first(pairs, "vcpus").or_else(|| options::value(pairs, "vcpu")), machine.hardware.topology) {
-            (None, Some(topology)) => machine.vcpus = Some(Vcpus(topology.vcpus())),
-            (text, _) => machine.take_vcpus(text.unwrap_or_default()),
-        }
-    });
-}
-
-/// Takes a screen; its keys are those of the element.
-fn graphics(pairs: &[Pair], machine: &mut Machine) {
-    let mut node = element("graphics");
-    node.set("type", first(pairs, "type").unwrap_or_default());
-    for (key, value) in pairs.iter().filter(|(key, value)| value.is_some() && key != "type") {
-        match key.as_str() {
-            "password" => node.set("passwd", ""),
-            key => node.set(key, value.as_deref().unwrap_or_default()),
-        }
+pub(crate) fn vcpus(pairs: &[Pair], domain: &mut Element, machine: &mut Machine) {
+    let counts = ["sockets", "dies", "cores", "threads"];
+    name_unknown("vcpus", pairs, &[&counts[..], &["vcpus", "vcpu"]].concat(), machine);
+    if let Some(text) = first(pairs, "vcpus").or_else(|| options::value(pairs, "vcpu")) {
+        text.clone_into(&mut domain.child_mut("vcpu").text);
     }
-    extras::graphics(&node, machine);
-    if pairs.iter().skip(1).any(|(_, value)| value.is_none()) {
-        machine.skip(virt_device::unknown("graphics", "", false));
+    let mut node = element("topology");
+    for key in counts {
+        options::value(pairs, key).into_iter().for_each(|count| node.set(key, count));
+    }
+    if node.attributes().next().is_some() {
+        hardware::topology(&node, machine);
     }
 }
 
@@ -153,78 +114,10 @@ fn virt_type(text: &str, machine: &mut Machine) {
     }
 }
 
-fn boot(pairs: &[Pair], machine: &mut Machine) {
-    let known_keys = [
-        "uefi",
-        "firmware",
-        "loader",
-        "loader.readonly",
-        "loader.type",
-        "loader_ro",
-        "loader_type",
-        "loader_secure",
-        "nvram",
-        "nvram.template",
-        "nvram_template",
-        "hd",
-        "cdrom",
-        "menu",
-        "bootmenu.enable",
-        "loader.secure",
-    ];
-    let features = pairs.iter().map(|(key, _)| key.as_str()).filter(|key| key.starts_with("firmware.feature"));
-    let keys: Vec<_> = known_keys.into_iter().chain(features).collect();
-    known("boot", pairs, &keys, machine, |machine, pairs| {
-        let efi = |(key, value): &Pair| match key.as_str() {
-            "uefi" => true,
-            "firmware" => value.as_deref() == Some("efi"),
-            "loader" => true,
-            _ => false,
-        };
-        machine.uefi |= pairs.iter().any(efi);
-        domain::secure_boot(&firmware(pairs), machine);
-    });
-}
-
-/// Makes `<os>` of what is said of the firmware.
-fn firmware(pairs: &[Pair]) -> Element {
-    let mut os = element("os");
-    let secure = |(key, value): &Pair| {
-        matches!(key.as_str(), "loader_secure" | "loader.secure") && value.as_deref().is_some_and(is_yes)
-    };
-    if pairs.iter().any(secure) {
-        os.child_mut("loader").set("secure", "yes");
-    }
-    for (key, name) in pairs {
-        let Some(feature) = key.strip_suffix(".name").filter(|key| key.starts_with("firmware.feature")) else {
-            continue;
-        };
-        let enabled = options::value(pairs, &format!("{feature}.enabled")).is_some_and(is_yes);
-        let (name, enabled) = (name.as_deref().unwrap_or_default(), if enabled { "yes" } else { "no" });
-        os.child_mut("firmware").children.push(element("feature").with("name", name).with("enabled", enabled));
-    }
-    os
-}
-
-fn is_yes(text: &str) -> bool {
-    matches!(text, "yes" | "on" | "true" | "1")
-}
-
 fn osinfo(pairs: &[Pair], machine: &mut Machine) {
     let name = first(pairs, "name").or_else(|| options::value(pairs, "short-id"));
     machine.osinfo =
         name.filter(|name| !matches!(*name, "auto" | "none" | "detect")).and_then(|name| name.parse().ok());
-}
-
-fn sysinfo(pairs: &[Pair], machine: &mut Machine) {
-    if first(pairs, "type") != Some("fwcfg") {
-        return machine.skip("--sysinfo");
-    }
-    for (key, name) in pairs {
-        let Some(entry) = key.strip_suffix(".name").filter(|entry| entry.starts_with("entry")) else { continue };
-        let file = options::value(pairs, &format!("{entry}.file"));
-        machine.take_fw_cfg(name.as_deref().unwrap_or_default(), file.unwrap_or_default());
-    }
 }
 
 /// `--qemu-commandline` holds words of its own: `-fw_cfg name=…,file=…`, or `args=` before them.

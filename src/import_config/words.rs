@@ -15,7 +15,7 @@ pub(crate) struct Word {
     pub expands: bool,
 }
 
-/// Why a text is no shell text.
+/// Why a text is not shell text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum WordsError {
     /// The rest of the file would have been one word.

@@ -11,7 +11,7 @@ use crate::machine::keys::{KEYS, Value};
 use crate::recipe::xml::Written;
 use crate::recipe::{FORMAT, RecipePath, Topology, XmlEdit};
 
-/// A comment is for people; what is longer is no sentence.
+/// A comment is for people; what is longer is not a sentence.
 const LONGEST_COMMENT: usize = 300;
 
 /// Writes a recipe; `origin` says what it was made from, `skipped` what is missing.

@@ -27,7 +27,7 @@ fn steps(path: &str) -> Option<Vec<Step<'_>>> {
     path.split('/').map(step).collect()
 }
 
-/// Does what the `xpathN.set=` and `xpathN.create=` of a device's option say; tells which it does not understand.
+/// Does what the `xpathN.set=` and `xpathN.create=` of a device's option say; returns the keys that it does not understand.
 pub(crate) fn device(pairs: &[Pair], node: &mut Element) -> Vec<String> {
     let mut skipped = vec![];
     for (key, text) in pairs.iter().filter(|(key, _)| is_step(key)) {
@@ -120,7 +120,7 @@ pub(crate) fn domain(options: &[Vec<Pair>], machine: &mut Machine) {
             _ => false,
         };
         if !done {
-            machine.skip("--xml: a change that is no new element");
+            machine.skip("--xml: a change that is not a new element");
         }
     }
     finish(made, machine);

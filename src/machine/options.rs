@@ -1,7 +1,7 @@
 //! virt-install's options, and where in the domain each key of theirs stands (virtinst/cli.py and virtinst/devices, seen at 4.1).
 //! Touches nothing.
 
-use Form::{Answer, Switch, Text, There};
+use Form::{Answer, Means, Nothing, Switch, Text, There};
 
 use crate::format::xml::Element;
 
@@ -15,6 +15,10 @@ pub(crate) enum Form {
     Answer,
     /// An element that is there or not, and the word for its being there.
     There(&'static str),
+    /// Whatever is said, unless it is switched off, means this.
+    Means(&'static str),
+    /// What every machine of ours has, or the host's choice.
+    Nothing,
 }
 
 /// What is known of one option.
@@ -22,10 +26,12 @@ pub(crate) struct Known {
     pub option: &'static str,
     /// Names of the elements around it, below the domain.
     pub place: &'static str,
+    /// Empty for the domain itself.
     pub element: &'static str,
     /// The keys that the first words need not name.
     pub first: &'static [&'static str],
-    /// Each key, and where its value goes; of several spellings the first is written.
+    /// Each key, and where its value goes; of several spellings the first is written. A `*` is a number, which counts from 0 in
+    /// a key and from 1 in a path.
     pub keys: &'static [(&'static str, &'static str, Form)],
 }
 
@@ -172,6 +178,100 @@ pub(crate) const KNOWN: &[Known] = &[
             ("hyperv.spinlocks.retries", "./hyperv/spinlocks/@retries", Text),
         ],
     },
+    Known { option: "metadata", place: "", element: "", first: &[], keys: &[("description", "./description", Text)] },
+    Known {
+        option: "events",
+        place: "",
+        element: "",
+        first: &[],
+        keys: &[
+            ("on_poweroff", "./on_poweroff", Text),
+            ("on_reboot", "./on_reboot", Text),
+            ("on_crash", "./on_crash", Text),
+            ("on_lockfailure", "./on_lockfailure", Text),
+        ],
+    },
+    Known {
+        option: "boot",
+        place: "",
+        element: "os",
+        first: &[],
+        keys: &[
+            ("uefi", "./@firmware", Means("efi")),
+            ("firmware", "./@firmware", Text),
+            ("loader", "./loader/@type", Means("pflash")),
+            ("loader_secure", "./loader/@secure", Answer),
+            ("loader.secure", "./loader/@secure", Answer),
+            ("firmware.feature*.name", "./firmware/feature[*]/@name", Text),
+            ("firmware.feature*.enabled", "./firmware/feature[*]/@enabled", Answer),
+            ("loader.readonly", "", Nothing),
+            ("loader_ro", "", Nothing),
+            ("loader.type", "", Nothing),
+            ("loader_type", "", Nothing),
+            ("nvram", "", Nothing),
+            ("nvram.template", "", Nothing),
+            ("nvram_template", "", Nothing),
+            ("hd", "", Nothing),
+            ("cdrom", "", Nothing),
+            ("menu", "", Nothing),
+            ("bootmenu.enable", "", Nothing),
+        ],
+    },
+    Known {
+        option: "sysinfo",
+        place: "",
+        element: "sysinfo",
+        first: &["type"],
+        keys: &[
+            ("type", "./@type", Text),
+            ("entry*.name", "./entry[*]/@name", Text),
+            ("entry*.file", "./entry[*]/@file", Text),
+        ],
+    },
+    device(
+        "graphics",
+        &["type"],
+        &[
+            ("type", "./@type", Text),
+            ("port", "./@port", Text),
+            ("tlsPort", "./@tlsPort", Text),
+            ("tlsport", "./@tlsPort", Text),
+            ("listen", "./@listen", Text),
+            ("autoport", "./@autoport", Answer),
+            ("keymap", "./@keymap", Text),
+            ("websocket", "./@websocket", Text),
+            // That there is one, never what it is.
+            ("password", "./@passwd", Means("")),
+        ],
+    ),
+    device(
+        "disk",
+        &["path"],
+        &[
+            ("path", "./source/@file", Text),
+            ("size", SIZE, Text),
+            ("format", "./driver/@type", Text),
+            ("driver.type", "./driver/@type", Text),
+            ("serial", "./serial", Text),
+            ("device", "./@device", Text),
+            ("backing_store", "./backingStore/source/@file", Text),
+            ("backing_format", "./backingStore/format/@type", Text),
+            ("boot.order", "./boot/@order", Text),
+            ("boot_order", "./boot/@order", Text),
+            ("bus", "", Nothing),
+            ("target.bus", "", Nothing),
+            ("target.dev", "", Nothing),
+            ("target", "", Nothing),
+            ("cache", "", Nothing),
+            ("driver.cache", "", Nothing),
+            ("driver.name", "", Nothing),
+            ("driver.discard", "", Nothing),
+            ("discard", "", Nothing),
+            ("sparse", "", Nothing),
+            ("readonly", "", Nothing),
+            ("source.startupPolicy", "", Nothing),
+        ],
+    ),
     Known {
         option: "pm",
         place: "",
@@ -208,6 +308,9 @@ fn value(node: &Element, path: &str, form: Form) -> Option<String> {
         (None, _) => None,
     }
 }
+
+/// Where the size of a disk that is to be made is kept, in GiB; a domain says nothing of it.
+const SIZE: &str = "./@size";
 
 /// The attribute that holds what `source=` names, until the type of the card is known.
 pub(crate) const UNTOLD: &str = "-";
