@@ -10,7 +10,7 @@ use ssh_key::{Algorithm, PublicKey};
 
 use crate::base::text::one_line;
 
-/// Why a text is no key line. No variant shows the key.
+/// Why a text is not a key line. No variant shows the key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyError {
     /// The half that must never leave its owner's machine would have gone into the bundle.
@@ -23,7 +23,7 @@ pub(crate) enum KeyError {
     Lines,
     #[error("there is no key data after `{0}`: a key is `type base64 comment`")]
     Form(String),
-    #[error("`{0}` is no type of key that is known here")]
+    #[error("`{0}` is not a type of key that is known here")]
     Algorithm(String),
     #[error("the key says `{said}` but its data is of type `{found}`")]
     Mismatch { said: String, found: String },
@@ -69,7 +69,7 @@ pub(crate) fn read(text: &str) -> Result<KeyLine, KeyError> {
     Ok(KeyLine { line: line.to_owned(), weak: weakness(&parsed), has_comment: !parsed.comment().is_empty() })
 }
 
-/// Splits options from the key: the first word is options when it is no known type but a later one is.
+/// Splits options from the key: the first word is options when it is not a known type but a later one is.
 fn split(line: &str) -> (&str, &str) {
     let first = line.split(' ').next().unwrap_or_default();
     if is_known(first) {

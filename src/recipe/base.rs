@@ -1,11 +1,13 @@
 //! `[base]`: the image everything starts from, and what it is, by its name or by `kind` and `compression`. Touches nothing.
 
+use std::fmt::Display;
+
 use super::content::Carried;
 use super::path::Source;
 use super::table::{FromValue, keys, located};
 use crate::base::text::one_line;
 use crate::base::{BaseKind, ByteSize, Compression, Digest, Spanned, Url};
-use crate::format::toml::Table;
+use crate::format::toml::{Table, Value};
 
 /// The largest disk that any image may hold; the gate of qcow2 images has the same bound.
 const LARGEST: ByteSize = ByteSize::gib(1 << 10);
@@ -67,7 +69,7 @@ fn named(file_name: &str) -> (Option<BaseKind>, Option<Compression>) {
     }
 }
 
-/// Tells the kind by the file name's ending or by `kind`; both must agree.
+/// Returns the kind, by the file name's ending or by `kind`; both must agree.
 fn kind(table: &Table<'_>, source: Option<&Spanned<Source>>, named: Option<BaseKind>) -> Option<BaseKind> {
     let Some(value) = table.get("kind") else {
         if let (Some(source), None) = (source, named) {
@@ -83,24 +85,26 @@ fn kind(table: &Table<'_>, source: Option<&Spanned<Source>>, named: Option<BaseK
         }
         return named;
     };
-    let said = BaseKind::from_value(&value)?;
+    agreed(&value, named)
+}
+
+/// Reads what is written; the name of the file may say it too, but nothing else.
+fn agreed<T: FromValue + PartialEq + Display>(value: &Value<'_>, named: Option<T>) -> Option<T> {
+    let said = T::from_value(value)?;
     if let Some(named) = named.filter(|named| *named != said) {
-        let headline = format!("`kind` says {said}, the name of the base says {named}");
-        value.refuse(headline, "remove `kind`, or correct `url`");
+        let key = value.key();
+        let headline = format!("`{key}` says {said}, the name of the base says {named}");
+        value.refuse(headline, &format!("remove `{key}`, or correct `url`"));
         return None;
     }
     Some(said)
 }
 
 fn compression(table: &Table<'_>, named: Option<Compression>) -> Option<Compression> {
-    let Some(value) = table.get("compression") else { return Some(named.unwrap_or(Compression::None)) };
-    let said = Compression::from_value(&value)?;
-    if let Some(named) = named.filter(|named| *named != said) {
-        let headline = format!("`compression` says {said}, the name of the base says {named}");
-        value.refuse(headline, "remove `compression`, or correct `url`");
-        return None;
+    match table.get("compression") {
+        Some(value) => agreed(&value, named),
+        None => Some(named.unwrap_or(Compression::None)),
     }
-    Some(said)
 }
 
 fn unpacked_size(table: &Table<'_>, compression: Option<Compression>) -> Option<ByteSize> {

@@ -177,7 +177,7 @@ impl FromValue for Volume {
     fn from_value(value: &Value<'_>) -> Option<Self> {
         let text = value.line()?;
         let refuse = |why: &str| {
-            let headline = format!("`{}` is no volume: {why}", one_line(text, 100));
+            let headline = format!("`{}` is not a volume: {why}", one_line(text, 100));
             value.refuse(headline, "write it like \"/srv/arca:/data:Z\" or \"cache:/var/cache\"");
             None
         };
@@ -195,7 +195,7 @@ impl FromValue for Volume {
         }
         let is_path = |text: &str| text.parse::<GuestPath>().is_ok();
         if !is_path(target) {
-            return refuse("the target is no absolute path");
+            return refuse("the target is not an absolute path");
         }
         let is_name = Name::parse(source).is_ok() && !source.ends_with(".volume");
         if !is_path(source) && !is_name {

@@ -19,7 +19,7 @@ pub(crate) struct ImageReference {
     manifest: Url,
 }
 
-/// Why a text is no reference.
+/// Why a text is not a reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ReferenceError {
     #[error("the registry is missing: a short name means another image on each machine")]
@@ -30,11 +30,11 @@ pub(crate) enum ReferenceError {
     NoTag,
     #[error("a reference begins with the registry's name, without `https://` or `docker://`")]
     Scheme,
-    #[error("`{0}` is no name of a registry")]
+    #[error("`{0}` is not the name of a registry")]
     Registry(String),
-    #[error("`{0}` is no name of a repository: lower-case letters, digits, and . _ - between them")]
+    #[error("`{0}` is not the name of a repository: lower-case letters, digits, and . _ - between them")]
     Repository(String),
-    #[error("`{0}` is no tag: at most 128 of A-Z a-z 0-9 . _ -")]
+    #[error("`{0}` is not a tag: at most 128 of A-Z a-z 0-9 . _ -")]
     Tag(String),
     #[error("what follows `@` is not `sha256:` and 64 hexadecimal digits")]
     Digest,
@@ -209,18 +209,18 @@ mod tests {
             ("quay.io/a/b", "quay.io/a/b:latest"),
             ("docker://quay.io/a/b:1", "without `https://`"),
             ("https://quay.io/a/b:1", "without `https://`"),
-            ("quay.io/A/b:1", "`A/b` is no name"),
-            ("quay.io/a//b:1", "`a//b` is no name"),
-            ("quay.io/../b:1", "`../b` is no name"),
-            ("quay.io/a/b:", "`` is no tag"),
-            ("quay.io/a/b:1:2", "`1:2` is no tag"),
+            ("quay.io/A/b:1", "`A/b` is not the name"),
+            ("quay.io/a//b:1", "`a//b` is not the name"),
+            ("quay.io/../b:1", "`../b` is not the name"),
+            ("quay.io/a/b:", "`` is not a tag"),
+            ("quay.io/a/b:1:2", "`1:2` is not a tag"),
             ("quay.io/a/b@sha256:00", "64 hexadecimal digits"),
             ("quay.io/a/b@sha512:00", "64 hexadecimal digits"),
-            ("quay.io:0/a:1", "`quay.io:0` is no name of a registry"),
-            ("quay.io:99999/a:1", "no name of a registry"),
+            ("quay.io:0/a:1", "`quay.io:0` is not the name of a registry"),
+            ("quay.io:99999/a:1", "not the name of a registry"),
             ("u@quay.io/a:1", "64 hexadecimal digits"),
-            ("-x.io/a:1", "no name of a registry"),
-            ("quay.io/a?b:1", "no name of a repository"),
+            ("-x.io/a:1", "not the name of a registry"),
+            ("quay.io/a?b:1", "not the name of a repository"),
         ] {
             let error = ImageReference::parse(text).expect_err(text);
             let told = format!("{error}; {}", error.hint(text));

@@ -107,7 +107,7 @@ fn read(root: &Table<'_>) -> Option<Recipe> {
     })
 }
 
-/// Tells of a recipe that only a later version can read.
+/// Reports a recipe that only a later version can read.
 fn newer_format(root: &Table<'_>) -> Option<Diagnostic> {
     let value = root.get("format")?;
     let (digits, radix) = value.digits()?;

@@ -281,7 +281,7 @@ impl FromValue for Device {
         if path.is_none() {
             let headline = format!("`{}` does not name a device by what it is", one_line(text, 80));
             let hint = "LABEL=, UUID=, PARTLABEL=, PARTUUID=, /dev/disk/by-…/… or /dev/mapper/…; \
-                        what is no disk, as a share, is mounted by a unit in `[[provision.unit]]`";
+                        what is not a disk, such as a share, is mounted by a unit in `[[provision.unit]]`";
             value.refuse(headline, hint);
         }
         path.map(Self::Path)

@@ -248,7 +248,7 @@ pub(super) fn read_rows<'d, T>(
     list
 }
 
-/// Tells every key that a table does not know, with the place where such a key belongs.
+/// Reports every key that a table does not know, with the place where such a key belongs.
 pub(super) fn refuse_unknown(table: &Table<'_>, names: &[&'static str]) {
     let mut known = names.to_vec();
     if names.contains(&"password_hash") {
@@ -257,7 +257,7 @@ pub(super) fn refuse_unknown(table: &Table<'_>, names: &[&'static str]) {
     table.refuse_unknown(&known, table.document.elsewhere);
 }
 
-/// Tells a password in plain text apart from other unknown keys.
+/// Reports a password in plain text, apart from other unknown keys.
 fn plain_passwords(table: &Table<'_>) -> impl Iterator<Item = &'static str> {
     PLAIN.into_iter().filter(|key| {
         let value = table.get(key);

@@ -252,6 +252,14 @@ text_types! {
         |text| {
             text.len() <= 32 && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
         };
+    /// The name of an interface: the kernel's rule (linux: net/core/dev.c, `dev_valid_name`) and systemd's, which is stricter.
+    InterfaceName: "the name of an interface",
+        "1 to 15 printable ASCII characters without space, `/`, `:` and `%`, not digits only",
+        |text| {
+            let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '/' | ':' | '%');
+            let taken = matches!(text, "" | "." | ".." | "all" | "default") || text.chars().all(|c| c.is_ascii_digit());
+            text.len() <= 15 && !taken && text.chars().all(plain)
+        };
     /// A short id of libosinfo.
     OsinfoId: "a short id of libosinfo",
         "1 to 63 characters of A-Z a-z 0-9 . _ -, beginning with a letter or digit; see `virt-install --osinfo list`",
@@ -474,6 +482,16 @@ mod tests {
         let mode = |text: &str| text.parse().ok().map(|Mode(bits)| bits);
         assert_eq!((mode("0644"), mode("7777"), mode("644")), (Some(0o644), Some(0o7777), Some(0o644)));
         assert!(["", "64", "0888", "00644", "+644", "0o644", "rw-r--r--"].iter().all(|text| mode(text).is_none()));
+    }
+
+    #[test]
+    fn names_of_interfaces_are_those_the_kernel_and_systemd_take() {
+        for text in ["eth0", "enp1s0", "br-lan", "a", "bond0.10", "x;y", "a\\b", &"n".repeat(15)] {
+            assert!(good::<InterfaceName>(text), "{text}");
+        }
+        for bad in ["", ".", "..", "a/b", "a b", "a:b", "a%b", "é", "12", "all", "default", "a\n", &"n".repeat(16)] {
+            assert!(!good::<InterfaceName>(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::hardware::{Cpu, Forward, Watchdog};
 use super::image::{ImageReference, ReferenceError};
 use super::machine::{Accel, Firmware, Graphics, SystemMode};
-use super::network::{Addressing, BondMode, InterfaceName, LinkType, Port};
+use super::network::{Addressing, BondMode, LinkType, Port};
 use super::provision::Media;
 use super::storage::Profile;
 use super::table::{FromValue, KeyType};
@@ -31,7 +31,6 @@ read_as! {
     Text Cpu: |value| value.accept(value.line()?.parse(), "see `virsh cpu-models x86_64`");
     Text Forward: |value| value.accept(value.line()?.parse(), "write it like \"2222:22\" or \"127.0.0.1:8080:80/tcp\"");
     Text MacAddress: |value| value.accept(MacAddress::parse(value.line()?), "write the card's address, or leave the key out");
-    Text InterfaceName: |value| value.accept(InterfaceName::parse(value.line()?), "");
     Text Port: |value| value.accept(Port::parse(value.line()?), "");
     Text ImageReference: |value| image(value);
     // The size of a file that is fetched.

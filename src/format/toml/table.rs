@@ -77,7 +77,7 @@ impl<'d> Table<'d> {
         self.entries.contains_key(key)
     }
 
-    /// Like [`Table::get`]; tells that the key is missing, with a line that would do.
+    /// Like [`Table::get`]; reports that the key is missing, with a line that would do.
     pub(crate) fn need(&self, key: &'static str, example: &str) -> Option<Value<'d>> {
         let value = self.get(key);
         if value.is_none() && !self.document.is_broken() {
@@ -87,7 +87,7 @@ impl<'d> Table<'d> {
         value
     }
 
-    /// Returns the table under a key; tells when something else stands there.
+    /// Returns the table under a key; reports it when something else stands there.
     pub(crate) fn table(&self, key: &'static str, path: &'static str) -> Option<Table<'d>> {
         self.get(key)?.table(path)
     }

@@ -235,12 +235,12 @@ impl<'d> Value<'d> {
         matches!(self.value, DeValue::Table(_))
     }
 
-    /// Returns whether this is a list; tells nothing to the user.
+    /// Returns whether this is a list; reports nothing.
     pub(crate) fn is_list(&self) -> bool {
         matches!(self.value, DeValue::Array(_))
     }
 
-    /// Returns text as it was written, unchecked; tells nothing.
+    /// Returns text as it was written, unchecked; reports nothing.
     pub(crate) fn as_text(&self) -> Option<&'d str> {
         match self.value {
             DeValue::String(text) => Some(text),

@@ -109,7 +109,7 @@ mod tests {
     use crate::base::Name;
     use crate::recipe::{Recipe, keys, parse};
 
-    /// The words of draft-07 that the schema uses, less patterns; tells what is wrong.
+    /// The words of draft-07 that the schema uses, less patterns; adds what is wrong.
     fn check(schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
         let mut tell = |what: &str| wrong.push(format!("{at}: {what}"));
         if let Some(any) = schema.get("anyOf").and_then(Value::as_array) {

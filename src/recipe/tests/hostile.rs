@@ -10,7 +10,7 @@ use crate::recipe::keys::{self, KeyType};
 /// Far above what a recipe of 1 MiB takes even unoptimised, far below anything quadratic.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Tells the time this thread has run, so that a busy machine fails no test; the clock where the kernel does not say.
+/// Returns the time this thread has run, so that a busy machine fails no test; the clock where the kernel does not say.
 fn ran(since: Instant) -> Duration {
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let nanoseconds = told.split(' ').next().and_then(|first| first.parse().ok());
@@ -220,7 +220,7 @@ fn sec_4_no_problem_ever_holds_a_secret() {
     let head = HEAD.replace("b.qcow2", "https://h/b.qcow2");
     for (name, text) in cases {
         let found = problems(&format!("{head}{text}"));
-        assert!(text.contains("CANARY") && !found.is_empty(), "{name} is no mistake");
+        assert!(text.contains("CANARY") && !found.is_empty(), "{name} is not a mistake");
         assert!(!format!("{found:?}").contains("CANARY"), "{name}: {found:#?}");
     }
 }

@@ -29,7 +29,7 @@ fn told(problem: &Diagnostic) -> String {
     format!("{} {place} {} => {}", problem.code, problem.headline, problem.hint.as_deref().unwrap_or("-"))
 }
 
-/// Makes a recipe that sets one key, by its path in the table of keys, to a value; tells the line it stands in.
+/// Makes a recipe that sets one key, by its path in the table of keys, to a value; returns the line it stands in too.
 fn with_key(path: &str, value: &str) -> (String, u32) {
     let (table, name) = path.trim_end_matches("[]").rsplit_once('.').unwrap_or(("", path.trim_end_matches("[]")));
     let set = format!("{name} = {value}");
