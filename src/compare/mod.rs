@@ -150,7 +150,7 @@ fn image_facts<R: Read + Seek>(reader: &mut R) -> io::Result<Vec<(&'static str, 
 
 /// Opens the disk inside an image that passes our gate.
 fn disk<R: Read + Seek>(reader: &mut R) -> Option<Image<&mut R>> {
-    let info = qcow2::gate(reader, &qcow2::Limits::default()).ok()?;
+    let info = qcow2::gate(reader).ok()?;
     Image::open(reader, &info).ok()
 }
 

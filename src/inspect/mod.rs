@@ -12,7 +12,7 @@ use std::io::{Read, Seek};
 
 use crate::base::{ByteSize, Code, Diagnostic};
 use crate::format::magic::{self, Magic};
-use crate::format::qcow2::{GateError, Header, Image, ImageInfo, Limits, gate};
+use crate::format::qcow2::{GateError, Header, Image, ImageInfo, gate, gate_within};
 use crate::format::{gpt, iso};
 
 /// What a file turned out to be.
@@ -120,10 +120,10 @@ pub(crate) fn inspect<R: Read + Seek>(mut reader: R, length: u64) -> Result<Repo
 
 fn qcow2<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Result<Report, Diagnostic> {
     let mut report = Report::new(Kind::Qcow2, "a qcow2 image", length);
-    let mut passed = gate(reader, &Limits::default());
+    let mut passed = gate(reader);
     if let Err(error @ GateError::VirtualSize { .. }) = passed {
         report.refuse(&error.into());
-        passed = gate(reader, &Limits { max_virtual_size: ByteSize(i64::MAX as u64) });
+        passed = gate_within(reader, ByteSize(i64::MAX as u64));
     }
     match passed {
         Ok(info) => inside(reader, &info, &mut report),

@@ -83,7 +83,7 @@ impl Builders<'_> {
     /// Reads the base's header by our own strict gate, before anything else does.
     fn gate(&self, base: &DerivationId) -> Result<qcow2::ImageInfo, Diagnostic> {
         let mut file = self.context.store.open_object(self.input(base)?)?;
-        Ok(qcow2::gate(&mut file, &qcow2::Limits::default())?)
+        Ok(qcow2::gate(&mut file)?)
     }
 
     fn grow(&self, title: &str, base: &DerivationId, size: Option<ByteSize>) -> Result<StoreObject, Diagnostic> {

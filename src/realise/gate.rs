@@ -6,7 +6,7 @@ use crate::format::{iso, qcow2, raw};
 /// Refuses a base that is not what the recipe says, before it has a final name.
 pub(super) fn gate(file: &mut std::fs::File, kind: Option<BaseKind>) -> Result<(), Diagnostic> {
     match kind {
-        Some(BaseKind::Qcow2) => qcow2::gate(file, &qcow2::Limits::default()).map(drop).map_err(Diagnostic::from),
+        Some(BaseKind::Qcow2) => qcow2::gate(file).map(drop).map_err(Diagnostic::from),
         Some(BaseKind::Raw) => raw::gate(file).map_err(Diagnostic::from),
         Some(BaseKind::Iso) => iso::gate(file).map(drop).map_err(Diagnostic::from),
         None => Ok(()),

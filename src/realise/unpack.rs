@@ -132,7 +132,7 @@ fn limit(packed: &Packed<'_>, file: u64, largest: ByteSize) -> ByteSize {
     match (packed.size, packed.compression) {
         (Some(size), _) => size,
         // Nothing comes out that is not there; what the gate takes at most.
-        (None, Compression::None) => qcow2::Limits::default().max_virtual_size,
+        (None, Compression::None) => qcow2::LARGEST_DISK,
         (None, _) => ByteSize(file.saturating_mul(RATIO)).max(SMALL).min(largest),
     }
 }

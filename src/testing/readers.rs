@@ -15,7 +15,7 @@ use crate::bundle::Manifest;
 use crate::doctor;
 use crate::format::openpgp::{Keyring, verify_cleartext, verify_detached};
 use crate::format::packed::Unpacker;
-use crate::format::qcow2::{Image, Limits, gate};
+use crate::format::qcow2::{Image, gate_within};
 use crate::format::{archive, combustion, fat, gpt, ignition, iso, metalink};
 use crate::import_config::{ImportOptions, InputFile, import, same};
 use crate::lock::{Config, Lock, read_answer, resolve};
@@ -246,8 +246,7 @@ fn read_qcow2(bytes: &[u8]) {
 
 /// Reads what an image that passes the gate says its disk begins and ends with.
 pub fn disk_inside<R: Read + Seek>(file: &mut R) {
-    let limits = Limits { max_virtual_size: ByteSize(i64::MAX as u64) };
-    let Ok(info) = gate(file, &limits) else { return };
+    let Ok(info) = gate_within(file, ByteSize(i64::MAX as u64)) else { return };
     let Ok(mut image) = Image::open(file, &info) else { return };
     let size = info.virtual_size.0;
     for start in [0, 1 << 20, size / 2, size.saturating_sub(4096)] {

@@ -7,13 +7,13 @@ use std::process::Command;
 
 use crate::base::{ByteSize, DiskLabel};
 use crate::format::fat::{self, Tree, Volume};
-use crate::format::qcow2::{self, GateError, Image, Limits, gate};
+use crate::format::qcow2::{self, GateError, Image, gate, gate_within};
 use crate::format::{gpt, ignition, iso};
 use crate::inspect::inspect;
 
 use crate::tests::support::{tool, tools};
 
-const WIDE: Limits = Limits { max_virtual_size: ByteSize::gib(64 * 1024) };
+const WIDE: ByteSize = ByteSize::gib(64 * 1024);
 
 fn run(program: &str, arguments: &[&str]) -> (bool, String) {
     let program = tool(program).unwrap();
@@ -124,7 +124,7 @@ fn qemu_img_agrees_with_our_growth() {
         let (to, resized) = (shown(&ours), shown(&theirs));
         good("qemu-img", &[&["convert", "-f", "raw", "-O", "qcow2"], source, &[&from, &to]].concat());
         fs::copy(&ours, &theirs).unwrap();
-        let info = gate(&mut fs::File::open(&ours).unwrap(), &WIDE).unwrap();
+        let info = gate_within(&mut fs::File::open(&ours).unwrap(), WIDE).unwrap();
         let new = ByteSize(if info.cluster_bits == 12 { 900 << 20 } else { 40 << 30 });
         good("qemu-img", &["resize", "-f", "qcow2", &resized, &new.0.to_string()]);
         let mut bytes = fs::read(&ours).unwrap();
@@ -136,7 +136,7 @@ fn qemu_img_agrees_with_our_growth() {
         fs::write(&ours, &bytes).unwrap();
         assert!(good("qemu-img", &["check", "-f", "qcow2", &to]).contains("No errors"), "{source:?}");
         good("qemu-img", &["compare", "-s", "-f", "qcow2", "-F", "qcow2", &to, &resized]);
-        assert_eq!(gate(&mut Cursor::new(bytes), &WIDE).unwrap().virtual_size, new);
+        assert_eq!(gate_within(&mut Cursor::new(bytes), WIDE).unwrap().virtual_size, new);
     }
     drop(raw);
 }
@@ -161,7 +161,7 @@ fn the_gate_passes_what_qemu_img_makes_plainly_and_reads_its_disk() {
         let to = shown(&dir.path().join("image.qcow2"));
         good("qemu-img", &[&["convert", "-f", "raw", "-O", "qcow2"], source, &[&from, &to]].concat());
         let mut file = fs::File::open(&to).unwrap();
-        let info = gate(&mut file, &Limits::default()).unwrap_or_else(|error| panic!("{source:?}: {error}"));
+        let info = gate(&mut file).unwrap_or_else(|error| panic!("{source:?}: {error}"));
         let mut content = Vec::new();
         Image::open(file, &info).unwrap().read_to_end(&mut content).unwrap();
         assert!(content == raw, "{source:?}");
@@ -187,15 +187,15 @@ fn img_01_to_06_the_gate_refuses_what_qemu_img_makes_with_features() {
     ];
     for (options, expected) in cases {
         good("qemu-img", &[&["create", "-f", "qcow2"], options, &[&to, "1M"]].concat());
-        let error = gate(&mut fs::File::open(&to).unwrap(), &Limits::default()).unwrap_err();
+        let error = gate(&mut fs::File::open(&to).unwrap()).unwrap_err();
         assert!(expected(&error), "{options:?}: {error}");
     }
     good("qemu-img", &["create", "-f", "qcow2", &to, "1M"]);
     good("qemu-img", &["snapshot", "-c", "one", &to]);
-    assert!(matches!(gate(&mut fs::File::open(&to).unwrap(), &Limits::default()), Err(GateError::Snapshots(1))));
+    assert!(matches!(gate(&mut fs::File::open(&to).unwrap()), Err(GateError::Snapshots(1))));
     good("qemu-img", &["create", "-f", "qcow2", &to, "1M"]);
     good("qemu-img", &["bitmap", "--add", &to, "b"]);
-    let info = gate(&mut fs::File::open(&to).unwrap(), &Limits::default()).unwrap();
+    let info = gate(&mut fs::File::open(&to).unwrap()).unwrap();
     assert_eq!(info.ignored_autoclear, 1);
 }
 
@@ -208,7 +208,7 @@ fn img_10_the_gate_names_what_qemu_img_makes_in_other_formats() {
         [("vmdk", "VMDK"), ("vhdx", "VHDX"), ("vdi", "VDI"), ("vpc", "VHD"), ("qed", "QED"), ("raw", "raw")]
     {
         good("qemu-img", &["create", "-f", format, &to, "8M"]);
-        let error = gate(&mut fs::File::open(&to).unwrap(), &Limits::default()).unwrap_err();
+        let error = gate(&mut fs::File::open(&to).unwrap()).unwrap_err();
         assert!(error.to_string().contains(name), "{format}: {error}");
     }
 }

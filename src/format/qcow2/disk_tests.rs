@@ -4,7 +4,7 @@ use std::io::{self, Cursor, ErrorKind, Read};
 
 use super::*;
 use crate::format::bytes::put;
-use crate::format::qcow2::{Image, Limits, gate};
+use crate::format::qcow2::{Image, gate};
 
 /// A disk with a boot sector and some bytes here and there.
 fn disk(size: usize, places: &[usize]) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn what_is_written_reads_back_through_the_gate() {
     for (size, places) in cases {
         let disk = disk(size, &places);
         let bytes = image(&disk);
-        let info = gate(&mut Cursor::new(&bytes), &Limits::default()).unwrap();
+        let info = gate(&mut Cursor::new(&bytes)).unwrap();
         assert_eq!(info.virtual_size.0, size as u64);
         let mut read = vec![];
         Image::open(Cursor::new(&bytes), &info).unwrap().read_to_end(&mut read).unwrap();
@@ -58,7 +58,7 @@ fn img_15_a_disk_of_several_stretches_has_no_table_for_an_empty_one() {
     assert_eq!(from_disk(&mut disk, &mut bytes).unwrap().0, end as u64);
     // Header, four clusters, two L2 tables, L1, refcount table and block.
     assert_eq!(bytes.get_ref().len(), 10 * CLUSTER);
-    let info = gate(&mut bytes, &Limits::default()).unwrap();
+    let info = gate(&mut bytes).unwrap();
     assert_eq!((info.virtual_size.0, info.l1_size), (end as u64, 3));
     let mut image = Image::open(bytes, &info).unwrap();
     for at in places.iter().flat_map(|at| [at - 1, *at, at + 1]).filter(|at| *at < end) {

@@ -12,19 +12,8 @@ use crate::base::{ByteSize, text::one_line};
 use crate::format::bytes::{be32, be64, read_up_to};
 use crate::format::magic;
 
-/// What a recipe may widen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// The largest disk taken without being asked for: a small file can claim any size.
-    pub max_virtual_size: ByteSize,
-}
-
-impl Default for Limits {
-    /// Takes disks of at most 1 TiB.
-    fn default() -> Self {
-        Self { max_virtual_size: ByteSize::gib(1024) }
-    }
-}
+/// The largest disk that is taken: a small file can claim any size.
+pub(crate) const LARGEST_DISK: ByteSize = ByteSize::gib(1024);
 
 /// Header and extensions are looked for in this many bytes; images seen in the field use under 1 KiB.
 const HEAD: u64 = 64 << 10;
@@ -55,7 +44,12 @@ const EXTENSION_ENCRYPTION: u32 = 0x0537_be77;
 /// Holds afterwards: the image names no other file, is clean and unencrypted, has no snapshots and no feature but
 /// the compression type; every field and L1 entry lies within the file, and no L1 entry and none of the first L2 tables'
 /// entries points into the header or a table. The stream's position is anywhere.
-pub(crate) fn gate<R: Read + Seek>(reader: &mut R, limits: &Limits) -> Result<ImageInfo, GateError> {
+pub(crate) fn gate<R: Read + Seek>(reader: &mut R) -> Result<ImageInfo, GateError> {
+    gate_within(reader, LARGEST_DISK)
+}
+
+/// The same for disks of at most another size.
+pub(crate) fn gate_within<R: Read + Seek>(reader: &mut R, limit: ByteSize) -> Result<ImageInfo, GateError> {
     let length = reader.seek(SeekFrom::End(0))?;
     let head = read_up_to(reader, 0, HEAD)?;
     formats(reader, &head, length)?;
@@ -65,7 +59,7 @@ pub(crate) fn gate<R: Read + Seek>(reader: &mut R, limits: &Limits) -> Result<Im
     features(&header)?;
     shape(&header, length)?;
     extensions(&header, &head)?;
-    size(&header, limits)?;
+    size(&header, limit)?;
     tables(&header, length)?;
     entries(reader, &header, length)?;
     Ok(info(&header, length))
@@ -235,15 +229,12 @@ fn extension(area: &[u8], kind: u32, data: u64, size: u32) -> Result<(), GateErr
     }
 }
 
-fn size(header: &Header, limits: &Limits) -> Result<(), GateError> {
+fn size(header: &Header, limit: ByteSize) -> Result<(), GateError> {
     let size = header.virtual_size;
     if size == 0 || !size.is_multiple_of(512) {
         return Err(field("size", at::SIZE, size, "a disk is a whole number of 512-byte sectors, at least one"));
     }
-    if size > limits.max_virtual_size.0 {
-        return Err(GateError::VirtualSize { size: ByteSize(size), limit: limits.max_virtual_size });
-    }
-    Ok(())
+    if size > limit.0 { Err(GateError::VirtualSize { size: ByteSize(size), limit }) } else { Ok(()) }
 }
 
 /// Checks that both tables lie within the file, aligned, apart from the header and from each other.

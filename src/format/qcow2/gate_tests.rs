@@ -13,7 +13,7 @@ fn image() -> Vec<u8> {
 }
 
 fn refused(bytes: &[u8]) -> GateError {
-    gate(&mut Cursor::new(bytes), &Limits::default()).unwrap_err()
+    gate(&mut Cursor::new(bytes)).unwrap_err()
 }
 
 fn patched(patches: &[(usize, &[u8])]) -> Vec<u8> {
@@ -27,7 +27,7 @@ fn patched(patches: &[(usize, &[u8])]) -> Vec<u8> {
 #[test]
 fn a_plain_image_passes_and_is_described() {
     let bytes = image();
-    let info = gate(&mut Cursor::new(&bytes), &Limits::default()).unwrap();
+    let info = gate(&mut Cursor::new(&bytes)).unwrap();
     assert_eq!((info.version, info.virtual_size, info.cluster_size()), (3, ByteSize::mib(4), 65536));
     assert_eq!((info.compression, info.file_size.0), (Compression::Zlib, bytes.len() as u64));
     assert_eq!((info.l1_size, info.l1_offset, info.ignored_autoclear), (1, 3 << 16, 0));
@@ -83,11 +83,11 @@ fn img_03_of_all_64_incompatible_bits_only_the_compression_type_passes() {
         }
         for other in (4..64_u32).step_by(5) {
             let both = (1_u64 << bit | 1 << other).to_be_bytes();
-            assert!(gate(&mut Cursor::new(patched_header(&both)), &Limits::default()).is_err());
+            assert!(gate(&mut Cursor::new(patched_header(&both))).is_err());
         }
     }
     let zstd = patched(&[(79, &[8]), (104, &[1])]);
-    assert_eq!(gate(&mut Cursor::new(zstd), &Limits::default()).unwrap().compression, Compression::Zstd);
+    assert_eq!(gate(&mut Cursor::new(zstd)).unwrap().compression, Compression::Zstd);
 }
 
 fn patched_header(bits: &[u8; 8]) -> Vec<u8> {
@@ -120,7 +120,7 @@ fn img_05_encryption_is_refused_and_named() {
 #[test]
 fn img_06_snapshots_are_refused_and_autoclear_bits_are_reported() {
     assert!(matches!(refused(&patched(&[(60, &[0, 0, 0, 2])])), GateError::Snapshots(2)));
-    let info = gate(&mut Cursor::new(patched(&[(95, &[1])])), &Limits::default()).unwrap();
+    let info = gate(&mut Cursor::new(patched(&[(95, &[1])]))).unwrap();
     assert_eq!(info.ignored_autoclear, 1);
 }
 
@@ -196,7 +196,7 @@ fn img_01_an_extension_where_the_gate_does_not_look_is_refused() {
     bytes[20..24].copy_from_slice(&21_u32.to_be_bytes());
     bytes[40..48].copy_from_slice(&(4_u64 << 20).to_be_bytes());
     bytes[48..56].copy_from_slice(&(2_u64 << 20).to_be_bytes());
-    assert!(gate(&mut Cursor::new(&bytes), &Limits::default()).is_ok());
+    assert!(gate(&mut Cursor::new(&bytes)).is_ok());
     bytes[100..104].copy_from_slice(&(128_u32 << 10).to_be_bytes());
     bytes[128 << 10..(128 << 10) + 4].copy_from_slice(b"DATA");
     assert!(refused(&bytes).to_string().contains("header_length"));
@@ -209,7 +209,7 @@ fn flipped(mut bytes: Vec<u8>, places: impl Iterator<Item = usize>, flips: &[u8]
     for at in places {
         for flip in flips {
             bytes[at] ^= flip;
-            let _ = gate(&mut Cursor::new(&bytes), &Limits::default());
+            let _ = gate(&mut Cursor::new(&bytes));
             bytes[at] ^= flip;
         }
     }
@@ -225,7 +225,7 @@ fn img_07_no_flip_of_a_header_byte_panics() {
 fn img_07_a_cut_image_is_refused_and_never_a_panic() {
     let bytes = image();
     for length in (0..200).chain((200..bytes.len() - 65536).step_by(4099)) {
-        assert!(gate(&mut Cursor::new(&bytes[..length]), &Limits::default()).is_err(), "{length}");
+        assert!(gate(&mut Cursor::new(&bytes[..length])).is_err(), "{length}");
     }
 }
 
@@ -274,8 +274,7 @@ fn img_07_two_l1_entries_with_one_l2_table_are_refused() {
 fn img_08_a_disk_above_the_limit_is_refused_unless_it_is_widened() {
     let bytes = blank(ByteSize::gib(2048)).unwrap();
     assert!(refused(&bytes).to_string().contains("2 TiB"));
-    let limits = Limits { max_virtual_size: ByteSize::gib(2048) };
-    assert!(gate(&mut Cursor::new(&bytes), &limits).is_ok());
+    assert!(gate_within(&mut Cursor::new(&bytes), ByteSize::gib(2048)).is_ok());
 }
 
 #[test]
@@ -322,7 +321,7 @@ fn img_10_a_qcow2_that_is_also_something_else_is_refused() {
 fn a_version_2_image_is_read_with_its_fixed_values() {
     // What stands behind byte 72 is extensions there; zeros end them.
     let bytes = patched(&[(4, &[0, 0, 0, 2]), (72, &[0; 40])]);
-    let info = gate(&mut Cursor::new(bytes), &Limits::default()).unwrap();
+    let info = gate(&mut Cursor::new(bytes)).unwrap();
     assert_eq!((info.version, info.refcount_order), (2, 4));
     let hidden = patched(&[(4, &[0, 0, 0, 2]), (72, b"DATA\0\0\0\x03abc\0\0\0\0\0")]);
     assert_eq!(refused(&hidden).code(), Code::ImageDataFile);

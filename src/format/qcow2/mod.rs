@@ -13,7 +13,7 @@ pub(crate) mod write;
 
 pub(crate) use disk::{DiskError, from_disk};
 pub(crate) use error::GateError;
-pub(crate) use gate::{Limits, gate};
+pub(crate) use gate::{LARGEST_DISK, gate, gate_within};
 pub(crate) use header::{Compression, Header, ImageInfo};
 pub(crate) use read::Image;
 pub(crate) use write::{blank, from_raw, grow, overlay};

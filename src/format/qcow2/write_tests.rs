@@ -4,9 +4,9 @@ use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use super::*;
 use crate::base::Digest;
-use crate::format::qcow2::{Image, Limits, gate};
+use crate::format::qcow2::{Image, gate_within};
 
-const WIDE: Limits = Limits { max_virtual_size: MAX_VIRTUAL_SIZE };
+const WIDE: ByteSize = MAX_VIRTUAL_SIZE;
 
 fn digest(bytes: &[u8]) -> String {
     Digest::of(bytes).short()
@@ -49,7 +49,7 @@ fn blank_disks_of_every_size_pass_the_gate() {
     ] {
         let image = blank(size).unwrap();
         assert_eq!(image.len(), length, "{size}");
-        let info = gate(&mut Cursor::new(&image), &WIDE).unwrap();
+        let info = gate_within(&mut Cursor::new(&image), WIDE).unwrap();
         assert_eq!(info.virtual_size, size);
     }
 }
@@ -67,7 +67,7 @@ fn an_overlay_names_its_backing_file_and_format() {
     assert_eq!(&image[8..20], [0, 0, 0, 0, 0, 0, 0, 0x88, 0, 0, 0, 10]);
     assert_eq!(&image[112..125], b"\xe2\x79\x2a\xca\0\0\0\x05qcow2");
     assert_eq!(&image[0x88..0x93], b"base.qcow2\0");
-    assert!(gate(&mut Cursor::new(image), &WIDE).unwrap_err().to_string().contains("backing"));
+    assert!(gate_within(&mut Cursor::new(image), WIDE).unwrap_err().to_string().contains("backing"));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn img_02_backing_names_that_qemu_reads_as_a_protocol_are_not_written() {
 }
 
 fn grown(image: &[u8], size: ByteSize) -> Result<Vec<u8>, WriteError> {
-    let info = gate(&mut Cursor::new(image), &WIDE).unwrap();
+    let info = gate_within(&mut Cursor::new(image), WIDE).unwrap();
     let mut copy = image.to_vec();
     for (at, bytes) in grow(&info, size)? {
         let start = at as usize;
@@ -94,7 +94,7 @@ fn a_grown_copy_passes_the_gate_with_its_new_size_and_old_content() {
     let image = from_raw(&sample()).unwrap();
     for size in [ByteSize::mib(1), ByteSize(1 << 20 | 512), ByteSize::gib(20), ByteSize::gib(4096)] {
         let copy = grown(&image, size).unwrap();
-        let info = gate(&mut Cursor::new(&copy), &WIDE).unwrap();
+        let info = gate_within(&mut Cursor::new(&copy), WIDE).unwrap();
         assert_eq!(info.virtual_size, size);
         let mut disk = Image::open(Cursor::new(copy), &info).unwrap();
         let mut content = vec![0; 1 << 20];
@@ -128,7 +128,7 @@ fn a_raw_disk_reads_back_through_the_image_and_zeros_take_no_room() {
     assert_eq!(from_raw(&raw).unwrap(), image);
     // Header, refcount table and block, L1, L2 and three clusters of content.
     assert_eq!(image.len(), 8 << 16);
-    let info = gate(&mut Cursor::new(&image), &WIDE).unwrap();
+    let info = gate_within(&mut Cursor::new(&image), WIDE).unwrap();
     let mut disk = Image::open(Cursor::new(&image), &info).unwrap();
     let mut content = Vec::new();
     disk.read_to_end(&mut content).unwrap();
@@ -145,7 +145,7 @@ fn img_07_a_gated_image_reads_without_panic_whatever_its_tables_say() {
     for at in ((3 << 16)..(3 << 16) + 16).chain((4 << 16)..(4 << 16) + 160) {
         for flip in [0xff, 0x40, 0x80, 0x01] {
             image[at] ^= flip;
-            if let Ok(info) = gate(&mut Cursor::new(&image), &WIDE) {
+            if let Ok(info) = gate_within(&mut Cursor::new(&image), WIDE) {
                 let mut disk = Image::open(Cursor::new(&image), &info).unwrap();
                 let _ = disk.read_to_end(&mut Vec::new());
             }
