@@ -18,6 +18,19 @@ const SCHEMES: [&str; 7] = ["http", "https", "tftp", "s3", "arn", "gs", "data"];
 /// 400 and 440 are left out: as decimal they are 0620 (a terminal's) and 0670.
 const OCTAL_LOOKING: [i64; 15] = [444, 555, 600, 640, 644, 660, 664, 666, 700, 750, 755, 770, 775, 777, 1777];
 
+/// Lists whose entries differ by a key: what one is called, where they are, the key.
+///
+/// openSUSE's Ignition takes several file systems for one device as long as their paths differ; so the path is their key.
+const KEYED: [(&str, &[&str], &str); 7] = [
+    ("user", &["passwd", "users"], "name"),
+    ("group", &["passwd", "groups"], "name"),
+    ("unit", &["systemd", "units"], "name"),
+    ("mount point", &["storage", "filesystems"], "path"),
+    ("disk", &["storage", "disks"], "device"),
+    ("array", &["storage", "raid"], "name"),
+    ("volume", &["storage", "luks"], "name"),
+];
+
 /// Checks meaning; keys and types are right already.
 pub(crate) fn check(root: &Node) -> Vec<Fault> {
     let mut faults = vec![];
@@ -38,13 +51,11 @@ pub(crate) fn check(root: &Node) -> Vec<Fault> {
     lists(root, &mut faults);
     root.list(&["systemd", "units"]).iter().for_each(|unit| units(unit, &mut faults));
     twice("path", nodes.iter().copied().flatten().map(|node| (node.text("path"), node)), &mut faults);
-    twice("user", named(root, &["passwd", "users"]), &mut faults);
-    twice("group", named(root, &["passwd", "groups"]), &mut faults);
-    twice("unit", named(root, &["systemd", "units"]), &mut faults);
-    twice("mount point", filesystem_paths(root), &mut faults);
-    twice("disk", root.list(&["storage", "disks"]).iter().map(|node| (node.text("device"), node)), &mut faults);
+    for (what, path, key) in KEYED {
+        twice(what, root.list(path).iter().map(|node| (node.text(key), node)), &mut faults);
+    }
     for unit in root.list(&["systemd", "units"]) {
-        twice("drop-in", named(unit, &["dropins"]), &mut faults);
+        twice("drop-in", unit.list(&["dropins"]).iter().map(|node| (node.text("name"), node)), &mut faults);
     }
     for disk in root.list(&["storage", "disks"]) {
         partitions(disk, &mut faults);
@@ -100,14 +111,8 @@ fn lists(root: &Node, faults: &mut Vec<Fault>) {
     }
     let arguments = ["shouldExist", "shouldNotExist"].map(|kind| root.list(&["kernelArguments", kind]));
     rules::repeated("argument", arguments.into_iter().flatten(), faults);
-    for (what, path, key) in [
-        ("source", &["ignition", "config", "merge"][..], "source"),
-        ("device", &["storage", "disks"], "device"),
-        ("array", &["storage", "raid"], "name"),
-        ("volume", &["storage", "luks"], "name"),
-    ] {
-        rules::repeated(what, root.list(path).iter().filter_map(|node| node.get(key)), faults);
-    }
+    let merged = root.list(&["ignition", "config", "merge"]);
+    rules::repeated("source", merged.iter().filter_map(|node| node.get("source")), faults);
 }
 
 fn units(unit: &Node, faults: &mut Vec<Fault>) {
@@ -148,15 +153,6 @@ fn is_data_url(rest: &str) -> bool {
     let mut escapes = data.split('%').skip(1);
     let visible = data.bytes().all(|byte| byte.is_ascii_graphic());
     visible && escapes.all(|part| part.get(..2).is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())))
-}
-
-fn named<'a>(root: &'a Node, path: &[&str]) -> impl Iterator<Item = (Option<&'a str>, &'a Node)> {
-    root.list(path).iter().map(|node| (node.text("name"), node))
-}
-
-/// openSUSE's Ignition takes several entries for one device as long as their paths differ; so the path is the key.
-fn filesystem_paths(root: &Node) -> impl Iterator<Item = (Option<&str>, &Node)> {
-    root.list(&["storage", "filesystems"]).iter().map(|node| (node.text("path"), node))
 }
 
 /// 0 means "the next free number" and may repeat.

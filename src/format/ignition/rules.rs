@@ -88,7 +88,6 @@ pub(crate) fn unit_names(unit: &Node, faults: &mut Vec<Fault>) {
             faults.push(Fault::new(dropin.get("name").unwrap_or(dropin).at, "the name of a drop-in ends in .conf"));
         }
     }
-    repeated("drop-in", unit.list(&["dropins"]).iter().filter_map(|node| node.get("name")), faults);
 }
 
 /// Finds texts that stand twice where Ignition takes each once; they are not shown, for they may be keys.
