@@ -47,6 +47,19 @@ pub(crate) fn count(many: impl std::fmt::Display, noun: &str) -> String {
     format!("{many} {noun}{ending}")
 }
 
+/// Names what the first bytes of a file are where they are a page or document that a server sends in place of it.
+pub(crate) fn looks_like(first: &[u8]) -> Option<&'static str> {
+    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start();
+    let begins = |with: &str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with.as_bytes()));
+    match text {
+        _ if ["<!doctype html", "<html", "<head", "<body", "<script"].into_iter().any(begins) => Some("an HTML page"),
+        _ if begins("<?xml") => Some("an XML document"),
+        [b'{', ..] => Some("a JSON document"),
+        [] if !first.is_empty() => Some("blank text"),
+        _ => None,
+    }
+}
+
 /// Reads decimal digits only: `str::parse` would take a sign.
 pub(crate) fn decimal(text: &str) -> Option<u64> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
@@ -114,5 +127,20 @@ mod tests {
     fn a_near_word_is_suggested_and_a_far_one_is_not() {
         assert_eq!(nearest("memroy", ["memory", "vcpus"]), Some("memory"));
         assert_eq!(nearest("zebra", ["memory", "vcpus"]), None);
+    }
+
+    #[test]
+    fn net_11_pages_are_recognised() {
+        for (bytes, kind) in [
+            (&b"\n <!DOCTYPE HTML><p>"[..], Some("an HTML page")),
+            (b"\xef\xbb\xbf<html>", Some("an HTML page")),
+            (b"{\"error\":1}", Some("a JSON document")),
+            (b"<?xml version", Some("an XML document")),
+            (b"QFI\xfb", None),
+            (b"", None),
+            (b"  \n", Some("blank text")),
+        ] {
+            assert_eq!(looks_like(bytes), kind);
+        }
     }
 }

@@ -215,19 +215,6 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468
 }
 
-/// Names what the first bytes of a body are where they cannot be an image.
-pub(super) fn looks_like(first: &[u8]) -> Option<&'static str> {
-    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first).trim_ascii_start();
-    let begins = |with: &str| text.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with.as_bytes()));
-    match text {
-        _ if ["<!doctype html", "<html", "<head", "<body", "<script"].into_iter().any(begins) => Some("an HTML page"),
-        _ if begins("<?xml") => Some("an XML document"),
-        [b'{', ..] => Some("a JSON document"),
-        [] if !first.is_empty() => Some("blank text"),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -370,20 +357,5 @@ mod tests {
         let head = Head::read(200, &lines, None).unwrap();
         assert!(!head.content_type.unwrap().chars().any(crate::base::text::is_unsafe));
         assert_eq!(head.content_encoding.as_deref(), Some("gzip"));
-    }
-
-    #[test]
-    fn net_11_pages_are_recognised() {
-        for (bytes, kind) in [
-            (&b"\n <!DOCTYPE HTML><p>"[..], Some("an HTML page")),
-            (b"\xef\xbb\xbf<html>", Some("an HTML page")),
-            (b"{\"error\":1}", Some("a JSON document")),
-            (b"<?xml version", Some("an XML document")),
-            (b"QFI\xfb", None),
-            (b"", None),
-            (b"  \n", Some("blank text")),
-        ] {
-            assert_eq!(looks_like(bytes), kind);
-        }
     }
 }

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 
-use super::answer::{Asked, Verdict, looks_like, too_large};
+use super::answer::{Asked, Verdict, too_large};
 use super::client::{Answer, Http};
 use super::failure::{Failure, Retry};
 use super::pace::{Attempts, Floor, GATHER, Ticker};
 use super::{Arrived, Bounds};
-use crate::base::text::one_line;
+use crate::base::text::{looks_like, one_line};
 use crate::base::{ByteSize, Code, Diagnostic, Event, Events, Url};
 use crate::stream::Sink;
 
@@ -276,14 +276,6 @@ impl Sink for Memory {
 
     fn restart(&mut self) -> Result<(), Diagnostic> {
         self.bytes.clear();
-        Ok(())
-    }
-
-    fn validator(&self) -> Option<String> {
-        None
-    }
-
-    fn set_validator(&mut self, _: Option<&str>) -> Result<(), Diagnostic> {
         Ok(())
     }
 }

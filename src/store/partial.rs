@@ -15,7 +15,10 @@ use super::layout::{PARTIAL, TMP};
 use super::object::StoreObject;
 use super::writer::{self, Gate, Privacy};
 use super::{fail, lock};
-use crate::base::{ByteSize, Code, Diagnostic, Digest, Event, text::one_line};
+use crate::base::{
+    ByteSize, Code, Diagnostic, Digest, Event,
+    text::{looks_like, one_line},
+};
 use crate::fs::Tree;
 use crate::fs::paced::Paced;
 use crate::fs::{TempFile, temp};
@@ -242,7 +245,7 @@ impl Partial<'_, '_> {
         let finished = self.writer.take().ok_or(ErrorKind::InvalidInput.into()).and_then(HashingWriter::finish);
         let (_, digest, received) = finished.map_err(|error| self.store.unwritable(None, &error))?;
         let judged = writer::compare(&self.expected, size, &digest, received)
-            .map_err(|problem| looks_like_html(&self.temp.file, problem))
+            .map_err(|problem| looks_like_page(&self.temp.file, problem))
             .and_then(|()| writer::pass(gate, &mut self.temp.file, received));
         let published = judged.and_then(|()| {
             // What was reserved beyond the end goes back.
@@ -344,10 +347,11 @@ impl Drop for Partial<'_, '_> {
 }
 
 /// Adds what a person would see at once: a captive portal or an error page came in place of the file.
-fn looks_like_html(file: &File, problem: Diagnostic) -> Diagnostic {
+fn looks_like_page(file: &File, problem: Diagnostic) -> Diagnostic {
     let mut head = [0; 512];
     let count = file.read_at(&mut head, 0).unwrap_or(0);
-    let text = String::from_utf8_lossy(&head[..count]).trim_start().to_lowercase();
-    let is_page = ["<!doctype html", "<html", "<?xml"].iter().any(|start| text.starts_with(start));
-    if is_page { problem.cause("what came begins like a web page, not like the file") } else { problem }
+    match looks_like(&head[..count]) {
+        Some(kind) => problem.cause(format!("what came begins like {kind}, not like the file")),
+        None => problem,
+    }
 }
