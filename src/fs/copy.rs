@@ -99,17 +99,10 @@ impl Copy<'_> {
         at: u64,
         end: u64,
         into: &mut HashingWriter<impl Write + Seek>,
-        base: Option<&mut BackgroundHasher>,
+        mut base: Option<&mut BackgroundHasher>,
     ) -> io::Result<u64> {
         let end = end.min(at + BUFFER as u64);
-        let Some(base) = base else {
-            let mut bytes = vec![0; (end - at) as usize];
-            self.source.read_exact_at(&mut bytes, at)?;
-            self.patch(at, &mut bytes);
-            into.write_all(&bytes)?;
-            return Ok(end);
-        };
-        let mut bytes = base.buffer()?;
+        let mut bytes = base.as_mut().map_or_else(|| Ok(vec![]), |base| base.buffer())?;
         bytes.resize((end - at) as usize, 0);
         self.source.read_exact_at(&mut bytes, at)?;
         if self.first_patch(at, end).is_some() {
@@ -119,7 +112,7 @@ impl Copy<'_> {
         } else {
             into.write_all(&bytes)?;
         }
-        base.give(bytes)?;
+        base.map_or(Ok(()), |base| base.give(bytes))?;
         Ok(end)
     }
 

@@ -74,7 +74,7 @@ pub(crate) fn redirected(url: &Url, file_name: &str) -> Option<Url> {
 ///
 /// Nothing else is guessed. A name with a path, several entries that fit, or none are refused with what was said: an
 /// entry picked wrongly would pin another file's bytes.
-pub(crate) fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Diagnostic> {
+fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Diagnostic> {
     let asked = decoded(url.file_name());
     let exact: Vec<&Digest> = sidecar.iter().filter(|(_, name)| *name == asked).map(|(digest, _)| digest).collect();
     let versioned: Vec<_> = sidecar.iter().filter(|(_, name)| is_versioned(&asked, name)).collect();

@@ -57,12 +57,4 @@ impl Sink for Learning<'_, '_> {
     fn may_continue(&self) -> bool {
         false
     }
-
-    fn validator(&self) -> Option<String> {
-        None
-    }
-
-    fn set_validator(&mut self, _: Option<&str>) -> Result<(), Diagnostic> {
-        Ok(())
-    }
 }

@@ -62,13 +62,10 @@ impl Store<'_> {
     /// Adds up what the store occupies.
     pub(crate) fn usage(&self) -> Result<Usage, Diagnostic> {
         self.tree.be_quiet();
-        let mut count = Count { store: self, seen: BTreeSet::new(), kinds: KINDS.map(|kind| (kind, 0, 0)) };
+        let mut count = Count { store: self, seen: BTreeSet::new(), usage: Usage::nothing() };
         let told = |error: io::Error| fail::read("cannot add up the store", self.dir(), &error);
         count.everything().map_err(told)?;
-        let kinds = count.kinds.map(|(kind, files, size)| KindUsage { kind, files, size: ByteSize(size) });
-        let total = kinds.iter().map(|kind| kind.size.0).sum();
-        let bundles = self.bundle_usage().map_err(told)?;
-        Ok(Usage { total: ByteSize(total), kinds: kinds.to_vec(), bundles })
+        Ok(Usage { bundles: self.bundle_usage().map_err(told)?, ..count.usage })
     }
 
     fn bundle_usage(&self) -> io::Result<Vec<BundleUsage>> {
@@ -113,7 +110,7 @@ struct Count<'s, 'e> {
     store: &'s Store<'e>,
     /// Device and inode.
     seen: BTreeSet<(u64, u64)>,
-    kinds: [(&'static str, u64, u64); 9],
+    usage: Usage,
 }
 
 impl Count<'_, '_> {
@@ -151,8 +148,10 @@ impl Count<'_, '_> {
     fn note(&mut self, found: io::Result<Metadata>, kind: usize) {
         let Ok(found) = found else { return };
         if self.seen.insert((found.dev(), found.ino())) {
-            self.kinds[kind].1 += u64::from(!found.is_dir());
-            self.kinds[kind].2 += blocks(&found);
+            let kind = &mut self.usage.kinds[kind];
+            kind.files += u64::from(!found.is_dir());
+            kind.size.0 += blocks(&found);
+            self.usage.total.0 += blocks(&found);
         }
     }
 }

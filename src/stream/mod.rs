@@ -31,7 +31,11 @@ pub(crate) trait Sink {
         true
     }
     /// Returns the strong validator (ETag) under which the bytes so far were received.
-    fn validator(&self) -> Option<String>;
-    /// Remembers the validator for a later run; `None` forgets it.
-    fn set_validator(&mut self, validator: Option<&str>) -> Result<(), Diagnostic>;
+    fn validator(&self) -> Option<String> {
+        None
+    }
+    /// Remembers the validator for a later run, where there may be one; `None` forgets it.
+    fn set_validator(&mut self, _: Option<&str>) -> Result<(), Diagnostic> {
+        Ok(())
+    }
 }
