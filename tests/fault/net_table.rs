@@ -285,7 +285,7 @@ pub fn pages() -> Vec<Row> {
         web("net-11 captive portal", [without_ranges(Behaviour::body(page(500)))], size),
         web("net-11 captive portal, as long", [without_ranges(Behaviour::body(page(SIZE)))], hash)
             .poisons()
-            .says("like a web page"),
+            .says("like an HTML page"),
         web(
             "net-11 captive portal, chunked",
             [Behaviour { framing: Framing::Chunked, ..without_ranges(Behaviour::body(page(500))) }],
