@@ -6,9 +6,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Why a text is no armour, or not only that.
+use crate::base::Code;
+
+/// Why a text is not one block, or not one signed text, and nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ArmourError {
+pub(crate) enum FrameError {
     #[error("the file ends inside a block")]
     Truncated,
     #[error("a block's header lines are malformed")]
@@ -26,6 +28,25 @@ pub(crate) enum ArmourError {
     Kind,
     #[error("there is no OpenPGP block")]
     Missing,
+    #[error("a header other than `Hash` stands above the signed part")]
+    SignedHeader,
+    #[error("a line of the signed part begins with an unescaped dash")]
+    Dash,
+    #[error("the signed part holds control characters")]
+    Control,
+    #[error("the signed part has no signature below it")]
+    Unsigned,
+}
+
+impl FrameError {
+    /// Returns the code: nothing there, nothing to be read, or more than what is signed.
+    pub(crate) fn code(self) -> Code {
+        match self {
+            Self::Missing | Self::Unsigned => Code::SigMissing,
+            Self::Truncated | Self::Headers | Self::Base64 => Code::SigBad,
+            _ => Code::SigScope,
+        }
+    }
 }
 
 /// Where the reading of a text stands.
@@ -49,14 +70,14 @@ pub(crate) fn begins(line: &[u8]) -> Option<&str> {
 }
 
 /// Reads the one block that a text must consist of, with nothing but white space around it.
-pub(crate) fn only(text: &[u8], kind: &str) -> Result<Vec<u8>, ArmourError> {
+pub(crate) fn only(text: &[u8], kind: &str) -> Result<Vec<u8>, FrameError> {
     let mut lines = lines(text);
     while lines.next_if(|line| line.trim_ascii().is_empty()).is_some() {}
     match lines.next().map(begins) {
-        None => return Err(ArmourError::Missing),
-        Some(None) if text.windows(15).any(|part| part == b"-----BEGIN PGP ") => return Err(ArmourError::Outside),
-        Some(None) => return Err(ArmourError::Missing),
-        Some(Some(found)) if found != kind => return Err(ArmourError::Kind),
+        None => return Err(FrameError::Missing),
+        Some(None) if text.windows(15).any(|part| part == b"-----BEGIN PGP ") => return Err(FrameError::Outside),
+        Some(None) => return Err(FrameError::Missing),
+        Some(Some(found)) if found != kind => return Err(FrameError::Kind),
         Some(Some(_)) => {}
     }
     let bytes = body(&mut lines, kind)?;
@@ -65,33 +86,33 @@ pub(crate) fn only(text: &[u8], kind: &str) -> Result<Vec<u8>, ArmourError> {
 }
 
 /// Reads every block of a text, of which each must be of one kind; text between them is passed over.
-pub(crate) fn every(text: &[u8], kind: &str) -> Result<Vec<Vec<u8>>, ArmourError> {
+pub(crate) fn every(text: &[u8], kind: &str) -> Result<Vec<Vec<u8>>, FrameError> {
     let mut lines = lines(text);
     let mut blocks = vec![];
     while let Some(line) = lines.next() {
         match begins(line) {
             Some(found) if found == kind => blocks.push(body(&mut lines, kind)?),
-            Some(_) => return Err(ArmourError::Kind),
+            Some(_) => return Err(FrameError::Kind),
             None => {}
         }
     }
-    if blocks.is_empty() { Err(ArmourError::Missing) } else { Ok(blocks) }
+    if blocks.is_empty() { Err(FrameError::Missing) } else { Ok(blocks) }
 }
 
 /// Demands that nothing but white space is left.
-pub(crate) fn ended(lines: Lines<'_>) -> Result<(), ArmourError> {
+pub(crate) fn ended(lines: Lines<'_>) -> Result<(), FrameError> {
     for line in lines {
         match begins(line) {
-            Some(_) => return Err(ArmourError::Several),
+            Some(_) => return Err(FrameError::Several),
             None if line.trim_ascii().is_empty() => {}
-            None => return Err(ArmourError::Outside),
+            None => return Err(FrameError::Outside),
         }
     }
     Ok(())
 }
 
 /// Reads the rest of a block whose first line has been read.
-pub(crate) fn body(lines: &mut Lines<'_>, kind: &str) -> Result<Vec<u8>, ArmourError> {
+pub(crate) fn body(lines: &mut Lines<'_>, kind: &str) -> Result<Vec<u8>, FrameError> {
     headers(lines)?;
     let end = format!("-----END PGP {kind}-----");
     let mut base64 = vec![];
@@ -99,20 +120,20 @@ pub(crate) fn body(lines: &mut Lines<'_>, kind: &str) -> Result<Vec<u8>, ArmourE
     for line in lines {
         let line = line.trim_ascii_end();
         if line == end.as_bytes() {
-            return STANDARD.decode(&base64).map_err(|_| ArmourError::Base64);
+            return STANDARD.decode(&base64).map_err(|_| FrameError::Base64);
         }
         match line.first() {
-            Some(b'-') => return Err(ArmourError::Nested),
-            _ if has_checksum => return Err(ArmourError::Base64),
+            Some(b'-') => return Err(FrameError::Nested),
+            _ if has_checksum => return Err(FrameError::Base64),
             Some(b'=') if line.len() == 5 => has_checksum = true,
             _ => base64.extend_from_slice(line),
         }
     }
-    Err(ArmourError::Truncated)
+    Err(FrameError::Truncated)
 }
 
 /// Passes over `Name: value` lines up to the empty line.
-fn headers(lines: &mut Lines<'_>) -> Result<(), ArmourError> {
+fn headers(lines: &mut Lines<'_>) -> Result<(), FrameError> {
     for line in lines {
         let line = line.trim_ascii_end();
         if line.is_empty() {
@@ -120,8 +141,8 @@ fn headers(lines: &mut Lines<'_>) -> Result<(), ArmourError> {
         }
         let name = line.iter().position(|byte| *byte == b':').and_then(|colon| line.get(..colon));
         if !name.is_some_and(|name| !name.is_empty() && name.iter().all(u8::is_ascii_alphanumeric)) {
-            return Err(ArmourError::Headers);
+            return Err(FrameError::Headers);
         }
     }
-    Err(ArmourError::Truncated)
+    Err(FrameError::Truncated)
 }

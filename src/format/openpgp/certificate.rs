@@ -146,7 +146,9 @@ impl Certificate {
     fn revoked(&self, at: Moments) -> Result<(), Flaw> {
         let revokers = self.revokers();
         let revocations = self.direct.iter().filter(|it| is_kind(it, kind::KEY_REVOCATION));
-        for it in revocations.filter(|it| claims(it, &self.primary) || revokers.iter().any(|by| by_whom(it, by))) {
+        for it in revocations.filter(|it| {
+            claims(it, &self.primary) || it.all_issuers().any(|by| revokers.iter().any(|it| it.ends_with(by)))
+        }) {
             revocation(it, self.is_by_primary(it, &[]) == Some(true), at)?;
         }
         Ok(())
@@ -253,13 +255,7 @@ fn names(signature: &Signature, key: &Key) -> bool {
 
 /// Like [`names`], and also of a signature that names nobody.
 fn claims(signature: &Signature, key: &Key) -> bool {
-    let mut all = signature.issuers(sub::FINGERPRINT).chain(signature.issuers(sub::ISSUER));
-    all.next().is_none() || names(signature, key)
-}
-
-fn by_whom(signature: &Signature, fingerprint: &[u8]) -> bool {
-    let mut all = signature.issuers(sub::FINGERPRINT).chain(signature.issuers(sub::ISSUER));
-    all.any(|it| fingerprint.ends_with(it))
+    signature.all_issuers().next().is_none() || names(signature, key)
 }
 
 /// Writes a fingerprint as upper-case hex.

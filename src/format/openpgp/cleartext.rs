@@ -4,33 +4,10 @@
 //! before, after or between, `Hash` is the only header, and a line that begins with a dash is escaped or an intruder.
 //! Read next: `verify`, which judges the signature.
 
-use super::armour::{self, ArmourError, Lines};
+use super::armour::{self, FrameError, Lines};
 
 const BEGIN: &[u8] = b"-----BEGIN PGP SIGNED MESSAGE-----";
 const MARKS: [&[u8]; 2] = [b"-----BEGIN PGP ", b"-----END PGP "];
-
-/// Why a document is not one signed text and nothing else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CleartextError {
-    #[error("there is text before the signed part")]
-    Before,
-    #[error("there is text after the signature")]
-    After,
-    #[error("there is more than one signed document")]
-    Several,
-    #[error("a header other than `Hash` stands above the signed part")]
-    Header,
-    #[error("a line of the signed part begins with an unescaped dash")]
-    Dash,
-    #[error("the signed part holds another OpenPGP block")]
-    Nested,
-    #[error("the signed part holds control characters")]
-    Control,
-    #[error("the signed part has no signature below it")]
-    Unsigned,
-    #[error("its signature cannot be read: {0}")]
-    Signature(ArmourError),
-}
 
 /// A signed text taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,66 +24,60 @@ pub(crate) fn is_cleartext(document: &[u8]) -> bool {
 }
 
 /// Takes a document apart.
-pub(crate) fn parse(document: &[u8]) -> Result<Cleartext, CleartextError> {
+pub(crate) fn parse(document: &[u8]) -> Result<Cleartext, FrameError> {
     let mut lines = armour::lines(document);
     if lines.next().map(<[u8]>::trim_ascii_end) != Some(BEGIN) {
-        return Err(CleartextError::Before);
+        return Err(FrameError::Outside);
     }
     headers(&mut lines)?;
     let text = signed(&mut lines)?;
-    let signature = armour::body(&mut lines, "SIGNATURE").map_err(|error| match error {
-        ArmourError::Nested => CleartextError::Nested,
-        error => CleartextError::Signature(error),
-    })?;
-    armour::ended(lines).map_err(|error| match error {
-        ArmourError::Several => CleartextError::Several,
-        _ => CleartextError::After,
-    })?;
+    let signature = armour::body(&mut lines, "SIGNATURE")?;
+    armour::ended(lines)?;
     Ok(Cleartext { text, signature })
 }
 
-fn headers(lines: &mut Lines<'_>) -> Result<(), CleartextError> {
+fn headers(lines: &mut Lines<'_>) -> Result<(), FrameError> {
     for line in lines {
         // Only a line feed, alone or after a carriage return, ends the headers: white space could hide more of them.
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             return Ok(());
         }
-        let value = line.strip_prefix(b"Hash: ").ok_or(CleartextError::Header)?;
+        let value = line.strip_prefix(b"Hash: ").ok_or(FrameError::SignedHeader)?;
         if !value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-, ".contains(byte)) {
-            return Err(CleartextError::Header);
+            return Err(FrameError::SignedHeader);
         }
     }
-    Err(CleartextError::Unsigned)
+    Err(FrameError::Unsigned)
 }
 
 /// Reads the signed lines, and the line that begins the signature.
-fn signed(lines: &mut Lines<'_>) -> Result<Vec<u8>, CleartextError> {
+fn signed(lines: &mut Lines<'_>) -> Result<Vec<u8>, FrameError> {
     let mut text: Vec<&[u8]> = vec![];
     for line in lines {
         match armour::begins(line) {
             Some("SIGNATURE") => return Ok(text.join(&b'\n')),
-            Some("SIGNED MESSAGE") => return Err(CleartextError::Several),
+            Some("SIGNED MESSAGE") => return Err(FrameError::Several),
             _ => text.push(unescaped(line)?),
         }
     }
-    Err(CleartextError::Unsigned)
+    Err(FrameError::Unsigned)
 }
 
 /// Returns a line as it was signed.
-fn unescaped(line: &[u8]) -> Result<&[u8], CleartextError> {
+fn unescaped(line: &[u8]) -> Result<&[u8], FrameError> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let plain = match (line.strip_prefix(b"- "), line.first()) {
         (Some(plain), _) => plain,
-        (None, Some(b'-')) => return Err(CleartextError::Dash),
+        (None, Some(b'-')) => return Err(FrameError::Dash),
         (None, _) => line,
     };
     if MARKS.iter().any(|mark| plain.starts_with(mark)) {
-        return Err(CleartextError::Nested);
+        return Err(FrameError::Nested);
     }
     // A lone carriage return would be a line end to some readers, and none to others.
     if plain.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
-        return Err(CleartextError::Control);
+        return Err(FrameError::Control);
     }
     let length = plain.iter().rposition(|byte| !b" \t".contains(byte)).map_or(0, |last| last + 1);
     Ok(plain.get(..length).unwrap_or(plain))
@@ -137,18 +108,18 @@ mod tests {
 
     #[test]
     fn sig_2_whatever_else_stands_in_the_document_is_named_and_refused() {
-        use CleartextError::*;
+        use FrameError::*;
         let whole = format!("{HEAD}text{TAIL}");
         let in_text = |text: &str| format!("{HEAD}{text}{TAIL}");
         for (document, error) in [
-            (format!("x\n{whole}"), Before),
-            (format!("\u{feff}{whole}"), Before),
-            (format!("{whole}x"), After),
+            (format!("x\n{whole}"), Outside),
+            (format!("\u{feff}{whole}"), Outside),
+            (format!("{whole}x"), Outside),
             (format!("{whole}{whole}"), Several),
             (in_text(HEAD), Several),
-            (whole.replace("Hash: SHA256", "Hash: SHA256\n \nHash: SHA1"), Header),
-            (whole.replace("Hash: SHA256", "Hash: SHA256 = 00  nas.qcow2"), Header),
-            (whole.replace("Hash", "Charset"), Header),
+            (whole.replace("Hash: SHA256", "Hash: SHA256\n \nHash: SHA1"), SignedHeader),
+            (whole.replace("Hash: SHA256", "Hash: SHA256 = 00  nas.qcow2"), SignedHeader),
+            (whole.replace("Hash", "Charset"), SignedHeader),
             (in_text("-text"), Dash),
             (in_text("-----BEGIN PGP MESSAGE-----"), Dash),
             (in_text("- -----BEGIN PGP MESSAGE-----"), Nested),
@@ -158,8 +129,8 @@ mod tests {
             (in_text("a\0b"), Control),
             (HEAD.to_owned(), Unsigned),
             (format!("{HEAD}text\n"), Unsigned),
-            (whole.replace("AAAA", "A?AA"), Signature(ArmourError::Base64)),
-            (whole.replace("-----END PGP SIGNATURE-----\n", ""), Signature(ArmourError::Truncated)),
+            (whole.replace("AAAA", "A?AA"), Base64),
+            (whole.replace("-----END PGP SIGNATURE-----\n", ""), Truncated),
             (whole.replace("AAAA", "-----BEGIN PGP SIGNATURE-----"), Nested),
         ] {
             assert_eq!(parse(document.as_bytes()), Err(error), "{document:?}");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic};
 
-use super::armour::{self, ArmourError};
+use super::armour::{self, FrameError};
 use super::certificate::{Certificate, Maker};
 use super::packet::{self, Key, Signature, kind, tag};
 
@@ -31,7 +31,7 @@ pub(crate) enum KeyringError {
     #[error("it has {0} bytes, a keyring has at most {MAX_LENGTH}")]
     TooLong(usize),
     #[error("{0}")]
-    Armour(ArmourError),
+    Armour(FrameError),
     #[error("it holds no certificate")]
     Empty,
     #[error("it holds more than {MAX_CERTIFICATES} certificates")]
@@ -102,9 +102,7 @@ fn read(bytes: &[u8]) -> Result<Keyring, KeyringError> {
     let mut certificates = vec![];
     for block in blocks {
         let mut reading = Reading::default();
-        for packet in packets(&block, MAX_PACKETS) {
-            reading.take(packet?)?;
-        }
+        packets(&block, MAX_PACKETS)?.into_iter().try_for_each(|packet| reading.take(packet))?;
         certificates.append(&mut reading.certificates);
         if certificates.len() > MAX_CERTIFICATES {
             return Err(KeyringError::TooMany);
@@ -114,28 +112,24 @@ fn read(bytes: &[u8]) -> Result<Keyring, KeyringError> {
     if keyring.is_empty() { Err(KeyringError::Empty) } else { Ok(keyring) }
 }
 
-/// A packet's number, its tag, and its body or why there is none.
-pub(crate) type Numbered<'a> = (usize, u8, Result<&'a [u8], KeyringError>);
+/// A packet's number, its tag, and its body where that can be read.
+pub(crate) type Numbered<'a> = (usize, u8, Option<&'a [u8]>);
 
 /// Reads packets one after the other, to the first that cannot be read.
-pub(crate) fn packets(mut bytes: &[u8], limit: usize) -> impl Iterator<Item = Result<Numbered<'_>, KeyringError>> {
-    let mut count = 0;
-    std::iter::from_fn(move || {
-        if bytes.is_empty() {
-            return None;
+pub(crate) fn packets(mut bytes: &[u8], limit: usize) -> Result<Vec<Numbered<'_>>, KeyringError> {
+    let mut all = vec![];
+    while !bytes.is_empty() {
+        let number = all.len() + 1;
+        if number > limit {
+            return Err(KeyringError::TooManyPackets(limit));
         }
-        count += 1;
-        let unreadable = KeyringError::Packet(count);
-        let read = match packet::next(&mut bytes) {
-            _ if count > limit => Err(KeyringError::TooManyPackets(limit)),
-            Some((tag, body)) => Ok((count, tag, body.ok_or(unreadable))),
-            None => Err(unreadable),
-        };
-        if !matches!(read, Ok((_, _, Ok(_)))) {
-            bytes = &[];
+        let (tag, body) = packet::next(&mut bytes).ok_or(KeyringError::Packet(number))?;
+        all.push((number, tag, body));
+        if body.is_none() {
+            break;
         }
-        Some(read)
-    })
+    }
+    Ok(all)
 }
 
 /// A keyring half read: to what the next signature belongs.
@@ -157,7 +151,7 @@ enum Part {
 
 impl Reading {
     fn take(&mut self, (number, tag, body): Numbered<'_>) -> Result<(), KeyringError> {
-        let body = body?;
+        let body = body.ok_or(KeyringError::Packet(number))?;
         let key = || Key::parse(body).ok_or(KeyringError::Packet(number));
         match tag {
             tag::PUBLIC_KEY => {

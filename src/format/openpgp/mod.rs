@@ -32,8 +32,7 @@ mod verify;
 
 use crate::base::{Code, Diagnostic};
 
-use armour::ArmourError;
-use cleartext::CleartextError;
+use armour::FrameError;
 use packet::kind;
 use verify::Document;
 
@@ -67,11 +66,11 @@ pub(crate) fn verify_detached(
 ) -> Result<Signer, Diagnostic> {
     bounded(signature)?;
     if is_cleartext(signature) {
-        return Err(scope("the signature file holds a text of its own"));
+        return Err(refused(FrameError::Outside));
     }
     let packets = match armour::is_binary(signature) {
         true => signature.to_vec(),
-        false => armour::only(signature, "SIGNATURE").map_err(armour_problem)?,
+        false => armour::only(signature, "SIGNATURE").map_err(refused)?,
     };
     let document = Document { bytes: data, kinds: &[kind::BINARY, kind::TEXT] };
     verify::verify(keyring, document, &packets, now)
@@ -88,7 +87,7 @@ pub(crate) fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> 
     if !is_cleartext(document) {
         return Err(verify::missing());
     }
-    let parts = cleartext::parse(document).map_err(cleartext_problem)?;
+    let parts = cleartext::parse(document).map_err(refused)?;
     // A text signature is made over lines that end in CR LF; they are made so where it is verified.
     let signed = Document { bytes: &parts.text, kinds: &[kind::TEXT] };
     let signer = verify::verify(keyring, signed, &parts.signature, now)?;
@@ -101,7 +100,7 @@ pub(crate) fn verify_cleartext(keyring: &Keyring, document: &[u8], now: u64) -> 
 /// As [`verify_cleartext`], but for those that need a key.
 pub(crate) fn unverified_text(document: &[u8]) -> Result<Vec<u8>, Diagnostic> {
     bounded(document)?;
-    Ok(cleartext::parse(document).map_err(cleartext_problem)?.text)
+    Ok(cleartext::parse(document).map_err(refused)?.text)
 }
 
 fn bounded(bytes: &[u8]) -> Result<(), Diagnostic> {
@@ -111,23 +110,14 @@ fn bounded(bytes: &[u8]) -> Result<(), Diagnostic> {
     Err(verify::unreadable(format!("it has {} bytes, a signature has at most {MAX_LENGTH}", bytes.len())))
 }
 
-fn scope(why: impl std::fmt::Display) -> Diagnostic {
-    Diagnostic::new(Code::SigScope, "the signature file is not one signature and nothing else").cause(why)
-}
-
-fn armour_problem(error: ArmourError) -> Diagnostic {
-    match error {
-        ArmourError::Missing => verify::missing(),
-        ArmourError::Truncated | ArmourError::Headers | ArmourError::Base64 => verify::unreadable(error),
-        ArmourError::Nested | ArmourError::Outside | ArmourError::Several | ArmourError::Kind => scope(error),
-    }
-}
-
-fn cleartext_problem(error: CleartextError) -> Diagnostic {
-    match error {
-        CleartextError::Unsigned => verify::missing().cause(error),
-        CleartextError::Signature(error) => verify::unreadable(error),
-        error => Diagnostic::new(Code::SigScope, "the document is not one signed text and nothing else").cause(error),
+/// Reports what is wrong with the frame of a signature file or of a signed text.
+fn refused(error: FrameError) -> Diagnostic {
+    match error.code() {
+        Code::SigMissing => verify::missing().cause(error),
+        Code::SigBad => verify::unreadable(error),
+        code => {
+            Diagnostic::new(code, "the file is not one signature, or one signed text, and nothing else").cause(error)
+        }
     }
 }
 

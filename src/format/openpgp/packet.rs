@@ -274,6 +274,11 @@ impl Signature {
         all.filter_map(move |it| it.body.get(version..))
     }
 
+    /// All fingerprints and key ids of it, the former first.
+    pub(crate) fn all_issuers(&self) -> impl Iterator<Item = &[u8]> {
+        self.issuers(sub::FINGERPRINT).chain(self.issuers(sub::ISSUER))
+    }
+
     /// The signature inside a signature, by which a subkey says to whom it belongs.
     pub(crate) fn embedded(&self) -> Option<Self> {
         let all = self.hashed.iter().chain(&self.unhashed).find(|it| it.kind == sub::EMBEDDED)?;

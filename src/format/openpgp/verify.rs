@@ -12,7 +12,7 @@ use super::Signer;
 use super::certificate::{Certificate, Moments, hex};
 use super::keyring::{self, Keyring, KeyringError};
 use super::known::known;
-use super::packet::{Key, Signature, kind, sub, tag};
+use super::packet::{Key, Signature, kind, tag};
 use super::policy::{self, Flaw};
 
 /// How many signatures a file may hold; real ones hold one or two.
@@ -71,13 +71,12 @@ pub(crate) fn unreadable(why: impl std::fmt::Display) -> Diagnostic {
 
 fn read(packets: &[u8]) -> Result<Vec<Signature>, Diagnostic> {
     let mut signatures = vec![];
-    for packet in keyring::packets(packets, MAX_SIGNATURES) {
-        let (number, tag, body) = packet.map_err(unreadable)?;
+    for (number, tag, body) in keyring::packets(packets, MAX_SIGNATURES).map_err(unreadable)? {
         if tag != tag::SIGNATURE {
             let scope = "the signature file holds more than signatures";
             return Err(Diagnostic::new(Code::SigScope, scope).hint("use the publisher's detached signature"));
         }
-        let read = body.and_then(|body| Signature::parse(body).ok_or(KeyringError::Packet(number)));
+        let read = body.and_then(Signature::parse).ok_or(KeyringError::Packet(number));
         signatures.push(read.map_err(unreadable)?);
     }
     if signatures.is_empty() { Err(missing()) } else { Ok(signatures) }
@@ -173,8 +172,7 @@ fn bad(signature: &Signature) -> Diagnostic {
 
 /// Names who a signature says made it.
 fn name(signature: &Signature) -> String {
-    let mut all = signature.issuers(sub::FINGERPRINT).chain(signature.issuers(sub::ISSUER));
-    all.next().map_or_else(|| "not told".to_owned(), hex)
+    signature.all_issuers().next().map_or_else(|| "not told".to_owned(), hex)
 }
 
 fn unknown_key(keyring: &Keyring, signature: &Signature) -> Diagnostic {
