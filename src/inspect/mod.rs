@@ -12,7 +12,7 @@ use std::io::{Read, Seek};
 
 use crate::base::{ByteSize, Code, Diagnostic};
 use crate::format::magic::{self, Magic};
-use crate::format::qcow2::{GateError, Header, Image, ImageInfo, gate, gate_within};
+use crate::format::qcow2::{Compression, GateError, Header, Image, ImageInfo, gate, gate_within};
 use crate::format::{gpt, iso};
 
 /// What a file turned out to be.
@@ -129,8 +129,7 @@ fn qcow2<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Result<Rep
         Ok(info) => inside(reader, &info, &mut report),
         Err(GateError::Io(error)) => return Err(Diagnostic::io("cannot read the image", &error)),
         Err(error) => {
-            let header = Header::read(head);
-            report.image = Some(refused_image(&header));
+            report.image = Some(image_report(&Header::read(head), None));
             let problem = Diagnostic::from(error);
             report.notes.extend(problem.facts.iter().map(|(label, value)| format!("{label}: {value}")));
             report.notes.push("the disk inside was not read".into());
@@ -140,26 +139,20 @@ fn qcow2<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Result<Rep
     Ok(report)
 }
 
-fn refused_image(header: &Header) -> ImageReport {
+fn image_report(header: &Header, compression: Option<Compression>) -> ImageReport {
     ImageReport {
         version: header.version,
         virtual_size: ByteSize(header.virtual_size),
         cluster_size: (9..=21).contains(&header.cluster_bits).then(|| ByteSize(1 << header.cluster_bits)),
-        compression: None,
+        compression,
         ignored_autoclear: header.autoclear,
     }
 }
 
 fn inside<R: Read + Seek>(reader: &mut R, info: &ImageInfo, report: &mut Report) {
-    report.image = Some(ImageReport {
-        version: info.version,
-        virtual_size: info.virtual_size,
-        cluster_size: Some(ByteSize(info.cluster_size())),
-        compression: Some(info.compression),
-        ignored_autoclear: info.ignored_autoclear,
-    });
+    report.image = Some(image_report(&info.header, Some(info.compression())));
     match Image::open(reader, info) {
-        Ok(mut image) => disk::look(&mut image, info.virtual_size.0, report),
+        Ok(mut image) => disk::look(&mut image, info.header.virtual_size, report),
         Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
             report.notes.push("partitions not read: the image is compressed with zstd".into());
         }

@@ -34,7 +34,7 @@ pub(super) fn build(
         }
         Builder::GptDisk { volume, label } => builders.gpt_disk(&derivation.id, volume, *label),
         Builder::Overlay { base, backing_file, size } => {
-            let size = at_least(*size, builders.gate(base)?.virtual_size)?;
+            let size = at_least(*size, builders.gate(base)?.virtual_size())?;
             builders.put(&qcow2::overlay(backing_file, size)?)
         }
         Builder::Grow { base, size } => builders.grow(title, base, *size),
@@ -88,7 +88,7 @@ impl Builders<'_> {
 
     fn grow(&self, title: &str, base: &DerivationId, size: Option<ByteSize>) -> Result<StoreObject, Diagnostic> {
         let info = self.gate(base)?;
-        let size = at_least(size, info.virtual_size)?;
+        let size = at_least(size, info.virtual_size())?;
         let object = self.input(base)?;
         let patches = qcow2::grow(&info, size)?;
         let mut writer = self.context.store.create(self.privacy, None)?;

@@ -248,7 +248,7 @@ fn read_qcow2(bytes: &[u8]) {
 pub fn disk_inside<R: Read + Seek>(file: &mut R) {
     let Ok(info) = gate_within(file, ByteSize(i64::MAX as u64)) else { return };
     let Ok(mut image) = Image::open(file, &info) else { return };
-    let size = info.virtual_size.0;
+    let size = info.header.virtual_size;
     for start in [0, 1 << 20, size / 2, size.saturating_sub(4096)] {
         if image.seek(SeekFrom::Start(start)).is_ok() {
             let _ = std::io::copy(&mut image.by_ref().take(64 << 10), &mut std::io::sink());

@@ -125,7 +125,7 @@ fn qemu_img_agrees_with_our_growth() {
         good("qemu-img", &[&["convert", "-f", "raw", "-O", "qcow2"], source, &[&from, &to]].concat());
         fs::copy(&ours, &theirs).unwrap();
         let info = gate_within(&mut fs::File::open(&ours).unwrap(), WIDE).unwrap();
-        let new = ByteSize(if info.cluster_bits == 12 { 900 << 20 } else { 40 << 30 });
+        let new = ByteSize(if info.header.cluster_bits == 12 { 900 << 20 } else { 40 << 30 });
         good("qemu-img", &["resize", "-f", "qcow2", &resized, &new.0.to_string()]);
         let mut bytes = fs::read(&ours).unwrap();
         for (at, patch) in qcow2::grow(&info, new).unwrap() {
@@ -136,7 +136,7 @@ fn qemu_img_agrees_with_our_growth() {
         fs::write(&ours, &bytes).unwrap();
         assert!(good("qemu-img", &["check", "-f", "qcow2", &to]).contains("No errors"), "{source:?}");
         good("qemu-img", &["compare", "-s", "-f", "qcow2", "-F", "qcow2", &to, &resized]);
-        assert_eq!(gate_within(&mut Cursor::new(bytes), WIDE).unwrap().virtual_size, new);
+        assert_eq!(gate_within(&mut Cursor::new(bytes), WIDE).unwrap().virtual_size(), new);
     }
     drop(raw);
 }
@@ -196,7 +196,7 @@ fn img_01_to_06_the_gate_refuses_what_qemu_img_makes_with_features() {
     good("qemu-img", &["create", "-f", "qcow2", &to, "1M"]);
     good("qemu-img", &["bitmap", "--add", &to, "b"]);
     let info = gate(&mut fs::File::open(&to).unwrap()).unwrap();
-    assert_eq!(info.ignored_autoclear, 1);
+    assert_eq!(info.header.autoclear, 1);
 }
 
 #[test]

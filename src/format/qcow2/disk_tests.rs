@@ -35,7 +35,7 @@ fn what_is_written_reads_back_through_the_gate() {
         let disk = disk(size, &places);
         let bytes = image(&disk);
         let info = gate(&mut Cursor::new(&bytes)).unwrap();
-        assert_eq!(info.virtual_size.0, size as u64);
+        assert_eq!(info.header.virtual_size, size as u64);
         let mut read = vec![];
         Image::open(Cursor::new(&bytes), &info).unwrap().read_to_end(&mut read).unwrap();
         assert!(read == disk, "{size}");
@@ -59,7 +59,7 @@ fn img_15_a_disk_of_several_stretches_has_no_table_for_an_empty_one() {
     // Header, four clusters, two L2 tables, L1, refcount table and block.
     assert_eq!(bytes.get_ref().len(), 10 * CLUSTER);
     let info = gate(&mut bytes).unwrap();
-    assert_eq!((info.virtual_size.0, info.l1_size), (end as u64, 3));
+    assert_eq!((info.header.virtual_size, info.header.l1_size), (end as u64, 3));
     let mut image = Image::open(bytes, &info).unwrap();
     for at in places.iter().flat_map(|at| [at - 1, *at, at + 1]).filter(|at| *at < end) {
         image.seek(SeekFrom::Start(at as u64)).unwrap();

@@ -7,7 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use super::error::GateError;
-use super::header::{Compression, Header, ImageInfo, Passed, V3_LENGTH, at, bytes_per_l1_entry};
+use super::header::{Header, ImageInfo, Passed, V3_LENGTH, at, bytes_per_l1_entry};
 use crate::base::{ByteSize, text::one_line};
 use crate::format::bytes::{be32, be64, read_up_to};
 use crate::format::magic;
@@ -62,24 +62,7 @@ pub(crate) fn gate_within<R: Read + Seek>(reader: &mut R, limit: ByteSize) -> Re
     size(&header, limit)?;
     tables(&header, length)?;
     entries(reader, &header, length)?;
-    Ok(info(&header, length))
-}
-
-fn info(header: &Header, length: u64) -> ImageInfo {
-    ImageInfo {
-        version: header.version,
-        virtual_size: ByteSize(header.virtual_size),
-        file_size: ByteSize(length),
-        cluster_bits: header.cluster_bits,
-        compression: if header.compression == 1 { Compression::Zstd } else { Compression::Zlib },
-        l1_size: header.l1_size,
-        l1_offset: header.l1_offset,
-        refcount_offset: header.refcount_offset,
-        refcount_clusters: header.refcount_clusters,
-        refcount_order: header.refcount_order,
-        ignored_autoclear: header.autoclear,
-        passed: Passed(()),
-    }
+    Ok(ImageInfo { header, file_size: ByteSize(length), passed: Passed(()) })
 }
 
 /// A fixed VHD is told by its last 512 bytes only.

@@ -2,6 +2,7 @@
 
 use std::io::Cursor;
 
+use super::super::header::Compression;
 use super::*;
 use crate::base::{Code, Diagnostic};
 use crate::format::qcow2::{blank, from_raw};
@@ -28,9 +29,9 @@ fn patched(patches: &[(usize, &[u8])]) -> Vec<u8> {
 fn a_plain_image_passes_and_is_described() {
     let bytes = image();
     let info = gate(&mut Cursor::new(&bytes)).unwrap();
-    assert_eq!((info.version, info.virtual_size, info.cluster_size()), (3, ByteSize::mib(4), 65536));
-    assert_eq!((info.compression, info.file_size.0), (Compression::Zlib, bytes.len() as u64));
-    assert_eq!((info.l1_size, info.l1_offset, info.ignored_autoclear), (1, 3 << 16, 0));
+    assert_eq!((info.header.version, info.virtual_size(), info.cluster_size()), (3, ByteSize::mib(4), 65536));
+    assert_eq!((info.compression(), info.file_size.0), (Compression::Zlib, bytes.len() as u64));
+    assert_eq!((info.header.l1_size, info.header.l1_offset, info.header.autoclear), (1, 3 << 16, 0));
 }
 
 #[test]
@@ -87,7 +88,7 @@ fn img_03_of_all_64_incompatible_bits_only_the_compression_type_passes() {
         }
     }
     let zstd = patched(&[(79, &[8]), (104, &[1])]);
-    assert_eq!(gate(&mut Cursor::new(zstd)).unwrap().compression, Compression::Zstd);
+    assert_eq!(gate(&mut Cursor::new(zstd)).unwrap().compression(), Compression::Zstd);
 }
 
 fn patched_header(bits: &[u8; 8]) -> Vec<u8> {
@@ -121,7 +122,7 @@ fn img_05_encryption_is_refused_and_named() {
 fn img_06_snapshots_are_refused_and_autoclear_bits_are_reported() {
     assert!(matches!(refused(&patched(&[(60, &[0, 0, 0, 2])])), GateError::Snapshots(2)));
     let info = gate(&mut Cursor::new(patched(&[(95, &[1])]))).unwrap();
-    assert_eq!(info.ignored_autoclear, 1);
+    assert_eq!(info.header.autoclear, 1);
 }
 
 /// Name, byte, field, and the field or part that the error must name.
@@ -322,7 +323,7 @@ fn a_version_2_image_is_read_with_its_fixed_values() {
     // What stands behind byte 72 is extensions there; zeros end them.
     let bytes = patched(&[(4, &[0, 0, 0, 2]), (72, &[0; 40])]);
     let info = gate(&mut Cursor::new(bytes)).unwrap();
-    assert_eq!((info.version, info.refcount_order), (2, 4));
+    assert_eq!((info.header.version, info.header.refcount_order), (2, 4));
     let hidden = patched(&[(4, &[0, 0, 0, 2]), (72, b"DATA\0\0\0\x03abc\0\0\0\0\0")]);
     assert_eq!(refused(&hidden).code(), Code::ImageDataFile);
 }

@@ -44,6 +44,7 @@ pub(crate) struct Header {
     pub refcount_clusters: u32,
     pub snapshots: u32,
     pub incompatible: u64,
+    /// Bits a writer that does not know them must clear; harmless to a reader. Bit 0 means persistent bitmaps.
     pub autoclear: u64,
     pub refcount_order: u32,
     pub length: u32,
@@ -112,22 +113,11 @@ pub(crate) enum Compression {
 }
 
 /// What is known of an image that passed the gate; only `gate` makes one.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ImageInfo {
-    pub version: u32,
-    pub virtual_size: ByteSize,
+    pub header: Header,
     /// Length of the image file.
     pub file_size: ByteSize,
-    pub cluster_bits: u32,
-    pub compression: Compression,
-    pub l1_size: u32,
-    pub l1_offset: u64,
-    pub refcount_offset: u64,
-    pub refcount_clusters: u32,
-    pub refcount_order: u32,
-    /// Bits a writer that does not know them must clear; harmless to a reader. Bit 0 means persistent bitmaps.
-    pub ignored_autoclear: u64,
-    #[serde(skip)]
     pub(super) passed: Passed,
 }
 
@@ -138,7 +128,17 @@ pub(crate) struct Passed(pub(super) ());
 impl ImageInfo {
     /// Returns the cluster size in bytes, 512 to 2 MiB.
     pub(crate) fn cluster_size(&self) -> u64 {
-        1 << self.cluster_bits
+        1 << self.header.cluster_bits
+    }
+
+    /// Returns the size of the disk.
+    pub(crate) fn virtual_size(&self) -> ByteSize {
+        ByteSize(self.header.virtual_size)
+    }
+
+    /// Returns how compressed clusters were made.
+    pub(crate) fn compression(&self) -> Compression {
+        if self.header.compression == 1 { Compression::Zstd } else { Compression::Zlib }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reads a gated image's disk as `Read + Seek`. Touches nothing.
 //!
-//! `qcow2-rs` reads; it gets a header that we rebuild from [`ImageInfo`], never the file's own, and every read is
+//! `qcow2-rs` reads; it gets a plain header that we write from [`ImageInfo`], never the file's own, and every read is
 //! demanded whole, for it swallows errors of reads over several clusters and returns short.
 
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use qcow2_rs::error::{Qcow2Error, Qcow2Result};
 use qcow2_rs::meta::Qcow2Header;
 use qcow2_rs::ops::Qcow2IoOps;
 
-use super::header::{Compression, Header, ImageInfo};
+use super::header::{Compression, ImageInfo};
 
 const SECTOR: u64 = 512;
 
@@ -30,19 +30,21 @@ pub(crate) struct Image<R: Read + Seek> {
 impl<R: Read + Seek> Image<R> {
     /// Opens the disk of an image that `gate` passed; zstd is not read.
     pub(crate) fn open(reader: R, info: &ImageInfo) -> io::Result<Self> {
-        if info.compression == Compression::Zstd {
+        if info.compression() == Compression::Zstd {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the image is compressed with zstd"));
         }
         let file = File { reader: RefCell::new(reader), length: info.file_size.0 };
-        let header = Qcow2Header::from_buf(&rebuilt(info)).map_err(Qcow2Error::into_inner)?;
+        let mut plain = info.header.print();
+        plain.resize(SECTOR as usize, 0);
+        let header = Qcow2Header::from_buf(&plain).map_err(Qcow2Error::into_inner)?;
         // The default cache slices of 4 KiB do not fit smaller clusters.
-        let slice = info.cluster_bits.min(12) as u8;
+        let slice = info.header.cluster_bits.min(12) as u8;
         let cache = Some((slice, 64 << slice));
         let params = Qcow2DevParams::new(9, cache, cache, true, false);
         let device = Qcow2Dev::new(Path::new("image"), header, &params, file).map_err(Qcow2Error::into_inner)?;
         block_on(device.qcow2_prep_io()).map_err(Qcow2Error::into_inner)?;
         let cluster = vec![0; info.cluster_size() as usize];
-        Ok(Self { device, size: info.virtual_size.0, position: 0, cluster, at: u64::MAX })
+        Ok(Self { device, size: info.header.virtual_size, position: 0, cluster, at: u64::MAX })
     }
 
     /// Loads the cluster that holds `position`; the last one may be cut at the end of the disk.
@@ -60,23 +62,6 @@ impl<R: Read + Seek> Image<R> {
         self.at = start;
         Ok(())
     }
-}
-
-/// Writes a plain version 3 header with this image's tables and nothing else.
-fn rebuilt(info: &ImageInfo) -> Vec<u8> {
-    let header = Header {
-        cluster_bits: info.cluster_bits,
-        virtual_size: info.virtual_size.0,
-        l1_size: info.l1_size,
-        l1_offset: info.l1_offset,
-        refcount_offset: info.refcount_offset,
-        refcount_clusters: info.refcount_clusters,
-        refcount_order: info.refcount_order,
-        ..Header::default()
-    };
-    let mut bytes = header.print();
-    bytes.resize(SECTOR as usize, 0);
-    bytes
 }
 
 impl<R: Read + Seek> Read for Image<R> {

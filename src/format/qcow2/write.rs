@@ -115,11 +115,11 @@ fn backing(name: &str) -> Result<(), WriteError> {
 /// that does not know them, the autoclear bits. The guest's partitions are not touched.
 pub(crate) fn grow(info: &ImageInfo, new_size: ByteSize) -> Result<Vec<Patch>, WriteError> {
     whole_sectors(new_size)?;
-    if new_size < info.virtual_size {
-        return Err(WriteError::Shrink { old: info.virtual_size, new: new_size });
+    if new_size < info.virtual_size() {
+        return Err(WriteError::Shrink { old: info.virtual_size(), new: new_size });
     }
-    let per_entry = bytes_per_l1_entry(info.cluster_bits);
-    let old_entries = u64::from(info.l1_size);
+    let per_entry = bytes_per_l1_entry(info.header.cluster_bits);
+    let old_entries = u64::from(info.header.l1_size);
     let room = (old_entries * 8).next_multiple_of(info.cluster_size()) / 8;
     let entries = new_size.0.div_ceil(per_entry).max(old_entries);
     if entries > room.min(MAX_L1_ENTRIES) || new_size > MAX_VIRTUAL_SIZE {
@@ -130,12 +130,12 @@ pub(crate) fn grow(info: &ImageInfo, new_size: ByteSize) -> Result<Vec<Patch>, W
         (at::SIZE as u64, new_size.0.to_be_bytes().to_vec()),
         (at::L1_SIZE as u64, (entries as u32).to_be_bytes().to_vec()),
     ];
-    if info.ignored_autoclear != 0 {
+    if info.header.autoclear != 0 {
         patches.push((at::AUTOCLEAR as u64, vec![0; 8]));
     }
     if entries > old_entries {
         let slack = vec![0; ((entries - old_entries) * 8) as usize];
-        patches.push((info.l1_offset + old_entries * 8, slack));
+        patches.push((info.header.l1_offset + old_entries * 8, slack));
     }
     Ok(patches)
 }

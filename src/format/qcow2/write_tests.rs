@@ -50,7 +50,7 @@ fn blank_disks_of_every_size_pass_the_gate() {
         let image = blank(size).unwrap();
         assert_eq!(image.len(), length, "{size}");
         let info = gate_within(&mut Cursor::new(&image), WIDE).unwrap();
-        assert_eq!(info.virtual_size, size);
+        assert_eq!(info.virtual_size(), size);
     }
 }
 
@@ -95,7 +95,7 @@ fn a_grown_copy_passes_the_gate_with_its_new_size_and_old_content() {
     for size in [ByteSize::mib(1), ByteSize(1 << 20 | 512), ByteSize::gib(20), ByteSize::gib(4096)] {
         let copy = grown(&image, size).unwrap();
         let info = gate_within(&mut Cursor::new(&copy), WIDE).unwrap();
-        assert_eq!(info.virtual_size, size);
+        assert_eq!(info.virtual_size(), size);
         let mut disk = Image::open(Cursor::new(copy), &info).unwrap();
         let mut content = vec![0; 1 << 20];
         disk.read_exact(&mut content).unwrap();
