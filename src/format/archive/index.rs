@@ -1,6 +1,6 @@
 //! The index: what an archive holds, checked before anything else of it is read. Touches nothing. Read next: `super::reader`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -247,15 +247,15 @@ impl Index {
 
     /// Refuses two things of one path, and a file where another needs a directory.
     fn check_layout(&self) -> Result<(), String> {
-        let mut seen: BTreeMap<String, ()> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for path in self.layout() {
-            if seen.insert(path.clone(), ()).is_some() {
+            if !seen.insert(path.clone()) {
                 return Err(format!("`{}` would be laid out twice", one_line(&path, 100)));
             }
         }
-        for path in seen.keys() {
+        for path in &seen {
             let mut parents = path.match_indices('/').map(|(at, _)| &path[..at]);
-            if let Some(parent) = parents.find(|parent| seen.contains_key(*parent)) {
+            if let Some(parent) = parents.find(|parent| seen.contains(*parent)) {
                 return Err(format!("`{}` is both a file and a directory", one_line(parent, 100)));
             }
         }

@@ -62,14 +62,13 @@ impl<'d> Table<'d> {
         let document = self.document;
         self.entries.iter().map(move |(key, value)| {
             let name: &'d str = key.get_ref().as_ref();
-            (name, key.span(), Value::new(document, name, value.get_ref(), value.span()))
+            (name, key.span(), Value::new(document, name, value))
         })
     }
 
     /// Returns the value under a key, if it is there.
     pub(crate) fn get(&self, key: &'static str) -> Option<Value<'d>> {
-        let value = self.entries.get(key)?;
-        Some(Value::new(self.document, key, value.get_ref(), value.span()))
+        self.entries.get(key).map(|value| Value::new(self.document, key, value))
     }
 
     /// Returns whether a key is there, whatever its value.
@@ -103,8 +102,8 @@ impl<'d> Table<'d> {
             let headline = format!("{} times `{}`, at most {limit} are allowed", array.len(), title(path));
             self.document.tell(value.problem(headline));
         }
-        let row = |entry: &'d toml::Spanned<DeValue<'d>>| Value::new(self.document, key, entry.get_ref(), entry.span());
-        array.iter().take(limit).filter_map(|entry| row(entry).table(path)).collect()
+        let rows = array.iter().take(limit);
+        rows.filter_map(|entry| Value::new(self.document, key, entry).table(path)).collect()
     }
 
     /// Reports every key that is not one of `known`; `elsewhere` may know where such a key belongs.

@@ -33,8 +33,8 @@ pub(crate) struct Value<'d> {
 }
 
 impl<'d> Value<'d> {
-    pub(super) fn new(document: &'d Document<'d>, key: &'d str, value: &'d DeValue<'d>, span: Range<usize>) -> Self {
-        Self { document, key, value, span }
+    pub(super) fn new(document: &'d Document<'d>, key: &'d str, value: &'d toml::Spanned<DeValue<'d>>) -> Self {
+        Self { document, key, value: value.get_ref(), span: value.span() }
     }
 
     /// Returns the key the value stands under.
@@ -216,9 +216,7 @@ impl<'d> Value<'d> {
         if array.len() > LIST_LIMIT {
             self.refuse(format!("`{}` has more than {LIST_LIMIT} entries", self.key), "");
         }
-        let entry =
-            |entry: &'d toml::Spanned<DeValue<'d>>| Value::new(self.document, self.key, entry.get_ref(), entry.span());
-        array.iter().take(LIST_LIMIT).map(entry).collect()
+        array.iter().take(LIST_LIMIT).map(|entry| Value::new(self.document, self.key, entry)).collect()
     }
 
     /// Reads a table, by its path in messages.
