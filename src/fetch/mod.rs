@@ -110,8 +110,6 @@ pub(crate) struct Arrived {
     pub from: Url,
     /// Body bytes over the wire this time, those received and thrown away included.
     pub received: u64,
-    /// What the server called it, made fit to show.
-    pub content_type: Option<String>,
     /// A coding the server claims although `identity` was asked for; the bytes are taken as they came.
     pub content_encoding: Option<String>,
     /// What the first bytes look like where they cannot be an image, as `an HTML page`.

@@ -198,7 +198,6 @@ impl<'a> Transfer<'a> {
         Arrived {
             from,
             received: self.received,
-            content_type: answer.and_then(|answer| answer.head.content_type.clone()),
             content_encoding: answer.and_then(|answer| answer.head.content_encoding.clone()),
             looks_like: self.looks_like,
         }

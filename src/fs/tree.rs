@@ -155,7 +155,7 @@ impl Tree {
         Ok(self.open_at(name, flags, Mode::RUSR | Mode::WUSR)?.into())
     }
 
-    /// Makes a directory (0700) where there is none; tells whether it did.
+    /// Makes a directory (0700) where there is none; returns whether it did.
     pub(crate) fn make_dir(&self, name: impl AsRef<Path>) -> io::Result<bool> {
         let (parent, last) = self.parent(name.as_ref())?;
         match rustix::fs::mkdirat(&parent, last, Mode::RWXU) {

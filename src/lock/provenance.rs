@@ -104,7 +104,7 @@ pub(crate) fn check_signer(before: &Pin, after: &Pin, allowed: Allowed) -> Resul
             .fact("pinned", known)
             .fact("today", signer)
             .note("nothing was pinned")),
-        None => Err(Diagnostic::new(Code::SigMissing, "the pinned digest was signed, and nobody vouches for today's")
+        None => Err(Diagnostic::new(Code::SigMissing, "the pinned digest was signed, and today's is not")
             .fact("pinned", known)
             .fact("today", "no signature, or no keyring to check it by")
             .note("nothing was pinned")),

@@ -127,7 +127,7 @@ impl<'a> Scheduler<'a> {
                 .collect()
         });
         for (derivation, made) in some.iter().zip(made) {
-            let (object, stats) = made.map_err(|_| Diagnostic::new(Code::Bug, "a thread of the build died"))??;
+            let (object, stats) = made.map_err(|_| Diagnostic::new(Code::Bug, "a build thread panicked"))??;
             self.stats.add(&stats);
             self.objects.insert(derivation.id, object);
         }

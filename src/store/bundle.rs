@@ -134,7 +134,7 @@ impl<'e> Store<'e> {
         is_whole && files.iter().map(|file| file.mode).eq(modes)
     }
 
-    /// Hashes the files of a bundle where stamps are doubted; tells the first that holds other bytes.
+    /// Hashes the files of a bundle where stamps are doubted; returns the first that holds other bytes.
     fn first_rotten(&self, place: &Path, files: &[BundleFile]) -> Option<String> {
         let is_right = |file: &BundleFile| {
             let Ok((open, metadata)) = self.tree.regular(place.join(&file.file_name)) else { return false };
@@ -324,7 +324,7 @@ fn first_difference(dir: &Tree, files: &[BundleFile]) -> io::Result<Option<Strin
     Ok(None)
 }
 
-/// Hashes every file of a directory; tells whether they are these, and if so takes their stamps over.
+/// Hashes every file of a directory; returns whether they are these, and if so takes their stamps over.
 pub(super) fn restamp(dir: &Tree, files: &mut [BundleFile]) -> io::Result<bool> {
     if !holds_exactly(dir, files)? {
         return Ok(false);
@@ -338,7 +338,7 @@ pub(super) fn restamp(dir: &Tree, files: &mut [BundleFile]) -> io::Result<bool> 
     Ok(true)
 }
 
-/// Hashes every file of a directory and tells whether names and bytes are exactly these.
+/// Hashes every file of a directory and returns whether names and bytes are exactly these.
 pub(super) fn holds_exactly(dir: &Tree, files: &[BundleFile]) -> io::Result<bool> {
     let names = dir.list(".")?;
     if names.len() != files.len() {

@@ -213,7 +213,7 @@ impl Store<'_> {
 
     fn garbled(&self, name: &OsString) -> Diagnostic {
         let path = self.dir().join(ROOTS).join(name);
-        Diagnostic::new(Code::CacheCorrupt, "a root of the store is garbled, so nobody knows what it keeps")
+        Diagnostic::new(Code::CacheCorrupt, "a root record of the store is corrupt; what it keeps is unknown")
             .fact("root", fail::path(&path))
             .hint("build the recipe again whose result it kept, or remove the file, then collect")
     }

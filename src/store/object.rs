@@ -144,7 +144,7 @@ impl<'e> Store<'e> {
         (self.events)(Event::Warning { text });
     }
 
-    /// Moves something beneath the store into `quarantine/`; tells whether the name is free now.
+    /// Moves something beneath the store into `quarantine/`; returns whether the name is free now.
     pub(super) fn move_to_quarantine(&self, name: &Path, bad: Option<&Metadata>) -> bool {
         if self.read_only.is_some() {
             return false;

@@ -207,7 +207,8 @@ enum LockOutcome {
 }
 
 fn stuck(what: &str, file: &File, store: &Path) -> Diagnostic {
-    let mut problem = Diagnostic::new(Code::CacheLock, format!("another process brings `{}`", one_line(what, 200)));
+    let mut problem =
+        Diagnostic::new(Code::CacheLock, format!("another process is downloading `{}`", one_line(what, 200)));
     if let Some(holder) = lock::holder(file) {
         problem = problem.fact("held by", format!("process {holder}"));
     }

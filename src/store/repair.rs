@@ -82,7 +82,7 @@ impl Store<'_> {
         writer.finish(Some((digest, Some(metadata.len()))), None).map(drop)
     }
 
-    /// Makes a damaged bundle again from good copies of all its files, and puts the damaged one away; tells whether.
+    /// Makes a damaged bundle again from good copies of all its files, and puts the damaged one away; returns whether.
     fn put_together(&self, damaged: &DamagedBundle, files: &[BundleFile], good: &Good) -> Result<bool, Diagnostic> {
         let why = told(damaged);
         let problem = |error: io::Error| fail::write("cannot mend a bundle", self.dir(), &error);

@@ -321,7 +321,7 @@ impl Verifier<'_, '_> {
             let mine = work();
             threads.into_iter().map(ScopedJoinHandle::join).chain([Ok(mine)]).collect()
         });
-        let died = |_| Err(Diagnostic::new(Code::Bug, "a verifying thread died"));
+        let died = |_| Err(Diagnostic::new(Code::Bug, "a verifying thread panicked"));
         results.into_iter().try_for_each(|result| result.unwrap_or_else(died))
     }
 

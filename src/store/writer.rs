@@ -242,7 +242,7 @@ pub(super) fn compare(
     }
     // Who knows what was to come names it; see `realise`.
     let what = if digest == expected { "size" } else { "digest" };
-    let problem = Diagnostic::new(Code::Hash, format!("what came has another {what} than what was asked for"))
+    let problem = Diagnostic::new(Code::Hash, format!("{what} mismatch"))
         .fact("expected", format!("sha256:{expected}"))
         .fact("received", format!("sha256:{digest} after {}", ByteSize(size)));
     let problem = match expected_size {

@@ -114,7 +114,7 @@ impl BackgroundHasher {
             Some(Worker { work, spent, thread }) => {
                 drop(work);
                 drop(spent);
-                thread.join().map_err(|_| io::Error::other("the hashing thread died"))?
+                thread.join().map_err(|_| io::Error::other("the hashing thread panicked"))?
             }
         };
         Ok(Digest::from_bytes(hash.finalize().into()))

@@ -173,7 +173,6 @@ fn net_10_and_net_11_what_came_is_described() {
     let arrived = download(&server, Bounds::at_most(1000), &mut Memory::default()).unwrap();
     assert_eq!(arrived.looks_like, Some("an HTML page"));
     assert_eq!(arrived.content_encoding.as_deref(), Some("gzip"));
-    assert!(arrived.content_type.is_some_and(|kind| kind.starts_with("text/html") && !kind.contains('\u{9b}')));
 }
 
 #[test]
