@@ -1,6 +1,6 @@
 //! The names of openSUSE's published images: every product and flavour that the program knows by its name. Touches nothing.
 //!
-//! A name is a hint: nobody has verified it until the image's digest matches. Read next: `lock::facts` (build numbers).
+//! A name is a hint: nobody has verified it until the image's digest matches. Read next: `lock::facts`, `lock::answer`.
 
 use super::ByteSize;
 
@@ -17,6 +17,9 @@ pub(crate) const SDBOOT: &str = "-sdboot";
 pub(crate) const CONTAINER_HOST: &str = "ContainerHost";
 /// The flavour that only cloud-init configures.
 pub(crate) const OPENSTACK: &str = "OpenStack-Cloud";
+
+/// The longest word that a lock takes.
+const WORD_LIMIT: usize = 128;
 
 /// What stands before the flavour in an unversioned name.
 const STEM: &str = "openSUSE-MicroOS.x86_64-";
@@ -52,15 +55,53 @@ pub(crate) fn published_size(says: impl Fn(&str) -> bool) -> Option<ByteSize> {
 
 /// Returns today's name of a published image: `openSUSE-MicroOS.x86_64[-VERSION]-FLAVOUR[-SnapshotDATE].ENDING`.
 pub(crate) fn published(name: &str) -> Option<String> {
-    let rest = name.strip_prefix(STEM)?;
-    let (stem, ending) = rest.rsplit_once('.')?;
-    let (stem, snapshot) = match stem.rsplit_once("-Snapshot") {
-        Some((stem, date)) => (stem, Some(date)),
-        None => (stem, None),
-    };
-    let dated = snapshot.is_none_or(|date| date.len() == 8 && date.bytes().all(|byte| byte.is_ascii_digit()));
-    let numbered =
-        stem.split_once('-').filter(|(version, _)| version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
-    let flavour = format!("{}.{ending}", numbered.map_or(stem, |(_, flavour)| flavour));
-    (dated && FLAVOURS.contains(&flavour.as_str())).then(|| format!("{STEM}{flavour}"))
+    let (_, ending) = name.strip_prefix(STEM)?.rsplit_once('.')?;
+    let is_dated = snapshot(name).is_none_or(|date| date.len() == 8);
+    let flavour = format!("{}.{ending}", flavour(name)?);
+    (is_dated && FLAVOURS.contains(&flavour.as_str())).then(|| format!("{STEM}{flavour}"))
+}
+
+/// Returns the number of the snapshot or build in a name.
+pub(crate) fn snapshot(name: &str) -> Option<String> {
+    let (stem, _) = split_ending(name)?;
+    let mut tokens = stem.split('-').filter_map(token);
+    let number = tokens.next().filter(|number| number.len() <= WORD_LIMIT)?;
+    tokens.next().is_none().then(|| number.to_owned())
+}
+
+/// Returns what stands behind the architecture, without versions: `ContainerHost-kvm-and-xen`.
+pub(crate) fn flavour(name: &str) -> Option<String> {
+    let (stem, _) = split_ending(name)?;
+    let mut parts = stem.split('-').skip_while(|part| !names_architecture(part));
+    parts.next()?;
+    let parts: Vec<&str> = parts.filter(|part| token(part).is_none() && !is_version(part)).collect();
+    let flavour = parts.join("-");
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    (!flavour.is_empty() && flavour.len() <= WORD_LIMIT && flavour.chars().all(plain)).then_some(flavour)
+}
+
+/// openSUSE writes `MicroOS.x86_64`.
+fn names_architecture(part: &str) -> bool {
+    let known = ["x86_64", "aarch64", "armv7l", "ppc64le", "s390x", "riscv64"];
+    part.rsplit_once('.').is_some_and(|(_, last)| known.contains(&last))
+}
+
+/// Splits off the ending, which may be two: `.raw.xz`, and kiwi's `.install.iso`.
+pub(crate) fn split_ending(name: &str) -> Option<(&str, &str)> {
+    let (stem, ending) = name.rsplit_once('.')?;
+    let inner = ["raw", "qcow2", "vmdk", "vhdx", "vdi", "tar", "install"];
+    match stem.rsplit_once('.') {
+        Some((shorter, part)) if inner.contains(&part) => Some((shorter, name.get(shorter.len() + 1..)?)),
+        _ => Some((stem, ending)),
+    }
+}
+
+/// Returns the number of MirrorCache's pattern of what makes a name immutable: `Snapshot` or `Build` and a number.
+pub(crate) fn token(part: &str) -> Option<&str> {
+    ["Snapshot", "Build"].iter().find_map(|word| part.strip_prefix(word).filter(|number| is_version(number)))
+}
+
+/// Returns whether a part of a name is numbers joined by dots.
+pub(crate) fn is_version(part: &str) -> bool {
+    part.split('.').all(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
 }

@@ -5,6 +5,7 @@
 //! redirects requests for the image to that name. Others list a whole directory in one file, `SHA256SUMS` or `CHECKSUM`.
 //! Touches nothing; the checksum text itself is read by `format::checksums`.
 
+use crate::base::image_name::{is_version, split_ending, token};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Digest, Url};
 use crate::format::checksums;
@@ -126,7 +127,7 @@ fn is_versioned(asked: &str, name: &str) -> bool {
     for part in stem.split('-') {
         match part {
             _ if wanted.peek() == Some(&part) => drop(wanted.next()),
-            _ if is_token(part) => tokens += 1,
+            _ if token(part).is_some() => tokens += 1,
             _ if is_version(part) => versions += 1,
             _ => return false,
         }
@@ -134,30 +135,7 @@ fn is_versioned(asked: &str, name: &str) -> bool {
     wanted.next().is_none() && tokens == 1 && versions <= 1
 }
 
-/// Splits off the ending, which may be two: `.raw.xz`, and kiwi's `.install.iso`.
-pub(super) fn split_ending(name: &str) -> Option<(&str, &str)> {
-    let (stem, ending) = name.rsplit_once('.')?;
-    let inner = ["raw", "qcow2", "vmdk", "vhdx", "vdi", "tar", "install"];
-    match stem.rsplit_once('.') {
-        Some((shorter, part)) if inner.contains(&part) => Some((shorter, name.get(shorter.len() + 1..)?)),
-        _ => Some((stem, ending)),
-    }
-}
-
-/// Returns the number of MirrorCache's pattern of what makes a name immutable: `Snapshot` or `Build` and a number.
-pub(super) fn token(part: &str) -> Option<&str> {
-    ["Snapshot", "Build"].iter().find_map(|word| part.strip_prefix(word).filter(|number| is_version(number)))
-}
-
-fn is_token(part: &str) -> bool {
-    token(part).is_some()
-}
-
-pub(super) fn is_version(part: &str) -> bool {
-    part.split('.').all(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
-}
-
-/// Undoes percent-encoding; what is no UTF-8 then fits no name.
+/// Undoes percent-encoding; what is not UTF-8 then fits no name.
 pub(super) fn decoded(name: &str) -> String {
     percent_encoding::percent_decode_str(name).decode_utf8_lossy().into_owned()
 }

@@ -7,16 +7,13 @@
 use std::cmp::Ordering;
 
 use super::ImageFacts;
-use super::answer::{decoded, is_version, split_ending, token};
-use crate::base::image_name::is_tumbleweed;
+use super::answer::decoded;
+use crate::base::image_name::{flavour, is_tumbleweed, snapshot};
 use crate::base::{ByteSize, Url};
 use crate::format::qcow2::{self, Header};
 
 /// How many of an image's first bytes are looked at: the header stands in them.
 pub(crate) const HEAD: usize = 512;
-
-/// The longest word that a lock takes.
-const WORD_LIMIT: usize = 128;
 
 impl ImageFacts {
     /// Reads what the address of an immutable image tells, and the disk's size from its first bytes.
@@ -52,35 +49,10 @@ pub(crate) fn is_immutable(url: &Url) -> bool {
     snapshot(&decoded(url.file_name())).is_some()
 }
 
-/// Compares two snapshots by their numbers; none where either is no number.
+/// Compares two snapshots by their numbers; none where either is not a number.
 pub(crate) fn order(one: &str, other: &str) -> Option<Ordering> {
     let numbers = |text: &str| text.split('.').map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
     Some(numbers(one)?.cmp(&numbers(other)?))
-}
-
-/// Returns the number of the snapshot or build in a name.
-pub(super) fn snapshot(name: &str) -> Option<String> {
-    let (stem, _) = split_ending(name)?;
-    let mut tokens = stem.split('-').filter_map(token);
-    let number = tokens.next().filter(|number| number.len() <= WORD_LIMIT)?;
-    tokens.next().is_none().then(|| number.to_owned())
-}
-
-/// Returns what stands behind the architecture, without versions: `ContainerHost-kvm-and-xen`.
-fn flavour(name: &str) -> Option<String> {
-    let (stem, _) = split_ending(name)?;
-    let mut parts = stem.split('-').skip_while(|part| !names_architecture(part));
-    parts.next()?;
-    let parts: Vec<&str> = parts.filter(|part| token(part).is_none() && !is_version(part)).collect();
-    let flavour = parts.join("-");
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-    (!flavour.is_empty() && flavour.len() <= WORD_LIMIT && flavour.chars().all(plain)).then_some(flavour)
-}
-
-/// openSUSE writes `MicroOS.x86_64`.
-fn names_architecture(part: &str) -> bool {
-    let known = ["x86_64", "aarch64", "armv7l", "ppc64le", "s390x", "riscv64"];
-    part.rsplit_once('.').is_some_and(|(_, last)| known.contains(&last))
 }
 
 #[cfg(test)]
