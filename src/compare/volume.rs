@@ -38,8 +38,8 @@ fn told<T>(read: &Result<T, ReadError>) -> String {
 fn trees<R: Read + Seek>(before: &mut R, old: &Tree, after: &mut R, new: &Tree) -> Vec<Found> {
     let label =
         |tree: &Tree| tree.label.as_ref().map_or("none".into(), |label| one_line(&String::from_utf8_lossy(label), 40));
-    let id = |tree: &Tree| format!("{:04X}-{:04X}", tree.volume_id >> 16, tree.volume_id & 0xffff);
-    let cluster = |tree: &Tree| tree.cluster_size.to_string();
+    let id = |tree: &Tree| format!("{:04X}-{:04X}", tree.geometry.volume_id >> 16, tree.geometry.volume_id & 0xffff);
+    let cluster = |tree: &Tree| tree.geometry.cluster.to_string();
     let facts = [
         ("label", label(old), label(new)),
         ("volume id", id(old), id(new)),

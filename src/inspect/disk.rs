@@ -97,7 +97,7 @@ fn volume<R: Read + Seek>(
 }
 
 fn described(tree: &Tree, partition: Option<u32>) -> VolumeReport {
-    let id = tree.volume_id;
+    let id = tree.geometry.volume_id;
     VolumeReport {
         partition,
         label: tree.label.as_deref().map(text),

@@ -74,7 +74,7 @@ pub(super) fn volume<R: Read + Seek>(disk: &mut R, tree: &Tree, left: &mut Left)
 
 fn labelled(tree: &Tree, label: &str) -> Option<Finding> {
     let near = |known: &&&str| label.eq_ignore_ascii_case(known);
-    let boot = text(&tree.boot_label);
+    let boot = text(tree.geometry.label.trim_ascii_end());
     if label.is_empty() && COMBUSTION_LABELS.contains(&boot.as_str()) {
         let text = format!("label `{boot}` stands in the boot sector only: the guest takes it from the root directory");
         return Some(finding(Outcome::Ignored, text));

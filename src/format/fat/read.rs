@@ -37,10 +37,12 @@ pub(crate) struct Geometry {
     fat: Range<u64>,
     root: Range<u64>,
     data: u64,
-    cluster: u64,
+    /// Bytes of data a cluster holds.
+    pub cluster: u64,
     clusters: u32,
-    volume_id: u32,
-    label: [u8; 11],
+    pub volume_id: u32,
+    /// From the boot sector, which the guest does not look at.
+    pub label: [u8; 11],
 }
 
 /// Where a directory begins.
@@ -155,14 +157,9 @@ pub(crate) struct Node {
 pub(crate) struct Tree {
     /// From the root directory, as the guest's udev takes it; trailing spaces cut.
     pub label: Option<Vec<u8>>,
-    /// From the boot sector, which the guest does not look at.
-    pub boot_label: Vec<u8>,
-    pub volume_id: u32,
-    /// Bytes of data a cluster holds.
-    pub cluster_size: u64,
     /// Files and directories, sorted by path.
     pub nodes: Vec<Node>,
-    geometry: Geometry,
+    pub geometry: Geometry,
     fat: Vec<u8>,
 }
 
@@ -171,15 +168,7 @@ impl Tree {
     pub(crate) fn read<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Self, ReadError> {
         let geometry = Geometry::read(&read_up_to(reader, 0, 512)?, length)?;
         let fat = read_up_to(reader, geometry.fat.start, geometry.fat_bytes())?;
-        let mut tree = Self {
-            label: None,
-            boot_label: geometry.label.trim_ascii_end().to_vec(),
-            volume_id: geometry.volume_id,
-            cluster_size: geometry.cluster,
-            nodes: Vec::new(),
-            geometry,
-            fat,
-        };
+        let mut tree = Self { label: None, nodes: Vec::new(), geometry, fat };
         tree.walk(reader)?;
         tree.nodes.sort_by(|one, two| one.path.cmp(&two.path));
         Ok(tree)

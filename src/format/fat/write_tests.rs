@@ -34,8 +34,8 @@ fn out_8_label_and_id_stand_where_the_guest_looks() {
     let bytes = write(&volume(&[("ignition/config.ign", b"{}")])).unwrap();
     let tree = tree(&bytes);
     assert_eq!(tree.label.as_deref(), Some(&b"ignition"[..]));
-    assert_eq!(tree.boot_label, b"ignition");
-    assert_eq!(tree.volume_id, 0x1234_abcd);
+    assert_eq!(tree.geometry.label.trim_ascii_end(), b"ignition");
+    assert_eq!(tree.geometry.volume_id, 0x1234_abcd);
     let paths: Vec<_> = tree.nodes.iter().map(|node| (node.path.as_str(), node.size)).collect();
     assert_eq!(paths, [("ignition", 0), ("ignition/config.ign", 2)]);
 }
