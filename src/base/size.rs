@@ -7,7 +7,7 @@ use std::fmt;
 #[serde(transparent)]
 pub(crate) struct ByteSize(pub u64);
 
-/// Why a text is no size.
+/// Why a text is not a size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SizeError {
     /// Not digits followed by a unit.

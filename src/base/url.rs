@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Url(::url::Url);
 
-/// Why a text is no usable URL.
+/// Why a text is not a usable URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UrlError {
     /// White space or control characters, which a parser would silently drop.
@@ -88,7 +88,7 @@ impl Url {
         self.0.path().rsplit('/').next().unwrap_or_default()
     }
 
-    /// Returns the parts of the path, percent-decoded; `None` where one is no name of a file on any system: not UTF-8, `.` or
+    /// Returns the parts of the path, percent-decoded; `None` where one is not the name of a file on any system: not UTF-8, `.` or
     /// `..`, or with a separator or control character in it. An address of a directory ends in an empty part.
     pub(crate) fn decoded_path(&self) -> Option<Vec<String>> {
         let parts = self.0.path().strip_prefix('/')?.split('/');

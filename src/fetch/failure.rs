@@ -53,7 +53,7 @@ impl Failure {
         }
         let (code, reason) = classify(error, &host, settings);
         let cause = one_line(&deepest(error).to_string(), 200);
-        // A proxy's 407 to CONNECT is no answer to us; of it there is but the library's text.
+        // A proxy's 407 to CONNECT is not an answer to us; of it there is but the library's text.
         if cause.ends_with("proxy authorization required") {
             let problem = Diagnostic::new(code, reason).cause(cause).hint(PROXY_CREDENTIALS);
             return Self { problem, retry: Retry::Never };

@@ -34,7 +34,7 @@ impl Floor {
     }
 }
 
-/// Returns how many bytes a window at the rate floor brings; fewer are no progress.
+/// Returns how many bytes a window at the rate floor brings; fewer are not progress.
 fn least(settings: &Settings) -> u64 {
     (settings.stall.as_secs_f64() * settings.floor as f64) as u64
 }
@@ -46,7 +46,7 @@ pub(super) struct Attempts {
     failed: u32,
     /// All attempts, for the message.
     pub total: u32,
-    /// The furthest the sink ever was: bytes below it are no progress, or a server that changes its mind between two
+    /// The furthest the sink ever was: bytes below it are not progress, or a server that changes its mind between two
     /// attempts could keep us for ever.
     furthest: u64,
     least: u64,

@@ -193,7 +193,7 @@ fn unique(
     }
 }
 
-/// Returns the name of something in a directory; without `openat2` names are walked part by part, and `.` is no part.
+/// Returns the name of something in a directory; without `openat2` names are walked part by part, and `.` is not a part.
 fn within(parent: &Path, name: &OsStr) -> PathBuf {
     if parent == Path::new(".") { name.into() } else { parent.join(name) }
 }

@@ -202,7 +202,7 @@ impl Job<'_> {
     }
 }
 
-/// Returns whether the pinned bytes came, and are no image that may be used: everywhere else they are the same.
+/// Returns whether the pinned bytes came, and are not an image that may be used: everywhere else they are the same.
 fn is_refused(failure: &Diagnostic) -> bool {
     matches!(
         failure.code,

@@ -46,7 +46,7 @@ fn open(tree: &Tree) -> io::Result<Option<File>> {
         Ok((file, _)) => return Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(None),
-        // Nobody holds what is no file, so nobody is robbed.
+        // Nobody holds what is not a file, so nobody is robbed.
         Err(error) if is_planted(&error) => drop(tree.remove_all(LOCK)),
         Err(error) => return Err(error),
     }

@@ -99,7 +99,7 @@ pub(super) fn check_owner(tree: &Tree, fresh: bool) -> Result<(), Diagnostic> {
 
 /// What the metadata says about using the store.
 pub(super) enum StoreState {
-    /// There is none: the directory is no store yet, or its making was cut short.
+    /// There is none: the directory is not a store yet, or its making was cut short.
     Absent,
     Usable,
     /// A newer program left something that forbids writing; its name.
@@ -182,7 +182,7 @@ pub(super) fn mend_tag(tree: &Tree, events: Events) {
         text.starts_with(&TAG_TEXT[..43]) && text.contains("arca-build")
     };
     let found = tree.read_small(TAG, 4096);
-    // What cannot be read for another reason is no damage.
+    // What cannot be read for another reason is not damage.
     let damaged = match &found {
         Ok(text) => !is_ours(text),
         Err(error) => error.kind() == ErrorKind::NotFound || is_planted(error),

@@ -68,7 +68,7 @@ impl<'e> Store<'e> {
         Ok(None)
     }
 
-    /// Opens what stands under an object's name; what is no regular file is put away and counts as absent.
+    /// Opens what stands under an object's name; what is not a regular file is put away and counts as absent.
     pub(super) fn open_named(&self, digest: &Digest) -> Result<Option<(File, Metadata)>, Diagnostic> {
         match self.tree.regular(object_name(digest)) {
             Ok(found) => Ok(Some(found)),

@@ -8,7 +8,7 @@
 //! end
 //! ```
 //!
-//! A record that is lost or garbled is no record: it forbids nothing.
+//! A record that is lost or garbled is not a record: it forbids nothing.
 
 use std::path::{Path, PathBuf};
 

@@ -29,7 +29,7 @@ const PACE: Duration = Duration::from_millis(250);
 pub(crate) struct VerifyReport {
     /// How many objects were hashed, the damaged ones too.
     pub objects: usize,
-    /// What was hashed: the objects, and the files of bundles that are no links to them.
+    /// What was hashed: the objects, and the files of bundles that are not links to them.
     #[serde(rename = "bytes")]
     pub size: ByteSize,
     /// Which objects were damaged, in order; they are in quarantine now.

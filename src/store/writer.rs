@@ -137,7 +137,7 @@ impl<'e> Store<'e> {
                         return Ok(existing);
                     }
                 }
-                // Something that is no directory stands in the way; looking at it puts it into quarantine.
+                // Something that is not a directory stands in the way; looking at it puts it into quarantine.
                 Err(error) if is_planted(&error) => drop(self.open_named(&digest)?),
                 Err(error) => return Err(told(error)),
             }
@@ -161,7 +161,7 @@ impl<'e> Store<'e> {
         if privacy == Privacy::Provisioning
             && let Ok((file, metadata)) = self.tree.regular(object_name(&object.digest()))
             && metadata.mode() & 0o044 != 0
-            // A bundle holds it as something public: its bytes are no secret, and its mode there is promised.
+            // A bundle holds it as something public: its bytes are not secret, and its mode there is promised.
             && metadata.nlink() == 1
         {
             let _ = rustix::fs::fchmod(&file, privacy.mode());

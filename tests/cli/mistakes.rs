@@ -178,5 +178,5 @@ fn a_file_that_is_no_recipe_is_told_in_a_few_lines_and_a_file_of_a_bundle_leads_
     // A recipe with mistakes is one all the same: what else is wrong in it is told too.
     std::fs::write(dir.path().join("x.toml"), format!("format = 1\n{}[bsae]\n", "a b\n".repeat(6))).unwrap();
     let ran = Bin::new(dir.path()).args(["check", "x.toml"]).run().ends_with(2);
-    assert!(ran.stderr.contains("and 1 more line that is no TOML"), "{ran}");
+    assert!(ran.stderr.contains("and 1 more line that is not TOML"), "{ran}");
 }

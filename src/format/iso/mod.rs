@@ -65,7 +65,7 @@ impl From<IsoError> for Diagnostic {
     }
 }
 
-/// Passes an ISO 9660 image that is nothing else and is whole; a hybrid's partition table is no other format.
+/// Passes an ISO 9660 image that is nothing else and is whole; a hybrid's partition table is not another format.
 pub(crate) fn gate<R: Read + Seek>(reader: &mut R) -> Result<IsoInfo, IsoError> {
     let length = reader.seek(SeekFrom::End(0))?;
     let head = magic::read_head(reader)?;

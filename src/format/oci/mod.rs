@@ -251,7 +251,7 @@ impl Index {
     /// Returns the image for Linux on this processor: the entry of the plain variant, which every such machine runs.
     ///
     /// # Errors
-    /// There is none, or what is there is no image.
+    /// There is none, or what is there is not an image.
     pub(crate) fn choose(&self, arch: Arch) -> Result<Blob, OciError> {
         let wanted = architecture(arch);
         let plain = format!("linux/{wanted}");

@@ -1,6 +1,6 @@
 //! Which lines of a file are never shown, because a password, its hash, a token or provisioned content stands in them.
 //!
-//! The parsed tree tells most; the raw text is searched too, because a file that is no TOML must not leak either, nor a
+//! The parsed tree tells most; the raw text is searched too, because a file that is not TOML must not leak either, nor a
 //! hash under a misspelt key. Rather a line too many than one too few. Touches nothing.
 
 use toml::Spanned;

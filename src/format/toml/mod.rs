@@ -35,7 +35,7 @@ const RECOVERED_LIMIT: usize = 64 << 10;
 /// The most problems told at once; beyond it only their number is.
 pub(crate) const TOLD_LIMIT: usize = 100;
 
-/// How many lines that are no TOML are told; of more than that only their number is.
+/// How many lines that are not TOML are told; of more than that only their number is.
 const SYNTAX_TOLD: usize = 5;
 
 /// A parsed file and the problems found in it so far.
@@ -47,9 +47,9 @@ pub(crate) struct Document<'a> {
     more: Cell<usize>,
     /// Says where a key belongs that stands in the wrong table.
     pub(crate) elsewhere: fn(&str) -> Option<String>,
-    /// The text is no TOML, so what seems missing may only be unreadable.
+    /// The text is not TOML, so what seems missing may only be unreadable.
     broken: bool,
-    /// Most of it is no TOML, so what was made of the rest is not worth a word.
+    /// Most of it is not TOML, so what was made of the rest is not worth a word.
     foreign: bool,
 }
 
@@ -188,9 +188,9 @@ impl<'a> Document<'a> {
         if let (Some(last), 1..) = (problems.last_mut(), errors.len().saturating_sub(SYNTAX_TOLD)) {
             let more = count(errors.len() - SYNTAX_TOLD, "more line");
             last.note =
-                Some(format!("… and {more} that {} no TOML", if more.starts_with("1 ") { "is" } else { "are" }));
+                Some(format!("… and {more} that {} not TOML", if more.starts_with("1 ") { "is" } else { "are" }));
             last.hint =
-                foreign.then(|| "this does not look like a recipe: more than half of its lines are no TOML".into());
+                foreign.then(|| "this does not look like a recipe: more than half of its lines are not TOML".into());
         }
         problems.into_iter().for_each(|problem| self.tell(problem));
         foreign
