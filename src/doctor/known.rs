@@ -53,6 +53,10 @@ pub(crate) struct KnownIssue {
     #[serde(default)]
     pub symptom: bool,
     #[serde(default)]
+    pub rest: bool,
+    #[serde(default)]
+    pub yields: Vec<String>,
+    #[serde(default)]
     pub context: usize,
     pub headline: String,
     pub patterns: Patterns,
@@ -143,6 +147,12 @@ pub(crate) struct Knowledge {
     lists: BTreeMap<String, Vec<String>>,
     /// What a kernel or a firmware that begins anew prints.
     pub(super) begins: Patterns,
+    #[serde(default)]
+    pub(super) initrd_begins: Patterns,
+    #[serde(default)]
+    pub(super) ends: Patterns,
+    #[serde(default)]
+    pub(super) initrd: Patterns,
     /// In the order of a boot.
     #[serde(rename = "stage")]
     pub(super) stages: Vec<StageRow>,
@@ -154,8 +164,10 @@ pub(crate) struct Knowledge {
 impl Knowledge {
     fn read(text: &str) -> Result<Self, String> {
         let mut read: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        let Self { lists, begins, stages, issues } = &mut read;
-        begins.compile(lists)?;
+        let Self { lists, begins, initrd_begins, ends, initrd, stages, issues } = &mut read;
+        for patterns in [begins, initrd_begins, ends, initrd] {
+            patterns.compile(lists)?;
+        }
         for stage in stages {
             stage.patterns.compile(lists)?;
         }
@@ -201,6 +213,8 @@ mod tests {
                 "{id}"
             );
             assert!(!issue.patterns.is_empty() && !issue.sources.is_empty(), "{id}");
+            let is_one = |begin: &String| KNOWN.issues.iter().any(|issue| issue.id.starts_with(begin));
+            assert!(issue.yields.iter().all(is_one), "{id}: {:?}", issue.yields);
             for line in [&issue.headline, &issue.fix] {
                 assert!(
                     !line.is_empty() && !line.ends_with('.') && line.len() <= 200 && !line.contains("  "),

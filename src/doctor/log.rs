@@ -237,6 +237,13 @@ fn stamp(line: &str) -> (Option<u64>, &str) {
 
 /// Takes `Nov 23 11:03:22 host ` or `2026-11-23T11:03:22+0000 host ` off.
 fn date(text: &str) -> Option<&str> {
+    let weekday = text.get(..4).filter(|day| ["Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun "].contains(day));
+    // `journalctl -o short-full` writes `Mon 2026-11-23 11:03:22 UTC host `.
+    if let Some((_, rest)) = weekday.and_then(|_| text.split_once(' ')) {
+        let mut words = rest.splitn(5, ' ');
+        let is_date = words.next().is_some_and(|date| date.len() == 10 && date.matches('-').count() == 2);
+        return is_date.then(|| words.nth(3)).flatten();
+    }
     let mut words = text.splitn(5, ' ').filter(|word| !word.is_empty());
     let first = words.next()?;
     let is_clock = |word: &str| word.len() >= 8 && word.bytes().filter(|byte| *byte == b':').count() >= 2;
@@ -285,6 +292,9 @@ mod tests {
             ("Nov 23 11:03:22 nas ignition[1]: INFO : x", None, Some("ignition"), "INFO : x"),
             ("Nov  3 11:03:22 nas systemd[1]: y: z", None, Some("systemd"), "y: z"),
             ("2026-11-23T11:03:22+0000 nas kernel: y", None, None, "kernel: y"),
+            ("Mon 2026-11-23 11:03:22 UTC nas sshd[5]: y", None, Some("sshd"), "y"),
+            ("Mon Nov 23 begins", None, None, "Mon Nov 23 begins"),
+            ("Sun 2026-11-23 x", None, None, "Sun 2026-11-23 x"),
             ("[    5.100000] nas ignition[812]: x", Some(5100), Some("ignition"), "x"),
             ("[  OK  ] Started a.service.", None, None, "[  OK  ] Started a.service."),
             ("[99999999999.1] x", None, None, "[99999999999.1] x"),

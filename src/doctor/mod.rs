@@ -9,8 +9,6 @@ mod secret;
 pub(crate) mod stage;
 mod tell;
 
-use std::collections::BTreeMap;
-
 use known::Patterns;
 pub(crate) use known::{KNOWN, Kind, KnownIssue};
 pub(crate) use log::{Line, Log};
@@ -107,11 +105,14 @@ pub(crate) fn diagnose(log: &Log) -> Diagnosis {
         let lines = &log.lines[boot.begin..end];
         let mut found: Vec<_> = KNOWN.issues.iter().flat_map(|issue| issue.look(lines, number)).collect();
         found.sort_by_key(|found| (found.line, rank(found.issue)));
+        let wrong: Vec<&KnownIssue> = found.iter().map(|found| found.issue).filter(|one| one.kind.is_wrong()).collect();
+        found.retain(|found| !wrong.iter().any(|other| found.issue.yields_to(other)));
         lead(&mut found);
         findings.extend(found);
     }
-    // Any text makes a boot to look for issues in; one that tells of nothing at all is none.
-    if findings.is_empty() && boots.iter().all(|boot| boot.reached == Stage::Nowhere) {
+    // Any text makes a boot to look for issues in; one that tells of nothing at all is none, unless it is a journal's.
+    let is_journal = log.lines.iter().any(|line| line.speaker.is_some());
+    if findings.is_empty() && !is_journal && boots.iter().all(|boot| boot.reached == Stage::Nowhere) {
         boots.clear();
     }
     let lines = log.lines.last().map_or(0, |line| line.number);
@@ -140,29 +141,36 @@ fn lead(found: &mut [Found]) {
 impl KnownIssue {
     /// Looks for the issue in the lines of one boot; what is said several times with the same facts is one.
     fn look(&'static self, lines: &[Line], boot: usize) -> Vec<Found> {
-        let mut signs =
-            lines.iter().enumerate().filter_map(|(index, line)| Some((index, self.find(&line.text)?))).peekable();
+        let signs = lines.iter().enumerate().filter_map(|(index, line)| Some((index, self.find(&line.text)?)));
+        let mut signs = signs.filter(|(index, _)| !self.is_known_better(&lines[*index].text)).peekable();
         if signs.peek().is_none() || !self.applies(lines) {
             return vec![];
         }
-        let mut found: Vec<Found> = vec![];
-        let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        let mut last = 0;
+        // Each with the index of its last line.
+        let mut found: Vec<(Found, usize)> = vec![];
         for (index, captures) in signs {
-            last = index;
             let facts = facts(&captures);
-            let key = format!("{facts:?}");
-            match known.get(&key) {
-                Some(at) => found[*at].times += 1,
-                None if found.len() == ALIKE => found[ALIKE - 1].times += 1,
-                None => {
-                    known.insert(key, found.len());
-                    found.push(self.found(lines, index, boot, facts));
+            let known = found.iter_mut().rposition(|(one, _)| is_same(&one.facts, &facts));
+            match known.or_else(|| (found.len() == ALIKE).then_some(ALIKE - 1)) {
+                Some(at) => {
+                    found[at].0.times += 1;
+                    found[at].1 = index;
                 }
+                None => found.push((self.found(lines, index, boot, facts), index)),
             }
         }
-        let is_over = lines[last..].iter().skip(1).any(|line| self.until.is_in(&line.text));
-        if is_over { vec![] } else { found }
+        let is_over = |last: usize| lines[last..].iter().skip(1).any(|line| self.until.is_in(&line.text));
+        found.into_iter().filter(|(_, last)| self.until.is_empty() || !is_over(*last)).map(|(found, _)| found).collect()
+    }
+
+    /// Returns whether a line counts for other issues only.
+    fn is_known_better(&self, line: &str) -> bool {
+        self.rest && KNOWN.issues.iter().any(|other| !other.rest && other.find(line).is_some())
+    }
+
+    /// Returns whether another one says more of the same.
+    fn yields_to(&self, other: &Self) -> bool {
+        self.id != other.id && self.yields.iter().any(|begin| other.id.starts_with(begin))
     }
 
     /// Returns whether the boot has what must be there and nothing that must not.
@@ -182,6 +190,15 @@ impl KnownIssue {
 
 fn facts(captures: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     captures.iter().map(|(name, value)| (*name, one_line(&secret::hushed(value), 120))).collect()
+}
+
+/// Returns whether two findings are of the same thing: systemd shortens what does not fit into a line of the console.
+fn is_same(one: &[(&'static str, String)], other: &[(&'static str, String)]) -> bool {
+    let is_same = |(one, other): (&(_, String), &(_, String))| {
+        let begins = |short: &str, long: &str| short.split_once('…').is_some_and(|(head, _)| long.starts_with(head));
+        one.1 == other.1 || begins(&one.1, &other.1) || begins(&other.1, &one.1)
+    };
+    one.len() == other.len() && one.iter().zip(other).all(is_same)
 }
 
 fn shown(text: &str) -> String {
@@ -215,23 +232,34 @@ fn is_status(line: &Line) -> bool {
     line.speaker.is_some() || begins.iter().any(|begin| line.text.starts_with(begin))
 }
 
-/// Parts a log into boots: where a kernel or a firmware begins anew, or the kernel's clock goes back.
+/// Parts a log into boots: where a kernel, an initrd or a firmware begins anew, the kernel's clock goes back, or the last
+/// thing is said.
 fn boots(lines: &[Line]) -> Vec<Boot> {
     let mut boots: Vec<Boot> = vec![];
-    let mut clock = 0;
+    let (mut clock, mut is_ended, mut is_initrd, mut welcome) = (0, false, false, None);
     for (index, line) in lines.iter().enumerate() {
         let reached = boots.last().map_or(Stage::Nowhere, |boot| boot.reached);
         let is_back = line.at.is_some_and(|at| at + 3000 < clock && at < 30_000);
-        let is_begun = reached >= Stage::Kernel && clock > 0 && KNOWN.begins.is_in(&line.text);
-        if boots.is_empty() || is_back || is_begun {
+        let is_begun = reached >= Stage::Kernel && clock > 0 && KNOWN.begins.is_in(&line.text)
+            || welcome.is_some_and(|at| at + 1 < index) && KNOWN.initrd_begins.is_in(&line.text);
+        // The old kernel may say more than one thing at its end.
+        let is_after = is_ended && line.at.is_none_or(|at| at < clock) && !line.text.contains("reboot: ");
+        if boots.is_empty() || is_back || is_begun || is_after {
             boots.push(Boot { first: line.number, last: line.number, reached: Stage::Nowhere, begin: index });
-            clock = 0;
+            (clock, is_ended, is_initrd, welcome) = (0, false, false, None);
         }
         clock = clock.max(line.at.unwrap_or(0));
+        is_ended |= KNOWN.ends.is_in(&line.text);
+        is_initrd |= KNOWN.initrd.is_in(&line.text);
+        // Console and journal may both say it.
+        welcome = if KNOWN.initrd_begins.is_in(&line.text) { Some(index) } else { welcome };
         if let Some(boot) = boots.last_mut() {
             boot.last = line.number;
             let least = if line.at.is_some() { boot.reached.max(Stage::Kernel) } else { boot.reached };
-            boot.reached = KNOWN.stage_after(least, &line.text).unwrap_or(least);
+            let stage = KNOWN.stage_after(least, &line.text).unwrap_or(least);
+            // An initrd reaches targets of the same names.
+            let is_initrds = stage == Stage::System && is_initrd && boot.reached < Stage::SwitchRoot;
+            boot.reached = if is_initrds { least } else { stage };
         }
     }
     boots

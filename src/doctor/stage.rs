@@ -11,6 +11,7 @@ vocabulary! {
         Loader = "boot loader",
         Kernel = "kernel",
         Initrd = "initrd",
+        Installer = "installer",
         Ignition = "Ignition: fetch",
         IgnitionDisks = "Ignition: disks",
         IgnitionMount = "Ignition: mount",

@@ -12,6 +12,10 @@ const WIDTH: usize = 92;
 /// How many of the last boots are told besides the first: a machine that begins anew for ever fills a log with them.
 const LAST_BOOTS: usize = 4;
 
+/// What to look at where it is a journal in which nothing is wrong.
+const JOURNAL: &str =
+    "it is the journal of single units, and tells of no boot; `journalctl -b` in the guest has all of it";
+
 /// What to look at where the log is no text.
 const NO_TEXT: &str = "is it the text of the guest's console, and not an image, a program, or a log that is packed? `xz -dc LOG.xz | \
     arca-build doctor -` unpacks one";
@@ -24,6 +28,9 @@ impl fmt::Display for Diagnosis {
             self.found(f, found)?;
         }
         match (self.boots.last(), self.is_wrong()) {
+            (Some(_), false) if self.boots.iter().all(|boot| boot.reached == Stage::Nowhere) => {
+                paragraph(f, "\nlook at", JOURNAL)
+            }
             (Some(boot), false) => paragraph(f, "\nlook at", KNOWN.advice(boot.reached)),
             (None, _) if self.is_binary => paragraph(f, "\nlook at", NO_TEXT),
             (None, _) => paragraph(f, "\nlook at", KNOWN.advice(Stage::Nowhere)),
