@@ -233,6 +233,13 @@ rules! {
             so root's password works on the console only. With an ssh key root can log in from elsewhere.";
         by ("openSUSE: package openssh", "https://build.opensuse.org/package/show/openSUSE:Factory/openssh");
         fix "add `ssh_keys`, or allow it in `[allow]`, if the console is enough";
+    NoNetwork = "no-network", Error, "something needs a network, and the machine has none";
+        why "Packages by name come from the image's repositories, and a script with `network = true` waits for a \
+            network. With `network = \"none\"` the machine has no card: under Combustion the packages fail the boot, \
+            under Ignition their unit gives up after five tries, and the script has nothing to wait for.";
+        by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion"),
+            ("systemd.special(7): network-online.target", "https://www.freedesktop.org/software/systemd/man/latest/systemd.special.html");
+        fix "give the machine a network, or carry the packages by `[[provision.rpm]]`, which need none";
     NoLogin = "no-login", Warning, "a user with neither password nor key";
         why "An account without a password is locked, and without a key sshd refuses the login, so the user exists but \
             cannot be used. For a system user that is intended.";

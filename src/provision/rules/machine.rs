@@ -12,6 +12,22 @@ pub(crate) fn check(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
         installer(ctx, diag);
     }
     storage(ctx, diag);
+    network(ctx, diag);
+}
+
+/// Finds what needs the network that the machine does not have.
+fn network(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
+    if ctx.recipe.machine.network != Network::None {
+        return;
+    }
+    let provision = &ctx.recipe.provision;
+    let packages = provision.packages.first().map(|name| ("`packages` come over a network", &name.place));
+    let runs =
+        provision.runs.iter().filter(|run| run.value.network).map(|run| ("a script waits for a network", &run.place));
+    for (what, place) in packages.into_iter().chain(runs) {
+        let text = format!("{what}, and the machine has none: network = \"none\"");
+        diag.tell(Finding::new(Rule::NoNetwork, text).at(place.clone()).with_severity(Severity::Error));
+    }
 }
 
 /// Finds what an installer would ask, and a first boot that nothing is there for.
