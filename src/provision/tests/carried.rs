@@ -1,6 +1,6 @@
 //! What is named by address: what each engine makes of it, what carries it, and what is refused.
 
-use super::{GuestConfig, compiled, ids, refused, script};
+use super::{GuestConfig, compiled, golden, ids, refused, script};
 use crate::base::{ByteSize, Digest, DiskSerial};
 use crate::provision::engines::template::{Segment, Template};
 use crate::provision::guest::{PAYLOAD_SERIAL, PayloadMedium};
@@ -48,7 +48,7 @@ fn file(path: &str, size: Option<u64>) -> String {
 #[test]
 fn a_script_installs_what_lies_beside_it() {
     let compiled = compiled(&without_containers("combustion"), &[]);
-    assert_eq!(script(&compiled), include_str!("golden/carried-beside"));
+    golden("carried-beside", &script(&compiled));
     assert_eq!(compiled.medium, Some(PayloadMedium::ConfigDisk));
     let digest = Digest::of(b"a file");
     assert_eq!(paths(&compiled), [&format!("files/{digest}"), "rpms/one-1.0.rpm", "rpms/two_rc1.rpm"]);
@@ -58,7 +58,7 @@ fn a_script_installs_what_lies_beside_it() {
 #[test]
 fn a_script_installs_what_the_payload_disk_holds() {
     let compiled = compiled(&wish("combustion"), &[]);
-    assert_eq!(script(&compiled), include_str!("golden/carried-on-disk"));
+    golden("carried-on-disk", &script(&compiled));
     assert_eq!(compiled.medium, Some(PayloadMedium::PayloadDisk));
     assert_eq!(paths(&compiled)[0], "containers/web.tar");
     assert_eq!(compiled.payload_files.len(), 4);
@@ -68,7 +68,7 @@ fn a_script_installs_what_the_payload_disk_holds() {
 #[test]
 fn ignition_has_a_place_for_the_file_and_a_unit_for_the_image() {
     let compiled = compiled(&without_rpms("ignition"), &[]);
-    assert_eq!(shown(compiled.template.as_ref().unwrap()), include_str!("golden/carried.ign"));
+    golden("carried.ign", &shown(compiled.template.as_ref().unwrap()));
     assert_eq!((&compiled.config, &compiled.script, compiled.has_config()), (&None, &None, true));
     assert_eq!(paths(&compiled), ["containers/web.tar"]);
 }

@@ -1,6 +1,6 @@
 //! What `explain` tells: who does what and why, and the first boot in order.
 
-use super::{KEY, compiled};
+use super::{KEY, compiled, golden};
 use crate::recipe::{Recipe, parse};
 
 const WISH: &str = "config = \"c\"\nscript = \"s\"\n[provision.root]\nssh_keys = [\"KEY\"]\n\
@@ -26,7 +26,7 @@ fn explained(wish: &str) -> String {
 
 #[test]
 fn everything_wanted_is_told_in_the_order_it_happens() {
-    assert_eq!(explained(WISH), include_str!("golden/explained.txt"));
+    golden("explained.txt", &explained(WISH));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The whole output for one wish that uses every item, by either engine. If a change is meant, bump the builder's revision.
 
-use super::{compiled, config, ids, script};
+use super::{compiled, config, golden, ids, script};
 use crate::base::DiskLabel;
 
 const WISH: &str = include_str!("golden.toml");
@@ -8,7 +8,7 @@ const WISH: &str = include_str!("golden.toml");
 #[test]
 fn ignition_writes_every_item() {
     let compiled = compiled(WISH, &[]);
-    assert_eq!(config(&compiled), include_str!("golden/config.ign"));
+    golden("config.ign", &config(&compiled));
     assert_eq!((compiled.label, &compiled.script), (Some(DiskLabel::Ignition), &None));
     assert!(ids(&compiled).is_empty());
 }
@@ -16,7 +16,7 @@ fn ignition_writes_every_item() {
 #[test]
 fn combustion_writes_every_item() {
     let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]);
-    assert_eq!(script(&compiled), include_str!("golden/script"));
+    golden("script", &script(&compiled));
     assert_eq!((compiled.label, &compiled.config), (Some(DiskLabel::Combustion), &None));
     assert!(ids(&compiled).is_empty());
 }
@@ -24,7 +24,7 @@ fn combustion_writes_every_item() {
 #[test]
 fn both_engines_share_the_work() {
     let compiled = compiled(&format!("engine = \"auto\"\nscript = \"s\"\n{WISH}"), &[("s", b"#!/bin/sh\ntrue\n")]);
-    assert_eq!(config(&compiled), include_str!("golden/config.ign"));
+    golden("config.ign", &config(&compiled));
     assert_eq!(script(&compiled), "#!/bin/sh\ntrue\n", "typed goes to Ignition, the script stays as it is");
     assert_eq!(compiled.label, Some(DiskLabel::Ignition));
 }

@@ -52,6 +52,16 @@ fn known(recipe: &Recipe) -> PinnedInfo {
     PinnedInfo { inputs: known.chain(images).collect(), base: super::facts::BaseFacts::default() }
 }
 
+/// Compares a text with the one that is kept; `UPDATE_GOLDEN=1` writes that anew.
+#[expect(clippy::disallowed_methods, reason = "golden files are files")]
+fn golden(name: &str, text: &str) {
+    let path = format!("{}/src/provision/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default(), "{name}");
+}
+
 fn compiled(provision: &str, files: &[(&str, &[u8])]) -> GuestConfig {
     compile_with(provision, files).unwrap_or_else(|problems| panic!("{problems}"))
 }

@@ -1,6 +1,6 @@
 //! Network profiles: golden files of both engines, and what is refused or warned of.
 
-use super::{compile_with, compiled, config, ids, refused, script};
+use super::{compile_with, compiled, config, golden, ids, refused, script};
 use crate::base::DiskLabel;
 use crate::base::Engine;
 
@@ -17,14 +17,14 @@ fn other(name: &str, rest: &str) -> String {
 #[test]
 fn ignition_writes_profiles_as_files_of_root_alone() {
     let compiled = compiled(&format!("engine = \"ignition\"\n{WISH}"), &[]);
-    assert_eq!(config(&compiled), include_str!("golden/network.ign"));
+    golden("network.ign", &config(&compiled));
     assert_eq!((&compiled.script, ids(&compiled)), (&None, vec![]));
 }
 
 #[test]
 fn combustion_writes_profiles_in_the_initrd_and_in_the_system() {
     let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]);
-    assert_eq!(script(&compiled), include_str!("golden/network.script"));
+    golden("network.script", &script(&compiled));
     assert_eq!((compiled.label, ids(&compiled)), (Some(DiskLabel::Combustion), vec![]));
 }
 

@@ -1,6 +1,6 @@
 //! Containers that run: the quadlets both engines write, what stands beside them, and what is refused.
 
-use super::{GuestConfig, compile_with, compiled, config, ids, refused, script};
+use super::{GuestConfig, compile_with, compiled, config, golden, ids, refused, script};
 
 const WISH: &str = include_str!("quadlet.toml");
 
@@ -51,7 +51,7 @@ fn ignition_writes_the_quadlet_and_its_variables_apart() {
     assert_eq!((quadlet.as_str(), mode), (include_str!("golden/files.container"), 0o644));
     let (variables, mode) = file_in(&config, "/etc/containers/systemd/files.env");
     assert_eq!((variables.as_str(), mode), ("USER=arca\nPASSWORD=a b$c%d\"e\\\n", 0o600));
-    assert_eq!(load_unit(&config, "files"), include_str!("golden/arca-load-files.service"));
+    golden("arca-load-files.service", &load_unit(&config, "files"));
     assert_eq!(file_in(&config, "/etc/containers/systemd/own.container"), (OWN.to_owned(), 0o644));
     assert!(load_unit(&config, "own").contains("\nBefore=own.service\n"));
     assert!(!load_unit(&config, "only").contains("Before="), "an image that is only loaded waits for nobody");

@@ -1,6 +1,6 @@
 //! Ready-made configs and scripts: taken as they are, joined, carried, limited.
 
-use super::{compile_with, compiled, config, ids, refused, script};
+use super::{compile_with, compiled, config, golden, ids, refused, script};
 use crate::base::{Code, DiskLabel};
 use crate::provision::engines::transports::{FW_CFG_LIMIT, FW_CFG_SLOW};
 
@@ -169,7 +169,7 @@ fn a_script_and_its_side_files_travel_in_one() {
         ("my/a+b", b"\0"),
     ];
     let compiled = compiled(&wish, &files);
-    assert_eq!(script(&compiled), include_str!("golden/carried"));
+    golden("carried", &script(&compiled));
     let names: Vec<_> = compiled.side_files.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
     assert_eq!(names, [("motd", "my/motd"), ("a+b", "my/a+b")]);
 }

@@ -1,22 +1,13 @@
 //! The report: what is added for it, by whom, what it looks at, and that nothing of it is secret. `UPDATE_GOLDEN=1` writes
 //! the golden texts anew.
 
-use super::{HASH, KEY, compiled, config, refused, script};
+use super::{HASH, KEY, compiled, config, golden, refused, script};
 use crate::base::Engine;
 use crate::guest_report::{Expectation, Kind, Matcher};
 use crate::provision::GuestConfig;
 use crate::provision::engines::choice::Feature;
 
 const WISH: &str = include_str!("report.toml");
-
-#[expect(clippy::disallowed_methods, reason = "golden files are files")]
-fn golden(name: &str, text: &str) {
-    let path = format!("{}/src/provision/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    assert_eq!(text, std::fs::read_to_string(&path).unwrap_or_default(), "{name}");
-}
 
 fn by(engine: &str, wish: &str) -> GuestConfig {
     compiled(&format!("engine = \"{engine}\"\nreport = true\n{wish}"), &[("a.rpm", b"rpm")])

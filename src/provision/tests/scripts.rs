@@ -1,6 +1,6 @@
 //! Scripts, timers and packages: golden files of both engines, and what is refused or warned of.
 
-use super::{compile_with, compiled, config, ids, refused, script};
+use super::{compile_with, compiled, config, golden, ids, refused, script};
 use crate::base::Digest;
 use crate::provision::guest::PayloadMedium;
 
@@ -19,14 +19,14 @@ fn run(name: &str, text: &str) -> String {
 #[test]
 fn ignition_runs_scripts_by_units_one_after_another() {
     let compiled = compiled(&format!("engine = \"ignition\"\n{WISH}"), &[SECOND]);
-    assert_eq!(config(&compiled), include_str!("golden/scripts.ign"));
+    golden("scripts.ign", &config(&compiled));
     assert_eq!((&compiled.script, ids(&compiled)), (&None, vec![]));
 }
 
 #[test]
 fn combustion_runs_scripts_last_in_the_order_written() {
     let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[SECOND]);
-    assert_eq!(script(&compiled), include_str!("golden/scripts.script"));
+    golden("scripts.script", &script(&compiled));
     assert!(ids(&compiled).is_empty());
 }
 
@@ -41,7 +41,7 @@ fn the_ready_made_script_still_runs_after_those_of_the_recipe() {
 #[test]
 fn ignition_installs_packages_by_a_unit_and_scripts_wait_for_its_reboot() {
     let compiled = compiled(&format!("engine = \"ignition\"\n{}", packages()), &[]);
-    assert_eq!(config(&compiled), include_str!("golden/packages.ign"));
+    golden("packages.ign", &config(&compiled));
     assert_eq!((compiled.medium, compiled.payload_files.len()), (Some(PayloadMedium::PayloadDisk), 2));
     let only = super::compiled("engine = \"ignition\"\npackages = [\"htop\"]\n", &[]);
     assert_eq!((only.medium, config(&only).contains("arca-payload")), (None, false));
@@ -50,7 +50,7 @@ fn ignition_installs_packages_by_a_unit_and_scripts_wait_for_its_reboot() {
 #[test]
 fn combustion_installs_packages_first_and_asks_for_the_network() {
     let compiled = compiled(&format!("engine = \"combustion\"\n{}", packages()), &[]);
-    assert_eq!(script(&compiled), include_str!("golden/packages.script"));
+    golden("packages.script", &script(&compiled));
     assert_eq!(compiled.medium, Some(PayloadMedium::ConfigDisk));
     let without = packages().split_once('\n').unwrap().1.to_owned();
     assert!(!script(&super::compiled(&format!("engine = \"combustion\"\n{without}"), &[])).contains("# combustion"));
