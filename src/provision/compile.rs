@@ -100,6 +100,7 @@ pub(crate) fn check(recipe: &Recipe, files: &LocalFiles, pins: &PinnedInfo) -> C
         item(&mut cx);
         engines::perform(&mut cx.outputs, &mut cx.diag);
     }
+    engines::presets(&mut cx.outputs);
     items::whole::finish(&mut cx);
     engines::check(&cx.outputs, &mut cx.diag);
     let payload_files = payload::payload(recipe, &mut cx.outputs, &mut cx.diag);

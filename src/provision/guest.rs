@@ -171,6 +171,8 @@ pub(crate) enum Bytes {
 pub(crate) struct GuestUnit {
     pub name: String,
     pub enable: Option<bool>,
+    /// Whether a preset of ours enables it, and not Ignition: a package brings it only later.
+    pub is_preset: bool,
     pub mask: bool,
     pub contents: Option<String>,
     /// Name and text.
@@ -282,7 +284,7 @@ impl GuestUnit {
         place: &Location,
     ) -> Self {
         let (name, contents, place) = (name.into(), Some(text.into()), place.clone());
-        Self { name, enable, mask: false, contents, dropins: vec![], place }
+        Self { name, enable, is_preset: false, mask: false, contents, dropins: vec![], place }
     }
 
     /// Returns its texts, each with its path in the guest.

@@ -54,7 +54,9 @@ pub(crate) fn config(guest: &Guest, spec: u8, subvolumes: &[&str]) -> Config {
             filesystems: subvolumes.iter().map(|path| filesystem(path)).collect(),
             links: guest.links.iter().map(link).collect(),
         },
-        systemd: Systemd { units: guest.units.iter().map(unit).collect() },
+        systemd: Systemd {
+            units: guest.units.iter().filter(|unit| !unit.is_preset || !unit.dropins.is_empty()).map(unit).collect(),
+        },
     }
 }
 
@@ -128,7 +130,7 @@ fn unit(unit: &GuestUnit) -> Unit {
     Unit {
         contents: unit.contents.clone(),
         dropins: dropins.collect(),
-        enabled: unit.enable,
+        enabled: unit.enable.filter(|_| !unit.is_preset),
         mask: unit.mask.then_some(true),
         name: unit.name.clone(),
     }

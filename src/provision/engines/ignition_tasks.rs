@@ -9,7 +9,9 @@ use super::combustion::each;
 use crate::base::{Location, Rule, Spanned};
 use crate::format::ignition::unit::{LINE_LIMIT, fault};
 use crate::provision::diagnostics::{DiagnosticSink, redacted};
-use crate::provision::guest::{Guest, GuestFile, GuestPackage, GuestScript, GuestUnit, HEAD, PAYLOAD_SERIAL, Task};
+use crate::provision::guest::{
+    Bytes, Guest, GuestFile, GuestPackage, GuestScript, GuestUnit, HEAD, PAYLOAD_SERIAL, Task,
+};
 use crate::recipe::types::PackageName;
 
 /// The unit that installs packages, the mark it leaves, and what it runs.
@@ -19,6 +21,9 @@ const PACKAGES_SCRIPT: &str = "/etc/arca-build/packages";
 
 /// Has the next boot make the trust store anew, and take this away.
 pub(crate) const TRUST_MARK: &str = "/etc/pki/trust/.updated";
+
+/// Presets of ours (systemd.preset(5)); after those that Ignition and Combustion's script write.
+const PRESET: &str = "/etc/systemd/system-preset/21-arca-build.preset";
 
 /// What a unit says that needs the network (systemd.special(7), "network-online.target").
 const ONLINE: &str = "Wants=network-online.target\nAfter=network-online.target\n";
@@ -36,6 +41,55 @@ pub(crate) fn perform(guest: &mut Guest, task: Task, diag: &mut DiagnosticSink) 
             run(&scripts, guest);
         }
     }
+}
+
+/// Writes presets, where Ignition itself fails or does nothing; call it when all units are there.
+///
+/// Ignition 2.26 writes nothing for a unit that is not to be enabled, and the first start's presets then enable it. A unit
+/// that a package brings is not there yet: openSUSE's Ignition enables by `systemctl --root=/sysroot enable`, which fails.
+pub(crate) fn presets(guest: &mut Guest, has_packages: bool) {
+    let mut lines = String::new();
+    let mut later = vec![];
+    let mut place = None;
+    for unit in guest.units.iter_mut().filter(|unit| !unit.mask) {
+        let name = &unit.name;
+        match unit.enable {
+            Some(false) => lines.push_str(&format!("disable {name}\n")),
+            Some(true) if unit.contents.is_none() && has_packages => {
+                lines.push_str(&enable_line(name));
+                later.push(name.clone());
+                unit.is_preset = true;
+            }
+            _ => continue,
+        }
+        place.get_or_insert_with(|| redacted(&unit.place));
+    }
+    let Some(place) = place else { return };
+    guest.files.push(GuestFile::new(PRESET, format!("{HEAD}{lines}"), 0o644, &place));
+    let installer = guest.files.iter_mut().find(|file| file.path == PACKAGES_SCRIPT);
+    if let (Some(Bytes::Here(bytes)), false) = (installer.map(|file| &mut file.bytes), later.is_empty()) {
+        bytes.extend(enables(&later).into_bytes());
+    }
+}
+
+/// Writes a preset; of an instance its template's, with what stands behind the `@` (systemd.preset(5)).
+fn enable_line(name: &str) -> String {
+    match name.split_once('@').and_then(|(head, rest)| Some((head, rest.rsplit_once('.')?))) {
+        Some((head, (instance, kind))) if !instance.is_empty() => format!("enable {head}@.{kind} {instance}\n"),
+        _ => format!("enable {name}\n"),
+    }
+}
+
+/// Enables units in the snapshot that has the packages: presets are heeded at the first boot, and by packages that ask for it.
+fn enables(units: &[String]) -> String {
+    let mark = "/var/cache/arca-build/packages/enabled";
+    format!(
+        "rm -f {mark}\n\
+         transactional-update --non-interactive --no-selfupdate --continue run /bin/sh -c \\\n    \
+         'systemctl enable -- \"$@\" && touch {mark}' sh{}\n\
+         test -e {mark}\nrm -f {mark}\n",
+        each(units.iter().map(String::as_str))
+    )
 }
 
 /// Refuses units that systemd takes but Ignition, which reads them too, fails the boot at.

@@ -12,8 +12,10 @@ pub(crate) mod merge;
 pub(crate) mod template;
 pub(crate) mod transports;
 
+use self::choice::Feature;
 use super::diagnostics::DiagnosticSink;
 use super::outputs::EngineOutputs;
+use crate::base::Engine;
 
 /// Has each engine perform the tasks it got since the last call.
 pub(crate) fn perform(outputs: &mut EngineOutputs, diag: &mut DiagnosticSink) {
@@ -24,6 +26,13 @@ pub(crate) fn perform(outputs: &mut EngineOutputs, diag: &mut DiagnosticSink) {
     for task in std::mem::take(&mut combustion.tasks) {
         combustion_tasks::perform(combustion, task, late_paths, diag);
     }
+}
+
+/// Has Ignition do by presets what it does not do well itself; call it when all units are there.
+pub(crate) fn presets(outputs: &mut EngineOutputs) {
+    let mut engines = [Engine::Ignition, Engine::Combustion].into_iter();
+    let has_packages = engines.any(|engine| outputs.has(Feature::Packages, engine));
+    ignition_tasks::presets(&mut outputs.ignition, has_packages);
 }
 
 /// Checks what only one engine refuses.

@@ -33,7 +33,8 @@ fn unit(unit: &Unit, place: &Location, cx: &mut Context<'_>) -> GuestUnit {
     for dropin in dropins {
         texts.extend(text(&dropin.content, place, cx).map(|text| (dropin.name.to_string(), text)));
     }
-    GuestUnit { name: name.to_string(), enable: *enable, mask: *mask, contents, dropins: texts, place: place.clone() }
+    let (mask, place) = (*mask, place.clone());
+    GuestUnit { name: name.to_string(), enable: *enable, is_preset: false, mask, contents, dropins: texts, place }
 }
 
 /// Fetches text: Ignition carries units as JSON strings, so they are UTF-8.

@@ -176,7 +176,7 @@ fn sec_4_a_proxys_password_is_for_root_alone_and_shows_nowhere() {
 fn a_unit_that_the_recipe_names_itself_is_left_to_it() {
     let wish = "ntp = [\"a\"]\n[[provision.unit]]\nname = \"chronyd.service\"\nenable = false\n";
     let text = config(&compiled(wish, &[]));
-    assert_eq!(text.matches("chronyd.service").count(), 1, "{text}");
+    assert_eq!(text.matches("\"name\": \"chronyd.service\"").count(), 1, "{text}");
     assert!(text.contains("\"enabled\": false"), "{text}");
 }
 
@@ -201,5 +201,78 @@ fn directories_and_links_of_the_root_snapshot_go_to_combustion() {
             .assignments
             .iter()
             .all(|assigned| assigned.engine == Engine::Combustion && assigned.why.contains("read-only"))
+    );
+}
+
+/// Returns what the config's file at a path holds, and the config.
+fn preset(wish: &str) -> (String, serde_json::Value) {
+    let config: serde_json::Value = serde_json::from_str(&config(&compiled(wish, &[]))).unwrap();
+    let mut files = config["storage"]["files"].as_array().into_iter().flatten();
+    let preset = files.find(|file| file["path"] == "/etc/systemd/system-preset/21-arca-build.preset");
+    let source = preset.map_or("", |file| file["contents"]["source"].as_str().unwrap());
+    let text =
+        source.replace("data:,", "").replace("%20", " ").replace("%0A", "\n").replace("%40", "@").replace("%23", "#");
+    (text.split_once('\n').map_or(String::new(), |(_, lines)| lines.to_owned()), config)
+}
+
+fn unit(name: &str, rest: &str) -> String {
+    format!("[[provision.unit]]\nname = \"{name}\"\n{rest}\n")
+}
+
+#[test]
+fn what_ignition_would_leave_enabled_is_disabled_by_a_preset() {
+    let own = "enable = false\ntext = \"[Install]\\nWantedBy=multi-user.target\\n\"";
+    for (units, lines) in [
+        (unit("sshd.service", "enable = false"), "disable sshd.service\n"),
+        (unit("own.service", own), "disable own.service\n"),
+        (
+            unit("a@b.service", "enable = false") + &unit("c.timer", "enable = false"),
+            "disable a@b.service\ndisable c.timer\n",
+        ),
+        (unit("a.service", "mask = true"), ""),
+        (unit("a.service", "enable = true"), ""),
+    ] {
+        assert_eq!(preset(&format!("engine = \"ignition\"\n{units}")).0, lines, "{units}");
+    }
+}
+
+#[test]
+fn a_unit_that_a_package_brings_is_enabled_by_a_preset_and_by_whoever_installs_the_package() {
+    let packages = "packages = [\"tailscale\"]\n";
+    let rpm = format!(
+        "[[provision.rpm]]\nurl = \"https://h/a-1-1.noarch.rpm\"\nsha256 = \"{}\"\nsize = \"1KiB\"\n",
+        "a".repeat(64)
+    );
+    let enable = unit("tailscaled.service", "enable = true");
+    let instance = unit("syncthing@ada.service", "enable = true");
+    for (wish, lines) in [
+        (format!("{packages}{enable}"), "enable tailscaled.service\n"),
+        (format!("{rpm}{enable}"), "enable tailscaled.service\n"),
+        (format!("{packages}{instance}"), "enable syncthing@.service ada\n"),
+        (
+            format!("engine = \"ignition\"\n{packages}{enable}{instance}"),
+            "enable tailscaled.service\nenable syncthing@.service ada\n",
+        ),
+    ] {
+        let (preset, config) = preset(&wish);
+        assert_eq!(preset, lines, "{wish}");
+        // Ignition itself is told nothing of it: it would fail, and the boot be degraded for good.
+        let units = config["systemd"]["units"].as_array().cloned().unwrap_or_default();
+        assert!(units.iter().all(|unit| unit["name"] != "tailscaled.service"), "{units:?}");
+        let installs = config.to_string().contains("systemctl%20enable");
+        assert_eq!(installs, wish.contains("\"ignition\""), "{wish}");
+    }
+    // With a drop-in the unit stays in the config, not enabled there.
+    let dropin = enable.clone() + "[[provision.unit.dropin]]\nname = \"a.conf\"\ntext = \"[Service]\\n\"\n";
+    let (_, config) = preset(&format!("{packages}{dropin}"));
+    assert_eq!(config["systemd"]["units"][0].get("enabled"), None, "{config}");
+    // By Combustion the script enables it, after the packages.
+    let by_script = script(&compiled(&format!("engine = \"combustion\"\n{packages}{enable}"), &[]));
+    assert!(
+        by_script.find("zypper").unwrap()
+            < by_script
+                .find("systemctl enable tailscaled.service")
+                .or_else(|| by_script.find("systemctl enable 'tailscaled.service'"))
+                .unwrap()
     );
 }
