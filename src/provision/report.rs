@@ -38,6 +38,11 @@ pub(crate) fn add(
         .map(|(engine, _)| engine)
         .collect();
     refuse_namesakes(outputs, diag);
+    // What told that it is yet to restart the guest, and then failed for good, is told of anew.
+    for unit in outputs.ignition.units.iter_mut().filter(|unit| unit.name == PACKAGES) {
+        let tells = |text: String| text.replace("[Unit]\n", &format!("[Unit]\nOnFailure={UNIT}\n"));
+        unit.contents = unit.contents.take().map(tells);
+    }
     let checks = checks(outputs, &engines, digest);
     let list = list(outputs, &checks);
     for engine in engines {

@@ -209,7 +209,7 @@ pool() {
     *) lost=no ;;
     esac
     there pool "$1" "path=$2" "access=$access" "data=$(profile Data "$2")" "metadata=$(profile Metadata "$2")" \
-        "members=$(printf '%s\n' "$shown" | grep -c devid)" "missing=$lost"
+        "members=$(printf '%s\n' "$shown" | grep -c devid)" "missing=$lost" "options=$options"
 }
 
 # Prints how btrfs spreads blocks of a kind, as mkfs.btrfs calls it.
@@ -220,10 +220,14 @@ profile() {
 mounted() {
     found=$(findmnt --noheadings --raw --output FSTYPE,OPTIONS --mountpoint "$1" | tail -n 1)
     case $found in
-    '') absent mount "$1" ;;
-    *' ro' | *' ro,'*) there mount "$1" "type=${found%% *}" access=ro ;;
-    *) there mount "$1" "type=${found%% *}" access=rw ;;
+    '')
+        absent mount "$1"
+        return
+        ;;
+    *' ro' | *' ro,'*) access=ro ;;
+    *) access=rw ;;
     esac
+    there mount "$1" "type=${found%% *}" "access=$access" "options=${found#* }"
 }
 
 subvolume() {
@@ -238,10 +242,14 @@ subvolume() {
     fi
 }
 
-# Sets `stage`: a unit that restarts the guest has not run, or in this boot only. Unit, and what it leaves behind.
+# Sets `stage`: a unit that restarts the guest has not run, or in this boot only. Unit, and what it leaves behind. One that
+# failed for good restarts nothing.
 stage=final
 restart() {
-    if [ ! -e "$2" ] || ! ask is-active -- "$1" || [ "$answer" = active ]; then
+    if ask is-active -- "$1" && [ "$answer" = failed ]; then
+        return
+    fi
+    if [ ! -e "$2" ] || [ -z "$answer" ] || [ "$answer" = active ]; then
         stage=pending
     fi
 }

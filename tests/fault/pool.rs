@@ -71,6 +71,14 @@ impl Guest {
         std::fs::create_dir(&stubs).unwrap();
         write_stub(&stubs.join("sleep"), "echo waited >>/run/waited");
         write_stub(&stubs.join("systemctl"), "echo \"$*\" >>/run/asked");
+        let real = |program: &str| tool(program).unwrap().display().to_string();
+        // The kernel's list of members is not the namespace's: of a wish to forget all, only ours are forgotten.
+        let ours: String = guest.disks.iter().map(|(_, device)| format!(" {device}")).collect();
+        let (btrfs, chattr) = (real("btrfs"), real("chattr"));
+        let forget = format!("for d in{ours}; do {btrfs} device scan --forget \"$d\" 2>/dev/null; done; exit 0");
+        let forget = format!("[ \"$*\" = 'device scan --forget' ] && {{ echo >>/run/forgot; {forget}; }}");
+        write_stub(&stubs.join("btrfs"), &format!("{forget}\nexec {btrfs} \"$@\""));
+        write_stub(&stubs.join("chattr"), &format!("[ -e /run/no-chattr ] && exit 1\nexec {chattr} \"$@\""));
         guest.recipe(pool);
         guest
     }
@@ -173,10 +181,18 @@ impl Guest {
 
     /// Mounts as the unit does, tells something of it, and unmounts.
     fn mounted<T>(&self, look: impl FnOnce(&Path) -> T) -> T {
-        ok("mount", &["-t", "btrfs", &format!("LABEL={LABEL}"), "/srv/arca"]);
+        ok("mount", &["-t", "btrfs", &Self::member(), "/srv/arca"]);
         let told = look(Path::new("/srv/arca"));
         ok("umount", &["/srv/arca"]);
         told
+    }
+
+    /// What the mount's unit names.
+    fn member() -> String {
+        let link = format!("/run/arca-build/pool-{LABEL}.device");
+        let member = std::fs::read_link(&link).unwrap();
+        assert!(member.starts_with("/dev") && member.exists(), "{}", member.display());
+        link
     }
 
     /// What whoever logs in reads.
@@ -336,9 +352,9 @@ fn pool_2_a_missing_disk_is_told_by_name_and_the_way_out_that_is_told_works() {
             guest.degrades(&[
                 &format!("a disk of the pool is missing: {lost}\n"),
                 &format!("there is of it:{there}\n"),
-                "nothing was changed; it is mounted to be read only",
+                "it was waited for 30 seconds; nothing was changed, and the pool will be mounted read-only: findmnt /srv/arca",
             ]);
-            ok("mount", &["-t", "btrfs", "-o", "ro,degraded", &format!("LABEL={LABEL}"), "/srv/arca"]);
+            ok("mount", &["-t", "btrfs", "-o", "ro,degraded", &Guest::member(), "/srv/arca"]);
             assert_eq!(std::fs::read_to_string("/srv/arca/media/photo").unwrap(), "kept");
             let check = guest.run_without_forgetting("check").ends_with(1);
             check.says("<0>").says("it is mounted with a disk missing");
@@ -347,6 +363,65 @@ fn pool_2_a_missing_disk_is_told_by_name_and_the_way_out_that_is_told_works() {
         }
         guest.run("start").success();
         assert_eq!(Guest::notice("start"), "");
+    }
+}
+
+/// The advice that is told, word by word.
+#[test]
+fn pool_2_a_new_disk_takes_the_place_of_a_lost_one() {
+    if !is_inside("pool_2_a_new_disk_takes_the_place_of_a_lost_one") {
+        return;
+    }
+    let guest = Guest::new(SHELLS[0], &["data1", "data2", "data3", "data4"], RAID1);
+    guest.run("start").success();
+    guest.mounted(|top| std::fs::write(top.join("media/photo"), "kept").unwrap());
+    guest.unplug("data2");
+    guest.degrades(&[
+        "to put a new disk in its place: mount -o remount,rw,degraded /srv/arca, btrfs device usage /srv/arca, ",
+    ]);
+    ok("mount", &["-t", "btrfs", "-o", "ro,degraded", &Guest::member(), "/srv/arca"]);
+    ok("mount", &["-o", "remount,rw,degraded", "/srv/arca"]);
+    let usage = ok("btrfs", &["device", "usage", "/srv/arca"]);
+    let missing = usage.lines().find(|line| line.starts_with("missing")).unwrap_or_else(|| panic!("{usage}"));
+    let id = missing.rsplit_once("ID: ").unwrap().1;
+    ok("btrfs", &["replace", "start", "-B", id, guest.device("data4"), "/srv/arca"]);
+    ok("umount", &["/srv/arca"]);
+    let again = guest.run("start").success();
+    assert_eq!(Guest::notice("start"), "", "{again}");
+    assert_eq!(guest.mounted(|top| std::fs::read_to_string(top.join("media/photo")).unwrap()), "kept");
+}
+
+#[test]
+fn pool_2_the_kernel_forgets_members_that_are_gone_before_it_is_asked() {
+    if !is_inside("pool_2_the_kernel_forgets_members_that_are_gone_before_it_is_asked") {
+        return;
+    }
+    let guest = Guest::new(SHELLS[0], &THREE, RAID1);
+    guest.run("start").success();
+    assert!(!Path::new("/run/forgot").exists(), "of blank disks there is nothing to forget");
+    guest.run("start").success();
+    assert_eq!(std::fs::read_to_string("/run/forgot").unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_subvolume_that_was_made_half_way_is_made_whole_at_the_next_boot() {
+    if !is_inside("a_subvolume_that_was_made_half_way_is_made_whole_at_the_next_boot") {
+        return;
+    }
+    for shell in SHELLS {
+        let guest = Guest::new(shell, &THREE, RAID1);
+        std::fs::write("/run/no-chattr", "").unwrap();
+        guest.run("start").ends_with(1).says("the subvolume vm cannot be set to nocow");
+        guest.run("start").ends_with(1);
+        std::fs::remove_file("/run/no-chattr").unwrap();
+        guest.run("start").success();
+        assert_eq!(Guest::notice("start"), "");
+        guest.mounted(|_| {
+            let list = ok("btrfs", &["subvolume", "list", "/srv/arca"]);
+            assert!(list.contains("path vm\n") && !list.contains("arca-new"), "{list}");
+            let flags = ok("lsattr", &["-d", "/srv/arca/vm"]);
+            assert!(flags.split(' ').next().unwrap().contains('C'), "{flags}");
+        });
     }
 }
 

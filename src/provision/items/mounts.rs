@@ -201,19 +201,23 @@ fn subvolume(row: &Spanned<Subvolume>, cx: &mut Context<'_>) {
 }
 
 /// Writes the unit that makes a subvolume where nothing is; before local-fs.target, which everything else waits for.
+///
+/// It has its name only when all is done: what failed half-way is taken up at the next boot.
 fn subvolume_unit(path: &str, nocow: bool) -> String {
     let path = specifiers(path);
     let parent = path.rsplit_once('/').map_or("/", |(parent, _)| parent);
     // In what is started `$` would be a variable.
     let words = |text: &str| text.replace('$', "$$");
     let (word, above) = (words(&path), words(parent));
-    let nocow = if nocow { format!("ExecStart=chattr +C \"{word}\"\n") } else { String::new() };
+    let nocow = if nocow { format!("ExecStart=chattr +C \"{word}.arca-new\"\n") } else { String::new() };
     format!(
         "{HEAD}[Unit]\nDescription=Make the subvolume {path}\nDefaultDependencies=no\n\
          RequiresMountsFor=\"{parent}\"\nConditionPathExists=!{path}\n\
+         After=systemd-remount-fs.service\n\
          Before=local-fs.target shutdown.target\nConflicts=shutdown.target\n\n\
          [Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=mkdir -p \"{above}\"\n\
-         ExecStart=btrfs subvolume create \"{word}\"\n{nocow}\n\
+         ExecStart=sh -c 'test -e \"$$1\" || exec btrfs subvolume create \"$$1\"' sh \"{word}.arca-new\"\n{nocow}\
+         ExecStart=mv -T \"{word}.arca-new\" \"{word}\"\n\n\
          [Install]\nWantedBy=local-fs.target\n"
     )
 }
@@ -226,7 +230,20 @@ pub(crate) fn made(path: &str, nocow: bool) -> GuestCheck {
 /// Expects a mount.
 pub(crate) fn mounted(path: &str, kind: Option<&str>, options: &[impl AsRef<str>]) -> GuestCheck {
     let kind = kind.and_then(file_system).map(|wish| ("type", wish));
-    GuestCheck::new(Kind::Mount, path, kind.into_iter().chain([("access", access(options))]))
+    GuestCheck::new(Kind::Mount, path, kind.into_iter().chain([("access", access(options))]).chain(shown(options)))
+}
+
+/// Expects those options that the kernel shows as they are written, but for a level that it adds (btrfs(5), "MOUNT OPTIONS").
+pub(crate) fn shown(options: &[impl AsRef<str>]) -> Option<(&'static str, Matcher)> {
+    let plain =
+        ["autodefrag", "flushoncommit", "noatime", "nodatacow", "nodatasum", "nodev", "nodiratime", "noexec", "nosuid"];
+    let shown = |option: &str| match option.split_once('=') {
+        Some(("compress" | "compress-force", "zstd" | "zlib")) => Some(format!("{option}:3")),
+        Some(("compress" | "compress-force", _)) => Some(option.to_owned()),
+        _ => plain.contains(&option).then(|| option.to_owned()),
+    };
+    let shown: Vec<_> = options.iter().filter_map(|option| shown(option.as_ref())).collect();
+    (!shown.is_empty()).then_some(("options", Matcher::Has(shown)))
 }
 
 /// Expects what the options of a mount say of writing.
@@ -287,6 +304,21 @@ mod tests {
             ("/dev/disk/by-label/A", "dev-disk-by\\x2dlabel-A"),
         ] {
             assert_eq!(escape(path), name);
+        }
+    }
+
+    #[test]
+    fn the_report_compares_options_as_the_kernel_shows_them() {
+        for (options, expected) in [
+            (&["compress=zstd", "noatime"][..], &["compress=zstd:3", "noatime"][..]),
+            (&["compress-force=zlib"], &["compress-force=zlib:3"]),
+            (&["compress=lzo", "x=y"], &["compress=lzo"]),
+            (&["compress=zstd:9", "ro", "autodefrag"], &["compress=zstd:9", "autodefrag"]),
+            (&["ro", "defaults"], &[]),
+        ] {
+            let found = shown(options);
+            let expected: Vec<String> = expected.iter().map(|&option| option.to_owned()).collect();
+            assert_eq!(found, (!expected.is_empty()).then_some(("options", Matcher::Has(expected))), "{options:?}");
         }
     }
 }

@@ -50,7 +50,8 @@ fn record(pool: &Pool, sizes: &[ByteSize], cx: &mut Context<'_>) {
         data.usable(sizes),
         total(sizes),
     );
-    let why = "a unit makes it at the first boot if every disk is blank: in an engine a failure would fail the boot";
+    let why = "a unit makes it at the first boot if every disk is blank: in an engine a failure would fail the boot; \
+               a boot waits at most 30 seconds for its disks";
     cx.outputs.record_why(Feature::Pools, cx.outputs.choice.engine(Feature::Pools), what, why);
 }
 
@@ -68,6 +69,7 @@ fn checks(pool: &Pool, cx: &mut Context<'_>) {
         ("members", is(pool.disks.len())),
         ("missing", is("no")),
     ];
+    let facts = facts.into_iter().chain(mounts::shown(&pool.options));
     // The script is given the path where it is mounted, and compares the label.
     let mut checks = vec![GuestCheck::new(Kind::Pool, pool.label.as_str(), facts).with_detail(pool.path.as_str())];
     for one in pool.subvolumes.iter().map(|one| &one.value) {
@@ -197,6 +199,7 @@ fn unit(pool: &Pool, place: &Location) -> GuestUnit {
         "{HEAD}[Unit]\nDescription=Make or find the pool {label}\nDefaultDependencies=no\n\
          RequiresMountsFor=/etc/arca-build /var/lib/arca-build\n\
          After=systemd-udevd.service systemd-udev-trigger.service\n\
+         After=systemd-remount-fs.service local-fs-pre.target\n\
          Before=local-fs.target shutdown.target\nConflicts=shutdown.target\n\n\
          [Service]\nType=oneshot\nRemainAfterExit=yes\nTimeoutStartSec=5min\n\
          StandardOutput=journal+console\nStandardError=journal+console\n\
@@ -206,17 +209,21 @@ fn unit(pool: &Pool, place: &Location) -> GuestUnit {
     GuestUnit::new(format!("arca-pool-{label}.service"), Some(true), text, place)
 }
 
-/// Writes the units of the mounts. What is mounted is named by label and not by device: systemd would wait for a device's
-/// unit, which a btrfs with a lost member never gets (64-btrfs.rules), and which is there too early on the first boot.
+/// Writes the units of the mounts. What is mounted is a link of the script's to a member that is there. For a device below
+/// /dev, and from systemd 254 on for a label too, systemd would wait for the device's unit, which a btrfs with a lost
+/// member never gets (64-btrfs.rules), and which is there too early on the first boot. The pool comes first of its mounts,
+/// for btrfs takes most options of the first (btrfs(5), "MOUNT OPTIONS").
 fn mount(pool: &Pool, place: &Location, cx: &mut Context<'_>) {
     let label = &pool.label;
-    let point = |path, options, description, title, place| Point {
-        what: format!("LABEL={label}"),
+    let own = format!("Requires=arca-pool-{label}.service\nAfter=arca-pool-{label}.service\n");
+    let inner = format!("{own}After={}.mount\n", mounts::escape(&pool.path));
+    let point = |path, options, description, title, unit: &str, place| Point {
+        what: format!("/run/arca-build/pool-{label}.device"),
         path,
         kind: Some("btrfs"),
         options,
         description,
-        unit: format!("Requires=arca-pool-{label}.service\nAfter=arca-pool-{label}.service\n"),
+        unit: unit.to_owned(),
         // A large pool may take minutes.
         mount: "TimeoutSec=10min\n",
         feature: Feature::Pools,
@@ -224,11 +231,14 @@ fn mount(pool: &Pool, place: &Location, cx: &mut Context<'_>) {
         place,
     };
     let description = format!("The pool {label} at {}", pool.path);
-    mounts::add(point(pool.path.as_str(), options(&pool.options).collect(), description, "the pool at", place), cx);
+    mounts::add(
+        point(pool.path.as_str(), options(&pool.options).collect(), description, "the pool at", &own, place),
+        cx,
+    );
     for Spanned { value: one, place } in &pool.subvolumes {
         let Some(path) = &one.path else { continue };
         let description = format!("The subvolume {} of the pool {label} at {path}", one.name);
-        mounts::add(point(path, subvolume_options(one), description, "the mount at", place), cx);
+        mounts::add(point(path, subvolume_options(one), description, "the mount at", &inner, place), cx);
     }
 }
 

@@ -15,6 +15,8 @@ level=2
 is_told=
 # Where the script itself mounts, to look or to make subvolumes.
 top=/run/arca-build/pool-$label
+# A member that is there, which the mounts name.
+link=$top.device
 
 # Says a line: level, text.
 say() {
@@ -133,11 +135,13 @@ start() {
     if [ -z "$is_told" ]; then
         add_subvolumes
     fi
+    mkdir -p "${link%/*}"
+    ln -sfn "$(readlink -f "$first")" "$link"
     mkdir -p "${stamp%/*}"
     echo "$uuid" >"$stamp"
 }
 
-# It is mounted by its label, so no other file system may have it.
+# Whoever names it by its label must find this one.
 namesakes() {
     for device in $(blkid -c /dev/null -t LABEL="$label" -o device || :); do
         if [ "$(blkid -p -s UUID -o value "$device" || :)" != "$uuid" ]; then
@@ -150,6 +154,8 @@ namesakes() {
 
 # Looks whether all members are there that the file system knows, whatever the recipe names.
 whole() {
+    # The kernel remembers members that are gone; what is mounted it does not forget.
+    btrfs device scan --forget >/dev/null 2>&1 || :
     btrfs device scan >/dev/null
     if ! btrfs device ready "$first"; then
         degraded
@@ -177,9 +183,9 @@ degraded() {
         printf '[Mount]\nOptions=%sro,degraded\n' "${options:+$options,}" >"/run/systemd/system/$unit.d/50-degraded.conf"
     done
     systemctl daemon-reload
-    tell "$@" 'nothing was changed; it is mounted to be read only' \
+    tell "$@" "it was waited for 30 seconds; nothing was changed, and the pool will be mounted read-only: findmnt $path" \
         'to have it whole again: attach the disk, and boot again' \
-        "to put a new disk in its place: mount -o remount,rw $path, btrfs device usage $path, btrfs replace start ID DISK $path"
+        "to put a new disk in its place: mount -o remount,rw,degraded $path, btrfs device usage $path, btrfs replace start ID DISK $path"
     # It fails for as long as the disk is missing, and that is seen wherever failed units are.
     systemctl --no-block start "arca-check-$label.service" || :
 }
@@ -220,10 +226,15 @@ add_subvolumes() {
         if [ -e "$top/$name" ]; then
             continue
         fi
-        btrfs subvolume create "$top/$name" >/dev/null || fail "the subvolume $name cannot be made; see above"
+        # It has its name only when all is done: what failed half-way is taken up at the next boot.
+        if [ ! -e "$top/$name.arca-new" ]; then
+            btrfs subvolume create "$top/$name.arca-new" >/dev/null ||
+                fail "the subvolume $name cannot be made; see above"
+        fi
         case " $nocow " in
-        *" $name "*) chattr +C "$top/$name" ;;
+        *" $name "*) chattr +C "$top/$name.arca-new" || fail "the subvolume $name cannot be set to nocow; see above" ;;
         esac
+        mv -T "$top/$name.arca-new" "$top/$name"
     done
     umount "$top"
     trap - EXIT
@@ -232,7 +243,7 @@ add_subvolumes() {
 mounted() {
     level=0
     if ! mountpoint -q "$path"; then
-        fail "it is not mounted at $path" "to see why: journalctl -u arca-pool-$label.service"
+        fail "it is not mounted at $path" "to see why: journalctl -u arca-pool-$label.service -b"
     fi
 }
 

@@ -1,6 +1,6 @@
 //! Mounts, subvolumes and pools: golden texts for both engines, and tables of what is refused or warned of.
 
-use super::{compile_with, compiled, config, ids, refused, script};
+use super::{compile_with, compiled, config, golden, ids, refused, script};
 use crate::base::Engine;
 use crate::provision::engines::choice::Feature;
 
@@ -18,14 +18,14 @@ fn pool(rest: &str) -> String {
 #[test]
 fn ignition_writes_mounts_subvolumes_and_the_pool() {
     let compiled = compiled(&format!("engine = \"ignition\"\n{WISH}"), &[]);
-    assert!(config(&compiled) == include_str!("golden/storage.ign"), "{}", config(&compiled));
+    golden("storage.ign", &config(&compiled));
     assert_eq!((ids(&compiled), &compiled.script), (vec!["read-only-root"], &None));
 }
 
 #[test]
 fn combustion_writes_mounts_subvolumes_and_the_pool() {
     let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]);
-    assert!(script(&compiled) == include_str!("golden/storage-script"), "{}", script(&compiled));
+    golden("storage-script", &script(&compiled));
     assert!(ids(&compiled).is_empty() && compiled.config.is_none());
 }
 
@@ -218,4 +218,48 @@ fn the_systems_own_device_is_waited_for_as_long_as_the_system_does() {
     let text = |what: &str| config(&compiled(&format!("engine = \"ignition\"\n{}", mount(what)), &[]));
     assert!(text("LABEL=other").contains("JobRunningTimeoutSec"));
     assert!(!text("LABEL=ROOT").contains("JobRunningTimeoutSec"));
+}
+
+/// What fails half-way must be tried again, so a subvolume has its name only when all is done.
+#[test]
+fn a_subvolume_has_its_name_last_and_waits_for_a_root_that_can_be_written() {
+    let config =
+        config(&compiled("engine = \"ignition\"\n[[provision.subvolume]]\npath = \"/srv/a $b\"\nnocow = true\n", &[]));
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    let unit = config["systemd"]["units"][0]["contents"].as_str().unwrap();
+    let starts: Vec<_> = unit.lines().filter(|line| line.starts_with("ExecStart=")).collect();
+    assert_eq!(
+        starts[2..],
+        ["ExecStart=chattr +C \"/srv/a $$b.arca-new\"", "ExecStart=mv -T \"/srv/a $$b.arca-new\" \"/srv/a $$b\""]
+    );
+    assert!(
+        starts[1].contains("test -e \"$$1\" || exec btrfs subvolume create \"$$1\"' sh \"/srv/a $$b.arca-new\""),
+        "{unit}"
+    );
+    assert!(
+        unit.contains("\nAfter=systemd-remount-fs.service\n") && unit.contains("\nConditionPathExists=!/srv/a $b\n"),
+        "{unit}"
+    );
+}
+
+#[test]
+fn a_pool_is_mounted_by_a_link_that_no_device_unit_stands_for_and_before_what_is_mounted_of_it() {
+    let wish = pool(
+        "disks = [\"a\", \"b\"]\noptions = [\"compress=zstd\", \"noatime\"]\n[[provision.pool.subvolume]]\nname = \"vm\"\npath = \"/var/vm\"",
+    ) + &disks(&["a", "b"]);
+    let config: serde_json::Value =
+        serde_json::from_str(&config(&compiled(&format!("engine = \"ignition\"\n{wish}"), &[]))).unwrap();
+    let unit = |name: &str| {
+        let mut units = config["systemd"]["units"].as_array().unwrap().iter();
+        units.find(|unit| unit["name"] == name).unwrap()["contents"].as_str().unwrap().to_owned()
+    };
+    for (name, rest) in [("srv-arca.mount", ""), ("var-vm.mount", "After=srv-arca.mount\n")] {
+        let text = unit(name);
+        assert!(text.contains("\nWhat=/run/arca-build/pool-Arca.device\n"), "{text}");
+        assert!(
+            text.contains(&format!("Requires=arca-pool-Arca.service\nAfter=arca-pool-Arca.service\n{rest}\n[Mount]")),
+            "{text}"
+        );
+    }
+    assert!(unit("arca-pool-Arca.service").contains("After=systemd-remount-fs.service local-fs-pre.target\n"));
 }
