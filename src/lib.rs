@@ -44,7 +44,7 @@
 //! | `realise` | walk the plan: reuse, else build; record it | base stream format plan recipe store fetch host | through them |
 //! | `bundle` | a realised plan as a directory of named files with a manifest; verify | base format plan emit store host realise | through store, host |
 //! | `transfer` | everything a rebuild needs, as one deterministic file, and back | base stream format recipe lock plan store host | through store, host |
-//! | `vm` | other programs and the machines QEMU runs and keeps: nothing that makes a byte of a bundle | base stream fs format guest_report plan emit | processes, instance directories |
+//! | `vm` | other programs and the machines QEMU runs and keeps: nothing that makes a byte of a bundle | base stream fs format guest_report plan emit doctor | processes, instance directories |
 //! | `libvirt` | domains that libvirt runs: preflight, what was installed, virsh | base plan vm fs | processes, instance directories |
 //! | `report` | a failure as a person meets it: code, exit class, text, JSON | base | nothing |
 //! | `commands` | one file for each command: what it does, and what it prints through `Printer` | base stream inspect guest_report recipe provision lock machine plan compare emit import_config doctor store fetch host realise bundle transfer vm libvirt report | through the above, terminal |

@@ -153,6 +153,8 @@ pub(crate) struct Knowledge {
     pub(super) ends: Patterns,
     #[serde(default)]
     pub(super) initrd: Patterns,
+    #[serde(default)]
+    shell: Patterns,
     /// In the order of a boot.
     #[serde(rename = "stage")]
     pub(super) stages: Vec<StageRow>,
@@ -164,8 +166,8 @@ pub(crate) struct Knowledge {
 impl Knowledge {
     fn read(text: &str) -> Result<Self, String> {
         let mut read: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        let Self { lists, begins, initrd_begins, ends, initrd, stages, issues } = &mut read;
-        for patterns in [begins, initrd_begins, ends, initrd] {
+        let Self { lists, begins, initrd_begins, ends, initrd, shell, stages, issues } = &mut read;
+        for patterns in [begins, initrd_begins, ends, initrd, shell] {
             patterns.compile(lists)?;
         }
         for stage in stages {
@@ -185,6 +187,11 @@ impl Knowledge {
     pub(super) fn stage_after(&self, before: Stage, line: &str) -> Option<Stage> {
         let mut later = self.stages.iter().rev().take_while(|stage| stage.name > before);
         later.find(|stage| stage.patterns.is_in(line)).map(|stage| stage.name)
+    }
+
+    /// Returns whether a line tells of an emergency shell.
+    pub(crate) fn is_emergency(&self, line: &str) -> bool {
+        self.shell.is_in(line)
     }
 
     /// Returns what to look at where a boot ended at a step and nothing known is found.

@@ -129,6 +129,11 @@ fn is_odd(c: char) -> bool {
         || (c.is_ascii_control() && !matches!(c, '\t' | '\r' | '\u{7}' | '\u{8}' | '\u{1b}'))
 }
 
+/// Returns what a person sees of a line: what stands after the last move of the cursor, without control sequences.
+pub(crate) fn plain(line: &str) -> Option<String> {
+    parts(line).pop()
+}
+
 /// Splits a line where the terminal would go elsewhere, and takes out what no person sees; empty parts are left out.
 fn parts(line: &str) -> Vec<String> {
     let (mut parts, mut part, mut rest) = (vec![], String::new(), line.chars());

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::watch::VmEvent;
 use crate::base::text::one_line;
+use crate::doctor::{KNOWN, log};
 
 /// Where the console goes and what is typed comes from.
 pub(crate) struct Terminal {
@@ -42,11 +43,11 @@ impl LastLine {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, line: &[u8]) {
-        let text = String::from_utf8_lossy(line);
-        if !text.trim().is_empty() {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = one_line(text.trim(), 200);
-        }
+    /// Takes a line, and returns what a person sees of it.
+    fn set(&self, line: &[u8]) -> Option<String> {
+        let text = log::plain(&String::from_utf8_lossy(line))?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = one_line(text.trim(), 200);
+        Some(text)
     }
 }
 
@@ -67,7 +68,7 @@ impl Finder {
     }
 }
 
-/// Passes the console on until QEMU closes it; tells when `pattern` was said.
+/// Passes the console on until QEMU closes it; tells when `pattern` was said, and of an emergency shell.
 pub(crate) fn pump(
     mut from: UnixStream,
     mut out: Box<dyn Write + Send>,
@@ -77,6 +78,7 @@ pub(crate) fn pump(
 ) {
     let mut finder = pattern.map(|text| Finder { wanted: text.as_bytes().to_vec(), tail: vec![] });
     let mut line = vec![];
+    let mut is_emergency = false;
     let mut buffer = [0; 1 << 14];
     loop {
         let bytes = match from.read(&mut buffer) {
@@ -89,7 +91,13 @@ pub(crate) fn pump(
         let _ = out.write_all(bytes).and_then(|()| out.flush());
         for &byte in bytes {
             match byte {
-                b'\n' => last.set(&std::mem::take(&mut line)),
+                b'\n' => {
+                    let text = last.set(&std::mem::take(&mut line));
+                    if !is_emergency && text.is_some_and(|text| KNOWN.is_emergency(&text)) {
+                        is_emergency = true;
+                        let _ = tell.send(VmEvent::Emergency);
+                    }
+                }
                 _ if line.len() < LINE => line.push(byte),
                 _ => {}
             }
@@ -144,6 +152,26 @@ pub(crate) fn type_into(mut to: UnixStream, mut keys: Box<dyn Read + Send>, ours
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_what_is_said_the_last_line_is_free_of_control_sequences_and_a_shell_is_heard_once() {
+        for (said, shown, heard) in [
+            ("a\n\x1b[0;1;31mFAILED\x1b[0m it\n", "FAILED it", 0),
+            ("\x1b[2Kone\r\x1b[Ktwo\n\x1b[0m\n", "two", 0),
+            ("\x1b[1mEntering emergency \x1b[0mmode.\nYou are in emergency mode.\n", "You are in emergency mode.", 1),
+            ("[  \x1b[0;32mOK\x1b[0m  ] Started \x1b[0;1;39memergency.service\x1b[0m - Emergency Shell.\n#", "#", 1),
+            ("an emergency\nlogin:", "login:", 0),
+        ] {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            let (tell, told) = std::sync::mpsc::channel();
+            theirs.write_all(said.as_bytes()).unwrap();
+            drop(theirs);
+            let last = LastLine::default();
+            pump(ours, Box::new(std::io::sink()), None, &last, &tell);
+            assert_eq!(last.get(), shown, "{said:?}");
+            assert_eq!(told.try_iter().filter(|event| *event == VmEvent::Emergency).count(), heard, "{said:?}");
+        }
+    }
 
     #[test]
     fn a_text_is_found_however_it_is_cut() {

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use serde_json::Value;
 use signal_hook::consts::SIGINT;
 
@@ -37,6 +38,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 const LAST_BREATH: Duration = Duration::from_secs(20);
 /// How long a guest that is asked to power off has for it before the plug is pulled.
 pub(crate) const GRACE: Duration = Duration::from_secs(60);
+/// How long a guest in an emergency shell is listened to: what it says of the cause comes about then.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// How often signals are looked at.
 const TICK: Duration = Duration::from_millis(50);
 /// How many ports are tried before it is an error.
@@ -51,6 +54,10 @@ pub(crate) enum VmEvent {
     Pattern,
     /// The guest's whole report.
     Report(Vec<u8>),
+    /// One that is not its last.
+    Pending(Vec<u8>),
+    /// An emergency shell waits on the console.
+    Emergency,
     /// What the guest's ssh server says first.
     Ssh(String),
     /// The guest, or its QEMU, went off; the reason in QEMU's words.
@@ -76,6 +83,8 @@ pub(crate) enum Outcome {
     Quit,
     /// The time is over.
     TimedOut,
+    /// The guest waits in an emergency shell, and will not report.
+    Emergency,
 }
 
 /// What a watch waits for.
@@ -126,6 +135,18 @@ pub(crate) fn report_options() -> Vec<String> {
     .concat()
 }
 
+/// A drop-in that has the journal shown on the console. The guest's systemd takes it as a credential, from 256 on
+/// (systemd.system-credentials(7), `systemd.unit-dropin.`); an older one passes over it.
+const JOURNAL: &str = "[Service]\nExecStartPre=-/bin/sh -c 'mkdir -p /run/systemd/journald.conf.d && \
+    printf \"[Journal]\\nForwardToConsole=yes\\nMaxLevelConsole=info\\n\" >/run/systemd/journald.conf.d/90-arca-build.conf'\n";
+
+/// The options that have the guest show its journal on the console, so that the cause of a failure is heard.
+pub(crate) fn journal_options() -> Vec<String> {
+    let text = base64::engine::general_purpose::STANDARD.encode(JOURNAL);
+    let name = "io.systemd.credential.binary:systemd.unit-dropin.systemd-journald.service";
+    vec!["-smbios".into(), format!("type=11,value={name}={text}")]
+}
+
 /// A machine that runs.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -139,6 +160,10 @@ pub(crate) struct Running {
     mark: Option<InstalledMarker>,
     /// Whether the power button was pressed.
     pressed: bool,
+    /// Whether an emergency shell ends a wait for the report.
+    ends_in_emergency: bool,
+    /// The newest report that is not the last.
+    pending: Option<Vec<u8>>,
     /// Set when the watching threads shall stop asking.
     over: Arc<AtomicBool>,
     /// Whether Ctrl-C on the guest's terminal is for us.
@@ -160,6 +185,8 @@ pub(crate) struct Start<'a> {
     pub network: bool,
     /// Whether QEMU has the report's port.
     pub report: bool,
+    /// Whether an emergency shell ends a wait for the report: nobody sits at it.
+    pub ends_in_emergency: bool,
     /// What to note once an installer's new system is known to be there.
     pub mark: Option<InstalledMarker>,
     pub signals: Signals,
@@ -195,13 +222,32 @@ impl Running {
         }
         qmp.execute("cont", &Value::Null)?;
         let (signals, mark, reason) = (start.signals, start.mark, String::new());
-        Ok(Self { qemu, qmp, notices, signals, last, reason, mark, pressed: false, over, ctrl_c, ssh_port })
+        let ends_in_emergency = start.ends_in_emergency;
+        Ok(Self {
+            qemu,
+            qmp,
+            notices,
+            signals,
+            last,
+            reason,
+            mark,
+            pressed: false,
+            ends_in_emergency,
+            pending: None,
+            over,
+            ctrl_c,
+            ssh_port,
+        })
     }
 
     /// Hears everything until what is waited for comes, the machine goes off, the person asks for the end, or `limit` is over.
     pub(crate) fn watch(&mut self, until: &WaitFor, limit: Option<Duration>) -> Result<Outcome, Diagnostic> {
         let begun = Instant::now();
+        let mut shell: Option<Instant> = None;
         loop {
+            if shell.is_some_and(|since| since.elapsed() >= LAST_WORDS) {
+                return Ok(Outcome::Emergency);
+            }
             if let Some(signal) = self.signals.take() {
                 return Ok(Outcome::Interrupted(signal));
             }
@@ -213,6 +259,10 @@ impl Running {
             match heard {
                 Ok(VmEvent::ConsoleClosed) => return self.off(until),
                 Ok(VmEvent::Shutdown(reason)) => self.reason = reason,
+                Ok(VmEvent::Emergency) if self.ends_in_emergency && *until == WaitFor::Report => {
+                    shell = Some(Instant::now());
+                }
+                Ok(VmEvent::Pending(report)) => self.pending = Some(report),
                 Ok(VmEvent::Quit) => return Ok(Outcome::Quit),
                 Ok(VmEvent::Interrupt) => return Ok(Outcome::Interrupted(SIGINT)),
                 Ok(notice) if until.is(&notice) => return Ok(Outcome::Reached(notice)),
@@ -225,6 +275,11 @@ impl Running {
     /// Returns the line that the guest said last.
     pub(crate) fn last_line(&self) -> String {
         self.last.get()
+    }
+
+    /// Returns the newest report that is not the last.
+    pub(crate) fn pending(&self) -> Option<&[u8]> {
+        self.pending.as_deref()
     }
 
     /// Gives Ctrl-C to the guest like every other key, once what was waited for is there.
@@ -270,6 +325,7 @@ impl Running {
             self.consider(Some(&notice));
             match notice {
                 VmEvent::Shutdown(reason) => self.reason = reason,
+                VmEvent::Pending(report) => self.pending = Some(report),
                 notice if until.is(&notice) => reached = Some(notice),
                 _ => {}
             }
@@ -407,16 +463,17 @@ fn listen(
     if let Some(stream) = report {
         let tell = sender.clone();
         std::thread::spawn(move || {
-            if let Some(text) = read_report(BufReader::new(stream)) {
+            let pending = |report: &[u8]| drop(tell.send(VmEvent::Pending(report.to_vec())));
+            if let Some(text) = read_report(BufReader::new(stream), pending) {
                 let _ = tell.send(VmEvent::Report(text));
             }
         });
     }
 }
 
-/// Reads until a final report is whole, and returns what came; `None` where the stream ends before. Of an endless one the end
-/// is kept, as much as is judged.
-fn read_report(mut stream: impl BufRead) -> Option<Vec<u8>> {
+/// Reads until a final report is whole, and returns what came; `None` where the stream ends before. What came until one that is
+/// not the last goes to `pending`. Of an endless one the end is kept, as much as is judged.
+fn read_report(mut stream: impl BufRead, mut pending: impl FnMut(&[u8])) -> Option<Vec<u8>> {
     let mut said = vec![];
     loop {
         let line = said.len();
@@ -424,8 +481,12 @@ fn read_report(mut stream: impl BufRead) -> Option<Vec<u8>> {
         if (&mut stream).take(LARGEST_LINE).read_until(b'\n', &mut said).ok()? == 0 {
             return None;
         }
-        if said[line..].starts_with(guest_report::END.as_bytes()) && guest_report::heard(&said) == ReportState::Final {
-            return Some(said);
+        if said[line..].starts_with(guest_report::END.as_bytes()) {
+            match guest_report::heard(&said) {
+                ReportState::Final => return Some(said),
+                ReportState::Pending => pending(&said),
+                ReportState::Nothing => {}
+            }
         }
         if said.len() > 2 * guest_report::LIMIT {
             said.drain(..said.len() - guest_report::LIMIT);
@@ -470,12 +531,14 @@ mod tests {
             // The guest restarts by itself and reports again; what was cut by that does not count.
             (format!("{pending}{}", whole.clone()), true),
             (format!("{cut}\n{whole}"), true),
-            (pending, false),
+            (pending.clone(), false),
             (cut, false),
             (String::new(), false),
         ] {
-            let read = read_report(said.as_bytes());
+            let mut heard = 0;
+            let read = read_report(said.as_bytes(), |_| heard += 1);
             assert_eq!(read.is_some(), is_there, "{said:?}");
+            assert_eq!(heard, usize::from(said.starts_with(&pending)), "{said:?}");
             assert!(read.is_none_or(|read| read.starts_with(said.as_bytes()) || said.as_bytes().starts_with(&read)));
         }
     }
@@ -508,7 +571,7 @@ mod tests {
     fn run_4_an_endless_report_takes_bounded_memory_and_its_end_counts() {
         let flood = BufReader::new(std::io::repeat(b'x').take(64 << 20));
         let whole = format!("\n{}\nstage\tfinal\n{}\n", guest_report::BEGIN, guest_report::END);
-        let read = read_report(flood.chain(whole.as_bytes())).unwrap();
+        let read = read_report(flood.chain(whole.as_bytes()), |_| ()).unwrap();
         assert!(read.len() <= 2 * guest_report::LIMIT + LARGEST_LINE as usize && read.ends_with(whole.as_bytes()));
     }
 }

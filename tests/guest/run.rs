@@ -27,12 +27,23 @@ pub struct World {
 impl World {
     /// A recipe `tiny.toml` of that guest, with one data disk.
     pub fn new(mode: u8) -> Self {
+        Self::saying(mode, "")
+    }
+
+    /// The same guest, which says another text instead of `COUNT `, if there is one.
+    pub fn saying(mode: u8, text: &str) -> Self {
         let dir = workdir();
         let digits: String = SECTOR.split_whitespace().collect();
         let mut disk: Vec<u8> =
             (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect();
         disk[MODE] = mode;
         disk.resize(510, 0);
+        if !text.is_empty() {
+            // `mov si` of the text's address: behind the program, for a text that ends in a zero.
+            let at = disk.windows(3).position(|bytes| bytes == [0xbe, 0x6d, 0x7c]).unwrap();
+            disk[at + 1] = 0x80;
+            disk[0x80..0x80 + text.len()].copy_from_slice(text.as_bytes());
+        }
         disk.extend([0x55, 0xaa]);
         disk.resize(1 << 20, 0);
         std::fs::write(dir.path().join("tiny.raw"), disk).unwrap();

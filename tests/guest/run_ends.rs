@@ -157,6 +157,35 @@ fn a_test_whose_guest_never_reports_writes_junit_that_says_so() {
 }
 
 #[test]
+fn a_test_ends_in_an_emergency_shell_at_once_with_what_doctor_finds() {
+    if !has_qemu() {
+        return;
+    }
+    for (said, findings) in [
+        (
+            "[FAILED] Failed to start \x1b[0;1mcombustion.service\x1b[0m - Combustion.\r\nYou are in emergency mode.\r\n",
+            &["failure[combustion-silent]", "systemd.journald.forward_to_console=1"][..],
+        ),
+        (
+            "error at line 3 col 5: x\r\nEntering emergency mode. Exit\r\n",
+            &["failure[ignition-parse]", "line 3, column 5"],
+        ),
+        ("[  OK  ] Started Emergency Shell.\r\n", &["failure[emergency]: the boot ended in a shell"]),
+    ] {
+        let world = World::saying(b'E', said);
+        let recipe = fs::read_to_string(world.path("tiny.toml")).unwrap();
+        fs::write(world.path("tiny.toml"), recipe + "[provision]\nengine = \"ignition\"\nhostname = \"tiny\"\n")
+            .unwrap();
+        let begun = std::time::Instant::now();
+        let ran = world.bin(&["run", "tiny.toml", "--test", "--timeout", "500"]).run().ends_with(1);
+        assert!(begun.elapsed() < Duration::from_secs(400), "{ran}");
+        let ran = ran.says("E_GUEST").says("`tiny` ended in an emergency shell before its report came");
+        findings.iter().for_each(|finding| assert!(ran.stderr.contains(finding), "{finding}\n{ran}"));
+        assert!(!ran.stderr.contains('\x1b') && !ran.stderr.contains("u{1b}"), "{ran}");
+    }
+}
+
+#[test]
 fn a_stop_says_at_once_what_it_does_and_one_that_is_off_is_off() {
     if !has_qemu() {
         return;

@@ -2,29 +2,40 @@
 //!
 //! Read next: `vm::watch` (the loop that hears the machine).
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::RunOutput;
 use super::prepared::Prepared;
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic};
+use crate::base::{ByteSize, Code, Diagnostic};
 use crate::commands::kept_vms::powering_off;
+use crate::doctor::{Found, Log, diagnose};
 use crate::guest_report;
+use crate::host::files;
 use crate::vm::watch::{Outcome, Running, VmEvent, WaitFor};
 
+/// How many failures are told with what did not come.
+const SHOWN: usize = 5;
+/// The longest console log that is looked through when a run fails.
+const LARGEST_LOG: ByteSize = ByteSize::mib(16);
+
 impl Prepared<'_> {
-    /// Waits for what is asked for, then for the machine's end, or ends it.
-    pub(super) fn look_after(&self, running: &mut Running, ran: &mut RunOutput) -> Result<(), Diagnostic> {
+    /// Waits for what is asked for, then for the machine's end, or ends it; `log` is what its console said.
+    pub(super) fn look_after(&self, running: &mut Running, log: &Path, ran: &mut RunOutput) -> Result<(), Diagnostic> {
         if self.until != WaitFor::Off {
             let limit = Some(self.options.timeout());
             match running.watch(&self.until, limit)? {
                 Outcome::Reached(notice) => self.reached(notice, ran),
-                Outcome::Off(reason) => return Err(self.too_early(running, &reason)),
+                Outcome::Off(reason) => return Err(with_findings(self.too_early(running, &reason), log)),
                 Outcome::Quit => return Err(running.quit().err().unwrap_or_else(|| self.given_up(running))),
-                Outcome::TimedOut => {
-                    let problem = self.too_late(running, self.options.timeout());
+                ended @ (Outcome::TimedOut | Outcome::Emergency) => {
+                    let problem = match ended {
+                        Outcome::Emergency => self.in_emergency(running),
+                        _ => self.too_late(running, self.options.timeout()),
+                    };
                     self.end(running, ran)?;
-                    return Err(problem);
+                    return Err(with_findings(problem, log));
                 }
                 Outcome::Interrupted(signal) => {
                     ran.missed = Some(self.awaited());
@@ -105,13 +116,33 @@ impl Prepared<'_> {
 
     fn too_early(&self, running: &Running, reason: &str) -> Diagnostic {
         let problem = Diagnostic::new(Code::Guest, format!("`{}` went off before {} came", self.name, self.awaited()));
-        self.with_last(problem.fact("reason", in_words(reason)), running, false)
+        let problem = self.with_pending(problem.fact("reason", in_words(reason)), running);
+        self.with_last(problem, running, false)
     }
 
     fn too_late(&self, running: &Running, limit: Duration) -> Diagnostic {
         let (seconds, awaited) = (limit.as_secs(), self.awaited());
-        let headline = format!("`{}` is not done after {seconds} seconds: {awaited} did not come", self.name);
-        self.with_last(Diagnostic::new(Code::Guest, headline), running, true)
+        let missing = if running.pending().is_some() { "its report is pending, and the last one" } else { &awaited };
+        let headline = format!("`{}` is not done after {seconds} seconds: {missing} did not come", self.name);
+        self.with_last(self.with_pending(Diagnostic::new(Code::Guest, headline), running), running, true)
+    }
+
+    /// Nobody sits at that shell, and the guest waits in it for ever.
+    fn in_emergency(&self, running: &Running) -> Diagnostic {
+        let headline = format!("`{}` ended in an emergency shell before {} came", self.name, self.awaited());
+        self.with_last(self.with_pending(Diagnostic::new(Code::Guest, headline), running), running, false)
+    }
+
+    /// Adds what a report says that is not the last.
+    fn with_pending(&self, problem: Diagnostic, running: &Running) -> Diagnostic {
+        let Some(report) = running.pending() else { return problem };
+        let problem = problem.cause("a report came by which the guest was yet to restart by itself");
+        let Some(expectation) = &self.expectation else { return problem };
+        let verdict = guest_report::judge(expectation, report);
+        let failures = verdict.failures().filter(|check| check.kind != "report").take(SHOWN);
+        failures.fold(problem, |problem, check| {
+            problem.fact("not as asked", format!("{}: {}", check.name(), check.difference()))
+        })
     }
 
     /// Whoever ends it must not learn from success that the machine is as asked.
@@ -147,6 +178,21 @@ impl Prepared<'_> {
             }
         }
     }
+}
+
+/// Adds what is known of failures in a console's log, and how to mend the first.
+fn with_findings(problem: Diagnostic, log: &Path) -> Diagnostic {
+    let Ok(Some(bytes)) = files::read_small(log, LARGEST_LOG) else { return problem };
+    let Ok(log) = Log::read(bytes.as_slice()) else { return problem };
+    let diagnosis = diagnose(&log);
+    let wrong = diagnosis.findings.iter().filter(|found| found.issue.kind.is_wrong() || found.issue.rest);
+    let mut told = wrong.filter(|found| found.after.is_none() || !found.issue.symptom).take(SHOWN).peekable();
+    let fix = told.peek().map(|found| found.issue.fix.clone());
+    let tell = |problem: Diagnostic, found: &Found| {
+        problem.fact("doctor", format!("{}[{}]: {}", found.issue.kind.as_str(), found.issue.id, found.headline()))
+    };
+    let problem = told.fold(problem, tell);
+    fix.into_iter().fold(problem, |problem, fix| problem.fact("fix", fix))
 }
 
 /// Returns QEMU's reason in words (QEMU, `qapi/run-state.json`, `ShutdownCause`).

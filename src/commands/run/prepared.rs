@@ -65,7 +65,7 @@ impl<'w> Prepared<'w> {
             signal: None,
         };
         self.tell_reach(&vm, ran.ssh_port)?;
-        self.look_after(&mut running, &mut ran).map(|()| ran)
+        self.look_after(&mut running, &vm.directory().join(CONSOLE_LOG), &mut ran).map(|()| ran)
     }
 
     /// Finds or builds the bundle and decides how it runs. From its return on a signal no longer ends the process but the run, in
@@ -203,6 +203,7 @@ impl<'w> Prepared<'w> {
             until: &self.until,
             network: machine.network != Network::None,
             report: self.source.has(EXPECTATION),
+            ends_in_emergency: self.options.test,
             mark: self.mark(vm, &state),
             signals: self.signals.clone(),
         };
@@ -244,6 +245,9 @@ impl<'w> Prepared<'w> {
         let mut arguments = argv(&launch);
         if self.source.has(EXPECTATION) {
             arguments.extend(watch::report_options());
+        }
+        if self.options.test {
+            arguments.extend(watch::journal_options());
         }
         arguments.extend(self.options.options.iter().cloned());
         Ok(arguments)
