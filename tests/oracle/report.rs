@@ -87,6 +87,37 @@ fn a_system_manager_that_does_not_answer_is_told_of_and_the_script_ends_well() {
 }
 
 #[test]
+fn what_failed_for_good_restarts_nothing_so_its_report_is_the_last() {
+    let (functions, rest) = SCRIPT.split_once("# Sets `answer` to what").unwrap();
+    let (asks, _) = rest.split_once("# Looks at one thing:").unwrap();
+    let functions = functions.replace("mkdir -p", ": mkdir -p");
+    let place = workdir();
+    let done = place.path().join("done").display().to_string();
+    fs::write(&done, "").unwrap();
+    for shell in SHELLS {
+        if tool(shell[0]).is_none() {
+            continue;
+        }
+        for (state, mark, stage) in [
+            ("failed", "/no/such", "final"),
+            ("failed", done.as_str(), "final"),
+            ("activating", "/no/such", "pending"),
+            ("inactive", "/no/such", "pending"),
+            ("active", done.as_str(), "pending"),
+            ("inactive", done.as_str(), "final"),
+            ("", done.as_str(), "pending"),
+        ] {
+            let stub = format!("systemctl() {{ echo {state}; return 3; }}; sleep() {{ :; }}");
+            let stub = if state.is_empty() { "systemctl() { return 1; }; sleep() { :; }".to_owned() } else { stub };
+            let script = format!("{functions}\n{asks}\n{stub}\nrestart arca-packages.service {mark}\necho $stage\n");
+            let mut command = Command::new(shell[0]);
+            let said = output(command.args(&shell[1..]).args(["-c", &script])).success();
+            assert_eq!(said.stdout, format!("{stage}\n"), "{shell:?} {state} {mark}");
+        }
+    }
+}
+
+#[test]
 fn a_service_that_fails_over_and_over_is_not_taken_for_one_that_starts() {
     let (functions, rest) = SCRIPT.split_once("# Sets `answer` to what").unwrap();
     let (asks, _) = rest.split_once("# Label, and where it is mounted.").unwrap();
