@@ -40,7 +40,7 @@ pub(crate) struct GuestConfig {
     /// What travels as it is, sorted, and on what.
     pub payload_files: Vec<PayloadFile>,
     pub medium: Option<PayloadMedium>,
-    /// The config disk's: `ignition` whenever there is a config on it, `combustion` when there is only a script.
+    /// The config disk's: `combustion` where Ignition has its config by fw_cfg, else `ignition`.
     pub label: Option<DiskLabel>,
     /// How the default launch files bring it to each engine.
     pub transports: TransportChoice,
@@ -169,12 +169,13 @@ impl Written {
         let on_disk = |way| !is_mixed || way == Transport::Disk;
         GuestConfig {
             label: label(
+                has_config,
                 has_config && on_disk(transports.ignition),
                 script.is_some() && on_disk(transports.combustion),
             ),
             transports,
             is_mixed,
-            steps: explain::steps(&outputs, label(has_config, script.is_some()), ready_script),
+            steps: explain::steps(&outputs, has_config, ready_script),
             config: config.map(Secret::new),
             template,
             script: script.map(Secret::new),
@@ -216,11 +217,13 @@ fn write_config(
     }
 }
 
-const fn label(config: bool, script: bool) -> Option<DiskLabel> {
+/// Chooses the label by what is on the disk: Ignition's also serves Combustion, and Ignition's helper waits ten seconds where no
+/// disk has it. But where Ignition's config comes by fw_cfg, which it asks second, no disk must stand before that.
+const fn label(has_config: bool, config: bool, script: bool) -> Option<DiskLabel> {
     match (config, script) {
-        (true, _) => Some(DiskLabel::Ignition),
-        (false, true) => Some(DiskLabel::Combustion),
         (false, false) => None,
+        (false, true) if has_config => Some(DiskLabel::Combustion),
+        _ => Some(DiskLabel::Ignition),
     }
 }
 

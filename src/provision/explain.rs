@@ -51,21 +51,22 @@ pub(crate) struct Explanation {
     pub warnings: Vec<Finding>,
 }
 
-/// Describes the first boot in order. `label` is the config disk's, were everything on it, `script` the ready-made script.
-pub(crate) fn steps(outputs: &EngineOutputs, label: Option<DiskLabel>, script: Option<&Script>) -> Vec<Step> {
+/// Describes the first boot in order, as if everything were on the config disk; `script` is the ready-made script.
+pub(crate) fn steps(outputs: &EngineOutputs, has_config: bool, script: Option<&Script>) -> Vec<Step> {
     let has_script = script.is_some() || !outputs.combustion.is_empty();
     let mut steps = vec![];
     let mut step = |by, what: String, why| steps.push(Step { by, what, why });
-    if let Some(label) = label {
-        let what = format!("finds the config disk by its label `{label}`, or the fw_cfg entries");
-        step(Actor::Initrd, what, of_label(label));
+    if has_config || has_script {
+        let what = format!("finds the config disk by its label `{}`, or the fw_cfg entries", DiskLabel::Ignition);
+        let why = "lower case: SUSE's helper knows no other spelling; the one disk serves both engines";
+        step(Actor::Initrd, what, why);
     }
     if has_script && combustion::flags(Some(&outputs.combustion), script).prepare {
         let what = "runs the script with `--prepare`, before the network is up".to_owned();
         let why = "what it sets up holds in the initrd already, and is written again for the system";
         step(Actor::Combustion, what, why);
     }
-    if label == Some(DiskLabel::Ignition) {
+    if has_config {
         by_ignition(outputs, &mut step);
     }
     if has_script {
@@ -75,13 +76,6 @@ pub(crate) fn steps(outputs: &EngineOutputs, label: Option<DiskLabel>, script: O
         step(Actor::System, format!("starts {}", described(unit)), "");
     }
     steps
-}
-
-fn of_label(label: DiskLabel) -> &'static str {
-    match label {
-        DiskLabel::Ignition => "lower case: SUSE's helper knows no other spelling; the one disk serves both engines",
-        DiskLabel::Combustion => "without Ignition's label its helper waits ten seconds for one, and the boot goes on",
-    }
 }
 
 fn by_ignition(outputs: &EngineOutputs, step: &mut impl FnMut(Actor, String, &'static str)) {

@@ -82,6 +82,8 @@ fn gc_05_an_old_store_with_damage_is_healed_by_this_version() {
             }
         }
         run(&["build", "golden.toml"]).success().says("`meta.json` of the store was damaged");
+        // Records of steps that this version takes otherwise are no longer met by a build.
+        run(&["store", "verify", "--repair"]).success();
         run(&["store", "verify"]).success();
         run(&["verify", "result-golden"]).success();
     }

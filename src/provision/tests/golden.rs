@@ -17,7 +17,7 @@ fn ignition_writes_every_item() {
 fn combustion_writes_every_item() {
     let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]);
     golden("script", &script(&compiled));
-    assert_eq!((compiled.label, &compiled.config), (Some(DiskLabel::Combustion), &None));
+    assert_eq!((compiled.label, &compiled.config), (Some(DiskLabel::Ignition), &None));
     assert!(ids(&compiled).is_empty());
 }
 

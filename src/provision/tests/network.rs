@@ -25,7 +25,7 @@ fn ignition_writes_profiles_as_files_of_root_alone() {
 fn combustion_writes_profiles_in_the_initrd_and_in_the_system() {
     let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]);
     golden("network.script", &script(&compiled));
-    assert_eq!((compiled.label, ids(&compiled)), (Some(DiskLabel::Combustion), vec![]));
+    assert_eq!((compiled.label, ids(&compiled)), (Some(DiskLabel::Ignition), vec![]));
 }
 
 /// The initrd has a shell, `mkdir` and `cat`; `base64` is optional there (openSUSE/combustion, module-setup.sh).

@@ -20,7 +20,7 @@ fn a_script_alone_goes_through_byte_for_byte() {
     let bytes = "#!/bin/bash\n# combustion: network\necho \u{e4}".as_bytes();
     let compiled = compiled(SCRIPT, &[("my/s.sh", bytes)]);
     assert_eq!(script(&compiled).as_bytes(), bytes);
-    assert_eq!((compiled.label, ids(&compiled)), (Some(DiskLabel::Combustion), vec!["script"]));
+    assert_eq!((compiled.label, ids(&compiled)), (Some(DiskLabel::Ignition), vec!["script"]));
 }
 
 #[test]

@@ -199,3 +199,34 @@ fn a_mount_is_looked_for_by_the_type_that_the_kernel_knows() {
         assert_eq!(line.facts.get("type"), wish.as_ref(), "{kind}");
     }
 }
+
+#[test]
+fn packages_that_fail_for_good_have_the_report_told_anew() {
+    for (wish, tells) in [("packages = [\"htop\"]\n", true), ("report = false\npackages = [\"htop\"]\n", false)] {
+        let wish = format!("engine = \"ignition\"\n{}{wish}", if tells { "report = true\n" } else { "" });
+        let config: serde_json::Value = serde_json::from_str(&config(&compiled(&wish, &[]))).unwrap();
+        let mut units = config["systemd"]["units"].as_array().unwrap().iter();
+        let unit = units.find(|unit| unit["name"] == "arca-packages.service").unwrap()["contents"].as_str().unwrap();
+        assert_eq!(unit.contains("[Unit]\nOnFailure=arca-report.service\n"), tells, "{unit}");
+    }
+}
+
+/// Ignition asks fw_cfg second: a disk with its label must not stand before that.
+#[test]
+fn the_config_disk_has_the_label_that_serves_both_engines_unless_ignition_has_its_config_elsewhere() {
+    use crate::base::DiskLabel;
+    let script = "script = \"a.rpm\"\n";
+    for (wish, label) in [
+        (format!("engine = \"combustion\"\n{script}"), Some(DiskLabel::Ignition)),
+        ("engine = \"combustion\"\nhostname = \"a\"\n".to_owned(), Some(DiskLabel::Ignition)),
+        ("engine = \"ignition\"\nhostname = \"a\"\n".to_owned(), Some(DiskLabel::Ignition)),
+        (format!("hostname = \"a\"\n{script}"), Some(DiskLabel::Ignition)),
+        (
+            format!("transport = {{ ignition = \"fw_cfg\", combustion = \"disk\" }}\nhostname = \"a\"\n{script}"),
+            Some(DiskLabel::Combustion),
+        ),
+    ] {
+        let compiled = compiled(&wish, &[("a.rpm", b"#!/bin/sh\ntrue\n")]);
+        assert_eq!(compiled.label, label, "{wish}");
+    }
+}
