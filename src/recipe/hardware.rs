@@ -23,7 +23,7 @@ table! {
         /// the network card's address; instances of one bundle share it
         #[serde(skip_serializing_if = "is_default")]
         mac: Option<MacAddress> = "from plan and name",
-        /// with passt: ports of the host that lead to the guest, [ADDRESS:]HOST:GUEST[/tcp|/udp]
+        /// with passt: ports of the host that lead to the guest, `[ADDRESS:]HOST:GUEST[/tcp|/udp]`
         #[serde(skip_serializing_if = "is_default")]
         ports: Vec<Forward>,
         /// libvirt starts the machine with the host
