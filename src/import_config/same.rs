@@ -3,23 +3,31 @@
 //! This is the proof that a config was taken apart exactly: it compares what was given with what the recipe becomes, from their
 //! JSON alone. Alike are: the order of lists that Ignition takes in any order, an absent key and its default, the spelling of a
 //! data URL, the spec version, and the entries that mount a subvolume of MicroOS while Ignition runs. `overwrite` is not
-//! compared: a recipe always replaces, and where the image holds nothing at the path it makes no difference.
+//! compared: a recipe always replaces, and where the image holds nothing at the path it makes no difference. Nor is the preset
+//! file that a recipe adds: it says of units what the units say, which are compared.
 
 use std::collections::BTreeMap;
 
 use super::data::decode;
 use super::ignition::is_subvolume;
 use crate::base::text::one_line;
-use crate::format::ignition::{self, Kind, Node};
+use crate::format::ignition::{self, Kind, Node, PRESET};
 use crate::recipe::CONTENT_LIMIT;
 
 /// What a config does: one line for each thing, by what it is done to.
 type Meaning = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Lists what differs, by name and never by value; empty where both mean the same.
-pub(crate) fn differences(one: &[u8], other: &[u8]) -> Vec<String> {
-    match (ignition::read(one), ignition::read(other)) {
-        (Ok(one), Ok(other)) => compare(&meaning(&one.root), &meaning(&other.root)),
+/// Lists what differs between a config and what its recipe becomes, by name and never by value; empty where both mean the same.
+pub(crate) fn differences(given: &[u8], built: &[u8]) -> Vec<String> {
+    match (ignition::read(given), ignition::read(built)) {
+        (Ok(given), Ok(built)) => {
+            let (given, mut built) = (meaning(&given.root), meaning(&built.root));
+            let preset = format!("file `{PRESET}`");
+            if !given.contains_key(&preset) {
+                built.remove(&preset);
+            }
+            compare(&given, &built)
+        }
         _ => vec!["one of them is no Ignition config".to_owned()],
     }
 }

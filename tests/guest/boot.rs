@@ -51,7 +51,7 @@ fn a_real_kernel_finds_combustions_side_files_under_their_long_names() {
     let world = workdir();
     let bundle = build(world.path(), "recipes/microos-combustion.toml");
     let report = guest.boot(&[Disk::qcow2(bundle.join("config.qcow2"))], &[]);
-    let volume = report.volume("combustion").unwrap_or_else(|| panic!("no volume: {report:?}"));
+    let volume = report.volume("ignition").unwrap_or_else(|| panic!("no volume: {report:?}"));
     let motd = std::fs::read(world.path().join("recipes/microos-combustion/motd")).unwrap();
     assert_eq!(volume.files["combustion/script"], listed(&bundle, "script"));
     assert_eq!(volume.files["combustion/motd"], Bytes::of(&motd));
@@ -90,6 +90,6 @@ fn a_real_kernel_finds_the_payload_by_its_serial_and_busybox_unpacks_it() {
     let report = guest.boot(&disks, &[]);
     let expected = contents.map(|(path, bytes)| (path.to_owned(), Bytes::of(&bytes)));
     assert_eq!(report.carried, expected.into(), "{}", report.serial);
-    let volume = report.volume("combustion").unwrap_or_else(|| panic!("no volume: {report:?}"));
+    let volume = report.volume("ignition").unwrap_or_else(|| panic!("no volume: {report:?}"));
     assert_eq!(volume.files.keys().collect::<Vec<_>>(), ["combustion/script"], "and it is on no other disk");
 }

@@ -31,6 +31,10 @@ pub(crate) const KERNEL_ARGUMENTS_SPEC: u8 = 3;
 /// The first spec whose Ignition honours setuid, setgid and sticky bits (older ones drop them with a warning).
 pub(crate) const SPECIAL_MODE_SPEC: u8 = 6;
 
+/// Where a recipe's config has its presets (systemd.preset(5)), for units that Ignition leaves as they are; after those that
+/// Ignition and Combustion's script write.
+pub(crate) const PRESET: &str = "/etc/systemd/system-preset/21-arca-build.preset";
+
 /// A config that passed every check of this module.
 pub(crate) struct Ready {
     /// The minor number of its spec version.

@@ -7,6 +7,7 @@
 
 use super::combustion::each;
 use crate::base::{Location, Rule, Spanned};
+use crate::format::ignition::PRESET;
 use crate::format::ignition::unit::{LINE_LIMIT, fault};
 use crate::provision::diagnostics::{DiagnosticSink, redacted};
 use crate::provision::guest::{
@@ -21,9 +22,6 @@ const PACKAGES_SCRIPT: &str = "/etc/arca-build/packages";
 
 /// Has the next boot make the trust store anew, and take this away.
 pub(crate) const TRUST_MARK: &str = "/etc/pki/trust/.updated";
-
-/// Presets of ours (systemd.preset(5)); after those that Ignition and Combustion's script write.
-const PRESET: &str = "/etc/systemd/system-preset/21-arca-build.preset";
 
 /// What a unit says that needs the network (systemd.special(7), "network-online.target").
 const ONLINE: &str = "Wants=network-online.target\nAfter=network-online.target\n";
