@@ -15,7 +15,7 @@ use super::printer::{Output, Printer, ShownPath};
 use crate::base::text::one_line;
 use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Diagnostics, Event, Name, StorageDir, Transport};
 use crate::bundle::{Entry, Manifest};
-use crate::emit::{self, Identity, LaunchFile};
+use crate::emit::{self, HostId, Identity, LaunchFile};
 use crate::host::files;
 use crate::libvirt::instance::{Data, Draft, Instance, Kind, Part, Record, Storage};
 use crate::libvirt::preflight::{self, Findings, Subject};
@@ -25,6 +25,9 @@ use crate::recipe::DEFAULT_STORAGE;
 use crate::vm::copy::Work;
 use crate::vm::disks;
 use crate::vm::signals::{self, Signals};
+
+/// Where systemd keeps the id of a host.
+const MACHINE_ID: &str = "/etc/machine-id";
 
 /// Make a virtual machine of a bundle: copy it, check every byte, define it in libvirt
 #[derive(Debug, Args)]
@@ -41,6 +44,9 @@ pub(crate) struct InstallOptions {
     /// Name of the instance, hence of the domain [default: the recipe's]
     #[arg(long, value_parser = Name::parse)]
     name: Option<Name>,
+    /// Give the machine a UUID and a MAC address of its own on this host; else plan and name fix them
+    #[arg(long)]
+    unique: bool,
     /// How the configuration reaches the guest [default: the recipe's]
     #[arg(long, value_parser = transport())]
     transport: Option<Transport>,
@@ -180,11 +186,13 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
         storage,
         ..machine
     };
-    let source = Source::new(path, manifest, machine)?;
+    let identity = identity(options, &manifest, &machine)?;
+    let source = Source::new(path, manifest, machine, identity)?;
     let search = context.environment.search_path();
     let virsh = Virsh::find(search, &connect);
     let findings = look(&source, makes_storage, &virsh, search);
     let mut installed = source.planned(&findings, &connect, context);
+    installed.doubts.extend(twins(options, &source.machine));
     installed.commands.extend(options.start.then(|| installed.next.clone()));
     if !findings.problems.is_empty() {
         return Err(Diagnostics(findings.problems));
@@ -206,6 +214,34 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
         Ok(())
     })?;
     Ok(installed)
+}
+
+/// Says who the machine is, on this host alone where that is asked.
+fn identity(options: &InstallOptions, manifest: &Manifest, machine: &Machine) -> Result<Identity, Diagnostic> {
+    if !options.unique {
+        return Ok(Identity::new(&manifest.plan, &machine.name));
+    }
+    let text = files::read_text(Path::new(MACHINE_ID))?;
+    let host = text.as_deref().and_then(HostId::parse).ok_or_else(|| {
+        Diagnostic::new(Code::Preflight, format!("`--unique` needs this host's id, and `{MACHINE_ID}` has none"))
+            .hint("make it by `systemd-machine-id-setup`, or tell the machines apart by `--name NAME`")
+    })?;
+    Ok(Identity::on_host(&manifest.plan, &machine.name, &host))
+}
+
+/// Tells what another host's instance of the same bundle would have in common with this one.
+fn twins(options: &InstallOptions, machine: &Machine) -> Option<String> {
+    match options.unique {
+        true if machine.hardware.mac.is_some() => Some(
+            "the recipe's `mac` stays as it is on every host: two machines that have it must not meet in one network".into(),
+        ),
+        false if options.name.is_none() => Some(
+            "on another host this bundle gets the same UUID and MAC address, so the guest the same machine-id and DHCP \
+             identity; `--unique` makes them this host's own"
+                .into(),
+        ),
+        _ => None,
+    }
 }
 
 /// Refuses what a bundle of unknown origin has its domain do: an edit can name any file of the host.
@@ -371,8 +407,7 @@ fn start(source: &Source, installed: &InstallOutput, virsh: &Virsh) -> Result<()
 }
 
 impl Source {
-    fn new(path: PathBuf, manifest: Manifest, machine: Machine) -> Result<Self, Diagnostic> {
-        let identity = Identity::new(&manifest.plan, &machine.name);
+    fn new(path: PathBuf, manifest: Manifest, machine: Machine, identity: Identity) -> Result<Self, Diagnostic> {
         let mut domains = emit::launch_files(&machine, &identity)?;
         let installed = file::DOMAIN.replace(".xml", "-installed.xml");
         domains.retain(|launch| launch.name == file::DOMAIN || launch.name == installed);

@@ -32,7 +32,7 @@ mod scripts;
 mod virt_install;
 
 pub(crate) use form::{INITRD, KERNEL, loader_directory, machine_type, virt_type};
-pub(crate) use identity::Identity;
+pub(crate) use identity::{HostId, Identity};
 pub(crate) use qemu::firmware_places;
 pub(crate) use qemu_argv::{Launch, argv, written};
 

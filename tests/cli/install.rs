@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::tests::support::virsh::{Fake, names};
-use crate::tests::support::{Bin, Output, output, tool, workdir};
+use crate::tests::support::{Bin, Output, output, skip, tool, workdir};
 
 /// What a recipe says of accelerator and network when a case does not.
 const ACCEL: &str = "accel = \"tcg\"";
@@ -97,6 +97,54 @@ fn names_and_transports_are_chosen_and_json_tells_all() {
     let gone = world.run(&["uninstall", "demo", "--storage", "storage", "--json"]).success().json();
     assert_eq!((gone["undefined"].as_bool(), gone["kept"].as_array().map(Vec::len)), (Some(true), Some(0)));
     world.install(&["result-demo", "--name", "a/b"]).ends_with(2);
+}
+
+/// Runs a command where this host has another id.
+fn on_host(world: &World, id: &str, words: &[&str]) -> Output {
+    let file = world.dir.path().join("host-id");
+    std::fs::write(&file, id).unwrap();
+    let given = ["install", "--connect", "qemu:///session", "--storage", "storage", "result-demo", "--json"];
+    let mount = format!("mount --bind '{}' /etc/machine-id && exec \"$@\"", file.display());
+    let wrapper = ["--user", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"];
+    let unshare = tool("unshare").expect("asked before");
+    world.fake.bin(world.dir.path(), &[&given, words].concat()).under(&unshare, &wrapper).run()
+}
+
+#[test]
+fn on_two_hosts_one_bundle_is_two_machines_where_that_is_asked_and_is_told_of_where_not() {
+    let (Some(_), Some(_)) = (tool("unshare"), tool("mount")) else { return };
+    let world = World::new();
+    let probe = Command::new("unshare").args(["-rm", "mount", "--bind", "/dev/null", "/etc/machine-id"]).output();
+    if !probe.unwrap().status.success() {
+        return skip("user namespaces and /etc/machine-id");
+    }
+    let (one, two) = ("1".repeat(32), "2".repeat(32));
+    let who = |told: Output| {
+        let told = told.success().json();
+        (told["uuid"].as_str().unwrap().to_owned(), told["mac"].as_str().unwrap().to_owned(), told["notes"].to_string())
+    };
+    let first = who(on_host(&world, &one, &["--unique", "--dry-run"]));
+    let second = who(on_host(&world, &two, &["--unique", "--dry-run"]));
+    assert!(first.0 != second.0 && first.1 != second.1, "{first:?} {second:?}");
+    assert!(!first.2.contains("--unique") && !first.2.contains(&one), "{first:?}");
+    let shared = who(on_host(&world, &one, &["--dry-run"]));
+    assert_eq!(shared, who(on_host(&world, &two, &["--dry-run"])));
+    assert!(shared.2.contains("`--unique` makes them this host's own") && shared.0 != first.0, "{shared:?}");
+    assert!(!who(on_host(&world, &one, &["--name", "two", "--dry-run"])).2.contains("--unique"));
+
+    // What is installed is what was told, and goes by its record.
+    assert_eq!(who(on_host(&world, &one, &["--unique"])), first);
+    let xml = std::fs::read_to_string(world.storage().join("demo/domain.xml")).unwrap();
+    assert!(xml.contains(&first.0) && !xml.contains(&one), "{xml}");
+    world.run(&["uninstall", "demo", "--storage", "storage"]).success();
+    assert_eq!(world.fake.get("domains"), "");
+
+    for id in ["", "uninitialized\n", "no id\n"] {
+        let told = on_host(&world, id, &["--unique"]).ends_with(5);
+        assert!(told.stderr.contains("systemd-machine-id-setup") && told.stderr.contains("--name"), "{told}");
+    }
+    let fixed = world.recipe("fixed", "mac = \"52:54:00:00:00:07\"\nnetwork = \"user\"");
+    world.install(&[&fixed, "--unique", "--dry-run"]).says("the recipe's `mac` stays as it is");
 }
 
 #[test]
