@@ -22,23 +22,6 @@ pub(crate) fn memory(recipe: &Recipe, bytes: usize, diag: &mut DiagnosticSink) {
     }
 }
 
-/// Warns of a script that writes where a Combustion script sees nothing mounted.
-pub(crate) fn script(bytes: &[u8], file: &str, diag: &mut DiagnosticSink) {
-    let text = String::from_utf8_lossy(bytes);
-    let code = || text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with('#'));
-    for directory in subvolume::hidden_from_scripts() {
-        let below = format!("{directory}/");
-        let mounts = code().any(|(line, _)| line.contains("mount") && line.contains(directory));
-        let makes_home = |line: &str| *directory == "/home" && line.trim_start().starts_with("useradd");
-        let used = code().find(|(line, _)| line.contains(&below) || makes_home(line));
-        if let (Some((_, line)), false) = (used, mounts) {
-            let text =
-                format!("the script uses {directory} without `mount {directory}`: what it writes there vanishes");
-            diag.warn(Rule::CombustionMount, text, Some(place_in(file, line, 1)));
-        }
-    }
-}
-
 /// Warns of what a ready-made config may do in vain, or fail at.
 pub(crate) fn config(recipe: &Recipe, root: &Node, file: &str, diag: &mut DiagnosticSink) {
     let mut warn =

@@ -70,7 +70,6 @@ pub(crate) fn script(cx: &mut Context<'_>) -> Option<Script> {
             for odd in inspected.oddities {
                 cx.diag.warn(Rule::Script, odd.text, Some(place_in(&file, odd.line, 1)));
             }
-            lints::script(bytes, &file, &mut cx.diag);
             lints::memory(
                 cx.recipe,
                 bytes.len() + side_files.iter().map(|(_, bytes)| bytes.len()).sum::<usize>(),

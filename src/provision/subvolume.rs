@@ -88,11 +88,6 @@ pub(crate) fn for_combustion<'a>(paths: impl Iterator<Item = &'a str> + Clone) -
     COMBUSTION_HIDDEN.into_iter().filter(reaches).collect()
 }
 
-/// Returns every mount point that a Combustion script does not see, but `/var`, much of which it does see.
-pub(crate) fn hidden_from_scripts() -> &'static [&'static str] {
-    &COMBUSTION_HIDDEN[1..]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -84,7 +84,7 @@ rules! {
             mounted there: what the script writes to them is hidden by the later mount, without an error.";
         by ("transactional-update: lib/Transaction.cpp", "https://github.com/openSUSE/transactional-update"),
             ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
-        fix "mount the directory at the beginning of the script and unmount it at the end, as in `mount /home`";
+        fix "mount the directory before it is used, and unmount it at the end";
     ReadOnlyRoot = "read-only-root", Warning, "Ignition is told to write into the read-only root snapshot";
         why "The root file system of MicroOS is a read-only snapshot while Ignition runs, and remounting it does not \
             help: Ignition fails, and with it the boot. Below /etc, /root, /var and the subvolumes it may write. \
@@ -289,8 +289,10 @@ rules! {
         fix "add an [Install] section, as in `WantedBy=multi-user.target`";
     Script = "script", Warning, "a script that Combustion reads differently than it seems";
         why "Combustion makes the script executable and runs it, and looks for lines beginning `# combustion:` that \
-            hold the words `network` or `prepare`. A line that holds neither, a missing line end or bytes that are no \
-            text are harmless to the shell, but are probably a mistake.";
+            hold the words `network` or `prepare`. A line that holds neither, or is written otherwise, a missing line \
+            end or bytes that are no text are harmless to the shell, but are probably a mistake. What needs the \
+            network, the initrd or a file beside the script must be asked for. Scripts are read line by line, not as a \
+            shell reads them; their syntax is not checked.";
         by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
         fix "correct the line";
     // Disks and pools.
@@ -341,10 +343,10 @@ rules! {
             reboot into it.";
         by ("transactional-update(8)", "https://kubic.opensuse.org/documentation/man-pages/transactional-update.8.html");
         fix "use `packages` or `[[provision.rpm]]`, or engine = \"combustion\"";
-    RunNoServices = "run-no-services", Warning, "a script starts a service where no service manager runs";
+    RunNoServices = "run-no-services", Warning, "a script asks a service where none runs";
         why "Combustion runs scripts in the initrd, in a chroot of the new snapshot. No service manager runs there that \
-            could start a unit of the system: systemctl either fails or does nothing. What is enabled starts with the \
-            system a moment later.";
+            could start a unit of the system: systemctl either fails or does nothing, and so do programs that ask a \
+            service, as hostnamectl and firewall-cmd. What is enabled starts with the system a moment later.";
         by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion"),
             ("systemctl(1), SYSTEMD_OFFLINE", "https://www.freedesktop.org/software/systemd/man/latest/systemctl.html");
         fix "write `systemctl enable`, or `enable = true` in `[[provision.unit]]`";

@@ -9,7 +9,7 @@
 
 use super::combustion;
 use crate::base::text::one_line;
-use crate::base::{Rule, Spanned};
+use crate::base::{Finding, Rule, Spanned};
 use crate::format::combustion::{Payload, payload, quote};
 use crate::provision::diagnostics::DiagnosticSink;
 use crate::provision::guest::{Bytes, Guest, GuestFile, GuestScript, GuestUnit, HEAD, PROFILES, PROXY, Stage, Task};
@@ -120,11 +120,11 @@ fn run(scripts: &[GuestScript], guest: &mut Guest) {
 /// Warns of a script that does what fails here, or that uses what is mounted in the system only.
 fn check_script(script: &GuestScript, late: &[LatePath], diag: &mut DiagnosticSink) {
     let name = &script.title;
-    let mut warn = |rule, text: String| diag.warn(rule, text, Some(script.place.clone()));
+    let mut tell = |finding: Finding| diag.tell(finding.at(script.place.clone()));
     if script.begins_with(&["systemctl start", "systemctl restart", "systemctl enable --now"]) {
         let text =
             format!("script `{name}` starts a service, and Combustion runs it before there are any; enable it instead");
-        warn(Rule::RunNoServices, text);
+        tell(Finding::new(Rule::RunNoServices, text));
     }
     let text = String::from_utf8_lossy(&script.bytes);
     for point in late.iter().filter(|late| late.is_mounted && text.contains(late.path.as_str())) {
@@ -132,6 +132,7 @@ fn check_script(script: &GuestScript, late: &[LatePath], diag: &mut DiagnosticSi
             "script `{name}` uses {}, which is mounted in the system only: what it writes there vanishes",
             one_line(&point.path, 80)
         );
-        warn(Rule::CombustionMount, text);
+        let hint = "write there from a unit that has `RequiresMountsFor=` with that path";
+        tell(Finding::new(Rule::CombustionMount, text).hint(hint));
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn script(bytes: &[u8], at: impl Fn(u32) -> Location, diag: &mut Diag
 }
 
 /// Joins lines that end in `\`, and leaves comments out; each with the number of its first line.
-fn logical_lines(text: &str) -> Vec<(u32, String)> {
+pub(crate) fn logical_lines(text: &str) -> Vec<(u32, String)> {
     let mut lines: Vec<(u32, String)> = vec![];
     let mut open = false;
     for (line, number) in text.lines().zip(1..) {

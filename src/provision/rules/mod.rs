@@ -7,6 +7,7 @@ pub(crate) mod context;
 pub(crate) mod disks;
 mod image;
 mod machine;
+mod script;
 mod transports;
 
 use super::diagnostics::DiagnosticSink;
@@ -18,4 +19,5 @@ pub(crate) fn check(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
     machine::check(ctx, diag);
     transports::check(ctx, diag);
     disks::check(ctx, diag);
+    ctx.script.into_iter().for_each(|script| script::check(script, diag));
 }
