@@ -19,5 +19,6 @@ pub(crate) mod packed;
 pub(crate) mod pem;
 pub(crate) mod qcow2;
 pub(crate) mod raw;
+pub(crate) mod superblock;
 pub(crate) mod toml;
 pub(crate) mod xml;

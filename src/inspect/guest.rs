@@ -4,11 +4,8 @@
 //! migrating-configs.md (versions), Combustion's README and script (labels in order, `combustion/script`); what
 //! happens otherwise was seen in boots. Touches nothing.
 
-use std::io::{Read, Seek};
-
-use super::disk::{Left, text};
+use super::disk::Left;
 use crate::base::text::one_line;
-use crate::format::fat::{Tree, read::Node};
 
 /// How a part of the provisioning would end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -33,6 +30,33 @@ fn finding(outcome: Outcome, text: impl Into<String>) -> Finding {
     Finding { outcome, text: text.into() }
 }
 
+/// What an engine sees of a volume.
+pub(super) trait Files {
+    /// The label as the guest tells it, fit to show; empty where there is none.
+    fn label(&self) -> String;
+    /// A label that stands where the guest does not look.
+    fn boot_label(&self) -> String {
+        String::new()
+    }
+    fn find(&self, path: &str) -> Option<Found>;
+    /// Reads a file that was found; else says why it cannot be read.
+    fn content(&mut self, path: &str, size: u64) -> Result<Vec<u8>, String>;
+}
+
+/// A file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub is_directory: bool,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl dyn Files + '_ {
+    fn file(&self, path: &str) -> Option<Found> {
+        self.find(path).filter(|found| !found.is_directory)
+    }
+}
+
 /// Labels that Combustion looks for, in its order.
 const COMBUSTION_LABELS: [&str; 6] = ["combustion", "COMBUSTION", "ignition", "IGNITION", "install", "INSTALL"];
 /// What Ignition in today's MicroOS takes: 3.0.0 to 3.6.0.
@@ -43,23 +67,23 @@ const HELD: usize = 1 << 20;
 const CONFIG: &str = "ignition/config.ign";
 const SCRIPT: &str = "combustion/script";
 
-/// Returns what the guest does with a FAT volume.
-pub(super) fn volume<R: Read + Seek>(disk: &mut R, tree: &Tree, left: &mut Left) -> Vec<Finding> {
-    let label = tree.label.as_deref().map(text).unwrap_or_default();
+/// Returns what the guest does with a volume.
+pub(super) fn volume(files: &mut dyn Files, left: &mut Left) -> Vec<Finding> {
+    let label = files.label();
     let mut findings = Vec::new();
-    findings.extend(labelled(tree, &label));
-    let config = tree.find(CONFIG).filter(|node| !node.is_directory);
+    findings.extend(labelled(files, &label));
+    let config = files.file(CONFIG);
     if label == "ignition" {
-        findings.extend(config.map(|node| config_found(disk, tree, node, left)));
+        findings.extend(config.map(|found| config_found(files, found, left)));
     } else if config.is_some() {
         let text = format!("`{CONFIG}` is ignored: Ignition looks only at the label `ignition`, in lower case");
         findings.push(finding(Outcome::Ignored, text));
     }
-    findings.extend(misplaced(tree));
+    findings.extend(misplaced(files));
     if COMBUSTION_LABELS.contains(&label.as_str()) {
         let failed = findings.iter().any(|finding| finding.outcome == Outcome::Fails);
-        findings.extend(combustion(disk, tree, left).map(|found| if failed { unreached() } else { found }));
-    } else if tree.find(SCRIPT).is_some() {
+        findings.extend(combustion(files, left).map(|found| if failed { unreached() } else { found }));
+    } else if files.find(SCRIPT).is_some() {
         findings
             .push(finding(Outcome::Ignored, format!("`{SCRIPT}` is ignored: Combustion does not look at this label")));
     }
@@ -72,9 +96,9 @@ pub(super) fn volume<R: Read + Seek>(disk: &mut R, tree: &Tree, left: &mut Left)
     findings
 }
 
-fn labelled(tree: &Tree, label: &str) -> Option<Finding> {
+fn labelled(files: &dyn Files, label: &str) -> Option<Finding> {
     let near = |known: &&&str| label.eq_ignore_ascii_case(known);
-    let boot = text(tree.geometry.label.trim_ascii_end());
+    let boot = files.boot_label();
     if label.is_empty() && COMBUSTION_LABELS.contains(&boot.as_str()) {
         let text = format!("label `{boot}` stands in the boot sector only: the guest takes it from the root directory");
         return Some(finding(Outcome::Ignored, text));
@@ -86,19 +110,17 @@ fn labelled(tree: &Tree, label: &str) -> Option<Finding> {
     if !COMBUSTION_LABELS.contains(&label) && COMBUSTION_LABELS.iter().find(near).is_some() {
         return Some(finding(Outcome::Ignored, format!("label `{label}` is in mixed case: no engine sees the disk")));
     }
-    let holds = tree.find("ignition").or(tree.find("combustion")).is_some();
+    let holds = files.find("ignition").or(files.find("combustion")).is_some();
     let other = !COMBUSTION_LABELS.contains(&label) && holds;
     other.then(|| finding(Outcome::Ignored, format!("no engine looks at the label `{label}`")))
 }
 
 /// Names the files that lie one directory too high.
-fn misplaced(tree: &Tree) -> Vec<Finding> {
+fn misplaced(files: &dyn Files) -> Vec<Finding> {
     let places = [("config.ign", CONFIG, "Ignition"), ("script", SCRIPT, "Combustion")];
     places
         .iter()
-        .filter(|(name, wanted, _)| {
-            tree.find(name).is_some_and(|node| !node.is_directory) && tree.find(wanted).is_none()
-        })
+        .filter(|(name, wanted, _)| files.file(name).is_some() && files.find(wanted).is_none())
         .map(|(name, wanted, engine)| {
             let text = format!("`{name}` lies at the root instead of at `{wanted}`: {engine} silently ignores it");
             finding(Outcome::Ignored, text)
@@ -107,23 +129,16 @@ fn misplaced(tree: &Tree) -> Vec<Finding> {
 }
 
 /// Reads a file's content, if so much may still be looked into.
-fn content<R: Read + Seek>(
-    disk: &mut R,
-    tree: &Tree,
-    node: &Node,
-    name: &str,
-    left: &mut Left,
-) -> Result<Vec<u8>, Finding> {
-    let size = u64::from(node.size);
-    left.0 = left.0.checked_sub(size).ok_or_else(|| {
-        finding(Outcome::Applied, format!("`{name}` is found, and too large to be looked into: {} bytes", node.size))
+fn content(files: &mut dyn Files, found: Found, name: &str, left: &mut Left) -> Result<Vec<u8>, Finding> {
+    left.0 = left.0.checked_sub(found.size).ok_or_else(|| {
+        finding(Outcome::Applied, format!("`{name}` is found, and too large to be looked into: {} bytes", found.size))
     })?;
     let failed = |error| finding(Outcome::Fails, format!("`{name}` cannot be read: {error}"));
-    tree.content(disk, node, size).map_err(failed)
+    files.content(name, found.size).map_err(failed)
 }
 
-fn config_found<R: Read + Seek>(disk: &mut R, tree: &Tree, node: &Node, left: &mut Left) -> Finding {
-    let content = match content(disk, tree, node, CONFIG, left) {
+fn config_found(files: &mut dyn Files, found: Found, left: &mut Left) -> Finding {
+    let content = match content(files, found, CONFIG, left) {
         Ok(content) => content,
         Err(finding) => return finding,
     };
@@ -177,12 +192,12 @@ fn version(content: &[u8]) -> serde_json::Result<Option<String>> {
     Ok(json.pointer("/ignition/version").and_then(serde_json::Value::as_str).map(str::to_owned))
 }
 
-fn combustion<R: Read + Seek>(disk: &mut R, tree: &Tree, left: &mut Left) -> Option<Finding> {
-    tree.find("combustion").filter(|node| node.is_directory)?;
-    let Some(script) = tree.find(SCRIPT).filter(|node| !node.is_directory) else {
+fn combustion(files: &mut dyn Files, left: &mut Left) -> Option<Finding> {
+    files.find("combustion").filter(|found| found.is_directory)?;
+    let Some(script) = files.file(SCRIPT) else {
         return Some(finding(Outcome::Fails, "`combustion/` has no `script`: the boot fails"));
     };
-    let content = match content(disk, tree, script, SCRIPT, left) {
+    let content = match content(files, script, SCRIPT, left) {
         Ok(content) => content,
         Err(finding) => return Some(finding),
     };
@@ -192,7 +207,7 @@ fn combustion<R: Read + Seek>(disk: &mut R, tree: &Tree, left: &mut Left) -> Opt
             format!("`{SCRIPT}` has Windows line ends: its commands fail, and the boot"),
         ));
     }
-    let after = if tree.find(CONFIG).is_some() { ", after Ignition" } else { "" };
+    let after = if files.find(CONFIG).is_some() { ", after Ignition" } else { "" };
     Some(finding(Outcome::Applied, format!("Combustion runs `{SCRIPT}`{after}, unless fw_cfg holds another")))
 }
 
@@ -201,9 +216,9 @@ fn unreached() -> Finding {
     finding(Outcome::Ignored, "`combustion/` is not reached: Ignition fails the boot before")
 }
 
-/// Returns what the guest does with an ISO 9660 volume, by its id; its files are not read.
-pub(super) fn iso(volume_id: &str) -> Option<Finding> {
-    let text = match volume_id {
+/// Returns what the guest does with a volume whose files are not read, by its label.
+pub(super) fn unread(label: &str) -> Option<Finding> {
+    let text = match label {
         "ignition" => format!("Ignition and Combustion look at the label `ignition`, at `{CONFIG}` and `combustion/`"),
         "combustion" | "COMBUSTION" => "Combustion looks at this label, at `combustion/`".to_owned(),
         "IGNITION" => "Combustion looks at this label; Ignition does not, for it is in upper case".to_owned(),

@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Iso,
     /// A whole-disk FAT volume.
     Fat,
+    /// Another file system on a whole disk.
+    Volume,
     /// A raw disk with a partition table.
     Gpt,
     /// Something inside an xz, zstd or gzip file.
@@ -68,14 +70,16 @@ pub(crate) struct ImageReport {
     pub ignored_autoclear: u64,
 }
 
-/// A FAT volume.
+/// A file system.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct VolumeReport {
+    /// `FAT`, `ISO 9660`, or the name of one whose files are not read: `ext4`, `xfs`, `btrfs`.
+    pub kind: &'static str,
     /// The partition it stands in; `None` for the whole disk.
     pub partition: Option<u32>,
-    /// As the guest sees it; `None` where the root directory holds no label.
+    /// As the guest sees it; `None` where there is none, of FAT in the root directory.
     pub label: Option<String>,
-    /// As the guest shows it: `XXXX-XXXX`.
+    /// As blkid(8) shows it.
     pub id: String,
     pub files: Vec<FileReport>,
 }
@@ -158,12 +162,16 @@ fn inside<R: Read + Seek>(reader: &mut R, info: &ImageInfo, report: &mut Report)
         }
         Err(error) => report.notes.push(disk::cannot("the disk inside", &error)),
     }
-    let holds = match (report.partitions.is_empty(), report.volumes.is_empty()) {
-        (false, _) => " of a partitioned disk (GPT)",
-        (true, false) => " of a FAT volume",
-        (true, true) => "",
+    let holds = match (report.partitions.is_empty(), report.volumes.first()) {
+        (false, _) => " of a partitioned disk (GPT)".to_owned(),
+        (true, Some(volume)) => format!(" of {} {} volume", article(volume.kind), volume.kind),
+        (true, None) => String::new(),
     };
-    report.what.push_str(holds);
+    report.what.push_str(&holds);
+}
+
+fn article(kind: &str) -> &'static str {
+    if kind.starts_with(['e', 'x']) { "an" } else { "a" }
 }
 
 fn iso_image<R: Read + Seek>(reader: &mut R, length: u64) -> Report {
@@ -173,7 +181,7 @@ fn iso_image<R: Read + Seek>(reader: &mut R, length: u64) -> Report {
     }
     report.iso = iso::read(reader, length).ok();
     if let Some(info) = &report.iso {
-        report.guest.extend(guest::iso(&info.volume_id));
+        disk::iso(reader, &info.clone(), &mut report);
     }
     report
 }
@@ -191,9 +199,9 @@ fn raw<R: Read + Seek>(reader: &mut R, head: &[u8], length: u64) -> Report {
     if !report.partitions.is_empty() {
         report.kind = Kind::Gpt;
         report.what = "a raw disk with a GPT".into();
-    } else if !report.volumes.is_empty() {
-        report.kind = Kind::Fat;
-        report.what = "a whole-disk FAT volume".into();
+    } else if let Some(volume) = report.volumes.first() {
+        report.kind = if volume.kind == disk::FAT { Kind::Fat } else { Kind::Volume };
+        report.what = format!("a whole-disk {} volume", volume.kind);
     } else if report.what == magic::TEXT {
         report.what = "a text file, no image".into();
     } else if head.get(510..512) == Some(&[0x55, 0xaa]) {

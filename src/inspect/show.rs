@@ -60,7 +60,7 @@ impl Display for ImageReport {
 
 impl Display for VolumeReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "FAT volume")?;
+        write!(f, "{} volume", self.kind)?;
         if let Some(number) = self.partition {
             write!(f, " in partition {number}")?;
         }

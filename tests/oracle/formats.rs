@@ -310,6 +310,75 @@ fn the_reader_reads_what_mtools_and_mkfs_make() {
     }
 }
 
+/// Makes a config disk as openSUSE's documentation does, of a file system that mkfs fills from a folder.
+fn config_disk(kind: &str, label: &str, tree: &Path, to: &Path) -> String {
+    let (to, tree) = (shown(to), shown(tree));
+    match kind {
+        "xfs" => good("mkfs.xfs", &["-q", "-L", label, "-d", &format!("file,name={to},size=300m")]),
+        "ISO 9660" => good("xorriso", &["-as", "mkisofs", "-quiet", "-R", "-V", label, "-o", &to, &tree]),
+        "btrfs" => good("mkfs.btrfs", &["-q", "-L", label, "-r", &tree, &to]),
+        _ => good(&format!("mkfs.{kind}"), &["-q", "-L", label, "-d", &tree, &to, "16M"]),
+    };
+    to
+}
+
+#[test]
+fn config_disks_of_every_file_system_are_told_by_label_and_id_as_blkid_tells_them() {
+    let Some(()) = tools(&["mkfs.ext4", "mkfs.xfs", "mkfs.btrfs", "xorriso", "blkid"]) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let tree = dir.path().join("tree");
+    fs::create_dir_all(tree.join("ignition")).unwrap();
+    fs::create_dir_all(tree.join("combustion/parts")).unwrap();
+    fs::write(tree.join("ignition/config.ign"), br#"{"ignition":{"version":"3.3.0"}}"#).unwrap();
+    fs::write(tree.join("combustion/script"), b"#!/bin/sh\n").unwrap();
+    fs::write(tree.join("combustion/parts/one"), b"x").unwrap();
+    for (number, (kind, label)) in [
+        ("ext4", "ignition"),
+        ("ext3", "combustion"),
+        ("ext2", "IGNITION"),
+        ("xfs", "ignition"),
+        ("btrfs", "data"),
+        ("ISO 9660", "ignition"),
+        ("ISO 9660", "combustion"),
+        ("ISO 9660", "cidata"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = config_disk(kind, label, &tree, &dir.path().join(format!("{number}.img")));
+        let report = inspect(fs::File::open(&path).unwrap(), fs::metadata(&path).unwrap().len()).unwrap();
+        let [volume] = &report.volumes[..] else { panic!("{kind}: {report}") };
+        let blkid = good("blkid", &["-p", "-o", "export", &path]);
+        let told = format!("LABEL={}\n", volume.label.as_deref().unwrap_or_default());
+        assert!(
+            volume.kind == kind && blkid.contains(&told) && blkid.contains(&format!("UUID={}\n", volume.id)),
+            "{report}{blkid}"
+        );
+        let text = report.to_string();
+        let findings: Vec<&str> = text.lines().skip_while(|line| *line != "in the guest").skip(1).collect();
+        match (kind, label) {
+            ("ISO 9660", "ignition") => {
+                assert!(
+                    findings[0].contains("applied  Ignition reads `ignition/config.ign` (version 3.3.0)"),
+                    "{text}"
+                );
+                assert!(findings[1].contains("applied  Combustion runs `combustion/script`, after"), "{text}");
+                assert!(text.contains("combustion/parts/one\n"), "{text}");
+            }
+            ("ISO 9660", "combustion") => assert!(text.contains("ignored  `ignition/config.ign` is ignored"), "{text}"),
+            ("ISO 9660", _) => assert!(text.contains("no engine looks at the label `cidata`"), "{text}"),
+            (_, "data") => assert!(
+                findings.iter().all(|line| line.starts_with("note: ")) && text.contains("are not read here"),
+                "{text}"
+            ),
+            _ => {
+                assert!(findings[0].starts_with("  applied") && findings[0].contains("look"), "{text}");
+                assert!(text.contains(&format!("files on {kind} are not read here")), "{text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn out_8_sgdisk_finds_the_stick_clean() {
     let Some(()) = tools(&["sgdisk", "blkid"]) else { return };

@@ -4,7 +4,7 @@
 
 mod tree;
 
-pub(crate) use tree::find;
+pub(crate) use tree::{Node, find, list};
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -24,6 +24,8 @@ const MAX_DESCRIPTORS: u64 = 32;
 pub(crate) struct IsoInfo {
     /// At most 32 characters, as written, sanitised; the guest finds the medium by it.
     pub volume_id: String,
+    /// The UUID as blkid(8) tells it, from the time of the last change: `2026-11-30-12-00-00-00`; may be empty.
+    pub id: String,
     /// The volume's size by its descriptor; the file may be longer (partitions behind it).
     pub volume_size: ByteSize,
     /// Length of the file.
@@ -49,6 +51,8 @@ pub(crate) enum IsoError {
     /// A reader that guessed would hand other bytes on.
     #[error("the image holds no file `{0}` that lies in one piece")]
     NoFile(String),
+    #[error("its directories are too large, or contain themselves")]
+    TooMuch,
     #[error("the volume has {volume} by its descriptor, the file only {file}: it is cut")]
     Cut { volume: ByteSize, file: ByteSize },
 }
@@ -91,9 +95,9 @@ pub(crate) fn read<R: Read + Seek>(reader: &mut R, length: u64) -> Result<IsoInf
     let all = descriptors(reader)?;
     let of_type = |number: u8| all.iter().filter(move |descriptor| descriptor.first() == Some(&number));
     let is_bootable = of_type(0).any(|descriptor| descriptor.get(7..30) == Some(b"EL TORITO SPECIFICATION"));
-    let (volume_id, volume_size) =
-        of_type(1).next().map(|descriptor| volume(descriptor)).ok_or(IsoError::NoDescriptor)?;
-    Ok(IsoInfo { volume_id, volume_size, file_size: ByteSize(length), is_bootable })
+    let primary = of_type(1).next().ok_or(IsoError::NoDescriptor)?;
+    let (volume_id, volume_size) = volume(primary);
+    Ok(IsoInfo { volume_id, id: id(primary), volume_size, file_size: ByteSize(length), is_bootable })
 }
 
 /// Reads the descriptors, up to their terminator.
@@ -114,6 +118,15 @@ fn volume(descriptor: &[u8]) -> (String, ByteSize) {
     let id = String::from_utf8_lossy(descriptor.get(40..72).unwrap_or_default());
     let blocks = u64::from(le32(descriptor, 80));
     (one_line(id.trim_end_matches([' ', '\0']), 40), ByteSize(blocks * u64::from(le16(descriptor, 128))))
+}
+
+/// 8.4.26.1: digits of a date, of the creation where there was no change (util-linux: libblkid, iso9660.c).
+fn id(descriptor: &[u8]) -> String {
+    let dates = [830, 813].map(|at| descriptor.get(at..at + 16).unwrap_or_default());
+    let is_date = |date: &&[u8]| date.iter().all(u8::is_ascii_digit) && date.iter().any(|digit| *digit != b'0');
+    let date = String::from_utf8_lossy(dates.into_iter().find(is_date).unwrap_or_default()).into_owned();
+    let parts = [0..4, 4..6, 6..8, 8..10, 10..12, 12..14, 14..16].map(|range| date.get(range).unwrap_or_default());
+    if date.is_empty() { date } else { parts.join("-") }
 }
 
 #[cfg(test)]
@@ -142,6 +155,13 @@ mod tests {
     fn img_14_a_whole_iso_passes_and_is_described() {
         let info = gate(&mut Cursor::new(image())).unwrap();
         assert_eq!((info.volume_id.as_str(), info.volume_size, info.is_bootable), ("INSTALL", ByteSize(40960), true));
+        assert_eq!(info.id, "");
+        let mut dated = image();
+        put(&mut dated, 16 * 2048 + 813, b"2025010203040506");
+        put(&mut dated, 16 * 2048 + 830, b"0000000000000000");
+        assert_eq!(gate(&mut Cursor::new(&dated)).unwrap().id, "2025-01-02-03-04-05-06");
+        put(&mut dated, 16 * 2048 + 830, b"2026113012000099");
+        assert_eq!(gate(&mut Cursor::new(&dated)).unwrap().id, "2026-11-30-12-00-00-99");
     }
 
     #[test]

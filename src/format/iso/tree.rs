@@ -58,6 +58,46 @@ pub(crate) fn find<R: Read + Seek>(reader: &mut R, path: &str) -> Result<Extent,
     Ok(at)
 }
 
+/// A file or directory of the volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// `/` between parts; whatever the volume says, so show it sanitised.
+    pub path: String,
+    pub is_directory: bool,
+    pub extent: Extent,
+}
+
+/// Lists at most `most` files and directories, sorted by path.
+///
+/// # Errors
+///
+/// [`IsoError::TooMuch`] where there are more, or a directory is too large or contains itself.
+pub(crate) fn list<R: Read + Seek>(reader: &mut R, most: usize) -> Result<Vec<Node>, IsoError> {
+    let mut nodes: Vec<Node> = vec![];
+    let mut open = vec![(String::new(), root(reader)?)];
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some((above, at)) = open.pop() {
+        if at.size > LARGEST_DIRECTORY || !seen.insert(at.offset) {
+            return Err(IsoError::TooMuch);
+        }
+        let directory = read_up_to(reader, at.offset, at.size)?;
+        // The first two name the directory itself and the one above.
+        for record in records(&directory).filter(|record| !matches!(record.name, [0 | 1])) {
+            let path = format!("{above}{}", String::from_utf8_lossy(&record.shown_name()));
+            let is_directory = record.flags & DIRECTORY != 0;
+            if nodes.len() == most {
+                return Err(IsoError::TooMuch);
+            }
+            if is_directory {
+                open.push((format!("{path}/"), record.extent));
+            }
+            nodes.push(Node { path, is_directory, extent: record.extent });
+        }
+    }
+    nodes.sort_by(|one, two| one.path.cmp(&two.path));
+    Ok(nodes)
+}
+
 /// Finds the root directory by the primary descriptor.
 fn root<R: Read + Seek>(reader: &mut R) -> Result<Extent, IsoError> {
     let all = descriptors(reader)?;
@@ -101,11 +141,16 @@ impl Record<'_> {
     fn is_named(&self, wanted: &str) -> bool {
         match self.rock_ridge() {
             Some(name) => name == wanted.as_bytes(),
-            None => {
-                let plain = self.name.split(|byte| *byte == b';').next().unwrap_or_default();
-                plain.strip_suffix(b".").unwrap_or(plain).eq_ignore_ascii_case(wanted.as_bytes())
-            }
+            None => self.shown_name().eq_ignore_ascii_case(wanted.as_bytes()),
         }
+    }
+
+    /// Returns the name as Linux shows it: that of Rock Ridge, else the plain one without version, in lower case.
+    fn shown_name(&self) -> Vec<u8> {
+        self.rock_ridge().map(<[u8]>::to_vec).unwrap_or_else(|| {
+            let plain = self.name.split(|byte| *byte == b';').next().unwrap_or_default();
+            plain.strip_suffix(b".").unwrap_or(plain).to_ascii_lowercase()
+        })
     }
 
     /// Returns the whole name of an `NM` entry; one that goes on elsewhere is none of the names looked for.
@@ -168,11 +213,28 @@ mod tests {
     }
 
     #[test]
+    fn everything_is_listed_as_linux_shows_it_and_within_bounds() {
+        let list = |most| list(&mut Cursor::new(image()), most);
+        let nodes = list(4).unwrap();
+        let shown: Vec<_> =
+            nodes.iter().map(|node| (node.path.as_str(), node.is_directory, node.extent.size)).collect();
+        assert_eq!(
+            shown,
+            [("boot", true, 2048), ("boot/initrd", false, 6), ("boot/linux", false, 5), ("boot/split", false, 5)]
+        );
+        assert!(matches!(list(3), Err(IsoError::TooMuch)));
+        let mut circle = image();
+        put(&mut circle, 21 * 2048, &entry(20, 2048, DIRECTORY, b"AGAIN", b""));
+        assert!(matches!(super::list(&mut Cursor::new(circle), 100), Err(IsoError::TooMuch)));
+    }
+
+    #[test]
     fn img_14_a_directory_of_garbage_is_left_without_a_panic() {
         for byte in 0..=255 {
             let mut image = image();
             image[20 * 2048..22 * 2048].fill(byte);
             assert!(find(&mut Cursor::new(&image), "boot/linux").is_err());
+            let _ = list(&mut Cursor::new(&image), 100);
             let mut image = self::image();
             image[16 * 2048 + 156..16 * 2048 + 190].fill(byte);
             assert!(find(&mut Cursor::new(&image), "boot/linux").is_err());
