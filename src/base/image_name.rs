@@ -18,6 +18,9 @@ pub(crate) const CONTAINER_HOST: &str = "ContainerHost";
 /// The flavour that only cloud-init configures.
 pub(crate) const OPENSTACK: &str = "OpenStack-Cloud";
 
+/// SUSE Linux Micro 6, as SUSE names its images: `SL-Micro.x86_64-6.1-Base-qcow-GM.qcow2`.
+const SL_MICRO: &str = "SL-Micro";
+
 /// The longest word that a lock takes.
 const WORD_LIMIT: usize = 128;
 
@@ -50,7 +53,7 @@ pub(crate) fn published_size(says: impl Fn(&str) -> bool) -> Option<ByteSize> {
         () if says("VMware") || says("Vagrant") || says(OPENSTACK) => ByteSize::gib(24),
         () => ByteSize::gib(20),
     };
-    (says("openSUSE-MicroOS") || says("openSUSE-Leap-Micro")).then_some(size)
+    (says("openSUSE-MicroOS") || says("openSUSE-Leap-Micro") || says(SL_MICRO)).then_some(size)
 }
 
 /// Returns today's name of a published image: `openSUSE-MicroOS.x86_64[-VERSION]-FLAVOUR[-SnapshotDATE].ENDING`.
@@ -74,7 +77,8 @@ pub(crate) fn flavour(name: &str) -> Option<String> {
     let (stem, _) = split_ending(name)?;
     let mut parts = stem.split('-').skip_while(|part| !names_architecture(part));
     parts.next()?;
-    let parts: Vec<&str> = parts.filter(|part| token(part).is_none() && !is_version(part)).collect();
+    let parts: Vec<&str> =
+        parts.filter(|part| token(part).is_none() && !is_version(part) && !is_release(part)).collect();
     let flavour = parts.join("-");
     let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
     (!flavour.is_empty() && flavour.len() <= WORD_LIMIT && flavour.chars().all(plain)).then_some(flavour)
@@ -101,7 +105,41 @@ pub(crate) fn token(part: &str) -> Option<&str> {
     ["Snapshot", "Build"].iter().find_map(|word| part.strip_prefix(word).filter(|number| is_version(number)))
 }
 
+/// Returns whether a part is what SUSE ends the name of a release with: `GM`, or `RC2`, `Beta3` and their like before it.
+fn is_release(part: &str) -> bool {
+    let number = ["GMC", "GM", "RC", "Beta", "Alpha"].iter().find_map(|word| part.strip_prefix(word));
+    number.is_some_and(|number| number.chars().all(|c| c.is_ascii_digit()))
+}
+
 /// Returns whether a part of a name is numbers joined by dots.
 pub(crate) fn is_version(part: &str) -> bool {
     part.split('.').all(|number| !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of SUSE's download page for SUSE Linux Micro 6.x.
+    #[test]
+    fn images_of_sl_micro_are_known_by_their_names() {
+        for (name, want, gib, build) in [
+            ("SL-Micro.x86_64-6.1-Base-qcow-GM.qcow2", "Base-qcow", 20, None),
+            ("SL-Micro.x86_64-6.1-Default-encrypted-GM.raw.xz", "Default-encrypted", 20, None),
+            ("SL-Micro.x86_64-6.1-Default-GM.raw.xz", "Default", 20, None),
+            ("SL-Micro.x86_64-6.1-Default-SelfInstall-GM.install.iso", "Default-SelfInstall", 20, None),
+            ("SL-Micro.aarch64-6.0-Base-RT-SelfInstall-GM2.install.iso", "Base-RT-SelfInstall", 20, None),
+            ("SL-Micro.s390x-6.2-Default-qcow.qcow2", "Default-qcow", 20, None),
+            ("SL-Micro.x86_64-6.1-Default-VMware-GM.vmdk.xz", "Default-VMware", 24, None),
+            ("SL-Micro.x86_64-6.2-Base-qcow-Build12.3.qcow2", "Base-qcow", 20, Some("12.3")),
+            ("SL-Micro.x86_64-6.2-Default-RC1.raw.xz", "Default", 20, None),
+        ] {
+            assert_eq!((flavour(name).as_deref(), snapshot(name).as_deref()), (Some(want), build), "{name}");
+            assert_eq!(published_size(|word| name.contains(word)), Some(ByteSize::gib(gib)), "{name}");
+            assert!(!is_rolling(name) && !is_tumbleweed(name) && published(name).is_none(), "{name}");
+        }
+        // What only looks like a release is a part of the name.
+        assert_eq!(flavour("SL-Micro.x86_64-6.1-GMX-RCx.qcow2").as_deref(), Some("GMX-RCx"));
+        assert_eq!(published_size(|word| "SLE-Micro.x86_64.qcow2".contains(word)), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! Checksum files: what publishers put beside an image, and `SHA256SUMS` in a bundle. Touches nothing.
 //!
 //! Format: GNU coreutils manual, "md5sum invocation" (`<hex>  <name>`, `<hex> *<name>`) and the BSD form
-//! `SHA256 (<name>) = <hex>`. A signed file is for whoever checks signatures, never half-read here.
+//! `SHA256 (<name>) = <hex>`; openssl-dgst(1) (`SHA2-256(<name>)= <hex>`). A signed file is for whoever checks signatures, never half-read here.
 
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Digest};
@@ -23,6 +23,10 @@ pub(crate) enum ChecksumError {
     Html,
     #[error("line {line} is not a checksum line: `{text}`")]
     Line { line: usize, text: String },
+    #[error("line {0} is a digest without a file name, which only the single line of a file may be")]
+    Nameless(usize),
+    #[error("line {0} is a digest of another algorithm, and no line is one of SHA-256")]
+    Other(usize),
     #[error("the file holds no checksum")]
     Empty,
 }
@@ -33,8 +37,40 @@ impl From<ChecksumError> for Diagnostic {
     }
 }
 
-/// Reads a whole checksum file: digests and the names of files as written, paths included. Empty lines and `#` comments are passed over, anything else odd refuses the file.
+/// Reads a whole checksum file: SHA-256 digests and the names of files as written, paths included.
+///
+/// Empty lines, comments and lines of other algorithms are passed over, anything else odd refuses the file. Below a comment that
+/// names another algorithm, as Flatcar's `# SHA512 HASH`, lines are of that one, whatever their length.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(Digest, String)>, ChecksumError> {
+    let text = text(bytes)?;
+    let (mut sums, mut other, mut is_ours) = (vec![], None, true);
+    for (line, text) in lines(text) {
+        if let Some(comment) = text.strip_prefix('#') {
+            is_ours = comment.split_whitespace().next().and_then(algorithm).unwrap_or(is_ours);
+            continue;
+        }
+        match parse_line(text) {
+            Some(Line::Sum(digest, name)) if is_ours || text.starts_with("SHA") => sums.push((digest, name)),
+            Some(Line::Sum(..) | Line::Other) => other = other.or(Some(line)),
+            None if Digest::parse(&text.to_ascii_lowercase()).is_ok() => return Err(ChecksumError::Nameless(line)),
+            None => return Err(ChecksumError::Line { line, text: one_line(text, 80) }),
+        }
+    }
+    match other {
+        _ if !sums.is_empty() => Ok(sums),
+        Some(line) => Err(ChecksumError::Other(line)),
+        None => Err(ChecksumError::Empty),
+    }
+}
+
+/// Reads a file that holds one digest and nothing else, not even the name of what it is of.
+pub(crate) fn bare(bytes: &[u8]) -> Option<Digest> {
+    let mut lines = lines(text(bytes).ok()?);
+    let (_, line) = lines.next()?;
+    lines.next().is_none().then(|| Digest::parse(&line.to_ascii_lowercase()).ok())?
+}
+
+fn text(bytes: &[u8]) -> Result<&str, ChecksumError> {
     if bytes.len() > MAX_LENGTH {
         return Err(ChecksumError::TooLong(bytes.len()));
     }
@@ -42,33 +78,61 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Vec<(Digest, String)>, ChecksumError
     if text.contains("-----BEGIN PGP") {
         return Err(ChecksumError::Signed);
     }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let start = text.trim_start().get(..5).unwrap_or_default();
     if start.eq_ignore_ascii_case("<html") || start.eq_ignore_ascii_case("<!doc") {
         return Err(ChecksumError::Html);
     }
-    let lines = text.lines().map(str::trim_end).enumerate();
-    let lines = lines.filter(|(_, line)| !line.trim_start().is_empty() && !line.starts_with('#'));
-    let sums = lines.map(|(index, line)| {
-        parse_line(line).ok_or_else(|| ChecksumError::Line { line: index + 1, text: one_line(line, 80) })
-    });
-    let sums: Vec<_> = sums.collect::<Result<_, _>>()?;
-    if sums.is_empty() { Err(ChecksumError::Empty) } else { Ok(sums) }
+    Ok(text)
 }
 
-fn parse_line(line: &str) -> Option<(Digest, String)> {
-    let (hex, name) = match line.strip_prefix("SHA256 (") {
-        Some(rest) => {
-            let (name, hex) = rest.rsplit_once(") = ")?;
-            (hex, name)
+/// Returns the lines that are not empty, numbered from 1.
+fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().map(str::trim_end).enumerate().map(|(index, line)| (index + 1, line));
+    lines.filter(|(_, line)| !line.trim_start().is_empty())
+}
+
+/// What a line says.
+enum Line {
+    Sum(Digest, String),
+    /// The digest of a file by another algorithm.
+    Other,
+}
+
+/// Returns whether a word names SHA-256, and none where it names no algorithm.
+fn algorithm(word: &str) -> Option<bool> {
+    let word = word.to_ascii_uppercase().replace(['-', '_'], "");
+    let known = ["SHA", "MD", "BLAKE", "B2", "SM3", "RMD", "RIPEMD", "WHIRLPOOL", "CRC", "TIGER", "GOST", "STREEBOG"];
+    let is_one = known.iter().any(|name| word.starts_with(name)) && word.contains(|c: char| c.is_ascii_digit());
+    is_one.then(|| matches!(word.trim_end_matches(':'), "SHA256" | "SHA2256" | "SHA256SUM" | "SHA256SUMS"))
+}
+
+/// Reads a line: `<hex>  <name>` with one blank or a tab too, `SHA256 (<name>) = <hex>`, or openssl's `SHA2-256(<name>)= <hex>`.
+fn parse_line(line: &str) -> Option<Line> {
+    let is_hex =
+        |text: &str| text.len() >= 32 && text.len().is_multiple_of(2) && text.chars().all(|c| c.is_ascii_hexdigit());
+    let is_name =
+        |name: &str| !name.is_empty() && !name.starts_with([' ', '\t']) && !name.chars().any(char::is_control);
+    let tagged =
+        line.split_once('(').filter(|(tag, _)| !tag.is_empty() && !tag.trim_end().contains(char::is_whitespace));
+    let (is_ours, name, hex) = match tagged.and_then(|(tag, rest)| Some((algorithm(tag.trim_end())?, rest))) {
+        Some((is_ours, rest)) => {
+            let (rest, hex) = rest.rsplit_once("= ")?;
+            (is_ours, rest.strip_suffix(") ").or_else(|| rest.strip_suffix(')'))?, hex)
         }
         None => {
-            let (hex, rest) = line.split_at_checked(64)?;
-            (hex, rest.strip_prefix("  ").or_else(|| rest.strip_prefix(" *"))?)
+            let (hex, rest) = line.split_at_checked(line.find([' ', '\t'])?)?;
+            let two = rest.strip_prefix("  ").or_else(|| rest.strip_prefix(" *"));
+            (hex.len() == 64, two.or_else(|| rest.strip_prefix([' ', '\t']))?, hex)
         }
     };
-    let is_name = !name.is_empty() && !name.starts_with(' ') && !name.chars().any(char::is_control);
-    let digest = Digest::parse(&hex.to_ascii_lowercase()).ok()?;
-    is_name.then(|| (digest, name.to_owned()))
+    if !is_name(name) || !is_hex(hex) {
+        return None;
+    }
+    match is_ours {
+        true => Some(Line::Sum(Digest::parse(&hex.to_ascii_lowercase()).ok()?, name.to_owned())),
+        false => Some(Line::Other),
+    }
 }
 
 /// Writes `SHA256SUMS` as `sha256sum --check` reads it, sorted by name.
@@ -104,6 +168,19 @@ mod tests {
             format!("{upper}  x.qcow2\n"),
             format!("{A}  ./dir/x.qcow2\n"),
             format!("{B}  x.qcow2.old\n{A}  x.qcow2\n{B}  y\n"),
+            format!("{A} x.qcow2\n"),
+            format!("{A}\tx.qcow2\n"),
+            format!("\u{feff}{A}  x.qcow2\r\n"),
+            format!("\u{feff}SHA256 (x.qcow2) = {A}\r\n"),
+            format!("SHA256(x.qcow2)= {A}\n"),
+            format!("SHA2-256(x.qcow2)= {upper}\n"),
+            format!("SHA2-256(dir/x.qcow2)= {A}\n"),
+            format!("MD5 (x.qcow2) = {}\nSHA1 (x.qcow2) = {}\nSHA256 (x.qcow2) = {A}\n", &B[..32], &B[..40]),
+            format!("{}  x.qcow2\n{A}  x.qcow2\n{B}{B}  x.qcow2\n", &B[..32]),
+            format!(
+                "SHA3-256 (x.qcow2) = {B}\nBLAKE2b-256 (x.qcow2) = {B}\nSHA512/256(x.qcow2)= {B}\nSHA256(x.qcow2)= {A}\n"
+            ),
+            format!("# SHA512/256 HASH\n{B}  x.qcow2\n# SHA256 HASH\n{A}  x.qcow2\n# SHA512 HASH\n{B}{A}  x.qcow2\n"),
         ] {
             assert_eq!(found(&text, "x.qcow2"), Ok(vec![A.to_owned()]), "{text}");
         }
@@ -114,8 +191,17 @@ mod tests {
         for (text, want) in [
             (String::new(), "no checksum"),
             ("# nothing\n".to_owned(), "no checksum"),
-            (format!("{A}\n"), "line 1"),
-            (format!("{A} x.qcow2\n"), "line 1"),
+            (format!("{A}\n"), "line 1 is a digest without a file name"),
+            (format!("{B}  y\n{A}\n"), "line 2 is a digest without a file name"),
+            (format!("{A}   x.qcow2\n"), "line 1"),
+            (format!("{A} \tx.qcow2\n"), "line 1"),
+            (format!("{A}\t x.qcow2\n"), "line 1"),
+            (format!("\\{A}  x\\ny.qcow2\n"), "line 1"),
+            (format!("\n{A}  x.qcow2\nSHA256(x.qcow2) {A}\n"), "line 3"),
+            (format!("SHA256 (x.qcow2) = {}\n", &A[2..]), "line 1"),
+            (format!("SHA3-256 (x.qcow2) = {A}\n"), "another algorithm"),
+            (format!("SHA2-512/256(x.qcow2)= {A}\n"), "another algorithm"),
+            (format!("# BLAKE2s256\n{A}  x.qcow2\n"), "line 2 is a digest of another algorithm"),
             (format!("{}  x.qcow2\n", &A[1..]), "line 1"),
             (format!("\n{A}  x\u{1b}[2J\n"), "line 2"),
             ("d41d8cd98f00b204e9800998ecf8427e  x.qcow2\n".to_owned(), "line 1"),
@@ -129,6 +215,49 @@ mod tests {
             assert!(error.contains(want) && !error.contains('\u{1b}'), "{want}: {error}");
         }
         assert_eq!(parse(&[0xff, 0xfe]), Err(ChecksumError::NotText));
+    }
+
+    /// Whatever is done to a good file: what is taken of it is the right digest, or nothing.
+    #[test]
+    fn sig_1_no_change_of_a_file_makes_another_digest_of_it() {
+        let good = format!(
+            "# SHA256\n{B}{A}  x.qcow2\n{A}  x.qcow2\nSHA2-256(x.qcow2)= {A}\nSHA512/256 (x.qcow2) = {B}\n{}  x.qcow2\n",
+            &B[..40]
+        );
+        let pieces = ["", " ", "\t", "\n", "#", "(", ")", "= ", "SHA256", "SHA1 (", "\u{feff}", "  x.qcow2", "*"];
+        let is_right =
+            |text: &str| found(text, "x.qcow2").is_ok_and(|all| !all.is_empty() && all.iter().all(|one| one == A));
+        assert!(is_right(&good));
+        let mut taken = 0;
+        for at in (0..=good.len()).filter(|at| good.is_char_boundary(*at)) {
+            for piece in pieces {
+                for cut in [0, 1, 7] {
+                    let rest = good.get(at + cut..).unwrap_or_default();
+                    let changed = format!("{}{piece}{rest}", &good[..at]);
+                    let all = found(&changed, "x.qcow2").unwrap_or_default();
+                    assert!(all.iter().all(|one| one == A), "{changed}\n{all:?}");
+                    taken += usize::from(!all.is_empty());
+                }
+            }
+        }
+        assert!(taken > 1000, "{taken}");
+    }
+
+    #[test]
+    fn a_single_digest_is_taken_alone_only() {
+        for text in [format!("{A}\n"), format!("\u{feff}{}\r\n\n", A.to_uppercase()), A.to_owned()] {
+            assert_eq!(bare(text.as_bytes()).map(|digest| digest.to_string()).as_deref(), Some(A), "{text}");
+        }
+        for text in [
+            format!("{A}\n{A}\n"),
+            format!("{A}  x\n"),
+            format!("# y\n{A}\n"),
+            A[1..].to_owned(),
+            format!("{A}{A}"),
+            String::new(),
+        ] {
+            assert_eq!(bare(text.as_bytes()), None, "{text}");
+        }
     }
 
     #[test]

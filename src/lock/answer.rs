@@ -5,6 +5,8 @@
 //! redirects requests for the image to that name. Others list a whole directory in one file, `SHA256SUMS` or `CHECKSUM`.
 //! Touches nothing; the checksum text itself is read by `format::checksums`.
 
+use std::collections::BTreeSet;
+
 use crate::base::image_name::{is_version, split_ending, token};
 use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Digest, Url};
@@ -56,8 +58,10 @@ impl Checksums {
         let here = |name: String| name.strip_prefix("./").map(str::to_owned).unwrap_or(name);
         let sums: Vec<_> = checksums::parse(text)?.into_iter().map(|(digest, name)| (digest, here(name))).collect();
         let asked = decoded(url.file_name());
-        match sums.iter().filter(|(_, name)| *name == asked).collect::<Vec<_>>().as_slice() {
-            [(digest, _)] => Ok(Answer { digest: *digest, resolved: url.clone() }),
+        // One line may stand twice, as where a list was put together of several.
+        let digests: BTreeSet<_> = sums.iter().filter(|(_, name)| *name == asked).map(|(digest, _)| *digest).collect();
+        match digests.first() {
+            Some(digest) if digests.len() == 1 => Ok(Answer { digest: *digest, resolved: url.clone() }),
             _ => Err(unusable(url, &sums)),
         }
     }
@@ -77,10 +81,13 @@ pub(crate) fn redirected(url: &Url, file_name: &str) -> Option<Url> {
 /// entry picked wrongly would pin another file's bytes.
 fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Diagnostic> {
     let asked = decoded(url.file_name());
-    let exact: Vec<&Digest> = sidecar.iter().filter(|(_, name)| *name == asked).map(|(digest, _)| digest).collect();
-    let versioned: Vec<_> = sidecar.iter().filter(|(_, name)| is_versioned(&asked, name)).collect();
+    let fitting = |fits: &dyn Fn(&str) -> bool| -> Vec<_> {
+        let fitting: BTreeSet<_> = sidecar.iter().filter(|(_, name)| fits(name)).collect();
+        fitting.into_iter().collect()
+    };
+    let (exact, versioned) = (fitting(&|name| name == asked), fitting(&|name| is_versioned(&asked, name)));
     match (exact.as_slice(), versioned.as_slice()) {
-        ([digest], _) => Ok(Answer { digest: **digest, resolved: url.clone() }),
+        ([(digest, _)], _) => Ok(Answer { digest: *digest, resolved: url.clone() }),
         ([], [(digest, name)]) => {
             let resolved = url.sibling(name).map_err(|error| unusable(url, sidecar).cause(error))?;
             Ok(Answer { digest: *digest, resolved })
@@ -91,7 +98,11 @@ fn answer(url: &Url, sidecar: &[(Digest, String)]) -> Result<Answer, Diagnostic>
 
 /// Reads the `.sha256` file that a publisher serves beside `url`, and takes the entry that speaks of it.
 pub(crate) fn read_answer(url: &Url, sidecar: &[u8]) -> Result<Answer, Diagnostic> {
-    answer(url, &checksums::parse(sidecar)?)
+    // It is beside the file that it is of; which one that is, it need not say.
+    match checksums::bare(sidecar) {
+        Some(digest) => Ok(Answer { digest, resolved: url.clone() }),
+        None => answer(url, &checksums::parse(sidecar)?),
+    }
 }
 
 fn unusable(url: &Url, sidecar: &[(Digest, String)]) -> Diagnostic {
@@ -253,15 +264,33 @@ mod tests {
             line("other.img") + &line(mine),
             format!("{} *{mine}\n", Digest::of(mine.as_bytes())),
             line(&format!("./{mine}")),
+            line(mine) + &line(mine),
+            line(mine) + &format!("{}  ./{mine}\n", Digest::of(mine.as_bytes())),
             format!("# {mine}: 5 bytes\nSHA256 ({mine}) = {}\n", Digest::of(mine.as_bytes())),
         ] {
             assert_eq!(checksum.read(&url, text.as_bytes()).map(|answer| answer.resolved), Ok(url.clone()), "{text}");
         }
-        for text in [line("other.img"), line(mine) + &line(mine), line(&format!("dir/{mine}")), line(mine) + "junk\n"] {
+        for text in [
+            line("other.img"),
+            line(mine) + &line("x").replace("  x", &format!("  {mine}")),
+            line(&format!("dir/{mine}")),
+            line(mine) + "junk\n",
+        ] {
             assert!(sums.read(&url, text.as_bytes()).is_err(), "{text}");
         }
         let moving = Url::parse("https://h/d/X-kvm.qcow2").unwrap();
         assert!(sums.read(&moving, line("X-kvm-Snapshot1.qcow2").as_bytes()).is_err(), "a sibling is another file");
+    }
+
+    #[test]
+    fn sig_1_a_single_digest_is_of_the_file_it_lies_beside_and_of_no_list() {
+        let url = Url::parse("https://h/d/a.qcow2").unwrap();
+        let text = format!("{}\n", Digest::of(b"a"));
+        assert_eq!(read_answer(&url, text.as_bytes()), Ok(Answer { digest: Digest::of(b"a"), resolved: url.clone() }));
+        assert!(CHECKSUMS[1].read(&url, text.as_bytes()).unwrap_err().headline.contains("without a file name"));
+        assert!(read_answer(&url, (text.clone() + &text).as_bytes()).is_err());
+        let twice = format!("{0}  a.qcow2\n{0}  a.qcow2\n", Digest::of(b"a"));
+        assert_eq!(read_answer(&url, twice.as_bytes()).unwrap().digest, Digest::of(b"a"));
     }
 
     #[test]

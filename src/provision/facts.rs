@@ -47,7 +47,7 @@ impl BaseFacts {
     }
 
     fn is_tumbleweed(&self) -> bool {
-        !self.file_name.contains("Leap") && !self.file_name.contains("SLE")
+        !["Leap", "SLE", "SL-Micro"].iter().any(|other| self.file_name.contains(other))
     }
 }
 

@@ -204,13 +204,13 @@ rules! {
             20 GiB, those for VMware, Vagrant and OpenStack with 24 and for Hyper-V with 30.";
         by ("openSUSE: package openSUSE-MicroOS", "https://build.opensuse.org/package/show/openSUSE:Factory/openSUSE-MicroOS");
         fix "raise `size` in `[machine.system]`, or leave it out to take the image's own";
-    MovingUrl = "moving-url", Note, "the address leads to another image every few days";
+    MovingUrl = "moving-url", Note, "the address leads to another image every few days, and no lock says where that one stays";
         why "Names without a `Snapshot` or `Build` are links that move to the newest image, and old Tumbleweed \
-            snapshots are deleted after days to weeks. The lock keeps the build correct: it names the exact file. But \
-            the recipe alone does not show which image was meant, and there is no way back to an image that was only \
-            named by such a link.";
+            snapshots are deleted after days to weeks. Where `sha256` in the recipe pins such a name, the build stops as \
+            soon as the link moves, and nothing shows which image was meant. A lock keeps the address of the very file \
+            beside its digest; then this rule is silent.";
         by ("openSUSE/MirrorCache: t/Directory/01-smoke.t", "https://github.com/openSUSE/MirrorCache");
-        fix "write the address that the lock resolved it to, or allow it in `[allow]` with the reason";
+        fix "leave out `sha256` and run `update`, which writes digest and lasting address into the lock, or write that address";
     SelfinstallAmbiguousDisk = "selfinstall-ambiguous-disk", Note, "an installer that sees several disks asks which one";
         why "The SelfInstall medium takes the only disk it finds, and shows a menu when there are several; a wrong \
             choice destroys data. The launch files of a bundle name the system disk to it by \

@@ -4,6 +4,7 @@ use super::context::RuleContext;
 use crate::base::{BaseKind, Engine, Finding, Rule, Severity, image_name};
 use crate::provision::diagnostics::{DiagnosticSink, place_in};
 use crate::provision::facts;
+use crate::recipe::Source;
 
 /// Checks a recipe by its image.
 pub(crate) fn check(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
@@ -100,11 +101,15 @@ fn size(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
     }
 }
 
-/// Finds an address that means another image soon, although the very file has an address too.
+/// Finds an address that means another image soon, where only a digest in the recipe says which one it was. A lock has the address
+/// of the very file too.
 fn moving(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
-    if let Some(immutable) = &ctx.facts.immutable {
-        let text = "the address means another image every few days; the lock says which one it was";
-        let hint = format!("to hold on to it write url = \"{immutable}\"");
+    let base = &ctx.recipe.base;
+    let Source::Url(url) = &base.source.value else { return };
+    let moves = image_name::is_tumbleweed(url.file_name()) && image_name::snapshot(url.file_name()).is_none();
+    if moves && url.is_remote() && base.sha256.is_some() && ctx.facts.immutable.is_none() {
+        let text = "the address means another image every few days, and `sha256` is the digest of one of them";
+        let hint = "leave out `sha256` and run `arca-build update`, which pins the image with its lasting address";
         diag.tell(Finding::new(Rule::MovingUrl, text).at(facts::place(ctx.recipe)).hint(hint));
     }
 }

@@ -65,6 +65,11 @@ const BOTH: RuleCase = wish(
     "[provision]\ntransport = { ignition = \"fw_cfg\", combustion = \"disk\" }\nscript = \"ready\"\n[provision.root]\nssh_keys = [\"KEY\"]\n",
 );
 
+/// A name that moves, the same with a digest of the recipe's own, and one that stays, with such a digest.
+const MOVING: &str = "openSUSE-MicroOS.x86_64-kvm-and-xen.qcow2";
+const PINNED: &str = "openSUSE-MicroOS.x86_64-kvm-and-xen.qcow2\"\nsha256 = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const LASTING: &str = "openSUSE-MicroOS.x86_64-kvm-and-xen-Snapshot20240427.qcow2\"\nsha256 = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
 /// A pool of one disk in raid1.
 const POOL: RuleCase = wish(
     "[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[[provision.pool]]\nlabel = \"p\"\npath = \"/srv/p\"\ndisks = [\"a\"]\ndata = \"raid1\"\n",
@@ -124,7 +129,9 @@ fn cases() -> Vec<(Rule, RuleCase, Severity, RuleCase, bool)> {
         (R::FsLabelMismatch, ign!(r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "format": "btrfs", "label": "ROOT"}]}"#), Warning, ign!(r#""storage": {"filesystems": [{"device": "/dev/disk/by-label/ROOT", "format": "btrfs"}]}"#), false),
         (R::MinDisk, wish("[machine.system]\nsize = \"19GiB\"\n"), Error, wish("[machine.system]\nsize = \"20GiB\"\n"), true),
         (R::MinDisk, wish("[machine.system]\nsize = \"23GiB\"\n").on("openSUSE-MicroOS.x86_64-VMware.qcow2"), Warning, wish("[machine.system]\nsize = \"19GiB\"\n").on("openSUSE-other.qcow2"), false),
-        (R::MovingUrl, wish("[machine]\n"), Note, wish("[allow]\nmoving-url = \"we test the newest\"\n"), true),
+        (R::MovingUrl, wish("[machine]\n").on(PINNED), Note, wish("[machine]\n").on(MOVING), false),
+        (R::MovingUrl, wish("[machine]\n").on(PINNED), Note, wish("[allow]\nmoving-url = \"we test the newest\"\n").on(PINNED), false),
+        (R::MovingUrl, wish("[machine]\n").on(PINNED), Note, wish("[machine]\n").on(LASTING), false),
         (R::SelfinstallAmbiguousDisk, wish("[machine.system]\nsize = \"24GiB\"\n[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("a.iso"), Note, wish("[machine.system]\nsize = \"24GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("a.iso"), false),
         (R::SelfinstallAmbiguousDisk, wish("[machine.system]\nsize = \"24GiB\"\n[[machine.disk]]\nserial = \"a\"\nsize = \"1GiB\"\n[provision]\nmedia = \"gpt\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("a.iso"), Warning, root, false),
         (R::ConfigOnInstallMedia, wish("[machine.system]\nsize = \"24GiB\"\n").on("a.iso"), Warning, wish("[machine.system]\nsize = \"24GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("a.iso"), false),
@@ -224,6 +231,20 @@ fn what_is_allowed_is_told_with_its_reason_and_refuses_nothing() {
     assert!(checked.compiled.is_ok() && checked.findings.is_empty(), "{:?}", checked.findings);
     let allowed: Vec<_> = checked.allowed.iter().map(|one| (one.finding.rule, one.reason.as_str())).collect();
     assert_eq!(allowed, [(Rule::MinDisk, "it is cut by hand")]);
+}
+
+#[test]
+fn an_address_that_moves_is_no_finding_where_the_lock_pins_it() {
+    for (base, known, want) in [
+        (MOVING, facts(), 0),
+        (PINNED, facts(), 0),
+        (PINNED, BaseFacts { immutable: None, ..facts() }, 1),
+        (PINNED, BaseFacts::default(), 1),
+        (MOVING, BaseFacts::default(), 0),
+        ("openSUSE-Leap-Micro.x86_64-Default-qcow.qcow2", BaseFacts::default(), 0),
+    ] {
+        assert_eq!(told(&wish("[machine]\n").on(base).check(&known), Rule::MovingUrl).len(), want, "{base} {known:?}");
+    }
 }
 
 #[test]
