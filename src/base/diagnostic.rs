@@ -42,6 +42,10 @@ pub(crate) enum Kind {
     NoRecipe,
     /// Somebody who could answer refuses to.
     Denied,
+    /// The same was told before in this run.
+    Repeated,
+    /// The command did what it was asked to: this is its answer, which the exit code gives too.
+    Answer,
 }
 
 /// One failure as a value.
@@ -154,6 +158,11 @@ impl Diagnostic {
     pub(crate) fn at(mut self, place: Location) -> Self {
         self.place = Some(place);
         self
+    }
+
+    /// Returns whether it is what a command was asked to find, rather than a failure of the command.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self.code, Code::Differs | Code::Lint | Code::NotReproducible) || self.kind == Some(Kind::Answer)
     }
 
     /// Reports an I/O failure about `what`; a full disk and a read-only place have codes of their own.

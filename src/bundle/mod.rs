@@ -165,7 +165,7 @@ fn verify_file(directory: &Path, entry: &Entry, events: Events<'_>) -> Result<()
     }
     Err(Diagnostic::new(Code::Hash, format!("`{}` is not what the manifest says", entry.path))
         .fact("expected", format!("sha256:{} ({} bytes)", entry.sha256, entry.size))
-        .fact("found", format!("sha256:{} ({} bytes)", found.digest, found.size.0))
+        .fact("received", format!("sha256:{} ({} bytes)", found.digest, found.size.0))
         .hint(BUILD_AGAIN))
 }
 

@@ -107,7 +107,7 @@ fn demand_trust(opened: &Opened, archive: &Path, expect: Option<Digest>, is_trus
         Some(expected) if expected == digest => Ok(()),
         Some(expected) => Err(Diagnostic::new(Code::Hash, format!("`{shown}` is not the archive you expect"))
             .fact("expected", format!("sha256:{expected}"))
-            .fact("found", format!("sha256:{digest}"))
+            .fact("received", format!("sha256:{digest}"))
             .note("nothing was imported")),
         None => {
             let recipes: Vec<_> = opened.index.roots.iter().map(|root| root.recipe.as_str()).collect();

@@ -12,7 +12,7 @@ use crate::recipe::{Input, Source};
 ///
 /// `E_UPSTREAM_MOVED` takes the place of the failure only when the publisher names other bytes than the pin does.
 pub(super) fn explain(problem: Diagnostic, loaded: &LoadedRecipe, query: &PublisherQuery<'_>) -> Diagnostic {
-    if !matches!(problem.code, Code::Hash | Code::NetStatus | Code::NetSize) {
+    if !matches!(problem.code, Code::Hash | Code::NetStatus | Code::NetSize) && !fetch::is_absent(&problem) {
         return problem;
     }
     let recipe = &loaded.recipe;

@@ -70,7 +70,14 @@ fn read(http: &Http, answer: &mut Answer, count: usize) -> Result<Vec<u8>, Failu
             Ok(0) => break,
             Ok(more) if floor.keeps(more, before.elapsed()) => length += more,
             Ok(_) => return Err(Failure::passing(Code::NetStall, "the server sends too slowly")),
-            Err(error) => return Err(Failure::of(&error, &answer.from, &http.settings)),
+            Err(error) => {
+                return Err(Failure::of(
+                    &error,
+                    &answer.from,
+                    http.settings.proxy.asked_for(&answer.from).as_ref(),
+                    &http.settings,
+                ));
+            }
         }
     }
     bytes.truncate(length);

@@ -17,7 +17,7 @@ use super::redirect::{self, Route, Rules};
 use super::registry::{self, Repository, Tokens};
 use super::{Proxy, Settings};
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Secret, Url};
+use crate::base::{Code, Diagnostic, Kind, Secret, Url};
 
 /// Fetches over HTTP and HTTPS.
 ///
@@ -91,20 +91,25 @@ impl Http {
     }
 
     fn send(&self, method: &Method, url: &url::Url, headers: &HeaderMap) -> Result<Response, Failure> {
-        let host = url.host_str().unwrap_or_default();
+        let proxy = self.settings.proxy.asked_for(url);
+        let host = proxy.as_ref().unwrap_or(url).host_str().unwrap_or_default();
         let unknown = || self.unknown.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(said) = unknown().get(host) {
-            return Err(said.clone().into());
+            return Err(said.clone().kind(Kind::Repeated).into());
         }
         let client = self.client(url.scheme())?;
         let request = client.request(method.clone(), url.clone()).headers(headers.clone());
-        request.send().map_err(|error| {
-            let failure = Failure::of(&error, url, &self.settings);
+        let response = request.send().map_err(|error| {
+            let failure = Failure::of(&error, url, proxy.as_ref(), &self.settings);
             if failure.problem.code == Code::NetDns {
                 unknown().insert(host.to_owned(), failure.problem.clone());
             }
             failure
-        })
+        })?;
+        match proxy.filter(|_| url.scheme() == "http") {
+            Some(proxy) => Failure::of_proxy(response.status().as_u16(), &proxy).map_or(Ok(response), Err),
+            None => Ok(response),
+        }
     }
 
     fn client(&self, scheme: &str) -> Result<&Client, Diagnostic> {
@@ -183,6 +188,49 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// Returns which proxy is asked for an address, as the HTTP library chooses it, to name it where it is at fault.
+    pub(super) fn asked_for(&self, url: &url::Url) -> Option<url::Url> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+        self.chosen(url, &variable)
+    }
+
+    fn chosen(&self, url: &url::Url, variable: &dyn Fn(&str) -> Option<String>) -> Option<url::Url> {
+        let text = match self {
+            Self::Never => return None,
+            Self::Through(proxy) => return url::Url::parse(proxy.expose()).ok(),
+            Self::Environment if url.scheme() == "https" => ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+            Self::Environment => ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
+        };
+        let text = text.into_iter().find_map(variable)?;
+        let exempt = ["no_proxy", "NO_PROXY"].into_iter().find_map(variable).unwrap_or_default();
+        if exempt.split(',').any(|item| is_exempt(url, item.trim())) {
+            return None;
+        }
+        let text = if text.contains("://") { text } else { format!("http://{text}") };
+        url::Url::parse(text.trim()).ok()
+    }
+}
+
+/// Returns whether an item of `NO_PROXY` means an address: `*`, a domain with all below it, an address, or a network of them.
+fn is_exempt(url: &url::Url, item: &str) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+    let item = item.to_ascii_lowercase();
+    let domain = item.trim_start_matches('.');
+    let below = host.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let bits = |address: std::net::IpAddr| match address {
+        std::net::IpAddr::V4(four) => (32, u128::from(u32::from(four))),
+        std::net::IpAddr::V6(six) => (128, u128::from(six)),
+    };
+    let network = || {
+        let (network, length) = item.split_once('/')?;
+        let ((width, address), (same, network)) = (bits(host.parse().ok()?), bits(network.parse().ok()?));
+        let shift = u32::checked_sub(width, length.parse().ok()?).filter(|_| width == same)?;
+        Some(address.checked_shr(shift) == network.checked_shr(shift))
+    };
+    item == "*" || (!domain.is_empty() && below) || network().unwrap_or(false)
+}
+
 /// Returns whether `NO_PROXY` names everybody: the HTTP library takes `*` for names, but not for addresses.
 fn exempts_all() -> bool {
     let exempt = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
@@ -219,4 +267,45 @@ fn body_length(method: &Method, response: &Response) -> Option<u64> {
         return response.content_length();
     }
     response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_of_an_address_is_known_as_the_library_chooses_it() {
+        let all: &[(&str, &str)] = &[
+            ("HTTP_PROXY", "http://u:p@plain.example:3128"),
+            ("https_proxy", "secure.example:8080"),
+            ("NO_PROXY", "quiet.example, .below.example,10.0.0.0/8,fd00::/8,::1"),
+        ];
+        for (variables, url, want) in [
+            (all, "http://h.example/x", Some("plain.example:3128")),
+            (all, "https://h.example/x", Some("secure.example:8080")),
+            (all, "https://quiet.example/x", None),
+            (all, "https://a.quiet.example/x", None),
+            (all, "https://notquiet.example/x", Some("secure.example:8080")),
+            (all, "http://a.below.example/x", None),
+            (all, "http://10.2.3.4/x", None),
+            (all, "http://11.2.3.4/x", Some("plain.example:3128")),
+            (all, "http://[fd12::1]/x", None),
+            (all, "http://[::1]/x", None),
+            (all, "http://[fe80::1]/x", Some("plain.example:3128")),
+            (&[("all_proxy", "http://a.example:1"), ("no_proxy", "*")], "https://h.example/x", None),
+            (&[("all_proxy", "http://a.example:1")], "https://h.example/x", Some("a.example:1")),
+            (
+                &[("all_proxy", "http://a.example:1"), ("no_proxy", "1.2.3.4/99,/8,x/y")],
+                "http://1.2.3.4/",
+                Some("a.example:1"),
+            ),
+            (&[], "http://h.example/x", None),
+        ] {
+            let variable =
+                |name: &str| variables.iter().find(|(set, _)| *set == name).map(|(_, value)| (*value).to_owned());
+            let chosen = Proxy::Environment.chosen(&url::Url::parse(url).unwrap(), &variable);
+            let shown = chosen.map(|proxy| format!("{}:{}", proxy.host_str().unwrap(), proxy.port().unwrap()));
+            assert_eq!(shown.as_deref(), want, "{url} {variables:?}");
+        }
+    }
 }

@@ -46,13 +46,21 @@ impl Failure {
     }
 
     /// Reads an error of the HTTP library, met while asking `url` or reading its body.
-    pub(super) fn of(error: &(dyn Error + 'static), url: &url::Url, settings: &Settings) -> Self {
+    pub(super) fn of(
+        error: &(dyn Error + 'static),
+        url: &url::Url,
+        proxy: Option<&url::Url>,
+        settings: &Settings,
+    ) -> Self {
         let host = one_line(url.host_str().unwrap_or_default(), 100);
         if let Some(tls) = find::<rustls::Error>(error) {
             return of_tls(tls, &host).into();
         }
-        let (code, reason) = classify(error, &host, settings);
         let cause = one_line(&deepest(error).to_string(), 200);
+        let (code, reason) = match proxy {
+            Some(proxy) => classify_proxied(error, &cause, &host, &named(proxy), settings),
+            None => classify(error, &host, settings),
+        };
         // A proxy's 407 to CONNECT is not an answer to us; of it there is but the library's text.
         if cause.ends_with("proxy authorization required") {
             let problem = Diagnostic::new(code, reason).cause(cause).hint(PROXY_CREDENTIALS);
@@ -61,6 +69,24 @@ impl Failure {
         // The resolver asked more than once already.
         let retry = if code == Code::NetDns { Retry::Never } else { Retry::Soon };
         Self { problem: Diagnostic::new(code, reason).cause(cause), retry }
+    }
+
+    /// Reports what a proxy answered to plain http in its own name, where only it may: that it wants credentials, or reached nobody.
+    pub(super) fn of_proxy(status: u16, proxy: &url::Url) -> Option<Self> {
+        let proxy = named(proxy);
+        match status {
+            407 => {
+                let problem = Diagnostic::new(Code::NetStatus, format!("the proxy `{proxy}` answered 407"));
+                Some(problem.hint(PROXY_CREDENTIALS).into())
+            }
+            502 | 504 => {
+                let headline = format!(
+                    "the proxy `{proxy}` answered {status}: it does not reach the server, or that one does not reach another"
+                );
+                Some(Self::passing(Code::NetStatus, headline))
+            }
+            _ => None,
+        }
     }
 
     /// Reports to the person: what could not be fetched, from where, after how many attempts.
@@ -92,6 +118,36 @@ fn classify(error: &(dyn Error + 'static), host: &str, settings: &Settings) -> (
         (Code::NetConnect, format!("the connection to `{host}` broke"))
     } else {
         (Code::NetProtocol, format!("`{host}` does not answer in proper HTTP"))
+    }
+}
+
+/// Names a proxy without its credentials.
+fn named(proxy: &url::Url) -> String {
+    let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
+    one_line(&format!("{}{port}", proxy.host_str().unwrap_or_default()), 100)
+}
+
+/// As [`classify`], where a proxy stands between: until it has the tunnel open, whatever fails is its matter.
+fn classify_proxied(
+    error: &(dyn Error + 'static),
+    cause: &str,
+    host: &str,
+    proxy: &str,
+    settings: &Settings,
+) -> (Code, String) {
+    let is_tunnel = links(error).any(|link| link.to_string().contains("tunnel"));
+    let (code, reason) = classify(error, &format!("the proxy {proxy}"), settings);
+    match code {
+        // The library has but these texts for what a proxy answers to CONNECT.
+        Code::NetConnect if is_tunnel || cause.ends_with("proxy authorization required") => {
+            (code, format!("the proxy `{proxy}` does not connect to `{host}`"))
+        }
+        Code::NetDns => (code, format!("the host of the proxy `{proxy}` cannot be found")),
+        Code::NetConnect if reason.starts_with("cannot connect") => {
+            (code, format!("cannot connect to the proxy `{proxy}`, which stands before `{host}`"))
+        }
+        Code::NetConnect => (code, reason.replace(&format!("`the proxy {proxy}`"), &format!("the proxy `{proxy}`"))),
+        _ => classify(error, host, settings),
     }
 }
 
@@ -163,7 +219,7 @@ mod tests {
 
     fn of(error: io::Error) -> Failure {
         let url = url::Url::parse("https://user:hunter2@h.example/x?token=hunter3").unwrap();
-        Failure::of(&error, &url, &Settings::default())
+        Failure::of(&error, &url, None, &Settings::default())
     }
 
     #[test]

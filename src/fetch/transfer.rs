@@ -155,7 +155,11 @@ impl<'a> Transfer<'a> {
             let count = match answer.body.read(&mut piece[length..]) {
                 Ok(0) => return (length, Ok(Flow::End)),
                 Ok(count) => count,
-                Err(error) => return (length, Err(Failure::of(&error, &answer.from, &self.http.settings))),
+                Err(error) => {
+                    let settings = &self.http.settings;
+                    let proxy = settings.proxy.asked_for(&answer.from);
+                    return (length, Err(Failure::of(&error, &answer.from, proxy.as_ref(), settings)));
+                }
             };
             length += count;
             if !floor.keeps(count, before.elapsed()) {

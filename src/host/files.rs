@@ -128,6 +128,7 @@ fn opened(path: &Path, found: rustix::io::Result<OwnedFd>) -> Result<File, Diagn
     let shown = path.display().to_string();
     match found {
         Ok(file) => regular(File::from(file), &shown),
+        Err(Errno::NOENT | Errno::NOTDIR) => Err(Diagnostic::new(Code::Usage, format!("there is no file `{shown}`"))),
         Err(error) => Err(Diagnostic::io(format!("cannot open `{shown}`"), &error.into())),
     }
 }
@@ -201,7 +202,12 @@ pub(crate) fn exists(path: &Path) -> bool {
 
 /// Lists the names in a directory, sorted; names that are not UTF-8 are shown as well as they can be.
 pub(crate) fn list(directory: &Path) -> Result<Vec<String>, Diagnostic> {
-    fs::names(directory).map_err(|error| Diagnostic::io(format!("cannot list `{}`", directory.display()), &error))
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let shown = directory.display();
+    fs::names(directory).map_err(|error| match error.kind() {
+        NotFound | NotADirectory => Diagnostic::new(Code::Usage, format!("there is no directory `{shown}`")),
+        _ => Diagnostic::io(format!("cannot list `{shown}`"), &error),
+    })
 }
 
 fn hash(reader: impl Read, what: &str, total: Option<u64>, events: Events<'_>) -> std::io::Result<FileSummary> {
@@ -259,7 +265,17 @@ pub(crate) fn stream(path: &Path) -> Result<File, Diagnostic> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = std::fs::OpenOptions::new();
     let opened = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    opened.map_err(|error| Diagnostic::unwritable(path, &error))
+    opened.map_err(|error| unwritable(path, &error))
+}
+
+/// Tells that a file cannot be written; where its directory is not there, the path is at fault and not this machine.
+fn unwritable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    let problem = Diagnostic::unwritable(path, error);
+    match error.kind() {
+        NotFound | NotADirectory => Diagnostic { code: Code::OutputPath, ..problem }.hint("make its directory first"),
+        _ => problem,
+    }
 }
 
 /// Refuses a name that is taken, before other files are written for it.
@@ -279,7 +295,7 @@ fn write_new_as(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Diagnostic> 
 }
 
 fn write(path: &Path, bytes: &[u8], mode: u32, taken: Taken) -> Result<(), Diagnostic> {
-    whole::write(path, bytes, mode, taken).map_err(|error| Diagnostic::unwritable(path, &error))
+    whole::write(path, bytes, mode, taken).map_err(|error| unwritable(path, &error))
 }
 
 /// Makes `link` a symbolic link to `target`, replacing an older link of ours but nothing else.

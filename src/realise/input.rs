@@ -1,13 +1,13 @@
 //! How the bytes of a fixed-output derivation are brought: from the store, the plan, a file, or the network.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::Read;
 
 use super::context::{BuildContext, BuildStats, named};
 use super::gate::gate;
 use super::scheduler::Scheduler;
-use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Digest, Event, Url};
-use crate::fetch::Bounds;
+use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Digest, Event, Kind, Url};
+use crate::fetch::{Bounds, is_absent};
 use crate::host::files;
 use crate::plan::{Derivation, Origin};
 use crate::recipe::Source;
@@ -80,7 +80,7 @@ impl Scheduler<'_> {
             {
                 places.extend(self.mirrors(job, sources, list).into_iter().filter(|place| !tried.contains(place)));
             }
-            if !places.is_empty() {
+            if !places.is_empty() && failure.kind != Some(Kind::Repeated) {
                 let text = format!("{}{}; trying the next address", told(&failure, job), from(&failure));
                 (self.context.events)(Event::Warning { text });
             }
@@ -259,17 +259,28 @@ fn all_failed(mut failures: Vec<Diagnostic>, job: &Job<'_>) -> Diagnostic {
     }
     // A file that a mirror directory lacks is the least that can be wrong.
     let worst = failures.iter().find(|failure| failure.code == Code::Hash);
-    let worst = worst.or_else(|| failures.iter().find(|failure| failure.code != Code::Io)).or(failures.first());
+    let is_least = |failure: &&Diagnostic| matches!(failure.code, Code::Io | Code::Usage);
+    let worst = worst.or_else(|| failures.iter().find(|failure| !is_least(failure))).or(failures.first());
     let Some(worst) = worst else {
         return Diagnostic::new(Code::Bug, format!("`{}` has no address", job.what));
     };
     let mut problem = Diagnostic::new(worst.code, format!("no address gave the pinned bytes of `{}`", job.what))
-        .fact("expected", named(job.digest));
-    problem.kind = worst.kind;
-    problem.hint.clone_from(&worst.hint);
+        .fact("expected", named(job.digest))
+        .fact("received", received(&failures));
+    // That a place has lost the file is worth the help, whatever keeps the others from saying so.
+    let helpful = failures.iter().find(|failure| is_absent(failure)).unwrap_or(worst);
+    problem.kind = helpful.kind;
+    problem.hint.clone_from(&helpful.hint);
     let problem =
         failures.iter().fold(problem, |problem, failure| problem.cause(format!("{failure}{}", from(failure))));
     problem.note("nothing was added to the store")
+}
+
+/// Tells what came in place of the pinned bytes, each once.
+fn received(failures: &[Diagnostic]) -> String {
+    let facts = failures.iter().flat_map(|failure| &failure.facts).filter(|(label, _)| *label == "received");
+    let values: BTreeSet<_> = facts.map(|(_, value)| value.as_str()).collect();
+    if values.is_empty() { "nothing".to_owned() } else { values.into_iter().collect::<Vec<_>>().join("; ") }
 }
 
 /// Words a failure by its headline, with what it was about where that is not in it.
@@ -283,4 +294,36 @@ fn told(failure: &Diagnostic, job: &Job<'_>) -> String {
 /// Shows where a failure came from, in brackets.
 fn from(failure: &Diagnostic) -> String {
     failure.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_failures_of_several_places_are_told_with_all_that_helps() {
+        let of = |code, facts: &[(&'static str, &str)]| {
+            facts.iter().fold(Diagnostic::new(code, "x"), |problem, (label, value)| problem.fact(label, value))
+        };
+        let absent = || of(Code::NetStatus, &[]).kind(Kind::AbsentOnServer).hint("pins the current one");
+        let (dead, nowhere) = (|| of(Code::NetConnect, &[]).hint("connect"), || of(Code::NetDns, &[]));
+        let wrong = |bytes| of(Code::Hash, &[("expected", "a"), ("received", bytes)]);
+        let digest = Digest::of(b"a");
+        let job = Job { what: "base", digest: &digest, size: None, gate: None };
+        for (failures, code, is_absent, received) in [
+            (vec![absent(), dead()], Code::NetStatus, true, "nothing"),
+            (vec![dead(), absent()], Code::NetConnect, true, "nothing"),
+            (vec![nowhere(), absent(), dead()], Code::NetDns, true, "nothing"),
+            (vec![of(Code::Usage, &[]), nowhere()], Code::NetDns, false, "nothing"),
+            (vec![nowhere(), wrong("b"), absent()], Code::Hash, true, "b"),
+            (vec![wrong("b"), wrong("c"), wrong("b")], Code::Hash, false, "b; c"),
+        ] {
+            let shown = format!("{failures:?}");
+            let problem = all_failed(failures, &job);
+            assert_eq!((problem.code, problem.kind == Some(Kind::AbsentOnServer)), (code, is_absent), "{shown}");
+            assert_eq!(problem.hint.as_deref() == Some("pins the current one"), is_absent, "{shown}");
+            let told: Vec<_> = problem.facts.iter().map(|(label, value)| (*label, value.as_str())).collect();
+            assert_eq!(told, [("expected", named(&digest).as_str()), ("received", received)], "{shown}");
+        }
+    }
 }

@@ -294,6 +294,7 @@ impl Sink for Partial<'_, '_> {
         if self.position().saturating_add(bytes.len() as u64) > self.cap {
             return Err(Diagnostic::new(Code::NetSize, "more bytes came than were promised")
                 .fact("expected", format!("at most {} bytes", self.cap))
+                .fact("received", format!("{} bytes or more", self.position().saturating_add(bytes.len() as u64)))
                 .note("nothing was added to the store"));
         }
         let written = self.writer.as_mut().ok_or(ErrorKind::InvalidInput.into()).and_then(|writer| {

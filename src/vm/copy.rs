@@ -136,7 +136,7 @@ pub(crate) fn sync(directory: &Path) -> Result<(), Diagnostic> {
 fn other(name: &str, wanted: ExpectedFile, found: &str) -> Diagnostic {
     Diagnostic::new(Code::Hash, format!("`{name}` is not what the manifest says"))
         .fact("expected", format!("sha256:{} ({} bytes)", wanted.digest, wanted.size))
-        .fact("found", found)
+        .fact("received", found)
         .note("nothing was installed")
         .hint("build again: a damaged bundle in the store is replaced")
 }

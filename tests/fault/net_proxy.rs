@@ -123,6 +123,60 @@ fn net_15_a_dead_proxy_is_a_failure_and_never_a_reason_to_go_around_it() {
     assert!(!format!("{problem:?}").contains("canary"), "{problem:?}");
 }
 
+/// Whoever reads the message must know whom to ask: not the server, which nobody reached.
+#[test]
+fn net_15_what_a_proxy_does_wrong_is_told_with_its_name() {
+    let proxy = Server::start();
+    for (path, status) in [
+        ("/denied", "407 Proxy Authentication Required"),
+        ("/gateway", "502 Bad Gateway"),
+        ("/late", "504 Gateway Timeout"),
+        ("/busy", "503 Service Unavailable"),
+    ] {
+        proxy.put(path, "", &[Behaviour::status(status)]);
+    }
+    let closed = Server::start().address(); // dropped at once
+    let (here, closed) = (format!("{CREDENTIALS}@{}", proxy.address()), format!("{CREDENTIALS}@{closed}"));
+    let relay = Relay::knowing([]);
+    let refusing = format!("user:wrong@{}", relay.address());
+    for (proxy, url, code, names) in [
+        (&here, "http://mirror.invalid/denied", Code::NetStatus, true),
+        (&here, "http://mirror.invalid/gateway", Code::NetStatus, true),
+        (&here, "http://mirror.invalid/late", Code::NetStatus, true),
+        (&here, "http://mirror.invalid/busy", Code::NetStatus, false),
+        (&here, "https://mirror.invalid/tunnel", Code::NetConnect, true),
+        (&closed, "http://mirror.invalid/x", Code::NetConnect, true),
+        (&closed, "https://mirror.invalid/x", Code::NetConnect, true),
+        (&refusing, "https://127.0.0.1:1/", Code::NetConnect, true),
+        (&"proxy.invalid:3128".to_owned(), "http://mirror.invalid/x", Code::NetDns, true),
+        (&"proxy.invalid:3128".to_owned(), "https://mirror.invalid/x", Code::NetDns, true),
+    ] {
+        let settings = quick(Proxy::Through(Url::parse(&format!("http://{proxy}")).unwrap()));
+        let problem = read(settings, url).unwrap_err();
+        let name = proxy.rsplit('@').next().unwrap();
+        assert_eq!(
+            (problem.code, problem.headline.contains(&format!("proxy `{name}`"))),
+            (code, names),
+            "{url} {problem:?}"
+        );
+        assert!(
+            !format!("{problem:?}").contains("wrong@") && !format!("{problem:?}").contains("canary"),
+            "{problem:?}"
+        );
+    }
+}
+
+/// A name that does not resolve is looked up once, whoever is asked through it, and whoever tells it again says so.
+#[test]
+fn net_15_a_proxy_without_an_address_is_asked_once_a_run() {
+    let http = Http::new(quick(Proxy::Through(Url::parse("http://proxy.invalid:3128").unwrap())));
+    let ask = |url: &str| http.text("sums", &Url::parse(url).unwrap(), 100, &|_| ()).unwrap_err();
+    assert_eq!(ask("http://a.invalid/x").kind, None);
+    for url in ["http://b.invalid/x", "https://c.invalid/x", "http://a.invalid/y"] {
+        assert_eq!(ask(url).kind, Some(crate::base::Kind::Repeated), "{url}");
+    }
+}
+
 #[test]
 fn net_15_a_proxy_variable_that_speaks_tls_is_understood_for_plain_http() {
     let server = Server::one(image(), &[Behaviour { framing: Framing::Close, ..HONEST }]);

@@ -6,7 +6,7 @@
 use super::metalink;
 use super::sign::{Authenticity, PinPolicy, PublisherAnswer};
 use crate::base::text::one_line;
-use crate::base::{ByteSize, Code, Diagnostic, Url};
+use crate::base::{ByteSize, Code, Diagnostic, Kind, Url};
 use crate::commands::context::{Context, LARGEST_INPUT};
 use crate::commands::recipe_file::LoadedRecipe;
 use crate::fetch::{self, Fetch};
@@ -119,6 +119,9 @@ impl PublisherQuery<'_> {
     }
 
     fn warn(&self, url: &Url, failure: &Diagnostic) {
+        if failure.kind == Some(Kind::Repeated) {
+            return;
+        }
         let from = failure.url.as_ref().map(|url| format!(" ({url})")).unwrap_or_default();
         let name = one_line(url.file_name(), 200);
         let text = format!("`{name}`: {}{from}; the next address serves", failure.headline);
@@ -276,18 +279,20 @@ impl Place<'_> {
             let answer = list.read(url, &provenance::unverified(text.bytes)?)?;
             Ok(PublishedChecksums { answer, signer: None, authenticity })
         };
-        let Some(policy) = policy else { return unchecked(text, Authenticity::Unsigned) };
+        let insecure = (!text.from.starts_with("https://")).then(|| text.from.clone());
+        let unsigned = || Authenticity::Unsigned(insecure.clone());
+        let Some(policy) = policy else { return unchecked(text, unsigned()) };
         if policy.keyring.is_empty() {
             let within = provenance::is_cleartext(&text.bytes).then(|| at.clone());
             let beside = || self.signature(list, url).ok().flatten().map(|(_, at)| at);
-            let authenticity = within.or_else(beside).map_or(Authenticity::Unsigned, Authenticity::Unchecked);
+            let authenticity = within.or_else(beside).map_or_else(unsigned, Authenticity::Unchecked);
             return unchecked(text, authenticity);
         }
         let signature = match provenance::is_cleartext(&text.bytes) {
             true => None,
             false => match self.signature(list, url)? {
                 Some((signature, _)) => Some(signature),
-                None if policy.takes_unsigned(url) => return unchecked(text, Authenticity::Unsigned),
+                None if policy.takes_unsigned(url) => return unchecked(text, unsigned()),
                 None => return Err(policy.unsigned(url, format!("`{}` is not signed", one_line(at.file_name(), 200)))),
             },
         };

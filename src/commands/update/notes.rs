@@ -68,9 +68,17 @@ fn note(updated: &PinUpdate, host: &str, has_keyring: bool) -> Option<String> {
         Authenticity::Unchecked(at) => {
             Some(format!("{host} signs its checksums, and no signature was checked (signer = none){way}{}", who(at)))
         }
-        Authenticity::Unsigned => Some(format!(
+        Authenticity::Unsigned(None) => Some(format!(
             "{host} publishes checksums without a signature: they are authenticated by https only (signer = none)"
         )),
+        // `[mirrors]` may name a server without TLS, or a directory: that it was trusted is told, and that nothing more was checked.
+        Authenticity::Unsigned(Some(from)) => {
+            let how = if from.starts_with("http:") { "plain http" } else { "a local file" };
+            Some(format!(
+                "the checksums of {host} came from your mirror by {how}, without a signature: nothing authenticates them (signer = none){way}\n  {}",
+                one_line(from, 300)
+            ))
+        }
         Authenticity::Nobody => {
             Some(format!("{host} publishes no checksum: pinned on first use, not authenticated (signer = none)"))
         }
@@ -128,7 +136,15 @@ mod tests {
         let told = notes(&[updated(Authenticity::Unchecked(foreign))], false);
         assert!(!told[0].contains(KNOWN[0].fingerprint), "{told:?}");
         assert_eq!(notes(&[updated(Authenticity::Local), updated(Authenticity::Signed)], true), [""; 0]);
-        assert!(notes(&[updated(Authenticity::Unsigned)], false)[0].contains("without a signature"));
+        assert!(notes(&[updated(Authenticity::Unsigned(None))], false)[0].contains("by https only"));
+        for (from, how) in [
+            ("http://mirror.example/X.sha256", "plain http"),
+            ("http://127.0.0.1:8080/SHA256SUMS", "plain http"),
+            ("file:///srv/mirror/X.sha256", "a local file"),
+        ] {
+            let told = notes(&[updated(Authenticity::Unsigned(Some(from.into())))], false).remove(0);
+            assert!(told.contains(how) && told.contains(from) && !told.contains("https"), "{told}");
+        }
         assert!(notes(&[updated(Authenticity::Nobody)], false)[0].contains("no checksum"));
     }
 }

@@ -49,8 +49,8 @@ pub(crate) enum Authenticity {
     Signed,
     /// A signature is published here, and there was no keyring to check it by.
     Unchecked(Url),
-    /// Checksums without a signature.
-    Unsigned,
+    /// Checksums without a signature; where they did not come by https, the address that they came from.
+    Unsigned(Option<String>),
     /// Not even a checksum: it was pinned as it came.
     Nobody,
     /// A file of this machine.
@@ -63,7 +63,7 @@ impl Authenticity {
         match self {
             Self::Signed => "signed",
             Self::Unchecked(_) => "unchecked",
-            Self::Unsigned => "unsigned",
+            Self::Unsigned(_) => "unsigned",
             Self::Nobody => "first-use",
             Self::Local => "local",
         }
