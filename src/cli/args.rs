@@ -82,6 +82,26 @@ commands! {
     Man(ManOptions),
 }
 
+impl Command {
+    /// Returns whether it makes and changes nothing, so that a store which is named must be there.
+    pub(super) fn only_looks(&self) -> bool {
+        match self {
+            Self::Check(_)
+            | Self::Explain(_)
+            | Self::Plan(_)
+            | Self::Show(_)
+            | Self::Inspect(_)
+            | Self::Doctor(_)
+            | Self::Verify(_)
+            | Self::Diff(_) => true,
+            Self::Build(options) => options.only_looks(),
+            Self::Vms(options) => options.only_looks(),
+            Self::Store(options) => options.only_looks(),
+            _ => false,
+        }
+    }
+}
+
 fn after_help() -> String {
     let codes: Vec<_> = EXIT_CODES.iter().map(|(code, meaning)| format!("{code} {meaning}")).collect();
     format!(

@@ -49,6 +49,9 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli, environment: Environment, printer: &Printer) -> Result<(), Diagnostics> {
     let events = |event: Event| printer.hear(event);
     let context = Context { environment, global: cli.global, events: &events };
+    if cli.command.only_looks() {
+        context.demand_named_store()?;
+    }
     let result = cli.command.run(&context, printer).and_then(|()| Ok(printer.delivered()?));
     printer.end_progress();
     result
@@ -76,8 +79,8 @@ fn suggest_command(mut problems: Diagnostics, typed: &[std::ffi::OsString]) -> D
 fn fail(printer: &Printer, problems: &Diagnostics) -> u8 {
     printer.end_progress();
     // That two things differ is an answer, which is on stdout already: one document, and no error in it.
-    let is_answer = problems.0.iter().all(|problem| problem.code == Code::Differs);
-    if printer.is_json() && is_answer {
+    let is_difference = problems.0.iter().all(|problem| problem.code == Code::Differs);
+    if printer.is_json() && is_difference {
         return report::exit_code(Code::Differs);
     }
     if printer.is_json() && !printer.has_document() {
@@ -88,7 +91,8 @@ fn fail(printer: &Printer, problems: &Diagnostics) -> u8 {
         printer.problem(problem, Severity::Error);
     }
     if problems.0.len() > 1 {
-        printer.say(&format!("{} errors", problems.0.len()));
+        let what = if problems.0.iter().all(Diagnostic::is_answer) { "findings" } else { "errors" };
+        printer.say(&format!("{} {what}", problems.0.len()));
     }
     problems.0.first().map_or(70, |problem: &Diagnostic| report::exit_code(problem.code))
 }

@@ -94,6 +94,10 @@ struct BuildOutput {
 }
 
 impl BuildOptions {
+    pub(crate) const fn only_looks(&self) -> bool {
+        self.dry_run
+    }
+
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         if self.dry_run {
             return printer.show(&PlanOutput::of(context, &self.recipes)?);

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Event, Events, Name, text::one_line};
 use crate::fetch::{Fetch, Http, Offline, Settings};
-use crate::host::Environment;
+use crate::host::{Environment, files};
 use crate::lock::{Config, Mirrors};
 use crate::recipe::Source;
 use crate::store::Store;
@@ -74,6 +74,27 @@ impl Context<'_> {
         Store::open(&self.cache_directory()?, self.events)
     }
 
+    /// Refuses a `--cache` that is not there, for a command that only asks: a slip of the pen would be answered as an empty store.
+    ///
+    /// # Errors
+    /// `E_USAGE`.
+    pub(crate) fn demand_named_store(&self) -> Result<(), Diagnostic> {
+        let Some(named) = self.global.cache.as_deref() else { return Ok(()) };
+        let (path, shown) = (self.absolute(named), one_line(&named.to_string_lossy(), 200));
+        // What cannot be seen may be there.
+        Store::refuse_foreign_owner(&path)?;
+        if files::is_directory(&path) {
+            return Ok(());
+        }
+        let headline = match files::exists(&path) {
+            true => format!("`--cache {shown}` is no directory"),
+            false => format!("there is no store `{shown}`"),
+        };
+        Err(Diagnostic::new(Code::Usage, headline)
+            .note("this command only looks, and makes no store")
+            .hint("name the directory of an existing store, or leave out `--cache`; `arca-build store path` tells which one is used then"))
+    }
+
     /// Opens the store where there is one: a question creates none.
     pub(super) fn open_existing_store(&self) -> Result<Option<Store<'_>>, Diagnostic> {
         let directory = self.cache_directory()?;
@@ -101,7 +122,7 @@ impl Context<'_> {
     /// Reads the configuration file; one that is named on the command line must exist.
     pub(super) fn configuration(&self) -> Result<Config, Diagnostics> {
         let Some(path) = self.config_path() else { return Ok(Config::default()) };
-        let text = crate::host::files::read_text(&path).map_err(|problem| match &problem.hint {
+        let text = files::read_text(&path).map_err(|problem| match &problem.hint {
             None => problem.hint("make it readable, or name another file with `--config FILE`"),
             Some(_) => problem,
         })?;

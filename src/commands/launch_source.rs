@@ -107,7 +107,7 @@ impl LaunchSource {
     /// Returns whether the store holds exactly this one, and its stamps say that it is as it was.
     pub(super) fn is_in_store(&self, context: &Context<'_>) -> bool {
         let Ok(name) = Name::parse(&self.manifest.name) else { return false };
-        let Ok(store) = context.open_store() else { return false };
+        let Ok(Some(store)) = context.open_existing_store() else { return false };
         let found = store.bundle(&self.manifest.plan, &name).ok().flatten();
         found.and_then(|found| files::destination(found.path())).is_some_and(|path| path == self.path)
     }

@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use super::context::Context;
 use super::printer::{Output, Printer};
 use crate::base::text::count;
-use crate::base::{ByteSize, Diagnostics};
+use crate::base::{ByteSize, Code, Diagnostic, Diagnostics, Kind};
 use crate::bundle::{self, Verified};
 
 /// Check a bundle against its manifest
@@ -21,7 +21,14 @@ pub(crate) struct VerifyOptions {
 impl VerifyOptions {
     /// Hashes every file of a bundle; every difference is reported.
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
-        printer.show(&bundle::verify(&context.absolute(&self.bundle), context.events)?)
+        let verified = bundle::verify(&context.absolute(&self.bundle), context.events).map_err(|problems| {
+            let answer = |problem: Diagnostic| match problem.code {
+                Code::Hash => problem.kind(Kind::Answer),
+                _ => problem,
+            };
+            Diagnostics(problems.0.into_iter().map(answer).collect())
+        })?;
+        printer.show(&verified)
     }
 }
 

@@ -82,6 +82,10 @@ struct RemovedVm {
 }
 
 impl VmsOptions {
+    pub(crate) const fn only_looks(&self) -> bool {
+        matches!(self.command, None | Some(VmsCommand::List))
+    }
+
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         let vms = &self.vms;
         match self.command.unwrap_or(VmsCommand::List) {
@@ -109,7 +113,7 @@ fn remove(context: &Context<'_>, vms: &VmsDirectory, name: &str) -> Result<Remov
     let link = files::one_spelling(&vm.directory().join(BUNDLE));
     vm.remove()?;
     // The directory of the link is gone, so the store cannot tell by itself that nothing holds the bundle any more.
-    if let Ok(store) = context.open_store() {
+    if let Ok(Some(store)) = context.open_existing_store() {
         let is_its =
             |listed: &Listed| listed.root.as_ref().is_some_and(|root| root.holder == Holder::Link(link.clone()));
         store.list_roots()?.iter().filter(|listed| is_its(listed)).try_for_each(|listed| store.remove_root(listed))?;

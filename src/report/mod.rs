@@ -65,6 +65,7 @@ fn headline(problem: &Diagnostic, severity: Severity, coloured: bool) -> String 
         Severity::Warning => ("warning", "33"),
         Severity::Note => ("note", "34"),
     };
+    let (word, colour) = if problem.is_answer() { ("finding", "33") } else { (word, colour) };
     let label = match (severity, problem.rule) {
         (Severity::Error, _) => format!("{word}[{}]:", problem.code),
         (_, Some(rule)) => format!("{word}[{rule}]:"),

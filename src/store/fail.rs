@@ -28,7 +28,7 @@ pub(super) fn read(what: impl Display, store: &Path, error: &io::Error) -> Diagn
 pub(super) fn corrupt(digest: &Digest, found: impl Display, store: &Path) -> Diagnostic {
     Diagnostic::new(Code::CacheCorrupt, format!("object `{}` in the store is damaged", digest.short()))
         .fact("expected", format!("sha256:{digest}"))
-        .fact("found", found)
+        .fact("received", found)
         .fact("store", path(store))
         .hint("run the same command again: the object is made or fetched anew")
 }

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::fail;
 use super::layout::{BUNDLES, OBJECTS, QUARANTINE, REALISATIONS, ROOTS, SEEN, STAMPS, TMP};
+use super::{fail, owner};
 use crate::base::{
     Code, Diagnostic, Digest, Event, Events,
     text::{one_line, shell_word},
@@ -78,12 +78,10 @@ pub(super) fn check_owner(tree: &Tree, fresh: bool) -> Result<(), Diagnostic> {
     let found = tree.metadata().map_err(|error| fail::read("cannot look at the store", tree.path(), &error))?;
     let me = rustix::process::geteuid().as_raw();
     let shown = fail::path(tree.path());
-    if found.uid() != me && found.uid() != 0 {
-        return Err(Diagnostic::new(Code::CachePerm, format!("the store `{shown}` belongs to another user"))
-            .fact("owner", found.uid())
-            .fact("you", me)
-            .note("nothing in it was read or written")
-            .hint("name a store of your own with `--cache DIR`; a bundle, such as `./result-NAME`, needs no store to be installed"));
+    if found.uid() != 0
+        && let Some(problem) = owner::of(tree)
+    {
+        return Err(problem);
     }
     if fresh && found.uid() == me {
         return tree.set_mode(0o700).map_err(|error| fail::write("cannot set the store's mode", tree.path(), &error));
@@ -112,7 +110,11 @@ pub(super) fn state(tree: &Tree, events: Events) -> Result<StoreState, Diagnosti
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(StoreState::Absent),
         Err(error) if is_planted(&error) => Vec::new(),
-        Err(error) => return Err(fail::read("cannot read `meta.json` of the store", tree.path(), &error)),
+        Err(error) => {
+            let told = || fail::read("cannot read `meta.json` of the store", tree.path(), &error);
+            let closed = (error.kind() == ErrorKind::PermissionDenied).then(|| owner::of(tree)).flatten();
+            return Err(closed.unwrap_or_else(told));
+        }
     };
     if !is_whole(&bytes) {
         events(Event::Warning { text: "`meta.json` of the store was damaged; it is written anew".into() });

@@ -66,6 +66,7 @@ mod meta;
 mod object;
 mod open;
 mod out;
+mod owner;
 mod partial;
 mod policy;
 mod realisation;

@@ -1,12 +1,13 @@
 //! Opens a store, and makes one. Touches the store directory. Read next: `super::meta` (what makes a directory a store).
 
 use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
 use super::handle::{Patience, Store};
 use super::layout::TMP;
-use super::{fail, lock, meta, partial};
+use super::{fail, lock, meta, owner, partial};
 use crate::base::{Diagnostic, Events};
 use crate::fs::{Tree, temp};
 
@@ -48,17 +49,29 @@ impl<'e> Store<'e> {
         Ok(store)
     }
 
+    /// Refuses a place that another user has closed to this one.
+    ///
+    /// # Errors
+    /// `E_CACHE_PERM`, with who it is.
+    pub(crate) fn refuse_foreign_owner(dir: &Path) -> Result<(), Diagnostic> {
+        match std::fs::read_dir(dir) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => owner::closed(dir).map_or(Ok(()), Err),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns whether a directory is missing or empty, so that who only asks need not make a store of it.
     pub(crate) fn is_absent(dir: &Path) -> bool {
         match std::fs::read_dir(dir) {
             Ok(mut entries) => entries.next().is_none(),
-            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+            Err(error) => error.kind() == ErrorKind::NotFound,
         }
     }
 }
 
 /// Opens the directory, making it when it is missing, under its absolute path.
 fn open_directory(dir: &Path) -> Result<Tree, Diagnostic> {
+    Store::refuse_foreign_owner(dir)?;
     let told = |error: &std::io::Error| fail::write(format!("cannot make the store `{}`", fail::path(dir)), dir, error);
     if !dir.exists() {
         meta::make_directory(dir).map_err(|error| told(&error))?;

@@ -52,7 +52,7 @@ fn sec_4_a_changed_hostname_is_told_by_file_and_key_and_not_shown() {
     let named = |name: &'static str| move |text: String| text.replace("\"demo\\n\"", &format!("\"{name}\\n\""));
     bundle(dir.path(), "a", named("canary-one"));
     bundle(dir.path(), "b", named("canary-two"));
-    let found = diff(dir.path(), "a", "b").ends_with(1).says("E_DIFFERS");
+    let found = diff(dir.path(), "a", "b").ends_with(1).says("finding[E_DIFFERS]");
     let key = ["  storage.files[0].contents.source: *** -> ***"];
     for heading in ["config.ign", "config.raw: ignition/config.ign", "config.qcow2: ignition/config.ign"] {
         assert_eq!(below(&found, heading), key, "{found}");
@@ -108,7 +108,7 @@ fn two_recipes_are_compared_by_their_plans() {
     let dir = workdir();
     recipe(dir.path(), "a.toml", |text| text);
     recipe(dir.path(), "b.toml", |text| text.replace("vcpus = 1", "vcpus = 2").replace("\"demo\\n\"", "\"canary\\n\""));
-    let found = diff(dir.path(), "a.toml", "b.toml").ends_with(1).says("E_DIFFERS");
+    let found = diff(dir.path(), "a.toml", "b.toml").ends_with(1).says("finding[E_DIFFERS]");
     let lines = below(&found, "plan");
     assert!(lines.contains(&"  machine.vcpus: 1 -> 2"), "{found}");
     let derivations: Vec<_> = lines.iter().filter(|line| line.starts_with("  derivations.")).collect();

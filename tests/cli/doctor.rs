@@ -120,7 +120,7 @@ fn the_text_of_some_logs_is_pinned_and_the_exit_code_tells_whether_something_is_
         }
         assert_eq!(ran.stdout, std::fs::read_to_string(&pinned).unwrap(), "{id}: UPDATE_GOLDEN=1 writes it anew");
         let ran = ran.ends_with(i32::from(id != "clean"));
-        assert_eq!(ran.stderr.contains("error[E_LINT]: "), id != "clean", "{ran}");
+        assert_eq!(ran.stderr.contains("finding[E_LINT]: "), id != "clean", "{ran}");
     }
 }
 
@@ -187,7 +187,7 @@ fn where_no_boot_is_seen_the_answer_is_no() {
         (program, "this is no text"),
     ] {
         let ran =
-            Bin::new(dir.path()).args(["doctor", "-"]).stdin(log.clone()).run().ends_with(1).says("error[E_LINT]: ");
+            Bin::new(dir.path()).args(["doctor", "-"]).stdin(log.clone()).run().ends_with(1).says("finding[E_LINT]: ");
         assert!(ran.stdout.contains(said) && ran.stdout.contains(" 0 boots") && ran.stderr.contains(said), "{ran}");
         assert!(!ran.stdout.contains("nothing known is wrong"), "{ran}");
         let json = Bin::new(dir.path()).args(["--json", "doctor", "-"]).stdin(log).run().ends_with(1).json();

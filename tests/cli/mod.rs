@@ -9,6 +9,7 @@ mod determinism;
 mod diff;
 mod doctor;
 mod documents;
+mod exits;
 mod explain;
 mod import_config;
 mod install;

@@ -119,7 +119,7 @@ fn what_is_denied_fails_and_says_so() {
     std::fs::create_dir_all(dir.path().join("recipes")).unwrap();
     write(dir.path(), "vm.toml", &told());
     let check = |words: &[&str]| run(dir.path(), &[&["check"], words, &["recipes/vm.toml"]].concat());
-    check(&["--deny", "warnings"]).ends_with(1).says("E_LINT").says("2 findings denied");
+    check(&["--deny", "warnings"]).ends_with(1).says("finding[E_LINT]").says("2 findings denied");
     check(&["--deny", "notes"]).ends_with(1).says("3 findings denied");
     check(&["--deny", "everything"]).ends_with(2);
     let text = std::fs::read_to_string(dir.path().join("recipes/vm.toml")).unwrap();

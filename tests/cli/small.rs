@@ -42,7 +42,8 @@ fn a_damaged_bundle_is_told_file_by_file() {
         std::fs::write(out.join(name), bytes).unwrap();
     }
     std::fs::write(out.join("stranger"), "").unwrap();
-    let failed = Bin::new(dir.path()).args(["verify", "out"]).run().ends_with(3).says("E_HASH").says("3 errors");
+    let failed =
+        Bin::new(dir.path()).args(["verify", "out"]).run().ends_with(3).says("finding[E_HASH]").says("3 findings");
     for name in ["domain.xml", "system.qcow2", "stranger"] {
         assert!(failed.stderr.contains(&format!("`{name}`")), "{failed}");
     }

@@ -462,13 +462,19 @@ fn cas_10_a_store_on_a_read_only_mount_serves_hits_and_says_why_it_keeps_nothing
 fn a_question_makes_no_store() {
     let dir = workdir();
     std::fs::create_dir(dir.path().join("empty")).unwrap();
+    // One that nobody named may be missing; one that is named must be there (`tests/cli/exits.rs`).
     for cache in ["empty", "missing/deep"] {
-        let run = |words: &[&str]| Bin::new(dir.path()).args(["--cache", cache, "store"]).args(words).run().success();
+        let run = |words: &[&str]| {
+            let bin = Bin::new(dir.path()).env("ARCA_CACHE", dir.path().join(cache)).arg("store");
+            bin.args(words).run().success()
+        };
         let told = run(&["du"]).says(&format!("there is no store in `{}` yet", dir.path().join(cache).display()));
         assert!(told.stdout.contains("0 B  together"), "{told}");
         let json = run(&["du", "--json"]).json();
         assert_eq!((&json["total"], json["kinds"].as_array().unwrap().len()), (&0.into(), 9), "{json}");
         assert_eq!(run(&["root", "list"]).stdout, "");
+        run(&["verify"]).says("there is no store");
+        run(&["gc"]).says("there is no store");
     }
     assert!(std::fs::read_dir(dir.path().join("empty")).unwrap().next().is_none());
     assert!(!dir.path().join("missing").exists());

@@ -169,7 +169,7 @@ impl<'w> Prepared<'w> {
     /// Keeps the bundle from collection as long as the instance is there.
     fn root(&self, vm: &Vm) -> Result<(), Diagnostic> {
         let path = &self.source.path;
-        let Ok(store) = self.context.open_store() else { return Ok(()) };
+        let Ok(Some(store)) = self.context.open_existing_store() else { return Ok(()) };
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if !files::one_spelling(path).starts_with(files::one_spelling(store.dir())) || !store.holds_bundle(name) {
             return Ok(());

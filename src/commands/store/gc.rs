@@ -49,7 +49,10 @@ impl GcOptions {
         let empty_roots = if without_roots { EmptyRoots::Collect } else { EmptyRoots::Refuse };
         let grace = Duration::from_secs(u64::from(grace) * 3600);
         let policy = Policy { grace, keep_last, max_size, empty_roots };
-        let report = context.open_store()?.collect_garbage(collect, &policy, context.environment.now())?;
+        let report = match context.open_existing_store()? {
+            Some(store) => store.collect_garbage(collect, &policy, context.environment.now())?,
+            None => GcReport::default(),
+        };
         let fits = max_size.map(|_| !report.is_too_large);
         printer.show(&GcOutput { dry_run, report, fits, max_size })
     }

@@ -37,6 +37,11 @@ struct StorePath {
 }
 
 impl StoreOptions {
+    /// Only a store that exists can be looked after; `path` tells where one would be.
+    pub(crate) const fn only_looks(&self) -> bool {
+        !matches!(self.command, StoreCommand::Path)
+    }
+
     pub(crate) fn run(self, context: &Context<'_>, printer: &Printer) -> Result<(), Diagnostics> {
         match self.command {
             StoreCommand::Path => printer.show(&StorePath { path: context.cache_directory()?.into() }),

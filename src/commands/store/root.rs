@@ -136,12 +136,18 @@ pub(super) fn short(bundle: &str) -> String {
     }
 }
 
+/// Opens the store that holds what is named.
+fn open<'a>(context: &'a Context<'_>) -> Result<Store<'a>, Diagnostic> {
+    let absent = || Diagnostic::new(Code::Usage, "there is no store yet").hint("build or fetch something first");
+    context.open_existing_store()?.ok_or_else(absent)
+}
+
 /// Keeps a bundle, or objects, under a name until that is removed.
 fn add(context: &Context<'_>, name: &str, things: &[PathBuf]) -> Result<Root, Diagnostic> {
     let name = Name::parse(name).map_err(|error| {
         Diagnostic::new(Code::Usage, format!("`{}` is not a valid name for a root", one_line(name, 80))).cause(error)
     })?;
-    let store = context.open_store()?;
+    let store = open(context)?;
     let mut root = Root { holder: Holder::Named(name), bundle: None, objects: BTreeSet::new() };
     for thing in things {
         match find(context, &store, thing)? {
@@ -163,7 +169,7 @@ fn add(context: &Context<'_>, name: &str, things: &[PathBuf]) -> Result<Root, Di
 
 /// Removes a root; `which` is its name, its path, or the name of its file.
 fn remove(context: &Context<'_>, which: &str) -> Result<Listed, Diagnostic> {
-    let store = context.open_store()?;
+    let store = open(context)?;
     let path = files::one_spelling(&context.absolute(Path::new(which)));
     let is_it = |listed: &Listed| match listed.root.as_ref().map(|root| &root.holder) {
         Some(Holder::Named(name)) => name.as_str() == which,

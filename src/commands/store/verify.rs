@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::root::short;
 use crate::base::text::count;
-use crate::base::{Code, Diagnostic, Diagnostics};
+use crate::base::{Code, Diagnostic, Diagnostics, Kind};
 use crate::bundle;
 use crate::commands::context::Context;
 use crate::commands::printer::{Output, Printer};
@@ -39,7 +39,7 @@ impl StoreVerifyOptions {
 }
 
 fn verify(context: &Context<'_>, repair: Repair) -> Result<VerifyReport, Diagnostic> {
-    let store = context.open_store()?;
+    let Some(store) = context.open_existing_store()? else { return Ok(VerifyReport::default()) };
     let mut report = store.verify_and(repair)?;
     // Without its record a bundle has only its own manifest to be compared with.
     for name in std::mem::take(&mut report.unrecorded) {
@@ -101,7 +101,7 @@ fn problem(report: &VerifyReport, repair: Repair) -> Diagnostic {
     for root in &report.wanting {
         problem = problem.fact("wanted by", &root.holder);
     }
-    problem.note(note(report)).hint(way_out(report, repair))
+    problem.kind(Kind::Answer).note(note(report)).hint(way_out(report, repair))
 }
 
 fn note(report: &VerifyReport) -> String {
