@@ -1,7 +1,12 @@
 //! What a file is, by its content. Touches nothing.
 
 use super::input::{InputFile, LIMIT};
+use super::{virt_install, words};
 use crate::base::{Code, Diagnostic, text::one_line};
+use crate::format;
+
+/// Programs whose commands describe a machine, too.
+const OTHERS: [&str; 5] = ["kvm", "qemu-kvm", "qm", "VBoxManage", "incus"];
 
 /// What can be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,23 +55,42 @@ pub(super) fn of(input: &InputFile) -> Result<Kind, Diagnostic> {
     match (bytes.first(), text) {
         (Some(b'{' | b'['), _) => Ok(Kind::Ignition),
         (Some(b'<'), _) => Ok(Kind::Domain),
-        (_, Some(text)) if has_command(text) => Ok(Kind::Command),
-        (_, Some(text)) => foreign(text, &shown).map_or_else(|| Ok(shell(text)), Err),
+        (_, Some(text)) => foreign(text, &shown).map_or_else(|| shell(text, &shown), Err),
         (_, None) if bytes.starts_with(b"#!") => Ok(Kind::Script),
         (_, None) => Ok(Kind::Plain),
     }
 }
 
-fn shell(text: &str) -> Kind {
-    let magic = || text.lines().any(|line| line.starts_with("# combustion:"));
-    if text.starts_with("#!") || magic() { Kind::Script } else { Kind::Plain }
-}
-
-/// Returns whether some line runs virt-install; whether it can be read is found out later.
-fn has_command(text: &str) -> bool {
-    let is_command = |word: &str| word.rsplit('/').next() == Some("virt-install");
-    let code = text.lines().filter(|line| !line.trim_start().starts_with('#') || line.starts_with("# virt-install"));
-    code.flat_map(|line| line.split(|c: char| c.is_whitespace() || matches!(c, ';' | '&' | '|' | '('))).any(is_command)
+/// Tells shell text by what it runs; what speaks to Combustion is its script, whatever that runs.
+fn shell(text: &str, shown: &str) -> Result<Kind, Diagnostic> {
+    let is_script = text.starts_with("#!");
+    let Ok(read) = words::read(&virt_install::without_prompt(text)) else {
+        // A reader says where the quote is that never ends.
+        let is_command = text.lines().any(|line| line.split_whitespace().any(|word| word == virt_install::PROGRAM));
+        let is_magic = text.lines().any(|line| format::combustion::is_magic(line.as_bytes()));
+        return Ok(match is_command && !is_magic {
+            true => Kind::Command,
+            false if is_script || is_magic => Kind::Script,
+            false => Kind::Plain,
+        });
+    };
+    if read.is_combustion {
+        return Ok(Kind::Script);
+    }
+    let programs = || read.commands.iter().filter_map(|words| words[words::program(words)?].text.rsplit('/').next());
+    if programs().any(|program| program == virt_install::PROGRAM) {
+        return Ok(Kind::Command);
+    }
+    match programs().find(|program| OTHERS.contains(program) || program.starts_with("qemu-system-")) {
+        Some(program) => {
+            Err(Diagnostic::new(Code::Usage, format!("`{shown}` runs `{program}`, which is not imported")).hint(
+                "give a virt-install command, or the XML of the machine: virsh dumpxml --inactive NAME. A Combustion \
+                   script has a line that begins with `# combustion:`",
+            ))
+        }
+        None if is_script => Ok(Kind::Script),
+        None => Ok(Kind::Plain),
+    }
 }
 
 /// Knows what people may take for one of the formats.
@@ -111,6 +135,16 @@ mod tests {
             (b"$ virt-install --import", Kind::Command),
             (b"# virt-install --import", Kind::Command),
             (b"#!/bin/bash\n# combustion: network\nzypper in virt-install-x\n", Kind::Script),
+            (
+                b"#!/bin/bash\n# combustion: network\nzypper -n in qemu-kvm virt-install\nvirt-install --x\n",
+                Kind::Script,
+            ),
+            (b"#!/bin/bash\nzypper -n in virt-install\necho virt-install --x\n", Kind::Script),
+            (b"cat > s <<'E'\n# combustion: network\nE\nvirt-install --name x", Kind::Command),
+            (b"V='sudo virt-install'\n$V --name x", Kind::Command),
+            (b"f() {\n  LC_ALL=C virt-install --name x\n}", Kind::Command),
+            (b"#!/bin/bash\n# combustion: network\nqm list\n", Kind::Script),
+            (b"cat /dev/kvm\n", Kind::Plain),
             (b"#!/bin/bash\n# install virt-install later\n", Kind::Script),
             (b"# combustion: network\ntrue\n", Kind::Script),
             (b"#!/bin/bash\necho \xff\n", Kind::Script),
@@ -123,6 +157,12 @@ mod tests {
             (&b" \n"[..], "empty"),
             (b"#cloud-config\nusers: []\n", "cloud-init"),
             (b"variant: fcos\nversion: 1.5.0\n", "Butane"),
+            (b"qm create 100 --name x\n", "runs `qm`"),
+            (
+                b"#!/bin/sh\nexec qemu-system-x86_64 -m 1G -fw_cfg name=opt/org.opensuse.combustion/script,file=x\n",
+                "runs `qemu-system-x86_64`",
+            ),
+            (b"N=1\nsudo /usr/bin/qemu-kvm -m $N\n", "runs `qemu-kvm`"),
             (b"format = 1\nname = \"a\"\n[base]\nurl = \"b\"\n", "recipe already"),
             (&[b' '; (1 << 20) + 1], "larger than"),
         ] {

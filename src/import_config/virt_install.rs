@@ -1,6 +1,6 @@
 //! A `virt-install` command → a machine (virt-install(1), seen at 4.1). Touches nothing.
 //!
-//! Words are taken as they stand: a variable is not looked up, so an option that holds one is left out and named. So is every
+//! A variable that the text does not set once is not known, so an option that holds one is left out and named. So is every
 //! option that is not known here, by its name alone. What an option says of the domain becomes the element that virt-install makes
 //! of it, and is taken like that of a domain. Read next: [`super::virt_device`].
 
@@ -55,22 +55,23 @@ pub(crate) enum CommandError {
     Several(usize),
 }
 
+/// The program's name.
+pub(super) const PROGRAM: &str = "virt-install";
+
+/// Returns the text without root's prompt, which would make a comment of a command that a blog shows.
+pub(super) fn without_prompt(text: &str) -> String {
+    let text = text.trim_start_matches('\u{feff}').replace("\n# virt-install", "\nvirt-install");
+    text.strip_prefix("# virt-install").map(|rest| format!("virt-install{rest}")).unwrap_or(text)
+}
+
 /// Reads the one command of a text.
 pub(crate) fn read(text: &str) -> Result<Machine, CommandError> {
-    // A line that a blog shows with root's prompt would be a comment.
-    let text = text.trim_start_matches('\u{feff}').replace("\n# virt-install", "\nvirt-install");
-    let text = text.strip_prefix("# virt-install").map_or_else(|| text.clone(), |rest| format!("virt-install{rest}"));
-    let is_command = |word: &Word| word.text.rsplit('/').next() == Some("virt-install");
-    let all = words::commands(&text)?;
-    // Scripts ask first whether there is one.
-    let asks = |words: &&Vec<Word>| {
-        !words.first().is_some_and(|word| ["command", "type", "which", "hash"].contains(&word.text.as_str()))
-    };
-    let mut commands =
-        all.iter().filter(asks).filter_map(|words| Some(&words[words.iter().position(is_command)? + 1..]));
+    let all = words::read(&without_prompt(text))?.commands;
+    let found = |words: &&[Word]| words.first().is_some_and(|word| word.text.rsplit('/').next() == Some(PROGRAM));
+    let mut commands = all.iter().filter_map(|words| Some(&words[words::program(words)?..])).filter(found);
     let command = commands.next().ok_or(CommandError::None)?;
     match commands.count() {
-        0 => Ok(machine(command)),
+        0 => Ok(machine(&command[1..])),
         more => Err(CommandError::Several(more + 1)),
     }
 }
@@ -90,9 +91,11 @@ fn machine(words: &[Word]) -> Machine {
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
         if !word.text.starts_with('-') {
-            // Where a script hands its own arguments on.
-            if !word.expands {
-                command.machine.skip("a word that belongs to no option");
+            match word.text.as_str() {
+                // Where a script hands its own arguments on.
+                "$@" | "$*" => {}
+                _ if word.expands => command.machine.skip("a word that a shell would expand to options"),
+                _ => command.machine.skip("a word that belongs to no option"),
             }
             continue;
         }
