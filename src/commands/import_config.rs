@@ -506,6 +506,28 @@ mod tests {
         assert_eq!(undone(file["append"][0]["source"].as_str().unwrap()), b"export A=1\n");
     }
 
+    /// What Ignition ignores is named, and what it reads in other case is read.
+    #[test]
+    fn an_unknown_key_is_left_out_by_name_and_one_in_other_case_is_read() {
+        let config = json!({"ignition": {"version": "3.2.0"}, "x-origin": "butane", "Passwd": {"Users": [{"name": "ada", "sshauthorizedKeys": [KEY]}]},
+            "storage": {"files": [{"path": "/etc/x", "contents": {"source": "data:,x", "human_read": "x"}}]}});
+        let input = input(serde_json::to_vec(&config).unwrap());
+        let imported = exactly(&input, None).unwrap();
+        assert!(imported.typed && imported.text.contains(KEY), "{:?}\n{}", imported.skipped, imported.text);
+        for key in ["`x-origin`", "`storage.files[0].contents.human_read`"] {
+            assert!(imported.skipped.iter().any(|line| line.contains(key)), "{:?}", imported.skipped);
+        }
+        // What leaves it whole passes on as it is.
+        let mut config = config;
+        config["storage"]["disks"] = json!([{"device": "/dev/vdb", "x-note": 1}]);
+        let bytes = serde_json::to_vec(&config).unwrap();
+        let input = self::input(bytes.clone());
+        let imported = exactly(&input, None).unwrap();
+        let lowered =
+            provision::compile(&silent(&imported), &beside(&imported, &input), &PinnedInfo::default()).unwrap();
+        assert_eq!(lowered.config.unwrap().expose(), &bytes);
+    }
+
     /// A directory that a recipe would give to the user is one that the config did not.
     #[test]
     fn what_a_recipe_adds_by_itself_leaves_the_config_whole() {

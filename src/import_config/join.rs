@@ -240,6 +240,7 @@ fn take_config(
     if stops.is_empty() {
         provision.typed = Some(typed);
         skipped.extend(notes.changes);
+        skipped.extend(ready.ignored.iter().map(|fault| one_line(&fault.text, 200)));
         return;
     }
     (provision.typed, provision.config) = (None, Some(input.path.clone()));

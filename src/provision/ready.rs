@@ -5,7 +5,7 @@ use super::engines::choice::{Feature, lacks_ignition};
 use super::items::context::Context;
 use super::lints;
 use crate::base::text::one_line;
-use crate::base::{Code, Diagnostic, Engine, Rule, Spanned};
+use crate::base::{Code, Diagnostic, Engine, Finding, Rule, Spanned};
 use crate::format::{combustion, fat, ignition};
 use crate::recipe::RecipePath;
 
@@ -44,6 +44,11 @@ pub(crate) fn config(cx: &mut Context<'_>) -> Option<Config> {
     let file = cx.beside(&path.value);
     match ignition::read(bytes) {
         Ok(ready) => {
+            for fault in &ready.ignored {
+                let place = place_in(&file, fault.at.line, fault.at.column);
+                let finding = Finding::new(Rule::IgnitionKey, &fault.text).at(place);
+                cx.diag.tell(fault.hint.iter().fold(finding, |finding, hint| finding.hint(hint)));
+            }
             lints::config(cx.recipe, &ready.root, &file, &mut cx.diag);
             Some(Config { bytes: bytes.to_vec(), ready, file })
         }

@@ -177,6 +177,13 @@ rules! {
         by ("coreos/ignition: specification versions", "https://coreos.github.io/ignition/specs/"),
             ("coreos/ignition: docs/release-notes.md", "https://coreos.github.io/ignition/release-notes/");
         fix "use a newer image, or a lower spec version without what only the newer one has";
+    IgnitionKey = "ignition-key", Warning, "a key of the config that Ignition ignores";
+        why "Ignition warns of a key that it does not know, or that came with a later specification than the one the config \
+            names, and goes on without it. So does arca-build: the config passes on byte for byte. Where the key is \
+            a slip of the pen, the guest lacks what it should have brought.";
+        by ("coreos/ignition: config/validate, unused keys", "https://coreos.github.io/ignition/configuration-v3_2/"),
+            ("Go: encoding/json, Unmarshal", "https://pkg.go.dev/encoding/json#Unmarshal");
+        fix "correct the key, raise `ignition.version`, or leave the key out";
     PartNumber0 = "part-number-0", Warning, "partition number 0 fails in today's Ignition";
         why "A partition without a number, or with 0 for the next free one, fails in the disks stage of Ignition \
             2.20.0 to 2.26.0, and with it the boot. Explicit numbers work in every release.";

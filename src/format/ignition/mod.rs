@@ -1,8 +1,8 @@
-//! Ignition configs, spec 3.0.0 to 3.6.0: read strictly, written canonically. Touches nothing.
+//! Ignition configs, spec 3.0.0 to 3.6.0: read as Ignition reads them, written canonically. Touches nothing.
 //!
 //! Specification: coreos/ignition, `docs/configuration-v3_0.md` … `v3_6.md`, and `docs/migrating-configs.md` for what came
-//! when. Ignition itself only warns about a key it does not know and keeps the last of two equal ones, so a slip of
-//! the pen leaves a guest without its user; [`read`] refuses both. Read next: `config` (what is written), [`schema`].
+//! when. Ignition keeps the last of two equal keys, so a slip of the pen leaves a guest without its user; [`read`] refuses
+//! that. Of a key it does not know Ignition only warns, and so does [`read`]. Read next: `config` (what is written), [`schema`].
 
 mod config;
 mod json;
@@ -39,7 +39,10 @@ pub(crate) const PRESET: &str = "/etc/systemd/system-preset/21-arca-build.preset
 pub(crate) struct Ready {
     /// The minor number of its spec version.
     pub spec: u8,
+    /// Without the keys that Ignition ignores, the others as the specification spells them.
     pub root: Node,
+    /// What Ignition ignores.
+    pub ignored: Vec<Fault>,
 }
 
 /// Reads a config and checks grammar, keys, types and meaning; every mistake is told.
@@ -47,17 +50,19 @@ pub(crate) struct Ready {
 /// A byte-order mark, an empty file and duplicate keys are faults: Ignition fails on the first, boots unprovisioned on the
 /// second and drops all but the last of the third.
 pub(crate) fn read(bytes: &[u8]) -> Result<Ready, Vec<Fault>> {
-    let root = json::read(bytes).map_err(|fault| vec![fault])?;
+    let mut root = json::read(bytes).map_err(|fault| vec![fault])?;
+    schema::respell(&mut root, &schema::CONFIG);
     let mut faults = json::duplicates(&root);
     let spec = schema::spec(&root).unwrap_or_else(|fault| {
         faults.push(fault);
         *SPECS.end()
     });
-    faults.extend(schema::check(&root, spec));
+    let checked = schema::check(&mut root, spec);
+    faults.extend(checked.faults);
     if faults.is_empty() {
         faults = meaning::check(&root);
     }
-    if faults.is_empty() { Ok(Ready { spec, root }) } else { Err(faults) }
+    if faults.is_empty() { Ok(Ready { spec, root, ignored: checked.ignored }) } else { Err(faults) }
 }
 
 #[cfg(test)]

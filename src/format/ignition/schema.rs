@@ -1,9 +1,9 @@
 //! The keys of every spec version, with type and the version each came in. Touches nothing.
 //!
 //! Source: coreos/ignition `docs/configuration-v3_*.md`; a test compares this table with the `ignition-config` crate for all
-//! seven versions. An unknown key is an error here, since Ignition itself only warns and then does nothing.
+//! seven versions. Ignition only warns of a key that it does not know, and reads keys in upper and lower case alike.
 
-use super::json::{At, Fault, Kind, Node};
+use super::json::{Fault, Kind, Member, Node};
 use super::{DEFAULT_SPEC, SPECS};
 use crate::base::text::{nearest, one_line};
 
@@ -205,25 +205,49 @@ pub(crate) fn spec(root: &Node) -> Result<u8, Fault> {
     })
 }
 
-/// Checks keys and types against a spec version; tells every mistake.
-pub(crate) fn check(root: &Node, spec: u8) -> Vec<Fault> {
-    let mut faults = vec![];
-    Checker { spec, faults: &mut faults }.value(root, &CONFIG, "");
-    faults
+/// Gives every known key its own spelling: Go's decoder, which Ignition reads with, takes upper and lower case alike.
+pub(crate) fn respell(node: &mut Node, shape: &Shape) {
+    match (shape, &mut node.kind) {
+        (List(inner), Kind::List(items)) => items.iter_mut().for_each(|item| respell(item, inner)),
+        (Object(keys), Kind::Object(members)) => {
+            for member in members {
+                if let Some(key) = keys.iter().find(|key| key.name.eq_ignore_ascii_case(&member.name)) {
+                    key.name.clone_into(&mut member.name);
+                    respell(&mut member.value, &key.shape);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
-struct Checker<'a> {
+/// What is wrong with keys and types.
+#[derive(Default)]
+pub(crate) struct Checked {
+    pub faults: Vec<Fault>,
+    /// Keys that Ignition does not read, and that are no longer in the config.
+    pub ignored: Vec<Fault>,
+}
+
+/// Checks keys and types against a spec version, and takes out what Ignition ignores; tells every mistake.
+pub(crate) fn check(root: &mut Node, spec: u8) -> Checked {
+    let mut checker = Checker { spec, found: Checked::default() };
+    checker.value(root, &CONFIG, "");
+    checker.found
+}
+
+struct Checker {
     spec: u8,
-    faults: &'a mut Vec<Fault>,
+    found: Checked,
 }
 
-impl Checker<'_> {
-    fn value(&mut self, node: &Node, shape: &Shape, path: &str) {
-        match (shape, &node.kind) {
+impl Checker {
+    fn value(&mut self, node: &mut Node, shape: &Shape, path: &str) {
+        match (shape, &mut node.kind) {
             (_, Kind::Null) | (Flag, Kind::Flag(_)) | (Text, Kind::Text(_)) => {}
             (Whole, Kind::Number(number)) if number.is_i64() => {}
             (List(inner), Kind::List(items)) => {
-                for (index, item) in items.iter().enumerate() {
+                for (index, item) in items.iter_mut().enumerate() {
                     self.value(item, inner, &format!("{path}[{index}]"));
                 }
             }
@@ -232,36 +256,38 @@ impl Checker<'_> {
         }
     }
 
-    fn object(&mut self, node: &Node, keys: &[Key], path: &str) {
+    fn object(&mut self, node: &mut Node, keys: &[Key], path: &str) {
         let dot = if path.is_empty() { "" } else { "." };
-        for member in node.members() {
-            let inner = format!("{path}{dot}{}", one_line(&member.name, 60));
-            match keys.iter().find(|key| key.name == member.name) {
-                Some(key) if key.since > self.spec => self.too_new(member.at, &inner, key.since),
-                Some(key) => self.value(&member.value, &key.shape, &inner),
-                None => self.unknown(member.at, &inner, &member.name, keys),
-            }
+        if let Kind::Object(members) = &mut node.kind {
+            members.retain_mut(|member| {
+                let inner = format!("{path}{dot}{}", one_line(&member.name, 60));
+                let key = keys.iter().find(|key| key.name == member.name);
+                match key.filter(|key| key.since <= self.spec) {
+                    Some(key) => self.value(&mut member.value, &key.shape, &inner),
+                    None => self.found.ignored.push(self.ignored(member, &inner, key, keys)),
+                }
+                key.is_some_and(|key| key.since <= self.spec)
+            });
         }
         for key in keys.iter().filter(|key| key.required && node.get(key.name).is_none()) {
             // `ignition.version` has a message of its own.
             if !matches!(key.name, "ignition" | "version") {
-                self.faults.push(Fault::new(node.at, format!("`{path}{dot}{}` is missing", key.name)));
+                self.found.faults.push(Fault::new(node.at, format!("`{path}{dot}{}` is missing", key.name)));
             }
         }
     }
 
-    fn too_new(&mut self, at: At, path: &str, since: u8) {
-        let text = format!("`{path}` came with spec 3.{since}.0; in a 3.{}.0 config it is ignored silently", self.spec);
-        self.faults.push(Fault::new(at, text).hint(format!("set `ignition.version` to \"3.{since}.0\"")));
-    }
-
-    fn unknown(&mut self, at: At, path: &str, name: &str, keys: &[Key]) {
-        let fault = Fault::new(at, format!("unknown key `{path}`: Ignition would ignore it silently"));
-        let near = nearest(name, keys.iter().map(|key| key.name));
-        self.faults.push(match near {
+    fn ignored(&self, member: &Member, path: &str, key: Option<&Key>, keys: &[Key]) -> Fault {
+        if let Some(Key { since, .. }) = key {
+            let text =
+                format!("Ignition ignores `{path}` in a 3.{}.0 config: it came with spec 3.{since}.0", self.spec);
+            return Fault::new(member.at, text).hint(format!("set `ignition.version` to \"3.{since}.0\""));
+        }
+        let fault = Fault::new(member.at, format!("Ignition ignores the unknown key `{path}`"));
+        match nearest(&member.name, keys.iter().map(|key| key.name)) {
             Some(near) => fault.hint(format!("did you mean `{near}`?")),
             None => fault,
-        });
+        }
     }
 
     fn wrong_type(&mut self, node: &Node, shape: &Shape, path: &str) {
@@ -275,7 +301,7 @@ impl Checker<'_> {
         let path = if path.is_empty() { "the config" } else { path };
         let fault = Fault::new(node.at, format!("`{path}` must be {wanted}"));
         let octal = path.ends_with(".mode") && node.as_text().is_some();
-        self.faults.push(if octal {
+        self.found.faults.push(if octal {
             fault.hint("JSON modes are decimal numbers: 0644 is 420, 0600 is 384")
         } else {
             fault

@@ -25,9 +25,9 @@ fn a_script_alone_goes_through_byte_for_byte() {
 
 #[test]
 fn faults_of_ready_made_files_are_told_with_their_place() {
-    let problems = refused(READY, &[("my/nas.ign", b"{\"ignition\": {\"version\": \"3.2.0\"},\n \"pasword\": {}}")]);
+    let problems = refused(READY, &[("my/nas.ign", b"{\"ignition\": {\"version\": \"3.2.0\"},\n \"passwd\": []}")]);
     assert!(
-        problems[0].contains("unknown key `pasword`") && problems[0].ends_with("@recipes/my/nas.ign:2:2"),
+        problems[0].contains("`passwd` must be an object") && problems[0].ends_with("@recipes/my/nas.ign:2:12"),
         "{problems:?}"
     );
     let problems = refused(SCRIPT, &[("my/s.sh", b"#!/bin/sh\ntrue\r\n")]);

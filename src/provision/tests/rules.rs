@@ -102,6 +102,7 @@ fn cases() -> Vec<(Rule, RuleCase, Severity, RuleCase, bool)> {
     let fw_cfg = wish("[provision]\ntransport = \"fw_cfg\"\n[provision.root]\nssh_keys = [\"KEY\"]\n");
     let unit = |text| wish(text);
     vec![
+        (R::IgnitionKey, ign!(r#""storage": {"flies": []}"#), Warning, ign!(r#""STORAGE": {"Files": []}"#), true),
         (R::HomeSubvol, ign!(r#""storage": {"files": [{"path": "/home/x"}]}"#), Warning, ign!(r#""storage": {"files": [{"path": "/etc/x"}]}"#), false),
         (R::HomeSubvol, wish("[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/srv/x\"\ntext = \"\"\n"), Note, root, false),
         (R::CombustionMount, SH.ready("#!/bin/sh\ncp x /srv/x\n"), Warning, SH.ready("#!/bin/sh\nmount /srv\ncp x /srv/x\n"), false),
