@@ -1,5 +1,6 @@
 //! `import-config`: what people have already becomes a recipe, and what could not be carried over is listed.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
@@ -11,6 +12,7 @@ use crate::base::text::one_line;
 use crate::base::{Code, Diagnostic, Diagnostics, Name};
 use crate::host::files;
 use crate::import_config::{self, ImportOptions, ImportedRecipe, InputFile, LIMIT, same};
+use crate::inspect::config_files;
 use crate::provision;
 use crate::provision::pins::PinnedInfo;
 use crate::recipe::{LocalFile, LocalFiles, Recipe, RecipePath};
@@ -21,7 +23,7 @@ const BESIDE: usize = 100;
 /// Write a recipe from what is there: an Ignition config, Combustion script, virt-install command or domain XML
 #[derive(Debug, Args)]
 pub(crate) struct ImportConfigOptions {
-    /// What to import; several files describe one machine, such as vm.xml config.ign
+    /// What to import, also a config disk or a folder laid out as one; several files describe one machine, such as vm.xml config.ign
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     files: Vec<PathBuf>,
     /// Recipe to write, never over another file [default: NAME.toml]
@@ -43,11 +45,22 @@ struct ImportConfigOutput {
     skipped: Vec<String>,
 }
 
-/// One file that was named, or lies beside a script.
+/// One file that was named, or was found where one was named.
 struct Found {
+    input: InputFile,
     path: PathBuf,
     /// Whether it lies where the recipe will name it.
     in_place: bool,
+}
+
+/// Gathers what is imported.
+struct Finder<'a> {
+    context: &'a Context<'a>,
+    /// Where the recipe will be.
+    directory: &'a Path,
+    found: Vec<Found>,
+    /// What lies there and belongs to neither engine.
+    skipped: Vec<String>,
 }
 
 impl ImportConfigOptions {
@@ -58,25 +71,22 @@ impl ImportConfigOptions {
         let (files, output) = (&self.files, self.output.as_deref());
         let name = self.name.as_deref().map(|name| named(name, "recipe")).transpose()?;
         let directory = context.absolute(output.and_then(Path::parent).unwrap_or(Path::new("")));
-        let paths = with_side_files(context, files)?;
-        let read = |path: &PathBuf| read(context, path, &directory, !files.contains(path));
-        let found = paths.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let (found, inputs): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let mut finder = Finder { context, directory: &directory, found: vec![], skipped: vec![] };
+        files.iter().try_for_each(|path| finder.named(path))?;
+        let Finder { found, mut skipped, .. } = finder;
+        let (places, inputs): (Vec<_>, Vec<_>) =
+            found.into_iter().map(|Found { input, path, in_place }| ((path, in_place), input)).unzip();
         let imported = exactly(&inputs, name)?;
+        skipped.extend(imported.skipped);
         let recipe = match output {
             Some(output) => context.absolute(output),
             None => directory.join(format!("{}.toml", imported.recipe.name)),
         };
         files::refuse_existing(&recipe)?;
-        let copied = copy(found.iter().zip(&inputs), &imported.used, &directory)?;
+        let copied = copy(places.iter().zip(&inputs), &imported.used, &directory)?;
         files::write_new_private(&recipe, imported.text.as_bytes())?;
         let copied = copied.into_iter().map(ShownPath).collect();
-        printer.show(&ImportConfigOutput {
-            recipe: recipe.into(),
-            text: imported.text,
-            copied,
-            skipped: imported.skipped,
-        })
+        printer.show(&ImportConfigOutput { recipe: recipe.into(), text: imported.text, copied, skipped })
     }
 }
 
@@ -96,46 +106,120 @@ impl Output for ImportConfigOutput {
     }
 }
 
-/// Adds what lies in the folder of a script that is laid out as Combustion reads it: `combustion/script` and all beside it.
-fn with_side_files(context: &Context<'_>, named: &[PathBuf]) -> Result<Vec<PathBuf>, Diagnostic> {
-    let mut all = named.to_vec();
-    for path in named {
+impl Finder<'_> {
+    /// Takes a file, a folder laid out as a config disk is, or an image of one.
+    fn named(&mut self, path: &Path) -> Result<(), Diagnostic> {
+        let absolute = self.context.absolute(path);
+        if files::is_directory(&absolute) {
+            return self.folder(path);
+        }
+        if !files::exists(&absolute) {
+            return Err(Diagnostic::new(Code::Usage, format!("there is no file `{}`", shown(path))));
+        }
+        let mut file = files::open(&absolute)?;
+        if config_files::is_disk(&mut file)? {
+            return self.disk(path, file);
+        }
         let folder = path.parent().filter(|folder| folder.file_name().is_some_and(|name| name == "combustion"));
-        let (Some(folder), true) = (folder, path.file_name().is_some_and(|name| name == "script")) else { continue };
-        for name in files::list(&context.absolute(folder))? {
-            let beside = folder.join(name);
-            if !all.contains(&beside) && !files::is_directory(&context.absolute(&beside)) {
-                all.push(beside);
-            }
+        match folder.filter(|_| path.file_name().is_some_and(|name| name == "script")) {
+            Some(folder) => self.script(folder),
+            None => self.file(path, None, false),
         }
     }
-    match all.len() > BESIDE {
-        true => Err(Diagnostic::new(Code::Usage, format!("more than {BESIDE} files"))),
-        false => Ok(all),
+
+    fn folder(&mut self, folder: &Path) -> Result<(), Diagnostic> {
+        let absolute = self.context.absolute(folder);
+        let has = |name: &str| files::exists(&absolute.join(name));
+        let config = ["ignition/config.ign", "config.ign"].into_iter().find(|name| has(name));
+        let script = [("combustion/script", "combustion"), ("script", "")].into_iter().find(|(name, _)| has(name));
+        if config.is_none() && script.is_none() {
+            let headline = format!("`{}` holds no configuration", shown(folder));
+            return Err(Diagnostic::new(Code::Usage, headline)
+                .note("of a folder `ignition/config.ign` and `combustion/script` are read, as from a config disk"));
+        }
+        let read = [config, script.map(|(_, inside)| inside)].map(|name| name.and_then(|name| name.split('/').next()));
+        for name in
+            files::list(&absolute)?.iter().filter(|name| !read.contains(&Some(name)) && !read.contains(&Some("")))
+        {
+            self.skipped.push(format!("`{}`: neither engine reads it", one_line(name, 80)));
+        }
+        config.map_or(Ok(()), |name| self.file(&folder.join(name), None, false))?;
+        script.map_or(Ok(()), |(_, inside)| self.script(&folder.join(inside)))
+    }
+
+    /// Takes a script and all that lies in its folder, which Combustion copies whole.
+    fn script(&mut self, folder: &Path) -> Result<(), Diagnostic> {
+        self.file(&folder.join("script"), None, false)?;
+        let mut open = vec![String::new()];
+        while let Some(above) = open.pop() {
+            for name in files::list(&self.context.absolute(&folder.join(&above)))? {
+                let below = if above.is_empty() { name } else { format!("{above}/{name}") };
+                let path = folder.join(&below);
+                files::refuse_escape(&self.context.absolute(&path), &self.context.absolute(folder))?;
+                match files::is_directory(&self.context.absolute(&path)) {
+                    _ if below == "script" => {}
+                    true => open.push(below),
+                    false => self.file(&path, Some(below), true)?,
+                }
+                if open.len() + self.found.len() > BESIDE {
+                    return Err(Diagnostic::new(Code::Usage, format!("more than {BESIDE} files")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one file; `below` is its path in the folder of its script.
+    fn file(&mut self, path: &Path, below: Option<String>, is_side_file: bool) -> Result<(), Diagnostic> {
+        let (absolute, shown) = (self.context.absolute(path), shown(path));
+        if self.found.iter().any(|found| found.path == absolute) {
+            return Ok(());
+        }
+        let bytes = files::read_small(&absolute, LIMIT)?
+            .ok_or_else(|| Diagnostic::new(Code::Usage, format!("there is no file `{shown}`")))?;
+        let place = files::destination(&absolute).zip(files::destination(self.directory));
+        let beneath = place.and_then(|(file, directory)| Some(file.strip_prefix(directory).ok()?.to_str()?.to_owned()));
+        let beneath = beneath.and_then(|path| RecipePath::parse(&path).ok());
+        let in_place = beneath.is_some();
+        let name = absolute.file_name().unwrap_or_default().to_string_lossy();
+        let beside = match beneath {
+            Some(path) => path,
+            None => RecipePath::parse(below.as_deref().unwrap_or(&name)).map_err(|error| {
+                Diagnostic::new(Code::Usage, format!("`{shown}` cannot lie beside a recipe")).cause(error)
+            })?,
+        };
+        let input = InputFile { shown, bytes, path: beside, is_side_file };
+        self.found.push(Found { input, path: absolute, in_place });
+        Ok(())
+    }
+
+    /// Takes the files of a config disk.
+    fn disk(&mut self, path: &Path, mut file: File) -> Result<(), Diagnostic> {
+        let absolute = self.context.absolute(path);
+        let shown = shown(path);
+        let length = files::length(&file)?;
+        let read = config_files::read(&mut file, length, LIMIT);
+        let read = read.map_err(|problem| problem.fact("file", &shown))?;
+        if !read.iter().any(|(path, _)| matches!(path.as_str(), "ignition/config.ign" | "combustion/script")) {
+            let headline = format!("`{shown}` holds no configuration");
+            return Err(Diagnostic::new(Code::Usage, headline)
+                .hint(format!("`arca-build inspect {}` shows what is in it", quoted(&shown))));
+        }
+        for (inside, bytes) in read {
+            let input = RecipePath::parse(&inside).map_err(|error| {
+                let headline = format!("`{}` of `{shown}` cannot lie beside a recipe", one_line(&inside, 120));
+                Diagnostic::new(Code::Usage, headline).cause(error)
+            })?;
+            let is_side_file = !matches!(inside.as_str(), "ignition/config.ign" | "combustion/script");
+            let input = InputFile { shown: format!("{shown}:{inside}"), bytes, path: input, is_side_file };
+            self.found.push(Found { input, path: absolute.join(inside), in_place: false });
+        }
+        Ok(())
     }
 }
 
-fn read(
-    context: &Context<'_>,
-    path: &Path,
-    directory: &Path,
-    is_side_file: bool,
-) -> Result<(Found, InputFile), Diagnostic> {
-    let (absolute, shown) = (context.absolute(path), path.display().to_string());
-    let bytes = files::read_small(&absolute, LIMIT)?
-        .ok_or_else(|| Diagnostic::new(Code::Usage, format!("there is no file `{}`", one_line(&shown, 200))))?;
-    let place = files::destination(&absolute).zip(files::destination(directory));
-    let beneath = place.and_then(|(file, directory)| Some(file.strip_prefix(directory).ok()?.to_str()?.to_owned()));
-    let beneath = beneath.and_then(|path| RecipePath::parse(&path).ok());
-    let in_place = beneath.is_some();
-    let name = absolute.file_name().unwrap_or_default().to_string_lossy();
-    let beside = match beneath {
-        Some(path) => path,
-        None => RecipePath::parse(&name).map_err(|error| {
-            Diagnostic::new(Code::Usage, format!("`{}` cannot lie beside a recipe", one_line(&shown, 200))).cause(error)
-        })?,
-    };
-    Ok((Found { path: absolute, in_place }, InputFile { shown, bytes, path: beside, is_side_file }))
+fn shown(path: &Path) -> String {
+    one_line(&path.display().to_string(), 200)
 }
 
 /// Makes the recipe; a config that was taken apart must mean the same when the recipe becomes one, or it stays whole. The
@@ -180,17 +264,19 @@ fn beside(imported: &ImportedRecipe, inputs: &[InputFile]) -> LocalFiles {
 
 /// Copies what the recipe names beside it; a file that is there already is right when it is the same.
 fn copy<'a>(
-    files: impl Iterator<Item = (&'a Found, &'a InputFile)>,
+    files: impl Iterator<Item = (&'a (PathBuf, bool), &'a InputFile)>,
     used: &[RecipePath],
     directory: &Path,
 ) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut copied = vec![];
-    for (found, input) in files.filter(|(found, input)| !found.in_place && used.contains(&input.path)) {
+    for ((path, _), input) in files.filter(|((_, in_place), input)| !in_place && used.contains(&input.path)) {
         let target = directory.join(input.path.as_str());
-        if target == found.path
-            || files::read_small(&target, LIMIT).is_ok_and(|there| there.as_ref() == Some(&input.bytes))
+        if target == *path || files::read_small(&target, LIMIT).is_ok_and(|there| there.as_ref() == Some(&input.bytes))
         {
             continue;
+        }
+        if let Some((folder, _)) = input.path.as_str().rsplit_once('/') {
+            files::make_directories(&directory.join(folder))?;
         }
         files::write_new_private(&target, &input.bytes)?;
         copied.push(target);

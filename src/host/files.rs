@@ -145,6 +145,18 @@ pub(crate) fn is_directory(path: &Path) -> bool {
     path.is_dir()
 }
 
+/// Refuses a file in a folder that is a link to something outside of it: who gave the folder could name any file of the user's.
+pub(crate) fn refuse_escape(path: &Path, folder: &Path) -> Result<(), Diagnostic> {
+    let real = |path: &Path| {
+        path.canonicalize().map_err(|error| Diagnostic::io(format!("cannot find `{}`", path.display()), &error))
+    };
+    if real(path)?.starts_with(real(folder)?) {
+        return Ok(());
+    }
+    Err(Diagnostic::new(Code::InputEscape, format!("`{}` is a link that leads out of its folder", path.display()))
+        .hint("copy the file into the folder"))
+}
+
 /// Reads a text file the user named, at most 1 MiB of UTF-8; `None` where there is none.
 pub(crate) fn read_text(path: &Path) -> Result<Option<String>, Diagnostic> {
     let Some(bytes) = read_small(path, ByteSize::mib(1))? else { return Ok(None) };

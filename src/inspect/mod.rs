@@ -3,6 +3,7 @@
 //! An odd file is described, not an error: the answer says why a build would refuse it. Facts about the guest are
 //! those of Ignition's and Combustion's sources and READMEs. Read next: [`disk`], [`guest`], [`show`].
 
+pub(crate) mod config_files;
 pub(crate) mod disk;
 pub(crate) mod guest;
 pub(crate) mod show;

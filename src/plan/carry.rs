@@ -7,9 +7,9 @@ use super::{Builder, Origin, Piece, Role, file};
 use crate::base::{Code, DerivationId, Diagnostic, Digest};
 use crate::lock::{self, Pinned, PinnedInputs};
 use crate::provision::GuestConfig;
-use crate::provision::engines::combustion::FOLDER;
 use crate::provision::engines::template::{Segment, Template};
 use crate::provision::guest::{PayloadFormat, PayloadMedium, Remote};
+use crate::provision::ready::FOLDER;
 
 impl Draft {
     /// Adds an input whose bytes come by address.

@@ -181,7 +181,7 @@ impl Written {
             script: script.map(Secret::new),
             payload_files,
             medium,
-            side_files: recipe.provision.side_files.iter().map(|path| side_file(&path.value)).collect(),
+            side_files: self::side_files(recipe),
             assignments: outputs.assignments,
             report: None,
             warnings: vec![],
@@ -227,8 +227,10 @@ const fn label(has_config: bool, config: bool, script: bool) -> Option<DiskLabel
     }
 }
 
-fn side_file(path: &RecipePath) -> (String, RecipePath) {
-    (path.file_name().to_owned(), path.clone())
+fn side_files(recipe: &Recipe) -> Vec<(String, RecipePath)> {
+    let Some(script) = &recipe.provision.script else { return vec![] };
+    let files = recipe.provision.side_files.iter().map(|path| &path.value);
+    files.map(|path| (path.beside(&script.value).to_owned(), path.clone())).collect()
 }
 
 fn encode(value: &serde_json::Value, diag: &mut DiagnosticSink) -> Option<Vec<u8>> {

@@ -19,7 +19,7 @@ mod outputs;
 mod path;
 mod payload;
 pub(crate) mod pins;
-mod ready;
+pub(crate) mod ready;
 mod report;
 mod rules;
 mod subvolume;

@@ -12,6 +12,9 @@ use crate::recipe::RecipePath;
 /// The name under which a ready-made script travels inside the generated one; no side file may bear it.
 pub(crate) const READY_SCRIPT: &str = "script.recipe";
 
+/// The folder beside the script that holds what is carried on the config disk; no side file lies in it.
+pub(crate) const FOLDER: &str = "carried";
+
 /// A ready-made config that passed.
 pub(crate) struct Config {
     pub bytes: Vec<u8>,
@@ -24,7 +27,7 @@ pub(crate) struct Config {
 pub(crate) struct Script {
     pub bytes: Vec<u8>,
     pub flags: combustion::Flags,
-    /// Name beside the script, and bytes.
+    /// Path in the folder of the script, and bytes.
     pub side_files: Vec<(String, Vec<u8>)>,
     /// How messages call the file.
     pub file: String,
@@ -98,10 +101,12 @@ fn record(cx: &mut Context<'_>, engine: Engine, path: &Spanned<RecipePath>) {
 
 fn side_files(cx: &mut Context<'_>) -> Vec<(String, Vec<u8>)> {
     let mut side_files = vec![];
+    let script = cx.recipe.provision.script.as_ref();
     for side in &cx.recipe.provision.side_files {
-        let name = side.value.file_name();
+        let name = script.map_or_else(|| side.value.file_name(), |script| side.value.beside(&script.value));
         let shown = one_line(name, 80);
-        if name.eq_ignore_ascii_case(READY_SCRIPT) {
+        let first = name.split('/').next().unwrap_or_default();
+        if [READY_SCRIPT, FOLDER].iter().any(|taken| first.eq_ignore_ascii_case(taken)) {
             let headline = format!("the name `{shown}` is taken in the folder of the script");
             cx.diag.refuse_at(
                 &side.place,

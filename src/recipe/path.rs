@@ -69,6 +69,13 @@ impl RecipePath {
     pub(crate) fn file_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
+
+    /// Returns the path of a file in the folder of a script: what lies below the script's directory keeps the path below
+    /// it, another file has its name.
+    pub(crate) fn beside(&self, script: &Self) -> &str {
+        let folder = &script.0[..script.0.len() - script.file_name().len()];
+        self.0.strip_prefix(folder).unwrap_or_else(|| self.file_name())
+    }
 }
 
 impl FromValue for Source {

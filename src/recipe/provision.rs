@@ -168,18 +168,23 @@ fn script(table: &Table<'_>) -> Option<Option<Spanned<RecipePath>>> {
     Some(value.and_then(|value| located(&value)))
 }
 
-/// Reads side files: each lies in one folder under its own name, on a FAT volume, which knows no case.
+/// Reads side files: they lie in the folder of the script, on a FAT volume, which knows no case.
 fn side_files(table: &Table<'_>) -> Option<Vec<Spanned<RecipePath>>> {
+    let script = table.get("script").and_then(|value| RecipePath::parse(value.as_text()?).ok());
     let mut seen = BTreeSet::from(["script".to_owned()]);
     let mut files = vec![];
     for value in table.get("side_files").map(|value| value.list()).unwrap_or_default() {
         let Some(path) = RecipePath::from_value(&value) else { continue };
-        if seen.insert(path.file_name().to_lowercase()) {
+        let name = script.as_ref().map_or_else(|| path.file_name(), |script| path.beside(script)).to_owned();
+        let lower = name.to_lowercase();
+        let is_within = |one: &str, folder: &str| one.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        let is_taken = seen.iter().any(|other| *other == lower || is_within(other, &lower) || is_within(&lower, other));
+        if !is_taken {
+            seen.insert(lower);
             files.push(value.located(path));
             continue;
         }
-        let headline =
-            format!("`{}` is taken: side files and `script` lie in one folder", one_line(path.file_name(), 80));
+        let headline = format!("`{}` is taken: side files and `script` lie in one folder", one_line(&name, 80));
         value.refuse(headline, "rename one; upper and lower case count as one on the config disk");
     }
     Some(files)

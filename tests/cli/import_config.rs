@@ -147,3 +147,78 @@ fn json_gives_the_text_and_what_was_left_out() {
     assert_eq!(answer["left_out"], serde_json::json!(["--tpm x"]));
     assert!(!answer.to_string().contains("SECRET"));
 }
+
+const SCRIPT: &[u8] = b"#!/bin/sh\n# combustion: network\ncat ./motd ./parts/one ./parts/deep/two\n";
+const CONFIG_FOLDER: [(&str, &[u8]); 5] = [
+    ("in/ignition/config.ign", LINKED.as_bytes()),
+    ("in/combustion/script", SCRIPT),
+    ("in/combustion/motd", b"hello\n"),
+    ("in/combustion/parts/one", b"1\n"),
+    ("in/combustion/parts/deep/two", b"2\n"),
+];
+const SIDE_FILES: &str = "side_files = [\"combustion/motd\", \"combustion/parts/deep/two\", \"combustion/parts/one\"]";
+
+/// What a config disk holds comes back from the recipe's own disks, in each of their forms, and from a folder like it.
+#[test]
+fn a_config_disk_and_a_folder_laid_out_as_one_are_imported_whole() {
+    let dir = workdir();
+    let path = |name: &str| dir.path().join(name);
+    import(dir.path(), &[("in/notes.txt", b"x")], &["in"]).ends_with(2).says("`in` holds no configuration");
+    let told = import(dir.path(), &CONFIG_FOLDER, &["in", "-o", "a.toml", "--name", "a"]).success();
+    told.says("left out  `notes.txt`: neither engine reads it");
+    let text = std::fs::read_to_string(path("a.toml")).unwrap();
+    for words in
+        ["config = \"in/ignition/config.ign\"", "script = \"in/combustion/script\"", "\"in/combustion/parts/one\""]
+    {
+        assert!(text.contains(words), "{text}");
+    }
+    std::fs::write(path("guest.qcow2"), include_bytes!("../../recipes/demo/guest.qcow2")).unwrap();
+    let base = crate::base::Digest::of(include_bytes!("../../recipes/demo/guest.qcow2"));
+    let start = text.find("[base]").unwrap();
+    let end = text[start..].find("\n\n").map_or(text.len(), |end| start + end);
+    let text = text.replace(&text[start..end], &format!("[base]\nurl = \"guest.qcow2\"\nsha256 = \"{base}\""));
+    std::fs::write(path("a.toml"), text.replace("[provision]\n", "[provision]\nmedia = \"gpt\"\n")).unwrap();
+    Bin::new(dir.path()).args(["build", "a.toml", "--out", "out"]).run().success();
+    for disk in ["config.raw", "config.qcow2", "config-usb.raw"] {
+        let (place, recipe) = (format!("from-{disk}"), format!("from-{disk}/b.toml"));
+        std::fs::create_dir(path(&place)).unwrap();
+        import(dir.path(), &[], &[&format!("out/{disk}"), "-o", &recipe, "--name", "b"]).success().says("copied");
+        let text = std::fs::read_to_string(path(&recipe)).unwrap();
+        assert!(text.contains(SIDE_FILES) && text.contains("script = \"combustion/script\""), "{disk} {text}");
+        for (name, bytes) in &CONFIG_FOLDER[2..] {
+            assert_eq!(std::fs::read(path(&place).join(&name[3..])).unwrap(), *bytes, "{disk} {name}");
+        }
+        // The script travels with what it needs inside.
+        let script = std::fs::read(path(&place).join("combustion/script")).unwrap();
+        assert!(script.len() > SCRIPT.len() && mode(&path(&place).join("combustion/parts/one")) == 0o600);
+    }
+    import(dir.path(), &[], &["guest.qcow2"]).ends_with(2).says("`guest.qcow2` holds no configuration");
+    import(dir.path(), &[("cut.img", &include_bytes!("../../recipes/demo/guest.qcow2")[..400])], &["cut.img"])
+        .ends_with(3);
+}
+
+/// A folder from a stranger must not bring files of the user's.
+#[test]
+fn rec_14_a_link_is_followed_in_its_folder_only() {
+    let dir = workdir();
+    let path = |name: &str| dir.path().join(name);
+    import(dir.path(), &[("secret", b"x")], &["none"]).ends_with(2);
+    std::fs::create_dir_all(path("in/combustion/parts")).unwrap();
+    std::fs::write(path("in/combustion/script"), SCRIPT).unwrap();
+    std::fs::write(path("in/combustion/parts/one"), "1\n").unwrap();
+    std::os::unix::fs::symlink("parts/one", path("in/combustion/motd")).unwrap();
+    std::fs::create_dir(path("out")).unwrap();
+    import(dir.path(), &[], &["in/combustion/script", "-o", "out/a.toml"]).success();
+    assert_eq!(std::fs::read(path("out/motd")).unwrap(), b"1\n");
+    assert_eq!(std::fs::read(path("out/parts/one")).unwrap(), b"1\n");
+    for (name, target) in [("key", "../../secret"), ("all", "/etc"), ("gone", "nowhere")] {
+        let link = path("in/combustion").join(name);
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let told = import(dir.path(), &[], &["in/combustion/script", "-o", "out/b.toml"]);
+        assert_ne!(told.code, 0, "{name}");
+        told.says(&format!("in/combustion/{name}"));
+        std::fs::remove_file(link).unwrap();
+    }
+    std::os::unix::fs::symlink(".", path("in/combustion/again")).unwrap();
+    import(dir.path(), &[], &["in/combustion/script", "-o", "out/b.toml"]).ends_with(2).says("more than 100 files");
+}

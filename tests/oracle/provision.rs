@@ -343,6 +343,7 @@ fn run_beside(shell: &[&str], script: &[u8], beside: &[(&str, &[u8])], arguments
     executable(&directory.path().join("script"), script);
     for (name, bytes) in beside {
         // As cp leaves them when they come from a FAT volume.
+        fs::create_dir_all(directory.path().join(name).parent().unwrap()).unwrap();
         executable(&directory.path().join(name), bytes);
     }
     let mut command = Command::new(shell[0]);
@@ -372,6 +373,21 @@ fn a_script_that_carries_its_side_files_acts_the_same_with_and_without_them() {
             assert_eq!(run_beside(shell, &carrying, &side, arguments).0, expected, "{shell:?} on the disk");
             assert_eq!(run_beside(shell, &carrying, &[], arguments).0, expected, "{shell:?} by fw_cfg");
         }
+    }
+}
+
+#[test]
+fn side_files_keep_their_path_below_the_script() {
+    let Some(()) = tools(&["dash", "bash", "busybox"]) else { return };
+    let ready = b"#!/bin/sh\ncat parts/one parts/deep/two elsewhere\n";
+    let side: [(&str, &[u8]); 3] = [("parts/one", b"1\n"), ("parts/deep/two", b"2\n"), ("elsewhere", b"3\n")];
+    let files: Vec<(&str, &[u8])> =
+        vec![("c/s", ready), ("c/parts/one", side[0].1), ("c/parts/deep/two", side[1].1), ("x/elsewhere", side[2].1)];
+    let wish = "script = \"c/s\"\nside_files = [\"c/parts/one\", \"c/parts/deep/two\", \"x/elsewhere\"]\n";
+    let carrying = script(wish, &files);
+    for shell in SHELLS {
+        assert_eq!(run_beside(shell, &carrying, &side, &[]).0, "Some(0)\n1\n2\n3\n", "{shell:?} on the disk");
+        assert_eq!(run_beside(shell, &carrying, &[], &[]).0, "Some(0)\n1\n2\n3\n", "{shell:?} by fw_cfg");
     }
 }
 

@@ -4,16 +4,15 @@
 //! `/dev/shm/combustion/config`; exit code 0 keeps the new snapshot, any other rolls it back and fails the boot
 //! (openSUSE/combustion, README). So every command may fail the script, and none is silenced.
 
+use std::collections::BTreeSet;
+
 use crate::format::combustion::{Flags, payload, quote, script_payload};
 use crate::provision::guest::{
     Bytes, Guest, GuestFile, GuestGroup, GuestPackage, GuestUnit, GuestUser, HEAD, PAYLOAD_SERIAL, PayloadMedium,
     Stage, Write,
 };
-use crate::provision::ready::{READY_SCRIPT, Script};
+use crate::provision::ready::{FOLDER, READY_SCRIPT, Script};
 use crate::provision::subvolume;
-
-/// The folder beside the script that holds what is carried on the config disk.
-pub(crate) const FOLDER: &str = "carried";
 
 /// Where side files travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +110,10 @@ fn header(flags: Flags) -> String {
 
 fn unpack(text: &mut String, carried: &[(String, Vec<u8>)], ready: &Script) {
     text.push_str(&format!("\n{UNPACK}"));
+    let folders: BTreeSet<_> = carried.iter().filter_map(|(name, _)| Some(name.rsplit_once('/')?.0)).collect();
+    for folder in folders {
+        text.push_str(&format!("mkdir -p {}\n", quote(&format!("./{folder}"))));
+    }
     for (name, bytes) in carried {
         text.push_str(&payload(bytes).render(&format!("unpack {}", quote(&format!("./{name}")))));
     }
