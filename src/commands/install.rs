@@ -13,7 +13,7 @@ use super::context::Context;
 use super::launch_source::LaunchSource;
 use super::printer::{Output, Printer, ShownPath};
 use crate::base::text::one_line;
-use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Diagnostics, Event, Name, StorageDir, Transport};
+use crate::base::{BaseKind, ByteSize, Code, Diagnostic, Diagnostics, Event, Name, Rule, StorageDir, Transport};
 use crate::bundle::{Entry, Manifest};
 use crate::emit::{self, HostId, Identity, LaunchFile};
 use crate::host::files;
@@ -21,11 +21,13 @@ use crate::libvirt::instance::{Data, Draft, Instance, Kind, Part, Record, Storag
 use crate::libvirt::preflight::{self, Findings, Subject};
 use crate::libvirt::virsh::{self, Virsh};
 use crate::plan::{Machine, XmlEdit, file};
-use crate::recipe::DEFAULT_STORAGE;
+use crate::recipe::{DEFAULT_STORAGE, EXAMPLE_LOGIN};
 use crate::vm::copy::Work;
 use crate::vm::disks;
 use crate::vm::signals::{self, Signals};
 
+/// The most that is read of a configuration to look for an example's login.
+const LARGEST_CONFIG: ByteSize = ByteSize::mib(64);
 /// Where systemd keeps the id of a host.
 const MACHINE_ID: &str = "/etc/machine-id";
 
@@ -179,6 +181,7 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
         return Err(edited(edits).into());
     }
     let LaunchSource { path, manifest, machine, .. } = source;
+    refuse_example(&path)?;
     let (storage, makes_storage) = storage(context, options.storage.as_deref(), &machine, &connect)?;
     let machine = Machine {
         name: options.name.clone().unwrap_or(machine.name),
@@ -214,6 +217,27 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
         Ok(())
     })?;
     Ok(installed)
+}
+
+/// Refuses to make a lasting machine that everybody can log in to, whatever the recipe allows.
+fn refuse_example(bundle: &Path) -> Result<(), Diagnostic> {
+    for name in [file::CONFIG_IGN, file::SCRIPT] {
+        let bytes = files::read_small(&bundle.join(name), LARGEST_CONFIG)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        if EXAMPLE_LOGIN.iter().any(|word| text.contains(word)) {
+            return Err(Diagnostic::new(
+                Code::Preflight,
+                "the machine would have the password or ssh key of an example",
+            )
+            .of(Rule::ExampleLogin)
+            .note(format!("it stands in the bundle's `{name}`; everybody who has the example can log in"))
+            .hint(
+                "make a hash with `arca-build passwd` and a key with `ssh-keygen -t ed25519`, and write them into a \
+                     copy of the recipe; `arca-build run` tries the bundle as it is",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Says who the machine is, on this host alone where that is asked.

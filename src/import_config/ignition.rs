@@ -4,9 +4,9 @@
 //! say leaves the whole config as it is. Whether the recipe really means the same is asked again of what it becomes:
 //! [`super::same`], which knows nothing of this file.
 
-use super::data::decode;
 use super::provision::Section;
 use crate::base::text::one_line;
+use crate::format::ignition::data::decode;
 use crate::format::ignition::{Node, Ready, SPECIAL_MODE_SPEC};
 use crate::recipe::CONTENT_LIMIT;
 

@@ -5,7 +5,6 @@
 //! by the name of the option or element and never by its value, which may be a password. The recipe written always parses.
 //! Touches nothing. Read next: [`kind`], then a reader (`ignition`, `virt_install`, `domain`), then `write`.
 
-mod data;
 mod disk;
 mod domain;
 mod edit;

@@ -8,9 +8,9 @@
 
 use std::collections::BTreeMap;
 
-use super::data::decode;
 use super::ignition::is_subvolume;
 use crate::base::text::one_line;
+use crate::format::ignition::data::decode;
 use crate::format::ignition::{self, Kind, Node, PRESET};
 use crate::recipe::CONTENT_LIMIT;
 

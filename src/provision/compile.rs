@@ -159,6 +159,7 @@ impl Written {
             recipe,
             facts: &facts,
             typed_spec,
+            guests: [&outputs.ignition, &outputs.combustion],
             config: ready_config,
             script: ready_script,
             transports,

@@ -40,7 +40,7 @@ pub(crate) use account::{Account, User};
 pub(crate) use base::Base;
 pub(crate) use container::{Container, Image, Quadlet, Service, Volume};
 pub(crate) use content::{CONTENT_LIMIT, Carried, Content};
-pub(crate) use embedded::embedded;
+pub(crate) use embedded::{EXAMPLE_LOGIN, embedded};
 pub(crate) use files::{CaCertificate, DirectorySpec, FileSpec, LinkSpec};
 pub(crate) use hardware::{Cpu, CpuMode, Forward, Hardware, Topology, Watchdog};
 pub(crate) use image::ImageReference;

@@ -60,6 +60,35 @@ impl World {
     }
 }
 
+/// Who knows the example could log in to the machine; what `[allow]` says is of no account.
+#[test]
+fn sec_4_no_machine_that_lasts_has_the_login_of_an_example() {
+    let world = World::new();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPm0Q788hbFbKRJVAFal545wxGhhm6P19iYViIoIiYsL example";
+    let logins = [
+        ("key", format!("[provision.root]\nssh_keys = [\"{key}\"]\n")),
+        (
+            "ignition",
+            format!("[provision]\nengine = \"ignition\"\n[[provision.user]]\nname = \"a\"\nssh_keys = [\"{key}\"]\n"),
+        ),
+        ("allowed", format!("[allow]\nexample-login = \"a test\"\n[provision.root]\nssh_keys = [\"{key}\"]\n")),
+    ];
+    for (name, login) in logins {
+        let recipe = world.recipe(name, "");
+        let path = world.dir.path().join(&recipe);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let end = text.find("[provision").unwrap();
+        std::fs::write(&path, format!("{}{login}", &text[..end])).unwrap();
+        let built = Bin::new(world.dir.path()).args(["build", &recipe]).run().success();
+        assert_eq!(built.stderr.contains("example"), name != "allowed", "{name}: {built}");
+        for target in [recipe.clone(), format!("result-{name}")] {
+            let told = world.install(&[&target]).ends_with(5).says("password or ssh key of an example");
+            assert!(told.stderr.contains("arca-build passwd") && !told.stderr.contains("AAAAC3"), "{told}");
+        }
+        assert!(!world.storage().join(name).exists());
+    }
+}
+
 #[test]
 fn an_instance_is_installed_told_and_taken_away() {
     let world = World::new();

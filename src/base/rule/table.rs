@@ -226,6 +226,11 @@ rules! {
         by ("kiwi: dracut/modules.d/55kiwi-dump/kiwi-dump-image.sh", "https://github.com/OSInside/kiwi"),
             ("kiwi: OEM images, `rd.kiwi.oem.installdevice`", "https://osinside.github.io/kiwi/");
         fix "start the installation by the bundle's launch files, or attach the data disks after it";
+    NotSelfinstall = "not-selfinstall", Warning, "an ISO that is no SelfInstall image";
+        why "The launch files of an ISO start an unattended installation as openSUSE's SelfInstall images have it. A live or \
+            network ISO starts its own installer or desktop instead, and reads neither config disk nor fw_cfg.";
+        by ("openSUSE: MicroOS downloads", "https://get.opensuse.org/microos/");
+        fix "take an image whose name says SelfInstall, or a qcow2 image";
     ConfigOnInstallMedia = "config-on-install-media", Warning, "an installer that finds no configuration";
         why "A configuration that lies on the installation medium itself is gone when it is needed: libvirt detaches \
             the medium after the first phase, and the installed system looks for its configuration at its own first \
@@ -235,6 +240,19 @@ rules! {
             ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion");
         fix "describe the guest in `[provision]`";
     // Who may log in.
+    ExampleLogin = "example-login", Warning, "a password or ssh key that comes from an example";
+        why "The recipes that ship with arca-build have a password hash and an ssh key so that they build as they are. \
+            Everybody has them. `install`, which makes a machine that lasts, refuses a bundle with one of them, \
+            whatever `[allow]` says.";
+        by ("arca-build: recipes", "https://en.opensuse.org/Portal:MicroOS");
+        fix "make a hash with `arca-build passwd`, a key with `ssh-keygen -t ed25519`, and write them in their place";
+    UnknownGroup = "unknown-group", Warning, "a user is put into a group that nobody makes";
+        why "useradd fails for a group that does not exist, and with it Ignition or the Combustion script: the boot ends \
+            in an emergency shell. The groups of openSUSE's images are few; `docker` and the like come with packages, \
+            and `wheel` is not in every image.";
+        by ("openSUSE: package system-users", "https://build.opensuse.org/package/show/openSUSE:Factory/system-users"),
+            ("coreos/ignition: configuration specification, `passwd.users.groups`", "https://coreos.github.io/ignition/configuration-v3_2/");
+        fix "add a `[[provision.group]]`, or leave the group out";
     RootSshPassword = "root-ssh-password", Warning, "root has a password but no ssh key";
         why "openSUSE's sshd refuses passwords for root unless the package openssh-server-config-rootlogin is there, \
             so root's password works on the console only. With an ssh key root can log in from elsewhere.";
@@ -247,9 +265,10 @@ rules! {
         by ("openSUSE/combustion: README", "https://github.com/openSUSE/combustion"),
             ("systemd.special(7): network-online.target", "https://www.freedesktop.org/software/systemd/man/latest/systemd.special.html");
         fix "give the machine a network, or carry the packages by `[[provision.rpm]]`, which need none";
-    NoLogin = "no-login", Warning, "a user with neither password nor key";
+    NoLogin = "no-login", Warning, "a user, or nobody at all, can log in";
         why "An account without a password is locked, and without a key sshd refuses the login, so the user exists but \
-            cannot be used. For a system user that is intended.";
+            cannot be used. For a system user that is intended. Where that is so for every account, nobody can log in at all, \
+            on the console neither, and it is an error: a guest that is configured is not asked by the image's wizard.";
         by ("shadow(5)", "https://man7.org/linux/man-pages/man5/shadow.5.html");
         fix "add `ssh_keys` or `password_hash`, or write system = true";
     WeakHash = "weak-hash", Warning, "a password hash that is weak, or not a hash";
@@ -289,6 +308,45 @@ rules! {
             ("openSUSE/microos-tools: setup-systemd-proxy-env", "https://github.com/openSUSE/microos-tools");
         fix "let the proxy recognise the guest by its address, and leave the password out";
     // Units and scripts.
+    HomeOwner = "home-owner", Warning, "a file in a user's home belongs to somebody else";
+        why "Ignition and arca-build give a file to root unless the recipe names an owner. The user cannot change it then, and \
+            ssh refuses keys and configurations in a home that belong to somebody else.";
+        by ("coreos/ignition: configuration specification, `storage.files.user`", "https://coreos.github.io/ignition/configuration-v3_2/"),
+            ("sshd_config(5): StrictModes", "https://man.openbsd.org/sshd_config.5#StrictModes");
+        fix "write `user` for the file";
+    PrivateKey = "private-key", Warning, "a secret in a file that every user of the guest may read";
+        why "A private key, a WireGuard key, a password or an access token in a file with a mode such as 0644 is there for every \
+            program of the guest, of whatever user. What looks like one is reported; its value is never shown.";
+        by ("wg(8): CONFIGURATION FILE FORMAT", "https://man7.org/linux/man-pages/man8/wg.8.html"),
+            ("ssh-keygen(1)", "https://man.openbsd.org/ssh-keygen.1");
+        fix "write mode = \"0600\" for the file, and `user` for the account that reads it";
+    KeyfileMode = "keyfile-mode", Warning, "a network profile that NetworkManager passes over";
+        why "NetworkManager reads only profiles that belong to root and that nobody else may read, since they may hold \
+            passwords. One with another mode or owner is passed over with a line in the journal, and the guest is without its network.";
+        by ("nm-settings-keyfile(5)", "https://networkmanager.dev/docs/api/latest/nm-settings-keyfile.html");
+        fix "write mode = \"0600\" and leave the owner out, or use `[[provision.network]]`";
+    TimeZone = "time-zone", Warning, "a time zone that does not exist";
+        why "The guest's /etc/localtime would be a link to a file that is not there, and the guest would keep UTC.";
+        by ("localtime(5)", "https://www.freedesktop.org/software/systemd/man/latest/localtime.html"),
+            ("IANA: time zone database", "https://www.iana.org/time-zones");
+        fix "write the name of a zone, such as Europe/Berlin";
+    NtpDisabled = "ntp-disabled", Warning, "time servers whose daemon is disabled";
+        why "`ntp` writes the servers for chrony, which asks them only where its service runs.";
+        by ("chrony.conf(5)", "https://chrony-project.org/doc/latest/chrony.conf.html");
+        fix "leave `ntp` or the entry that disables `chronyd.service` out";
+    QuadletUnit = "quadlet-unit", Warning, "a unit that a quadlet generates is enabled";
+        why "podman's generator makes the service of a quadlet at each boot, below /run. systemd cannot enable such a unit: \
+            under Combustion the boot fails, under Ignition nothing happens. Whether it starts is said by `[Install]` \
+            in the quadlet.";
+        by ("podman-systemd.unit(5): Enabling unit files", "https://docs.podman.io/en/latest/markdown/podman-systemd.unit.5.html");
+        fix "leave `enable` out, and write `[Install]` with `WantedBy=multi-user.target` into the quadlet";
+    UnitUnknown = "unit-unknown", Warning, "a unit is enabled that nothing is known to bring";
+        why "Under Combustion `systemctl enable` of a unit that is not there fails the script, and the boot with it; under \
+            Ignition nothing happens and nothing runs. What openSUSE's images have is known in part, what packages bring \
+            is not, so this may be a false alarm.";
+        by ("openSUSE: package systemd-presets-common-SUSE", "https://build.opensuse.org/package/show/openSUSE:Factory/systemd-presets-common-SUSE"),
+            ("systemctl(1): enable", "https://www.freedesktop.org/software/systemd/man/latest/systemctl.html");
+        fix "correct the name, add the package that brings it, or allow the rule where the image has it";
     UnitNoInstall = "unit-no-install", Warning, "a unit is enabled that nothing will start";
         why "Enabling creates the links that the unit's [Install] section names. Without WantedBy, RequiredBy, \
             UpheldBy, Alias, Also or DefaultInstance in it there is nothing to link, so the unit is never started.";
@@ -339,6 +397,16 @@ rules! {
             guest reaches nothing beyond its own network.";
         by ("NetworkManager: nm-settings-nmcli(5), ipv4.gateway", "https://networkmanager.dev/docs/api/latest/nm-settings-nmcli.html");
         fix "write a gateway that one of `addresses` reaches, or allow the rule";
+    MtuAbove = "mtu-above", Warning, "a link carries larger packets than what it lies on";
+        why "A VLAN or bridge sends its packets through its parent or ports. One that is larger than their MTU is dropped \
+            there, so small requests work and large answers never come. A card about which nothing is said has 1500.";
+        by ("linux: Documentation/networking/bridge.rst", "https://docs.kernel.org/networking/bridge.html");
+        fix "give the ports or the parent a profile with the same `mtu`, or lower this one";
+    ProfileCard = "profile-card", Warning, "profiles for more cards than the machine has";
+        why "A machine of a recipe has one network card. Two profiles for cards are either both for that one, and which of \
+            them comes up is left to chance, or one of them never does.";
+        by ("nm-settings(5): connection.interface-name", "https://networkmanager.dev/docs/api/latest/nm-settings-nmcli.html");
+        fix "keep one, or add the second card by `[[machine.xml]]`";
     MtuIpv6 = "mtu-ipv6", Warning, "an MTU that is too small for IPv6";
         why "IPv6 requires every link to carry packets of 1280 bytes. The kernel disables IPv6 on an interface with a \
             smaller MTU, without an error.";

@@ -5,6 +5,7 @@
 //! that. Of a key it does not know Ignition only warns, and so does [`read`]. Read next: `config` (what is written), [`schema`].
 
 mod config;
+pub(crate) mod data;
 mod json;
 mod meaning;
 mod rules;

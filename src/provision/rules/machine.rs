@@ -1,9 +1,11 @@
 //! The machine a bundle is launched as: its installer, its place on the host. Touches nothing.
 
 use super::context::RuleContext;
+use crate::base::text::one_line;
 use crate::base::{BaseKind, Finding, Rule, Severity, Spanned};
 use crate::provision::diagnostics::DiagnosticSink;
 use crate::provision::facts;
+use crate::recipe::network::{Link, NetworkProfile};
 use crate::recipe::{Media, Network};
 
 /// Checks the machine.
@@ -13,6 +15,17 @@ pub(crate) fn check(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
     }
     storage(ctx, diag);
     network(ctx, diag);
+    cards(ctx, diag);
+}
+
+/// Finds profiles for more cards than the machine has.
+fn cards(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
+    let has_more = ctx.recipe.machine.hardware.xml.iter().any(|edit| edit.element().name == "interface");
+    let is_card = |profile: &&Spanned<NetworkProfile>| matches!(profile.value.link, Link::Ethernet { .. });
+    let mut profiles = ctx.recipe.provision.networks.iter().filter(is_card);
+    let (Some(first), Some(second), false) = (profiles.next(), profiles.next(), has_more) else { return };
+    let text = format!("`{}` and `{}` are for two cards, and the machine has one", first.value.name, second.value.name);
+    diag.warn(Rule::ProfileCard, text, Some(second.place.clone()));
 }
 
 /// Finds what needs the network that the machine does not have.
@@ -33,6 +46,10 @@ fn network(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
 /// Finds what an installer would ask, and a first boot that nothing is there for.
 fn installer(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
     let place = facts::place(ctx.recipe);
+    if !["SelfInstall", "selfinstall", "self-install"].iter().any(|word| ctx.facts.says(word)) {
+        let text = format!("`{}` is not known as a SelfInstall image", one_line(&ctx.facts.file_name, 80));
+        diag.warn(Rule::NotSelfinstall, text, Some(place.clone()));
+    }
     let disks = ctx.recipe.machine.disks.len();
     if disks > 0 {
         let by_stick = ctx.recipe.provision.media == Some(Media::Gpt);

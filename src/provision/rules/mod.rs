@@ -5,10 +5,15 @@
 
 pub(crate) mod context;
 pub(crate) mod disks;
+mod family;
+mod files;
 mod image;
+mod logins;
 mod machine;
 mod script;
+mod seen;
 mod transports;
+mod units;
 
 use super::diagnostics::DiagnosticSink;
 use context::RuleContext;
@@ -19,5 +24,9 @@ pub(crate) fn check(ctx: &RuleContext<'_>, diag: &mut DiagnosticSink) {
     machine::check(ctx, diag);
     transports::check(ctx, diag);
     disks::check(ctx, diag);
+    let seen = seen::Seen::of(ctx);
+    files::check(&seen, diag);
+    logins::check(ctx, &seen, diag);
+    units::check(ctx, &seen, diag);
     ctx.script.into_iter().for_each(|script| script::check(script, diag));
 }

@@ -18,14 +18,14 @@ fn other(name: &str, rest: &str) -> String {
 fn ignition_writes_profiles_as_files_of_root_alone() {
     let compiled = compiled(&format!("engine = \"ignition\"\n{WISH}"), &[]);
     golden("network.ign", &config(&compiled));
-    assert_eq!((&compiled.script, ids(&compiled)), (&None, vec![]));
+    assert_eq!((&compiled.script, ids(&compiled)), (&None, vec!["profile-card"]));
 }
 
 #[test]
 fn combustion_writes_profiles_in_the_initrd_and_in_the_system() {
     let compiled = compiled(&format!("engine = \"combustion\"\n{WISH}"), &[]);
     golden("network.script", &script(&compiled));
-    assert_eq!((compiled.label, ids(&compiled)), (Some(DiskLabel::Ignition), vec![]));
+    assert_eq!((compiled.label, ids(&compiled)), (Some(DiskLabel::Ignition), vec!["profile-card"]));
 }
 
 /// The initrd has a shell, `mkdir` and `cat`; `base64` is optional there (openSUSE/combustion, module-setup.sh).

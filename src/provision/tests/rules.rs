@@ -94,15 +94,71 @@ fn facts() -> BaseFacts {
 }
 
 /// Rule, a wish that breaks it and how severe that is, one that does not, and whether the pins' facts are at hand.
+type Case = (Rule, RuleCase, Severity, RuleCase, bool);
+
+fn cases() -> Vec<Case> {
+    [of_the_whole(), of_contents()].concat()
+}
+
+/// Cases of what the guest gets, by the recipe's own keys or by a ready-made config.
 #[rustfmt::skip]
-fn cases() -> Vec<(Rule, RuleCase, Severity, RuleCase, bool)> {
+fn of_contents() -> Vec<Case> {
+    use Rule as R;
+    use Severity::{Error, Note, Warning};
+    let root = wish(ROOT);
+    vec![
+        (R::ExampleLogin, wish("[provision.root]\nssh_keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPm0Q788hbFbKRJVAFal545wxGhhm6P19iYViIoIiYsL me\"]\n"), Warning, root, false),
+        (R::ExampleLogin, wish("[[provision.user]]\nname = \"a\"\npassword_hash = \"$6$arcabuildexample$a.QuEi3XyUIP/DgTt49Sfp0lweIjRsWAIZSDUHpKKJZ5Ljo19Et2TdziVngDnUQi4xAp0zYqtxeUptrvbEGpA0\"\n"), Warning, wish("[[provision.user]]\nname = \"a\"\npassword_hash = \"HASH\"\n"), false),
+        (R::ExampleLogin, ign!(r#""passwd": {"users": [{"name": "a", "passwordHash": "$6$arcabuildexample$a.QuEi3XyUIP/DgTt49Sfp0lweIjRsWAIZSDUHpKKJZ5Ljo19Et2TdziVngDnUQi4xAp0zYqtxeUptrvbEGpA0"}]}"#), Warning, ign!(r#""passwd": {}"#), false),
+        (R::ExampleLogin, SH.ready("#!/bin/sh\necho 'root:$6$arcabuildexample$a.QuEi3XyUIP' | chpasswd -e\n"), Warning, SH.ready("#!/bin/sh\ntrue\n"), false),
+        (R::NoLogin, wish("[provision]\nhostname = \"a\"\n"), Error, wish("[provision]\nhostname = \"a\"\n[provision.root]\nssh_keys = [\"KEY\"]\n"), true),
+        (R::NoLogin, wish("[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\n"), Error, wish("[allow]\nno-login = \"an appliance\"\n[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\n"), true),
+        (R::NoLogin, wish("[machine]\nnetwork = \"none\"\n[provision.root]\nssh_keys = [\"KEY\"]\n"), Error, wish("[machine]\nnetwork = \"none\"\n[provision.root]\npassword_hash = \"HASH\"\n"), true),
+        (R::NoLogin, wish("[[provision.unit]]\nname = \"sshd.service\"\nmask = true\n[provision.root]\nssh_keys = [\"KEY\"]\n"), Error, wish("[[provision.unit]]\nname = \"sshd.service\"\nenable = true\n[provision.root]\nssh_keys = [\"KEY\"]\n"), true),
+        (R::NoLogin, ign!(r#""passwd": {"users": [{"name": "root", "passwordHash": "!"}]}"#), Error, ign!(r#""passwd": {"users": [{"name": "a", "sshAuthorizedKeys": ["k"]}]}"#), true),
+        (R::NoLogin, SH.ready("#!/bin/sh\ntrue\n"), Error, SH.ready("#!/bin/sh\necho x | passwd --stdin\n"), true),
+        (R::UnknownGroup, wish("[[provision.user]]\nname = \"a\"\nssh_keys = [\"KEY\"]\ngroups = [\"docker\"]\n"), Warning, wish("[[provision.group]]\nname = \"docker\"\n[[provision.user]]\nname = \"a\"\nssh_keys = [\"KEY\"]\ngroups = [\"docker\", \"users\", \"video\"]\n"), true),
+        (R::UnknownGroup, wish("[provision]\npackages = [\"docker\"]\n[[provision.user]]\nname = \"a\"\nssh_keys = [\"KEY\"]\ngroups = [\"docker\"]\n"), Note, root, true),
+        (R::UnknownGroup, wish("[[provision.user]]\nname = \"a\"\nssh_keys = [\"KEY\"]\ngroups = [\"wheel\"]\n"), Note, wish("[[provision.user]]\nname = \"b\"\nssh_keys = [\"KEY\"]\n[[provision.user]]\nname = \"a\"\nssh_keys = [\"KEY\"]\ngroups = [\"b\"]\n"), true),
+        (R::UnknownGroup, ign!(r#""passwd": {"users": [{"name": "a", "sshAuthorizedKeys": ["k"], "groups": ["sudo"]}]}"#), Warning, ign!(r#""passwd": {"groups": [{"name": "sudo"}], "users": [{"name": "a", "sshAuthorizedKeys": ["k"], "groups": ["sudo"]}]}"#), true),
+        (R::KeyfileMode, wish("[[provision.file]]\npath = \"/etc/NetworkManager/system-connections/a.nmconnection\"\ntext = \"\"\n"), Warning, wish("[[provision.file]]\npath = \"/etc/NetworkManager/system-connections/a.nmconnection\"\ntext = \"\"\nmode = \"0600\"\n"), false),
+        (R::KeyfileMode, wish("[[provision.file]]\npath = \"/etc/NetworkManager/system-connections/a.nmconnection\"\ntext = \"\"\nmode = \"0600\"\nuser = \"a\"\n"), Warning, wish("[[provision.network]]\nname = \"a\"\n"), false),
+        (R::KeyfileMode, ign!(r#""storage": {"files": [{"path": "/etc/NetworkManager/system-connections/a", "contents": {"source": "data:,"}}]}"#), Warning, ign!(r#""storage": {"files": [{"path": "/etc/NetworkManager/system-connections/a", "mode": 384, "contents": {"source": "data:,"}}]}"#), false),
+        (R::PrivateKey, ign!(r#""storage": {"files": [{"path": "/etc/a", "contents": {"source": "data:,-----BEGIN%20OPENSSH%20PRIVATE%20KEY-----%0A"}}]}"#), Warning, ign!(r#""storage": {"files": [{"path": "/etc/a", "mode": 416, "contents": {"source": "data:,-----BEGIN%20RSA%20PRIVATE%20KEY-----%0A"}}]}"#), false),
+        (R::PrivateKey, wish("[[provision.file]]\npath = \"/etc/wireguard/wg0.conf\"\ntext = \"[Interface]\\nPrivateKey = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\\n\"\n"), Warning, wish("[[provision.file]]\npath = \"/etc/a\"\ntext = \"-----BEGIN PUBLIC KEY-----\\nPublicKey = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\\n\"\n"), false),
+        (R::PrivateKey, wish("[[provision.file]]\npath = \"/etc/a\"\ntext = \"GH=ghp_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\\n\"\n"), Warning, wish("[[provision.file]]\npath = \"/etc/a\"\ntext = \"password = \\\"$PASSWORD_FROM_ELSEWHERE\\\"\\ntoken_file = /run/secrets/a-token-file\\n\"\n"), false),
+        (R::PrivateKey, ign!(r#""storage": {"files": [{"path": "/etc/a", "contents": {"source": "data:;base64,dG9rZW46ICJhYmNkZWZnaGlqa2xtbm9wIgo="}}]}"#), Warning, ign!(r#""storage": {"files": [{"path": "/etc/a", "mode": 384, "contents": {"source": "data:;base64,dG9rZW46ICJhYmNkZWZnaGlqa2xtbm9wIgo="}}]}"#), false),
+        (R::HomeOwner, wish("[[provision.user]]\nname = \"a\"\nssh_keys = [\"KEY\"]\n[[provision.file]]\npath = \"/home/a/.profile\"\ntext = \"\"\n"), Warning, wish("[[provision.user]]\nname = \"a\"\nssh_keys = [\"KEY\"]\n[[provision.file]]\npath = \"/home/a/.profile\"\ntext = \"\"\nuser = \"a\"\n"), false),
+        (R::HomeOwner, wish("[[provision.user]]\nname = \"a\"\nhome = \"/srv/a\"\nssh_keys = [\"KEY\"]\n[[provision.file]]\npath = \"/srv/a/x\"\ntext = \"\"\n"), Warning, wish("[[provision.user]]\nname = \"a\"\nhome = \"/srv/a\"\nssh_keys = [\"KEY\"]\n[[provision.file]]\npath = \"/srv/ab/x\"\ntext = \"\"\n[[provision.file]]\npath = \"/root/x\"\ntext = \"\"\n"), false),
+        (R::HomeOwner, ign!(r#""passwd": {"users": [{"name": "a"}]}, "storage": {"files": [{"path": "/home/a/x", "user": {"name": "b"}}]}"#), Warning, ign!(r#""passwd": {"users": [{"name": "a"}]}, "storage": {"files": [{"path": "/home/a/x", "user": {"id": 1000}}]}"#), false),
+        (R::TimeZone, wish("[provision]\ntimezone = \"Europe/Berln\"\n"), Warning, wish("[provision]\ntimezone = \"Europe/Berlin\"\n"), false),
+        (R::TimeZone, wish("[provision]\ntimezone = \"Europe/berlin\"\n"), Warning, wish("[provision]\ntimezone = \"UTC\"\n"), false),
+        (R::NtpDisabled, wish("[provision]\nntp = [\"a.example\"]\n[[provision.unit]]\nname = \"chronyd.service\"\nmask = true\n"), Warning, wish("[provision]\nntp = [\"a.example\"]\n"), false),
+        (R::QuadletUnit, wish("[[provision.file]]\npath = \"/etc/containers/systemd/a.container\"\ntext = \"\"\n[[provision.unit]]\nname = \"a.service\"\nenable = true\n"), Warning, wish("[[provision.file]]\npath = \"/etc/containers/systemd/a.container\"\ntext = \"\"\n[[provision.unit]]\nname = \"b.service\"\nenable = true\n"), false),
+        (R::QuadletUnit, wish("[[provision.file]]\npath = \"/etc/containers/systemd/sub/a.pod\"\ntext = \"\"\n[[provision.unit]]\nname = \"a-pod.service\"\nenable = true\n"), Warning, wish("[[provision.file]]\npath = \"/etc/containers/systemd/a.pod\"\ntext = \"\"\n[[provision.unit]]\nname = \"a.service\"\nenable = true\n"), false),
+        (R::QuadletUnit, ign!(r#""storage": {"files": [{"path": "/etc/containers/systemd/a.kube"}]}, "systemd": {"units": [{"name": "a.service", "enabled": true}]}"#), Warning, ign!(r#""storage": {"files": [{"path": "/etc/containers/systemd/a.kube"}]}, "systemd": {"units": [{"name": "a.service", "dropins": []}]}"#), false),
+        (R::UnitUnknown, wish("[provision.root]\nssh_keys = [\"KEY\"]\n[[provision.unit]]\nname = \"smb.service\"\nenable = true\n"), Warning, wish("[provision.root]\nssh_keys = [\"KEY\"]\n[[provision.unit]]\nname = \"sshd.service\"\nenable = true\n"), true),
+        (R::UnitUnknown, wish("[provision]\npackages = [\"samba\"]\n[provision.root]\nssh_keys = [\"KEY\"]\n[[provision.unit]]\nname = \"smb.service\"\nenable = true\n"), Note, wish("[provision.root]\nssh_keys = [\"KEY\"]\n[[provision.unit]]\nname = \"a@b.service\"\nenable = true\n[[provision.file]]\npath = \"/etc/systemd/system/a@.service\"\ntext = \"\"\n"), true),
+        (R::UnitUnknown, ign!(r#""passwd": {"users": [{"name": "root", "sshAuthorizedKeys": ["k"]}]}, "systemd": {"units": [{"name": "docker.service", "enabled": true}]}"#), Warning, ign!(r#""passwd": {"users": [{"name": "root", "sshAuthorizedKeys": ["k"]}]}, "systemd": {"units": [{"name": "podman.socket", "enabled": true}, {"name": "serial-getty@ttyS0.service", "enabled": true}, {"name": "a.service", "enabled": true, "contents": "[Install]\nWantedBy=x"}]}"#), true),
+        (R::MtuAbove, wish("[[provision.network]]\nname = \"v\"\ntype = \"vlan\"\nparent = \"eth0\"\nid = 7\nmtu = 9000\n"), Warning, wish("[[provision.network]]\nname = \"c\"\ninterface = \"eth0\"\nmtu = 9000\n[[provision.network]]\nname = \"v\"\ntype = \"vlan\"\nparent = \"eth0\"\nid = 7\nmtu = 9000\n"), false),
+        (R::MtuAbove, wish("[[provision.network]]\nname = \"br0\"\ntype = \"bridge\"\nports = [\"eth0\"]\nmtu = 1501\n"), Warning, wish("[[provision.network]]\nname = \"bond0\"\ntype = \"bond\"\nports = [\"eth0\"]\nmtu = 9000\n"), false),
+        (R::MtuAbove, wish("[[provision.network]]\nname = \"c\"\ninterface = \"eth0\"\nmtu = 1400\n[[provision.network]]\nname = \"br0\"\ntype = \"bridge\"\nports = [\"eth0\"]\nmtu = 1500\n"), Warning, wish("[[provision.network]]\nname = \"br0\"\ntype = \"bridge\"\nports = [\"eth0\"]\nmtu = 1500\n"), false),
+        (R::ProfileCard, wish("[[provision.network]]\nname = \"a\"\ninterface = \"eth0\"\n[[provision.network]]\nname = \"b\"\nmac = \"52:54:00:12:34:56\"\n"), Warning, wish("[[provision.network]]\nname = \"a\"\ninterface = \"eth0\"\n[[provision.network]]\nname = \"v\"\ntype = \"vlan\"\nparent = \"eth0\"\nid = 7\n"), false),
+        (R::NotSelfinstall, wish("[machine.system]\nsize = \"24GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("openSUSE-Tumbleweed-NET-x86_64-Current.iso"), Warning, wish("[machine.system]\nsize = \"24GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("openSUSE-MicroOS.x86_64-SelfInstall.iso"), false),
+        (R::NotSelfinstall, wish("[machine.system]\nsize = \"24GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("live.iso"), Warning, wish("[machine.system]\nsize = \"24GiB\"\n[provision.root]\nssh_keys = [\"KEY\"]\n").on("SL-Micro.x86_64-6.1-Default-SelfInstall-GM.install.iso"), false),
+    ]
+}
+
+/// The others.
+#[rustfmt::skip]
+fn of_the_whole() -> Vec<Case> {
     use Rule as R;
     use Severity::{Error, Note, Warning};
     let root = wish(ROOT);
     let fw_cfg = wish("[provision]\ntransport = \"fw_cfg\"\n[provision.root]\nssh_keys = [\"KEY\"]\n");
     let unit = |text| wish(text);
     vec![
-        (R::IgnitionKey, ign!(r#""storage": {"flies": []}"#), Warning, ign!(r#""STORAGE": {"Files": []}"#), true),
+        (R::IgnitionKey, ign!(r#""storage": {"flies": []}"#), Warning, ign!(r#""STORAGE": {"Files": []}"#), false),
         (R::HomeSubvol, ign!(r#""storage": {"files": [{"path": "/home/x"}]}"#), Warning, ign!(r#""storage": {"files": [{"path": "/etc/x"}]}"#), false),
         (R::HomeSubvol, wish("[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/srv/x\"\ntext = \"\"\n"), Note, root, false),
         (R::CombustionMount, SH.ready("#!/bin/sh\ncp x /srv/x\n"), Warning, SH.ready("#!/bin/sh\nmount /srv\ncp x /srv/x\n"), false),
@@ -122,7 +178,7 @@ fn cases() -> Vec<(Rule, RuleCase, Severity, RuleCase, bool)> {
         (R::OpenstackCloudinit, root.on("MicroOS-OpenStack-Cloud.qcow2"), Error, wish("[machine]\n").on("MicroOS-OpenStack-Cloud.qcow2"), false),
         (R::ContainerPodman, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n"), Warning, wish("[[provision.container]]\nname = \"a\"\nurl = \"https://h/a.tar\"\n").on("MicroOS-ContainerHost.qcow2"), false),
         (R::ContainerImageName, wish("[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"[Container]\\nImage=quay.io/a/b:2\"\n"), Warning, wish("[[provision.container]]\nname = \"a\"\nimage = \"quay.io/a/b:1\"\ntext = \"[Container]\\nImage=quay.io/a/b:1\"\n"), false),
-        (R::SpecTooNew, IGN.ready("{\"ignition\": {\"version\": \"3.5.0\"}}"), Error, IGN.ready("{\"ignition\": {\"version\": \"3.4.0\"}}"), true),
+        (R::SpecTooNew, IGN.ready("{\"ignition\": {\"version\": \"3.5.0\"}, \"passwd\": {\"users\": [{\"name\": \"root\", \"sshAuthorizedKeys\": [\"k\"]}]}}"), Error, IGN.ready("{\"ignition\": {\"version\": \"3.4.0\"}, \"passwd\": {\"users\": [{\"name\": \"root\", \"sshAuthorizedKeys\": [\"k\"]}]}}"), true),
         (R::SpecTooNew, wish("[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/etc/x\"\ntext = \"\"\nmode = \"4755\"\n"), Warning, IGN.ready("{\"ignition\": {\"version\": \"3.6.0\"}}"), false),
         (R::PartNumber0, ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 0}]}]}"#), Warning, ign!(r#""storage": {"disks": [{"device": "/d", "partitions": [{"number": 1}]}]}"#), false),
         (R::FsExt4, ign!(r#""storage": {"filesystems": [{"device": "/d", "path": "/x", "format": "ext4"}]}"#), Warning, ign!(r#""storage": {"filesystems": [{"device": "/d", "path": "/x", "format": "xfs"}]}"#), false),

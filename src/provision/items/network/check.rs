@@ -8,11 +8,14 @@ use crate::base::text::one_line;
 use crate::base::{Location, Rule, Spanned};
 use crate::provision::diagnostics::DiagnosticSink;
 use crate::recipe::network::{Addressing, Link, LinkType, NetworkProfile, Port, Route, Subnet};
+use crate::recipe::numbers::Mtu;
 
 type Profiles = [Spanned<NetworkProfile>];
 /// Whose an interface or card is, as far as a profile names it.
 type Owners<'p> = BTreeMap<Port, &'p NetworkProfile>;
 
+/// The MTU of a card about which nothing is said (IEEE 802.3).
+const USUAL_MTU: u32 = 1500;
 /// How many links may lie on one another (linux: net/core/dev.c, `MAX_NEST_DEV`).
 const DEEPEST: usize = 8;
 
@@ -42,6 +45,22 @@ pub(crate) fn all(profiles: &Profiles, diag: &mut DiagnosticSink) {
         routes(value, diag);
         dns(value, diag);
         mtu(value, place, diag);
+        larger(value, &owners, place, diag);
+    }
+}
+
+/// Finds a link that would carry larger packets than what it lies on; a bond hands its own MTU to its ports.
+fn larger(profile: &NetworkProfile, owners: &Owners<'_>, place: &Location, diag: &mut DiagnosticSink) {
+    let parts: Vec<Port> = match &profile.link {
+        Link::Vlan { parent, .. } => vec![Port::Interface(parent.clone())],
+        Link::Bridge { ports, .. } => ports.iter().map(|port| port.value.clone()).collect(),
+        Link::Ethernet { .. } | Link::Bond { .. } => vec![],
+    };
+    let Some(Mtu(mtu)) = profile.mtu else { return };
+    let below = |port: &Port| owners.get(port).and_then(|below| below.mtu).map_or(USUAL_MTU, |Mtu(mtu)| mtu);
+    for port in parts.iter().filter(|port| below(port) < mtu) {
+        let text = format!("the mtu {mtu} of `{}` is above the {} of `{}`", profile.name, below(port), port.as_str());
+        diag.warn(Rule::MtuAbove, text, Some(place.clone()));
     }
 }
 
