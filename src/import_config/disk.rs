@@ -46,8 +46,14 @@ pub(crate) fn sorted(machine: &mut Machine) -> Disks {
     let system = if disks.is_empty() { Disk::default() } else { disks.remove(0) };
     let (base, size) = match machine.medium.take() {
         Some(medium) => (base(&medium, Some("iso")), installed(&system, machine)),
-        None => image(&system),
+        None => {
+            grown(&system, machine);
+            image(&system)
+        }
     };
+    if let Some(serial) = system.serial.as_deref().filter(|serial| *serial != "system") {
+        machine.skip(format!("the serial `{}` of the system disk: it is `system`", one_line(serial, 40)));
+    }
     let mut taken: BTreeSet<String> = RESERVED_SERIALS.map(str::to_owned).into();
     if disks.len() > DISK_LIMIT {
         machine
@@ -59,6 +65,20 @@ pub(crate) fn sorted(machine: &mut Machine) -> Disks {
 }
 
 /// An ISO installs onto a disk, whose size a recipe must say.
+/// Tells where a system disk may be larger than its image, as no domain says how large a file is.
+fn grown(system: &Disk, machine: &mut Machine) {
+    let Some(path) = system.path.as_deref().filter(|_| system.backing.is_none() || system.size.is_none()) else {
+        return;
+    };
+    let said = system.size.map_or("what it has grown to is not said".to_owned(), |size| {
+        format!("{size} was asked, which virt-install does not give to a file that exists")
+    });
+    machine.skip(format!(
+        "the size of the system disk `{}`: {said}; the image's own holds, unless [machine.system] has a `size`",
+        one_line(file_name(path), 60)
+    ));
+}
+
 fn installed(system: &Disk, machine: &mut Machine) -> Option<DiskSize> {
     whole(system.size).or_else(|| {
         machine.skip("the size of the disk that is installed on: it was not said, and is 24GiB now");

@@ -118,8 +118,7 @@ fn os(node: &Element, machine: &mut Machine) {
     if !(machine_type.contains("q35") || machine_type.starts_with("virt")) {
         machine.skip(format!("the machine type `{}`: it is q35, or virt", one_line(machine_type, 40)));
     }
-    let pflash = node.of("loader", "type") == Some("pflash");
-    machine.uefi |= node.attribute("firmware") == Some("efi") || pflash;
+    firmware(node, machine);
     secure_boot(node, machine);
     machine.boots_medium |= node.child("kernel").is_some() || node.of("boot", "dev") == Some("cdrom");
     for name in ["kernel", "initrd", "cmdline", "init", "dtb"].into_iter().filter(|name| node.child(name).is_some()) {
@@ -128,6 +127,33 @@ fn os(node: &Element, machine: &mut Machine) {
     for boot in node.all("boot").filter(|boot| !matches!(boot.attribute("dev"), Some("hd" | "cdrom"))) {
         let device = one_line(boot.attribute("dev").unwrap_or_default(), 40);
         machine.skip(format!("<boot> from `{device}`: the machine boots from its disk"));
+    }
+}
+
+/// Takes UEFI; where libvirt chooses the files, it prints which.
+fn firmware(node: &Element, machine: &mut Machine) {
+    let loader = node.child("loader");
+    let says = |name: &str| loader.and_then(|loader| loader.attribute(name));
+    let path = loader.map(|loader| loader.text.as_str()).unwrap_or_default();
+    // Of a running domain it prints them without saying that they were its choice.
+    let is_chosen = node.attribute("firmware").is_some() || path.starts_with("/usr/share/");
+    let is_uefi = ["ovmf", "aavmf", "edk2", "efi"].iter().any(|word| path.to_ascii_lowercase().contains(word));
+    machine.uefi |= node.attribute("firmware") == Some("efi") || says("type") == Some("pflash") || is_uefi;
+    if !path.is_empty() && !is_chosen {
+        let file = one_line(path.rsplit('/').next().unwrap_or(path), 60);
+        machine.skip(format!("<loader>: the firmware `{file}`; libvirt chooses its own for the machine"));
+    } else if says("type") == Some("rom") && node.attribute("firmware") != Some("bios") {
+        machine.skip("<loader>: its type `rom`");
+    }
+    if says("stateless") == Some("yes") {
+        machine.skip("<loader>: stateless; the machine's firmware keeps its variables");
+    }
+    if let Some(nvram) = node
+        .child("nvram")
+        .filter(|nvram| !is_chosen && (!nvram.text.is_empty() || nvram.attribute("template").is_some()))
+    {
+        let what = if nvram.attribute("template").is_some() { "a template for it" } else { "a file" };
+        machine.skip(format!("<nvram>: {what}; the firmware's variables begin as libvirt's own template has them"));
     }
 }
 
@@ -202,6 +228,49 @@ fn backing(disk: &Element) -> (Option<String>, Option<String>) {
     (backing, backing_format)
 }
 
+/// Names what a disk says that no disk of a recipe does, by attribute or element.
+fn unsaid(node: &Element, is_removable: bool, machine: &mut Machine) {
+    let file = source(node).unwrap_or_default();
+    let shown = one_line(file.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("without a file"), 60);
+    let is_first = machine.disks.iter().all(|disk| disk.is_removable);
+    let mut tell = |what: &str| machine.skip(format!("the disk `{shown}`: {}", one_line(what, 140)));
+    let (bus, dev) = (node.of("target", "bus"), node.of("target", "dev").unwrap_or_default());
+    if let Some(bus) = bus.filter(|bus| !is_removable && *bus != "virtio") {
+        let named =
+            if dev.is_empty() { String::new() } else { format!("; what names /dev/{dev} must name it by its serial") };
+        tell(&format!("the bus `{bus}`: it is `virtio` now{named}"));
+    }
+    for (name, value) in node.attributes() {
+        match (name, value) {
+            ("type" | "size", _) | ("device", "disk" | "cdrom" | "floppy") | ("model", "virtio") => {}
+            _ => tell(name),
+        }
+    }
+    for child in &node.children {
+        let known = |name: &str, value: &str| match (child.name.as_str(), name) {
+            ("driver", "name" | "type") | ("source", "file" | "dev" | "index") | ("target", "dev" | "bus") => true,
+            ("driver", "discard") => value == "unmap",
+            ("driver", "cache" | "io") => value == "default",
+            ("target", "tray") => value == "closed",
+            ("source", "startupPolicy") => is_removable && value == "optional",
+            ("boot", "order") => is_first || is_removable,
+            _ => false,
+        };
+        match child.name.as_str() {
+            "alias" | "address" | "backingStore" | "serial" => {}
+            "readonly" if is_removable => {}
+            "driver" | "source" | "target" | "boot" => {
+                let unknown = child.attributes().filter(|(name, value)| !known(name, value)).map(|(name, _)| name);
+                let inside = child.children.iter().map(|inner| inner.name.as_str());
+                for name in unknown.chain(inside) {
+                    tell(&format!("<{}> {name}", child.name));
+                }
+            }
+            name => tell(&format!("<{name}>")),
+        }
+    }
+}
+
 /// Reads a disk; where a chain of backing files is spelt out, its last one is the image.
 fn disk(node: &Element, machine: &mut Machine) {
     let removable = matches!(node.attribute("device"), Some("cdrom" | "floppy"));
@@ -213,11 +282,14 @@ fn disk(node: &Element, machine: &mut Machine) {
             Some(_) => {
                 machine.skip(format!("a disk of type `{}`", one_line(node.attribute("type").unwrap_or_default(), 40)))
             }
-            None if removable => {}
+            None if removable => {
+                machine.skip(format!("an empty drive ({})", one_line(node.attribute("device").unwrap_or_default(), 40)))
+            }
             None => machine.skip("a disk that neither a file nor a size is said of"),
         }
         return;
     }
+    unsaid(node, removable, machine);
     let first = node.of("boot", "order") == Some("1") || machine.boots_medium;
     if removable && first && machine.medium.is_none() {
         machine.medium = path.clone();
@@ -294,6 +366,48 @@ mod tests {
         assert_eq!(machine.network.as_ref().map(Network::to_string).as_deref(), Some("bridge:br0"));
         assert_eq!(machine.skipped.len(), 6, "{:?}", machine.skipped);
         assert!(machine.skipped.iter().all(|line| !line.contains("SECRET")));
+    }
+
+    /// What stands in a disk, or in `<os>`, and what is said of it.
+    #[test]
+    fn what_a_disk_or_firmware_says_besides_is_named() {
+        let disk = |driver: &str, target: &str, more: &str| {
+            format!(
+                "<devices><disk type='file' device='disk'><driver name='qemu' type='raw' {driver}/><source file='/d/a.img'/>\
+                 <target dev='sda' {target}/>{more}</disk></devices>"
+            )
+        };
+        let os = |inside: &str| format!("<os>{inside}</os>");
+        for (inside, expected) in [
+            (disk("cache='none'", "", ""), "the disk `a.img`: <driver> cache"),
+            (disk("io='native'", "", ""), "the disk `a.img`: <driver> io"),
+            (disk("discard='ignore'", "", ""), "the disk `a.img`: <driver> discard"),
+            (disk("queues='4'", "", ""), "the disk `a.img`: <driver> queues"),
+            (disk("iothread='1'", "", ""), "the disk `a.img`: <driver> iothread"),
+            (disk("", "bus='sata'", ""), "the disk `a.img`: the bus `sata`: it is `virtio` now; what names /dev/sda"),
+            (disk("", "rotation_rate='1'", ""), "the disk `a.img`: <target> rotation_rate"),
+            (disk("", "removable='on'", ""), "the disk `a.img`: <target> removable"),
+            (disk("", "", "<readonly/>"), "the disk `a.img`: <readonly>"),
+            (disk("", "", "<shareable/>"), "the disk `a.img`: <shareable>"),
+            (disk("", "", "<wwn>5</wwn>"), "the disk `a.img`: <wwn>"),
+            (disk("", "", "<blockio logical_block_size='4096'/>"), "the disk `a.img`: <blockio>"),
+            (disk("", "", "<encryption format='luks'/>"), "the disk `a.img`: <encryption>"),
+            ("<devices><disk device='cdrom'><target dev='sda'/></disk></devices>".to_owned(), "an empty drive (cdrom)"),
+            (os("<loader type='pflash'>/x/F.fd</loader>"), "<loader>: the firmware `F.fd`"),
+            (os("<loader type='pflash'>/x/F.fd</loader><nvram>/y</nvram>"), "<nvram>: a file"),
+            (os("<loader stateless='yes' type='pflash'/>"), "<loader>: stateless"),
+            (os("<loader type='rom'/>"), "<loader>: its type `rom`"),
+            ("<devices><graphics type='vnc' websocket='5700'/></devices>".to_owned(), "<graphics>: websocket"),
+            ("<devices><graphics type='vnc' port='5907'/></devices>".to_owned(), "<graphics>: port"),
+            ("<devices><controller type='scsi'/></devices>".to_owned(), "<controller>: scsi"),
+        ] {
+            let skipped = domain(&inside).skipped;
+            assert!(skipped.iter().any(|line| line.starts_with(expected)), "{inside} {skipped:#?}");
+        }
+        let plain = disk("discard='unmap' cache='default'", "bus='virtio'", "<alias name='x'/><boot order='1'/>");
+        assert_eq!(domain(&plain).skipped, [""; 0]);
+        let chosen = "<os firmware='efi'><loader type='pflash'>/x/F.fd</loader><nvram>/y</nvram></os>";
+        assert_eq!(domain(chosen).skipped, [""; 0]);
     }
 
     #[test]

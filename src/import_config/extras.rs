@@ -158,6 +158,9 @@ fn controller(node: &Element, gathered: &mut Gathered, machine: &mut Machine) {
         Some("scsi" | "virtio-serial") if node.child("driver").is_some() => {
             machine.skip("<controller>: its <driver>");
         }
+        // There ours has one, for the installer's drive.
+        Some("scsi") if machine.arch == Some(Arch::Aarch64) => {}
+        Some("scsi") => machine.skip("<controller>: scsi; the machine's disks are on virtio"),
         _ => {}
     }
 }
@@ -251,10 +254,12 @@ fn is_usual(child: &Element) -> bool {
 /// Takes a screen; how it is shown, beyond its kind, is the host's.
 pub(crate) fn graphics(node: &Element, machine: &mut Machine) {
     machine.take_graphics(node.attribute("type").unwrap_or_default());
-    let fixed = node.attribute("autoport") == Some("no");
+    let fixed = node.attribute("autoport").map_or(node.attribute("port") != Some("-1"), |auto| auto == "no");
     for (name, value) in node.attributes() {
         match name {
-            "type" | "autoport" | "tlsPort" | "websocket" => {}
+            "type" | "autoport" | "tlsPort" => {}
+            // libvirt chooses one, and prints -1 before it did.
+            "websocket" if value == "-1" => {}
             "port" if !fixed => {}
             "listen" if is_local(value) => {}
             "passwd" => machine.skip("the password of the screen: no secret goes into a recipe"),

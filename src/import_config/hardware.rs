@@ -61,7 +61,10 @@ fn is_plain(node: &Element) -> bool {
     let known = |(name, value): (&str, &str)| {
         matches!((name, value), ("mode" | "check", _) | ("match", "exact") | ("migratable", "on"))
     };
-    let model = node.child("model").is_none_or(|model| model.attributes().all(|(name, _)| name == "fallback"));
+    // Of a running domain it says what came of it.
+    let is_found = node.attribute("check") == Some("full");
+    let usual = |(name, value): (&str, &str)| name == "fallback" && (value == "allow" || is_found);
+    let model = node.child("model").is_none_or(|model| model.attributes().all(usual));
     node.attributes().all(known) && model && node.child("topology").is_none_or(|topology| counts(topology).is_some())
 }
 

@@ -85,7 +85,8 @@ fn written(form: Form, value: &str) -> Option<Option<&str>> {
         Text => Some(Some(value)),
         Switch => is_on.map(|is_on| Some(if is_on { "on" } else { "off" })),
         Answer => is_on.map(|is_on| Some(if is_on { "yes" } else { "no" })),
-        There(_) => is_on.map(|is_on| is_on.then_some("")),
+        // That something is not there cannot be said.
+        There(_) => is_on.filter(|is_on| *is_on).map(|_| Some("")),
     }
 }
 
@@ -103,8 +104,17 @@ fn usual(node: &mut Element) {
             }
         }
         "tpm" => {
-            node.child_mut("backend").set_default("type", "emulator");
+            let backend = node.child_mut("backend");
+            // A path alone is the host's own.
+            if let Some(path) = backend.attribute("type").filter(|kind| kind.starts_with('/')).map(str::to_owned) {
+                backend.child_mut("device").set("path", &path);
+                backend.retain_attributes(|name, _| name != "type");
+            }
+            let kind = if backend.child("device").is_some() { "passthrough" } else { "emulator" };
+            backend.set_default("type", kind);
         }
+        "sound" => node.set_default("model", "ich9"),
+        "panic" => node.set_default("model", "isa"),
         _ => {}
     }
 }

@@ -11,6 +11,7 @@ use super::words::{self, Word, WordsError};
 use super::{domain, hardware, virt_device, xpath};
 use crate::base::text::one_line;
 use crate::format::xml::{Element, element};
+use crate::machine::options::KNOWN;
 use crate::recipe::Network;
 
 /// Options that say how the command runs, or what every machine of ours has.
@@ -83,11 +84,13 @@ struct Command {
     domain: Element,
     /// Every `--xml`, in its order.
     edits: Vec<Vec<Pair>>,
+    /// What every `--qemu-commandline` hands to QEMU; an option and its value may stand in two.
+    qemu: Vec<String>,
 }
 
 fn machine(words: &[Word]) -> Machine {
     let (machine, domain) = (Machine::default(), element("domain"));
-    let mut command = Command { machine, domain, edits: vec![] };
+    let mut command = Command { machine, domain, edits: vec![], qemu: vec![] };
     let mut words = words.iter().peekable();
     while let Some(word) = words.next() {
         if !word.text.starts_with('-') {
@@ -105,6 +108,7 @@ fn machine(words: &[Word]) -> Machine {
         };
         let name =
             SHORT.iter().find(|(short, _)| *short == name).map_or(name.trim_start_matches('-'), |(_, long)| *long);
+        let name = whole(name);
         let is_flag = FLAGS.contains(&name);
         let value = inside.or_else(|| words.next_if(|word| !is_flag && !word.text.starts_with("--")).cloned());
         command.option(name, &value.unwrap_or_default());
@@ -114,7 +118,8 @@ fn machine(words: &[Word]) -> Machine {
 
 impl Command {
     fn finish(self) -> Machine {
-        let Self { mut machine, domain, edits } = self;
+        let Self { mut machine, domain, edits, qemu } = self;
+        machine.take_qemu(&qemu);
         domain::take(&domain, &mut machine);
         xpath::domain(&edits, &mut machine);
         hardware::settle(&mut machine);
@@ -132,10 +137,23 @@ impl Command {
         let Some(pairs) = options::virt(&value.text) else {
             return machine.skip(format!("--{shown}: a quote in its value is never closed"));
         };
+        if name == "qemu-commandline" {
+            return self.qemu(&value.text);
+        }
         if self.of_domain(name, &pairs) || self.of_disks(name, &value.text, &pairs) {
             return;
         }
         of_machine(name, &value.text, &pairs, &mut self.machine);
+    }
+
+    /// `--qemu-commandline` holds words of its own: `-fw_cfg name=…,file=…`, or `args=` before them.
+    fn qemu(&mut self, text: &str) {
+        let text = text.strip_prefix("args=").unwrap_or(text);
+        let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        match shlex::split(text) {
+            Some(words) => self.qemu.extend(words),
+            None => self.machine.skip("--qemu-commandline: a quote in its value is never closed"),
+        }
     }
 
     /// Takes what becomes an element of the domain; returns whether it was that.
@@ -153,6 +171,10 @@ impl Command {
                 }
             }
             "xml" => self.edits.push(pairs.to_vec()),
+            "controller" if matches!(pairs, [(word, None)] if word == "usb3") => {}
+            "controller" if matches!(pairs, [(word, None)] if word == "usb2") => {
+                machine.skip("--controller usb2: the machine has a controller of USB 3");
+            }
             "serial" | "console" | "channel" | "rng" => character(name, pairs, machine),
             "memory" => memory(pairs, domain, machine),
             "vcpus" => vcpus(pairs, domain, machine),
@@ -181,6 +203,48 @@ impl Command {
         true
     }
 }
+
+/// Returns the option that a beginning of its name is short for, as argparse takes it; one that is short for several it refuses.
+fn whole(name: &str) -> &str {
+    let known = OTHERS.iter().chain(&QUIET).chain(&FLAGS).copied().chain(KNOWN.iter().map(|known| known.option));
+    let mut found: Vec<_> = known.filter(|known| known.starts_with(name)).collect();
+    found.sort_unstable();
+    found.dedup();
+    match found.as_slice() {
+        _ if found.contains(&name) => name,
+        [one] => one,
+        _ => name,
+    }
+}
+
+/// Options that are read, and are none of the other tables.
+const OTHERS: [&str; 25] = [
+    "name",
+    "description",
+    "arch",
+    "machine",
+    "virt-type",
+    "osinfo",
+    "mac",
+    "uuid",
+    "memory",
+    "vcpus",
+    "cpu",
+    "clock",
+    "network",
+    "xml",
+    "serial",
+    "console",
+    "channel",
+    "rng",
+    "cdrom",
+    "location",
+    "install",
+    "qemu-commandline",
+    "extra-args",
+    "os-variant",
+    "file",
+];
 
 /// Options that have no value, behind which a word would be taken for one.
 const FLAGS: [&str; 4] = ["autostart", "import", "nographics", "nonetworks"];
@@ -254,6 +318,31 @@ mod tests {
         assert!(machine.skipped.len() >= 7, "{:?}", machine.skipped);
         assert!(machine.skipped.iter().all(|line| !line.contains("SECRET")), "{:?}", machine.skipped);
         assert_eq!(machine.name, None);
+    }
+
+    /// As virt-install 4.1 prints it.
+    #[test]
+    fn short_forms_give_what_virt_install_gives() {
+        for (short, expected) in [
+            ("--sound default", "<sound model=\"ich9\"/>"),
+            ("--sound model=default", "<sound model=\"ich9\"/>"),
+            ("--tpm /dev/tpm0", "<tpm><backend type=\"passthrough\"><device path=\"/dev/tpm0\"/></backend></tpm>"),
+            ("--panic default", "<panic model=\"isa\"/>"),
+            ("--panic", "<panic model=\"isa\"/>"),
+        ] {
+            let edits = command(short).hardware.xml;
+            let edits: Vec<_> = edits.iter().map(|edit| edit.element().to_text()).collect();
+            assert_eq!(edits, [expected], "{short}");
+        }
+        for short in ["--vcpu 4", "--vcpus=4", "--vcpu=vcpus=4"] {
+            assert_eq!(command(short).vcpus, Some(Vcpus(4)), "{short}");
+        }
+        assert_eq!(command("--desc hello").description.as_deref(), Some("hello"));
+        assert_eq!(command("--file /x").skipped, ["--file"], "it is short for nothing");
+        let parts = "--qemu-commandline=-fw_cfg --qemu-commandline name=opt/com.coreos/config,file=/x --qemu-commandline=-snapshot";
+        let machine = command(parts);
+        assert_eq!(machine.fw_cfg, [(FwCfgName::Ignition, "/x".to_owned())]);
+        assert_eq!(machine.skipped, ["the QEMU argument `-snapshot`"]);
     }
 
     #[test]

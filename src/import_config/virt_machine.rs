@@ -34,7 +34,6 @@ pub(crate) fn of_machine(name: &str, text: &str, pairs: &[Pair], machine: &mut M
         "osinfo" => osinfo(pairs, machine),
         "autostart" => machine.hardware.autostart = true,
         "nographics" => machine.take_graphics("none"),
-        "qemu-commandline" => qemu(text, machine),
         "mac" => network_mac(text, machine),
         "uuid" => machine.skip("--uuid: it follows from the recipe"),
         _ => machine.skip(format!("--{}", one_line(name, 40))),
@@ -118,14 +117,4 @@ fn osinfo(pairs: &[Pair], machine: &mut Machine) {
     let name = first(pairs, "name").or_else(|| options::value(pairs, "short-id"));
     machine.osinfo =
         name.filter(|name| !matches!(*name, "auto" | "none" | "detect")).and_then(|name| name.parse().ok());
-}
-
-/// `--qemu-commandline` holds words of its own: `-fw_cfg name=…,file=…`, or `args=` before them.
-fn qemu(text: &str, machine: &mut Machine) {
-    let text = text.strip_prefix("args=").unwrap_or(text);
-    let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-    match shlex::split(text) {
-        Some(words) => machine.take_qemu(&words),
-        None => machine.skip("--qemu-commandline: a quote in its value is never closed"),
-    }
 }

@@ -3,7 +3,7 @@
 mod archive;
 mod base_images;
 mod concurrent;
-mod gate;
+pub mod gate;
 mod gate_crowd;
 mod gate_errors;
 mod gate_fuzz;

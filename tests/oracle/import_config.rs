@@ -92,7 +92,9 @@ const OURS: [&str; 10] = [
 /// Neither a disk's size nor a config stands in a domain; whatever else is named is too much.
 fn nothing_is_skipped(imported: &ImportedRecipe, context: &str) {
     let known = |line: &&String| {
-        let input = line.contains("that the guest gets by fw_cfg") || line.starts_with("the size of the disk");
+        let input = line.contains("that the guest gets by fw_cfg")
+            || line.starts_with("the size of the disk")
+            || line.starts_with("the size of the system disk");
         !input && !OURS.iter().any(|known| line.starts_with(known))
     };
     let skipped: Vec<_> = imported.skipped.iter().filter(known).collect();
@@ -100,7 +102,7 @@ fn nothing_is_skipped(imported: &ImportedRecipe, context: &str) {
 }
 
 /// Puts what a recipe says of a machine into the machine that its domain was made of; the rest of that is no matter of the domain.
-fn machine_again(recipe: &Recipe, machine: &Machine) -> Machine {
+pub fn machine_again(recipe: &Recipe, machine: &Machine) -> Machine {
     let spec = recipe.machine.clone();
     Machine {
         name: recipe.name.clone(),

@@ -6,6 +6,7 @@ mod carried;
 mod encoders;
 mod formats;
 mod import_config;
+mod import_diff;
 mod libraries;
 mod libvirt;
 mod nix;
