@@ -20,7 +20,7 @@ use crate::host::files;
 use crate::libvirt::instance::{Data, Draft, Instance, Kind, Part, Record, Storage};
 use crate::libvirt::preflight::{self, Findings, Subject};
 use crate::libvirt::virsh::{self, Virsh};
-use crate::plan::{Machine, XmlEdit, file};
+use crate::plan::{Machine, Network, XmlEdit, file};
 use crate::recipe::{DEFAULT_STORAGE, EXAMPLE_LOGIN};
 use crate::vm::copy::Work;
 use crate::vm::disks;
@@ -183,8 +183,10 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
     let LaunchSource { path, manifest, machine, .. } = source;
     refuse_example(&path)?;
     let (storage, makes_storage) = storage(context, options.storage.as_deref(), &machine, &connect)?;
+    let is_alone = virsh::is_session(&connect) && is_default(&machine.network);
     let machine = Machine {
         name: options.name.clone().unwrap_or(machine.name),
+        network: if is_alone { Network::User } else { machine.network },
         transport: options.transport.unwrap_or(machine.transport),
         storage,
         ..machine
@@ -196,6 +198,11 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
     let findings = look(&source, makes_storage, &virsh, search);
     let mut installed = source.planned(&findings, &connect, context);
     installed.doubts.extend(twins(options, &source.machine));
+    installed.doubts.extend(is_alone.then(|| {
+        "a session has no network `default`: the machine uses user networking, as with `run`, and nobody else reaches it \
+         except by the ports that are forwarded"
+            .to_owned()
+    }));
     installed.commands.extend(options.start.then(|| installed.next.clone()));
     if !findings.problems.is_empty() {
         return Err(Diagnostics(findings.problems));
@@ -251,6 +258,11 @@ fn identity(options: &InstallOptions, manifest: &Manifest, machine: &Machine) ->
             .hint("make it by `systemd-machine-id-setup`, or tell the machines apart by `--name NAME`")
     })?;
     Ok(Identity::on_host(&manifest.plan, &machine.name, &host))
+}
+
+/// Returns whether this is the network that libvirt has from the start, of which only the system's has one.
+fn is_default(network: &Network) -> bool {
+    matches!(network, Network::Network(name) if name.as_str() == "default")
 }
 
 /// Tells what another host's instance of the same bundle would have in common with this one.

@@ -72,10 +72,37 @@ pub(crate) fn steps(outputs: &EngineOutputs, has_config: bool, script: Option<&S
     if has_script {
         by_combustion(outputs, script, &mut step);
     }
-    for unit in outputs.units().filter(|unit| unit.enable == Some(true) && unit.contents.is_some()) {
+    let units = outputs.units().filter(|unit| unit.enable == Some(true) && unit.contents.is_some());
+    for unit in in_order(units.collect()) {
         step(Actor::System, format!("starts {}", described(unit)), "");
     }
     steps
+}
+
+/// Sorts units as systemd starts them, as far as their own texts say (systemd.unit(5): After, Before, RequiresMountsFor); what
+/// waits for the whole system is last.
+fn in_order(mut units: Vec<&GuestUnit>) -> Vec<&GuestUnit> {
+    let said = |unit: &GuestUnit, key: &str| -> Vec<String> {
+        let lines = unit.contents.as_deref().unwrap_or_default().lines();
+        let values = lines.filter_map(|line| line.trim().strip_prefix(key)?.strip_prefix('='));
+        values.flat_map(str::split_whitespace).map(str::to_owned).collect()
+    };
+    let waits = |unit: &GuestUnit| said(unit, "After").iter().any(|name| name == "multi-user.target");
+    let is_behind = |unit: &GuestUnit, other: &GuestUnit| {
+        let mounted = said(other, "Where");
+        let needs = said(unit, "RequiresMountsFor");
+        said(unit, "After").contains(&other.name)
+            || said(other, "Before").contains(&unit.name)
+            || needs.iter().any(|path| mounted.iter().any(|place| subvolume::is_within(path, place)))
+            || waits(unit) && !waits(other)
+    };
+    let mut sorted = vec![];
+    while !units.is_empty() {
+        let is_free = |unit: &&GuestUnit| units.iter().all(|other| other.name == unit.name || !is_behind(unit, other));
+        let next = units.iter().position(is_free).unwrap_or_default();
+        sorted.push(units.remove(next));
+    }
+    sorted
 }
 
 fn by_ignition(outputs: &EngineOutputs, step: &mut impl FnMut(Actor, String, &'static str)) {

@@ -32,3 +32,36 @@ fn mistakes_of_every_recipe_are_told_at_once() {
     let told = Bin::new(dir.path()).args(["explain", "one.toml", "two.toml"]).run().ends_with(2);
     told.says("`/run/x` would be lost").says("`/tmp/x` would be lost");
 }
+
+#[test]
+fn units_are_listed_in_the_order_in_which_they_start() {
+    let dir = workdir();
+    let unit = |name: &str, text: &str| {
+        let text = format!("[Unit]\\n{text}\\n[Install]\\nWantedBy=multi-user.target\\n");
+        format!("[[provision.unit]]\nname = \"{name}\"\nenable = true\ntext = \"{text}\"\n")
+    };
+    let units = [
+        unit("last.service", "After=first.service middle.service"),
+        unit("middle.service", "After=first.service"),
+        unit("a.service", "RequiresMountsFor=/srv/x/y"),
+        unit("srv-x.mount", "[Mount]\\nWhere=/srv/x"),
+        unit("first.service", "Before=srv-x.mount"),
+        unit("round.service", "After=trip.service"),
+        unit("trip.service", "After=round.service"),
+    ];
+    let text = format!("format = 1\nname = \"x\"\n[base]\nurl = \"b.qcow2\"\n{}", units.concat());
+    std::fs::write(dir.path().join("x.toml"), text).unwrap();
+    let told = Bin::new(dir.path()).args(["explain", "x.toml"]).run().success();
+    let started: Vec<_> = told.stdout.lines().filter_map(|line| line.split_once("system: starts ")).collect();
+    let started: Vec<_> = started.iter().map(|(_, unit)| unit.split([':', ' ']).next().unwrap()).collect();
+    let expected = [
+        "first.service",
+        "middle.service",
+        "last.service",
+        "srv-x.mount",
+        "a.service",
+        "round.service",
+        "trip.service",
+    ];
+    assert_eq!(started, [&expected[..], &["arca-report.service"]].concat());
+}

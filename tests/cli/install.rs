@@ -60,6 +60,17 @@ impl World {
     }
 }
 
+/// What `run` does for every bundle: a session has no `default`, which is what a recipe has where it says nothing.
+#[test]
+fn a_session_gets_user_networking_in_place_of_the_default_network_and_is_told() {
+    let world = World::new();
+    let recipe = world.recipe("home", "network = \"network:default\"");
+    let done = world.install(&[&recipe]).success().says("a session has no network `default`");
+    assert!(done.stderr.contains("user networking, as with `run`"), "{done}");
+    let xml = std::fs::read_to_string(world.storage().join("home/domain.xml")).unwrap();
+    assert!(xml.contains("<interface type=\"user\">") && !xml.contains("network=\"default\""), "{xml}");
+}
+
 /// Who knows the example could log in to the machine; what `[allow]` says is of no account.
 #[test]
 fn sec_4_no_machine_that_lasts_has_the_login_of_an_example() {
