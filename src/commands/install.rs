@@ -21,7 +21,8 @@ use crate::libvirt::instance::{Data, Draft, Instance, Kind, Part, Record, Storag
 use crate::libvirt::preflight::{self, Findings, Subject};
 use crate::libvirt::virsh::{self, Virsh};
 use crate::plan::{Machine, Network, XmlEdit, file};
-use crate::recipe::{DEFAULT_STORAGE, EXAMPLE_LOGIN};
+use crate::provision::rules::logins::holds_example;
+use crate::recipe::DEFAULT_STORAGE;
 use crate::vm::copy::Work;
 use crate::vm::disks;
 use crate::vm::signals::{self, Signals};
@@ -230,8 +231,7 @@ fn install(context: &Context<'_>, options: &InstallOptions) -> Result<InstallOut
 fn refuse_example(bundle: &Path) -> Result<(), Diagnostic> {
     for name in [file::CONFIG_IGN, file::SCRIPT] {
         let bytes = files::read_small(&bundle.join(name), LARGEST_CONFIG)?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        if EXAMPLE_LOGIN.iter().any(|word| text.contains(word)) {
+        if holds_example(&bytes) {
             return Err(Diagnostic::new(
                 Code::Preflight,
                 "the machine would have the password or ssh key of an example",

@@ -21,7 +21,7 @@ mod payload;
 pub(crate) mod pins;
 pub(crate) mod ready;
 mod report;
-mod rules;
+pub(crate) mod rules;
 mod subvolume;
 
 pub(crate) use compile::{Checked, GuestConfig, check, compile};

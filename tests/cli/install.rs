@@ -82,6 +82,12 @@ fn sec_4_no_machine_that_lasts_has_the_login_of_an_example() {
             "ignition",
             format!("[provision]\nengine = \"ignition\"\n[[provision.user]]\nname = \"a\"\nssh_keys = [\"{key}\"]\n"),
         ),
+        (
+            "hidden",
+            format!(
+                "[provision]\nengine = \"ignition\"\n[[provision.file]]\npath = \"/root/.ssh/authorized_keys\"\ntext = \"{key}\"\n"
+            ),
+        ),
         ("allowed", format!("[allow]\nexample-login = \"a test\"\n[provision.root]\nssh_keys = [\"{key}\"]\n")),
     ];
     for (name, login) in logins {

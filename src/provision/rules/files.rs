@@ -42,6 +42,7 @@ fn profile(file: &SeenFile<'_>, diag: &mut DiagnosticSink) {
     let (path, mode) = (one_line(file.path, 120), file.mode);
     let text = match file.user {
         Some(_) => format!("NetworkManager passes over `{path}`: it does not belong to root"),
+        None if mode & 0o077 == 0 => format!("`{path}` has mode {mode:04o}, and NetworkManager's profiles have 0600"),
         None => format!("NetworkManager passes over `{path}`: its mode is {mode:04o}, and must be 0600"),
     };
     diag.warn(Rule::KeyfileMode, text, Some(file.place.clone()));
@@ -63,11 +64,12 @@ fn secret(file: &SeenFile<'_>, diag: &mut DiagnosticSink) {
 /// A file in a user's home that is root's cannot be changed by the user, and ssh and others refuse it.
 fn home(seen: &Seen<'_>, file: &SeenFile<'_>, diag: &mut DiagnosticSink) {
     let is_home = |home: &str| home != "/" && is_within(file.path, home) && file.path != home;
-    let Some(user) = seen.users.iter().find(|user| user.name != "root" && is_home(&user.home)) else { return };
+    let user = seen.users.iter().find(|user| user.name != "root" && is_home(&user.home)).map(|user| user.name);
+    let Some(user) = user.or(is_home("/root").then_some("root")) else { return };
     let owner = file.user.as_deref().unwrap_or("root");
     // Which user a number is may be the image's to say.
-    if owner != user.name && !owner.starts_with('#') {
-        let (path, name) = (one_line(file.path, 120), one_line(user.name, 40));
+    if owner != user && !owner.starts_with('#') {
+        let (path, name) = (one_line(file.path, 120), one_line(user, 40));
         let text = format!("`{path}` lies in the home of `{name}` and belongs to `{}`", one_line(owner, 40));
         let hint = format!("write user = \"{name}\" for the file");
         diag.tell(Finding::new(Rule::HomeOwner, text).at(file.place.clone()).hint(hint));

@@ -5,10 +5,12 @@ use super::family::{self, GROUPS, is_known};
 use super::seen::{Seen, SeenUser};
 use crate::base::text::one_line;
 use crate::base::{Finding, Rule, Severity};
+use crate::format::ignition::data::decode;
 use crate::provision::diagnostics::{DiagnosticSink, place_in};
 use crate::provision::facts;
 use crate::provision::guest::BY_US;
-use crate::recipe::{EXAMPLE_LOGIN, Network};
+use crate::provision::ready::Config;
+use crate::recipe::{CONTENT_LIMIT, EXAMPLE_LOGIN, Network};
 
 /// Words by which a script may let somebody in.
 const LETS_IN: [&str; 7] =
@@ -21,9 +23,23 @@ pub(crate) fn check(ctx: &RuleContext<'_>, seen: &Seen<'_>, diag: &mut Diagnosti
     nobody(ctx, seen, diag);
 }
 
+fn is_example(text: &str) -> bool {
+    EXAMPLE_LOGIN.iter().any(|word| text.contains(word))
+}
+
+/// Returns whether an Ignition config or a script, as a bundle has it, lets in whoever knows the examples.
+pub(crate) fn holds_example(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    // What a file holds may be encoded; a text that is no data URL decodes to nothing.
+    let hidden = || {
+        let urls = text.split('"').filter(|part| part.starts_with("data:"));
+        urls.flat_map(|url| [false, true].map(|gzip| decode(url, gzip, CONTENT_LIMIT.0))).flatten()
+    };
+    is_example(&text) || hidden().any(|bytes| is_example(&String::from_utf8_lossy(&bytes)))
+}
+
 /// Finds the password and the key of the recipes that come with this program.
 fn examples(ctx: &RuleContext<'_>, seen: &Seen<'_>, diag: &mut DiagnosticSink) {
-    let is_example = |text: &str| EXAMPLE_LOGIN.iter().any(|word| text.contains(word));
     for user in &seen.users {
         let password = user.hash.is_some_and(is_example).then_some("password");
         let key = user.keys.iter().any(|key| is_example(key)).then_some("ssh key");
@@ -35,6 +51,13 @@ fn examples(ctx: &RuleContext<'_>, seen: &Seen<'_>, diag: &mut DiagnosticSink) {
                 if what.contains("and") { text } else { text.replace("come from", "comes from").replace("them", "it") };
             diag.warn(Rule::ExampleLogin, text, Some(user.place.clone()));
         }
+    }
+    for file in seen.files.iter().filter(|file| is_example(&String::from_utf8_lossy(&file.bytes))) {
+        let text = format!(
+            "`{}` holds the password or ssh key of an example, and everybody knows them",
+            one_line(file.path, 120)
+        );
+        diag.warn(Rule::ExampleLogin, text, Some(file.place.clone()));
     }
     if let Some(script) = ctx.script.filter(|script| is_example(&String::from_utf8_lossy(&script.bytes))) {
         let text = "the script sets the password or ssh key of an example, and everybody knows them";
@@ -76,10 +99,14 @@ fn nobody(ctx: &RuleContext<'_>, seen: &Seen<'_>, diag: &mut DiagnosticSink) {
     let programs = programs.map(|file| &*file.bytes);
     let scripts = ctx.script.iter().map(|script| script.bytes.as_slice()).chain(commands).chain(programs);
     let may_let_in = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
+        // To lock an account, or to look one up, lets nobody in.
+        let text = String::from_utf8_lossy(bytes).replace("/etc/passwd", "").replace("passwd -l", "");
         LETS_IN.iter().any(|word| text.contains(word))
     };
-    let is_merged = ctx.config.is_some_and(|config| config.ready.root.at_path(&["ignition", "config"]).is_some());
+    let brings = |config: &Config, key| {
+        config.ready.root.at_path(&["ignition", "config", key]).is_some_and(|node| node.children().next().is_some())
+    };
+    let is_merged = ctx.config.is_some_and(|config| brings(config, "merge") || brings(config, "replace"));
     if is_merged || scripts.into_iter().any(may_let_in) || seen.files.iter().any(|file| lets_in(file.path)) {
         return;
     }

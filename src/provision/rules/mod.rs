@@ -8,7 +8,7 @@ pub(crate) mod disks;
 mod family;
 mod files;
 mod image;
-mod logins;
+pub(crate) mod logins;
 mod machine;
 mod script;
 mod seen;

@@ -24,7 +24,7 @@ const CHRONY: [&str; 2] = ["chronyd.service", "chrony.service"];
 
 /// Checks units that are to be enabled.
 pub(crate) fn check(ctx: &RuleContext<'_>, seen: &Seen<'_>, diag: &mut DiagnosticSink) {
-    let generated: Vec<String> = seen.files.iter().filter_map(|file| service(file.path)).collect();
+    let generated: Vec<String> = seen.files.iter().filter_map(|file| service(file.path, &file.bytes)).collect();
     for unit in seen.units.iter().filter(|unit| unit.is_enabled == Some(true)) {
         match generated.iter().any(|name| name == unit.name) {
             true => quadlet(unit, diag),
@@ -38,12 +38,17 @@ pub(crate) fn check(ctx: &RuleContext<'_>, seen: &Seen<'_>, diag: &mut Diagnosti
     }
 }
 
-/// Returns the service that the generator makes of a file.
-fn service(path: &str) -> Option<String> {
+/// Returns the service that the generator makes of a file; those of users are not the system's.
+fn service(path: &str, bytes: &[u8]) -> Option<String> {
     let below = QUADLETS.iter().find_map(|folder| path.strip_prefix(folder))?;
     let (stem, ending) = below.rsplit('/').next()?.rsplit_once('.')?;
     let (_, suffix) = KINDS.iter().find(|(kind, _)| *kind == ending)?;
-    Some(format!("{stem}{suffix}.service"))
+    let text = String::from_utf8_lossy(bytes);
+    let named = text.lines().find_map(|line| line.trim().strip_prefix("ServiceName="));
+    (!below.starts_with("users/")).then(|| match named {
+        Some(name) => format!("{}.service", name.trim()),
+        None => format!("{stem}{suffix}.service"),
+    })
 }
 
 fn quadlet(unit: &SeenUnit<'_>, diag: &mut DiagnosticSink) {
