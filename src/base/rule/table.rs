@@ -244,7 +244,7 @@ rules! {
         why "The recipes that ship with arca-build have a password hash and an ssh key so that they build as they are. \
             Everybody has them. `install`, which makes a machine that lasts, refuses a bundle with one of them, \
             whatever `[allow]` says.";
-        by ("arca-build: recipes", "https://en.opensuse.org/Portal:MicroOS");
+        by ("CWE-798: Use of Hard-coded Credentials", "https://cwe.mitre.org/data/definitions/798.html");
         fix "make a hash with `arca-build passwd`, a key with `ssh-keygen -t ed25519`, and write them in their place";
     UnknownGroup = "unknown-group", Warning, "a user is put into a group that nobody makes";
         why "useradd fails for a group that does not exist, and with it Ignition or the Combustion script: the boot ends \

@@ -1,8 +1,8 @@
 //! What openSUSE's images for machines like ours are known to have. Touches nothing.
 //!
-//! Sources: openSUSE:Factory, packages `system-users`, `aaa_base`, `filesystem`, `systemd-presets-common-SUSE`,
-//! `systemd-presets-branding-MicroOS` and `patterns-microos` (build.opensuse.org). What is not listed may still be there, so
-//! nothing here is more than a warning.
+//! After the packages `system-users`, `aaa_base`, `filesystem`, `systemd-presets-common-SUSE`,
+//! `systemd-presets-branding-MicroOS` and `patterns-microos` of openSUSE:Factory (build.opensuse.org); no image was looked
+//! into. What is not listed may still be there, so nothing here is more than a warning.
 
 use super::context::RuleContext;
 use crate::base::image_name;
